@@ -1,0 +1,138 @@
+import { randomBytes } from 'node:crypto'
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join, relative } from 'node:path'
+import pino, { type Logger } from 'pino'
+import { createServer, generateKeyPair, type KeyPair, type Limits, type Server, SetupError } from '../core/index.ts'
+import { exportPrivateKey, keyPairFromPrivateKey } from '../core/noise/index.ts'
+import type { AnyPlugin } from '../core/plugin.ts'
+import { isEmpty, type Migrations, migrate, migrationState, openDatabase } from '../db/index.ts'
+import { BUILT_IN } from '../plugins/index.ts'
+
+/** Longest path of a Unix socket on Linux, in bytes without the final NUL. */
+const SOCKET_PATH_BYTES = 107
+
+/** The files of a server's data folder. */
+export const roomPaths = (data: string) => ({
+  database: join(data, 'chat.db'),
+  key: join(data, 'server.key'),
+  secret: join(data, 'server.secret'),
+  audit: join(data, 'audit.log'),
+  control: controlSocket(data),
+})
+
+export interface RoomOptions {
+  /** Folder of the database, the keys, the audit log and the control socket. Made if missing, mode 0700. */
+  readonly data: string
+  /** Besides the built-in ones. */
+  readonly plugins?: readonly AnyPlugin[]
+  /** Names of built-in plugins to leave out. */
+  readonly without?: readonly string[]
+  readonly pluginOptions?: Readonly<Record<string, unknown>>
+  readonly limits?: Partial<Limits>
+  readonly log: Logger
+  /** Whether to bring an older database up to date; a new one always is. */
+  readonly migrate?: boolean
+}
+
+export interface Room {
+  readonly server: Server
+  /** Stops the server and closes the database. */
+  close(): Promise<void>
+}
+
+/**
+ * Puts a server together from a data folder: database, keys, audit log, plugins. It listens nowhere yet.
+ * @throws SetupError, DatabaseError
+ */
+export async function openRoom(options: RoomOptions): Promise<Room> {
+  const { data, log } = options
+  const paths = roomPaths(data)
+  await mkdir(data, { recursive: true, mode: 0o700 })
+  const plugins = [...builtIn(options.without), ...(options.plugins ?? [])]
+  const db = await openDatabase(paths.database)
+  const audit = pino.destination({ dest: paths.audit, append: true, mode: 0o600, sync: true })
+  try {
+    await prepareSchema(db, pluginMigrations(plugins), options.migrate ?? false)
+    await chmod(paths.database, 0o600)
+    const server = await createServer({
+      staticKey: await loadKey(paths.key),
+      secret: await loadSecret(paths.secret),
+      plugins,
+      pluginOptions: options.pluginOptions ?? {},
+      db,
+      limits: options.limits ?? {},
+      log,
+      audit: pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, audit),
+    })
+    return {
+      server,
+      async close() {
+        await server.stop()
+        await db.destroy()
+        audit.end()
+      },
+    }
+  } catch (error) {
+    await db.destroy()
+    audit.end()
+    throw error
+  }
+}
+
+function builtIn(without: readonly string[] = []): AnyPlugin[] {
+  const unknown = without.find((name) => !BUILT_IN.some((plugin) => plugin.name === name))
+  if (unknown !== undefined)
+    throw new SetupError(
+      `no built-in plugin is named "${unknown}" (there are ${BUILT_IN.map(({ name }) => name).join(', ')})`,
+    )
+  return BUILT_IN.filter(({ name }) => !without.includes(name))
+}
+
+/** Migrations of plugins, under names that begin with the plugin's. */
+export function pluginMigrations(plugins: readonly AnyPlugin[]): Migrations {
+  return Object.fromEntries(
+    plugins.flatMap(({ name, migrations = {} }) =>
+      Object.entries(migrations).map(([migration, change]) => [`${name}/${migration}`, change]),
+    ),
+  )
+}
+
+async function prepareSchema(db: Awaited<ReturnType<typeof openDatabase>>, plugins: Migrations, wanted: boolean) {
+  const isNew = await isEmpty(db)
+  const { pending } = await migrationState(db, plugins)
+  if (pending.length === 0) return
+  if (isNew || wanted) await migrate(db, plugins)
+  else
+    throw new SetupError(
+      `the database needs ${pending.length} migration(s): ${pending.join(', ')}. Make a copy of it, then run ` +
+        '`chatctl db migrate`, or `chatctl serve --migrate`',
+    )
+}
+
+async function loadKey(path: string): Promise<KeyPair> {
+  const bytes = await loadOrMake(path, () => exportPrivateKey(generateKeyPair()))
+  return keyPairFromPrivateKey(bytes)
+}
+
+const loadSecret = (path: string) => loadOrMake(path, () => randomBytes(32))
+
+/** 32 bytes as base64 in a file that only its owner may read. */
+async function loadOrMake(path: string, make: () => Buffer): Promise<Buffer> {
+  try {
+    const bytes = Buffer.from((await readFile(path, 'utf8')).trim(), 'base64')
+    if (bytes.length === 32) return bytes
+    throw new SetupError(`${path} does not hold a key of 32 bytes in base64`)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  }
+  const bytes = make()
+  await writeFile(path, `${bytes.toString('base64')}\n`, { mode: 0o600, flag: 'wx' })
+  return bytes
+}
+
+/** A Unix socket's path is short: a deep folder is named from where we stand, if that is shorter. */
+function controlSocket(data: string): string {
+  const path = join(data, 'control.sock')
+  if (Buffer.byteLength(path) <= SOCKET_PATH_BYTES) return path
+  return join(relative(process.cwd(), data), 'control.sock')
+}

@@ -1,0 +1,180 @@
+import { connect, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import {
+  fingerprint,
+  frame as framed,
+  HandshakeState,
+  MAGIC,
+  MAX_MESSAGE_LENGTH,
+  NoiseError,
+  NX_LENGTHS,
+  Outbox,
+  openRecord,
+  RecordSplitter,
+} from '../core/noise/index.ts'
+import { type Frame, MessageSplitter, WireError } from '../core/wire/index.ts'
+import { ClientError } from './errors.ts'
+
+/** Where a server listens: TCP, its control socket, or a stream that is connected already. */
+export type Address = { readonly host: string; readonly port: number } | { readonly path: string } | Duplex
+
+export interface ChannelOptions {
+  readonly address: Address
+  /**
+   * Decides about the server's key before anything else is sent; throws to refuse it.
+   * @param key the fingerprint, `SHA256:…`
+   */
+  readonly checkKey: (key: string) => void | Promise<void>
+  readonly signal: AbortSignal
+  readonly onFrame: (frame: Frame) => void
+  /** Told once, when the channel has ended for whatever reason. */
+  readonly onClose: (error: ClientError) => void
+}
+
+/** What a client takes from a server: pages of messages and the catalogue are the largest. */
+const LIMITS = { message: 1024 * 1024, format: 64 * 1024, values: 32 * 1024 }
+
+/** Layer 1 seen from the client: an encrypted connection to a server whose key was accepted. */
+export class Channel {
+  readonly fingerprint: string
+  readonly handshakeHash: Buffer
+  readonly #stream: Duplex
+  readonly #outbox: Outbox
+
+  private constructor(stream: Duplex, outbox: Outbox, key: string, handshakeHash: Buffer) {
+    this.#stream = stream
+    this.#outbox = outbox
+    this.fingerprint = key
+    this.handshakeHash = handshakeHash
+  }
+
+  /** @throws ClientError `unreachable`, `protocol`, `timed_out`, `aborted`, and what `checkKey` throws */
+  static async open(options: ChannelOptions): Promise<Channel> {
+    const { address, checkKey, signal, onFrame, onClose } = options
+    const stream = isStream(address) ? address : await dial(address, signal)
+    const records = new RecordSplitter({ maxLength: NX_LENGTHS[1] })
+    const handshake = new HandshakeState({ initiator: true, prologue: MAGIC })
+    stream.write(Buffer.concat([MAGIC, framed(handshake.writeMessage())]))
+    try {
+      handshake.readMessage(await firstBody(stream, records, signal))
+    } catch (error) {
+      stream.destroy()
+      if (error instanceof ClientError) throw error
+      throw new ClientError('protocol', 'no chatctl server answers there: the handshake failed', { cause: error })
+    }
+    const { result } = handshake
+    if (result?.remoteStatic === undefined) throw new ClientError('protocol', 'the server showed no key')
+    const key = fingerprint(result.remoteStatic)
+    try {
+      await checkKey(key)
+    } catch (error) {
+      stream.destroy()
+      throw error
+    }
+    records.maxLength = MAX_MESSAGE_LENGTH
+    const messages = new MessageSplitter(LIMITS)
+    const channel = new Channel(stream, new Outbox(stream, result.send), key, result.handshakeHash)
+    let ended: ClientError | undefined
+    stream.on('data', (chunk: Buffer) => {
+      try {
+        for (const record of records.push(chunk)) {
+          for (const frame of messages.push(openRecord(result.receive, record))) onFrame(frame)
+        }
+      } catch (error) {
+        if (!(error instanceof NoiseError || error instanceof WireError)) throw error
+        ended = new ClientError('protocol', 'the server sent what cannot be read', { cause: error })
+        stream.destroy()
+      }
+    })
+    stream.on('error', (error: Error) => {
+      ended ??= new ClientError('lost', `connection lost: ${error.message}`, { cause: error })
+    })
+    stream.on('close', () => onClose(ended ?? new ClientError('lost', 'the server closed the connection')))
+    stream.resume()
+    return channel
+  }
+
+  /** Queues a message; everything queued in one event-loop turn leaves in one write. */
+  send(bytes: Buffer) {
+    this.#outbox.push(bytes)
+  }
+
+  /** Sends what is queued, then closes. */
+  end() {
+    this.#outbox.flush()
+    this.#stream.end()
+  }
+
+  destroy() {
+    this.#stream.destroy()
+  }
+}
+
+const isStream = (address: Address): address is Duplex => 'pipe' in address
+
+function dial(address: Exclude<Address, Duplex>, signal: AbortSignal): Promise<Socket> {
+  const where = 'path' in address ? address.path : `${address.host}:${address.port}`
+  return new Promise((resolve, reject) => {
+    const socket = connect({ ...address, noDelay: true } as never)
+    const abort = () => {
+      socket.destroy()
+      reject(abortedBy(signal, `no answer from ${where}`))
+    }
+    if (signal.aborted) return abort()
+    signal.addEventListener('abort', abort, { once: true })
+    socket.once('error', (error: NodeJS.ErrnoException) => {
+      signal.removeEventListener('abort', abort)
+      reject(new ClientError('unreachable', `cannot reach ${where}: ${reasonOf(error)}`, { cause: error }))
+    })
+    socket.once('connect', () => {
+      signal.removeEventListener('abort', abort)
+      socket.removeAllListeners('error')
+      resolve(socket)
+    })
+  })
+}
+
+function reasonOf({ code, message }: NodeJS.ErrnoException): string {
+  if (code === 'ECONNREFUSED') return 'nothing listens there'
+  if (code === 'ENOENT') return 'there is no such socket'
+  if (code === 'EACCES') return 'permission denied'
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'the host name is unknown'
+  return message || String(code)
+}
+
+/** What a caller's signal means: its own time limit, or a wish to stop. */
+export function abortedBy(signal: AbortSignal, what: string): ClientError {
+  const timedOut = signal.reason instanceof DOMException && signal.reason.name === 'TimeoutError'
+  return timedOut ? new ClientError('timed_out', `${what} in time`) : new ClientError('aborted', 'stopped')
+}
+
+/** The server's half of the handshake; leaves the stream paused, with what came after it still unread. */
+function firstBody(stream: Duplex, records: RecordSplitter, signal: AbortSignal): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const settle = (act: () => void) => {
+      stream.pause()
+      stream.off('data', onData)
+      stream.off('close', onClose)
+      stream.off('error', onError)
+      signal.removeEventListener('abort', onAbort)
+      act()
+    }
+    const onData = (chunk: Buffer) => {
+      try {
+        // The server says nothing more until it is asked, so nothing follows the handshake in its chunk.
+        for (const body of records.push(chunk)) return settle(() => resolve(Buffer.from(body)))
+      } catch (error) {
+        settle(() => reject(error))
+      }
+    }
+    const onClose = () =>
+      settle(() => reject(new ClientError('unreachable', 'the server closed the connection before the handshake')))
+    const onError = (error: Error) =>
+      settle(() => reject(new ClientError('unreachable', `connection failed: ${error.message}`, { cause: error })))
+    const onAbort = () => settle(() => reject(abortedBy(signal, 'the server did not answer')))
+    stream.on('data', onData)
+    stream.on('close', onClose)
+    stream.on('error', onError)
+    signal.addEventListener('abort', onAbort, { once: true })
+  })
+}

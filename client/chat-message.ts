@@ -1,0 +1,46 @@
+import type { ValuesOf } from '../core/wire/index.ts'
+import type { OnNewMessage } from '../plugins/messages/messages.ts'
+
+const KINDS = { 1: 'chat', 2: 'system', 3: 'friend_request', 4: 'group' } as const
+
+/** How the sender wants the text shown; what is left out is the reader's own choice. */
+export interface TextStyle {
+  readonly font?: string
+  /** Points. */
+  readonly fontSize?: number
+  /** `#rrggbb` or a name. */
+  readonly color?: string
+}
+
+/** A message as bots and scripts see it; `JSON.stringify` gives the documented JSON form, times in ISO 8601. */
+export interface ChatMessage {
+  readonly id: number
+  readonly kind: (typeof KINDS)[keyof typeof KINDS] | 'unknown'
+  readonly from: string
+  /** The recipient of a private message. */
+  readonly to?: string
+  /** The group of a group message. */
+  readonly group?: string
+  readonly text: string
+  readonly sentAt: Date
+  /** True until the recipient acknowledges it. */
+  readonly unread: boolean
+  readonly style?: TextStyle
+}
+
+type WireMessage = ValuesOf<typeof OnNewMessage>['messages'][number]
+
+export function toChatMessage({ id, kind, from, to, group, text, sentAt, unread, ...style }: WireMessage): ChatMessage {
+  const { font, fontSize, color } = style
+  const given: TextStyle = { ...(font && { font }), ...(fontSize && { fontSize }), ...(color && { color }) }
+  return {
+    id,
+    kind: KINDS[kind as keyof typeof KINDS] ?? 'unknown',
+    from,
+    ...(group ? { group } : { to }),
+    text,
+    sentAt: new Date(sentAt),
+    unread,
+    ...(Object.keys(given).length > 0 && { style: given }),
+  }
+}

@@ -1,0 +1,34 @@
+import { type ClientKeys, deriveKeys, type KeySource } from '../core/scram/index.ts'
+import { ClientError } from './errors.ts'
+
+/** SCRAM keys that spare the derivation (about 0.1 s of CPU). As good as the password for this one server: keep secret. */
+export interface LoginKeys extends ClientKeys {
+  readonly salt: Buffer
+  readonly iterations: number
+}
+
+/** Remembers the keys of one account and derives them again only when the server names another salt. */
+export class Credentials {
+  readonly user: string
+  readonly #password: string | undefined
+  #keys: LoginKeys | undefined
+
+  constructor(user: string, secret: { readonly password?: string | undefined; readonly keys?: LoginKeys | undefined }) {
+    this.user = user
+    this.#password = secret.password
+    this.#keys = secret.keys
+  }
+
+  get keys(): LoginKeys | undefined {
+    return this.#keys
+  }
+
+  /** @throws ClientError `authentication` when the keys do not fit and there is no password */
+  readonly source: KeySource = async (salt, iterations) => {
+    if (this.#keys?.iterations === iterations && this.#keys.salt.equals(salt)) return this.#keys
+    if (this.#password === undefined)
+      throw new ClientError('authentication', 'the kept keys do not fit any more (was the password changed?)')
+    this.#keys = { ...(await deriveKeys(this.#password, salt, iterations)), salt: Buffer.from(salt), iterations }
+    return this.#keys
+  }
+}

@@ -1,0 +1,50 @@
+import { Catalogue, CONTROL_MESSAGES, type Message } from '../core/wire/index.ts'
+import * as admin from '../plugins/admin/messages.ts'
+import * as login from '../plugins/login/messages.ts'
+import * as messages from '../plugins/messages/messages.ts'
+import * as registration from '../plugins/registration/messages.ts'
+import type { Address } from './channel.ts'
+import { Client, type ClientOptions } from './client.ts'
+
+export { Catalogue, fromEntries, type InputOf, type Message, type ValuesOf } from '../core/wire/index.ts'
+export * from '../plugins/login/messages.ts'
+export * from '../plugins/messages/messages.ts'
+export type { Address } from './channel.ts'
+export type { ChatMessage, TextStyle } from './chat-message.ts'
+export type { Client, Identity, Page, RequestOptions, SentMessage } from './client.ts'
+export type { LoginKeys } from './credentials.ts'
+export { ClientError, type ClientErrorCode, RefusedByServer } from './errors.ts'
+
+/** Every message type that a server has without plugins by others. */
+export const BUILT_IN_MESSAGES: readonly Message[] = [
+  ...CONTROL_MESSAGES,
+  ...[registration, login, messages, admin].flatMap((module) => Object.values(module)),
+]
+
+export const DEFAULT_PORT = 7300
+
+export interface ConnectOptions extends Omit<ClientOptions, 'catalogue' | 'address'> {
+  /** `host:port`, `host` (port 7300), `[::1]:port`, a control socket `{ path }`, or a connected stream. */
+  readonly server: string | Address
+  /** Message types of plugins, to send them and be told of them. */
+  readonly messages?: Iterable<Message>
+  readonly signal?: AbortSignal
+}
+
+/** Connects to a server; log in next. @throws ClientError */
+export async function connect({ server, messages = [], signal, ...options }: ConnectOptions): Promise<Client> {
+  const address = typeof server === 'string' ? parseAddress(server) : server
+  const catalogue = new Catalogue([...BUILT_IN_MESSAGES, ...messages])
+  const client = new Client({ ...options, address, catalogue })
+  await client.connect(signal)
+  return client
+}
+
+/** Reads `host:port`; throws TypeError for what is no address. */
+export function parseAddress(server: string): { host: string; port: number } {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s/]+))(?::(\d{1,5}))?$/.exec(server)
+  const port = Number(match?.[3] ?? DEFAULT_PORT)
+  const host = match?.[1] ?? match?.[2]
+  if (host === undefined || port < 1 || port > 65_535) throw new TypeError(`"${server}" is not HOST:PORT`)
+  return { host, port }
+}

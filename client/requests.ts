@@ -1,0 +1,114 @@
+import {
+  type Catalogue,
+  type ClientMessage,
+  type Decoded,
+  Done,
+  decode,
+  encode,
+  FAILURE_MESSAGES,
+  type Frame,
+  type InputOf,
+  type Message,
+  type ReplyOf,
+  readRef,
+  type ServerMessage,
+  WireError,
+} from '../core/wire/index.ts'
+import { abortedBy } from './channel.ts'
+import { ClientError, RefusedByServer } from './errors.ts'
+
+interface Pending {
+  readonly message: ClientMessage
+  resolve(values: unknown): void
+  reject(error: ClientError): void
+}
+
+/** Most values taken in one message of the server. */
+const MAX_VALUES = 32 * 1024
+const FAILURE_TYPES = new Set<number>(FAILURE_MESSAGES.map(({ type }) => type))
+
+/** Ties replies to requests by `ref`, and sorts out what is a push. */
+export class Requests {
+  readonly #catalogue: Catalogue
+  readonly #onPush: (message: ServerMessage, values: unknown) => void
+  readonly #pending = new Map<number, Pending>()
+  #lastRef = 0
+
+  constructor(catalogue: Catalogue, onPush: (message: ServerMessage, values: unknown) => void) {
+    this.#catalogue = catalogue
+    this.#onPush = onPush
+  }
+
+  /**
+   * Sends a request and waits for its reply.
+   * @throws ClientError, and WireError for values that the message cannot carry
+   */
+  request<M extends ClientMessage>(
+    message: M,
+    values: InputOf<M>,
+    send: (bytes: Buffer) => void,
+    signal: AbortSignal,
+  ): Promise<ReplyOf<M>> {
+    if (signal.aborted) return Promise.reject(abortedBy(signal, `no reply to ${message.name}`))
+    const ref = this.#nextRef()
+    // Before the promise: bad values are the caller's fault, and nothing is pending then.
+    const bytes = encode(message, ref, values)
+    return new Promise((resolve, reject) => {
+      const onAbort = () => {
+        this.#pending.delete(ref)
+        reject(abortedBy(signal, `no reply to ${message.name}`))
+      }
+      const done = () => {
+        this.#pending.delete(ref)
+        signal.removeEventListener('abort', onAbort)
+      }
+      this.#pending.set(ref, {
+        message,
+        resolve: (reply) => {
+          done()
+          resolve(reply as ReplyOf<M>)
+        },
+        reject: (error) => {
+          done()
+          reject(error)
+        },
+      })
+      signal.addEventListener('abort', onAbort, { once: true })
+      send(bytes)
+    })
+  }
+
+  /** Takes a frame from the server. A type this client does not know is passed over. */
+  receive(frame: Frame) {
+    const message = this.#catalogue.byType(frame.type)
+    const pending = this.#pending.get(readRef(frame))
+    if (message === undefined || message.from === 'client') {
+      if (pending) pending.reject(new ClientError('protocol', `the server replied with unknown type ${frame.type}`))
+      return
+    }
+    let values: unknown
+    try {
+      values = (decode(message, frame, MAX_VALUES) as Decoded<Message>).values
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error
+      if (pending) pending.reject(new ClientError('protocol', `the reply cannot be read: ${error.message}`))
+      return
+    }
+    if (pending === undefined) return this.#onPush(message, values)
+    const expected = pending.message.reply ?? Done
+    if (message === expected) pending.resolve(values)
+    else if (FAILURE_TYPES.has(message.type)) pending.reject(new RefusedByServer(values as never))
+    else pending.reject(new ClientError('protocol', `${pending.message.name} was answered by ${message.name}`))
+  }
+
+  /** Ends all that is pending, oldest first. */
+  fail(error: ClientError) {
+    for (const pending of [...this.#pending.values()]) pending.reject(error)
+  }
+
+  #nextRef(): number {
+    do this.#lastRef = (this.#lastRef % 0xffffffff) + 1
+    while (this.#pending.has(this.#lastRef))
+    return this.#lastRef
+  }
+}

@@ -1,0 +1,292 @@
+import type { Duplex } from 'node:stream'
+import type { Logger } from 'pino'
+import { Refused, toFailure } from './errors.ts'
+import { Inbox } from './inbox.ts'
+import type { Limits } from './limits.ts'
+import {
+  frame as framed,
+  type HandshakeResult,
+  HandshakeState,
+  type KeyPair,
+  MAGIC,
+  MAX_MESSAGE_LENGTH,
+  NX_LENGTHS,
+  Outbox,
+  openRecord,
+  RecordSplitter,
+} from './noise/index.ts'
+
+import type { Session, User, UserSession } from './session.ts'
+import type { TokenBucket } from './token-bucket.ts'
+import {
+  Closing,
+  encode,
+  type FailureName,
+  type Frame,
+  type InputOf,
+  KeepAlive,
+  MessageSplitter,
+  readRef,
+  type ServerMessage,
+  WireError,
+} from './wire/index.ts'
+
+export type State = 'handshake' | 'anonymous' | 'session' | 'closing'
+
+/** What the server does for its connections. */
+export interface ConnectionHost {
+  readonly limits: Limits
+  readonly staticKey: KeyPair
+  readonly log: Logger
+  dispatch(connection: Connection, frame: Frame): Promise<void> | undefined
+  isRated(frame: Frame): boolean
+  /** Adds to the user's sessions. @throws Refused `too_many_sessions` */
+  loggedIn(session: UserSession): TokenBucket
+  drained(session: UserSession): void
+  sent(session: Session, message: ServerMessage, values: unknown): void
+  closed(connection: Connection): void
+}
+
+/** How long a closing connection waits for the peer to take the last bytes. */
+const LINGER_MS = 1000
+
+let lastId = 0
+
+/** One peer: handshake → anonymous → session → closing, with a deadline for each state. */
+export class Connection implements Session {
+  readonly id = ++lastId
+  readonly address: string
+  readonly isOperator: boolean
+  /** Resolves when the stream is closed and the server has forgotten the connection. */
+  readonly closed: Promise<void>
+  readonly #host: ConnectionHost
+  readonly #stream: Duplex
+  readonly #inbox: Inbox
+  #state: State = 'handshake'
+  readonly #records = new RecordSplitter({ magic: MAGIC, maxLength: NX_LENGTHS[0] })
+  readonly #messages: MessageSplitter
+  #secure: HandshakeResult | undefined
+  #outbox: Outbox | undefined
+  #user: User | undefined
+  #requests: TokenBucket | undefined
+  #deadline: NodeJS.Timeout | undefined
+  #messagesBeforeLogin = 0
+  #inFlight = 0
+  #lastHeard = performance.now()
+  #asked = false
+  #stalledSince: number | undefined
+
+  constructor(
+    host: ConnectionHost,
+    stream: Duplex,
+    origin: { readonly address: string; readonly isOperator: boolean },
+  ) {
+    this.#host = host
+    this.#stream = stream
+    this.address = origin.address
+    this.isOperator = origin.isOperator
+    const { messageBeforeLogin, formatBeforeLogin, valuesBeforeLogin } = host.limits
+    this.#messages = new MessageSplitter({
+      message: messageBeforeLogin,
+      format: formatBeforeLogin,
+      values: valuesBeforeLogin,
+    })
+    this.#inbox = new Inbox(stream, (frame) => this.#accept(frame))
+    this.#expect(host.limits.handshake)
+    stream.on('data', (chunk: Buffer) => this.#receive(chunk))
+    stream.on('drain', () => this.#drained())
+    stream.on('error', (error: Error) => host.log.debug({ session: this.id, err: error }, 'connection error'))
+    this.closed = new Promise((resolve) => {
+      stream.on('close', () => {
+        this.#ended()
+        resolve()
+      })
+    })
+    // A peer that only half closes is gone for us: there is no one to answer.
+    stream.on('end', () => stream.destroy())
+  }
+
+  get state(): State {
+    return this.#state
+  }
+
+  get user(): User | undefined {
+    return this.#user
+  }
+
+  get open(): boolean {
+    return this.#state === 'anonymous' || this.#state === 'session'
+  }
+
+  get handshakeHash(): Buffer {
+    if (this.#secure === undefined) throw new Error('the handshake is not over')
+    return this.#secure.handshakeHash
+  }
+
+  get writable(): boolean {
+    return this.open && (this.#outbox?.size ?? 0) < this.#host.limits.outboundSoft
+  }
+
+  get inFlight(): number {
+    return this.#inFlight
+  }
+
+  send<M extends ServerMessage>(message: M, values: InputOf<M>) {
+    this.reply(message, 0, values)
+  }
+
+  reply<M extends ServerMessage>(message: M, ref: number, values: InputOf<M>) {
+    this.sendEncoded(encode(message, ref, values))
+    this.#host.sent(this, message, values)
+  }
+
+  sendEncoded(bytes: Buffer) {
+    if (this.#outbox === undefined || this.#stream.destroyed) return
+    this.#outbox.push(bytes)
+    if (this.#outbox.size > this.#host.limits.outboundHard) this.#cut('peer reads too slowly')
+  }
+
+  refuse(ref: number, refused: Refused) {
+    const { message, values } = toFailure(refused)
+    this.reply(message, ref, values)
+  }
+
+  fail(ref: number, code: FailureName, text?: string) {
+    this.refuse(ref, new Refused(code, text))
+  }
+
+  login(user: User): UserSession {
+    if (!this.open || this.#user !== undefined) throw new Refused('not_allowed')
+    this.#user = user
+    const session = this as UserSession
+    try {
+      this.#requests = this.#host.loggedIn(session)
+    } catch (error) {
+      this.#user = undefined
+      throw error
+    }
+    this.#state = 'session'
+    clearTimeout(this.#deadline)
+    const { message, format, values } = this.#host.limits
+    this.#messages.limits = { message, format, values }
+    return session
+  }
+
+  close(reason: FailureName) {
+    if (this.#state === 'closing') return
+    const wasOpen = this.open
+    this.#state = 'closing'
+    this.#expect(LINGER_MS)
+    if (!wasOpen) return void this.#stream.destroy()
+    // After the reply that this turn may still queue.
+    setImmediate(() => {
+      this.reply(Closing, 0, toFailure(new Refused(reason)).values)
+      this.#outbox?.flush()
+      this.#stream.end()
+    })
+  }
+
+  requestStarted() {
+    this.#inFlight++
+    if (this.#inFlight >= this.#host.limits.requestsInFlight) this.#inbox.hold()
+  }
+
+  requestEnded() {
+    this.#inFlight--
+    if (this.#inFlight === this.#host.limits.requestsInFlight - 1) this.#inbox.release()
+  }
+
+  /** Called every few seconds: asks a silent peer, cuts a dead one and one that no longer reads. */
+  watch(now: number) {
+    const { ping, dead, outboundStall } = this.#host.limits
+    const silent = now - this.#lastHeard
+    if (this.#stalledSince !== undefined && now - this.#stalledSince > outboundStall) this.#cut('peer stopped reading')
+    else if (this.#state === 'session' && silent > dead) this.close('timed_out')
+    else if (this.#state === 'session' && silent > ping && !this.#asked) {
+      this.#asked = true
+      this.send(KeepAlive, {})
+    }
+    const stalled = (this.#outbox?.size ?? 0) > 0
+    this.#stalledSince = stalled ? (this.#stalledSince ?? now) : undefined
+  }
+
+  destroy() {
+    this.#stream.destroy()
+  }
+
+  #receive(chunk: Buffer) {
+    this.#lastHeard = performance.now()
+    this.#asked = false
+    if (this.#state === 'closing') return
+    try {
+      for (const record of this.#records.push(chunk)) {
+        if (this.#secure === undefined) this.#shakeHands(record)
+        else for (const frame of this.#messages.push(openRecord(this.#secure.receive, record))) this.#inbox.push(frame)
+      }
+    } catch (error) {
+      return this.#broken(error)
+    }
+    this.#inbox.run()
+  }
+
+  #shakeHands(message: Buffer) {
+    const handshake = new HandshakeState({ initiator: false, prologue: MAGIC, s: this.#host.staticKey })
+    handshake.readMessage(message)
+    this.#stream.write(framed(handshake.writeMessage()))
+    this.#secure = handshake.result as HandshakeResult
+    this.#records.maxLength = MAX_MESSAGE_LENGTH
+    this.#outbox = new Outbox(this.#stream, this.#secure.send)
+    this.#state = 'anonymous'
+    if (this.isOperator) clearTimeout(this.#deadline)
+    else this.#expect(this.#host.limits.login, 'timed_out')
+  }
+
+  /** Decides when the frame is handled. Returns a promise or milliseconds when the following ones must wait. */
+  #accept(frame: Frame): Promise<void> | number | undefined {
+    if (this.#state === 'closing') return undefined
+    if (this.#user === undefined && !this.isOperator) {
+      if (++this.#messagesBeforeLogin > this.#host.limits.messagesBeforeLogin) {
+        this.close('login_required')
+        return undefined
+      }
+    } else if (this.#requests !== undefined && this.#host.isRated(frame)) {
+      const wait = this.#requests.take(performance.now())
+      if (wait > this.#host.limits.requestPause) {
+        this.#requests.giveBack()
+        this.refuse(readRef(frame), new Refused('rate_limited', undefined, { retryAfter: wait }))
+        return undefined
+      }
+      if (wait > 0) return wait
+    }
+    return this.#host.dispatch(this, frame)
+  }
+
+  #broken(error: unknown) {
+    this.#host.log.debug({ session: this.id, address: this.address, err: error }, 'broken input')
+    // After a bad tag nothing is answered; a message too large was at least authentic.
+    if (error instanceof WireError) this.close(error.code === 'oversized' ? 'too_large' : 'protocol_error')
+    else this.#stream.destroy()
+  }
+
+  #cut(why: string) {
+    this.#host.log.info({ session: this.id, user: this.#user?.name, address: this.address }, why)
+    this.#stream.destroy()
+  }
+
+  #expect(ms: number, reason?: FailureName) {
+    clearTimeout(this.#deadline)
+    this.#deadline = setTimeout(() => (reason ? this.close(reason) : this.#stream.destroy()), ms)
+  }
+
+  #drained() {
+    this.#stalledSince = undefined
+    if (this.#state === 'session') this.#host.drained(this as UserSession)
+  }
+
+  #ended() {
+    clearTimeout(this.#deadline)
+    this.#inbox.stop()
+    this.#state = 'closing'
+    this.#host.closed(this)
+  }
+}

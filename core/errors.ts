@@ -1,0 +1,52 @@
+import { FAILURES, type FailureName, type InputOf, type ServerMessage } from './wire/index.ts'
+
+type FailureMessage = (typeof FAILURES)[FailureName]['message']
+
+/**
+ * The answer "no" to a request: thrown by a handler or a `before` hook, sent to the client as a failure message.
+ * A plugin may name failures of its own, as `plugin.reason`; they travel as general_failure with code 0.
+ */
+export class Refused extends Error {
+  readonly code: FailureName | `${string}.${string}`
+  /** Milliseconds after which the same request may succeed; 0 if waiting does not help. */
+  readonly retryAfter: number
+
+  constructor(code: Refused['code'], text?: string, { retryAfter = 0 }: { retryAfter?: number } = {}) {
+    super(text ?? (isFailureName(code) ? FAILURES[code].text : code))
+    this.name = 'Refused'
+    this.code = code
+    this.retryAfter = retryAfter
+  }
+}
+
+/** Wrong use of the server's API by its owner or a plugin: thrown at start, never sent to a client. */
+export class SetupError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'SetupError'
+  }
+}
+
+const isFailureName = (code: string): code is FailureName => Object.hasOwn(FAILURES, code)
+
+/** The failure message that tells a client about `refused`. */
+export function toFailure({ code, message, retryAfter }: Refused): {
+  message: FailureMessage
+  values: InputOf<ServerMessage<FailureMessage['fields']>>
+} {
+  const entry = isFailureName(code) ? FAILURES[code] : { code: 0, message: FAILURES.internal.message }
+  // The text is one line of bounded length on the wire; a plugin's may be anything.
+  const text = message
+    .replace(/\p{Cc}+/gu, ' ')
+    .slice(0, 120)
+    .toWellFormed()
+  return {
+    message: entry.message,
+    values: {
+      code: entry.code,
+      name: code.slice(0, 64),
+      text,
+      retryAfter: Math.min(Math.ceil(retryAfter), 0xffffffff),
+    },
+  }
+}

@@ -1,0 +1,10 @@
+/** What a server is made of and what a plugin needs. The client is in `chatctl/client`. */
+export { Refused, SetupError } from './errors.ts'
+export { defineEvent, type EventType, SessionDrained, SessionEnded, SessionStarted } from './events.ts'
+export { LIMITS, type LimitName, type Limits, RATES_OFF } from './limits.ts'
+export { fingerprint, generateKeyPair, type KeyPair } from './noise/index.ts'
+export { type AnyPlugin, type App, type Context, definePlugin, type Migration, type Plugin } from './plugin.ts'
+export { loadPlugin } from './plugin-loader.ts'
+export { createServer, type Listening, type Server, type ServerOptions } from './server.ts'
+export { ROLES, type Role, type Session, type User, type UserSession } from './session.ts'
+export * from './wire/index.ts'

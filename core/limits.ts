@@ -1,0 +1,59 @@
+/** Every limit of the server: its default, unit, reason, and what happens beyond it. Set in the config as `limits`. */
+
+interface Limit {
+  readonly value: number
+  readonly unit: 'bytes' | 'ms' | 'count' | 'per second' | 'per minute' | 'per hour'
+  readonly about: string
+}
+
+const limit = (value: number, unit: Limit['unit'], about: string): Limit => ({ value, unit, about })
+
+export const LIMITS = {
+  messageBeforeLogin: limit(4096, 'bytes', 'one message of a stranger; beyond it the connection is closed'),
+  messagesBeforeLogin: limit(8, 'count', 'messages of a stranger; beyond it the connection is closed'),
+  formatBeforeLogin: limit(255, 'bytes', 'the format of a stranger’s message; beyond it the connection is closed'),
+  valuesBeforeLogin: limit(64, 'count', 'values in a stranger’s message; beyond it the connection is closed'),
+  message: limit(256 * 1024, 'bytes', 'one message of a user; beyond it the connection is closed'),
+  format: limit(16 * 1024, 'bytes', 'the format of a user’s message; beyond it the connection is closed'),
+  values: limit(8192, 'count', 'values in a user’s message; beyond it the connection is closed'),
+  text: limit(16 * 1024, 'bytes', 'UTF-8 text of one chat message; beyond it the message is refused'),
+  handshake: limit(5000, 'ms', 'from connect to the end of the handshake; beyond it the connection is closed'),
+  login: limit(20_000, 'ms', 'from connect to logged in; beyond it the connection is closed'),
+  unauthenticated: limit(200, 'count', 'connections not logged in; beyond it a new one is closed at once'),
+  unauthenticatedPerAddress: limit(10, 'count', 'the same, of one address'),
+  connections: limit(10_000, 'count', 'connections in all; beyond it a new one is closed at once'),
+  sessionsPerUser: limit(10, 'count', 'sessions of one user; beyond it a login is refused'),
+  loginFailures: limit(5, 'per minute', 'failed logins to one account from one address; beyond it they are refused'),
+  loginFailuresPerAddress: limit(20, 'per hour', 'failed logins from one address; beyond it logins are refused'),
+  registrations: limit(30, 'per hour', 'registrations from one address; beyond it they are refused'),
+  requestRate: limit(20, 'per second', 'requests of one user; beyond it and the burst, reading pauses'),
+  requestBurst: limit(200, 'count', 'requests a user may send at once before the rate holds'),
+  requestPause: limit(5000, 'ms', 'longest pause in reading for the rate; beyond it requests are refused'),
+  requestsInFlight: limit(256, 'count', 'unanswered requests of a connection; beyond it reading pauses'),
+  ping: limit(60_000, 'ms', 'silence after which the client is asked whether it lives'),
+  dead: limit(150_000, 'ms', 'silence after which a connection is closed'),
+  outboundSoft: limit(256 * 1024, 'bytes', 'unsent to one connection; beyond it pushes stay in the database'),
+  outboundHard: limit(1024 * 1024, 'bytes', 'unsent to one connection; beyond it the connection is closed'),
+  outboundStall: limit(15_000, 'ms', 'without the peer reading anything; beyond it the connection is closed'),
+  unacknowledged: limit(100, 'count', 'pushes a session has not acknowledged; beyond it the next ones wait'),
+  historyPage: limit(50, 'count', 'messages in a page of history when the client names no number'),
+  drain: limit(10_000, 'ms', 'for requests under way when the server stops; beyond it they are cut'),
+} as const satisfies Record<string, Limit>
+
+export type LimitName = keyof typeof LIMITS
+export type Limits = { readonly [K in LimitName]: number }
+
+const DEFAULTS = Object.fromEntries(Object.entries(LIMITS).map(([name, { value }]) => [name, value])) as Limits
+
+/** Rates per address and per user, lifted by `--limits off` for tests, benchmarks and bulk imports on loopback. */
+export const RATES_OFF: Partial<Limits> = {
+  unauthenticated: Number.MAX_SAFE_INTEGER,
+  unauthenticatedPerAddress: Number.MAX_SAFE_INTEGER,
+  loginFailures: Number.MAX_SAFE_INTEGER,
+  loginFailuresPerAddress: Number.MAX_SAFE_INTEGER,
+  registrations: Number.MAX_SAFE_INTEGER,
+  requestRate: Number.MAX_SAFE_INTEGER,
+  requestBurst: Number.MAX_SAFE_INTEGER,
+}
+
+export const withDefaults = (limits: Partial<Limits> = {}): Limits => ({ ...DEFAULTS, ...limits })

@@ -1,0 +1,8 @@
+export { CipherState, MAX_RECORDS } from './cipher-state.ts'
+export { type HandshakePattern, MAX_MESSAGE_LENGTH, NX, NX_LENGTHS, type Token } from './handshake-pattern.ts'
+export { type HandshakeOptions, type HandshakeResult, HandshakeState } from './handshake-state.ts'
+export { NoiseError, type NoiseErrorCode } from './noise-error.ts'
+export { Outbox } from './outbox.ts'
+export { exportPrivateKey, fingerprint, generateKeyPair, type KeyPair, keyPairFromPrivateKey } from './primitives.ts'
+export { frame, MAGIC, MAX_RECORD_PLAINTEXT, openRecord, sealRecords } from './record.ts'
+export { RecordSplitter, type SplitterOptions } from './record-splitter.ts'

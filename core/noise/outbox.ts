@@ -1,0 +1,45 @@
+import type { Duplex } from 'node:stream'
+import type { CipherState } from './cipher-state.ts'
+import { sealRecords } from './record.ts'
+
+/**
+ * What waits to leave on one connection. All messages of one event-loop turn leave as one run of records in one write:
+ * a record and a system call a message is what makes other servers slow.
+ */
+export class Outbox {
+  readonly #stream: Duplex
+  readonly #cipher: CipherState
+  #waiting: Buffer[] = []
+  #waitingBytes = 0
+
+  constructor(stream: Duplex, cipher: CipherState) {
+    this.#stream = stream
+    this.#cipher = cipher
+  }
+
+  /** Bytes not yet taken by the operating system. */
+  get size(): number {
+    return this.#waitingBytes + this.#stream.writableLength
+  }
+
+  push(bytes: Buffer) {
+    if (this.#waiting.length === 0) setImmediate(() => this.flush())
+    this.#waiting.push(bytes)
+    this.#waitingBytes += bytes.length
+  }
+
+  flush() {
+    const [first] = this.#waiting
+    if (first === undefined) return
+    const plaintext = this.#waiting.length === 1 ? first : Buffer.concat(this.#waiting, this.#waitingBytes)
+    this.#waiting = []
+    this.#waitingBytes = 0
+    if (!this.#stream.writable) return
+    try {
+      this.#stream.write(sealRecords(this.#cipher, plaintext))
+    } catch (error) {
+      // The cipher has used up its records: the connection must end before a nonce repeats.
+      this.#stream.destroy(error as Error)
+    }
+  }
+}

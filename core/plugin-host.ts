@@ -1,0 +1,218 @@
+import { createHmac } from 'node:crypto'
+import type { Knex } from 'knex'
+import type { Logger } from 'pino'
+import type { Dispatcher } from './dispatcher.ts'
+import { SetupError } from './errors.ts'
+import type { Bus } from './events.ts'
+import type { Limits } from './limits.ts'
+import type { AnyPlugin, App } from './plugin.ts'
+import type { Sessions } from './sessions.ts'
+import type { Catalogue, Message } from './wire/index.ts'
+
+/** Failures of a plugin's own code within a minute after which it counts as degraded. */
+const DEGRADED_AFTER = 5
+const FAILURE_WINDOW_MS = 60_000
+/** Longest time one plugin may take to start. */
+const SETUP_MS = 30_000
+/** First number of other people's message types; built-in plugins stay below. */
+export const FIRST_FOREIGN_TYPE = 1000
+
+export interface HostParts {
+  readonly bus: Bus
+  readonly dispatcher: Dispatcher
+  readonly catalogue: Catalogue
+  readonly sessions: Sessions
+  readonly limits: Limits
+  readonly log: Logger
+  readonly audit: Logger
+  readonly db: Knex
+  readonly secret: Buffer
+}
+
+/** One running plugin: its health, and how to undo all it registered. */
+export class PluginRecord {
+  readonly plugin: AnyPlugin
+  readonly log: Logger
+  readonly abort = new AbortController()
+  readonly cleanups: (() => unknown)[] = []
+  readonly reports: (() => Record<string, number | string>)[] = []
+  #failures: number[] = []
+  #lastFailure = ''
+
+  constructor(plugin: AnyPlugin, log: Logger) {
+    this.plugin = plugin
+    this.log = log.child({ plugin: plugin.name })
+  }
+
+  /** `degraded` after repeated failures within a minute; the plugin goes on running. */
+  get state(): { readonly state: 'ok' | 'degraded'; readonly reason: string } {
+    const since = performance.now() - FAILURE_WINDOW_MS
+    this.#failures = this.#failures.filter((time) => time >= since)
+    const degraded = this.#failures.length >= DEGRADED_AFTER
+    return { state: degraded ? 'degraded' : 'ok', reason: degraded ? this.#lastFailure : '' }
+  }
+
+  /** Logs what the plugin's code threw while it dealt with `event`. */
+  failed(error: unknown, event: string) {
+    const reason = error instanceof Error ? error.message : String(error)
+    this.#lastFailure = `${event}: ${reason}`
+    // Only the last ones matter; a plugin that fails thousands of times a second must not fill the memory.
+    this.#failures = [...this.#failures.slice(1 - DEGRADED_AFTER), performance.now()]
+    this.log.error({ err: error, event }, 'plugin failed')
+  }
+}
+
+/** Starts plugins in the order of their needs, and stops them in the opposite one. */
+export class PluginHost {
+  readonly records: PluginRecord[] = []
+  readonly #parts: HostParts
+  readonly #apis = new Map<string, unknown>()
+
+  constructor(parts: HostParts) {
+    this.#parts = parts
+  }
+
+  /**
+   * @param options of each plugin, by its name
+   * @throws SetupError naming the plugin, for a missing need, a cycle, bad options, a clash of types, a failed setup
+   */
+  async start(plugins: readonly AnyPlugin[], options: Readonly<Record<string, unknown>>) {
+    const ordered = inOrderOfNeeds(plugins)
+    const unknown = Object.keys(options).find((name) => !plugins.some((plugin) => plugin.name === name))
+    if (unknown !== undefined) throw new SetupError(`options for plugin "${unknown}", which is not loaded`)
+    // All definitions first, so that a plugin may look up another one's message while it starts.
+    for (const plugin of ordered) this.#define(plugin)
+    for (const plugin of ordered) await this.#startOne(plugin, options[plugin.name])
+  }
+
+  async stop() {
+    for (const record of this.records.splice(0).reverse()) {
+      record.abort.abort()
+      for (const cleanup of record.cleanups.reverse()) {
+        try {
+          await cleanup()
+        } catch (error) {
+          record.failed(error, 'stop')
+        }
+      }
+    }
+  }
+
+  #define(plugin: AnyPlugin) {
+    for (const message of Object.values(plugin.messages ?? {})) {
+      try {
+        this.#parts.catalogue.add(message, `plugin ${plugin.name}`)
+      } catch (error) {
+        throw new SetupError((error as Error).message, { cause: error })
+      }
+    }
+  }
+
+  async #startOne(plugin: AnyPlugin, options: unknown) {
+    const record = new PluginRecord(plugin, this.#parts.log)
+    this.records.push(record)
+    const needs = Object.fromEntries(
+      Object.entries(plugin.needs ?? {}).map(([key, needed]) => [key, this.#apis.get(needed.name)]),
+    )
+    const context = { options: parseOptions(plugin, options), needs, log: record.log, db: this.#parts.db }
+    try {
+      const setup = Promise.resolve(plugin.setup(this.#app(record), context))
+      this.#apis.set(plugin.name, await withDeadline(setup, SETUP_MS))
+    } catch (error) {
+      if (error instanceof SetupError) throw error
+      throw new SetupError(`plugin ${plugin.name} failed to start: ${(error as Error).message}`, { cause: error })
+    }
+  }
+
+  #app(record: PluginRecord): App {
+    const { bus, dispatcher, catalogue, sessions, limits, audit, secret } = this.#parts
+    const { plugin, cleanups } = record
+    const known = (message: Message) => {
+      if (catalogue.byType(message.type) === message) return
+      throw new SetupError(
+        `plugin ${plugin.name} uses message ${message.name}, which no loaded plugin lists in "messages"`,
+      )
+    }
+    return {
+      sessions,
+      limits,
+      catalogue,
+      audit,
+      signal: record.abort.signal,
+      secret: (purpose) => createHmac('sha256', secret).update(`${plugin.name}:${purpose}`).digest(),
+      handle: (message, handler, { rated = true } = {}) => {
+        known(message)
+        const undo = dispatcher.handle(message, record, handler, rated)
+        if (undo === undefined) throw new SetupError(`plugin ${plugin.name}: ${message.name} has a handler already`)
+        cleanups.push(undo)
+      },
+      before: (message, hook) => {
+        known(message)
+        cleanups.push(dispatcher.before(message, record, hook))
+      },
+      on: (event: { readonly name: string }, listener: (...payload: never[]) => unknown) => {
+        cleanups.push(bus.on(event.name, listener, (error) => record.failed(error, event.name)))
+      },
+      emit: (event, payload) => bus.emit(event.name, payload),
+      every: (ms, task) => {
+        const guarded = async () => {
+          try {
+            await task()
+          } catch (error) {
+            record.failed(error, 'timer')
+          }
+        }
+        const timer = setInterval(() => void guarded(), ms)
+        timer.unref()
+        cleanups.push(() => clearInterval(timer))
+      },
+      status: (report) => record.reports.push(report),
+      onStop: (task) => cleanups.push(task),
+    }
+  }
+}
+
+function inOrderOfNeeds(plugins: readonly AnyPlugin[]): AnyPlugin[] {
+  const byName = new Map<string, AnyPlugin>()
+  for (const plugin of plugins) {
+    if (byName.has(plugin.name)) throw new SetupError(`two plugins are named "${plugin.name}"`)
+    byName.set(plugin.name, plugin)
+  }
+  const ordered = new Set<AnyPlugin>()
+  const visit = (plugin: AnyPlugin, path: readonly string[]) => {
+    if (ordered.has(plugin)) return
+    if (path.includes(plugin.name))
+      throw new SetupError(`plugins need each other: ${[...path, plugin.name].join(' needs ')}`)
+    for (const { name } of Object.values(plugin.needs ?? {})) {
+      const needed = byName.get(name)
+      if (needed === undefined) throw new SetupError(`plugin ${plugin.name} needs ${name}, which is not loaded`)
+      visit(needed, [...path, plugin.name])
+    }
+    ordered.add(plugin)
+  }
+  for (const plugin of plugins) visit(plugin, [])
+  return [...ordered]
+}
+
+function parseOptions(plugin: AnyPlugin, options: unknown): unknown {
+  if (plugin.options === undefined) {
+    if (options === undefined) return undefined
+    throw new SetupError(`plugin ${plugin.name} takes no options`)
+  }
+  const result = plugin.options.safeParse(options ?? {})
+  if (result.success) return result.data
+  const issues = result.error.issues.map(({ path, message }) => `${[plugin.name, ...path].join('.')}: ${message}`)
+  throw new SetupError(`plugin options: ${issues.join('; ')}`)
+}
+
+async function withDeadline<T>(work: Promise<T>, ms: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const deadline = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${ms / 1000} s`)), ms)
+  })
+  try {
+    return await Promise.race([work, deadline])
+  } finally {
+    clearTimeout(timer)
+  }
+}

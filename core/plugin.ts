@@ -1,0 +1,118 @@
+import type { Knex } from 'knex'
+import type { Logger } from 'pino'
+import type { ZodType } from 'zod'
+import type { EventType } from './events.ts'
+import type { Limits } from './limits.ts'
+import type { Session, UserSession } from './session.ts'
+import type { Sessions } from './sessions.ts'
+import type { Catalogue, ClientMessage, InputOf, Message, ReplyOf, ServerMessage, ValuesOf } from './wire/index.ts'
+
+type MaybePromise<T> = T | Promise<T>
+
+/** Who a handler meets: for messages that only logged-in users may send, a session that has its user. */
+export type SessionOf<M extends Message> = M extends ClientMessage
+  ? M['allow'] extends 'user'
+    ? UserSession
+    : Session
+  : Session
+
+type ReplyInput<M extends ClientMessage> = M['reply'] extends ServerMessage
+  ? keyof M['reply']['fields'] extends never
+    ? // biome-ignore lint/suspicious/noConfusingVoidType: there is nothing to say in a reply without fields
+      void
+    : InputOf<M['reply']>
+  : // biome-ignore lint/suspicious/noConfusingVoidType: the reply is Done
+    void
+
+/** One schema change of a plugin, run in a transaction where the database can. */
+export interface Migration {
+  up(db: Knex): Promise<unknown>
+  down(db: Knex): Promise<unknown>
+}
+
+/** The server as one plugin sees it. What is registered here is undone by the host when the plugin stops. */
+export interface App {
+  readonly sessions: Sessions
+  readonly limits: Limits
+  readonly catalogue: Catalogue
+  /** Aborted when the plugin stops. */
+  readonly signal: AbortSignal
+  /** 32 secret bytes for one purpose of this plugin, the same at every start of this server. */
+  secret(purpose: string): Buffer
+  /** The operator's record of who did what, apart from the log. */
+  readonly audit: Logger
+
+  /**
+   * Answers a message type; each has exactly one owner. Handlers of one connection start in the order its messages
+   * came; the reply goes out when the returned promise resolves. A thrown Refused is the answer "no".
+   * @param options.rated false for messages that do not count against the user's request rate
+   */
+  handle<M extends ClientMessage>(
+    message: M,
+    handler: (session: SessionOf<M>, values: ValuesOf<M>) => MaybePromise<ReplyInput<M>>,
+    options?: { readonly rated?: boolean },
+  ): void
+  /**
+   * Runs before the handler, in plugin order. It may throw Refused, or amend by returning other values.
+   * Any other error refuses too, as `internal`.
+   */
+  before<M extends ClientMessage>(
+    message: M,
+    // biome-ignore lint/suspicious/noConfusingVoidType: a hook that amends nothing returns nothing
+    hook: (session: SessionOf<M>, values: ValuesOf<M>) => MaybePromise<ValuesOf<M> | undefined | void>,
+  ): void
+  /** Told after a message was handled, with the reply. Cannot change anything; its failures are only logged. */
+  on<M extends ClientMessage>(
+    message: M,
+    listener: (session: SessionOf<M>, values: ValuesOf<M>, reply: ReplyOf<M>) => unknown,
+  ): void
+  /** Told of each message sent by the server to a session through `Session.send` or as a reply. */
+  on<M extends ServerMessage>(message: M, listener: (session: Session, values: InputOf<M>) => unknown): void
+  on<P>(event: EventType<P>, listener: (payload: P) => unknown): void
+  emit<P>(event: EventType<P>, payload: P): void
+  /** A repeating timer that ends with the plugin. Milliseconds. */
+  every(ms: number, task: () => unknown): void
+  /** Adds to `chatctl status`. */
+  status(report: () => Record<string, number | string>): void
+  /** Runs when the plugin stops, last registered first. */
+  onStop(task: () => unknown): void
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a plugin of whatever API and options
+export type AnyPlugin = Plugin<any>
+type Needs = { readonly [name: string]: AnyPlugin }
+type ApiOf<P> = P extends Plugin<infer Api> ? Api : never
+
+export interface Context<Options, N extends Needs> {
+  readonly options: Options
+  /** What the needed plugins' `setup` returned. */
+  readonly needs: { readonly [K in keyof N]: ApiOf<N[K]> }
+  readonly log: Logger
+  readonly db: Knex
+}
+
+/** A feature of the server: messages, behaviour, tables. Made with definePlugin. */
+export interface Plugin<Api = unknown> {
+  readonly name: string
+  readonly version?: string
+  readonly messages?: { readonly [name: string]: Message }
+  readonly needs?: Needs
+  readonly options?: ZodType
+  readonly migrations?: { readonly [name: string]: Migration }
+  // biome-ignore lint/suspicious/noExplicitAny: options and needs are checked where the plugin is defined
+  setup(app: App, context: Context<any, any>): MaybePromise<Api>
+}
+
+/**
+ * Defines a plugin; types flow from its messages, options and needs to `setup`.
+ * @see docs/PLUGINS.md
+ */
+export function definePlugin<Api, O = undefined, const N extends Needs = Record<never, never>>(
+  plugin: Omit<Plugin<Api>, 'options' | 'needs' | 'setup'> & {
+    readonly options?: ZodType<O>
+    readonly needs?: N
+    setup(app: App, context: Context<O, N>): MaybePromise<Api>
+  },
+): Plugin<Api> {
+  return plugin
+}

@@ -1,0 +1,101 @@
+import { createHash, createHmac, pbkdf2 } from 'node:crypto'
+import { promisify } from 'node:util'
+import { ScramError } from './errors.ts'
+import { normalizePassword } from './password.ts'
+
+/** Bytes in a SHA-256 value: each key, proof, signature and handshake hash. */
+export const HASH_LENGTH = 32
+
+/** Fewest iterations a client accepts (RFC 7677): fewer make guessing from a stolen proof cheap. */
+export const MIN_ITERATIONS = 4_096
+/** Most iterations a client accepts: a hostile server could else keep it busy for hours (RFC 5802 §9). */
+export const MAX_ITERATIONS = 1_000_000
+/** Iterations of a new account, as OWASP advises: about 0.1 s for the client, nothing for the server. */
+export const DEFAULT_ITERATIONS = 600_000
+
+/** Shortest salt a client accepts, in bytes: shorter ones repeat among accounts. */
+export const MIN_SALT_LENGTH = 8
+/** Longest salt a client accepts, in bytes: a bound only, since more than HASH_LENGTH adds nothing. */
+export const MAX_SALT_LENGTH = 64
+/** What client and server each give to the salt of a new account, in bytes. */
+export const SALT_HALF_LENGTH = 16
+
+/** What a client needs to log in, 32 bytes each. As good as the password for this account: keep it in a 0600 file. */
+export interface ClientKeys {
+  clientKey: Buffer
+  serverKey: Buffer
+}
+
+/** What a server keeps for an account (RFC 5802 §3). Not enough to log in with, but enough to guess the password from. */
+export interface Verifier {
+  salt: Buffer
+  iterations: number
+  /** H(ClientKey), 32 bytes. */
+  storedKey: Buffer
+  /** 32 bytes. Whoever has it can pose as the server. */
+  serverKey: Buffer
+}
+
+const pbkdf2Async = promisify(pbkdf2)
+
+/** HMAC-SHA-256; a text counts as UTF-8. */
+export function hmac(key: Uint8Array, data: string | Uint8Array): Buffer {
+  return createHmac('sha256', key).update(data).digest()
+}
+
+/** Hi() of RFC 5802 §2.2: PBKDF2-HMAC-SHA-256, one block, off the main thread. Normalises and limits nothing. */
+export function hi(password: string | Uint8Array, salt: Uint8Array, iterations: number): Promise<Buffer> {
+  return pbkdf2Async(password, salt, iterations, HASH_LENGTH, 'sha256')
+}
+
+/** ClientKey and ServerKey of a SaltedPassword (RFC 5802 §3). */
+export function keysOf(saltedPassword: Uint8Array): ClientKeys {
+  return { clientKey: hmac(saltedPassword, 'Client Key'), serverKey: hmac(saltedPassword, 'Server Key') }
+}
+
+/**
+ * Refuses what a client must not derive keys with.
+ *
+ * @throws ScramError `iterations` outside MIN_ITERATIONS to MAX_ITERATIONS, `malformed` for the salt's size
+ */
+export function checkParameters(salt: Uint8Array, iterations: number): void {
+  if (!Number.isInteger(iterations) || iterations < MIN_ITERATIONS || iterations > MAX_ITERATIONS) {
+    throw new ScramError('iterations', `the iteration count is not in ${MIN_ITERATIONS} to ${MAX_ITERATIONS}`)
+  }
+  if (salt.length < MIN_SALT_LENGTH || salt.length > MAX_SALT_LENGTH) {
+    throw new ScramError('malformed', `the salt is not ${MIN_SALT_LENGTH} to ${MAX_SALT_LENGTH} bytes long`)
+  }
+}
+
+/**
+ * Derives an account's keys from its password, which it normalises: the one slow step of SCRAM.
+ *
+ * @throws ScramError `password` as normalizePassword; `iterations` and `malformed` as checkParameters
+ */
+export async function deriveKeys(password: string, salt: Uint8Array, iterations: number): Promise<ClientKeys> {
+  checkParameters(salt, iterations)
+  return keysOf(await hi(normalizePassword(password), salt, iterations))
+}
+
+/** StoredKey = H(ClientKey) (RFC 5802 §3). */
+export function storedKey(clientKey: Uint8Array): Buffer {
+  return createHash('sha256').update(clientKey).digest()
+}
+
+/** What the server is to keep for keys that were derived with this salt and count. */
+export function verifierOf(keys: ClientKeys, salt: Buffer, iterations: number): Verifier {
+  return { salt, iterations, storedKey: storedKey(keys.clientKey), serverKey: keys.serverKey }
+}
+
+/**
+ * The salt of a new account: both halves, joined. Not XORed, since then the last to speak would choose it. The client's
+ * half keeps one password from having the same StoredKey on two servers, whatever the other server does.
+ *
+ * @throws ScramError `malformed` when a half is not SALT_HALF_LENGTH bytes long
+ */
+export function joinSalt(clientHalf: Uint8Array, serverHalf: Uint8Array): Buffer {
+  if (clientHalf.length !== SALT_HALF_LENGTH || serverHalf.length !== SALT_HALF_LENGTH) {
+    throw new ScramError('malformed', `half a salt is not ${SALT_HALF_LENGTH} bytes long`)
+  }
+  return Buffer.concat([clientHalf, serverHalf])
+}

@@ -1,0 +1,254 @@
+import { chmod, rm } from 'node:fs/promises'
+import {
+  type AddressInfo,
+  createConnection,
+  createServer as createNetServer,
+  type Server as NetServer,
+  type Socket,
+} from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { Knex } from 'knex'
+import type { Logger } from 'pino'
+import { Connection, type ConnectionHost } from './connection.ts'
+import { controlPlugin } from './control-plugin.ts'
+import { Dispatcher } from './dispatcher.ts'
+import { SetupError } from './errors.ts'
+import { Bus, SessionDrained, SessionEnded, SessionStarted } from './events.ts'
+import { type Limits, withDefaults } from './limits.ts'
+import { fingerprint, type KeyPair } from './noise/index.ts'
+import type { AnyPlugin } from './plugin.ts'
+import { PluginHost } from './plugin-host.ts'
+import { Sessions } from './sessions.ts'
+import type { FailureName } from './wire/index.ts'
+import { Catalogue, CONTROL_MESSAGES } from './wire/index.ts'
+
+export interface ServerOptions {
+  readonly staticKey: KeyPair
+  /** 32 random bytes that stay the same for the life of the server; plugins derive their own from it. */
+  readonly secret: Buffer
+  readonly plugins: readonly AnyPlugin[]
+  /** Options of plugins, by plugin name; each plugin checks its own. */
+  readonly pluginOptions?: Readonly<Record<string, unknown>>
+  /** Migrated database, handed to plugins; the server itself knows no SQL. */
+  readonly db: Knex
+  readonly limits?: Partial<Limits>
+  readonly log: Logger
+  /** Who did what on the operator's side. */
+  readonly audit: Logger
+}
+
+export interface Listening {
+  readonly host: string
+  readonly port: number
+}
+
+/** How often silent and stalled connections are looked at. */
+const WATCH_MS = 1000
+
+/** A chat server without features: what it can do is in its plugins. */
+export class Server {
+  readonly limits: Limits
+  readonly catalogue = new Catalogue(CONTROL_MESSAGES)
+  readonly sessions: Sessions
+  readonly fingerprint: string
+  readonly #options: ServerOptions
+  readonly #bus = new Bus()
+  readonly #host: PluginHost
+  readonly #dispatcher: Dispatcher
+  readonly #connections = new Set<Connection>()
+  readonly #strangers = new Map<string, number>()
+  readonly #listeners: NetServer[] = []
+  readonly #startedAt = Date.now()
+  readonly #connectionHost: ConnectionHost
+  #watch: NodeJS.Timeout | undefined
+  #control: string | undefined
+  #stopping: Promise<void> | undefined
+
+  constructor(options: ServerOptions) {
+    const { log, audit, db, staticKey, secret } = options
+    this.#options = options
+    this.limits = withDefaults(options.limits)
+    this.sessions = new Sessions(this.limits)
+    this.fingerprint = fingerprint(staticKey.publicKey)
+    this.#dispatcher = new Dispatcher(this.catalogue, this.#bus, this.limits, log)
+    const { sessions, limits, catalogue } = this
+    this.#host = new PluginHost({
+      bus: this.#bus,
+      dispatcher: this.#dispatcher,
+      catalogue,
+      sessions,
+      limits,
+      log,
+      audit,
+      db,
+      secret,
+    })
+    this.#connectionHost = {
+      limits,
+      staticKey,
+      log,
+      dispatch: (connection, frame) => this.#dispatcher.dispatch(connection, frame),
+      isRated: (frame) => this.#dispatcher.isRated(frame),
+      loggedIn: (session) => {
+        const requests = sessions.add(session)
+        this.#noLongerStranger(session.address)
+        // After the reply to the login has been queued.
+        setImmediate(() => session.open && this.#bus.emit(SessionStarted.name, session))
+        return requests
+      },
+      drained: (session) => this.#bus.emit(SessionDrained.name, session),
+      sent: (session, message, values) => this.#bus.emit(message.name, session, values),
+      closed: (connection) => this.#closed(connection),
+    }
+  }
+
+  /** Starts the plugins. @throws SetupError */
+  async start() {
+    const { plugins, pluginOptions = {} } = this.#options
+    const control = controlPlugin({ status: () => this.status(), catalogue: this.catalogue })
+    try {
+      await this.#host.start([control, ...plugins], pluginOptions)
+    } catch (error) {
+      await this.#host.stop()
+      throw error
+    }
+    const now = () => performance.now()
+    this.#watch = setInterval(() => {
+      for (const connection of this.#connections) connection.watch(now())
+    }, WATCH_MS)
+  }
+
+  /** Listens on TCP; port 0 takes a free one. @throws SetupError */
+  async listen(host: string, port: number): Promise<Listening> {
+    const listener = createNetServer({ noDelay: true }, (socket) =>
+      this.accept(socket, { address: addressOf(socket), isOperator: false }),
+    )
+    await started(listener, () => listener.listen(port, host), `${host}:${port}`)
+    this.#listeners.push(listener)
+    const address = listener.address() as AddressInfo
+    return { host: address.address, port: address.port }
+  }
+
+  /**
+   * Listens on a Unix socket with mode 0600, whose users are the operator. A socket left by a killed server is replaced.
+   * @throws SetupError if a server still answers there
+   */
+  async listenControl(path: string) {
+    if (await answers(path)) throw new SetupError(`another server uses ${path}`)
+    await rm(path, { force: true })
+    const listener = createNetServer((socket) => this.accept(socket, { address: 'control', isOperator: true }))
+    await started(listener, () => listener.listen(path), path)
+    // Between these two lines the umask holds, and the folder around it, which is the operator's alone.
+    await chmod(path, 0o600)
+    this.#listeners.push(listener)
+    this.#control = path
+  }
+
+  /** Takes over a connected stream. */
+  accept(stream: Duplex, origin: { readonly address: string; readonly isOperator: boolean }) {
+    const { connections, unauthenticated, unauthenticatedPerAddress } = this.limits
+    const strangers = [...this.#strangers.values()].reduce((sum, count) => sum + count, 0)
+    const fromThere = this.#strangers.get(origin.address) ?? 0
+    const full =
+      this.#connections.size >= connections || strangers >= unauthenticated || fromThere >= unauthenticatedPerAddress
+    if (this.#stopping !== undefined || (full && !origin.isOperator)) {
+      // Nothing can be said before a handshake, and a handshake is what must not be spent here.
+      stream.destroy()
+      this.#options.log.debug({ address: origin.address }, 'connection refused: too many')
+      return
+    }
+    if (!origin.isOperator) this.#strangers.set(origin.address, fromThere + 1)
+    this.#connections.add(new Connection(this.#connectionHost, stream, origin))
+  }
+
+  /** What `chatctl status` shows. */
+  status() {
+    const plugins = this.#host.records.map(({ plugin, state }) => ({
+      name: plugin.name,
+      version: plugin.version,
+      ...state,
+    }))
+    const reports = Object.assign({}, ...this.#host.records.flatMap(({ reports }) => reports.map((report) => report())))
+    return {
+      uptime: Math.round((Date.now() - this.#startedAt) / 1000),
+      pid: process.pid,
+      fingerprint: this.fingerprint,
+      connections: this.#connections.size,
+      users: this.sessions.users,
+      memory: process.memoryUsage().rss,
+      ...reports,
+      plugins,
+    }
+  }
+
+  /**
+   * Takes no more connections, lets requests under way finish (at most `limits.drain`), tells every peer, stops the
+   * plugins. Calling it again waits for the same stop.
+   */
+  stop(reason: FailureName = 'shutting_down'): Promise<void> {
+    this.#stopping ??= this.#stop(reason)
+    return this.#stopping
+  }
+
+  async #stop(reason: FailureName) {
+    clearInterval(this.#watch)
+    for (const listener of this.#listeners) listener.close()
+    const end = performance.now() + this.limits.drain
+    const busy = () => [...this.#connections].some(({ inFlight }) => inFlight > 0)
+    while (busy() && performance.now() < end) await new Promise((resolve) => setTimeout(resolve, 5))
+    const gone = [...this.#connections].map((connection) => connection.closed)
+    for (const connection of this.#connections) connection.close(reason)
+    await Promise.all(gone)
+    await this.#host.stop()
+    if (this.#control !== undefined) await rm(this.#control, { force: true })
+  }
+
+  #closed(connection: Connection) {
+    this.#connections.delete(connection)
+    if (connection.user === undefined) {
+      if (!connection.isOperator) this.#noLongerStranger(connection.address)
+      return
+    }
+    this.sessions.remove(connection as Connection & { user: object } as never)
+    this.#bus.emit(SessionEnded.name, connection)
+  }
+
+  #noLongerStranger(address: string) {
+    const left = (this.#strangers.get(address) ?? 0) - 1
+    if (left > 0) this.#strangers.set(address, left)
+    else this.#strangers.delete(address)
+  }
+}
+
+/** Makes a server and starts its plugins; it listens nowhere yet. @throws SetupError */
+export async function createServer(options: ServerOptions): Promise<Server> {
+  const server = new Server(options)
+  await server.start()
+  return server
+}
+
+function addressOf(socket: Socket): string {
+  // An IPv4 peer of a dual-stack listener is the same peer as on an IPv4 one.
+  return (socket.remoteAddress ?? 'unknown').replace(/^::ffff:/, '')
+}
+
+function started(listener: NetServer, listen: () => void, where: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    listener.once('error', (error: NodeJS.ErrnoException) => {
+      const why = error.code === 'EADDRINUSE' ? 'the address is in use' : error.message
+      reject(new SetupError(`cannot listen on ${where}: ${why}`, { cause: error }))
+    })
+    listener.once('listening', resolve)
+    listen()
+  })
+}
+
+/** Whether anyone accepts connections on a Unix socket. */
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createConnection(path)
+    probe.once('connect', () => resolve(true))
+    probe.once('error', () => resolve(false))
+    probe.once('connect', () => probe.destroy())
+  })
+}

@@ -1,0 +1,99 @@
+import type { AnyField, Fields, ScalarKind } from './field.ts'
+import { type Allow, clientMessage, type Message, type ServerMessage, serverMessage } from './message.ts'
+
+/** All message types one side knows, by number and by name. Throws for a number or a name taken twice. */
+export class Catalogue {
+  readonly #byType = new Map<number, Message>()
+  readonly #byName = new Map<string, Message>()
+
+  constructor(messages: Iterable<Message> = []) {
+    for (const message of messages) this.add(message)
+  }
+
+  /** @param owner who brings it, for the error. Adding the same definition again changes nothing. */
+  add(message: Message, owner = 'this') {
+    const clash = this.#byType.get(message.type) ?? this.#byName.get(message.name)
+    if (clash === message) return
+    if (clash !== undefined)
+      throw new TypeError(
+        `${owner} defines message ${message.type} ${message.name}, but ${clash.type} ${clash.name} is already defined`,
+      )
+    this.#byType.set(message.type, message)
+    this.#byName.set(message.name, message)
+  }
+
+  byType(type: number): Message | undefined {
+    return this.#byType.get(type)
+  }
+
+  byName(name: string): Message | undefined {
+    return this.#byName.get(name)
+  }
+
+  /** In the order of their numbers. */
+  [Symbol.iterator](): Iterator<Message> {
+    return [...this.#byType.values()].sort((a, b) => a.type - b.type)[Symbol.iterator]()
+  }
+}
+
+interface FieldEntry {
+  readonly name: string
+  readonly kind: ScalarKind | 'list'
+  readonly about: string
+  readonly min?: number
+  readonly max: number
+  readonly default?: unknown
+  readonly fields?: readonly FieldEntry[]
+}
+
+/** A definition as JSON: what `chatctl protocol -o json` prints and a running server tells about itself. */
+export interface MessageEntry {
+  readonly type: number
+  readonly name: string
+  readonly from: 'client' | 'server'
+  readonly about: string
+  readonly allow?: Allow
+  readonly reply?: string
+  readonly fields: readonly FieldEntry[]
+}
+
+function fieldEntries(fields: Fields): FieldEntry[] {
+  return Object.entries(fields).map(([name, field]) =>
+    field.kind === 'list'
+      ? { name, kind: field.kind, about: field.about, max: field.max, fields: fieldEntries(field.fields) }
+      : { name, ...field },
+  )
+}
+
+export function toEntry(message: Message): MessageEntry {
+  const { type, name, from, about } = message
+  const fields = fieldEntries(message.fields)
+  if (message.from === 'server') return { type, name, from, about, fields }
+  const { allow, reply } = message
+  return reply === undefined
+    ? { type, name, from, about, allow, fields }
+    : { type, name, from, about, allow, reply: reply.name, fields }
+}
+
+function fromFieldEntries(entries: readonly FieldEntry[]): Fields {
+  return Object.fromEntries(
+    entries.map(({ name, fields, ...field }) => [
+      name,
+      (fields === undefined ? field : { ...field, fields: fromFieldEntries(fields) }) as AnyField,
+    ]),
+  )
+}
+
+/** Rebuilds a catalogue from its JSON form, so that a client can speak message types it was not built with. */
+export function fromEntries(entries: readonly MessageEntry[]): Catalogue {
+  const fromServer = entries.filter(({ from }) => from === 'server')
+  const replies = new Map<string, ServerMessage>(
+    fromServer.map((entry) => [entry.name, serverMessage({ ...entry, fields: fromFieldEntries(entry.fields) })]),
+  )
+  const requests = entries.flatMap(({ from, allow, reply, fields, ...entry }) => {
+    if (from === 'server' || allow === undefined) return []
+    const known = reply === undefined ? undefined : replies.get(reply)
+    return [clientMessage({ ...entry, allow, fields: fromFieldEntries(fields), ...(known && { reply: known }) })]
+  })
+  return new Catalogue([...replies.values(), ...requests])
+}

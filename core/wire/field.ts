@@ -1,0 +1,124 @@
+/**
+ * The building blocks of a message definition. A field is plain data, so that a definition can travel as JSON,
+ * be printed as a table and be fuzzed; its TypeScript type rides along in `Field<T>`.
+ */
+
+/** The struct letter of every kind of field, see docs/PROTOCOL.md "Layer 3". */
+export const LETTERS = {
+  bool: '?',
+  uint8: 'B',
+  uint16: 'H',
+  uint32: 'L',
+  uint64: 'Q',
+  int8: 'b',
+  int16: 'h',
+  int32: 'l',
+  int64: 'q',
+  float64: 'd',
+  line: 's',
+  text: 's',
+  bytes: 's',
+} as const
+
+export type ScalarKind = keyof typeof LETTERS
+
+declare const valueType: unique symbol
+
+/** One value of a message. `min` and `max`: of the number, or of the length in bytes for line, text and bytes. */
+export interface Field<T = unknown> {
+  readonly kind: ScalarKind
+  readonly about: string
+  readonly min: number
+  readonly max: number
+  /** Present when the field may be missing at the end of a message; what it then means. */
+  readonly default?: T
+  readonly [valueType]?: T
+}
+
+export interface OptionalField<T = unknown> extends Field<T> {
+  readonly default: T
+}
+
+/** A count and that many groups of fields; only as the last field of a message. */
+export interface ListField<F extends Fields = Fields> {
+  readonly kind: 'list'
+  readonly about: string
+  /** Most groups in one message. */
+  readonly max: number
+  readonly fields: F
+}
+
+export type AnyField = Field | ListField
+export type Fields = { readonly [name: string]: AnyField }
+
+type ValueOf<F> = F extends ListField<infer G> ? Values<G>[] : F extends Field<infer T> ? T : never
+type OptionalKeys<F extends Fields> = { [K in keyof F]: F[K] extends OptionalField ? K : never }[keyof F]
+type InputOf<F> = F extends ListField<infer G> ? Input<G>[] : ValueOf<F>
+
+/** What a receiver gets: every field present. */
+export type Values<F extends Fields> = { [K in keyof F]: ValueOf<F[K]> }
+/** What a sender gives: fields with a default may be left out. */
+export type Input<F extends Fields> = { [K in Exclude<keyof F, OptionalKeys<F>>]: InputOf<F[K]> } & {
+  [K in OptionalKeys<F>]?: InputOf<F[K]> | undefined
+}
+
+type Limits = { readonly min?: number; readonly max?: number }
+
+function number(kind: ScalarKind, lowest: number, highest: number) {
+  return (about: string, { min = lowest, max = highest }: Limits = {}): Field<number> => ({ kind, about, min, max })
+}
+
+export const uint8 = number('uint8', 0, 0xff)
+export const uint16 = number('uint16', 0, 0xffff)
+export const uint32 = number('uint32', 0, 0xffffffff)
+/** Eight bytes on the wire, but never above 2^53 − 1: JavaScript numbers are exact only so far. */
+export const uint64 = number('uint64', 0, Number.MAX_SAFE_INTEGER)
+export const int8 = number('int8', -0x80, 0x7f)
+export const int16 = number('int16', -0x8000, 0x7fff)
+export const int32 = number('int32', -0x80000000, 0x7fffffff)
+export const int64 = number('int64', Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
+export const float64 = number('float64', -Number.MAX_VALUE, Number.MAX_VALUE)
+
+export const bool = (about: string): Field<boolean> => ({ kind: 'bool', about, min: 0, max: 1 })
+
+/** UTF-8 on one line: no control and no bidirectional-override characters. `max` in bytes. */
+export const line = (about: string, { min = 0, max = 255 }: Limits = {}): Field<string> => ({
+  kind: 'line',
+  about,
+  min,
+  max,
+})
+
+/** UTF-8 of any content, line breaks included. `max` in bytes. */
+export const text = (about: string, { min = 0, max = 16_384 }: Limits = {}): Field<string> => ({
+  kind: 'text',
+  about,
+  min,
+  max,
+})
+
+export const bytes = (about: string, { min = 0, max = 255 }: Limits = {}): Field<Uint8Array> => ({
+  kind: 'bytes',
+  about,
+  min,
+  max,
+})
+
+/** Lets a trailing field be missing; fields are only ever appended, and always as optional ones. */
+export const optional = <T>(field: Field<T>, value: T): OptionalField<T> => ({ ...field, default: value })
+
+export const list = <const F extends Fields>(about: string, fields: F, { max = 100 }: { max?: number } = {}) =>
+  ({ kind: 'list', about, max, fields }) as ListField<F>
+
+// C0, DEL, C1, line and paragraph separators, and the bidirectional controls that make a name read as another one.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
+const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/
+
+/** True for text that a `line` field takes. */
+export const isLine = (value: string) => !UNPRINTABLE.test(value)
+
+/** A user's name: 32 ASCII characters for new accounts, but adopted databases hold longer ones. */
+export const userName = (about: string) => line(about, { min: 1, max: 255 })
+
+/** One of the two keys of a SCRAM-SHA-256 verifier. */
+export const scramKey = (about: string) => bytes(about, { min: 32, max: 32 })

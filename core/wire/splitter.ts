@@ -1,0 +1,63 @@
+import { type Frame, HEADER_BYTES, type Header, type MessageLimits, readHeader } from './header.ts'
+
+/**
+ * Cuts a byte stream into messages, wherever the stream itself was cut. Whole messages are views of the chunk; only
+ * one that spans chunks is copied, once, into a buffer of its announced (and already checked) length.
+ */
+export class MessageSplitter {
+  /** May be widened while the stream runs, for example after login. */
+  limits: MessageLimits
+  #partialHeader = Buffer.alloc(HEADER_BYTES)
+  #partial: Buffer | undefined
+  #filled = 0
+  #header: Header | undefined
+
+  constructor(limits: MessageLimits) {
+    this.limits = limits
+  }
+
+  /** True in the middle of a message: a stream that ends here was cut off. */
+  get pending(): boolean {
+    return this.#filled > 0 || this.#header !== undefined
+  }
+
+  /** Yields every message completed by `chunk`. Throws WireError `oversized`; the stream is then unusable. */
+  *push(chunk: Buffer): Generator<Frame, void, void> {
+    let offset = 0
+    while (offset < chunk.length) {
+      if (this.#header === undefined) {
+        if (this.#filled === 0 && chunk.length - offset >= HEADER_BYTES) {
+          this.#header = readHeader(chunk, offset, this.limits)
+          offset += HEADER_BYTES
+        } else {
+          const taken = chunk.copy(this.#partialHeader, this.#filled, offset)
+          this.#filled += taken
+          offset += taken
+          if (this.#filled < HEADER_BYTES) return
+          this.#filled = 0
+          this.#header = readHeader(this.#partialHeader, 0, this.limits)
+        }
+      }
+      const length = this.#header.formatLength + this.#header.dataLength
+      if (this.#partial === undefined && chunk.length - offset >= length) {
+        yield this.#take(chunk.subarray(offset, offset + length))
+        offset += length
+        continue
+      }
+      this.#partial ??= Buffer.allocUnsafe(length)
+      const taken = chunk.copy(this.#partial, this.#filled, offset)
+      this.#filled += taken
+      offset += taken
+      if (this.#filled < length) return
+      yield this.#take(this.#partial)
+    }
+  }
+
+  #take(body: Buffer): Frame {
+    const { type, formatLength } = this.#header as Header
+    this.#header = undefined
+    this.#partial = undefined
+    this.#filled = 0
+    return { type, format: body.subarray(0, formatLength), data: body.subarray(formatLength) }
+  }
+}

@@ -1,0 +1,13 @@
+export { MessageWriter, type Stored } from './message-writer.ts'
+export * from './messages.ts'
+export {
+  isEmpty,
+  type Migration,
+  type MigrationState,
+  type Migrations,
+  migrate,
+  migrationState,
+  rollback,
+} from './migrate.ts'
+export { DatabaseError, openDatabase } from './open.ts'
+export * from './users.ts'

@@ -1,0 +1,79 @@
+import type { Knex } from 'knex'
+
+/** Values of `chatmsg.msg_type`, the original's. */
+export const MSG_TYPE = { chat: 1, system: 2, friendRequest: 3, group: 4 } as const
+
+/** How a sender wants its text shown; empty and 0 leave it to the reader. */
+export interface TextStyle {
+  readonly font: string
+  readonly font_size: number
+  readonly color: string
+}
+
+export interface NewMessageRow extends TextStyle {
+  readonly user_id: number
+  readonly target_id: number
+  readonly msg_type: number
+  readonly msg: string
+  readonly client_id: string
+  readonly send_time: number
+}
+
+export interface MessageRow extends NewMessageRow {
+  readonly id: number
+  /** 1 while unread. */
+  readonly isRead: number
+  /** 0 for a deleted message. */
+  readonly isActive: number
+}
+
+const PRIVATE = [MSG_TYPE.chat, MSG_TYPE.system]
+
+/** Messages to a user with an id above `after`, oldest first. */
+export function messagesTo(
+  db: Knex,
+  userId: number,
+  { after, limit, unreadOnly }: { after: number; limit: number; unreadOnly: boolean },
+): Promise<MessageRow[]> {
+  const query = db<MessageRow>('chatmsg')
+    .where({ target_id: userId, isActive: 1 })
+    .whereIn('msg_type', PRIVATE)
+    .where('id', '>', after)
+  if (unreadOnly) void query.where({ isRead: 1 })
+  return query.orderBy('id').limit(limit)
+}
+
+export async function countUnread(db: Knex, userId: number): Promise<number> {
+  const [row] = await db('chatmsg')
+    .where({ target_id: userId, isRead: 1, isActive: 1 })
+    .whereIn('msg_type', PRIVATE)
+    .count({ unread: '*' })
+  return Number(row?.unread)
+}
+
+/** Private messages between two users, both ways, with an id below `before`: the newest `limit` of them, oldest first. */
+export async function conversation(
+  db: Knex,
+  userId: number,
+  otherId: number,
+  { before, limit }: { before: number; limit: number },
+): Promise<MessageRow[]> {
+  // One range of the index for each direction; an OR would read the whole table.
+  const direction = (from: number, to: number) =>
+    db<MessageRow>('chatmsg')
+      .where({ user_id: from, target_id: to, isActive: 1 })
+      .whereIn('msg_type', PRIVATE)
+      .where('id', '<', before)
+      .orderBy('id', 'desc')
+      .limit(limit)
+  const rows = [...(await direction(userId, otherId)), ...(userId === otherId ? [] : await direction(otherId, userId))]
+  return rows.sort((a, b) => a.id - b.id).slice(-limit)
+}
+
+/** Marks the messages from one user to another as read, up to and including an id. */
+export const markRead = (db: Knex, readerId: number, senderId: number, upTo: number): Promise<number> =>
+  db('chatmsg')
+    .where({ target_id: readerId, user_id: senderId, isRead: 1 })
+    .whereIn('msg_type', PRIVATE)
+    .where('id', '<=', upTo)
+    .update({ isRead: 0 })

@@ -1,0 +1,62 @@
+import type { Knex } from 'knex'
+import { MIGRATIONS } from './migrations/index.ts'
+
+/** One schema change, run in a transaction where the database can. */
+export interface Migration {
+  up(db: Knex): Promise<unknown>
+  down(db: Knex): Promise<unknown>
+}
+
+/** Migrations by name, in the order they run. Plugins' are named `plugin/name`. */
+export type Migrations = Readonly<Record<string, Migration>>
+
+export interface MigrationState {
+  readonly done: readonly string[]
+  readonly pending: readonly string[]
+  /** Recorded in the database, but belonging to nothing that is loaded now: a plugin that was left out. */
+  readonly unknown: readonly string[]
+}
+
+const TABLE = 'chatctl_migrations'
+
+function config(plugins: Migrations): Knex.MigratorConfig {
+  const all: Migrations = { ...MIGRATIONS, ...plugins }
+  return {
+    tableName: TABLE,
+    // A plugin may be left out for a while: its recorded migrations are then unknown here, and that is fine.
+    disableMigrationsListValidation: true,
+    migrationSource: {
+      getMigrations: async () => Object.keys(all),
+      getMigrationName: (name: string) => name,
+      getMigration: async (name: string) => all[name] as Migration,
+    },
+  }
+}
+
+/** Brings the schema up to date; returns the names of what ran. All of it is one batch, undone by one rollback. */
+export async function migrate(db: Knex, plugins: Migrations = {}): Promise<string[]> {
+  const [, names] = await db.migrate.latest(config(plugins))
+  return names
+}
+
+/** Undoes the last batch; returns the names of what was undone. */
+export async function rollback(db: Knex, plugins: Migrations = {}): Promise<string[]> {
+  const [, names] = await db.migrate.rollback(config(plugins))
+  return names
+}
+
+export async function migrationState(db: Knex, plugins: Migrations = {}): Promise<MigrationState> {
+  const known = [...Object.keys(MIGRATIONS), ...Object.keys(plugins)]
+  const recorded: string[] = (await db.schema.hasTable(TABLE)) ? await db(TABLE).orderBy('id').pluck('name') : []
+  return {
+    done: recorded.filter((name) => known.includes(name)),
+    pending: known.filter((name) => !recorded.includes(name)),
+    unknown: recorded.filter((name) => !known.includes(name)),
+  }
+}
+
+/** True when the database holds no table at all. */
+export async function isEmpty(db: Knex): Promise<boolean> {
+  const [row] = await db('sqlite_master').where({ type: 'table' }).count({ tables: '*' })
+  return Number(row?.tables) === 0
+}

@@ -1,0 +1,32 @@
+import type { Knex } from 'knex'
+
+/** Roles; and what makes a resent message the same one, unread messages quick to find, and text styled. */
+export async function up(db: Knex) {
+  await db.schema.alterTable('userinfo', (table) => {
+    table.string('role', 16).notNullable().defaultTo('user')
+  })
+  await db.schema.alterTable('chatmsg', (table) => {
+    // The sender's own name for the message: a second row with the same one is a repeat of the first.
+    table.string('client_id', 64)
+    table.string('font', 64).notNullable().defaultTo('')
+    table.integer('font_size').notNullable().defaultTo(0)
+    table.string('color', 32).notNullable().defaultTo('')
+    table.unique(['user_id', 'client_id'], { indexName: 'chatmsg_client_id' })
+    table.index(['target_id', 'isRead', 'id'], 'chatmsg_unread')
+    table.index(['target_id', 'user_id', 'id'], 'chatmsg_conversation')
+  })
+}
+
+export async function down(db: Knex) {
+  await db.schema.alterTable('chatmsg', (table) => {
+    table.dropUnique(['user_id', 'client_id'], 'chatmsg_client_id')
+    table.dropIndex(['target_id', 'isRead', 'id'], 'chatmsg_unread')
+    table.dropIndex(['target_id', 'user_id', 'id'], 'chatmsg_conversation')
+  })
+  await db.schema.alterTable('chatmsg', (table) => {
+    table.dropColumns('client_id', 'font', 'font_size', 'color')
+  })
+  await db.schema.alterTable('userinfo', (table) => {
+    table.dropColumn('role')
+  })
+}

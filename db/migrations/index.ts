@@ -1,0 +1,8 @@
+import * as originalTables from './0001_original_tables.ts'
+import * as accountsAndDelivery from './0002_accounts_and_delivery.ts'
+
+/** Oldest first. Names carry no file extension: Knex takes `.ts` and `.js` for two migrations otherwise. */
+export const MIGRATIONS = {
+  '0001_original_tables': originalTables,
+  '0002_accounts_and_delivery': accountsAndDelivery,
+}

@@ -1,0 +1,48 @@
+import type { Knex } from 'knex'
+
+export interface UserRow {
+  readonly id: number
+  readonly username: string
+  /** Names its scheme, see plugins/accounts. */
+  readonly password: string
+  readonly nickname: string
+  readonly role: string
+  readonly reg_time: number
+  /** 0 for a disabled account. */
+  readonly isActive: number
+}
+
+type Identity = Pick<UserRow, 'username' | 'password' | 'nickname' | 'role'>
+
+/** Names are compared byte for byte. */
+export const findUser = (db: Knex, username: string): Promise<UserRow | undefined> =>
+  db<UserRow>('userinfo').where({ username }).first()
+
+export const findUsersById = (db: Knex, ids: readonly number[]): Promise<UserRow[]> =>
+  db<UserRow>('userinfo').whereIn('id', ids)
+
+export const listUsers = (db: Knex, afterId: number, limit: number): Promise<UserRow[]> =>
+  db<UserRow>('userinfo').where('id', '>', afterId).orderBy('id').limit(limit)
+
+/** Returns the new id, or undefined when the name is taken. */
+export async function insertUser(db: Knex, identity: Identity): Promise<number | undefined> {
+  return db.transaction(async (trx) => {
+    if ((await findUser(trx, identity.username)) !== undefined) return undefined
+    const [id] = await trx('userinfo')
+      .insert({ ...identity, reg_time: Date.now(), isActive: 1 })
+      .onConflict('username')
+      .ignore()
+    // A loser of the race between look-up and insert reads the winner's row, not its own.
+    const row = await findUser(trx, identity.username)
+    return row !== undefined && row.id === id ? id : undefined
+  })
+}
+
+/** Changes an account; false when there is none of that name. */
+export async function updateUser(
+  db: Knex,
+  username: string,
+  change: Partial<Pick<UserRow, 'password' | 'nickname' | 'role' | 'isActive'>>,
+): Promise<boolean> {
+  return (await db('userinfo').where({ username }).update(change)) > 0
+}

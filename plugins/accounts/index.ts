@@ -1,0 +1,127 @@
+import { LRUCache } from 'lru-cache'
+import { definePlugin, isLine, Refused, ROLES, type Role, type User } from '../../core/index.ts'
+import type { Verifier } from '../../core/scram/index.ts'
+import { findUser, findUsersById, insertUser, listUsers, type UserRow, updateUser } from '../../db/index.ts'
+import { formatVerifier, parseVerifier } from './verifier.ts'
+
+/** A user with what only the server may know. */
+export interface Account extends User {
+  readonly active: boolean
+  /** Undefined for a password of a scheme this server does not take. */
+  readonly verifier: Verifier | undefined
+  readonly registeredAt: number
+}
+
+export interface NewAccount {
+  readonly name: string
+  readonly nickname: string
+  readonly role: Role
+  readonly verifier: Verifier
+}
+
+/** Accounts kept in memory: a message path must not ask the database who its two ends are. */
+const CACHED = 20_000
+const NEW_NAME = /^[a-z0-9][a-z0-9._-]{0,31}$/
+const NICKNAME_CHARACTERS = 64
+
+/** Who has an account. Other plugins ask here, never the table; a change here is seen by all of them at once. */
+export const accounts = definePlugin({
+  name: 'accounts',
+  setup(app, { db }) {
+    const byName = new LRUCache<string, Account>({ max: CACHED })
+    const byId = new LRUCache<number, Account>({ max: CACHED })
+    const loading = new Map<string, Promise<Account | undefined>>()
+
+    const remember = (row: UserRow): Account => {
+      const account: Account = {
+        id: row.id,
+        name: row.username,
+        nickname: row.nickname,
+        role: ROLES.find((role) => role === row.role) ?? 'user',
+        active: row.isActive === 1,
+        verifier: parseVerifier(row.password),
+        registeredAt: row.reg_time,
+      }
+      byName.set(account.name, account)
+      byId.set(account.id, account)
+      return account
+    }
+
+    const load = async (name: string): Promise<Account | undefined> => {
+      try {
+        // Adopted databases may hold names that are not in lower case: the exact name goes first.
+        const row = (await findUser(db, name)) ?? (await findUser(db, name.toLowerCase()))
+        return row && remember(row)
+      } finally {
+        loading.delete(name)
+      }
+    }
+
+    /**
+     * The account of that name, at once when it is in memory. Callers that come while it is being loaded share the
+     * promise and go on in the order they came.
+     */
+    const find = (name: string): Account | undefined | Promise<Account | undefined> => {
+      const known = byName.get(name) ?? byName.get(name.toLowerCase()) ?? loading.get(name)
+      if (known !== undefined) return known
+      const promise = load(name)
+      loading.set(name, promise)
+      return promise
+    }
+
+    const change = async (name: string, values: Parameters<typeof updateUser>[2]): Promise<Account> => {
+      const account = await find(name)
+      if (account === undefined) throw new Refused('user_not_exist')
+      await updateUser(db, account.name, values)
+      byName.delete(account.name)
+      byId.delete(account.id)
+      return account
+    }
+
+    /** Ends the sessions of an account that may no longer be used as it was. */
+    const endSessions = (id: number, reason: 'account_disabled' | 'logged_out', except?: number) => {
+      for (const session of [...app.sessions.of(id)]) if (session.id !== except) session.close(reason)
+    }
+
+    return {
+      find,
+
+      /** Accounts by number; what is not in memory is read with one query. */
+      async byIds(ids: Iterable<number>): Promise<Map<number, Account>> {
+        const wanted = [...new Set(ids)]
+        const missing = wanted.filter((id) => !byId.has(id))
+        if (missing.length > 0) for (const row of await findUsersById(db, missing)) remember(row)
+        return new Map(wanted.flatMap((id) => [[id, byId.get(id)] as const].filter(([, account]) => account) as never))
+      },
+
+      /** @throws Refused `invalid_name`, `username_taken` */
+      async create({ name, nickname, role, verifier }: NewAccount): Promise<{ id: number; name: string }> {
+        const username = name.toLowerCase()
+        if (!NEW_NAME.test(username))
+          throw new Refused('invalid_name', 'a user name is 1 to 32 of a-z 0-9 . _ - and begins with a letter or digit')
+        const shown = nickname.normalize('NFC').trim() || username
+        if ([...shown].length > NICKNAME_CHARACTERS || !isLine(shown))
+          throw new Refused('invalid_name', `a nickname is one line of at most ${NICKNAME_CHARACTERS} characters`)
+        const id = await insertUser(db, { username, password: formatVerifier(verifier), nickname: shown, role })
+        if (id === undefined) throw new Refused('username_taken')
+        return { id, name: username }
+      },
+
+      /** Sets new keys and ends the user's sessions, but for one. @throws Refused `user_not_exist` */
+      async setVerifier(name: string, verifier: Verifier, exceptSession?: number) {
+        const { id } = await change(name, { password: formatVerifier(verifier) })
+        endSessions(id, 'logged_out', exceptSession)
+      },
+
+      /** @throws Refused `user_not_exist` */
+      async setActive(name: string, active: boolean) {
+        const { id } = await change(name, { isActive: active ? 1 : 0 })
+        if (!active) endSessions(id, 'account_disabled')
+      },
+
+      async list(afterId: number, limit: number): Promise<Account[]> {
+        return (await listUsers(db, afterId, limit)).map(remember)
+      },
+    }
+  },
+})

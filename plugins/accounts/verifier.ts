@@ -1,0 +1,30 @@
+import type { Verifier } from '../../core/scram/index.ts'
+
+const SCHEME = 'SCRAM-SHA-256'
+
+/** A value of `userinfo.password`, in the form of RFC 5803: `SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey`. */
+export function formatVerifier({ salt, iterations, storedKey, serverKey }: Verifier): string {
+  const base64 = (bytes: Buffer) => bytes.toString('base64')
+  return `${SCHEME}$${iterations}:${base64(salt)}$${base64(storedKey)}:${base64(serverKey)}`
+}
+
+/** Reads what formatVerifier wrote; undefined for a value of any other scheme, with which nobody can log in. */
+export function parseVerifier(password: string): Verifier | undefined {
+  const [scheme, parameters = '', keys = '', ...rest] = password.split('$')
+  const [iterations = '', salt] = parameters.split(':')
+  const [storedKey, serverKey] = keys.split(':')
+  if (scheme !== SCHEME || rest.length > 0 || !salt || !storedKey || !serverKey) return undefined
+  const bytes = (base64: string) => Buffer.from(base64, 'base64')
+  return { iterations: Number(iterations), salt: bytes(salt), storedKey: bytes(storedKey), serverKey: bytes(serverKey) }
+}
+
+/** The verifier that a message carries as plain bytes. */
+export function verifierFrom(values: {
+  salt: Uint8Array
+  iterations: number
+  storedKey: Uint8Array
+  serverKey: Uint8Array
+}): Verifier {
+  const { salt, iterations, storedKey, serverKey } = values
+  return { iterations, salt: Buffer.from(salt), storedKey: Buffer.from(storedKey), serverKey: Buffer.from(serverKey) }
+}

@@ -1,0 +1,76 @@
+import { type ClientMessage, definePlugin, Refused, ROLES, type Session } from '../../core/index.ts'
+import { accounts } from '../accounts/index.ts'
+import { verifierFrom } from '../accounts/verifier.ts'
+import * as messages from './messages.ts'
+
+const { ActAs, CreateUser, QueryUsers, SetUserActive, SetUserPassword } = messages
+
+const PAGE = 100
+
+/** What operators do: run accounts, and act as a user. All of it is in the audit log. */
+export const admin = definePlugin({
+  name: 'admin',
+  messages,
+  needs: { accounts },
+  setup(app, { needs }) {
+    const by = (session: Session) => (session.isOperator ? 'operator' : (session.user?.name ?? '?'))
+
+    app.handle(ActAs, async (session, { user }) => {
+      const account = await needs.accounts.find(user)
+      if (!account?.active) throw new Refused('user_not_exist', `there is no user "${user}"`)
+      session.login({ id: account.id, name: account.name, nickname: account.nickname, role: account.role })
+      app.audit.info({ event: 'act_as', by: by(session), as: account.name, session: session.id })
+    })
+
+    app.handle(QueryUsers, async (_session, { after }) => {
+      const found = await needs.accounts.list(after, PAGE + 1)
+      const users = found.slice(0, PAGE).map(({ id, name, nickname, role, active, registeredAt }) => {
+        const sessions = app.sessions.of(id).size
+        return { id, user: name, nickname, role, active, sessions, registeredAt }
+      })
+      return { more: found.length > PAGE, users }
+    })
+
+    app.handle(CreateUser, async (session, { user, nickname, role, ...verifier }) => {
+      const known = ROLES.find((name) => name === role)
+      if (known === undefined) throw new Refused('invalid_value', `role: one of ${ROLES.join(', ')}`)
+      const created = await needs.accounts.create({
+        name: user,
+        nickname,
+        role: known,
+        verifier: verifierFrom(verifier),
+      })
+      app.audit.info({ event: 'user_created', by: by(session), user: created.name, role })
+      return { id: created.id, user: created.name }
+    })
+
+    app.handle(SetUserActive, async (session, { user, active }) => {
+      await needs.accounts.setActive(user, active)
+      app.audit.info({ event: active ? 'user_enabled' : 'user_disabled', by: by(session), user })
+    })
+
+    app.handle(SetUserPassword, async (session, { user, ...verifier }) => {
+      await needs.accounts.setVerifier(user, verifierFrom(verifier))
+      app.audit.info({ event: 'password_set', by: by(session), user })
+    })
+
+    // Whatever an operator does in a user's name leaves a trace, whichever plugin's message it is.
+    for (const message of app.catalogue) {
+      if (message.from !== 'client' || message.allow !== 'user') continue
+      app.on(message as ClientMessage, (session, values, reply) => {
+        if (!session.isOperator) return
+        const { id } = (reply ?? {}) as { id?: number }
+        app.audit.info({ event: message.name, by: 'operator', as: session.user?.name, ...traceOf(values), id })
+      })
+    }
+  },
+})
+
+/** Names and numbers of a message: enough to find it again, without its text and without keys. */
+function traceOf(values: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(values).filter(
+      ([name, value]) => name !== 'text' && (typeof value === 'string' || typeof value === 'number'),
+    ),
+  )
+}

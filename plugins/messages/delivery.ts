@@ -1,0 +1,106 @@
+import { encode, type UserSession, type ValuesOf } from '../../core/index.ts'
+import { OnNewMessage } from './messages.ts'
+
+export type WireMessage = ValuesOf<typeof OnNewMessage>['messages'][number]
+
+/** A message with what delivery needs to know of it. */
+export interface Deliverable {
+  readonly senderId: number
+  readonly message: WireMessage
+}
+
+/** Where a session gets what is not in memory: unread messages above an id, oldest first, at most `limit`. */
+export type LoadUnread = (after: number, limit: number) => Promise<Deliverable[]>
+
+/**
+ * Pushes to one session: everything unread from the database, then new messages as they are stored. At most `window`
+ * messages are out without an acknowledgement, and none leave while the peer reads too slowly: those stay in the
+ * database and follow later, so a slow reader costs no memory and loses nothing.
+ */
+export class Delivery {
+  readonly #session: UserSession
+  readonly #load: LoadUnread
+  readonly #window: number
+  readonly #onError: (error: unknown) => void
+  /** Pushed and not acknowledged, by sender; ids ascending. */
+  readonly #unacknowledged = new Map<number, number[]>()
+  #inFlight = 0
+  #pushedUpTo = 0
+  /** True while there may be messages in the database that were not pushed. */
+  #behind = true
+  #catchingUp = false
+  /** Something was stored, or room was made, while catching up. */
+  #again = false
+
+  constructor(session: UserSession, load: LoadUnread, window: number, onError: (error: unknown) => void) {
+    this.#session = session
+    this.#load = load
+    this.#window = window
+    this.#onError = onError
+  }
+
+  /** A message has just been stored. `bytes`: the push, encoded once for all sessions. */
+  stored(deliverable: Deliverable, bytes: Buffer) {
+    if (this.#behind || this.#room() === 0) {
+      this.#behind = true
+      this.#again = true
+    } else {
+      this.#session.sendEncoded(bytes)
+      this.#pushed(deliverable)
+    }
+  }
+
+  /** Messages of a sender up to an id were acknowledged, on whichever session of the user. */
+  acknowledged(senderId: number, upTo: number) {
+    const ids = this.#unacknowledged.get(senderId)
+    if (ids === undefined) return
+    const left = ids.filter((id) => id > upTo)
+    this.#inFlight -= ids.length - left.length
+    if (left.length > 0) this.#unacknowledged.set(senderId, left)
+    else this.#unacknowledged.delete(senderId)
+    this.catchUp()
+  }
+
+  /** Pushes from the database while there is room. Called again when there is new room. */
+  catchUp() {
+    if (!this.#behind) return
+    this.#again = true
+    if (this.#catchingUp) return
+    this.#catchingUp = true
+    this.#fill()
+      .catch(this.#onError)
+      .finally(() => {
+        this.#catchingUp = false
+      })
+  }
+
+  async #fill() {
+    while (this.#again && this.#session.open) {
+      this.#again = false
+      const room = this.#room()
+      if (room === 0) return
+      const found = await this.#load(this.#pushedUpTo, room)
+      if (found.length > 0) this.#push(found)
+      // A full page may not be the last one; a short one is, unless something was stored meanwhile.
+      if (found.length >= room) this.#again = true
+      else if (!this.#again) this.#behind = false
+    }
+  }
+
+  #push(found: readonly Deliverable[]) {
+    this.#session.sendEncoded(encode(OnNewMessage, 0, { messages: found.map(({ message }) => message) }))
+    for (const deliverable of found) this.#pushed(deliverable)
+  }
+
+  #pushed({ senderId, message: { id } }: Deliverable) {
+    this.#pushedUpTo = Math.max(this.#pushedUpTo, id)
+    this.#inFlight++
+    const ids = this.#unacknowledged.get(senderId)
+    if (ids === undefined) this.#unacknowledged.set(senderId, [id])
+    else ids.push(id)
+  }
+
+  #room(): number {
+    return this.#session.writable ? Math.max(0, this.#window - this.#inFlight) : 0
+  }
+}

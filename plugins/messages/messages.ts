@@ -1,0 +1,130 @@
+import {
+  bool,
+  clientMessage,
+  line,
+  list,
+  optional,
+  serverMessage,
+  text,
+  uint8,
+  uint16,
+  uint32,
+  uint64,
+  userName,
+} from '../../core/wire/index.ts'
+
+/** Longest text on the wire, in bytes; the server's own limit (`limits.text`) is lower. */
+const MAX_TEXT = 200_000
+
+const style = {
+  font: optional(line('font family; empty: the reader’s own', { max: 64 }), ''),
+  fontSize: optional(uint8('in points; 0: the reader’s own'), 0),
+  color: optional(line('colour, #rrggbb or a name; empty: the reader’s own', { max: 32 }), ''),
+}
+
+const message = {
+  id: uint64('number of the message; later ones of a conversation have higher numbers'),
+  kind: uint8('1 chat, 2 system, 3 friend request, 4 group'),
+  from: line('name of the sender', { max: 255 }),
+  to: line('name of the recipient; empty in a group', { max: 255 }),
+  text: text('the text', { max: MAX_TEXT }),
+  sentAt: uint64('when the server stored it, milliseconds since 1970 UTC'),
+  unread: bool('true until the recipient acknowledges it'),
+  ...style,
+  group: optional(line('name of the group; empty in a private message', { max: 255 }), ''),
+}
+
+export const MessageStored = serverMessage({
+  type: 131,
+  name: 'message_stored',
+  about: 'The message is on disk and will reach its recipient.',
+  fields: {
+    id: uint64('number of the message'),
+    sentAt: uint64('when it was stored, milliseconds since 1970 UTC'),
+    repeat: bool('true if this client id was stored before: id and time are the first one’s'),
+  },
+})
+
+export const SendMessage = clientMessage({
+  type: 11,
+  name: 'send_message',
+  about: 'Sends a private message. The reply comes after the commit.',
+  allow: 'user',
+  fields: {
+    to: userName('name of the recipient'),
+    text: text('the text, line breaks and all', { min: 1, max: MAX_TEXT }),
+    clientId: optional(
+      line('the sender’s own id of the message; sending the same again after a lost reply stores it only once', {
+        max: 64,
+      }),
+      '',
+    ),
+    ...style,
+  },
+  reply: MessageStored,
+})
+
+export const OnNewMessage = serverMessage({
+  type: 121,
+  name: 'on_new_message',
+  about: 'Messages for this user, oldest first. They come again after the next login until they are acknowledged.',
+  fields: { messages: list('the messages', message) },
+})
+
+export const Acknowledge = clientMessage({
+  type: 13,
+  name: 'acknowledge',
+  about: 'All messages from that user, up to that one, are read: they are not unread any more and not pushed again.',
+  allow: 'user',
+  fields: { from: userName('name of the sender'), upTo: uint64('id of the last message read') },
+})
+
+export const Receiving = serverMessage({
+  type: 132,
+  name: 'receiving',
+  about: 'Unread messages follow as on_new_message, then new ones as they come.',
+  fields: { unread: uint32('how many unread messages there are now') },
+})
+
+export const Receive = clientMessage({
+  type: 16,
+  name: 'receive',
+  about:
+    'Asks for pushes on this session: everything unread, then what is new. A session that only sends leaves it out.',
+  allow: 'user',
+  fields: {},
+  reply: Receiving,
+})
+
+export const ChatHistory = serverMessage({
+  type: 104,
+  name: 'chat_history',
+  about: 'A page of messages, oldest first.',
+  fields: { more: bool('true if there are more in the asked direction'), messages: list('the messages', message) },
+})
+
+export const QueryInbox = clientMessage({
+  type: 14,
+  name: 'query_inbox',
+  about: 'Asks for messages to this user, oldest first, without acknowledging them.',
+  allow: 'user',
+  fields: {
+    after: optional(uint64('only messages with a higher id'), 0),
+    limit: optional(uint16('at most so many; 0: the server’s page'), 0),
+    all: optional(bool('read ones too'), false),
+  },
+  reply: ChatHistory,
+})
+
+export const QueryHistory = clientMessage({
+  type: 15,
+  name: 'query_history',
+  about: 'Asks for the newest messages between this user and another one.',
+  allow: 'user',
+  fields: {
+    with: userName('name of the other one'),
+    before: optional(uint64('only messages with a lower id; 0: the newest'), 0),
+    limit: optional(uint16('at most so many; 0: the server’s page'), 0),
+  },
+  reply: ChatHistory,
+})

@@ -1,0 +1,19 @@
+import type { WireMessage } from './delivery.ts'
+
+/** Text in one page, in bytes: leaves room in a message of 256 KiB for everything else, and for one more long text. */
+const PAGE_BYTES = 48 * 1024
+
+/** Rows per page at most, whatever a client asks for. */
+export const MAX_PAGE = 100
+
+export const pageSize = (asked: number, standard: number) => Math.min(asked || standard, MAX_PAGE)
+
+/** How many of these messages fit into one packet: at least one, since a single one always does. */
+export function fitting(messages: readonly WireMessage[]): number {
+  let bytes = 0
+  const tooMany = messages.findIndex(({ text }) => {
+    bytes += Buffer.byteLength(text)
+    return bytes > PAGE_BYTES
+  })
+  return tooMany === -1 ? messages.length : Math.max(1, tooMany)
+}

@@ -1,0 +1,58 @@
+import { randomBytes } from 'node:crypto'
+import { RateLimiterMemory } from 'rate-limiter-flexible'
+import { z } from 'zod'
+import { definePlugin, Refused, type Session } from '../../core/index.ts'
+import { DEFAULT_ITERATIONS, joinSalt, MAX_ITERATIONS, MIN_ITERATIONS, type Verifier } from '../../core/scram/index.ts'
+import { accounts } from '../accounts/index.ts'
+import * as messages from './messages.ts'
+
+const { NewSalt, Register } = messages
+
+/** New accounts, and the salt that both ends make for any new password. */
+export const registration = definePlugin({
+  name: 'registration',
+  messages,
+  needs: { accounts },
+  options: z.strictObject({
+    /** Whether strangers may make accounts; operators always may. */
+    open: z.boolean().default(true),
+    iterations: z.number().int().min(MIN_ITERATIONS).max(MAX_ITERATIONS).default(DEFAULT_ITERATIONS),
+  }),
+  setup(app, { options, needs }) {
+    const salts = new WeakMap<Session, Buffer>()
+    const rate = new RateLimiterMemory({ points: app.limits.registrations, duration: 3600 })
+
+    /** The verifier of new keys, for the salt this session asked for; a salt is good for one password. */
+    const takeVerifier = (session: Session, keys: { storedKey: Uint8Array; serverKey: Uint8Array }): Verifier => {
+      const salt = salts.get(session)
+      if (salt === undefined) throw new Refused('invalid_value', 'ask for a salt with new_salt first')
+      salts.delete(session)
+      return {
+        salt,
+        iterations: options.iterations,
+        storedKey: Buffer.from(keys.storedKey),
+        serverKey: Buffer.from(keys.serverKey),
+      }
+    }
+
+    app.handle(NewSalt, (session, { clientSalt }) => {
+      const salt = joinSalt(clientSalt, randomBytes(16))
+      salts.set(session, salt)
+      return { salt, iterations: options.iterations }
+    })
+
+    app.handle(Register, async (session, { user, nickname, storedKey, serverKey }) => {
+      if (!options.open) throw new Refused('registration_closed')
+      const verifier = takeVerifier(session, { storedKey, serverKey })
+      await rate.consume(session.address).catch((result: { msBeforeNext: number }) => {
+        throw new Refused('rate_limited', 'too many registrations from this address', {
+          retryAfter: result.msBeforeNext,
+        })
+      })
+      const account = await needs.accounts.create({ name: user, nickname, role: 'user', verifier })
+      return { id: account.id, user: account.name }
+    })
+
+    return { takeVerifier, iterations: options.iterations }
+  },
+})

@@ -1,0 +1,71 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { ExecutionContext } from 'ava'
+import pino from 'pino'
+import { openRoom, type RoomOptions, roomPaths } from '../../cli/room.ts'
+import { type Client, type ConnectOptions, connect } from '../../client/index.ts'
+
+/** Fewer PBKDF2 iterations than a real server: plays log in often. */
+const ITERATIONS = 4096
+
+/** A folder of the test's own, gone when it ends. */
+export async function tempFolder(t: ExecutionContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'chatctl-test-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  return folder
+}
+
+export interface Stage {
+  readonly data: string
+  readonly host: string
+  readonly port: number
+  readonly control: string
+  readonly address: string
+  readonly room: Awaited<ReturnType<typeof openRoom>>
+  /** Connects without logging in. */
+  connect(options?: Partial<ConnectOptions>): Promise<Client>
+  /** Registers a user (password `NAME's password`) if need be, and logs in. */
+  user(name: string, options?: Partial<ConnectOptions>): Promise<Client>
+}
+
+/** A server over the real stack, on a port of the kernel's choice; stopped when the test ends. */
+export async function openStage(
+  t: ExecutionContext,
+  { pluginOptions, ...options }: Partial<RoomOptions> & { port?: number } = {},
+): Promise<Stage> {
+  const data = options.data ?? (await tempFolder(t))
+  const room = await openRoom({
+    log: pino({ level: process.env.TEST_LOG ?? 'silent' }),
+    ...options,
+    pluginOptions: { registration: { iterations: ITERATIONS }, ...pluginOptions },
+    data,
+  })
+  t.teardown(() => room.close())
+  const { host, port } = await room.server.listen('127.0.0.1', options.port ?? 0)
+  const { control } = roomPaths(data)
+  await room.server.listenControl(control)
+  const enter = async (how: Partial<ConnectOptions> = {}) => {
+    const client = await connect({ server: `${host}:${port}`, reconnect: false, ...how })
+    t.teardown(() => client.close())
+    return client
+  }
+  return {
+    data,
+    host,
+    port,
+    control,
+    address: `${host}:${port}`,
+    room,
+    connect: enter,
+    async user(name, how) {
+      const client = await enter(how)
+      const password = `${name}'s password`
+      await client.register(name, password).catch((error) => {
+        if (error.failure !== 'username_taken') throw error
+      })
+      await client.login(name, { password })
+      return client
+    },
+  }
+}
