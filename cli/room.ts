@@ -1,24 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
-import { join, relative } from 'node:path'
 import pino, { type Logger } from 'pino'
 import { createServer, generateKeyPair, type KeyPair, type Limits, type Server, SetupError } from '../core/index.ts'
 import { exportPrivateKey, keyPairFromPrivateKey } from '../core/noise/index.ts'
 import type { AnyPlugin } from '../core/plugin.ts'
 import { isEmpty, type Migrations, migrate, migrationState, openDatabase } from '../db/index.ts'
 import { BUILT_IN } from '../plugins/index.ts'
-
-/** Longest path of a Unix socket on Linux, in bytes without the final NUL. */
-const SOCKET_PATH_BYTES = 107
-
-/** The files of a server's data folder. */
-export const roomPaths = (data: string) => ({
-  database: join(data, 'chat.db'),
-  key: join(data, 'server.key'),
-  secret: join(data, 'server.secret'),
-  audit: join(data, 'audit.log'),
-  control: controlSocket(data),
-})
+import { roomPaths } from './paths.ts'
 
 export interface RoomOptions {
   /** Folder of the database, the keys, the audit log and the control socket. Made if missing, mode 0700. */
@@ -128,11 +116,4 @@ async function loadOrMake(path: string, make: () => Buffer): Promise<Buffer> {
   const bytes = make()
   await writeFile(path, `${bytes.toString('base64')}\n`, { mode: 0o600, flag: 'wx' })
   return bytes
-}
-
-/** A Unix socket's path is short: a deep folder is named from where we stand, if that is shorter. */
-function controlSocket(data: string): string {
-  const path = join(data, 'control.sock')
-  if (Buffer.byteLength(path) <= SOCKET_PATH_BYTES) return path
-  return join(relative(process.cwd(), data), 'control.sock')
 }

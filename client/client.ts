@@ -5,9 +5,11 @@ import {
   type Catalogue,
   type ClientMessage,
   Closing,
+  fromEntries,
   type InputOf,
   KeepAlive,
   Ping,
+  QueryProtocol,
   type ReplyOf,
   type ServerMessage,
   type ValuesOf,
@@ -40,6 +42,8 @@ export interface ClientOptions {
   readonly timeout?: number
   /** Whether to connect again, log in again and resend when the connection is lost. Default true. */
   readonly reconnect?: boolean
+  /** Ends connecting and every request when it aborts. */
+  readonly signal?: AbortSignal
   readonly catalogue: Catalogue
 }
 
@@ -69,6 +73,12 @@ export interface Page {
   readonly messages: ChatMessage[]
 }
 
+export interface MessagesOptions {
+  readonly from?: string
+  readonly acknowledge?: boolean
+  readonly signal?: AbortSignal
+}
+
 interface LifeEvents {
   /** The connection was lost and is being made again. */
   disconnected: [ClientError]
@@ -79,6 +89,8 @@ interface LifeEvents {
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000
+/** How long closing waits for the server's word that it is. */
+const FAREWELL_MS = 2000
 const FIRST_RETRY_MS = 250
 const LAST_RETRY_MS = 30_000
 /** Reasons of the server after which coming back at once would only be closed again. */
@@ -97,7 +109,8 @@ export class Client {
   #pin: string | undefined
   #credentials: Credentials | undefined
   #actAs: string | undefined
-  #receiving = false
+  /** What was asked for with `receive`, to ask again after a reconnect. */
+  #receiving: InputOf<typeof Receive> | undefined
   #farewell: RefusedByServer | undefined
   #closed: ClientError | undefined
   /** Set while the connection is being made again. */
@@ -121,10 +134,10 @@ export class Client {
   }
 
   /** @throws ClientError */
-  async connect(signal?: AbortSignal) {
+  async connect() {
     const channel = await Channel.open({
       address: this.#options.address,
-      signal: this.#limit(signal === undefined ? {} : { signal }),
+      signal: this.#limit({}),
       checkKey: async (key) => {
         if (this.#pin === undefined) await this.#options.checkKey?.(key)
         else if (this.#pin !== key)
@@ -223,17 +236,27 @@ export class Client {
   /**
    * Received messages: what is unread, oldest first, then what comes. Each is acknowledged when the loop asks for the
    * next one, unless `acknowledge` is false; each comes once, also over reconnects.
+   * @param options.from only what this user sent
    */
-  async *messages(options: { acknowledge?: boolean; signal?: AbortSignal } = {}): AsyncGenerator<ChatMessage> {
-    await this.receive()
+  async *messages({ from, ...options }: MessagesOptions = {}): AsyncGenerator<ChatMessage> {
+    await this.receive(from === undefined ? {} : { from })
     yield* this.#stream.read({ acknowledge: true, ...options })
   }
 
   /** Asks for pushes on this session; returns how many messages are unread. `messages` does it by itself. */
-  async receive(): Promise<number> {
-    const { unread } = await this.request(Receive, {})
-    this.#receiving = true
+  async receive(filter: InputOf<typeof Receive> = {}): Promise<number> {
+    const { unread } = await this.request(Receive, filter)
+    this.#receiving = filter
     return unread
+  }
+
+  /** Learns the message types of this server's plugins; returns all that are known now. */
+  async learn(): Promise<Catalogue> {
+    const { json } = await this.request(QueryProtocol, {})
+    const { catalogue } = this.#options
+    for (const message of fromEntries(JSON.parse(json)))
+      if (catalogue.byType(message.type) === undefined) catalogue.add(message, 'the server')
+    return catalogue
   }
 
   /** The messages from that sender up to this one are read. */
@@ -260,7 +283,7 @@ export class Client {
     // From here on a lost connection is no reason to make it again.
     this.#closed = new ClientError('closed', 'the client was closed')
     if (channel !== undefined) {
-      const signal = this.#limit({ timeout: 2000 })
+      const signal = AbortSignal.timeout(FAREWELL_MS)
       await this.#requests.request(Logout, {}, (bytes) => channel.send(bytes), signal).catch(() => {})
       channel.end()
     }
@@ -282,8 +305,9 @@ export class Client {
   }
 
   #limit({ timeout = this.#options.timeout ?? DEFAULT_TIMEOUT_MS, signal }: RequestOptions): AbortSignal {
+    const signals = [signal, this.#options.signal].filter((given) => given !== undefined)
     const limit = AbortSignal.timeout(timeout)
-    return signal === undefined ? limit : AbortSignal.any([signal, limit])
+    return signals.length === 0 ? limit : AbortSignal.any([limit, ...signals])
   }
 
   async #newKeys(password: string): Promise<{ storedKey: Buffer; serverKey: Buffer }> {
@@ -345,7 +369,7 @@ export class Client {
         await this.connect()
         if (this.#credentials !== undefined) await this.#login(this.#credentials)
         if (this.#actAs !== undefined) await this.request(ActAs, { user: this.#actAs })
-        if (this.#receiving) await this.request(Receive, {})
+        if (this.#receiving !== undefined) await this.request(Receive, this.#receiving)
         this.#life.emit('reconnected')
         return
       } catch (error) {

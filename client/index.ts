@@ -28,15 +28,14 @@ export interface ConnectOptions extends Omit<ClientOptions, 'catalogue' | 'addre
   readonly server: string | Address
   /** Message types of plugins, to send them and be told of them. */
   readonly messages?: Iterable<Message>
-  readonly signal?: AbortSignal
 }
 
 /** Connects to a server; log in next. @throws ClientError */
-export async function connect({ server, messages = [], signal, ...options }: ConnectOptions): Promise<Client> {
+export async function connect({ server, messages = [], ...options }: ConnectOptions): Promise<Client> {
   const address = typeof server === 'string' ? parseAddress(server) : server
   const catalogue = new Catalogue([...BUILT_IN_MESSAGES, ...messages])
   const client = new Client({ ...options, address, catalogue })
-  await client.connect(signal)
+  await client.connect()
   return client
 }
 

@@ -96,7 +96,8 @@ export class Requests {
     }
     if (pending === undefined) return this.#onPush(message, values)
     const expected = pending.message.reply ?? Done
-    if (message === expected) pending.resolve(values)
+    // By number: a definition learned from the server is another object than a built-in one.
+    if (message.type === expected.type) pending.resolve(values)
     else if (FAILURE_TYPES.has(message.type)) pending.reject(new RefusedByServer(values as never))
     else pending.reject(new ClientError('protocol', `${pending.message.name} was answered by ${message.name}`))
   }

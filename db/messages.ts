@@ -33,13 +33,14 @@ const PRIVATE = [MSG_TYPE.chat, MSG_TYPE.system]
 export function messagesTo(
   db: Knex,
   userId: number,
-  { after, limit, unreadOnly }: { after: number; limit: number; unreadOnly: boolean },
+  { after, limit, unreadOnly, senderId }: { after: number; limit: number; unreadOnly: boolean; senderId?: number },
 ): Promise<MessageRow[]> {
   const query = db<MessageRow>('chatmsg')
     .where({ target_id: userId, isActive: 1 })
     .whereIn('msg_type', PRIVATE)
     .where('id', '>', after)
   if (unreadOnly) void query.where({ isRead: 1 })
+  if (senderId !== undefined) void query.where({ user_id: senderId })
   return query.orderBy('id').limit(limit)
 }
 

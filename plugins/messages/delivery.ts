@@ -9,6 +9,15 @@ export interface Deliverable {
   readonly message: WireMessage
 }
 
+export interface DeliveryOptions {
+  readonly load: LoadUnread
+  /** Messages out without an acknowledgement, at most. */
+  readonly window: number
+  /** Only messages of this user; of everyone if undefined. */
+  readonly senderId: number | undefined
+  readonly onError: (error: unknown) => void
+}
+
 /** Where a session gets what is not in memory: unread messages above an id, oldest first, at most `limit`. */
 export type LoadUnread = (after: number, limit: number) => Promise<Deliverable[]>
 
@@ -21,6 +30,7 @@ export class Delivery {
   readonly #session: UserSession
   readonly #load: LoadUnread
   readonly #window: number
+  readonly #senderId: number | undefined
   readonly #onError: (error: unknown) => void
   /** Pushed and not acknowledged, by sender; ids ascending. */
   readonly #unacknowledged = new Map<number, number[]>()
@@ -32,15 +42,17 @@ export class Delivery {
   /** Something was stored, or room was made, while catching up. */
   #again = false
 
-  constructor(session: UserSession, load: LoadUnread, window: number, onError: (error: unknown) => void) {
+  constructor(session: UserSession, { load, window, senderId, onError }: DeliveryOptions) {
     this.#session = session
     this.#load = load
     this.#window = window
+    this.#senderId = senderId
     this.#onError = onError
   }
 
   /** A message has just been stored. `bytes`: the push, encoded once for all sessions. */
   stored(deliverable: Deliverable, bytes: Buffer) {
+    if (this.#senderId !== undefined && deliverable.senderId !== this.#senderId) return
     if (this.#behind || this.#room() === 0) {
       this.#behind = true
       this.#again = true

@@ -18,10 +18,16 @@ export const privateMessages = definePlugin({
     const deliveries = new Map<UserSession, Delivery>()
     app.onStop(() => writer.idle())
 
-    const recipient = (account: Account | undefined, name: string): Account => {
-      if (account?.active) return account
+    const existing = (account: Account | undefined, name: string): Account => {
+      if (account !== undefined) return account
       throw new Refused('user_not_exist', `there is no user "${name}"`)
     }
+
+    const known = async (name: string) => existing(await needs.accounts.find(name), name)
+
+    /** A disabled account takes no messages, and is not told apart from one that never was. */
+    const recipient = (account: Account | undefined, name: string) =>
+      existing(account?.active ? account : undefined, name)
 
     const deliveriesTo = (userId: number): Delivery[] =>
       [...app.sessions.of(userId)].flatMap((session) => deliveries.get(session) ?? [])
@@ -76,21 +82,24 @@ export const privateMessages = definePlugin({
         : store(session, recipient(to, message.to), message)
     })
 
-    app.handle(Receive, async (session) => {
+    app.handle(Receive, async (session, { from }) => {
       if (!deliveries.has(session)) {
+        const senderId = from === '' ? undefined : (await known(from)).id
         const load = async (after: number, limit: number) => {
           const rows = await messagesTo(db, session.user.id, {
             after,
             limit: Math.min(limit, MAX_PAGE),
             unreadOnly: true,
+            ...(senderId !== undefined && { senderId }),
           })
           const found = await named(rows)
           return found.slice(0, fitting(found.map(({ message }) => message)))
         }
-        const delivery = new Delivery(session, load, app.limits.unacknowledged, (error) => {
+        const onError = (error: unknown) => {
           log.error({ err: error, session: session.id }, 'cannot deliver from the database')
           session.close('unavailable')
-        })
+        }
+        const delivery = new Delivery(session, { load, window: app.limits.unacknowledged, senderId, onError })
         deliveries.set(session, delivery)
         // After the reply.
         setImmediate(() => delivery.catchUp())
@@ -101,8 +110,7 @@ export const privateMessages = definePlugin({
     app.handle(
       Acknowledge,
       async (session, { from, upTo }) => {
-        const sender = await needs.accounts.find(from)
-        if (sender === undefined) throw new Refused('user_not_exist', `there is no user "${from}"`)
+        const sender = await known(from)
         await writer.markRead({ readerId: session.user.id, senderId: sender.id, upTo })
         for (const delivery of deliveriesTo(session.user.id)) delivery.acknowledged(sender.id, upTo)
       },
@@ -119,8 +127,7 @@ export const privateMessages = definePlugin({
 
     app.handle(QueryHistory, async (session, { with: other, before, limit }) => {
       const size = pageSize(limit, app.limits.historyPage)
-      const account = await needs.accounts.find(other)
-      if (account === undefined) throw new Refused('user_not_exist', `there is no user "${other}"`)
+      const account = await known(other)
       const range = { before: before || Number.MAX_SAFE_INTEGER, limit: size + 1 }
       const rows = await conversation(db, session.user.id, account.id, range)
       const newestFirst = (await named(rows.slice(-size))).map(({ message }) => message).reverse()

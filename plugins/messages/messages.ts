@@ -83,7 +83,7 @@ export const Receiving = serverMessage({
   type: 132,
   name: 'receiving',
   about: 'Unread messages follow as on_new_message, then new ones as they come.',
-  fields: { unread: uint32('how many unread messages there are now') },
+  fields: { unread: uint32('how many unread messages there are now, of everyone') },
 })
 
 export const Receive = clientMessage({
@@ -92,7 +92,7 @@ export const Receive = clientMessage({
   about:
     'Asks for pushes on this session: everything unread, then what is new. A session that only sends leaves it out.',
   allow: 'user',
-  fields: {},
+  fields: { from: optional(line('only messages of this user; empty: of everyone', { max: 255 }), '') },
   reply: Receiving,
 })
 

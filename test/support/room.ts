@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import pino from 'pino'
-import { openRoom, type RoomOptions, roomPaths } from '../../cli/room.ts'
+import { roomPaths } from '../../cli/paths.ts'
+import { openRoom, type RoomOptions } from '../../cli/room.ts'
 import { type Client, type ConnectOptions, connect } from '../../client/index.ts'
 
 /** Fewer PBKDF2 iterations than a real server: plays log in often. */

@@ -1,0 +1,35 @@
+import { readConfig, SERVE_OPTIONS } from '../config.ts'
+import { defineCommand, defineGroup, wholeNumber } from '../shared.ts'
+
+const show = defineCommand({
+  command: 'show',
+  describe: 'Show the settings that `serve` would run with',
+  examples: [['$0 config show --origin', 'and where each comes from']],
+  builder: (args) =>
+    args.options({
+      ...SERVE_OPTIONS,
+      port: {
+        type: 'string',
+        describe: 'port to listen on',
+        coerce: wholeNumber('port', 0, 65_535),
+        group: 'Settings',
+      },
+      origin: { type: 'boolean', describe: 'where each value came from' },
+    }),
+  async run(args, { output }) {
+    const { config, origin } = await readConfig(args)
+    if (output.isJson && !args.origin) return output.item(config, [])
+    const rows = Object.entries(config).map(([setting, value]) => ({
+      setting,
+      value,
+      origin: origin[setting as keyof typeof origin],
+    }))
+    return output.list(rows, [
+      { title: 'setting', value: (row) => row.setting },
+      { title: 'value', value: (row) => (typeof row.value === 'object' ? JSON.stringify(row.value) : row.value) },
+      ...(args.origin ? [{ title: 'from', value: (row: (typeof rows)[number]) => row.origin }] : []),
+    ])
+  },
+})
+
+export const config = defineGroup('config', 'Settings of a server', [show])

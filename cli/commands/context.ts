@@ -1,0 +1,101 @@
+import {
+  currentContext,
+  knownServers,
+  listContexts,
+  readContext,
+  rememberServer,
+  removeContext,
+  useContext,
+} from '../contexts.ts'
+import { CliError } from '../exit.ts'
+import { defineCommand, defineGroup } from '../shared.ts'
+
+const named = (about: string) => ({ type: 'string', demandOption: true, describe: about }) as const
+
+async function rows() {
+  const [contexts, current, servers] = await Promise.all([listContexts(), currentContext(), knownServers()])
+  return contexts.map(({ name, server, user }) => {
+    const known = servers[server]
+    return { name, selected: name === current, user, server, key: known?.key ?? null, keyState: known?.state ?? null }
+  })
+}
+
+const list = defineCommand({
+  command: 'list',
+  describe: 'List kept logins',
+  examples: [['$0 context list -o json', 'for a script']],
+  async run(_args, { output }) {
+    await output.list(
+      await rows(),
+      [
+        { title: '', value: ({ selected }) => (selected ? '*' : '') },
+        { title: 'context', value: ({ name }) => name },
+        { title: 'user', value: ({ user }) => user },
+        { title: 'server', value: ({ server }) => server },
+        { title: 'server key', value: ({ key }) => key },
+      ],
+      'no logins are kept; make one with `chatctl login NAME`',
+    )
+  },
+})
+
+const use = defineCommand({
+  command: 'use <name>',
+  describe: 'Select the login that commands use when none is named',
+  examples: [['$0 context use work', '']],
+  builder: (args) => args.positional('name', named('name of the context')),
+  async run({ name }, { output }) {
+    if ((await readContext(name)) === undefined)
+      throw new CliError('usage', `there is no context "${name}"`, 'see `chatctl context list`')
+    await useContext(name)
+    await output.item({ context: name }, [{ title: 'selected', value: ({ context }) => context }])
+  },
+})
+
+const show = defineCommand({
+  command: 'show [name]',
+  describe: 'Show one kept login, without its keys',
+  examples: [['$0 context show', 'the selected one']],
+  builder: (args) => args.positional('name', { type: 'string', describe: 'name of the context' }),
+  async run({ name }, { output }) {
+    const all = await rows()
+    const found = all.find((row) => (name === undefined ? row.selected : row.name === name))
+    if (found === undefined)
+      throw new CliError('usage', name ? `there is no context "${name}"` : 'no context is selected')
+    await output.item(found, [
+      { title: 'context', value: (row) => row.name },
+      { title: 'user', value: (row) => row.user },
+      { title: 'server', value: (row) => row.server },
+      { title: 'server key', value: (row) => row.key },
+      { title: 'key is', value: (row) => row.keyState },
+    ])
+  },
+})
+
+const remove = defineCommand({
+  command: 'remove <name>',
+  describe: 'Delete a kept login',
+  examples: [['$0 context remove work', '']],
+  builder: (args) => args.positional('name', named('name of the context')),
+  async run({ name }, { output }) {
+    if (!(await removeContext(name))) throw new CliError('usage', `there is no context "${name}"`)
+    await output.item({ context: name, removed: true }, [{ title: 'removed', value: ({ context }) => context }])
+  },
+})
+
+const forget = defineCommand({
+  command: 'forget <server>',
+  describe: 'Forget the key of a server, so that the next contact takes its new one',
+  examples: [['$0 context forget 127.0.0.1:7300', 'after you compared the new key with the server’s own words']],
+  builder: (args) => args.positional('server', named('HOST:PORT, as in the contexts')),
+  async run({ server }, { output }) {
+    const known = (await knownServers())[server]
+    if (known === undefined) throw new CliError('usage', `no key of "${server}" is known`, 'see `chatctl context list`')
+    await rememberServer(server, undefined)
+    await output.item({ server, forgotten: known.key }, [
+      { title: 'forgot', value: ({ server, forgotten }) => `${forgotten} of ${server}` },
+    ])
+  },
+})
+
+export const context = defineGroup('context', 'Kept logins and known servers', [list, use, show, remove, forget])

@@ -1,0 +1,74 @@
+import type { ChatMessage, Page } from '../../client/index.ts'
+import { messageColumns } from '../message-view.ts'
+import { asUser } from '../sessions.ts'
+import { defineCommand, WHO, wholeNumber } from '../shared.ts'
+
+const limitOption = { type: 'string', describe: 'at most so many', coerce: wholeNumber('limit', 1, 1e9) } as const
+const idOption = (name: string, about: string) =>
+  ({ type: 'string', describe: about, coerce: wholeNumber(name, 1, Number.MAX_SAFE_INTEGER) }) as const
+
+export const inbox = defineCommand({
+  command: 'inbox',
+  describe: 'Show unread messages, oldest first; they stay unread unless --ack is given',
+  examples: [
+    ['$0 inbox', 'what is unread'],
+    ['$0 inbox --ack -o ndjson', 'take it and mark it as read'],
+    ['$0 inbox --all --after 120', 'read ones too, from there on'],
+  ],
+  builder: (args) =>
+    args.options({
+      ...WHO,
+      ack: { type: 'boolean', describe: 'mark what was printed as read' },
+      all: { type: 'boolean', describe: 'read messages too' },
+      after: idOption('after', 'only messages after this id'),
+      limit: limitOption,
+    }),
+  async run({ ack = false, all = false, after = 0, limit = Number.POSITIVE_INFINITY }, shared) {
+    await asUser(shared, async (client) => {
+      const messages = await collect(limit, (size, previous) =>
+        client.inbox({ after: previous?.at(-1)?.id ?? after, all, limit: size }),
+      )
+      await shared.output.list(messages, messageColumns(shared.output), 'nothing is unread')
+      if (!ack) return
+      const lastOf = new Map(messages.map((message) => [message.from, message]))
+      for (const message of lastOf.values()) await client.acknowledge(message)
+    })
+  },
+})
+
+export const history = defineCommand({
+  command: 'history <with>',
+  describe: 'Show the messages with another user, oldest first',
+  examples: [
+    ['$0 history bob', 'the newest 50'],
+    ['$0 history bob --limit 500 -o ndjson', 'more of them'],
+    ['$0 history bob --before 120', 'older ones'],
+  ],
+  builder: (args) =>
+    args
+      .positional('with', { type: 'string', demandOption: true, describe: 'name of the other user' })
+      .options({ ...WHO, limit: limitOption, before: idOption('before', 'only messages before this id') }),
+  async run({ with: other, limit = 50, before = 0 }, shared) {
+    await asUser(shared, async (client) => {
+      const newestFirst = await collect(limit, async (size, previous) => {
+        const page = await client.history(other, { before: previous?.at(-1)?.id ?? before, limit: size })
+        return { more: page.more, messages: page.messages.reverse() }
+      })
+      await shared.output.list(newestFirst.reverse(), messageColumns(shared.output), 'no messages yet')
+    })
+  },
+})
+
+/** Page after page, until the limit or the end. `previous` is what there is so far. */
+async function collect(
+  limit: number,
+  page: (size: number, previous: readonly ChatMessage[] | undefined) => Promise<Page>,
+): Promise<ChatMessage[]> {
+  const found: ChatMessage[] = []
+  for (let more = true; more && found.length < limit; ) {
+    const next = await page(Math.min(100, limit - found.length), found.length > 0 ? found : undefined)
+    found.push(...next.messages)
+    more = next.more && next.messages.length > 0
+  }
+  return found
+}

@@ -1,0 +1,37 @@
+import type { CommandModule } from 'yargs'
+import { config } from './config.ts'
+import { context } from './context.ts'
+import { db } from './db.ts'
+import { doctor } from './doctor.ts'
+import { history, inbox } from './inbox.ts'
+import { inject } from './inject.ts'
+import { listen } from './listen.ts'
+import { login, logout, whoami } from './login.ts'
+import { protocol } from './protocol.ts'
+import { register } from './register.ts'
+import { send } from './send.ts'
+import { serve } from './serve.ts'
+import { status } from './status.ts'
+import { users } from './users.ts'
+
+/** In the order of `chatctl --help`. A command loads what it needs only when it runs. */
+// biome-ignore lint/suspicious/noExplicitAny: commands of different arguments in one list
+export const COMMANDS: CommandModule<any, any>[] = [
+  serve,
+  register,
+  login,
+  logout,
+  whoami,
+  context,
+  send,
+  listen,
+  inbox,
+  history,
+  inject,
+  protocol,
+  status,
+  users,
+  db,
+  config,
+  doctor,
+]

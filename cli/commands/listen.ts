@@ -1,0 +1,166 @@
+import type { ChatMessage, Client } from '../../client/index.ts'
+import { parseDuration } from '../duration.ts'
+import { CliError, type ExitName } from '../exit.ts'
+import { messageLine } from '../message-view.ts'
+import { printableJson } from '../printable.ts'
+import { asUser } from '../sessions.ts'
+import { defineCommand, type Shared, WHO, wholeNumber } from '../shared.ts'
+
+const KINDS = ['chat', 'system', 'friend_request', 'group']
+
+interface Stops {
+  readonly count: number
+  readonly for: number | undefined
+  readonly idle: number | undefined
+}
+
+export const listen = defineCommand({
+  command: 'listen',
+  describe: 'Print messages as they come, unread ones first; each is acknowledged once it is printed',
+  examples: [
+    ['$0 listen', 'until Ctrl-C'],
+    ['$0 listen --count 1 --for 30s -o ndjson', 'wait for one message; exit 6 if none comes'],
+    ['$0 listen --from bob | jq -r .text', 'NDJSON when stdout is no terminal'],
+  ],
+  builder: (args) =>
+    args.options({
+      ...WHO,
+      count: { type: 'string', describe: 'stop after so many', coerce: wholeNumber('count', 1, 1e9) },
+      for: { type: 'string', describe: 'stop after this time, such as 30s' },
+      idle: { type: 'string', describe: 'stop when nothing came for this time' },
+      from: { type: 'string', describe: 'only messages of this user' },
+      type: { type: 'string', describe: `only this kind (${KINDS.join(', ')}), or a push message of a plugin` },
+      since: {
+        type: 'string',
+        describe: 'first all messages after this id, read ones too',
+        coerce: wholeNumber('since', 0, Number.MAX_SAFE_INTEGER),
+      },
+      ack: { type: 'boolean', default: true, describe: '--no-ack leaves the messages unread' },
+    }),
+  async run({ count, for: total, idle, from, type, since, ack }, shared) {
+    const stops: Stops = {
+      count: count ?? Number.POSITIVE_INFINITY,
+      for: total === undefined ? undefined : parseDuration(total),
+      idle: idle === undefined ? undefined : parseDuration(idle),
+    }
+    if (type !== undefined && !KINDS.includes(type))
+      return asUser(shared, (client) => pushes(client, shared, type, stops))
+    const wanted = (message: ChatMessage) =>
+      (type === undefined || message.kind === type) && (from === undefined || message.from === from.toLowerCase())
+    return asUser(shared, (client) => messages(client, shared, { stops, wanted, from, since, ack }), {
+      reconnect: true,
+    })
+  },
+})
+
+interface What {
+  readonly stops: Stops
+  readonly wanted: (message: ChatMessage) => boolean
+  readonly from: string | undefined
+  readonly since: number | undefined
+  readonly ack: boolean
+}
+
+async function messages(client: Client, shared: Shared, { stops, wanted, from, since, ack }: What): Promise<ExitName> {
+  const { output } = shared
+  const watch = new Watch(stops, shared.signal)
+  let last = 0
+  const print = async (message: ChatMessage) => {
+    if (message.id <= last || !wanted(message)) return
+    await output.record(message, () => messageLine(output, message))
+    // After it was printed: a reader that went away leaves it unread.
+    if (ack && message.unread) await client.acknowledge(message)
+    watch.counted()
+  }
+  try {
+    if (since !== undefined) {
+      for (let more = true, after = since; more && !watch.signal.aborted; ) {
+        const page = await client.inbox({ after, all: true })
+        for (const message of page.messages) {
+          if (watch.signal.aborted) break
+          await print(message)
+          after = message.id
+        }
+        last = Math.max(last, after)
+        more = page.more
+      }
+    }
+    const options = { acknowledge: false, signal: watch.signal, ...(from !== undefined && { from }) }
+    for await (const message of client.messages(options)) {
+      await print(message)
+      if (watch.signal.aborted) break
+    }
+    return watch.exit()
+  } finally {
+    watch.end()
+  }
+}
+
+/** Pushes of any other type, as the running server defines it. */
+async function pushes(client: Client, shared: Shared, type: string, stops: Stops): Promise<ExitName> {
+  const { output } = shared
+  const message = (await client.learn()).byName(type)
+  if (message?.from !== 'server')
+    throw new CliError('usage', `this server pushes no message "${type}"`, 'see `chatctl protocol --live`')
+  const watch = new Watch(stops, shared.signal)
+  const off = client.on(message, (values) => {
+    if (watch.signal.aborted) return
+    const record = { type, ...values }
+    output.record(record, () => printableJson(record)).catch(() => {})
+    watch.counted()
+  })
+  await client.receive()
+  await new Promise<void>((resolve) => {
+    watch.signal.addEventListener('abort', () => resolve(), { once: true })
+    client.onLife('closed', () => resolve())
+  })
+  off()
+  watch.end()
+  return watch.exit()
+}
+
+/** The stop conditions: a count, a total time, a time of silence, Ctrl-C. */
+class Watch {
+  readonly #stop = new AbortController()
+  readonly #stops: Stops
+  readonly #interrupt: AbortSignal
+  readonly #interrupted = () => this.#stop.abort()
+  #total: NodeJS.Timeout | undefined
+  #silence: NodeJS.Timeout | undefined
+  #count = 0
+
+  constructor(stops: Stops, interrupt: AbortSignal) {
+    this.#stops = stops
+    this.#interrupt = interrupt
+    interrupt.addEventListener('abort', this.#interrupted)
+    if (stops.for !== undefined) this.#total = setTimeout(() => this.#stop.abort(), stops.for)
+    this.#listenForSilence()
+  }
+
+  get signal(): AbortSignal {
+    return this.#stop.signal
+  }
+
+  counted() {
+    if (++this.#count >= this.#stops.count) this.#stop.abort()
+    else this.#listenForSilence()
+  }
+
+  /** A wanted number that did not come is a time-out; without one, the end of the time is the wanted end. */
+  exit(): ExitName {
+    if (this.#interrupt.aborted) return 'interrupted'
+    return Number.isFinite(this.#stops.count) && this.#count < this.#stops.count ? 'timed_out' : 'ok'
+  }
+
+  end() {
+    clearTimeout(this.#total)
+    clearTimeout(this.#silence)
+    this.#interrupt.removeEventListener('abort', this.#interrupted)
+  }
+
+  #listenForSilence() {
+    if (this.#stops.idle === undefined) return
+    clearTimeout(this.#silence)
+    this.#silence = setTimeout(() => this.#stop.abort(), this.#stops.idle)
+  }
+}

@@ -1,0 +1,53 @@
+import type { Message } from '../../core/wire/index.ts'
+import { CliError } from '../exit.ts'
+import { defineCommand, OPTIONS, type Shared } from '../shared.ts'
+
+export const protocol = defineCommand({
+  command: 'protocol [type]',
+  describe: 'Show the catalogue of message types: fields, who may send them, what answers them',
+  examples: [
+    ['$0 protocol', 'all built-in types'],
+    ['$0 protocol send_message', 'one of them, with its fields'],
+    ['$0 protocol --live --data ./room -o json', 'those of a running server, its plugins included'],
+  ],
+  builder: (args) =>
+    args.positional('type', { type: 'string', describe: 'name or number of one type' }).options({
+      live: { type: 'boolean', describe: 'ask the running server of --data' },
+      data: OPTIONS.data,
+      markdown: { type: 'boolean', describe: 'the tables of docs/PROTOCOL.md' },
+    }),
+  async run({ type, live, markdown }, shared) {
+    const { toEntry } = await import('../../core/wire/index.ts')
+    const messages = [...(await catalogue(live ?? false, shared))]
+    if (markdown) {
+      const { protocolTables } = await import('../protocol-tables.ts')
+      return shared.output.write(`${protocolTables(messages)}\n`)
+    }
+    if (type !== undefined) {
+      const found = messages.find((message) => message.name === type || String(message.type) === type)
+      if (found === undefined) throw new CliError('usage', `there is no message "${type}"`, 'see `chatctl protocol`')
+      return showOne(found)
+    }
+    return shared.output.list(messages.map(toEntry), [
+      { title: 'type', value: (entry) => entry.type },
+      { title: 'name', value: (entry) => entry.name },
+      { title: 'from', value: (entry) => entry.from },
+      { title: 'allowed', value: (entry) => entry.allow },
+      { title: 'reply', value: (entry) => (entry.from === 'client' ? (entry.reply ?? 'done') : '') },
+      { title: 'fields', value: (entry) => entry.fields.map(({ name }) => name).join(' ') },
+    ])
+
+    async function showOne(message: Message) {
+      if (shared.output.isJson) return shared.output.item(toEntry(message), [])
+      const { messageSection } = await import('../protocol-tables.ts')
+      return shared.output.write(`${messageSection(message)}\n`)
+    }
+  },
+})
+
+async function catalogue(live: boolean, shared: Shared): Promise<Iterable<Message>> {
+  const { BUILT_IN_MESSAGES, Catalogue } = await import('../../client/index.ts')
+  if (!live) return new Catalogue(BUILT_IN_MESSAGES)
+  const { asOperator } = await import('../sessions.ts')
+  return asOperator(shared, (client) => client.learn())
+}

@@ -1,0 +1,43 @@
+import { knownServers, rememberServer } from '../contexts.ts'
+import { readPassword } from '../secrets.ts'
+import { asStranger } from '../sessions.ts'
+import { chosenPasswordFile, chosenServer, defineCommand, OPTIONS } from '../shared.ts'
+
+export const register = defineCommand({
+  command: 'register <name>',
+  describe: 'Make an account on a server',
+  examples: [
+    ['$0 register alice --nickname 小鹰', 'asks for a password'],
+    ['$0 register alice --server chat.example:7300 --password-file pw', 'without asking'],
+  ],
+  builder: (args) =>
+    args
+      .positional('name', { type: 'string', demandOption: true, describe: 'a-z, 0-9, then also . _ -; at most 32' })
+      .options({
+        server: OPTIONS.server,
+        pin: OPTIONS.pin,
+        nickname: { type: 'string', describe: 'name shown to others' },
+        'password-file': OPTIONS.passwordFile,
+      }),
+  async run({ name, nickname = '', passwordFile, server: asked }, shared) {
+    const server = chosenServer(asked)
+    const password = await readPassword(chosenPasswordFile(passwordFile), {
+      prompt: `Password for ${name}`,
+      repeat: true,
+    })
+    const account = await asStranger(server, shared, async (client) => {
+      const made = await client.register(name, password, { nickname })
+      if ((await knownServers())[server] === undefined)
+        await rememberServer(server, { key: client.fingerprint, state: 'seen' })
+      return { ...made, server }
+    })
+    await shared.output.item(
+      account,
+      [
+        { title: 'registered', value: ({ user }) => user },
+        { title: 'on', value: ({ server }) => server },
+      ],
+      { title: 'user', value: ({ user }) => user },
+    )
+  },
+})

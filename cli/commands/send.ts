@@ -1,0 +1,85 @@
+import { createInterface } from 'node:readline'
+import { text as readAll } from 'node:stream/consumers'
+import type { Client, SentMessage, TextStyle } from '../../client/index.ts'
+import { CliError } from '../exit.ts'
+import type { Output } from '../output.ts'
+import { asUser } from '../sessions.ts'
+import { defineCommand, WHO, wholeNumber } from '../shared.ts'
+
+/** Lines under way at once: enough to fill the server's commits, few enough to stop soon. */
+const WINDOW = 64
+
+export const send = defineCommand({
+  command: 'send <to> [text]',
+  describe: 'Send a private message; prints its id once it is stored',
+  examples: [
+    ['$0 send bob "hello"', 'as the selected login'],
+    ['make test 2>&1 | $0 send bob -', 'stdin as one message'],
+    ['tail -f app.log | $0 send ops - --lines', 'a message a line'],
+    ['$0 send --as alice bob "from the operator"', 'on the server’s machine, without a password'],
+  ],
+  builder: (args) =>
+    args
+      .positional('to', { type: 'string', demandOption: true, describe: 'name of the recipient' })
+      .positional('text', { type: 'string', describe: 'the text; - reads stdin' })
+      .options({
+        ...WHO,
+        lines: { type: 'boolean', describe: 'each line of stdin is a message; empty ones are left out' },
+        id: { type: 'string', describe: 'your own id of the message: sent again with it, it is stored once' },
+        font: { type: 'string', describe: 'font family of the text' },
+        'font-size': { type: 'string', describe: 'in points', coerce: wholeNumber('font-size', 1, 255) },
+        'text-color': { type: 'string', describe: 'colour of the text, #rrggbb or a name' },
+      }),
+  async run({ to, text, lines, id, font, fontSize, textColor }, shared) {
+    const { output } = shared
+    const fromStdin = text === '-' || text === undefined
+    if (lines && !fromStdin) throw new CliError('usage', '--lines reads stdin: give - instead of a text')
+    if (lines && id !== undefined) throw new CliError('usage', '--id names one message, --lines sends many')
+    if (text === undefined && process.stdin.isTTY)
+      throw new CliError('usage', 'no text', 'give it after the name, or - to read stdin')
+    const style: TextStyle = {
+      ...(font && { font }),
+      ...(fontSize && { fontSize }),
+      ...(textColor && { color: textColor }),
+    }
+    if (lines) return asUser(shared, (client) => sendLines(client, output, to, style), { reconnect: true })
+    const body = fromStdin ? (await readAll(process.stdin)).replace(/\r?\n$/, '') : text
+    if (body === '') throw new CliError('usage', 'the text is empty')
+    await asUser(shared, async (client) => {
+      await print(output, to, await client.send(to, body, { style, ...(id !== undefined && { clientId: id }) }))
+    })
+  },
+})
+
+async function sendLines(client: Client, output: Output, to: string, style: TextStyle) {
+  const under: Promise<SentMessage>[] = []
+  let sent = 0
+  const settleOldest = async () => {
+    try {
+      await print(output, to, await (under.shift() as Promise<SentMessage>))
+      sent++
+    } catch (error) {
+      output.note(`${sent} message(s) were stored before this:`)
+      throw error
+    }
+  }
+  for await (const line of createInterface({ input: process.stdin })) {
+    if (line === '') continue
+    const sending = client.send(to, line, { style })
+    // Looked at in its turn; until then a failure is no unhandled one.
+    sending.catch(() => {})
+    under.push(sending)
+    if (under.length >= WINDOW) await settleOldest()
+  }
+  while (under.length > 0) await settleOldest()
+}
+
+const print = (output: Output, to: string, { id, sentAt, repeat }: SentMessage) =>
+  output.item(
+    { id, to, sentAt, repeat },
+    [
+      { title: 'sent', value: (message) => message.id },
+      { title: 'to', value: (message) => message.to },
+    ],
+    { title: 'id', value: (message) => message.id },
+  )

@@ -1,0 +1,108 @@
+import { dirname, resolve } from 'node:path'
+import type { Server } from '../../core/index.ts'
+import { readConfig, SERVE_OPTIONS } from '../config.ts'
+import { EXIT, type ExitName } from '../exit.ts'
+import { defineCommand, type Shared, wholeNumber } from '../shared.ts'
+
+export const serve = defineCommand({
+  command: 'serve',
+  describe: 'Run a server until SIGTERM or Ctrl-C',
+  examples: [
+    ['$0 serve', 'on 127.0.0.1:7300, with a database in your data folder'],
+    ['$0 serve --data ./room --port 0', 'on a free port; the first line of output says which'],
+    ['$0 serve --plugin ./polls.ts', 'with a plugin of your own'],
+    ['$0 serve --config chatctl.yaml', 'settings from a file'],
+  ],
+  builder: (args) =>
+    args.options({
+      ...SERVE_OPTIONS,
+      port: {
+        type: 'string',
+        describe: 'port to listen on, 0 for a free one; default 7300',
+        coerce: wholeNumber('port', 0, 65_535),
+        group: 'Settings',
+      },
+    }),
+  async run(flags, shared): Promise<ExitName> {
+    const { config, origin, limits } = await readConfig(flags)
+    const { loadPlugin } = await import('../../core/plugin-loader.ts')
+    const { openLog } = await import('../logger.ts')
+    const { openRoom } = await import('../room.ts')
+    const { roomPaths } = await import('../paths.ts')
+    const isTerminal = process.stdout.isTTY === true
+    const pretty = config.logFormat === 'auto' ? isTerminal : config.logFormat === 'pretty'
+    const { log, release } = await openLog(config.logLevel, pretty)
+    process.on('unhandledRejection', (error) => log.error({ err: error }, 'a promise was rejected and nobody cared'))
+    try {
+      const { data } = config
+      const folder = origin.plugins.startsWith('flag') ? process.cwd() : dirname(resolve(origin.plugins))
+      const plugins = await Promise.all(config.plugins.map((specifier) => loadPlugin(specifier, folder)))
+      const { migrate, without, options: pluginOptions } = config
+      const room = await openRoom({ data, plugins, without, pluginOptions, limits, log, migrate })
+      try {
+        const address = await room.server.listen(config.host, config.port)
+        await room.server.listenControl(roomPaths(data).control)
+        announce(room.server, address, data, shared)
+        release()
+        const signal = await stopSignal(shared.signal)
+        log.info({ signal }, 'stopping')
+      } finally {
+        await room.close()
+      }
+      log.info('stopped')
+      return 'ok'
+    } finally {
+      release()
+    }
+  },
+})
+
+/** To people: where it is and what to do next. To programs: one JSON record, the first line there is. */
+function announce(server: Server, { host, port }: { host: string; port: number }, data: string, { output }: Shared) {
+  const address = `${host.includes(':') ? `[${host}]` : host}:${port}`
+  const { fingerprint } = server
+  if (process.stdout.isTTY !== true) {
+    const record = {
+      level: 'info',
+      time: new Date().toISOString(),
+      event: 'listening',
+      host,
+      port,
+      address,
+      fingerprint,
+      data,
+      pid: process.pid,
+    }
+    process.stdout.write(`${JSON.stringify({ ...record, msg: 'listening' })}\n`)
+    return
+  }
+  const { bold, dim } = output.colors
+  const option = port === 7300 && host === '127.0.0.1' ? '' : ` --server ${address}`
+  process.stdout.write(
+    `
+  chatctl listens on ${bold(address)}
+  server key         ${fingerprint}
+  data folder        ${data}
+
+  ${dim('In a second terminal (npx chatctl … in a checkout):')}
+    chatctl register alice${option}
+    chatctl login alice${option}
+    chatctl listen
+
+  ${dim('Ctrl-C stops the server.')}
+
+`,
+  )
+}
+
+/** SIGTERM, or Ctrl-C through the signal that main owns. A second one ends the process at once. */
+function stopSignal(interrupt: AbortSignal): Promise<string> {
+  return new Promise((done) => {
+    interrupt.addEventListener('abort', () => done('SIGINT'), { once: true })
+    if (interrupt.aborted) done('SIGINT')
+    process.once('SIGTERM', () => {
+      process.once('SIGTERM', () => process.exit(EXIT.failed))
+      done('SIGTERM')
+    })
+  })
+}

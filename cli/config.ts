@@ -1,0 +1,239 @@
+import { readdir } from 'node:fs/promises'
+import { dirname, isAbsolute, resolve } from 'node:path'
+import { z } from 'zod'
+import { LIMITS, type Limits, RATES_OFF } from '../core/limits.ts'
+import { defaultData } from './contexts.ts'
+import { CliError } from './exit.ts'
+
+/** Settings of a server: flags, then CHATCTL_…, then the config file, then defaults. */
+
+const PLAIN = z.number().int().min(0)
+const limitsSchema = z.strictObject(Object.fromEntries(Object.keys(LIMITS).map((name) => [name, PLAIN.optional()])))
+
+const schema = z.strictObject({
+  host: z.string().min(1),
+  port: z.number().int().min(0).max(65_535),
+  data: z.string().min(1),
+  plugins: z.array(z.string()),
+  without: z.array(z.string()),
+  options: z.record(z.string(), z.unknown()),
+  limits: z.union([z.literal('off'), limitsSchema]),
+  migrate: z.boolean(),
+  logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
+  logFormat: z.enum(['auto', 'json', 'pretty']),
+})
+
+export type ServerConfig = z.infer<typeof schema>
+type Setting = keyof ServerConfig
+type Settings = { readonly [K in Setting]?: unknown }
+
+export interface Configured {
+  readonly config: ServerConfig
+  /** Where each setting came from: `flag --port`, `CHATCTL_PORT`, a file, `default`. */
+  readonly origin: Readonly<Record<Setting, string>>
+  /** The limits in force, as a partial of the defaults. */
+  readonly limits: Partial<Limits>
+}
+
+const defaults = (): Settings => ({
+  host: '127.0.0.1',
+  port: 7300,
+  data: defaultData(),
+  plugins: [],
+  without: [],
+  options: {},
+  limits: {},
+  migrate: false,
+  logLevel: 'info',
+  logFormat: 'auto',
+})
+
+export interface ServeFlags {
+  config?: string | undefined
+  host?: string | undefined
+  port?: number | undefined
+  data?: string | undefined
+  plugin?: string[] | undefined
+  without?: string[] | undefined
+  limits?: string | undefined
+  migrate?: boolean | undefined
+  'log-level'?: string | undefined
+  'log-format'?: string | undefined
+}
+
+/** Flags of `serve` and of everything that has to know its settings. */
+export const SERVE_OPTIONS = {
+  config: {
+    type: 'string',
+    describe: 'config file (.json, .yaml, .toml, .js, .ts); default chatctl.config.* here',
+    group: 'Settings',
+  },
+  host: { type: 'string', describe: 'address to listen on; default 127.0.0.1', group: 'Settings' },
+  data: { type: 'string', describe: 'folder of the database and keys', group: 'Settings' },
+  plugin: {
+    type: 'string',
+    array: true,
+    nargs: 1,
+    describe: 'a plugin to load: ./file.ts, ./file.js or a package',
+    group: 'Settings',
+  },
+  without: { type: 'string', array: true, nargs: 1, describe: 'a built-in plugin to leave out', group: 'Settings' },
+  limits: { type: 'string', describe: 'off lifts the rates per user and address, on loopback only', group: 'Settings' },
+  migrate: { type: 'boolean', describe: 'bring an older database up to date', group: 'Settings' },
+  'log-level': { type: 'string', describe: 'trace, debug, info, warn, error or silent', group: 'Settings' },
+  'log-format': { type: 'string', describe: 'json, pretty, or auto: pretty on a terminal', group: 'Settings' },
+} as const
+
+/** @throws CliError `usage` that names every wrong setting and where it came from */
+export async function readConfig(flags: ServeFlags, environment: NodeJS.ProcessEnv = process.env): Promise<Configured> {
+  const file = await configFile(flags.config ?? environment.CHATCTL_CONFIG)
+  const layers: [settings: Settings, origin: (name: Setting) => string][] = [
+    [fromFlags(flags), (name) => `flag --${FLAG_OF[name] ?? name}`],
+    [fromEnvironment(environment), (name) => environmentName(name)],
+    ...(file === undefined ? [] : [[await fromFile(file), () => file] as [Settings, () => string]]),
+    [defaults(), () => 'default'],
+  ]
+  const merged: Record<string, unknown> = {}
+  const origin = {} as Record<Setting, string>
+  for (const name of Object.keys(schema.shape) as Setting[]) {
+    const [settings, from] = layers.find(([settings]) => settings[name] !== undefined) as (typeof layers)[number]
+    merged[name] = settings[name]
+    origin[name] = from(name)
+  }
+  const unknown = Object.keys(layers.find(([, from]) => from('host') === file)?.[0] ?? {}).find(
+    (name) => !(name in schema.shape),
+  )
+  if (unknown !== undefined) throw new CliError('usage', `${file}: there is no setting "${unknown}"`, settingsHint())
+  const parsed = schema.safeParse(merged)
+  if (!parsed.success)
+    throw new CliError('usage', parsed.error.issues.map((issue) => describe(issue, origin)).join('; '))
+  const config = parsed.data
+  if (config.limits === 'off' && !isLoopback(config.host))
+    throw new CliError('usage', `--limits off is for loopback only, and ${config.host} is not`)
+  const limits = config.limits === 'off' ? RATES_OFF : (config.limits as Partial<Limits>)
+  return { config, origin, limits }
+}
+
+const FLAG_OF: Partial<Record<Setting, string>> = { plugins: 'plugin', logLevel: 'log-level', logFormat: 'log-format' }
+
+const settingsHint = () => `settings: ${Object.keys(schema.shape).join(', ')}`
+
+const environmentName = (name: Setting) => `CHATCTL_${name.replace(/[A-Z]/g, '_$&').toUpperCase()}`
+
+function describe(
+  { path, message }: { path: PropertyKey[]; message: string },
+  origin: Record<Setting, string>,
+): string {
+  const [setting = ''] = path.map(String)
+  return `${path.join('.')}: ${message} (from ${origin[setting as Setting] ?? 'nowhere'})`
+}
+
+export const isLoopback = (host: string) => host === 'localhost' || host === '::1' || /^127\./.test(host)
+
+function fromFlags(flags: ServeFlags): Settings {
+  const { host, port, data, plugin, without, limits, migrate } = flags
+  return {
+    host,
+    port,
+    data: data === undefined ? undefined : resolve(data),
+    plugins: plugin?.map((specifier) => absolute(specifier, process.cwd())),
+    without,
+    limits: limits === undefined ? undefined : readLimits(limits),
+    migrate,
+    logLevel: flags['log-level'],
+    logFormat: flags['log-format'],
+  }
+}
+
+/** `CHATCTL_LIMITS` and `CHATCTL_OPTIONS` are JSON, lists are separated by commas. */
+function fromEnvironment(environment: NodeJS.ProcessEnv): Settings {
+  const text = (name: Setting) => environment[environmentName(name)] || undefined
+  const list = (name: Setting) =>
+    text(name)
+      ?.split(',')
+      .map((entry) => entry.trim())
+  const json = (name: Setting) => {
+    const value = text(name)
+    return value === undefined ? undefined : parseJson(value, environmentName(name))
+  }
+  const data = text('data')
+  const migrate = text('migrate')
+  return {
+    host: text('host'),
+    port: text('port') === undefined ? undefined : Number(text('port')),
+    data: data === undefined ? undefined : resolve(data),
+    plugins: list('plugins')?.map((specifier) => absolute(specifier, process.cwd())),
+    without: list('without'),
+    options: json('options'),
+    limits: text('limits') === 'off' ? 'off' : json('limits'),
+    migrate: migrate === undefined ? undefined : migrate === 'true' || migrate === '1',
+    logLevel: text('logLevel'),
+    logFormat: text('logFormat'),
+  }
+}
+
+/** `off`, or `text=4096,historyPage=20`. */
+function readLimits(text: string): unknown {
+  if (text === 'off') return 'off'
+  return Object.fromEntries(
+    text.split(',').map((pair) => {
+      const [name = '', value = ''] = pair.split('=')
+      if (!(name in LIMITS) || value === '' || Number.isNaN(Number(value)))
+        throw new CliError(
+          'usage',
+          `--limits: "${pair}" is not LIMIT=NUMBER`,
+          `limits: ${Object.keys(LIMITS).join(', ')}`,
+        )
+      return [name, Number(value)]
+    }),
+  )
+}
+
+function parseJson(text: string, where: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new CliError('usage', `${where}: ${(error as Error).message}`)
+  }
+}
+
+async function configFile(asked: string | undefined): Promise<string | undefined> {
+  if (asked !== undefined) return resolve(asked)
+  const found = (await readdir('.').catch(() => [])).find((name) =>
+    /^chatctl\.config\.(json|ya?ml|toml|m?js|m?ts)$/.test(name),
+  )
+  return found && resolve(found)
+}
+
+async function fromFile(file: string): Promise<Settings> {
+  // Loaded only when there is a file: it costs more than everything else here.
+  const { loadConfig } = await import('c12')
+  const folder = dirname(file)
+  let settings: Record<string, unknown>
+  try {
+    const loaded = await loadConfig({
+      cwd: folder,
+      configFile: file,
+      configFileRequired: true,
+      rcFile: false,
+      globalRc: false,
+      packageJson: false,
+      dotenv: false,
+      // A config file must not make the server download code.
+      giget: false,
+    })
+    settings = loaded.config ?? {}
+  } catch (error) {
+    throw new CliError('usage', `cannot read the config file ${file}: ${(error as Error).message}`)
+  }
+  const { data, plugins } = settings
+  return {
+    ...settings,
+    ...(typeof data === 'string' && { data: resolve(folder, data) }),
+    ...(Array.isArray(plugins) && { plugins: plugins.map((specifier) => absolute(String(specifier), folder)) }),
+  }
+}
+
+/** Files are seen from where they are named; package names stay as they are. */
+const absolute = (specifier: string, folder: string) =>
+  specifier.startsWith('.') || isAbsolute(specifier) ? resolve(folder, specifier) : specifier

@@ -1,0 +1,89 @@
+import type { ClientErrorCode } from '../client/index.ts'
+
+/** Exit codes of every command; the JSON form of an error carries the name. */
+export const EXIT = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  unreachable: 3,
+  authentication: 4,
+  refused: 5,
+  timed_out: 6,
+  interrupted: 130,
+} as const
+
+export type ExitName = keyof typeof EXIT
+
+/** An error with an exit code of its own and, where there is one, a hint of what to do. */
+export class CliError extends Error {
+  readonly exit: ExitName
+  readonly hint: string | undefined
+
+  constructor(exit: ExitName, message: string, hint?: string) {
+    super(message)
+    this.name = 'CliError'
+    this.exit = exit
+    this.hint = hint
+  }
+}
+
+export interface Explained {
+  readonly exit: ExitName
+  readonly message: string
+  readonly hint?: string | undefined
+  /** Name of the server's failure, if it was one. */
+  readonly failure?: string | undefined
+  readonly retryAfter?: number | undefined
+}
+
+const EXIT_OF_CLIENT: Record<ClientErrorCode, ExitName> = {
+  unreachable: 'unreachable',
+  key_changed: 'authentication',
+  authentication: 'authentication',
+  refused: 'refused',
+  timed_out: 'timed_out',
+  aborted: 'interrupted',
+  lost: 'unreachable',
+  protocol: 'unreachable',
+  closed: 'failed',
+}
+
+const LOGIN_FAILURES = ['login_failed', 'account_disabled', 'too_many_attempts', 'binding_required', 'login_required']
+
+const HINTS: Readonly<Record<string, string>> = {
+  unreachable: 'is the server running? Start one with `chatctl serve`, or name another with --server HOST:PORT',
+  key_changed:
+    'someone may be in the middle. If the server really has a new key, compare it with what `chatctl serve` prints, ' +
+    'then run `chatctl context forget SERVER` and log in again',
+  protocol: 'is that the port of a chatctl server?',
+  login_failed: 'log in again with `chatctl login NAME`',
+  authentication: 'log in again with `chatctl login NAME`',
+  user_not_exist: 'names are those of `chatctl users list`',
+  username_taken: 'choose another name, or log in with `chatctl login NAME`',
+}
+
+/**
+ * Turns any error into what the user is told. Errors of the libraries are told apart by name and code, so that this
+ * file need not load them.
+ */
+export function explain(error: unknown): Explained {
+  if (error instanceof CliError) return { exit: error.exit, message: error.message, hint: error.hint }
+  if (!(error instanceof Error)) return { exit: 'failed', message: String(error) }
+  const { name, message } = error
+  if (name === 'RefusedByServer') {
+    const { failure, retryAfter } = error as Error & { failure: string; retryAfter: number }
+    const exit = LOGIN_FAILURES.includes(failure) ? 'authentication' : 'refused'
+    const wait = retryAfter > 0 ? `${message}; try again in ${Math.ceil(retryAfter / 1000)} s` : message
+    return { exit, message: wait, hint: HINTS[failure], failure, retryAfter: retryAfter || undefined }
+  }
+  if (name === 'ClientError') {
+    const { code } = error as Error & { code: ClientErrorCode }
+    return { exit: EXIT_OF_CLIENT[code], message, hint: HINTS[code] }
+  }
+  if (name === 'WireError' || name === 'ScramError' || name === 'TypeError') {
+    // A TypeError from our own argument checks is the user's; one from a bug would say "cannot read properties".
+    const isUsage = name !== 'TypeError' || !/undefined|not a function|null/.test(message)
+    return { exit: isUsage ? 'usage' : 'failed', message }
+  }
+  return { exit: 'failed', message }
+}

@@ -1,0 +1,86 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs'
+import yargs from 'yargs'
+import { COMMANDS } from './commands/index.ts'
+import { completeContext } from './completion.ts'
+import { CliError, EXIT, type ExitName, explain } from './exit.ts'
+import { FORMATS } from './output.ts'
+import { printableJson, printableLine } from './printable.ts'
+import { chosenExit, setInterrupt } from './shared.ts'
+
+const EXIT_TEXT = `Exit codes: ${Object.entries(EXIT)
+  .map(([name, code]) => `${code} ${name}`)
+  .join(', ')}`
+
+async function run(argv: string[]): Promise<ExitName> {
+  const version = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version
+  const cli = yargs(argv)
+    .scriptName('chatctl')
+    .usage('$0 <command>\n\nA headless, encrypted chat server, and every way to talk to it from a shell.')
+    .locale('en')
+    .version(version)
+    .options({
+      output: { alias: 'o', type: 'string', choices: FORMATS, describe: 'form of the data on stdout', global: true },
+      timeout: { type: 'string', describe: 'for connecting and for each request; default 10s', global: true },
+      color: { type: 'boolean', describe: 'colours on a terminal; --no-color turns them off', global: true },
+    })
+    .command(COMMANDS)
+    .completion('completion', 'Print a script that completes commands in bash or zsh', completeContext)
+    .strict()
+    .demandCommand(1, 'say what to do; `chatctl --help` lists the commands')
+    .recommendCommands()
+    .help()
+    .alias('help', 'h')
+    .wrap(Math.min(110, process.stdout.columns || 110))
+    .epilogue(EXIT_TEXT)
+    .exitProcess(false)
+    .fail(false)
+  await cli.parseAsync()
+  return chosenExit()
+}
+
+function report(error: unknown, argv: readonly string[]): ExitName {
+  if ((error as NodeJS.ErrnoException)?.code === 'EPIPE') return 'ok'
+  const isYargs = (error as Error)?.name === 'YError'
+  const explained = isYargs ? { exit: 'usage' as const, message: (error as Error).message } : explain(error)
+  const { exit, message, hint, failure, retryAfter } = {
+    hint: undefined,
+    failure: undefined,
+    retryAfter: undefined,
+    ...explained,
+  }
+  if (asksForJson(argv)) {
+    const details = { code: exit, exit: EXIT[exit], message, failure, hint, retryAfter }
+    process.stderr.write(`${printableJson({ error: details })}\n`)
+  } else {
+    process.stderr.write(`error: ${printableLine(message)}\n`)
+    if (hint !== undefined) process.stderr.write(`hint: ${printableLine(hint)}\n`)
+  }
+  if (process.env.CHATCTL_DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`)
+  return exit
+}
+
+/** Looks at the words themselves: the error may be that they cannot be parsed. */
+function asksForJson(argv: readonly string[]): boolean {
+  const at = argv.findIndex((word) => word === '-o' || word === '--output')
+  const value =
+    at >= 0 ? argv[at + 1] : argv.find((word) => /^(-o|--output)=?/.test(word))?.replace(/^(-o|--output)=?/, '')
+  return /^(nd)?json$/.test(value ?? process.env.CHATCTL_OUTPUT ?? '')
+}
+
+const interrupt = new AbortController()
+setInterrupt(interrupt.signal)
+process.on('SIGINT', () => {
+  // Asked twice, someone means it.
+  if (interrupt.signal.aborted) process.exit(EXIT.interrupted)
+  interrupt.abort(new CliError('interrupted', 'stopped'))
+})
+// A reader that went away, as in `chatctl listen | head -1`, ends the command quietly.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(EXIT.ok)
+  throw error
+})
+
+const words = process.argv.slice(2)
+const exit = await run(words).catch((error) => report(error, words))
+process.exitCode = EXIT[exit]

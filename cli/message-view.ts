@@ -1,0 +1,25 @@
+import type { ChatMessage } from '../client/index.ts'
+import type { Column, Output } from './output.ts'
+import { printable, printableLine } from './printable.ts'
+
+/** Local time without the date's noise: people read it next to other lines of the same day. */
+const time = (date: Date) => date.toLocaleString('sv-SE', { dateStyle: 'short', timeStyle: 'medium' })
+
+/** Columns of a list of messages. */
+export function messageColumns({ colors }: Output): Column<ChatMessage>[] {
+  const unread = ({ unread }: ChatMessage) => (unread ? colors.red : undefined)
+  return [
+    { title: 'id', value: ({ id }) => id, color: unread },
+    { title: 'time', value: ({ sentAt }) => time(sentAt) },
+    { title: 'from', value: ({ from }) => from, color: unread },
+    { title: 'to', value: ({ to, group }) => group ?? to },
+    { title: 'text', value: ({ text }) => text },
+  ]
+}
+
+/** A message as a line of a conversation; further lines of its text are set in. */
+export function messageLine({ colors }: Output, { sentAt, from, group, text }: ChatMessage): string {
+  const where = group === undefined ? '' : ` @${printableLine(group)}`
+  const body = printable(text).replace(/\n/g, '\n    ')
+  return `${colors.dim(time(sentAt))} ${colors.bold(printableLine(from))}${where}: ${body}`
+}

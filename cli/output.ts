@@ -1,0 +1,117 @@
+import pc from 'picocolors'
+import { printable, printableJson, printableLine } from './printable.ts'
+
+export const FORMATS = ['table', 'json', 'ndjson', 'plain'] as const
+export type Format = (typeof FORMATS)[number]
+
+/** How one value of a record is shown to people; programs get the record as it is. */
+export interface Column<R> {
+  readonly title: string
+  readonly value: (record: R) => string | number | boolean | undefined | null
+  readonly color?: (record: R) => ((text: string) => string) | undefined
+}
+
+type Colors = ReturnType<typeof pc.createColors>
+
+/** Data goes to stdout in the asked form; talk goes to stderr. A command hands over records and never formats JSON. */
+export class Output {
+  readonly #asked: Format | undefined
+  readonly #isTerminal = process.stdout.isTTY === true
+  readonly colors: Colors
+
+  constructor(asked: Format | undefined, useColor: boolean | undefined) {
+    this.#asked = asked
+    this.colors = pc.createColors(this.#isTerminal && useColor !== false && pc.isColorSupported)
+  }
+
+  /** Machine output was asked for, so errors are machine-readable too. */
+  get isJson(): boolean {
+    return this.#asked === 'json' || this.#asked === 'ndjson'
+  }
+
+  get #format(): Format {
+    return this.#asked ?? (this.#isTerminal ? 'table' : 'plain')
+  }
+
+  /** Several records: an array, a line each, a table, or values between tabs. */
+  async list<R extends object>(records: readonly R[], columns: readonly Column<R>[], empty?: string): Promise<void> {
+    switch (this.#format) {
+      case 'json':
+        return this.write(`${printableJson(records, 2)}\n`)
+      case 'ndjson':
+        return this.write(records.map((record) => `${printableJson(record)}\n`).join(''))
+      case 'plain':
+        return this.write(records.map((record) => `${cells(record, columns).join('\t')}\n`).join(''))
+      case 'table':
+        if (records.length === 0) return this.note(empty ?? 'nothing')
+        return this.write(`${await this.#table(records, columns)}\n`)
+    }
+  }
+
+  /** One record: an object, or its fields line by line. `main` is the one value that `plain` prints. */
+  async item<R extends object>(record: R, columns: readonly Column<R>[], main?: Column<R>): Promise<void> {
+    switch (this.#format) {
+      case 'json':
+        return this.write(`${printableJson(record, 2)}\n`)
+      case 'ndjson':
+        return this.write(`${printableJson(record)}\n`)
+      case 'plain':
+        return this.write(`${cells(record, main ? [main] : columns).join('\t')}\n`)
+      case 'table': {
+        const width = Math.max(...columns.map(({ title }) => title.length))
+        const lines = columns.map(
+          (column) => `${this.colors.dim(column.title.padEnd(width))}  ${cells(record, [column])[0]}`,
+        )
+        return this.write(`${lines.join('\n')}\n`)
+      }
+    }
+  }
+
+  /** One record of a stream: NDJSON unless a person is looking. Resolves when the reader has taken it. */
+  record(record: object, forPeople: () => string): Promise<void> {
+    const machine =
+      this.#asked === 'json' || this.#asked === 'ndjson' || (this.#asked === undefined && !this.#isTerminal)
+    return this.write(machine ? `${printableJson(record)}\n` : `${forPeople()}\n`)
+  }
+
+  /** A line of talk, on stderr; never data. */
+  note(text: string) {
+    process.stderr.write(`${printable(text)}\n`)
+  }
+
+  /** @throws the stream's error, EPIPE when the reader has gone */
+  write(text: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      process.stdout.write(text, (error) => (error ? reject(error) : resolve()))
+    })
+  }
+
+  async #table<R extends object>(records: readonly R[], columns: readonly Column<R>[]): Promise<string> {
+    const { default: Table } = await import('cli-table3')
+    const table = new Table({
+      head: columns.map(({ title }) => this.colors.dim(title)),
+      chars: BORDERLESS,
+      style: { 'padding-left': 0, 'padding-right': 2, head: [], border: [] },
+    })
+    for (const record of records) {
+      table.push(
+        columns.map((column) => {
+          const [cell = ''] = cells(record, [column])
+          return column.color?.(record)?.(cell) ?? cell
+        }),
+      )
+    }
+    return table.toString()
+  }
+}
+
+function cells<R extends object>(record: R, columns: readonly Column<R>[]): string[] {
+  return columns.map(({ value }) => printableLine(String(value(record) ?? '')))
+}
+
+const BORDERLESS = Object.fromEntries(
+  ['top', 'bottom', 'left', 'right'].flatMap((side) =>
+    [side, `${side}-mid`, `${side}-left`, `${side}-right`].map((name) => [name, '']),
+  ),
+) as Record<string, string>
+Object.assign(BORDERLESS, { mid: '', 'mid-mid': '', middle: '' })

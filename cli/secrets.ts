@@ -1,0 +1,39 @@
+import { readFile } from 'node:fs/promises'
+import { text } from 'node:stream/consumers'
+import { CliError } from './exit.ts'
+
+/**
+ * A password: from a file, from stdin (`-`), or asked for on a terminal; never from a flag, where everyone on the
+ * machine could read it. One trailing line break is dropped.
+ */
+export async function readPassword(
+  file: string | undefined,
+  { prompt, repeat = false }: { prompt: string; repeat?: boolean },
+) {
+  const password = file === undefined ? await ask(prompt, repeat) : await fromFile(file)
+  if (password === '') throw new CliError('usage', 'the password is empty')
+  return password
+}
+
+async function fromFile(file: string): Promise<string> {
+  try {
+    const content = file === '-' ? await text(process.stdin) : await readFile(file, 'utf8')
+    return content.replace(/\r?\n$/, '')
+  } catch (error) {
+    throw new CliError('usage', `cannot read the password file ${file}: ${(error as Error).message}`)
+  }
+}
+
+async function ask(prompt: string, repeat: boolean): Promise<string> {
+  if (!process.stdin.isTTY || !process.stderr.isTTY)
+    throw new CliError('usage', 'no password', 'give --password-file FILE, or --password-file - to read stdin')
+  const { isCancel, password } = await import('@clack/prompts')
+  const answer = async (message: string) => {
+    const given = await password({ message, output: process.stderr })
+    if (isCancel(given)) throw new CliError('interrupted', 'stopped')
+    return given
+  }
+  const first = await answer(prompt)
+  if (repeat && first !== (await answer('Once more'))) throw new CliError('usage', 'the two passwords differ')
+  return first
+}

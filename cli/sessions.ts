@@ -1,0 +1,127 @@
+import { duplexPair } from 'node:stream'
+import pino from 'pino'
+import type { Client, ConnectOptions } from '../client/index.ts'
+import { type Context, currentContext, knownServers, readContext, rememberServer } from './contexts.ts'
+import { CliError } from './exit.ts'
+import type { Shared } from './shared.ts'
+
+/** Ways from the shell to a server: as oneself, as a stranger, as the operator. Each closes the client afterwards. */
+
+const client = () => import('../client/index.ts')
+
+/** A server's key on first contact is believed and remembered; later another one is refused. */
+async function keyCheck(server: string, shared: Shared): Promise<Pick<ConnectOptions, 'pin' | 'checkKey'>> {
+  const known = (await knownServers())[server]
+  const pin = shared.pin ?? known?.key
+  if (pin !== undefined) return { pin }
+  return { checkKey: (key) => shared.output.note(`first contact with ${server}, whose key is ${key}`) }
+}
+
+/** Connects without logging in. */
+export async function asStranger<T>(server: string, shared: Shared, act: (client: Client) => Promise<T>): Promise<T> {
+  const { connect, parseAddress } = await client()
+  parseAddress(server)
+  const { timeout, signal } = shared
+  const stranger = await connect({ server, reconnect: false, timeout, signal, ...(await keyCheck(server, shared)) })
+  return closing(stranger, act)
+}
+
+/** The context that is meant: `--context`, `CHATCTL_CONTEXT`, or the selected one. */
+export async function chosenContext({ context: asked }: Shared): Promise<Context> {
+  const name = asked ?? (await currentContext())
+  if (name === undefined)
+    throw new CliError('authentication', 'not logged in', 'log in with `chatctl login NAME --server HOST:PORT`')
+  const context = await readContext(name)
+  if (context === undefined)
+    throw new CliError('authentication', `there is no context "${name}"`, 'see `chatctl context list`')
+  return context
+}
+
+/**
+ * Acts as a user: with `--as` through the control socket of `--data`, otherwise logged in from a context.
+ * @param reconnect whether to survive a lost connection; only for commands that stay
+ */
+export async function asUser<T>(
+  shared: Shared,
+  act: (client: Client) => Promise<T>,
+  { reconnect = false }: { reconnect?: boolean } = {},
+): Promise<T> {
+  if (shared.as !== undefined) {
+    const user = shared.as
+    return asOperator(shared, async (operator) => {
+      await operator.actAs(user)
+      return act(operator)
+    })
+  }
+  const context = await chosenContext(shared)
+  const { connect } = await client()
+  const { timeout, signal } = shared
+  const { server } = context
+  const options = await keyCheck(server, shared)
+  const self = await connect({ server, reconnect, timeout, signal, ...options })
+  return closing(self, async () => {
+    await self.login(context.user, { keys: context.keys })
+    if (options.pin === undefined) await rememberServer(server, { key: self.fingerprint, state: 'verified' })
+    return act(self)
+  })
+}
+
+/** The operator of a running server, through its control socket. */
+export async function asOperator<T>(shared: Shared, act: (client: Client) => Promise<T>): Promise<T> {
+  const operator = await reachOperator(shared)
+  if (operator === undefined)
+    throw new CliError(
+      'unreachable',
+      `no server runs on ${shared.data}`,
+      'start it with `chatctl serve`, or name its folder with --data',
+    )
+  return closing(operator, act)
+}
+
+/**
+ * The operator, whether the server runs or not: without one, the data folder is opened here for the while. Only for
+ * what changes accounts; messages need the running server to be pushed.
+ */
+export async function asOperatorAnyhow<T>(shared: Shared, act: (client: Client) => Promise<T>): Promise<T> {
+  const running = await reachOperator(shared)
+  if (running !== undefined) return closing(running, act)
+  const { openRoom } = await import('./room.ts')
+  const { connect } = await client()
+  const room = await openRoom({ data: shared.data, log: pino({ level: 'silent' }) })
+  try {
+    const [ours, theirs] = duplexPair()
+    room.server.accept(theirs, { address: 'control', isOperator: true })
+    return await closing(await connect({ server: ours, reconnect: false, timeout: shared.timeout }), act)
+  } finally {
+    await room.close()
+  }
+}
+
+/** Whether a server answers on the control socket of the data folder. */
+export async function isRunning(shared: Shared): Promise<boolean> {
+  const operator = await reachOperator(shared)
+  await operator?.close()
+  return operator !== undefined
+}
+
+async function reachOperator({ data, timeout, signal }: Shared): Promise<Client | undefined> {
+  const { connect } = await client()
+  const { controlSocket } = await import('./paths.ts')
+  try {
+    return await connect({ server: { path: controlSocket(data) }, reconnect: false, timeout, signal })
+  } catch (error) {
+    const { code, cause } = error as { code?: string; cause?: NodeJS.ErrnoException }
+    if (cause?.code === 'EACCES')
+      throw new CliError('refused', `only the user who runs the server may operate it: ${data}`)
+    if (code === 'unreachable' && (cause?.code === 'ENOENT' || cause?.code === 'ECONNREFUSED')) return undefined
+    throw error
+  }
+}
+
+async function closing<T>(open: Client, act: (client: Client) => Promise<T>): Promise<T> {
+  try {
+    return await act(open)
+  } finally {
+    await open.close()
+  }
+}

@@ -1,0 +1,137 @@
+import { resolve } from 'node:path'
+import type { ArgumentsCamelCase, Argv, CommandModule } from 'yargs'
+import { defaultData } from './contexts.ts'
+import { parseDuration } from './duration.ts'
+import { CliError, type ExitName } from './exit.ts'
+import { FORMATS, type Format, Output } from './output.ts'
+
+/** What every command gets besides its own arguments. */
+export interface Shared {
+  readonly output: Output
+  readonly context: string | undefined
+  readonly as: string | undefined
+  readonly data: string
+  /** Whether the data folder was named on the command line. */
+  readonly dataWasGiven: boolean
+  readonly pin: string | undefined
+  /** Milliseconds for connecting and for each request. */
+  readonly timeout: number
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal
+}
+
+interface SharedArgs {
+  output?: string
+  color?: boolean
+  context?: string
+  as?: string
+  data?: string
+  pin?: string
+  timeout?: string
+}
+
+/** One command: data for yargs, and what it does. A returned name is the exit code, `ok` if none is. */
+export interface Command<A> {
+  readonly command: string
+  readonly describe: string
+  readonly examples?: readonly (readonly [string, string])[]
+  readonly builder?: (args: Argv<object>) => Argv<A>
+  // biome-ignore lint/suspicious/noConfusingVoidType: most commands have nothing to report
+  run(args: ArgumentsCamelCase<A>, shared: Shared): Promise<ExitName | void>
+}
+
+/** The signal of Ctrl-C, set up once by main. */
+let interrupt: AbortSignal
+let exitName: ExitName = 'ok'
+
+export function setInterrupt(signal: AbortSignal) {
+  interrupt = signal
+}
+
+/** How the command that ran wants the process to end. */
+export const chosenExit = () => exitName
+
+export function defineCommand<A>({
+  command,
+  describe,
+  examples = [],
+  builder,
+  run,
+}: Command<A>): CommandModule<object, A> {
+  return {
+    command,
+    describe,
+    builder: (args) => {
+      for (const [example, about] of examples) args.example(example, about)
+      return builder === undefined ? (args as unknown as Argv<A>) : builder(args)
+    },
+    handler: async (args) => {
+      exitName = (await run(args, readShared(args as SharedArgs))) ?? 'ok'
+    },
+  }
+}
+
+/** A command that only holds others, as `chatctl users list`. */
+export function defineGroup(
+  command: string,
+  describe: string,
+  // biome-ignore lint/suspicious/noExplicitAny: commands of different arguments in one list
+  commands: readonly CommandModule<any, any>[],
+): CommandModule {
+  return {
+    command: `${command} <command>`,
+    describe,
+    builder: (args) => {
+      for (const module of commands) args.command(module)
+      return args.demandCommand(
+        1,
+        `say which: ${commands.map((module) => String(module.command).split(' ')[0]).join(', ')}`,
+      )
+    },
+    handler: () => {},
+  }
+}
+
+/** Options that many commands take; each command names those it uses. */
+export const OPTIONS = {
+  context: { type: 'string', describe: 'act as the login kept under this name', group: 'Who' },
+  as: { type: 'string', describe: 'as the operator: act as this user, through the control socket', group: 'Who' },
+  data: { type: 'string', describe: 'data folder of the server on this machine', group: 'Server' },
+  server: { type: 'string', describe: 'HOST:PORT of the server', group: 'Server' },
+  pin: { type: 'string', describe: 'the key the server must show, SHA256:…', group: 'Server' },
+  passwordFile: { type: 'string', describe: 'file that holds the password; - is stdin' },
+} as const
+
+/** Who acts: a context, or the operator with `--as`. */
+export const WHO = { context: OPTIONS.context, as: OPTIONS.as, data: OPTIONS.data } as const
+
+const fromEnvironment = (name: string) => process.env[`CHATCTL_${name}`] || undefined
+
+export const chosenServer = (server: string | undefined) => server ?? fromEnvironment('SERVER') ?? '127.0.0.1:7300'
+export const chosenPasswordFile = (file: string | undefined) => file ?? fromEnvironment('PASSWORD_FILE')
+
+function readShared(args: SharedArgs): Shared {
+  const format = args.output ?? fromEnvironment('OUTPUT')
+  if (format !== undefined && !FORMATS.includes(format as Format))
+    throw new CliError('usage', `"${format}" is no output format: ${FORMATS.join(', ')}`)
+  return {
+    output: new Output(format as Format | undefined, args.color),
+    context: args.context ?? fromEnvironment('CONTEXT'),
+    as: args.as,
+    data: resolve(args.data ?? fromEnvironment('DATA') ?? defaultData()),
+    dataWasGiven: args.data !== undefined,
+    pin: args.pin,
+    timeout: parseDuration(args.timeout ?? fromEnvironment('TIMEOUT') ?? '10s'),
+    signal: interrupt,
+  }
+}
+
+/** For `coerce`: yargs turns what is no number into NaN without a word. */
+export function wholeNumber(name: string, lowest: number, highest: number) {
+  return (value: unknown): number | undefined => {
+    if (value === undefined) return undefined
+    const number = Number(value)
+    if (Number.isInteger(number) && number >= lowest && number <= highest && value !== '') return number
+    throw new CliError('usage', `--${name} takes a whole number from ${lowest} to ${highest}`)
+  }
+}
