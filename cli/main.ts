@@ -7,6 +7,7 @@ import { CliError, EXIT, type ExitName, explain } from './exit.ts'
 import { FORMATS } from './output.ts'
 import { printableJson, printableLine } from './printable.ts'
 import { chosenExit, setInterrupt } from './shared.ts'
+import { markWords } from './words.ts'
 
 const EXIT_TEXT = `Exit codes: ${Object.entries(EXIT)
   .map(([name, code]) => `${code} ${name}`)
@@ -14,7 +15,7 @@ const EXIT_TEXT = `Exit codes: ${Object.entries(EXIT)
 
 async function run(argv: string[]): Promise<ExitName> {
   const version = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version
-  const cli = yargs(argv)
+  const cli = yargs(markWords(argv))
     .scriptName('chatctl')
     .usage('$0 <command>\n\nA headless, encrypted chat server, and every way to talk to it from a shell.')
     .locale('en')

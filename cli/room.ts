@@ -50,7 +50,7 @@ export async function openRoom(options: RoomOptions): Promise<Room> {
       db,
       limits: options.limits ?? {},
       log,
-      audit: pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, audit),
+      audit: pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: () => ({}) } }, audit),
     })
     return {
       server,

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import { CliError } from './exit.ts'
+import { STDIN } from './words.ts'
 
 /**
  * A password: from a file, from stdin (`-`), or asked for on a terminal; never from a flag, where everyone on the
@@ -17,7 +18,7 @@ export async function readPassword(
 
 async function fromFile(file: string): Promise<string> {
   try {
-    const content = file === '-' ? await text(process.stdin) : await readFile(file, 'utf8')
+    const content = file === STDIN || file === '-' ? await text(process.stdin) : await readFile(file, 'utf8')
     return content.replace(/\r?\n$/, '')
   } catch (error) {
     throw new CliError('usage', `cannot read the password file ${file}: ${(error as Error).message}`)

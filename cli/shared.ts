@@ -4,6 +4,7 @@ import { defaultData } from './contexts.ts'
 import { parseDuration } from './duration.ts'
 import { CliError, type ExitName } from './exit.ts'
 import { FORMATS, type Format, Output } from './output.ts'
+import { unmark } from './words.ts'
 
 /** What every command gets besides its own arguments. */
 export interface Shared {
@@ -66,7 +67,8 @@ export function defineCommand<A>({
       return builder === undefined ? (args as unknown as Argv<A>) : builder(args)
     },
     handler: async (args) => {
-      exitName = (await run(args, readShared(args as SharedArgs))) ?? 'ok'
+      const unmarked = Object.fromEntries(Object.entries(args).map(([name, value]) => [name, unmark(value)]))
+      exitName = (await run(unmarked as typeof args, readShared(unmarked as SharedArgs))) ?? 'ok'
     },
   }
 }

@@ -5,6 +5,7 @@ import { CliError } from '../exit.ts'
 import type { Output } from '../output.ts'
 import { asUser } from '../sessions.ts'
 import { defineCommand, WHO, wholeNumber } from '../shared.ts'
+import { STDIN } from '../words.ts'
 
 /** Lines under way at once: enough to fill the server's commits, few enough to stop soon. */
 const WINDOW = 64
@@ -32,7 +33,7 @@ export const send = defineCommand({
       }),
   async run({ to, text, lines, id, font, fontSize, textColor }, shared) {
     const { output } = shared
-    const fromStdin = text === '-' || text === undefined
+    const fromStdin = text === STDIN || text === undefined
     if (lines && !fromStdin) throw new CliError('usage', '--lines reads stdin: give - instead of a text')
     if (lines && id !== undefined) throw new CliError('usage', '--id names one message, --lines sends many')
     if (text === undefined && process.stdin.isTTY)

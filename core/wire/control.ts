@@ -133,7 +133,6 @@ export const FAILURES = {
   too_large: entry(6, 'the message is larger than this server takes'),
   rate_limited: entry(7, 'too many messages; slow down'),
   timed_out: entry(8, 'the peer took too long'),
-  busy: entry(9, 'the server has no room for another connection'),
   shutting_down: entry(10, 'the server is stopping'),
   internal: entry(11, 'the server failed; the request may be sent again'),
   unavailable: entry(12, 'the server cannot store anything now'),

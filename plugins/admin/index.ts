@@ -60,17 +60,15 @@ export const admin = definePlugin({
       app.on(message as ClientMessage, (session, values, reply) => {
         if (!session.isOperator) return
         const { id } = (reply ?? {}) as { id?: number }
-        app.audit.info({ event: message.name, by: 'operator', as: session.user?.name, ...traceOf(values), id })
+        app.audit.info({ event: message.name, by: 'operator', as: session.user?.name, ...traceOf(message, values), id })
       })
     }
   },
 })
 
-/** Names and numbers of a message: enough to find it again, without its text and without keys. */
-function traceOf(values: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(values).filter(
-      ([name, value]) => name !== 'text' && (typeof value === 'string' || typeof value === 'number'),
-    ),
-  )
+/** To whom and which, but not what was said: the names and numbers of a message, without texts and bytes. */
+function traceOf(message: ClientMessage, values: Record<string, unknown>): Record<string, unknown> {
+  const isTraced = ([name, value]: [string, unknown]) =>
+    (message.fields[name]?.kind === 'line' && value !== '') || (typeof value === 'number' && value !== 0)
+  return Object.fromEntries(Object.entries(values).filter(isTraced))
 }

@@ -49,12 +49,22 @@ export const privateMessages = definePlugin({
       }))
     }
 
+    /** A full disk or a lost database refuses messages; it is never acknowledged, and everything else goes on. */
+    const commit: MessageWriter['store'] = async (row) => {
+      try {
+        return await writer.store(row)
+      } catch (error) {
+        log.error({ err: error }, 'cannot store a message')
+        throw new Refused('unavailable', undefined, { retryAfter: 1000 })
+      }
+    }
+
     const store = async (
       { user }: UserSession,
       to: Account,
       message: { text: string; clientId: string; font: string; fontSize: number; color: string },
     ) => {
-      const { row, repeat } = await writer.store({
+      const { row, repeat } = await commit({
         user_id: user.id,
         target_id: to.id,
         msg_type: MSG_TYPE.chat,

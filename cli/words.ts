@@ -1,0 +1,26 @@
+/**
+ * yargs loses a lone `-` and what follows `--`. Such words are marked before it sees them, with a NUL, which no shell
+ * can put into an argument, and unmarked afterwards.
+ */
+const MARK = '\0'
+
+/** What a command gets for the word `-`: read stdin. */
+export const STDIN = `${MARK}-`
+
+/** Words as yargs can take them. */
+export function markWords(words: readonly string[]): string[] {
+  const end = words.indexOf('--')
+  const before = end === -1 ? words : words.slice(0, end)
+  const after = end === -1 ? [] : words.slice(end + 1)
+  return [
+    ...before.map((word) => (word === '-' ? STDIN : word)),
+    ...after.map((word) => (word.startsWith('-') ? MARK + word : word)),
+  ]
+}
+
+/** The words that a user wrote, but for STDIN. */
+export function unmark<T>(value: T): T
+export function unmark(value: unknown): unknown {
+  if (typeof value === 'string') return value.startsWith(MARK) && value !== STDIN ? value.slice(MARK.length) : value
+  return Array.isArray(value) ? value.map(unmark) : value
+}
