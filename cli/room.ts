@@ -24,7 +24,7 @@ export interface RoomOptions {
 
 export interface Room {
   readonly server: Server
-  /** Stops the server and closes the database. */
+  /** Stops the server and closes the database. Calling it again waits for the same end. */
   close(): Promise<void>
 }
 
@@ -52,12 +52,16 @@ export async function openRoom(options: RoomOptions): Promise<Room> {
       log,
       audit: pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: () => ({}) } }, audit),
     })
+    let closing: Promise<void> | undefined
     return {
       server,
-      async close() {
-        await server.stop()
-        await db.destroy()
-        audit.end()
+      close() {
+        closing ??= (async () => {
+          await server.stop()
+          await db.destroy()
+          audit.end()
+        })()
+        return closing
       },
     }
   } catch (error) {

@@ -91,7 +91,7 @@ export class Connection implements Session {
       format: formatBeforeLogin,
       values: valuesBeforeLogin,
     })
-    this.#inbox = new Inbox(stream, (frame) => this.#accept(frame))
+    this.#inbox = new Inbox(stream, (frame, waited) => this.#accept(frame, waited))
     this.#expect(host.limits.handshake)
     stream.on('data', (chunk: Buffer) => this.#receive(chunk))
     stream.on('drain', () => this.#drained())
@@ -241,15 +241,15 @@ export class Connection implements Session {
     else this.#expect(this.#host.limits.login, 'timed_out')
   }
 
-  /** Decides when the frame is handled. Returns a promise or milliseconds when the following ones must wait. */
-  #accept(frame: Frame): Promise<void> | number | undefined {
+  /** Decides when the frame is handled, see Inbox. */
+  #accept(frame: Frame, waited: boolean): Promise<void> | number | undefined {
     if (this.#state === 'closing') return undefined
     if (this.#user === undefined && !this.isOperator) {
       if (++this.#messagesBeforeLogin > this.#host.limits.messagesBeforeLogin) {
         this.close('login_required')
         return undefined
       }
-    } else if (this.#requests !== undefined && this.#host.isRated(frame)) {
+    } else if (!waited && this.#requests !== undefined && this.#host.isRated(frame)) {
       const wait = this.#requests.take(performance.now())
       if (wait > this.#host.limits.requestPause) {
         this.#requests.giveBack()

@@ -2,12 +2,18 @@ import type { Duplex } from 'node:stream'
 import type { Frame } from './wire/index.ts'
 
 /**
+ * Handles a frame. A promise makes the following frames wait for it; a number of milliseconds makes this frame wait too,
+ * and it is offered again then, with `waited` true.
+ */
+type Accept = (frame: Frame, waited: boolean) => Promise<void> | number | undefined
+
+/**
  * Frames that have come in and wait for their turn. While anything waits, the socket is not read: TCP then slows the
  * peer down, so what lies here is never more than one chunk of it.
  */
 export class Inbox {
   readonly #stream: Duplex
-  readonly #accept: (frame: Frame) => Promise<void> | number | undefined
+  readonly #accept: Accept
   #frames: Frame[] = []
   #next = 0
   #blocked = false
@@ -15,8 +21,7 @@ export class Inbox {
   #stopped = false
   #timer: NodeJS.Timeout | undefined
 
-  /** @param accept handles a frame; a promise or a number of milliseconds makes the following ones wait */
-  constructor(stream: Duplex, accept: (frame: Frame) => Promise<void> | number | undefined) {
+  constructor(stream: Duplex, accept: Accept) {
     this.#stream = stream
     this.#accept = accept
   }
@@ -43,8 +48,7 @@ export class Inbox {
 
   run() {
     while (!this.#blocked && !this.#held && !this.#stopped && this.#next < this.#frames.length) {
-      const wait = this.#accept(this.#frames[this.#next++] as Frame)
-      if (wait !== undefined) this.#wait(wait)
+      this.#offer(this.#frames[this.#next++] as Frame, false)
     }
     if (this.#stopped) return
     if (this.#next === this.#frames.length) {
@@ -54,13 +58,20 @@ export class Inbox {
     } else this.#stream.pause()
   }
 
-  #wait(wait: Promise<void> | number) {
+  #offer(frame: Frame, waited: boolean) {
+    const wait = this.#accept(frame, waited)
+    if (wait === undefined) return
     this.#blocked = true
-    const go = () => {
+    const goOn = (offerAgain: boolean) => {
       this.#blocked = false
+      if (offerAgain && !this.#stopped) this.#offer(frame, true)
       this.run()
     }
-    if (typeof wait === 'number') this.#timer = setTimeout(go, wait)
-    else wait.then(go, go)
+    if (typeof wait === 'number') this.#timer = setTimeout(() => goOn(true), wait)
+    else
+      wait.then(
+        () => goOn(false),
+        () => goOn(false),
+      )
   }
 }

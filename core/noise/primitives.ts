@@ -1,4 +1,3 @@
-/** The functions that Noise asks of a crypto library (spec section 4), and the only file that imports one. */
 import {
   createCipheriv,
   createDecipheriv,
@@ -24,9 +23,9 @@ export const TAG_LENGTH = 16
 /** Nothing: no payload, no associated data, no prologue. */
 export const EMPTY = Buffer.alloc(0)
 
-const KEY_LENGTH = 32
 const CIPHER = 'aes-256-gcm'
-// Without authTagLength node:crypto accepts tags of 4 bytes as well, which are forged in minutes.
+const KEY_LENGTH = 32
+// Without authTagLength node:crypto takes tags of 4 bytes as well.
 const CIPHER_OPTIONS = { authTagLength: TAG_LENGTH }
 
 // 2^64 - 1 is reserved for rekeying (spec section 5.1), which this product does not do.
@@ -116,10 +115,7 @@ export function aesGcmEncrypt(
   return out
 }
 
-/**
- * DECRYPT (spec section 4.2). Throws NoiseError `length` if there is no room for a tag, `decrypt` if the tag is wrong
- * and `key` unless the key has 32 bytes.
- */
+/** DECRYPT (spec section 4.2). Throws NoiseError `decrypt` on a wrong tag, `length` without room for one, and `key`. */
 export function aesGcmDecrypt(key: Uint8Array, iv: Uint8Array, ad: Uint8Array, ciphertext: Uint8Array): Buffer {
   if (key.length !== KEY_LENGTH) throw new NoiseError('key')
   if (ciphertext.length < TAG_LENGTH) throw new NoiseError('length')
@@ -147,6 +143,6 @@ function keyPair(privateKey: KeyObject): KeyPair {
 
 // By way of JWK, since OpenSSL takes ten times as long to read DER.
 function importPublicKey(raw: Uint8Array): KeyObject {
-  const x = Buffer.from(raw).toString('base64url')
-  return createPublicKey({ key: { kty: 'OKP', crv: 'X25519', x }, format: 'jwk' })
+  const key = { kty: 'OKP', crv: 'X25519', x: Buffer.from(raw).toString('base64url') }
+  return createPublicKey({ key, format: 'jwk' })
 }

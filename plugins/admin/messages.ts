@@ -30,7 +30,7 @@ export const UserList = serverMessage({
     users: list('the accounts', {
       id: uint32('number of the user'),
       user: userName('name of the account'),
-      nickname: line('shown to others', { max: 255 }),
+      nickname: line('shown to others', { max: 256 }),
       role: line('user, bot or admin', { max: 16 }),
       active: bool('false for a disabled account'),
       sessions: uint16('sessions open now'),
@@ -70,7 +70,7 @@ export const CreateUser = clientMessage({
   fields: {
     user: userName('the wanted name'),
     ...verifier,
-    nickname: optional(line('shown to others; the name if empty', { max: 255 }), ''),
+    nickname: optional(line('shown to others; the name if empty', { max: 256 }), ''),
     role: optional(line('user, bot or admin', { max: 16 }), 'user'),
   },
   reply: UserCreated,

@@ -36,9 +36,10 @@ export const login = definePlugin({
       const exchange = pending.get(session)
       pending.delete(session)
       if (exchange === undefined) throw new Refused('login_failed', 'begin with login')
-      const serverFinal = verify(exchange, clientFinal, session)
+      const serverFinal = await attempts.attempt(exchange.name, session.address, () =>
+        verify(exchange, clientFinal, session),
+      )
       if (serverFinal === undefined || exchange.account === undefined) {
-        await attempts.failed(exchange.name, session.address)
         app.audit.info({ event: 'login_failed', user: exchange.name, address: session.address })
         throw new Refused('login_failed')
       }

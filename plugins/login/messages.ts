@@ -26,7 +26,7 @@ export const LoginSuccessful = serverMessage({
     serverFinal: scramText('server-final-message of RFC 5802'),
     id: uint32('number of the user'),
     user: userName('the name of the account'),
-    nickname: line('shown to others', { max: 255 }),
+    nickname: line('shown to others', { max: 256 }),
     role: line('user, bot or admin', { max: 16 }),
   },
 })

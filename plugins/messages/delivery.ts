@@ -18,8 +18,11 @@ export interface DeliveryOptions {
   readonly onError: (error: unknown) => void
 }
 
-/** Where a session gets what is not in memory: unread messages above an id, oldest first, at most `limit`. */
-export type LoadUnread = (after: number, limit: number) => Promise<Deliverable[]>
+/**
+ * Where a session gets what is not in memory: unread messages above an id, oldest first, at most `limit`, and whether
+ * there may be more behind them.
+ */
+export type LoadUnread = (after: number, limit: number) => Promise<{ found: Deliverable[]; more: boolean }>
 
 /**
  * Pushes to one session: everything unread from the database, then new messages as they are stored. At most `window`
@@ -91,10 +94,10 @@ export class Delivery {
       this.#again = false
       const room = this.#room()
       if (room === 0) return
-      const found = await this.#load(this.#pushedUpTo, room)
+      const { found, more } = await this.#load(this.#pushedUpTo, room)
       if (found.length > 0) this.#push(found)
-      // A full page may not be the last one; a short one is, unless something was stored meanwhile.
-      if (found.length >= room) this.#again = true
+      // All is pushed when there is no more, unless something was stored meanwhile.
+      if (more) this.#again = true
       else if (!this.#again) this.#behind = false
     }
   }

@@ -95,15 +95,13 @@ export const privateMessages = definePlugin({
     app.handle(Receive, async (session, { from }) => {
       if (!deliveries.has(session)) {
         const senderId = from === '' ? undefined : (await known(from)).id
-        const load = async (after: number, limit: number) => {
-          const rows = await messagesTo(db, session.user.id, {
-            after,
-            limit: Math.min(limit, MAX_PAGE),
-            unreadOnly: true,
-            ...(senderId !== undefined && { senderId }),
-          })
-          const found = await named(rows)
-          return found.slice(0, fitting(found.map(({ message }) => message)))
+        const load = async (after: number, room: number) => {
+          const limit = Math.min(room, MAX_PAGE)
+          const filter = senderId === undefined ? {} : { senderId }
+          const rows = await messagesTo(db, session.user.id, { after, limit, unreadOnly: true, ...filter })
+          const unread = await named(rows)
+          const found = unread.slice(0, fitting(unread.map(({ message }) => message)))
+          return { found, more: found.length < unread.length || rows.length === limit }
         }
         const onError = (error: unknown) => {
           log.error({ err: error, session: session.id }, 'cannot deliver from the database')

@@ -44,7 +44,7 @@ export const Register = clientMessage({
     user: userName('the wanted name: a-z, 0-9, then also . _ -, at most 32'),
     storedKey: scramKey('StoredKey of RFC 5802, for the salt of the last new_salt'),
     serverKey: scramKey('ServerKey of RFC 5802, for the same salt'),
-    nickname: optional(line('shown to others; the name if empty', { max: 255 }), ''),
+    nickname: optional(line('shown to others; the name if empty', { max: 256 }), ''),
   },
   reply: RegisterSuccessful,
 })
