@@ -188,12 +188,12 @@ export class Connection implements Session {
 
   requestStarted() {
     this.#inFlight++
-    if (this.#inFlight >= this.#host.limits.requestsInFlight) this.#inbox.hold()
+    if (this.#inFlight >= this.#host.limits.requestsInFlight) this.#inbox.hold('requests')
   }
 
   requestEnded() {
     this.#inFlight--
-    if (this.#inFlight === this.#host.limits.requestsInFlight - 1) this.#inbox.release()
+    if (this.#inFlight === this.#host.limits.requestsInFlight - 1) this.#inbox.release('requests')
   }
 
   /** Called every few seconds: asks a silent peer, cuts a dead one and one that no longer reads. */
@@ -258,7 +258,16 @@ export class Connection implements Session {
       }
       if (wait > 0) return wait
     }
-    return this.#host.dispatch(this, frame)
+    try {
+      const started = this.#host.dispatch(this, frame)
+      if (!this.writable) this.#awaitReader()
+      return started
+    } catch (error) {
+      // A fault of ours, whatever the peer sent: this connection ends, the others go on.
+      this.#host.log.error({ session: this.id, type: frame.type, err: error }, 'dispatch failed')
+      this.close('internal')
+      return undefined
+    }
   }
 
   #broken(error: unknown) {
@@ -266,6 +275,12 @@ export class Connection implements Session {
     // After a bad tag nothing is answered; a message too large was at least authentic.
     if (error instanceof WireError) this.close(error.code === 'oversized' ? 'too_large' : 'protocol_error')
     else this.#stream.destroy()
+  }
+
+  /** Who does not read answers gets no more requests in: they would only become answers that wait in memory. */
+  #awaitReader() {
+    this.#outbox?.flush()
+    if (!this.writable) this.#inbox.hold('reader')
   }
 
   #cut(why: string) {
@@ -280,6 +295,7 @@ export class Connection implements Session {
 
   #drained() {
     this.#stalledSince = undefined
+    this.#inbox.release('reader')
     if (this.#state === 'session') this.#host.drained(this as UserSession)
   }
 

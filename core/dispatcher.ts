@@ -3,7 +3,7 @@ import type { Connection } from './connection.ts'
 import { Refused } from './errors.ts'
 import type { Bus } from './events.ts'
 import type { Limits } from './limits.ts'
-import type { PluginRecord } from './plugin-host.ts'
+import type { PluginRecord } from './plugin-record.ts'
 import type { User } from './session.ts'
 import {
   type Allow,

@@ -17,7 +17,7 @@ export class Inbox {
   #frames: Frame[] = []
   #next = 0
   #blocked = false
-  #held = false
+  readonly #holds = new Set<string>()
   #stopped = false
   #timer: NodeJS.Timeout | undefined
 
@@ -30,14 +30,13 @@ export class Inbox {
     this.#frames.push(frame)
   }
 
-  /** Stops handling frames until `release`: too many requests are under way. */
-  hold() {
-    this.#held = true
+  /** Stops handling frames until every reason to do so is released. */
+  hold(reason: string) {
+    this.#holds.add(reason)
   }
 
-  release() {
-    this.#held = false
-    this.run()
+  release(reason: string) {
+    if (this.#holds.delete(reason) && this.#holds.size === 0) this.run()
   }
 
   stop() {
@@ -47,7 +46,7 @@ export class Inbox {
   }
 
   run() {
-    while (!this.#blocked && !this.#held && !this.#stopped && this.#next < this.#frames.length) {
+    while (!this.#blocked && this.#holds.size === 0 && !this.#stopped && this.#next < this.#frames.length) {
       this.#offer(this.#frames[this.#next++] as Frame, false)
     }
     if (this.#stopped) return

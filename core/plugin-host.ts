@@ -6,12 +6,10 @@ import { SetupError } from './errors.ts'
 import type { Bus } from './events.ts'
 import type { Limits } from './limits.ts'
 import type { AnyPlugin, App } from './plugin.ts'
+import { PluginRecord } from './plugin-record.ts'
 import type { Sessions } from './sessions.ts'
 import type { Catalogue, Message } from './wire/index.ts'
 
-/** Failures of a plugin's own code within a minute after which it counts as degraded. */
-const DEGRADED_AFTER = 5
-const FAILURE_WINDOW_MS = 60_000
 /** Longest time one plugin may take to start. */
 const SETUP_MS = 30_000
 /** First number of other people's message types; built-in plugins stay below. */
@@ -27,39 +25,6 @@ export interface HostParts {
   readonly audit: Logger
   readonly db: Knex
   readonly secret: Buffer
-}
-
-/** One running plugin: its health, and how to undo all it registered. */
-export class PluginRecord {
-  readonly plugin: AnyPlugin
-  readonly log: Logger
-  readonly abort = new AbortController()
-  readonly cleanups: (() => unknown)[] = []
-  readonly reports: (() => Record<string, number | string>)[] = []
-  #failures: number[] = []
-  #lastFailure = ''
-
-  constructor(plugin: AnyPlugin, log: Logger) {
-    this.plugin = plugin
-    this.log = log.child({ plugin: plugin.name })
-  }
-
-  /** `degraded` after repeated failures within a minute; the plugin goes on running. */
-  get state(): { readonly state: 'ok' | 'degraded'; readonly reason: string } {
-    const since = performance.now() - FAILURE_WINDOW_MS
-    this.#failures = this.#failures.filter((time) => time >= since)
-    const degraded = this.#failures.length >= DEGRADED_AFTER
-    return { state: degraded ? 'degraded' : 'ok', reason: degraded ? this.#lastFailure : '' }
-  }
-
-  /** Logs what the plugin's code threw while it dealt with `event`. */
-  failed(error: unknown, event: string) {
-    const reason = error instanceof Error ? error.message : String(error)
-    this.#lastFailure = `${event}: ${reason}`
-    // Only the last ones matter; a plugin that fails thousands of times a second must not fill the memory.
-    this.#failures = [...this.#failures.slice(1 - DEGRADED_AFTER), performance.now()]
-    this.log.error({ err: error, event }, 'plugin failed')
-  }
 }
 
 /** Starts plugins in the order of their needs, and stops them in the opposite one. */

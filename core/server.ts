@@ -168,7 +168,10 @@ export class Server {
       version: plugin.version,
       ...state,
     }))
-    const reports = Object.assign({}, ...this.#host.records.flatMap(({ reports }) => reports.map((report) => report())))
+    const reports: Record<string, number | string> = Object.assign(
+      {},
+      ...this.#host.records.flatMap(({ reports }) => reports.map((report) => report())),
+    )
     return {
       uptime: Math.round((Date.now() - this.#startedAt) / 1000),
       pid: process.pid,

@@ -1,0 +1,248 @@
+import { connect as dial, type Socket } from 'node:net'
+import { duplexPair } from 'node:stream'
+import test, { type ExecutionContext } from 'ava'
+import {
+  type CipherState,
+  frame,
+  HandshakeState,
+  MAGIC,
+  openRecord,
+  RecordSplitter,
+  sealRecords,
+} from '../core/noise/index.ts'
+import { Closing, decode, encode, MessageSplitter, Ping } from '../core/wire/index.ts'
+import { openStage, type Stage } from './support/room.ts'
+
+const connectRaw = (stage: Stage): Promise<Socket> =>
+  new Promise((resolve) => {
+    const socket = dial(stage.port, stage.host, () => resolve(socket))
+    socket.on('error', () => {})
+  })
+
+const ended = (socket: Socket): Promise<void> =>
+  new Promise((resolve) => (socket.destroyed ? resolve() : socket.once('close', () => resolve())))
+
+/** A peer that speaks the encryption, but says what it likes inside. */
+async function enter(stage: Stage) {
+  const socket = await connectRaw(stage)
+  const handshake = new HandshakeState({ initiator: true, prologue: MAGIC })
+  socket.write(Buffer.concat([MAGIC, frame(handshake.writeMessage())]))
+  const records = new RecordSplitter()
+  const messages = new MessageSplitter({ message: 1 << 20, format: 1 << 16, values: 8192 })
+  const heard: { type: number; values: unknown }[] = []
+  await new Promise<void>((resolve) => {
+    socket.on('data', (chunk) => {
+      for (const body of records.push(chunk)) {
+        if (handshake.result === undefined) {
+          handshake.readMessage(body)
+          resolve()
+          continue
+        }
+        for (const found of messages.push(openRecord(handshake.result.receive, body)))
+          heard.push({
+            type: found.type,
+            values: found.type === Closing.type ? decode(Closing, found, 64).values : undefined,
+          })
+      }
+    })
+  })
+  const send = handshake.result?.send as CipherState
+  return { socket, heard, say: (bytes: Buffer) => socket.write(sealRecords(send, bytes)) }
+}
+
+const header = (type: number, formatLength: number, dataLength: number) => {
+  const bytes = Buffer.alloc(12)
+  bytes.writeUInt32BE(type, 0)
+  bytes.writeUInt32BE(formatLength, 4)
+  bytes.writeUInt32BE(dataLength, 8)
+  return bytes
+}
+
+/** Alice and Bob go on talking, whatever is done beside them. */
+async function undisturbed(t: ExecutionContext, stage: Stage, attack: () => Promise<unknown>) {
+  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+  const heard: number[] = []
+  const hearing = (async () => {
+    for await (const { id } of bob.messages()) {
+      heard.push(id)
+      if (heard.length === 20) return
+    }
+  })()
+  const sent: number[] = []
+  const attacking = attack()
+  for (let n = 0; n < 20; n++) sent.push((await alice.send('bob', `message ${n}`)).id)
+  await Promise.all([hearing, attacking])
+  t.deepEqual(heard, sent)
+}
+
+test('half a handshake is cut at the deadline, while others chat on', async (t) => {
+  const stage = await openStage(t, { limits: { handshake: 150 } })
+  await undisturbed(t, stage, async () => {
+    const silent = await connectRaw(stage)
+    const half = await connectRaw(stage)
+    half.write(MAGIC.subarray(0, 5))
+    const almost = await connectRaw(stage)
+    almost.write(Buffer.concat([MAGIC, Buffer.from([0, 32]), Buffer.alloc(31)]))
+    await Promise.all([silent, half, almost].map(ended))
+  })
+})
+
+test('a peer that sends a byte now and then gets no more time', async (t) => {
+  const stage = await openStage(t, { limits: { handshake: 200 } })
+  const socket = await connectRaw(stage)
+  const hello = Buffer.concat([MAGIC, frame(new HandshakeState({ initiator: true, prologue: MAGIC }).writeMessage())])
+  let at = 0
+  const dripping = setInterval(() => socket.write(hello.subarray(at, ++at)), 10)
+  await ended(socket)
+  clearInterval(dripping)
+  t.true(at < hello.length)
+})
+
+test('who does not log in is told so and closed', async (t) => {
+  const stage = await openStage(t, { limits: { handshake: 200, login: 250 } })
+  const peer = await enter(stage)
+  await ended(peer.socket)
+  t.like(peer.heard.at(-1), { values: { name: 'timed_out' } })
+})
+
+test('ten megabytes of zeros are cut at the first one', async (t) => {
+  const stage = await openStage(t)
+  await undisturbed(t, stage, async () => {
+    const socket = await connectRaw(stage)
+    socket.write(Buffer.alloc(10 * 1024 * 1024))
+    await ended(socket)
+    t.true(socket.bytesRead === 0)
+  })
+})
+
+test('a first message of another length than 32 is cut at its two bytes', async (t) => {
+  const stage = await openStage(t)
+  for (const length of [0, 16, 31, 33, 65_535]) {
+    const socket = await connectRaw(stage)
+    socket.write(Buffer.concat([MAGIC, Buffer.from([length >> 8, length & 255]), Buffer.alloc(length && 31)]))
+    await ended(socket)
+    t.is(socket.bytesRead, 0, String(length))
+  }
+})
+
+test('a record that was changed is not answered', async (t) => {
+  const stage = await openStage(t)
+  const peer = await enter(stage)
+  peer.socket.write(Buffer.concat([Buffer.from([0, 32]), Buffer.alloc(32, 7)]))
+  await ended(peer.socket)
+  t.deepEqual(peer.heard, [])
+})
+
+const CUT: readonly (readonly [string, Buffer, string])[] = [
+  ['a message of 4 GiB', header(1, 0xff, 0xffffffff), 'too_large'],
+  ['a format of 4 GiB', header(1, 0xffffffff, 0), 'too_large'],
+  ['a stranger’s message of 5 KiB', header(1, 3, 5000), 'too_large'],
+  [
+    'a user name sent as a number',
+    Buffer.concat([header(2, 3, 8), Buffer.from('!LQ'), Buffer.alloc(8)]),
+    'protocol_error',
+  ],
+  [
+    'a format it does not have',
+    Buffer.concat([header(1, 8, 8), Buffer.from('!Ld99999'), Buffer.alloc(8)]),
+    'protocol_error',
+  ],
+  [
+    'a string beyond the data',
+    Buffer.concat([header(1, 8, 8), Buffer.from('!L65535s'), Buffer.alloc(8)]),
+    'protocol_error',
+  ],
+]
+
+for (const [what, bytes, reason] of CUT) {
+  test(`${what} is answered by closing, while others chat on`, async (t) => {
+    const stage = await openStage(t)
+    await undisturbed(t, stage, async () => {
+      const peer = await enter(stage)
+      peer.say(bytes)
+      await ended(peer.socket)
+      t.like(peer.heard.at(-1), { type: Closing.type, values: { name: reason } })
+    })
+  })
+}
+
+test('the ninth message of a stranger is one too many', async (t) => {
+  const stage = await openStage(t)
+  const peer = await enter(stage)
+  for (let n = 1; n <= 9; n++) peer.say(encode(Ping, n, {}))
+  await ended(peer.socket)
+  t.is(peer.heard.length, 9)
+  t.like(peer.heard.at(-1), { values: { name: 'login_required' } })
+})
+
+test('strangers are limited, in all and from one address; users are not kept out by them', async (t) => {
+  const stage = await openStage(t, { limits: { unauthenticatedPerAddress: 3 } })
+  const alice = await stage.user('alice')
+  const strangers = [await enter(stage), await enter(stage), await enter(stage)]
+  const refused = await connectRaw(stage)
+  await ended(refused)
+  t.is(refused.bytesRead, 0)
+  await alice.inbox()
+  strangers[0]?.socket.destroy()
+  await ended(strangers[0]?.socket as Socket)
+  // The server sees the end of that connection in its own time: try until there is room.
+  const bob = await (async () => {
+    for (;;) {
+      try {
+        return await stage.user('bob')
+      } catch (error) {
+        if ((error as { code?: string }).code !== 'unreachable') throw error
+      }
+    }
+  })()
+  t.truthy(bob)
+})
+
+test('many tiny messages at once are answered in order, and memory stays bounded', async (t) => {
+  const stage = await openStage(t, { limits: { messagesBeforeLogin: 1e9 } })
+  const peer = await enter(stage)
+  const before = process.memoryUsage().rss
+  const pings = Buffer.concat(Array.from({ length: 5000 }, (_, n) => encode(Ping, n + 1, {})))
+  for (let times = 0; times < 20; times++) peer.say(pings)
+  await new Promise<void>((resolve) => {
+    peer.socket.on('data', () => {
+      if (peer.heard.length >= 100_000) resolve()
+    })
+  })
+  t.is(peer.heard.length, 100_000)
+  t.true(process.memoryUsage().rss - before < 200 * 1024 * 1024)
+})
+
+test('a reader that stops reading is cut; what was for it waits in the database', async (t) => {
+  const stage = await openStage(t, {
+    limits: {
+      requestBurst: 10_000,
+      outboundSoft: 32 * 1024,
+      outboundHard: 128 * 1024,
+      outboundStall: 300,
+      unacknowledged: 1e6,
+    },
+  })
+  // A stream without the kernel's megabytes of buffers in between.
+  const [line, serverEnd] = duplexPair()
+  stage.room.server.accept(serverEnd, { address: '127.0.0.1', isOperator: false })
+  const [alice, bob] = [await stage.user('alice'), await stage.user('bob', { server: line })]
+  await bob.receive()
+  // Bob's process stops reading: everything sent to him piles up.
+  const { server } = stage.room
+  const bobs = [...server.sessions].find(({ user }) => user.name === 'bob')
+  line.pause()
+  const text = 'x'.repeat(10_000)
+  const count = 150
+  for (let sent = 0; sent < count; sent += 50)
+    await Promise.all(Array.from({ length: 50 }, () => alice.send('bob', text)))
+  while (bobs?.open) await new Promise((resolve) => setImmediate(resolve))
+  line.destroy()
+  const again = await stage.user('bob')
+  let heard = 0
+  for await (const message of again.messages()) {
+    t.is(message.text, text)
+    if (++heard === count) break
+  }
+  t.is(heard, count)
+})
