@@ -7,7 +7,10 @@ export const controlPlugin = (server: { status(): object; readonly catalogue: Ca
     name: 'control',
     setup(app) {
       app.handle(Ping, () => {}, { rated: false })
-      app.handle(QueryProtocol, () => ({ json: JSON.stringify([...server.catalogue].map(toEntry)) }))
+      app.handle(QueryProtocol, () => ({
+        json: JSON.stringify([...server.catalogue].map(toEntry)),
+        limits: JSON.stringify(app.limits),
+      }))
       app.handle(QueryStatus, () => ({ json: JSON.stringify(server.status()) }))
     },
   })

@@ -73,7 +73,9 @@ test('a message sent again with its client id is stored once, also after a resta
   const first = await alice.send('bob', 'only once', { clientId: 'order-1' })
   const second = await alice.send('bob', 'only once', { clientId: 'order-1' })
   t.deepEqual(second, { ...first, repeat: true })
-  await t.throwsAsync(alice.send('bob', 'something else', { clientId: 'order-1' }), { message: /another message/ })
+  await t.throwsAsync(alice.send('bob', 'something else', { clientId: 'order-1' }), {
+    message: /another message was sent/,
+  })
   const both = await Promise.all([1, 2].map(() => alice.send('bob', 'at once', { clientId: 'order-2' })))
   t.is(both[0]?.id, both[1]?.id)
   await stage.room.close()
@@ -173,6 +175,16 @@ test('Bob listens to Alice only: Carol’s messages wait unread', async (t) => {
   await alice.send('bob', 'again')
   t.deepEqual(texts(await hearing), ['hello', 'again'])
   t.is((await unreadOf(bob)).length, 21)
+})
+
+test('asking to receive again starts over, with the new filter', async (t) => {
+  const stage = await openStage(t)
+  const [alice, carol, bob] = [await stage.user('alice'), await stage.user('carol'), await stage.user('bob')]
+  await alice.send('bob', 'from Alice')
+  await carol.send('bob', 'from Carol')
+  t.deepEqual(texts(await hears(bob, 1, { from: 'alice', acknowledge: false })), ['from Alice'])
+  t.deepEqual(texts(await hears(bob, 1, { from: 'carol', acknowledge: false })), ['from Carol'])
+  await t.throwsAsync(bob.receive({ from: 'nobody' }), { message: /no user "nobody"/ })
 })
 
 test('a session that only sends gets no pushes', async (t) => {

@@ -13,6 +13,9 @@ import {
   unescapeName,
 } from './text.ts'
 
+/** Characters of a client's nonce at most: it comes back in server-first-message, whose length is limited too. */
+export const MAX_NONCE_LENGTH = 256
+
 /** What a client-first-message says. */
 export interface ClientFirst {
   /** The name as sent, unescaped: which names are allowed, and in which case, is the caller's matter. */
@@ -42,6 +45,7 @@ export function readClientFirst(text: string): ClientFirst {
   if (!checkText(text).startsWith(GS2_HEADER)) throw refusedHeader(text)
   const bare = text.slice(GS2_HEADER.length)
   const { n, r } = readAttributes(bare, 'n', 'r')
+  if (r.length > MAX_NONCE_LENGTH) throw malformed(`a nonce of ${r.length} characters`)
   return { user: unescapeName(n), clientNonce: checkNonce(r), bare }
 }
 

@@ -1,4 +1,4 @@
-import { line, text, uint16, uint32 } from './field.ts'
+import { line, optional, text, uint16, uint32 } from './field.ts'
 import { clientMessage, serverMessage } from './message.ts'
 
 /** The messages of the protocol itself: every server has them, whatever plugins it runs. */
@@ -7,7 +7,7 @@ const failure = {
   code: uint16('number of the failure, see the table of failures; 0 for one that a plugin named itself'),
   name: line('name of the failure, for programs', { max: 64 }),
   text: line('one line for people', { max: 512 }),
-  retryAfter: uint32('milliseconds to wait before the same request may succeed; 0 if waiting does not help'),
+  retryAfter: uint32('milliseconds to wait before the same request may succeed; 0 if no such time is known'),
 }
 
 export const LoginFailed = serverMessage({
@@ -72,8 +72,14 @@ const DOCUMENT = 200_000
 export const Protocol = serverMessage({
   type: 193,
   name: 'protocol',
-  about: 'All message types of this server, those of its plugins included.',
-  fields: { json: text('array of definitions, as `chatctl protocol -o json` prints it', { max: DOCUMENT }) },
+  about: 'All message types of this server, those of its plugins included, and its limits.',
+  fields: {
+    json: text('array of definitions, as `chatctl protocol -o json` prints it', { max: DOCUMENT }),
+    limits: optional(
+      text('object of the limits in force, by their names in the configuration', { max: DOCUMENT }),
+      '{}',
+    ),
+  },
 })
 export const QueryProtocol = clientMessage({
   type: 91,
@@ -145,7 +151,9 @@ export const FAILURES = {
   username_taken: entry(30, 'the user name is taken', UsernameTaken),
   invalid_name: entry(31, 'the name is not allowed'),
   registration_closed: entry(32, 'this server takes no registrations'),
+  no_salt: entry(33, 'ask for a salt with new_salt first'),
   user_not_exist: entry(40, 'there is no such user', UserNotExist),
+  client_id_reused: entry(41, 'another message was sent with this client id'),
 } as const satisfies Record<string, FailureEntry>
 
 export type FailureName = keyof typeof FAILURES

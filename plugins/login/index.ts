@@ -78,8 +78,9 @@ export const login = definePlugin({
     app.handle(ChangePassword, async (session, { clientFinal, storedKey, serverKey }) => {
       const { account } = await prove(session, clientFinal)
       if (account.id !== session.user.id) throw new Refused('not_allowed')
-      const verifier = needs.registration.takeVerifier(session, { storedKey, serverKey })
+      const verifier = needs.registration.verifierFor(session, { storedKey, serverKey })
       await needs.accounts.setVerifier(account.name, verifier, session.id)
+      needs.registration.useUp(session)
       app.audit.info({ event: 'password_changed', user: account.name, address: session.address })
     })
 

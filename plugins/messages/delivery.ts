@@ -42,6 +42,7 @@ export class Delivery {
   /** True while there may be messages in the database that were not pushed. */
   #behind = true
   #catchingUp = false
+  #stopped = false
   /** Something was stored, or room was made, while catching up. */
   #again = false
 
@@ -76,6 +77,11 @@ export class Delivery {
     this.catchUp()
   }
 
+  /** Another delivery has taken over this session. */
+  stop() {
+    this.#stopped = true
+  }
+
   /** Pushes from the database while there is room. Called again when there is new room. */
   catchUp() {
     if (!this.#behind) return
@@ -90,12 +96,12 @@ export class Delivery {
   }
 
   async #fill() {
-    while (this.#again && this.#session.open) {
+    while (this.#again && this.#session.open && !this.#stopped) {
       this.#again = false
       const room = this.#room()
       if (room === 0) return
       const { found, more } = await this.#load(this.#pushedUpTo, room)
-      if (found.length > 0) this.#push(found)
+      if (found.length > 0 && !this.#stopped) this.#push(found)
       // All is pushed when there is no more, unless something was stored meanwhile.
       if (more) this.#again = true
       else if (!this.#again) this.#behind = false

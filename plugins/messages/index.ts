@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { definePlugin, encode, Refused, SessionDrained, SessionEnded, type UserSession } from '../../core/index.ts'
 import { conversation, countUnread, type MessageRow, MessageWriter, MSG_TYPE, messagesTo } from '../../db/index.ts'
 import { type Account, accounts } from '../accounts/index.ts'
-import { type Deliverable, Delivery, type WireMessage } from './delivery.ts'
+import { type Deliverable, Delivery, type LoadUnread, type WireMessage } from './delivery.ts'
 import * as messages from './messages.ts'
 import { fitting, MAX_PAGE, pageSize } from './page.ts'
 
@@ -76,10 +76,20 @@ export const privateMessages = definePlugin({
         color: message.color,
       })
       if (!repeat) push({ senderId: user.id, message: toWire(row, user.name, to.name) }, to.id)
-      else if (row.target_id !== to.id || row.msg !== message.text)
-        throw new Refused('invalid_value', 'clientId: another message was sent with this client id')
+      else if (row.target_id !== to.id || row.msg !== message.text) throw new Refused('client_id_reused')
       return { id: row.id, sentAt: row.send_time, repeat }
     }
+
+    const unreadOf =
+      (userId: number, senderId: number | undefined): LoadUnread =>
+      async (after, room) => {
+        const limit = Math.min(room, MAX_PAGE)
+        const filter = senderId === undefined ? {} : { senderId }
+        const rows = await messagesTo(db, userId, { after, limit, unreadOnly: true, ...filter })
+        const unread = await named(rows)
+        const found = unread.slice(0, fitting(unread.map(({ message }) => message)))
+        return { found, more: found.length < unread.length || rows.length === limit }
+      }
 
     app.handle(SendMessage, (session, message) => {
       const size = Buffer.byteLength(message.text)
@@ -92,27 +102,25 @@ export const privateMessages = definePlugin({
         : store(session, recipient(to, message.to), message)
     })
 
+    // Asked again, it starts over, perhaps with another filter.
     app.handle(Receive, async (session, { from }) => {
-      if (!deliveries.has(session)) {
-        const senderId = from === '' ? undefined : (await known(from)).id
-        const load = async (after: number, room: number) => {
-          const limit = Math.min(room, MAX_PAGE)
-          const filter = senderId === undefined ? {} : { senderId }
-          const rows = await messagesTo(db, session.user.id, { after, limit, unreadOnly: true, ...filter })
-          const unread = await named(rows)
-          const found = unread.slice(0, fitting(unread.map(({ message }) => message)))
-          return { found, more: found.length < unread.length || rows.length === limit }
-        }
-        const onError = (error: unknown) => {
+      const senderId = from === '' ? undefined : (await known(from)).id
+      if (!session.open) throw new Refused('logged_out')
+      deliveries.get(session)?.stop()
+      const delivery = new Delivery(session, {
+        load: unreadOf(session.user.id, senderId),
+        window: app.limits.unacknowledged,
+        senderId,
+        onError: (error) => {
           log.error({ err: error, session: session.id }, 'cannot deliver from the database')
           session.close('unavailable')
-        }
-        const delivery = new Delivery(session, { load, window: app.limits.unacknowledged, senderId, onError })
-        deliveries.set(session, delivery)
-        // After the reply.
-        setImmediate(() => delivery.catchUp())
-      }
-      return { unread: await countUnread(db, session.user.id) }
+        },
+      })
+      deliveries.set(session, delivery)
+      const unread = await countUnread(db, session.user.id)
+      // After the reply.
+      setImmediate(() => delivery.catchUp())
+      return { unread }
     })
 
     app.handle(

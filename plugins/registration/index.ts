@@ -22,11 +22,10 @@ export const registration = definePlugin({
     const salts = new WeakMap<Session, Buffer>()
     const rate = new RateLimiterMemory({ points: app.limits.registrations, duration: 3600 })
 
-    /** The verifier of new keys, for the salt this session asked for; a salt is good for one password. */
-    const takeVerifier = (session: Session, keys: { storedKey: Uint8Array; serverKey: Uint8Array }): Verifier => {
+    /** The verifier of new keys, for the salt this session asked for. @throws Refused `no_salt` */
+    const verifierFor = (session: Session, keys: { storedKey: Uint8Array; serverKey: Uint8Array }): Verifier => {
       const salt = salts.get(session)
-      if (salt === undefined) throw new Refused('invalid_value', 'ask for a salt with new_salt first')
-      salts.delete(session)
+      if (salt === undefined) throw new Refused('no_salt')
       return {
         salt,
         iterations: options.iterations,
@@ -34,6 +33,9 @@ export const registration = definePlugin({
         serverKey: Buffer.from(keys.serverKey),
       }
     }
+
+    /** A salt is good for one password: called when one was stored with it. */
+    const useUp = (session: Session) => salts.delete(session)
 
     app.handle(NewSalt, (session, { clientSalt }) => {
       const salt = joinSalt(clientSalt, randomBytes(16))
@@ -43,16 +45,17 @@ export const registration = definePlugin({
 
     app.handle(Register, async (session, { user, nickname, storedKey, serverKey }) => {
       if (!options.open) throw new Refused('registration_closed')
-      const verifier = takeVerifier(session, { storedKey, serverKey })
+      const verifier = verifierFor(session, { storedKey, serverKey })
       await rate.consume(session.address).catch((result: { msBeforeNext: number }) => {
         throw new Refused('rate_limited', 'too many registrations from this address', {
           retryAfter: result.msBeforeNext,
         })
       })
       const account = await needs.accounts.create({ name: user, nickname, role: 'user', verifier })
+      useUp(session)
       return { id: account.id, user: account.name }
     })
 
-    return { takeVerifier, iterations: options.iterations }
+    return { verifierFor, useUp, iterations: options.iterations }
   },
 })
