@@ -6,7 +6,7 @@ import { completeContext } from './completion.ts'
 import { CliError, EXIT, type ExitName, explain } from './exit.ts'
 import { FORMATS } from './output.ts'
 import { printableJson, printableLine } from './printable.ts'
-import { chosenExit, setInterrupt } from './shared.ts'
+import { chosenExit, hasStarted, setInterrupt } from './shared.ts'
 import { markWords } from './words.ts'
 
 const EXIT_TEXT = `Exit codes: ${Object.entries(EXIT)
@@ -42,7 +42,7 @@ async function run(argv: string[]): Promise<ExitName> {
 
 function report(error: unknown, argv: readonly string[]): ExitName {
   if ((error as NodeJS.ErrnoException)?.code === 'EPIPE') return 'ok'
-  const isYargs = (error as Error)?.name === 'YError'
+  const isYargs = !hasStarted() && !(error instanceof CliError)
   const explained = isYargs ? { exit: 'usage' as const, message: (error as Error).message } : explain(error)
   const { exit, message, hint, failure, retryAfter } = {
     hint: undefined,

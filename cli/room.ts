@@ -50,7 +50,10 @@ export async function openRoom(options: RoomOptions): Promise<Room> {
       db,
       limits: options.limits ?? {},
       log,
-      audit: pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: () => ({}) } }, audit),
+      audit: pino(
+        { base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (level) => ({ level }) } },
+        audit,
+      ),
     })
     let closing: Promise<void> | undefined
     return {

@@ -44,10 +44,14 @@ export interface Command<A> {
 /** The signal of Ctrl-C, set up once by main. */
 let interrupt: AbortSignal
 let exitName: ExitName = 'ok'
+let started = false
 
 export function setInterrupt(signal: AbortSignal) {
   interrupt = signal
 }
+
+/** False while yargs still reads the words: an error then is one of usage. */
+export const hasStarted = () => started
 
 /** How the command that ran wants the process to end. */
 export const chosenExit = () => exitName
@@ -67,6 +71,8 @@ export function defineCommand<A>({
       return builder === undefined ? (args as unknown as Argv<A>) : builder(args)
     },
     handler: async (args) => {
+      started = true
+      refuseRepeats(args)
       const unmarked = Object.fromEntries(Object.entries(args).map(([name, value]) => [name, unmark(value)]))
       exitName = (await run(unmarked as typeof args, readShared(unmarked as SharedArgs))) ?? 'ok'
     },
@@ -126,6 +132,14 @@ function readShared(args: SharedArgs): Shared {
     timeout: parseDuration(args.timeout ?? fromEnvironment('TIMEOUT') ?? '10s'),
     signal: interrupt,
   }
+}
+
+/** Options that may be given more than once. */
+const LISTS = ['_', 'fields', 'plugin', 'without']
+
+function refuseRepeats(args: object) {
+  const repeated = Object.entries(args).find(([name, value]) => Array.isArray(value) && !LISTS.includes(name))
+  if (repeated !== undefined) throw new CliError('usage', `--${repeated[0]} was given more than once`)
 }
 
 /** For `coerce`: yargs turns what is no number into NaN without a word. */

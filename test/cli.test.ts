@@ -1,0 +1,510 @@
+import { once } from 'node:events'
+import { chmod, readFile, stat, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+import { openShell, type Ran, type Shell } from './support/cli.ts'
+
+const json = ({ stdout }: Ran) => JSON.parse(stdout)
+const lines = ({ stdout }: Ran) => stdout.split('\n').filter((line) => line !== '')
+
+async function works(t: ExecutionContext, shell: Shell, args: readonly string[], input?: string): Promise<Ran> {
+  const ran = await shell.run(args, input === undefined ? {} : { input })
+  t.is(ran.code, 0, `chatctl ${args.join(' ')}: ${ran.stderr}`)
+  return ran
+}
+
+/** A server with Alice and Bob registered and logged in, contexts named after them. */
+async function aliceAndBob(t: ExecutionContext, args: readonly string[] = []) {
+  const shell = await openShell(t)
+  const room = await shell.serve(args)
+  await writeFile(join(shell.folder, 'a.pw'), 'correct horse')
+  await writeFile(join(shell.folder, 'b.pw'), 'battery staple\n')
+  const at = ['--server', room.server]
+  await works(t, shell, ['register', 'alice', ...at, '--nickname', '小鹰', '--password-file', 'a.pw'])
+  await works(t, shell, ['register', 'bob', ...at, '--password-file', 'b.pw'])
+  await works(t, shell, ['login', 'alice', ...at, '--password-file', 'a.pw'])
+  await works(t, shell, ['login', 'bob', ...at, '--password-file', 'b.pw'])
+  return { shell, room }
+}
+
+test('two people chat from the shell', async (t) => {
+  const { shell, room } = await aliceAndBob(t)
+  t.like(room.listening, { event: 'listening', host: '127.0.0.1', data: join(shell.folder, 'room') })
+  t.regex(room.listening.fingerprint, /^SHA256:[A-Za-z0-9+/]{43}$/)
+
+  const sent = await works(t, shell, ['send', '--context', 'alice', 'bob', '你好, Bob'])
+  t.regex(sent.stdout, /^\d+\n$/)
+  const [unread, ...noMore] = lines(await works(t, shell, ['inbox', '--context', 'bob', '-o', 'ndjson'])).map((line) =>
+    JSON.parse(line),
+  )
+  t.deepEqual(noMore, [])
+  t.like(unread, { id: Number(sent.stdout), from: 'alice', to: 'bob', text: '你好, Bob', kind: 'chat', unread: true })
+  t.is(new Date(unread.sentAt).toISOString(), unread.sentAt)
+
+  t.is(lines(await works(t, shell, ['send', '--context', 'alice', 'bob', '-', '--lines'], 'one\ntwo\n')).length, 2)
+  const heard = await works(t, shell, ['listen', '--context', 'bob', '--count', '2', '--for', '10s', '-o', 'ndjson'])
+  t.deepEqual(
+    lines(heard).map((line) => JSON.parse(line).text),
+    ['你好, Bob', 'one'],
+  )
+  const rest = await works(t, shell, ['inbox', '--context', 'bob', '-o', 'json', '--ack'])
+  t.deepEqual(
+    json(rest).map(({ text }: { text: string }) => text),
+    ['two'],
+  )
+  t.deepEqual(json(await works(t, shell, ['inbox', '--context', 'bob', '-o', 'json'])), [])
+
+  const operator = await works(t, shell, ['send', '--data', './room', '--as', 'alice', 'bob', 'from the operator'])
+  const injected = json(
+    await works(t, shell, [
+      'inject',
+      '--data',
+      './room',
+      '--as',
+      'alice',
+      'send_message',
+      'to=bob',
+      'text=any type, by its fields',
+      '-o',
+      'json',
+    ]),
+  )
+  t.like(injected, { type: 'message_stored', id: Number(operator.stdout) + 1, repeat: false })
+  t.like(json(await works(t, shell, ['db', 'status', '--data', './room', '-o', 'json'])), {
+    upToDate: true,
+    pending: [],
+  })
+
+  const ids = async (who: string, other: string) =>
+    json(await works(t, shell, ['history', '--context', who, other, '-o', 'json'])).map(({ id }: { id: number }) => id)
+  t.is((await ids('bob', 'alice')).length, 5)
+  t.deepEqual(await ids('bob', 'alice'), await ids('alice', 'bob'))
+
+  const audit = (await readFile(join(shell.folder, 'room', 'audit.log'), 'utf8'))
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  t.like(audit[0], { event: 'act_as', by: 'operator', as: 'alice' })
+  t.like(audit[1], { event: 'send_message', by: 'operator', as: 'alice', to: 'bob', id: Number(operator.stdout) })
+  t.notRegex(JSON.stringify(audit), /from the operator/)
+
+  const stopped = await room.stop()
+  t.is(stopped.code, 0, stopped.stderr)
+  t.is(stopped.stderr, '')
+  for (const line of lines(stopped)) t.notThrows(() => JSON.parse(line), line)
+})
+
+test('a listener hears what is sent while it listens; the server is killed and comes back in between', async (t) => {
+  const { shell, room } = await aliceAndBob(t)
+  const port = room.server.split(':')[1] ?? ''
+  const listener = shell.start(['listen', '--context', 'bob', '--count', '2', '--for', '60s', '-o', 'ndjson'])
+  await works(t, shell, ['send', '--context', 'alice', 'bob', 'first'])
+  await listener.output.line()
+  room.child.kill('SIGKILL')
+  await once(room.child, 'exit')
+  await shell.serve(['--port', port])
+  await works(t, shell, ['send', '--context', 'alice', 'bob', 'second'])
+  const { code, stdout } = await listener.done
+  t.is(code, 0)
+  t.deepEqual(
+    stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line).text),
+    ['first', 'second'],
+  )
+})
+
+test('each failure has its exit code and one clear line', async (t) => {
+  const { shell, room } = await aliceAndBob(t)
+  const at = ['--server', room.server]
+  await writeFile(join(shell.folder, 'wrong.pw'), 'wrong')
+  const free = createServer()
+  await new Promise<void>((resolve) => free.listen(0, '127.0.0.1', resolve))
+  const mute = `127.0.0.1:${(free.address() as { port: number }).port}`
+  const cases: [args: string[], code: number, message: RegExp][] = [
+    [['login', 'alice', ...at, '--password-file', 'wrong.pw'], 4, /^error: wrong name or password$/m],
+    [['login', 'nobody', ...at, '--password-file', 'a.pw'], 4, /^error: wrong name or password$/m],
+    [['login', 'alice', ...at], 2, /^error: no password\nhint: give --password-file/m],
+    [
+      ['login', 'alice', ...at, '--password-file', 'missing.pw'],
+      2,
+      /^error: cannot read the password file missing.pw/m,
+    ],
+    [['register', 'bob', ...at, '--password-file', 'b.pw'], 5, /^error: the user name is taken$/m],
+    [['register', 'Böb', ...at, '--password-file', 'b.pw'], 5, /^error: a user name is 1 to 32 of a-z/m],
+    [['send', '--context', 'alice', 'nobody', 'hi'], 5, /^error: there is no user "nobody"$/m],
+    [['send', '--context', 'nobody', 'bob', 'hi'], 4, /^error: there is no context "nobody"$/m],
+    [['send', '--context', 'alice', 'bob', ''], 2, /^error: the text is empty$/m],
+    [['history', '--context', 'alice'], 2, /^error: Not enough non-option arguments/m],
+    [
+      ['login', 'alice', '--server', '127.0.0.1:1', '--password-file', 'a.pw'],
+      3,
+      /^error: cannot reach 127.0.0.1:1: nothing listens there$/m,
+    ],
+    [
+      ['login', 'alice', '--server', 'no.such.host.invalid', '--password-file', 'a.pw', '--timeout', '5s'],
+      3,
+      /^error: cannot reach/m,
+    ],
+    [['login', 'alice', '--server', 'a b', '--password-file', 'a.pw'], 2, /^error: "a b" is not HOST:PORT$/m],
+    [
+      ['login', 'alice', '--server', mute, '--password-file', 'a.pw', '--timeout', '300ms'],
+      6,
+      /^error: the server did not answer in time$/m,
+    ],
+    [['listen', '--context', 'bob', '--count', '1', '--for', '200ms'], 6, /^$/],
+    [['listen', '--context', 'bob', '--for', '200ms'], 0, /^$/],
+    [['listen', '--for', 'soon'], 2, /^error: "soon" is not a time such as 10s/m],
+    [['listen', '--count', 'many'], 2, /^error: --count takes a whole number/m],
+    [['status', '--data', './nowhere'], 3, /^error: no server runs on/m],
+    [['send', '--as', 'nobody', '--data', './room', 'bob', 'hi'], 5, /^error: there is no user "nobody"$/m],
+    [['inject', '--context', 'alice', 'no_such_type'], 2, /^error: this server knows no message "no_such_type"$/m],
+    [
+      ['inject', '--context', 'alice', 'send_message', 'too=bob'],
+      2,
+      /^error: send_message has no field "too"\nhint: its fields: to, text, \[clientId\]/m,
+    ],
+    [['inject', '--context', 'alice', 'send_message', 'to=bob'], 2, /^error: send_message needs text=…$/m],
+    [['inject', '--context', 'alice', 'query_users'], 5, /^error: this connection may not send that message$/m],
+    [['protocol', 'nonsense'], 2, /^error: there is no message "nonsense"$/m],
+    [['nonsense'], 2, /^error: /m],
+    [[], 2, /^error: say what to do/m],
+    [['send', '--frm', 'x'], 2, /^error: /m],
+    [['serve', '--port', '99999'], 2, /^error: --port takes a whole number from 0 to 65535$/m],
+    [['serve', '--data', './room', '--port', '0'], 1, /^error: another server uses/m],
+    [
+      ['serve', '--data', './other', '--port', room.server.split(':')[1] ?? ''],
+      1,
+      /^error: cannot listen on .*: the address is in use$/m,
+    ],
+    [
+      ['serve', '--data', './other', '--host', '0.0.0.0', '--limits', 'off'],
+      2,
+      /^error: --limits off is for loopback only/m,
+    ],
+    [['db', 'status', '--data', './nowhere'], 1, /^error: there is no database in/m],
+    [['db', 'rollback', '--data', './room', '--yes'], 5, /^error: a server runs on/m],
+  ]
+  for (const [args, code, message] of cases) {
+    const ran = await shell.run(args)
+    const what = `chatctl ${args.join(' ')}\n${ran.stderr}${ran.stdout}`
+    t.is(ran.code, code, what)
+    t.regex(ran.stderr, message, what)
+    t.true(ran.stderr.split('\n').length <= 3, what)
+  }
+  free.close()
+})
+
+test('with -o json an error is an object with the name of its code', async (t) => {
+  const { shell, room } = await aliceAndBob(t)
+  await writeFile(join(shell.folder, 'wrong.pw'), 'wrong')
+  const refused = await shell.run([
+    'login',
+    'alice',
+    '--server',
+    room.server,
+    '--password-file',
+    'wrong.pw',
+    '-o',
+    'json',
+  ])
+  t.like(JSON.parse(refused.stderr).error, { code: 'authentication', exit: 4, failure: 'login_failed' })
+  const unreachable = await shell.run([
+    'login',
+    'alice',
+    '--server=127.0.0.1:1',
+    '--password-file',
+    'a.pw',
+    '--output=ndjson',
+  ])
+  t.like(JSON.parse(unreachable.stderr).error, { code: 'unreachable', exit: 3 })
+  t.is(refused.stdout + unreachable.stdout, '')
+})
+
+test('Ctrl-C ends a listener with 130, and what it had not printed stays unread', async (t) => {
+  const { shell } = await aliceAndBob(t)
+  const listener = shell.start(['listen', '--context', 'bob'])
+  await works(t, shell, ['send', '--context', 'alice', 'bob', 'hello'])
+  await listener.output.line()
+  listener.child.kill('SIGINT')
+  t.is((await listener.done).code, 130)
+})
+
+test('a reader that goes away ends the command quietly; what it did not take stays unread', async (t) => {
+  const { shell } = await aliceAndBob(t)
+  const many = Array.from({ length: 50 }, (_, n) => `${n} ${'x'.repeat(8000)}`).join('\n')
+  await works(t, shell, ['send', '--context', 'alice', 'bob', '-', '--lines'], many)
+  const listener = shell.start(['listen', '--context', 'bob', '-o', 'ndjson'])
+  await listener.output.line()
+  listener.child.stdout?.destroy()
+  t.is((await listener.done).code, 0)
+  const unread = lines(await works(t, shell, ['inbox', '--context', 'bob', '-o', 'ndjson']))
+  t.true(unread.length > 0 && unread.length < 50, String(unread.length))
+})
+
+test('no control byte of a name or a message reaches the output', async (t) => {
+  const { shell, room } = await aliceAndBob(t)
+  const evil = '\u001b[2J\u001b]52;c;aGk=\u0007 \u009b31m\r\n\u202eabc\u2066\u2028\u200fx\u007f\ttab'
+  await works(t, shell, ['send', '--context', 'alice', 'bob', '-'], evil)
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
+  const dangerous = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/
+  for (const format of ['table', 'plain', 'json', 'ndjson']) {
+    for (const command of [['inbox'], ['history', 'alice'], ['listen', '--no-ack', '--count', '1', '--for', '10s']]) {
+      const { stdout } = await works(t, shell, [...command, '--context', 'bob', '-o', format])
+      t.notRegex(stdout, dangerous, `${command[0]} ${format}`)
+      t.regex(stdout, /\\u001b/)
+      if (/json/.test(format)) {
+        const [record] = [
+          JSON.parse(format === 'json' && command[0] !== 'listen' ? stdout : (stdout.split('\n')[0] ?? '')),
+        ].flat()
+        t.is(record.text, evil, 'JSON keeps the text')
+      }
+    }
+  }
+  const odd = await shell.run(['send', '--context', 'alice', 'x\u001b[31m', 'hi'])
+  t.notRegex(odd.stderr, dangerous)
+  t.notRegex((await room.stop()).stdout, dangerous)
+})
+
+test('words that look like options, a lone dash, and numbers stay what they are', async (t) => {
+  const { shell } = await aliceAndBob(t)
+  await works(t, shell, ['send', '--context', 'alice', 'bob', '--', '-n is no option'])
+  await works(t, shell, ['send', '--context', 'alice', 'bob', '007'])
+  await works(t, shell, ['send', '--context', 'alice', 'bob', '-'], 'two\nlines\n')
+  await works(t, shell, ['send', '--context', 'alice', 'bob'], 'piped')
+  const texts = json(await works(t, shell, ['inbox', '--context', 'bob', '-o', 'json'])).map(
+    ({ text }: { text: string }) => text,
+  )
+  t.deepEqual(texts, ['-n is no option', '007', 'two\nlines', 'piped'])
+})
+
+test('sent again with the same --id, a message is stored once', async (t) => {
+  const { shell } = await aliceAndBob(t)
+  const send = () =>
+    works(t, shell, ['send', '--context', 'alice', 'bob', 'build 7 broke', '--id', 'build-7', '-o', 'json'])
+  const [first, second] = [json(await send()), json(await send())]
+  t.deepEqual(second, { ...first, repeat: true })
+})
+
+test('contexts: listed, selected, shown, forgotten; their files are private', async (t) => {
+  const { shell, room } = await aliceAndBob(t)
+  const list = json(await works(t, shell, ['context', 'list', '-o', 'json']))
+  t.like(list, { 0: { name: 'alice', selected: false, keyState: 'verified' }, 1: { name: 'bob', selected: true } })
+  await works(t, shell, ['context', 'use', 'alice'])
+  t.like(json(await works(t, shell, ['whoami', '-o', 'json'])), {
+    user: 'alice',
+    nickname: '小鹰',
+    role: 'user',
+    server: room.server,
+  })
+  t.like(json(await shell.run(['whoami', '-o', 'json'], { env: { CHATCTL_CONTEXT: 'bob' } })), { user: 'bob' })
+  const file = await stat(join(shell.home, 'config', 'chatctl', 'contexts', 'alice.json'))
+  t.is(file.mode & 0o777, 0o600)
+  await works(t, shell, ['logout'])
+  t.is((await shell.run(['whoami'])).code, 4)
+  t.is((await shell.run(['context', 'use', '../../etc'])).code, 2)
+})
+
+test('a changed server key is refused, nothing is sent, and forgetting the old one helps', async (t) => {
+  const { shell, room } = await aliceAndBob(t)
+  await room.stop()
+  const port = room.server.split(':')[1] ?? ''
+  const other = await shell.serve(['--data', './another', '--port', port])
+  t.is(other.server, room.server)
+  for (const args of [
+    ['whoami'],
+    ['send', 'bob', 'hi'],
+    ['login', 'alice', '--server', room.server, '--password-file', 'a.pw'],
+  ]) {
+    const ran = await shell.run(args)
+    t.is(ran.code, 4, args.join(' '))
+    t.regex(
+      ran.stderr,
+      /the server shows the key SHA256:.*, not the pinned SHA256:.*\nhint: someone may be in the middle/,
+    )
+  }
+  await works(t, shell, ['context', 'forget', room.server])
+  t.is((await shell.run(['login', 'alice', '--server', room.server, '--password-file', 'a.pw'])).code, 4)
+  const pinned = await shell.run([
+    'register',
+    'alice',
+    '--server',
+    room.server,
+    '--password-file',
+    'a.pw',
+    '--pin',
+    room.listening.fingerprint,
+  ])
+  t.is(pinned.code, 4)
+})
+
+test('another user of the machine cannot use the control socket', async (t) => {
+  if (process.getuid?.() !== 0) return t.pass('needs root to become someone else')
+  const { shell } = await aliceAndBob(t)
+  t.is((await stat(join(shell.folder, 'room', 'control.sock'))).mode & 0o777, 0o600)
+  // The folders are opened up, so that only the socket's own permission is left to refuse.
+  for (const folder of ['', 'room', 'home']) await chmod(join(shell.folder, folder), 0o755)
+  const nobody = 65_534
+  const ran = await shell.run(['send', '--data', './room', '--as', 'alice', 'bob', 'hi'], { uid: nobody })
+  t.is(ran.code, 5, ran.stderr)
+  t.regex(ran.stderr, /only the user who runs the server may operate it/)
+})
+
+test('accounts are run by the operator, whether the server runs or not', async (t) => {
+  const { shell, room } = await aliceAndBob(t)
+  const data = ['--data', './room']
+  await writeFile(join(shell.folder, 'new.pw'), 'new password')
+  await works(t, shell, ['users', 'create', 'ci', ...data, '--role', 'bot', '--password-file', 'new.pw'])
+  t.deepEqual(
+    json(await works(t, shell, ['users', 'list', ...data, '-o', 'json'])).map(
+      ({ user, role, active }: Record<string, unknown>) => [user, role, active],
+    ),
+    [
+      ['alice', 'user', true],
+      ['bob', 'user', true],
+      ['ci', 'bot', true],
+    ],
+  )
+  await works(t, shell, ['users', 'disable', 'bob', ...data])
+  t.is((await shell.run(['whoami', '--context', 'bob'])).code, 4)
+  t.is((await shell.run(['send', '--context', 'alice', 'bob', 'hi'])).code, 5)
+  await room.stop()
+  await works(t, shell, ['users', 'enable', 'bob', ...data])
+  await works(t, shell, ['users', 'passwd', 'bob', ...data, '--password-file', 'new.pw'])
+  t.is((await shell.run(['users', 'disable', 'nobody', ...data])).code, 5)
+  const again = await shell.serve()
+  t.is((await shell.run(['login', 'bob', '--server', again.server, '--password-file', 'b.pw'])).code, 4)
+  await works(t, shell, ['login', 'bob', '--server', again.server, '--password-file', 'new.pw'])
+})
+
+test('the database: seeded, rolled back, migrated, dropped', async (t) => {
+  const shell = await openShell(t)
+  const room = await shell.serve()
+  const data = ['--data', './room']
+  t.like(json(await works(t, shell, ['db', 'seed', ...data, '-o', 'json'])), {
+    users: ['alice', 'bob', 'carol'],
+    messages: 4,
+  })
+  t.like(json(await works(t, shell, ['db', 'seed', ...data, '-o', 'json'])), { users: [], messages: 0 })
+  t.is(json(await works(t, shell, ['history', 'bob', '--as', 'alice', ...data, '-o', 'json'])).length, 3)
+  await room.stop()
+  t.is((await shell.run(['db', 'rollback', ...data])).code, 2, 'not without --yes')
+  t.is(json(await works(t, shell, ['db', 'rollback', ...data, '--yes', '-o', 'json'])).undone.length, 2)
+  const pending = await shell.run(['serve', ...data, '--port', '0'])
+  t.is(pending.code, 1)
+  t.regex(pending.stderr, /needs 2 migration\(s\).*chatctl db migrate/)
+  t.is(json(await works(t, shell, ['db', 'migrate', ...data, '-o', 'json'])).migrated.length, 2)
+  await works(t, shell, ['db', 'drop', ...data, '--yes'])
+  t.is((await shell.run(['db', 'status', ...data])).code, 1)
+})
+
+test('settings: flags over environment over file over defaults, and where each came from', async (t) => {
+  const shell = await openShell(t)
+  await writeFile(
+    join(shell.folder, 'chatctl.config.yaml'),
+    'port: 7001\nhost: 127.0.0.2\nlogLevel: warn\nlimits: { text: 100 }\ndata: ./from-file\n',
+  )
+  const ran = await shell.run(['config', 'show', '--origin', '-o', 'json', '--host', '127.0.0.3'], {
+    env: { CHATCTL_PORT: '7002' },
+  })
+  const origin = Object.fromEntries(
+    json(ran).map(({ setting, value, origin }: Record<string, unknown>) => [setting, [value, origin]]),
+  )
+  const file = join(shell.folder, 'chatctl.config.yaml')
+  t.like(origin, {
+    host: ['127.0.0.3', 'flag --host'],
+    port: [7002, 'CHATCTL_PORT'],
+    logLevel: ['warn', file],
+    data: [join(shell.folder, 'from-file'), file],
+    migrate: [false, 'default'],
+  })
+  await writeFile(join(shell.folder, 'bad.json'), '{"port": "high", "prot": 1}')
+  const bad = await shell.run(['config', 'show', '--config', 'bad.json'])
+  t.is(bad.code, 2)
+  t.regex(bad.stderr, /bad\.json: there is no setting "prot"/)
+  await writeFile(join(shell.folder, 'bad.json'), '{"port": "high"}')
+  t.regex((await shell.run(['config', 'show', '--config', 'bad.json'])).stderr, /port: .*number.* \(from .*bad\.json\)/)
+})
+
+test('a plugin of one’s own: loaded with --plugin, reached with inject, seen by listen', async (t) => {
+  const polls = new URL('../../examples/polls/index.ts', import.meta.url).pathname
+  const { shell } = await aliceAndBob(t, ['--plugin', polls])
+  const listener = shell.start([
+    'listen',
+    '--context',
+    'bob',
+    '--type',
+    'poll_created',
+    '--count',
+    '1',
+    '--for',
+    '30s',
+    '-o',
+    'ndjson',
+  ])
+  const ask = ['inject', '--context', 'alice', 'create_poll', 'question=Tea?', '-o', 'json']
+  // Bob may still be logging in: Alice asks until he has heard it.
+  let polled = json(await works(t, shell, ask))
+  t.like(polled, { type: 'poll_created', by: 'alice', question: 'Tea?' })
+  while (listener.child.exitCode === null) polled = json(await works(t, shell, ask))
+  t.like(JSON.parse((await listener.done).stdout), { type: 'poll_created', by: 'alice', question: 'Tea?' })
+  const status = json(await works(t, shell, ['status', '--data', './room', '-o', 'json']))
+  t.truthy(status.plugins.find(({ name }: { name: string }) => name === 'polls'))
+  const live = json(await works(t, shell, ['protocol', '--live', '--data', './room', '-o', 'json']))
+  t.like(
+    live.find(({ name }: { name: string }) => name === 'create_poll'),
+    { type: 1000, allow: 'user', reply: 'poll_created' },
+  )
+  t.is((await shell.run(['inject', '--context', 'alice', 'create_poll', 'question='])).code, 2)
+})
+
+test('doctor finds what is wrong', async (t) => {
+  const { shell } = await aliceAndBob(t)
+  const findings = async () =>
+    Object.fromEntries(
+      json(await shell.run(['doctor', '--data', './room', '-o', 'json'])).map(
+        ({ check, state }: Record<string, string>) => [check, state],
+      ),
+    )
+  t.like(await findings(), { node: 'ok', database: 'ok', schema: 'ok', server: 'ok', login: 'ok' })
+  const key = join(shell.folder, 'room', 'server.key')
+  await chmod(key, 0o644)
+  t.is((await findings())[key], 'warning')
+})
+
+test('every command explains itself with an example', async (t) => {
+  const shell = await openShell(t)
+  const commands = [
+    ...[
+      'serve',
+      'register',
+      'login',
+      'logout',
+      'whoami',
+      'send',
+      'listen',
+      'inbox',
+      'history',
+      'inject',
+      'protocol',
+      'status',
+      'doctor',
+    ].map((name) => [name]),
+    ...['list', 'use', 'show', 'remove', 'forget'].map((name) => ['context', name]),
+    ...['list', 'create', 'disable', 'enable', 'passwd'].map((name) => ['users', name]),
+    ...['status', 'migrate', 'rollback', 'seed', 'drop'].map((name) => ['db', name]),
+    ['config', 'show'],
+  ]
+  await Promise.all(
+    commands.map(async (command) => {
+      const { code, stdout } = await shell.run([...command, '--help'])
+      t.is(code, 0, command.join(' '))
+      t.regex(stdout, /Examples:/, command.join(' '))
+    }),
+  )
+  t.regex((await shell.run(['--help'])).stdout, /Exit codes: 0 ok, 1 failed, 2 usage/)
+  t.regex((await shell.run(['completion'])).stdout, /complete/)
+  t.regex((await shell.run(['--version'])).stdout, /^\d+\.\d+\.\d+\n$/)
+})

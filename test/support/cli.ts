@@ -1,0 +1,113 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { ExecutionContext } from 'ava'
+import { tempFolder } from './room.ts'
+
+const MAIN = fileURLToPath(new URL('../../cli/main.js', import.meta.url))
+
+export interface Ran {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface RunOptions {
+  readonly input?: string
+  readonly env?: Readonly<Record<string, string>>
+  /** For tests that run as root and want another user of the machine. */
+  readonly uid?: number
+}
+
+/** A shell of its own: an own home, own settings, a working folder that goes when the test ends. */
+export async function openShell(t: ExecutionContext) {
+  const folder = await tempFolder(t)
+  const home = join(folder, 'home')
+  await mkdir(home)
+  const environment = (extra: Readonly<Record<string, string>> = {}) => ({
+    PATH: process.env.PATH ?? '',
+    HOME: home,
+    XDG_CONFIG_HOME: join(home, 'config'),
+    XDG_DATA_HOME: join(home, 'data'),
+    ...extra,
+  })
+
+  const start = (args: readonly string[], { env, uid }: RunOptions = {}) => {
+    const child = spawn(process.execPath, [MAIN, ...args], {
+      cwd: folder,
+      env: environment(env),
+      ...(uid !== undefined && { uid, gid: uid }),
+    })
+    t.teardown(async () => {
+      if (child.exitCode !== null || child.signalCode !== null) return
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+    })
+    const output = collect(child)
+    /** All that it said, when it has ended. */
+    const done: Promise<Ran> = once(child, 'close').then(() => ({ code: child.exitCode, ...output.all() }))
+    return { child, output, done }
+  }
+
+  return {
+    folder,
+    home,
+    /** Starts a command and leaves it running; it is killed when the test ends. */
+    start,
+    async run(args: readonly string[], options: RunOptions = {}): Promise<Ran> {
+      const { child, done } = start(args, options)
+      child.stdin?.on('error', () => {})
+      child.stdin?.end(options.input ?? '')
+      return done
+    },
+    /** Starts a server on a free port; `listening` is its first line of output. */
+    async serve(args: readonly string[] = [], options: RunOptions = {}) {
+      const standard = Object.entries({ '--data': './room', '--port': '0' }).filter(([name]) => !args.includes(name))
+      const { child, output, done } = start(['serve', ...standard.flat(), ...args], options)
+      const line = await output.line()
+      const listening = JSON.parse(line)
+      const server: string = listening.address
+      return {
+        child,
+        server,
+        listening,
+        output,
+        stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<Ran> {
+          child.kill(signal)
+          return done
+        },
+      }
+    },
+  }
+}
+
+export type Shell = Awaited<ReturnType<typeof openShell>>
+
+function collect(child: ChildProcess) {
+  let stdout = ''
+  let stderr = ''
+  let wake = () => {}
+  child.stdout?.on('data', (chunk) => {
+    stdout += chunk
+    wake()
+  })
+  child.stderr?.on('data', (chunk) => {
+    stderr += chunk
+  })
+  child.once('exit', () => wake())
+  return {
+    all: () => ({ stdout, stderr }),
+    /** The first whole line of stdout, when there is one; fails if the process ends before. */
+    async line(): Promise<string> {
+      while (!stdout.includes('\n')) {
+        if (child.exitCode !== null) throw new Error(`exited with ${child.exitCode}: ${stderr}${stdout}`)
+        await new Promise<void>((resolve) => {
+          wake = resolve
+        })
+      }
+      return stdout.slice(0, stdout.indexOf('\n'))
+    },
+  }
+}
