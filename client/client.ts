@@ -221,16 +221,8 @@ export class Client {
   ): Promise<SentMessage> {
     const message = { to, text, clientId: clientId ?? this.#clientIds + (++this.#sent).toString(36), ...style }
     const signal = this.#limit(limits)
-    for (;;) {
-      try {
-        const stored = await this.request(SendMessage, message, { signal })
-        return { ...stored, sentAt: new Date(stored.sentAt) }
-      } catch (error) {
-        const again = error instanceof ClientError && error.code === 'lost' && this.#reconnects
-        if (!again) throw error
-        await unlessAborted(this.#ready, signal)
-      }
-    }
+    const stored = await this.#overReconnects(() => this.request(SendMessage, message, { signal }), signal)
+    return { ...stored, sentAt: new Date(stored.sentAt) }
   }
 
   /**
@@ -259,9 +251,9 @@ export class Client {
     return catalogue
   }
 
-  /** The messages from that sender up to this one are read. */
-  acknowledge({ from, id }: Pick<ChatMessage, 'from' | 'id'>) {
-    return this.request(Acknowledge, { from, upTo: id })
+  /** The messages from that sender up to this one are read. Over a lost connection it is said again. */
+  async acknowledge({ from, id }: Pick<ChatMessage, 'from' | 'id'>) {
+    await this.#overReconnects(() => this.request(Acknowledge, { from, upTo: id }))
   }
 
   /** A page of messages to this user, oldest first: unread ones, or all. */
@@ -292,6 +284,18 @@ export class Client {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  /** Makes a request that may safely be made twice again, each time its connection is lost. */
+  async #overReconnects<T>(request: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    for (;;) {
+      try {
+        return await request()
+      } catch (error) {
+        if (!(error instanceof ClientError && error.code === 'lost' && this.#reconnects)) throw error
+        await unlessAborted(this.#ready, signal)
+      }
+    }
   }
 
   get #reconnects(): boolean {
@@ -397,7 +401,8 @@ function isFatal(error: unknown): error is ClientError {
   return error.code === 'key_changed' || error.code === 'authentication'
 }
 
-async function unlessAborted(work: Promise<void> | undefined, signal: AbortSignal) {
+async function unlessAborted(work: Promise<void> | undefined, signal: AbortSignal | undefined) {
+  if (signal === undefined) return work
   if (signal.aborted) return
   await Promise.race([work, new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))])
 }

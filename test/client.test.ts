@@ -1,0 +1,182 @@
+import test from 'ava'
+import { type ChatMessage, connect, OnNewMessage, parseAddress } from '../client/index.ts'
+import { openProxy } from './support/proxy.ts'
+import { openStage } from './support/room.ts'
+
+test('nothing readable is on the wire, and two runs of one conversation share nothing', async (t) => {
+  const stage = await openStage(t)
+  const secrets = ['alice', 'bob', 'password', 'Meet me at noon', 'send_message', '!L3s', 'noise-h']
+  const record = async () => {
+    const proxy = await openProxy(t, stage)
+    const [alice, bob] = [
+      await stage.user('alice', { server: proxy.address }),
+      await stage.user('bob', { server: proxy.address }),
+    ]
+    await alice.send('bob', 'Meet me at noon', { clientId: `run ${proxy.address}` })
+    await bob.inbox()
+    await Promise.all([alice.close(), bob.close()])
+    return proxy.captured()
+  }
+  const [first, second] = [await record(), await record()]
+  for (const run of [first, second]) {
+    for (const side of [run.fromClients, run.fromServer]) {
+      t.true(side.length > 300)
+      for (const secret of secrets) t.false(side.includes(secret), secret)
+    }
+  }
+  // Each run of 12 bytes of the first run, looked for in the second; the client's magic and first length are alike.
+  for (const [one, other, skip] of [
+    [first.fromClients, second.fromClients, 10],
+    [first.fromServer, second.fromServer, 0],
+  ] as const) {
+    for (let at = skip; at + 12 <= one.length; at += 12)
+      t.false(other.subarray(skip).includes(one.subarray(at, at + 12)))
+  }
+})
+
+test('an answer lost on the way: the client comes back and sends again, and it is stored once', async (t) => {
+  const stage = await openStage(t)
+  const proxy = await openProxy(t, stage)
+  const bob = await stage.user('bob')
+  const alice = await stage.user('alice', { server: proxy.address, reconnect: true })
+  const life: string[] = []
+  alice.onLife('disconnected', () => life.push('disconnected'))
+  alice.onLife('reconnected', () => life.push('reconnected'))
+  proxy.loseAnswers(true)
+  const sending = [alice.send('bob', 'one'), alice.send('bob', 'two')]
+  while ((await bob.inbox()).messages.length < 2) await new Promise((resolve) => setImmediate(resolve))
+  proxy.loseAnswers(false)
+  proxy.cut()
+  const stored = await Promise.all(sending)
+  t.deepEqual(
+    stored.map(({ repeat }) => repeat),
+    [true, true],
+  )
+  t.deepEqual(
+    (await bob.inbox()).messages.map(({ text }) => text),
+    ['one', 'two'],
+  )
+  t.deepEqual(life, ['disconnected', 'reconnected'])
+})
+
+test('a listener that loses its connection hears each message once, in order', async (t) => {
+  const stage = await openStage(t)
+  const proxy = await openProxy(t, stage)
+  const alice = await stage.user('alice')
+  const bob = await stage.user('bob', { server: proxy.address, reconnect: true })
+  const heard: string[] = []
+  const listening = (async () => {
+    for await (const message of bob.messages()) {
+      heard.push(message.text)
+      if (heard.length % 7 === 0) proxy.cut()
+      if (heard.length === 30) return
+    }
+  })()
+  for (let n = 0; n < 30; n++) await alice.send('bob', String(n))
+  await listening
+  t.deepEqual(
+    heard,
+    Array.from({ length: 30 }, (_, n) => String(n)),
+  )
+})
+
+test('a request ends at its time limit or when its caller stops it, and the connection goes on', async (t) => {
+  const stage = await openStage(t)
+  const proxy = await openProxy(t, stage)
+  const alice = await stage.user('alice', { server: proxy.address })
+  proxy.loseAnswers(true)
+  await t.throwsAsync(alice.send('alice', 'hi', { timeout: 50 }), {
+    message: /no reply to send_message in time/,
+    code: 'timed_out',
+  })
+  const stop = new AbortController()
+  const waiting = alice.send('alice', 'hi', { signal: stop.signal })
+  stop.abort()
+  await t.throwsAsync(waiting, { code: 'aborted' })
+  await t.throwsAsync(alice.send('alice', 'hi', { signal: stop.signal }), { code: 'aborted' })
+})
+
+test('a client that was closed says so, and its loops end', async (t) => {
+  const stage = await openStage(t)
+  const alice = await stage.user('alice')
+  const heard: ChatMessage[] = []
+  await alice.receive()
+  const loop = (async () => {
+    for await (const message of alice.messages()) heard.push(message)
+  })()
+  await alice.inbox()
+  await alice.close()
+  await loop
+  t.deepEqual(heard, [])
+  await t.throwsAsync(alice.send('alice', 'hi'), { code: 'closed' })
+  await t.notThrowsAsync(alice.close())
+})
+
+test('a loop ends when its caller says so', async (t) => {
+  const stage = await openStage(t)
+  const alice = await stage.user('alice')
+  const stop = new AbortController()
+  const loop = (async () => {
+    for await (const message of alice.messages({ signal: stop.signal })) t.fail(message.text)
+  })()
+  await alice.inbox()
+  stop.abort()
+  await t.notThrowsAsync(loop)
+})
+
+test('a server that stops says why; a client that should come back does', async (t) => {
+  const stage = await openStage(t)
+  const alice = await stage.user('alice', { reconnect: true })
+  const reasons: string[] = []
+  alice.onLife('disconnected', (error) => reasons.push(error.message))
+  const back = new Promise<void>((resolve) => alice.onLife('reconnected', resolve))
+  await stage.room.close()
+  t.deepEqual(reasons, ['the server is stopping'])
+  await openStage(t, { data: stage.data, port: stage.port })
+  await back
+  t.deepEqual((await alice.inbox()).messages, [])
+})
+
+test('an account that is disabled ends its sessions for good', async (t) => {
+  const stage = await openStage(t)
+  const alice = await stage.user('alice', { reconnect: true })
+  const closed = new Promise<Error>((resolve) => alice.onLife('closed', resolve))
+  await using operator = await connect({ server: { path: stage.control }, reconnect: false })
+  const { SetUserActive } = await import('../plugins/admin/messages.ts')
+  await operator.request(SetUserActive, { user: 'alice', active: false })
+  t.like(await closed, { failure: 'account_disabled' })
+  await t.throwsAsync(stage.user('alice'), { message: /account is disabled/ })
+})
+
+test('pushes are told as typed events', async (t) => {
+  const stage = await openStage(t)
+  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+  const pushed = new Promise<string>((resolve) => {
+    bob.on(OnNewMessage, ({ messages }) => resolve(messages[0]?.text ?? ''))
+  })
+  await bob.receive()
+  await alice.send('bob', 'hello')
+  t.is(await pushed, 'hello')
+})
+
+test('nobody there, or nobody who speaks the protocol: the error says which', async (t) => {
+  await t.throwsAsync(connect({ server: '127.0.0.1:1' }), { code: 'unreachable', message: /nothing listens there/ })
+  await t.throwsAsync(connect({ server: { path: './no.sock' } }), { code: 'unreachable', message: /no such socket/ })
+  const { createServer } = await import('node:net')
+  const web = createServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'))
+  await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => web.close())
+  const { port } = web.address() as { port: number }
+  await t.throwsAsync(connect({ server: `127.0.0.1:${port}` }), {
+    code: 'protocol',
+    message: /no chatctl server answers/,
+  })
+})
+
+test('addresses', (t) => {
+  t.deepEqual(parseAddress('chat.example'), { host: 'chat.example', port: 7300 })
+  t.deepEqual(parseAddress('127.0.0.1:80'), { host: '127.0.0.1', port: 80 })
+  t.deepEqual(parseAddress('[::1]:80'), { host: '::1', port: 80 })
+  for (const wrong of ['', ':80', 'a:b', 'a:0', 'a:65536', 'http://a', 'a b', '::1'])
+    t.throws(() => parseAddress(wrong), { message: /HOST:PORT/ })
+})

@@ -1,0 +1,46 @@
+import { connect, createServer, type Socket } from 'node:net'
+import type { ExecutionContext } from 'ava'
+
+/** A TCP proxy that keeps what passed and can cut its links. */
+export async function openProxy(t: ExecutionContext, to: { readonly host: string; readonly port: number }) {
+  const links = new Set<Socket>()
+  const fromClients: Buffer[] = []
+  const fromServer: Buffer[] = []
+  let deaf = false
+  const listener = createServer((client) => {
+    const server = connect(to.port, to.host)
+    for (const [from, into, kept] of [
+      [client, server, fromClients],
+      [server, client, fromServer],
+    ] as const) {
+      links.add(from)
+      from.on('error', () => {})
+      from.on('data', (chunk: Buffer) => {
+        kept.push(chunk)
+        // What the server answers may be lost on the way, while it has done what it was asked.
+        if (!(deaf && from === server)) into.write(chunk)
+      })
+      from.on('close', () => {
+        links.delete(from)
+        into.destroy()
+      })
+    }
+  })
+  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve))
+  const cut = () => {
+    for (const link of links) link.destroy()
+  }
+  t.teardown(() => {
+    cut()
+    listener.close()
+  })
+  return {
+    address: `127.0.0.1:${(listener.address() as { port: number }).port}`,
+    cut,
+    /** From now on answers of the server are lost. */
+    loseAnswers(lose: boolean) {
+      deaf = lose
+    },
+    captured: () => ({ fromClients: Buffer.concat(fromClients), fromServer: Buffer.concat(fromServer) }),
+  }
+}
