@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { LIMITS, type Limits, RATES_OFF } from '../core/limits.ts'
 import { defaultData } from './contexts.ts'
 import { CliError } from './exit.ts'
+import type { ServeFlags } from './serve-options.ts'
 
 /** Settings of a server: flags, then CHATCTL_…, then the config file, then defaults. */
 
@@ -31,6 +32,8 @@ export interface Configured {
   readonly config: ServerConfig
   /** Where each setting came from: `flag --port`, `CHATCTL_PORT`, a file, `default`. */
   readonly origin: Readonly<Record<Setting, string>>
+  /** Where packages among the plugins are looked for. */
+  readonly pluginFolder: string
   /** The limits in force, as a partial of the defaults. */
   readonly limits: Partial<Limits>
 }
@@ -47,42 +50,6 @@ const defaults = (): Settings => ({
   logLevel: 'info',
   logFormat: 'auto',
 })
-
-export interface ServeFlags {
-  config?: string | undefined
-  host?: string | undefined
-  port?: number | undefined
-  data?: string | undefined
-  plugin?: string[] | undefined
-  without?: string[] | undefined
-  limits?: string | undefined
-  migrate?: boolean | undefined
-  'log-level'?: string | undefined
-  'log-format'?: string | undefined
-}
-
-/** Flags of `serve` and of everything that has to know its settings. */
-export const SERVE_OPTIONS = {
-  config: {
-    type: 'string',
-    describe: 'config file (.json, .yaml, .toml, .js, .ts); default chatctl.config.* here',
-    group: 'Settings',
-  },
-  host: { type: 'string', describe: 'address to listen on; default 127.0.0.1', group: 'Settings' },
-  data: { type: 'string', describe: 'folder of the database and keys', group: 'Settings' },
-  plugin: {
-    type: 'string',
-    array: true,
-    nargs: 1,
-    describe: 'a plugin to load: ./file.ts, ./file.js or a package',
-    group: 'Settings',
-  },
-  without: { type: 'string', array: true, nargs: 1, describe: 'a built-in plugin to leave out', group: 'Settings' },
-  limits: { type: 'string', describe: 'off lifts the rates per user and address, on loopback only', group: 'Settings' },
-  migrate: { type: 'boolean', describe: 'bring an older database up to date', group: 'Settings' },
-  'log-level': { type: 'string', describe: 'trace, debug, info, warn, error or silent', group: 'Settings' },
-  'log-format': { type: 'string', describe: 'json, pretty, or auto: pretty on a terminal', group: 'Settings' },
-} as const
 
 /** @throws CliError `usage` that names every wrong setting and where it came from */
 export async function readConfig(flags: ServeFlags, environment: NodeJS.ProcessEnv = process.env): Promise<Configured> {
@@ -111,7 +78,8 @@ export async function readConfig(flags: ServeFlags, environment: NodeJS.ProcessE
   if (config.limits === 'off' && !isLoopback(config.host))
     throw new CliError('usage', `--limits off is for loopback only, and ${config.host} is not`)
   const limits = config.limits === 'off' ? RATES_OFF : (config.limits as Partial<Limits>)
-  return { config, origin, limits }
+  const pluginFolder = file !== undefined && origin.plugins === file ? dirname(file) : process.cwd()
+  return { config, origin, pluginFolder, limits }
 }
 
 const FLAG_OF: Partial<Record<Setting, string>> = { plugins: 'plugin', logLevel: 'log-level', logFormat: 'log-format' }
@@ -128,7 +96,7 @@ function describe(
   return `${path.join('.')}: ${message} (from ${origin[setting as Setting] ?? 'nowhere'})`
 }
 
-export const isLoopback = (host: string) => host === 'localhost' || host === '::1' || /^127\./.test(host)
+export const isLoopback = (host: string) => host === 'localhost' || host === '::1' || host.startsWith('127.')
 
 function fromFlags(flags: ServeFlags): Settings {
   const { host, port, data, plugin, without, limits, migrate } = flags

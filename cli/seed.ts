@@ -18,11 +18,15 @@ const MESSAGES: readonly (readonly [from: Name, to: Name, text: string])[] = [
 
 /** Makes sample users and lets them talk. What is there already is left alone. */
 export async function seedRoom(shared: Shared): Promise<{ users: string[]; messages: number }> {
-  const users = await asOperatorAnyhow(shared, async (client) => {
-    const made: string[] = []
-    for (const name of Object.keys(USERS) as Name[]) if (await create(client, name)) made.push(name)
-    return made
-  })
+  const users = await asOperatorAnyhow(
+    shared,
+    async (client) => {
+      const made: string[] = []
+      for (const name of Object.keys(USERS) as Name[]) if (await create(client, name)) made.push(name)
+      return made
+    },
+    { make: true },
+  )
   let messages = 0
   for (const [index, [from, to, text]] of MESSAGES.entries()) {
     await asOperatorAnyhow(shared, async (client) => {

@@ -1,8 +1,9 @@
+import { existsSync } from 'node:fs'
 import { duplexPair } from 'node:stream'
-import pino from 'pino'
 import type { Client, ConnectOptions } from '../client/index.ts'
 import { type Context, currentContext, knownServers, readContext, rememberServer } from './contexts.ts'
 import { CliError } from './exit.ts'
+import { controlSocket, roomPaths } from './paths.ts'
 import type { Shared } from './shared.ts'
 
 /** Ways from the shell to a server: as oneself, as a stranger, as the operator. Each closes the client afterwards. */
@@ -78,14 +79,33 @@ export async function asOperator<T>(shared: Shared, act: (client: Client) => Pro
   return closing(operator, act)
 }
 
+/** @throws CliError when a server runs on the data folder */
+export async function refuseWhileRunning(shared: Shared) {
+  if (await isRunning(shared)) throw new CliError('refused', `a server runs on ${shared.data}`, 'stop it first')
+}
+
+/** @throws CliError when the data folder holds no database: a mistyped --data must not make a new server. */
+export function requireDatabase(data: string) {
+  if (existsSync(roomPaths(data).database)) return
+  const hint = '`chatctl serve` makes one; or name the folder with --data'
+  throw new CliError('failed', `there is no database in ${data}`, hint)
+}
+
 /**
  * The operator, whether the server runs or not: without one, the data folder is opened here for the while. Only for
  * what changes accounts; messages need the running server to be pushed.
+ * @param make whether to make a new data folder if there is none
  */
-export async function asOperatorAnyhow<T>(shared: Shared, act: (client: Client) => Promise<T>): Promise<T> {
+export async function asOperatorAnyhow<T>(
+  shared: Shared,
+  act: (client: Client) => Promise<T>,
+  { make = false }: { make?: boolean } = {},
+): Promise<T> {
   const running = await reachOperator(shared)
   if (running !== undefined) return closing(running, act)
+  if (!make) requireDatabase(shared.data)
   const { openRoom } = await import('./room.ts')
+  const { pino } = await import('pino')
   const { connect } = await client()
   const room = await openRoom({ data: shared.data, log: pino({ level: 'silent' }) })
   try {
@@ -106,7 +126,6 @@ export async function isRunning(shared: Shared): Promise<boolean> {
 
 async function reachOperator({ data, timeout, signal }: Shared): Promise<Client | undefined> {
   const { connect } = await client()
-  const { controlSocket } = await import('./paths.ts')
   try {
     return await connect({ server: { path: controlSocket(data) }, reconnect: false, timeout, signal })
   } catch (error) {

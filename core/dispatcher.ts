@@ -1,4 +1,3 @@
-import type { Logger } from 'pino'
 import type { Connection } from './connection.ts'
 import { Refused } from './errors.ts'
 import type { Bus } from './events.ts'
@@ -26,6 +25,14 @@ interface Owned {
   readonly run: Handler
 }
 
+/** A decoded message on its way to its handler. */
+interface Request {
+  readonly connection: Connection
+  readonly message: ClientMessage
+  readonly ref: number
+  readonly owner: Owned
+}
+
 interface Caller {
   readonly user: User | undefined
   readonly isOperator: boolean
@@ -48,15 +55,13 @@ export class Dispatcher {
   readonly #catalogue: Catalogue
   readonly #bus: Bus
   readonly #limits: Limits
-  readonly #log: Logger
   readonly #handlers = new Map<ClientMessage, Owned & { readonly rated: boolean }>()
   readonly #hooks = new Map<ClientMessage, Owned[]>()
 
-  constructor(catalogue: Catalogue, bus: Bus, limits: Limits, log: Logger) {
+  constructor(catalogue: Catalogue, bus: Bus, limits: Limits) {
     this.#catalogue = catalogue
     this.#bus = bus
     this.#limits = limits
-    this.#log = log
   }
 
   /** Returns the function that takes the handler off again; undefined if the message has one already. */
@@ -88,91 +93,106 @@ export class Dispatcher {
    */
   dispatch(connection: Connection, frame: Frame): Promise<void> | undefined {
     const message = this.#catalogue.byType(frame.type)
-    if (message === undefined || message.from === 'server') return void connection.fail(readRef(frame), 'unknown_type')
+    const owner = message?.from === 'client' ? this.#handlers.get(message) : undefined
+    if (message?.from !== 'client' || owner === undefined) {
+      connection.fail(readRef(frame), 'unknown_type')
+      return undefined
+    }
     const refusal = PERMITTED[message.allow](connection)
-    if (refusal !== undefined) return void connection.fail(readRef(frame), refusal)
-    const owner = this.#handlers.get(message)
-    if (owner === undefined) return void connection.fail(readRef(frame), 'unknown_type')
-    const values = connection.user === undefined ? this.#limits.valuesBeforeLogin : this.#limits.values
+    if (refusal !== undefined) {
+      connection.fail(readRef(frame), refusal)
+      return undefined
+    }
+    const maxValues = connection.user === undefined ? this.#limits.valuesBeforeLogin : this.#limits.values
     try {
-      const decoded = decode(message, frame, values)
-      return this.#run(connection, message, decoded.ref, decoded.values as Values, owner)
+      const { ref, values } = decode(message, frame, maxValues)
+      return this.#before({ connection, message, ref, owner }, values, this.#hooks.get(message) ?? NONE)
     } catch (error) {
       if (!(error instanceof WireError)) throw error
       this.#refuseBytes(connection, message, readRef(frame), error)
+      return undefined
     }
   }
 
   #refuseBytes(connection: Connection, message: ClientMessage, ref: number, error: WireError) {
     const text = `${message.name}: ${error.message}`
-    if (error.code === 'value') return connection.fail(ref, 'invalid_value', text)
+    if (error.code === 'value') {
+      connection.fail(ref, 'invalid_value', text)
+      return
+    }
     // A peer that does not speak this message at all is cut: what follows cannot be trusted either.
     const code = error.code === 'oversized' ? 'too_large' : 'protocol_error'
     connection.fail(ref, code, text)
     connection.close(code)
   }
 
-  #run(connection: Connection, message: ClientMessage, ref: number, values: Values, owner: Owned) {
-    const hooks = this.#hooks.get(message)
-    if (hooks === undefined || hooks.length === 0) return void this.#handle(connection, message, ref, values, owner)
-    return this.#runHooks(connection, message, ref, values, owner, hooks)
-  }
-
-  async #runHooks(
-    connection: Connection,
-    message: ClientMessage,
-    ref: number,
-    values: Values,
-    owner: Owned,
-    hooks: readonly Owned[],
-  ): Promise<void> {
-    for (const hook of hooks) {
+  /** Runs the hooks, at once as long as they answer at once, then the handler. */
+  #before(request: Request, values: Values, hooks: readonly Owned[]): Promise<void> | undefined {
+    for (const [index, hook] of hooks.entries()) {
       try {
-        const amended = await hook.run(connection, values)
-        if (amended !== undefined && amended !== null) values = amended as Values
+        const amended = hook.run(request.connection, values)
+        if (amended instanceof Promise) return this.#beforeLater(request, values, hooks.slice(index), amended)
+        values = (amended as Values | undefined) ?? values
       } catch (error) {
-        return this.#failed(connection, message, ref, hook.plugin, error)
+        this.#failed(request, hook.plugin, error)
+        return undefined
       }
     }
-    this.#handle(connection, message, ref, values, owner)
+    this.#handle(request, values)
+    return undefined
   }
 
-  #handle(connection: Connection, message: ClientMessage, ref: number, values: Values, { plugin, run }: Owned) {
+  /** The same from a hook on that answers later: the first of `hooks`. */
+  async #beforeLater(request: Request, values: Values, [hook, ...rest]: readonly Owned[], amended: Promise<unknown>) {
+    if (hook === undefined) return
     try {
-      const result = run(connection, values)
-      if (!(result instanceof Promise)) return this.#succeeded(connection, message, ref, plugin, values, result)
+      values = ((await amended) as Values | undefined) ?? values
+    } catch (error) {
+      this.#failed(request, hook.plugin, error)
+      return
+    }
+    await this.#before(request, values, rest)
+  }
+
+  #handle(request: Request, values: Values) {
+    const { connection, owner } = request
+    try {
+      const result = owner.run(connection, values)
+      if (!(result instanceof Promise)) {
+        this.#succeeded(request, values, result)
+        return
+      }
       connection.requestStarted()
       result
         .then(
-          (reply) => this.#succeeded(connection, message, ref, plugin, values, reply),
-          (error) => this.#failed(connection, message, ref, plugin, error),
+          (reply) => this.#succeeded(request, values, reply),
+          (error) => this.#failed(request, owner.plugin, error),
         )
         .finally(() => connection.requestEnded())
     } catch (error) {
-      this.#failed(connection, message, ref, plugin, error)
+      this.#failed(request, owner.plugin, error)
     }
   }
 
-  #succeeded(
-    connection: Connection,
-    message: ClientMessage,
-    ref: number,
-    plugin: PluginRecord,
-    values: Values,
-    reply: unknown,
-  ) {
+  #succeeded(request: Request, values: Values, reply: unknown) {
+    const { connection, message, ref, owner } = request
     try {
       connection.reply(message.reply ?? Done, ref, (reply ?? {}) as Values)
     } catch (error) {
-      return this.#failed(connection, message, ref, plugin, error)
+      this.#failed(request, owner.plugin, error)
+      return
     }
     this.#bus.emit(message.name, connection, values, reply)
   }
 
-  #failed(connection: Connection, message: ClientMessage, ref: number, plugin: PluginRecord, error: unknown) {
-    if (error instanceof Refused) return connection.refuse(ref, error)
+  #failed({ connection, message, ref }: Request, plugin: PluginRecord, error: unknown) {
+    if (error instanceof Refused) {
+      connection.refuse(ref, error)
+      return
+    }
     plugin.failed(error, message.name)
-    this.#log.debug({ session: connection.id, type: message.name }, 'answered internal')
     connection.fail(ref, 'internal')
   }
 }
+
+const NONE: readonly Owned[] = []

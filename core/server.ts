@@ -70,7 +70,7 @@ export class Server {
     this.limits = withDefaults(options.limits)
     this.sessions = new Sessions(this.limits)
     this.fingerprint = fingerprint(staticKey.publicKey)
-    this.#dispatcher = new Dispatcher(this.catalogue, this.#bus, this.limits, log)
+    this.#dispatcher = new Dispatcher(this.catalogue, this.#bus, this.limits)
     const { sessions, limits, catalogue } = this
     this.#host = new PluginHost({
       bus: this.#bus,

@@ -173,7 +173,7 @@ test('each failure has its exit code and one clear line', async (t) => {
     [[], 2, /^error: say what to do/m],
     [['send', '--frm', 'x'], 2, /^error: /m],
     [['serve', '--port', '99999'], 2, /^error: --port takes a whole number from 0 to 65535$/m],
-    [['serve', '--data', './room', '--port', '0'], 1, /^error: another server uses/m],
+    [['serve', '--data', './room', '--port', '0'], 5, /^error: a server runs on/m],
     [
       ['serve', '--data', './other', '--port', room.server.split(':')[1] ?? ''],
       1,

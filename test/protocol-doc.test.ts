@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import test from 'ava'
+import { limitTable } from '../cli/limit-table.ts'
 import { protocolTables } from '../cli/protocol-tables.ts'
 import { BUILT_IN_MESSAGES } from '../client/index.ts'
 import { Catalogue, encode, FAILURES, LIMITS, Ping } from '../core/index.ts'
@@ -10,6 +11,11 @@ const document = readFileSync(new URL('../../docs/PROTOCOL.md', import.meta.url)
 
 test('the tables of docs/PROTOCOL.md are those of the definitions', (t) => {
   t.is(generatedPart(document), protocolTables([...new Catalogue(BUILT_IN_MESSAGES)]))
+})
+
+test('the limits of docs/OPERATIONS.md are those of the server', (t) => {
+  const operations = readFileSync(new URL('../../docs/OPERATIONS.md', import.meta.url), 'utf8')
+  t.is(generatedPart(operations), limitTable())
 })
 
 test('the client’s catalogue is the server’s', (t) => {

@@ -1,5 +1,5 @@
-import { readConfig, SERVE_OPTIONS } from '../config.ts'
-import { defineCommand, defineGroup, wholeNumber } from '../shared.ts'
+import { SERVE_OPTIONS } from '../serve-options.ts'
+import { defineCommand, defineGroup } from '../shared.ts'
 
 const show = defineCommand({
   command: 'show',
@@ -8,15 +8,10 @@ const show = defineCommand({
   builder: (args) =>
     args.options({
       ...SERVE_OPTIONS,
-      port: {
-        type: 'string',
-        describe: 'port to listen on',
-        coerce: wholeNumber('port', 0, 65_535),
-        group: 'Settings',
-      },
       origin: { type: 'boolean', describe: 'where each value came from' },
     }),
   async run(args, { output }) {
+    const { readConfig } = await import('../config.ts')
     const { config, origin } = await readConfig(args)
     if (output.isJson && !args.origin) return output.item(config, [])
     const rows = Object.entries(config).map(([setting, value]) => ({

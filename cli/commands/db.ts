@@ -1,6 +1,7 @@
-import { readConfig, SERVE_OPTIONS, type ServeFlags } from '../config.ts'
 import { CliError } from '../exit.ts'
-import { isRunning } from '../sessions.ts'
+import { roomPaths } from '../paths.ts'
+import { SERVE_OPTIONS, type ServeFlags } from '../serve-options.ts'
+import { refuseWhileRunning, requireDatabase } from '../sessions.ts'
 import { defineCommand, defineGroup, type Shared } from '../shared.ts'
 
 const OPTIONS = { config: SERVE_OPTIONS.config, data: SERVE_OPTIONS.data, plugin: SERVE_OPTIONS.plugin } as const
@@ -8,40 +9,37 @@ const OPTIONS = { config: SERVE_OPTIONS.config, data: SERVE_OPTIONS.data, plugin
 type Database = Awaited<ReturnType<typeof import('../../db/open.ts').openDatabase>>
 type Migrations = import('../../db/migrate.ts').Migrations
 
-/** Opens the database of a data folder, with the migrations of the plugins it is used with. */
+interface Opened {
+  readonly db: Database
+  readonly migrations: Migrations
+  readonly file: string
+}
+
+/**
+ * Opens the database of a data folder, with the migrations of the plugins it is used with.
+ * @param exclusive refuse while a server runs on it: it must not lose its tables under way
+ */
 async function withDatabase<T>(
   flags: ServeFlags,
-  act: (db: Database, migrations: Migrations, file: string) => Promise<T>,
+  shared: Shared,
+  { exclusive }: { exclusive: boolean },
+  act: (opened: Opened) => Promise<T>,
 ): Promise<T> {
-  const { config } = await readConfig(flags)
+  const { readConfig } = await import('../config.ts')
+  const { config, pluginFolder } = await readConfig(flags)
+  if (exclusive) await refuseWhileRunning({ ...shared, data: config.data })
   const { loadPlugin } = await import('../../core/plugin-loader.ts')
   const { openDatabase } = await import('../../db/open.ts')
   const { pluginMigrations } = await import('../room.ts')
-  const { roomPaths } = await import('../paths.ts')
-  const { existsSync } = await import('node:fs')
+  requireDatabase(config.data)
   const file = roomPaths(config.data).database
-  if (!existsSync(file))
-    throw new CliError(
-      'failed',
-      `there is no database in ${config.data}`,
-      '`chatctl serve` makes one; or name the folder with --data',
-    )
-  const plugins = await Promise.all(config.plugins.map((specifier) => loadPlugin(specifier, process.cwd())))
+  const plugins = await Promise.all(config.plugins.map((specifier) => loadPlugin(specifier, pluginFolder)))
   const db = await openDatabase(file)
   try {
-    return await act(db, pluginMigrations(plugins), file)
+    return await act({ db, migrations: pluginMigrations(plugins), file })
   } finally {
     await db.destroy()
   }
-}
-
-async function refuseWhileRunning(shared: Shared) {
-  if (await isRunning(shared))
-    throw new CliError(
-      'refused',
-      `a server runs on ${shared.data}`,
-      'stop it first: it must not lose its tables under way',
-    )
 }
 
 const status = defineCommand({
@@ -49,11 +47,11 @@ const status = defineCommand({
   describe: 'Show which migrations have run and which have not',
   examples: [['$0 db status --data ./room -o json', '']],
   builder: (args) => args.options(OPTIONS),
-  async run(flags, { output }) {
+  async run(flags, shared) {
     const { migrationState } = await import('../../db/migrate.ts')
-    await withDatabase(flags, async (db, plugins, file) => {
-      const state = await migrationState(db, plugins)
-      await output.item({ database: file, upToDate: state.pending.length === 0, ...state }, [
+    await withDatabase(flags, shared, { exclusive: false }, async ({ db, migrations, file }) => {
+      const state = await migrationState(db, migrations)
+      await shared.output.item({ database: file, upToDate: state.pending.length === 0, ...state }, [
         { title: 'database', value: ({ database }) => database },
         {
           title: 'state',
@@ -73,9 +71,8 @@ const migrate = defineCommand({
   examples: [['$0 db migrate --data ./room', 'while no server runs on it']],
   builder: (args) => args.options(OPTIONS),
   async run(flags, shared) {
-    await refuseWhileRunning(shared)
     const { migrate: run } = await import('../../db/migrate.ts')
-    const ran = await withDatabase(flags, (db, plugins) => run(db, plugins))
+    const ran = await withDatabase(flags, shared, { exclusive: true }, ({ db, migrations }) => run(db, migrations))
     await shared.output.item({ migrated: ran }, [
       { title: 'migrated', value: ({ migrated }) => migrated.join(', ') || 'nothing to do' },
     ])
@@ -88,10 +85,11 @@ const rollback = defineCommand({
   examples: [['$0 db rollback --data ./room --yes', '']],
   builder: (args) => args.options({ ...OPTIONS, yes: { type: 'boolean', describe: 'do it without asking' } }),
   async run({ yes, ...flags }, shared) {
-    await refuseWhileRunning(shared)
-    await confirm(yes, 'Undo the last batch of migrations?')
     const { rollback: run } = await import('../../db/migrate.ts')
-    const undone = await withDatabase(flags, (db, plugins) => run(db, plugins))
+    const undone = await withDatabase(flags, shared, { exclusive: true }, async ({ db, migrations }) => {
+      await confirm(yes, 'Undo the last batch of migrations?')
+      return run(db, migrations)
+    })
     await shared.output.item({ undone }, [
       { title: 'undone', value: ({ undone }) => undone.join(', ') || 'nothing to undo' },
     ])
@@ -104,9 +102,8 @@ const drop = defineCommand({
   examples: [['$0 db drop --data ./room --yes', '']],
   builder: (args) => args.options({ ...OPTIONS, yes: { type: 'boolean', describe: 'do it without asking' } }),
   async run({ yes, ...flags }, shared) {
-    await refuseWhileRunning(shared)
     const { rm } = await import('node:fs/promises')
-    const file = await withDatabase(flags, async (_db, _plugins, path) => path)
+    const file = await withDatabase(flags, shared, { exclusive: true }, async (opened) => opened.file)
     await confirm(yes, `Delete ${file} with all accounts and messages?`)
     for (const part of [file, `${file}-wal`, `${file}-shm`]) await rm(part, { force: true })
     await shared.output.item({ dropped: file }, [{ title: 'deleted', value: ({ dropped }) => dropped }])

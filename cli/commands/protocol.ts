@@ -14,15 +14,10 @@ export const protocol = defineCommand({
     args.positional('type', { type: 'string', describe: 'name or number of one type' }).options({
       live: { type: 'boolean', describe: 'ask the running server of --data' },
       data: OPTIONS.data,
-      markdown: { type: 'boolean', describe: 'the tables of docs/PROTOCOL.md' },
     }),
-  async run({ type, live, markdown }, shared) {
+  async run({ type, live }, shared) {
     const { toEntry } = await import('../../core/wire/index.ts')
     const messages = [...(await catalogue(live ?? false, shared))]
-    if (markdown) {
-      const { protocolTables } = await import('../protocol-tables.ts')
-      return shared.output.write(`${protocolTables(messages)}\n`)
-    }
     if (type !== undefined) {
       const found = messages.find((message) => message.name === type || String(message.type) === type)
       if (found === undefined) throw new CliError('usage', `there is no message "${type}"`, 'see `chatctl protocol`')

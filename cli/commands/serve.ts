@@ -1,8 +1,8 @@
-import { dirname, resolve } from 'node:path'
 import type { Server } from '../../core/index.ts'
-import { readConfig, SERVE_OPTIONS } from '../config.ts'
 import { EXIT, type ExitName } from '../exit.ts'
-import { defineCommand, type Shared, wholeNumber } from '../shared.ts'
+import { SERVE_OPTIONS } from '../serve-options.ts'
+import { refuseWhileRunning } from '../sessions.ts'
+import { defineCommand, type Shared } from '../shared.ts'
 
 export const serve = defineCommand({
   command: 'serve',
@@ -13,18 +13,11 @@ export const serve = defineCommand({
     ['$0 serve --plugin ./polls.ts', 'with a plugin of your own'],
     ['$0 serve --config chatctl.yaml', 'settings from a file'],
   ],
-  builder: (args) =>
-    args.options({
-      ...SERVE_OPTIONS,
-      port: {
-        type: 'string',
-        describe: 'port to listen on, 0 for a free one; default 7300',
-        coerce: wholeNumber('port', 0, 65_535),
-        group: 'Settings',
-      },
-    }),
+  builder: (args) => args.options(SERVE_OPTIONS),
   async run(flags, shared): Promise<ExitName> {
-    const { config, origin, limits } = await readConfig(flags)
+    const { readConfig } = await import('../config.ts')
+    const { config, pluginFolder, limits } = await readConfig(flags)
+    await refuseWhileRunning({ ...shared, data: config.data })
     const { loadPlugin } = await import('../../core/plugin-loader.ts')
     const { openLog } = await import('../logger.ts')
     const { openRoom } = await import('../room.ts')
@@ -35,8 +28,7 @@ export const serve = defineCommand({
     process.on('unhandledRejection', (error) => log.error({ err: error }, 'a promise was rejected and nobody cared'))
     try {
       const { data } = config
-      const folder = origin.plugins.startsWith('flag') ? process.cwd() : dirname(resolve(origin.plugins))
-      const plugins = await Promise.all(config.plugins.map((specifier) => loadPlugin(specifier, folder)))
+      const plugins = await Promise.all(config.plugins.map((specifier) => loadPlugin(specifier, pluginFolder)))
       const { migrate, without, options: pluginOptions } = config
       const room = await openRoom({ data, plugins, without, pluginOptions, limits, log, migrate })
       try {

@@ -76,8 +76,10 @@ const create = defineCommand({
       repeat: true,
     })
     const verifier = await makeVerifier(password)
-    const created = await asOperatorAnyhow(shared, (client) =>
-      client.request(CreateUser, { user: name, nickname, role, ...verifier }),
+    const created = await asOperatorAnyhow(
+      shared,
+      (client) => client.request(CreateUser, { user: name, nickname, role, ...verifier }),
+      { make: true },
     )
     await shared.output.item({ ...created, role }, [{ title: 'created', value: ({ user }) => user }], user)
   },

@@ -1,0 +1,43 @@
+import { wholeNumber } from './shared.ts'
+
+export interface ServeFlags {
+  config?: string | undefined
+  host?: string | undefined
+  port?: number | undefined
+  data?: string | undefined
+  plugin?: string[] | undefined
+  without?: string[] | undefined
+  limits?: string | undefined
+  migrate?: boolean | undefined
+  'log-level'?: string | undefined
+  'log-format'?: string | undefined
+}
+
+/** Flags of `serve` and of everything that has to know its settings. */
+export const SERVE_OPTIONS = {
+  config: {
+    type: 'string',
+    describe: 'config file (.json, .yaml, .toml, .js, .ts); default chatctl.config.* here',
+    group: 'Settings',
+  },
+  host: { type: 'string', describe: 'address to listen on; default 127.0.0.1', group: 'Settings' },
+  port: {
+    type: 'string',
+    describe: 'port to listen on, 0 for a free one; default 7300',
+    coerce: wholeNumber('port', 0, 65_535),
+    group: 'Settings',
+  },
+  data: { type: 'string', describe: 'folder of the database and keys', group: 'Settings' },
+  plugin: {
+    type: 'string',
+    array: true,
+    nargs: 1,
+    describe: 'a plugin to load: ./file.ts, ./file.js or a package',
+    group: 'Settings',
+  },
+  without: { type: 'string', array: true, nargs: 1, describe: 'a built-in plugin to leave out', group: 'Settings' },
+  limits: { type: 'string', describe: 'off lifts the rates per user and address, on loopback only', group: 'Settings' },
+  migrate: { type: 'boolean', describe: 'bring an older database up to date', group: 'Settings' },
+  'log-level': { type: 'string', describe: 'trace, debug, info, warn, error or silent', group: 'Settings' },
+  'log-format': { type: 'string', describe: 'json, pretty, or auto: pretty on a terminal', group: 'Settings' },
+} as const
