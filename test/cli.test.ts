@@ -1,9 +1,11 @@
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, readFile, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { openShell, type Ran, type Shell } from './support/cli.ts'
+import { tempFolder } from './support/room.ts'
 
 const json = ({ stdout }: Ran) => JSON.parse(stdout)
 const lines = ({ stdout }: Ran) => stdout.split('\n').filter((line) => line !== '')
@@ -458,6 +460,38 @@ test('a plugin of one’s own: loaded with --plugin, reached with inject, seen b
     { type: 1000, allow: 'user', reply: 'poll_created' },
   )
   t.is((await shell.run(['inject', '--context', 'alice', 'create_poll', 'question='])).code, 2)
+})
+
+test('the echo bot of the README answers', async (t) => {
+  const { shell, room } = await aliceAndBob(t)
+  await writeFile(join(shell.folder, 'echo.pw'), 'echo password')
+  await works(t, shell, ['users', 'create', 'echo', '--data', './room', '--role', 'bot', '--password-file', 'echo.pw'])
+  const bot = spawn(
+    process.execPath,
+    [new URL('../examples/echo-bot.js', import.meta.url).pathname, room.server, 'echo'],
+    {
+      env: { ...process.env, ECHO_PASSWORD: 'echo password' },
+    },
+  )
+  t.teardown(() => bot.kill())
+  await works(t, shell, ['send', '--context', 'alice', 'echo', 'is anybody there?'])
+  const heard = await works(t, shell, ['listen', '--context', 'alice', '--count', '1', '--for', '30s', '-o', 'json'])
+  t.like(json(heard), { from: 'echo', text: 'is anybody there?' })
+})
+
+test('the plugin of docs/PLUGINS.md works as it stands there', async (t) => {
+  const document = await readFile(new URL('../../docs/PLUGINS.md', import.meta.url), 'utf8')
+  const [, source = ''] = /```ts\n([\s\S]*?)```/.exec(document) ?? []
+  const file = join(await tempFolder(t), 'counter.ts')
+  await writeFile(file, source)
+  const { shell } = await aliceAndBob(t, ['--plugin', file])
+  for (const times of [1, 2])
+    t.deepEqual(json(await works(t, shell, ['inject', 'count', 'word=hello', '-o', 'json'])), {
+      type: 'counted',
+      times,
+    })
+  const refused = await shell.run(['inject', 'count', 'word=forbidden', '-o', 'json'])
+  t.like(JSON.parse(refused.stderr).error, { exit: 5, failure: 'counter.forbidden', message: 'bob, not that one' })
 })
 
 test('doctor finds what is wrong', async (t) => {
