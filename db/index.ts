@@ -1,3 +1,4 @@
+export * from './friends.ts'
 export { MessageWriter, type Stored } from './message-writer.ts'
 export * from './messages.ts'
 export {

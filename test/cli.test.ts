@@ -393,11 +393,11 @@ test('the database: seeded, rolled back, migrated, dropped', async (t) => {
   t.is(json(await works(t, shell, ['history', 'bob', '--as', 'alice', ...data, '-o', 'json'])).length, 3)
   await room.stop()
   t.is((await shell.run(['db', 'rollback', ...data])).code, 2, 'not without --yes')
-  t.is(json(await works(t, shell, ['db', 'rollback', ...data, '--yes', '-o', 'json'])).undone.length, 2)
+  t.is(json(await works(t, shell, ['db', 'rollback', ...data, '--yes', '-o', 'json'])).undone.length, 3)
   const pending = await shell.run(['serve', ...data, '--port', '0'])
   t.is(pending.code, 1)
-  t.regex(pending.stderr, /needs 2 migration\(s\).*chatctl db migrate/)
-  t.is(json(await works(t, shell, ['db', 'migrate', ...data, '-o', 'json'])).migrated.length, 2)
+  t.regex(pending.stderr, /needs 3 migration\(s\).*chatctl db migrate/)
+  t.is(json(await works(t, shell, ['db', 'migrate', ...data, '-o', 'json'])).migrated.length, 3)
   await works(t, shell, ['db', 'drop', ...data, '--yes'])
   t.is((await shell.run(['db', 'status', ...data])).code, 1)
 })
@@ -494,6 +494,30 @@ test('the plugin of docs/PLUGINS.md works as it stands there', async (t) => {
   t.like(JSON.parse(refused.stderr).error, { exit: 5, failure: 'counter.forbidden', message: 'bob, not that one' })
 })
 
+test('friends from the shell: asked, accepted, listed, removed', async (t) => {
+  const { shell } = await aliceAndBob(t)
+  const friends = (...args: string[]) => works(t, shell, ['friends', ...args])
+  t.like(json(await friends('add', 'bob', '--context', 'alice', '--note', 'hello', '-o', 'json')), {
+    user: 'bob',
+    done: 'asked',
+  })
+  t.like(json(await friends('requests', '--context', 'bob', '-o', 'json')), {
+    0: { user: 'alice', incoming: true, note: 'hello' },
+  })
+  t.is((await shell.run(['friends', 'add', 'bob', '--context', 'alice'])).code, 5)
+  await friends('accept', 'alice', '--context', 'bob')
+  t.like(json(await friends('list', '--as', 'alice', '--data', './room', '-o', 'json')), {
+    0: { user: 'bob', online: false },
+  })
+  await friends('remove', 'bob', '--context', 'alice')
+  await friends('block', 'bob', '--context', 'alice')
+  t.deepEqual(json(await friends('blocked', '--context', 'alice', '-o', 'json')), [{ user: 'bob', id: 2 }])
+  const refused = await shell.run(['send', '--context', 'bob', 'alice', 'hi'])
+  t.is(refused.code, 5)
+  t.regex(refused.stderr, /^error: this user takes nothing from you$/m)
+  await friends('unblock', 'bob', '--context', 'alice')
+})
+
 test('doctor finds what is wrong', async (t) => {
   const { shell } = await aliceAndBob(t)
   const findings = async () =>
@@ -528,6 +552,10 @@ test('every command explains itself with an example', async (t) => {
     ].map((name) => [name]),
     ...['list', 'use', 'show', 'remove', 'forget'].map((name) => ['context', name]),
     ...['list', 'create', 'disable', 'enable', 'passwd'].map((name) => ['users', name]),
+    ...['list', 'requests', 'add', 'accept', 'refuse', 'remove', 'block', 'unblock', 'blocked'].map((name) => [
+      'friends',
+      name,
+    ]),
     ...['status', 'migrate', 'rollback', 'seed', 'drop'].map((name) => ['db', name]),
     ['config', 'show'],
   ]

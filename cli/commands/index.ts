@@ -3,6 +3,7 @@ import { config } from './config.ts'
 import { context } from './context.ts'
 import { db } from './db.ts'
 import { doctor } from './doctor.ts'
+import { friends } from './friends.ts'
 import { history, inbox } from './inbox.ts'
 import { inject } from './inject.ts'
 import { listen } from './listen.ts'
@@ -27,6 +28,7 @@ export const COMMANDS: CommandModule<any, any>[] = [
   listen,
   inbox,
   history,
+  friends,
   inject,
   protocol,
   status,

@@ -153,6 +153,14 @@ export const FAILURES = {
   registration_closed: entry(32, 'this server takes no registrations'),
   no_salt: entry(33, 'ask for a salt with new_salt first'),
   user_not_exist: entry(40, 'there is no such user', UserNotExist),
+  yourself: entry(50, 'that is yourself'),
+  already_friends: entry(51, 'you are friends already'),
+  already_requested: entry(52, 'you have asked already; wait for the answer'),
+  blocked: entry(53, 'this user takes nothing from you'),
+  no_request: entry(54, 'there is no request of that user'),
+  not_friends: entry(55, 'you are not friends'),
+  too_many: entry(57, 'there are too many of these already'),
+  not_blocked: entry(56, 'you have not blocked this user'),
   client_id_reused: entry(41, 'another message was sent with this client id'),
 } as const satisfies Record<string, FailureEntry>
 

@@ -1,0 +1,128 @@
+import type { Client } from '../../client/index.ts'
+import { asUser } from '../sessions.ts'
+import { defineCommand, defineGroup, WHO } from '../shared.ts'
+
+const messages = () => import('../../plugins/friends/messages.ts')
+
+const list = defineCommand({
+  command: 'list',
+  describe: 'List friends, and who of them is here',
+  examples: [
+    ['$0 friends list', 'as the selected login'],
+    ['$0 friends list --as alice -o json', 'as the operator'],
+  ],
+  builder: (args) => args.options(WHO),
+  async run(_args, shared) {
+    const { FriendList } = await messages()
+    const { friends } = await asUser(shared, (client) => client.request(FriendList, {}))
+    const { green } = shared.output.colors
+    await shared.output.list(
+      friends.map((friend) => ({ ...friend, since: new Date(friend.since) })),
+      [
+        { title: 'user', value: ({ user }) => user },
+        { title: 'nickname', value: ({ nickname }) => nickname },
+        {
+          title: 'state',
+          value: ({ online }) => (online ? 'online' : 'offline'),
+          color: ({ online }) => (online ? green : undefined),
+        },
+        { title: 'since', value: ({ since }) => since.toISOString() },
+      ],
+      'no friends yet; ask someone with `chatctl friends add NAME`',
+    )
+  },
+})
+
+const requests = defineCommand({
+  command: 'requests',
+  describe: 'List requests that wait for an answer, yours and others’',
+  examples: [['$0 friends requests', '']],
+  builder: (args) => args.options(WHO),
+  async run(_args, shared) {
+    const { QueryFriendRequests } = await messages()
+    const { requests } = await asUser(shared, (client) => client.request(QueryFriendRequests, {}))
+    await shared.output.list(
+      requests.map((request) => ({ ...request, sentAt: new Date(request.sentAt) })),
+      [
+        { title: '', value: ({ incoming }) => (incoming ? 'from' : 'to') },
+        { title: 'user', value: ({ user }) => user },
+        { title: 'nickname', value: ({ nickname }) => nickname },
+        { title: 'note', value: ({ note }) => note },
+        { title: 'sent', value: ({ sentAt }) => sentAt.toISOString() },
+      ],
+      'no requests wait',
+    )
+  },
+})
+
+const blocked = defineCommand({
+  command: 'blocked',
+  describe: 'List the users you have blocked',
+  examples: [['$0 friends blocked', '']],
+  builder: (args) => args.options(WHO),
+  async run(_args, shared) {
+    const { QueryBlockedUsers } = await messages()
+    const { users } = await asUser(shared, (client) => client.request(QueryBlockedUsers, {}))
+    await shared.output.list(users, [{ title: 'user', value: ({ user }) => user }], 'nobody is blocked')
+  },
+})
+
+/** A command that does one thing to one other user. */
+const verb = (name: string, about: string, done: string, act: (client: Client, user: string) => Promise<unknown>) =>
+  defineCommand({
+    command: `${name} <name>`,
+    describe: about,
+    examples: [[`$0 friends ${name} bob`, '']],
+    builder: (args) =>
+      args.positional('name', { type: 'string', demandOption: true, describe: 'name of the other user' }).options(WHO),
+    async run({ name: user }, shared) {
+      await asUser(shared, (client) => act(client, user))
+      await shared.output.item({ user, done }, [{ title: done, value: (record) => record.user }])
+    },
+  })
+
+const add = defineCommand({
+  command: 'add <name>',
+  describe: 'Ask a user to be a friend; a yes if that one has asked already',
+  examples: [['$0 friends add bob --note "it is me"', '']],
+  builder: (args) =>
+    args
+      .positional('name', { type: 'string', demandOption: true, describe: 'name of the other user' })
+      .options({ ...WHO, note: { type: 'string', describe: 'a word to go with it' } }),
+  async run({ name: user, note = '' }, shared) {
+    const { AddFriend, FriendList } = await messages()
+    const areFriends = await asUser(shared, async (client) => {
+      await client.request(AddFriend, { user, note })
+      return (await client.request(FriendList, {})).friends.some((friend) => friend.user === user.toLowerCase())
+    })
+    const done = areFriends ? 'friends' : 'asked'
+    await shared.output.item({ user, done }, [{ title: done, value: (record) => record.user }])
+  },
+})
+
+export const friends = defineGroup('friends', 'Friends, requests and blocks', [
+  list,
+  requests,
+  add,
+  verb('accept', 'Say yes to a request', 'accepted', async (client, user) => {
+    const { ConfirmFriendRequest } = await messages()
+    return client.request(ConfirmFriendRequest, { user, accept: true })
+  }),
+  verb('refuse', 'Say no to a request', 'refused', async (client, user) => {
+    const { ConfirmFriendRequest } = await messages()
+    return client.request(ConfirmFriendRequest, { user, accept: false })
+  }),
+  verb('remove', 'End a friendship, for both; what was said stays', 'removed', async (client, user) => {
+    const { DeleteFriend } = await messages()
+    return client.request(DeleteFriend, { user })
+  }),
+  verb('block', 'Take nothing more from a user', 'blocked', async (client, user) => {
+    const { BlockUser } = await messages()
+    return client.request(BlockUser, { user })
+  }),
+  verb('unblock', 'Take messages of a blocked user again', 'unblocked', async (client, user) => {
+    const { UnblockUser } = await messages()
+    return client.request(UnblockUser, { user })
+  }),
+  blocked,
+])

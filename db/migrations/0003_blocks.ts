@@ -1,0 +1,15 @@
+import type { Knex } from 'knex'
+
+/** Who takes nothing from whom. Friend requests stay what the original made them: `chatmsg` rows of msg_type 3. */
+export async function up(db: Knex) {
+  await db.schema.createTable('userblock', (table) => {
+    table.increments('id')
+    table.integer('user_id').notNullable()
+    table.integer('blocked_id').notNullable()
+    table.bigInteger('add_time').notNullable()
+    table.boolean('isActive').notNullable().defaultTo(true)
+    table.unique(['user_id', 'blocked_id'], { indexName: 'userblock_pair' })
+  })
+}
+
+export const down = (db: Knex) => db.schema.dropTable('userblock')

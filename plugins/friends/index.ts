@@ -1,0 +1,225 @@
+import { z } from 'zod'
+import {
+  definePlugin,
+  type InputOf,
+  isLine,
+  Refused,
+  type ServerMessage,
+  SessionEnded,
+  SessionStarted,
+  type User,
+  type UserSession,
+} from '../../core/index.ts'
+import {
+  befriend,
+  block,
+  blockedBy,
+  closeRequests,
+  countRequestsOf,
+  findRequest,
+  friendsOf,
+  insertRequest,
+  requestsOf,
+  unblock,
+  unfriend,
+} from '../../db/index.ts'
+import { type Account, accounts } from '../accounts/index.ts'
+import { privateMessages } from '../messages/index.ts'
+import { Receive, SendMessage } from '../messages/messages.ts'
+import { type Circle, Circles } from './circles.ts'
+import * as messages from './messages.ts'
+
+const {
+  AddFriend,
+  AddFriendRequest,
+  AddFriendResult,
+  BlockUser,
+  ConfirmFriendRequest,
+  DeleteFriend,
+  FriendDeleted,
+  FriendList,
+  FriendOnOffLine,
+  QueryBlockedUsers,
+  QueryFriendRequests,
+  UnblockUser,
+} = messages
+
+/** Requests told at once; who has more answers these first. */
+const MAX_REQUESTS = 1000
+
+/** Friendships, requests for them, blocks, and who of one's friends is here. */
+export const friends = definePlugin({
+  name: 'friends',
+  messages,
+  needs: { accounts, privateMessages },
+  options: z.strictObject({
+    /** Whose private messages a user gets. Bots and operators may write to anyone in any case. */
+    messagesFrom: z.enum(['anyone', 'friends']).default('anyone'),
+  }),
+  setup(app, { options, needs, db }) {
+    const circles = new Circles(async (userId) => ({
+      friends: new Map((await friendsOf(db, userId)).map((row) => [row.friend_id, row.add_time])),
+      blocked: new Set(await blockedBy(db, userId)),
+    }))
+
+    const known = async (name: string): Promise<Account> => {
+      const account = await needs.accounts.find(name)
+      if (account?.active) return account
+      throw new Refused('user_not_exist', `there is no user "${name}"`)
+    }
+
+    const tell = <M extends ServerMessage>(userId: number, message: M, values: InputOf<M>) => {
+      for (const session of app.sessions.of(userId)) session.send(message, values)
+    }
+
+    const isOnline = (userId: number) => app.sessions.of(userId).size > 0
+
+    const refuseTooMany = ({ friends }: Circle) => {
+      if (friends.size >= app.limits.friends) throw new Refused('too_many', 'you have too many friends already')
+    }
+
+    /** Both became friends: each hears of the other. */
+    const joined = (one: User, other: User) => {
+      circles.forget(one.id, other.id)
+      tell(one.id, AddFriendResult, { user: other.name, nickname: other.nickname, accepted: true })
+      tell(other.id, AddFriendResult, { user: one.name, nickname: one.nickname, accepted: true })
+    }
+
+    app.handle(AddFriend, async ({ user }, { user: name, note }) => {
+      const other = await known(name)
+      if (other.id === user.id) throw new Refused('yourself')
+      const [mine, theirs] = await Promise.all([circles.of(user.id), circles.of(other.id)])
+      if (mine.friends.has(other.id)) throw new Refused('already_friends')
+      if (theirs.blocked.has(user.id)) throw new Refused('blocked')
+      if (mine.blocked.has(other.id)) throw new Refused('blocked', 'you have blocked this user; unblock first')
+      if (await findRequest(db, user.id, other.id)) throw new Refused('already_requested')
+      refuseTooMany(mine)
+      if (await findRequest(db, other.id, user.id)) {
+        await befriend(db, user.id, other.id, Date.now())
+        joined(user, other)
+        return
+      }
+      if ((await countRequestsOf(db, user.id)) >= app.limits.friendRequests) throw new Refused('too_many')
+      const sentAt = Date.now()
+      await insertRequest(db, user.id, other.id, note, sentAt)
+      tell(other.id, AddFriendRequest, { user: user.name, nickname: user.nickname, note, sentAt })
+    })
+
+    app.handle(ConfirmFriendRequest, async ({ user }, { user: name, accept }) => {
+      const other = await known(name)
+      if ((await findRequest(db, other.id, user.id)) === undefined) throw new Refused('no_request')
+      if (accept) {
+        refuseTooMany(await circles.of(user.id))
+        await befriend(db, user.id, other.id, Date.now())
+        joined(user, other)
+        return
+      }
+      await closeRequests(db, user.id, other.id)
+      tell(other.id, AddFriendResult, { user: user.name, nickname: user.nickname, accepted: false })
+      tell(user.id, AddFriendResult, { user: other.name, nickname: other.nickname, accepted: false })
+    })
+
+    app.handle(DeleteFriend, async ({ user }, { user: name }) => {
+      // A disabled friend can still be deleted.
+      const other = await needs.accounts.find(name)
+      if (other === undefined) throw new Refused('user_not_exist', `there is no user "${name}"`)
+      if (!(await circles.of(user.id)).friends.has(other.id)) throw new Refused('not_friends')
+      await unfriend(db, user.id, other.id)
+      parted(user, other)
+    })
+
+    const parted = (one: User, other: User) => {
+      circles.forget(one.id, other.id)
+      tell(one.id, FriendDeleted, { user: other.name })
+      tell(other.id, FriendDeleted, { user: one.name })
+    }
+
+    app.handle(BlockUser, async ({ user }, { user: name }) => {
+      const other = await known(name)
+      if (other.id === user.id) throw new Refused('yourself')
+      const { friends } = await circles.of(user.id)
+      await block(db, user.id, other.id, Date.now())
+      circles.forget(user.id, other.id)
+      // Who was no friend learns nothing of it.
+      if (friends.has(other.id)) parted(user, other)
+    })
+
+    app.handle(UnblockUser, async ({ user }, { user: name }) => {
+      const other = await needs.accounts.find(name)
+      if (other === undefined) throw new Refused('user_not_exist', `there is no user "${name}"`)
+      if (!(await unblock(db, user.id, other.id))) throw new Refused('not_blocked')
+      circles.forget(user.id)
+    })
+
+    app.handle(FriendList, async ({ user }) => {
+      const { friends } = await circles.of(user.id)
+      const byId = await needs.accounts.byIds(friends.keys())
+      const list = [...byId.values()].map(({ id, name, nickname }) => ({
+        user: name,
+        nickname,
+        online: isOnline(id),
+        since: friends.get(id) ?? 0,
+      }))
+      return { friends: list.sort((a, b) => (a.user < b.user ? -1 : 1)) }
+    })
+
+    const requestsFor = async (user: User) => {
+      const rows = await requestsOf(db, user.id, MAX_REQUESTS)
+      const byId = await needs.accounts.byIds(rows.flatMap((row) => [row.user_id, row.target_id]))
+      return rows.flatMap((row) => {
+        const incoming = row.target_id === user.id
+        const other = byId.get(incoming ? row.user_id : row.target_id)
+        // An adopted database may hold any text here.
+        const note = isLine(row.msg) ? row.msg : ''
+        return other ? [{ user: other.name, nickname: other.nickname, incoming, note, sentAt: row.send_time }] : []
+      })
+    }
+
+    app.handle(QueryFriendRequests, async ({ user }) => ({ requests: await requestsFor(user) }))
+
+    app.handle(QueryBlockedUsers, async ({ user }) => {
+      const { blocked } = await circles.of(user.id)
+      const byId = await needs.accounts.byIds(blocked)
+      return { users: [...byId.values()].map(({ id, name }) => ({ id, user: name })) }
+    })
+
+    // Requests that came while the user was away.
+    app.on(Receive, async (session) => {
+      for (const { incoming, ...request } of await requestsFor(session.user))
+        if (incoming) session.send(AddFriendRequest, request)
+    })
+
+    const mayWrite = (sender: User, recipientId: number, { friends, blocked }: Circle) => {
+      if (blocked.has(sender.id)) throw new Refused('blocked')
+      const mustBeFriend = options.messagesFrom === 'friends' && sender.role === 'user' && sender.id !== recipientId
+      if (mustBeFriend && !friends.has(sender.id))
+        throw new Refused('not_friends', 'only friends may write to this user')
+    }
+
+    app.before(SendMessage, ({ user, isOperator }, { to }) => {
+      if (isOperator) return
+      const recipient = needs.accounts.find(to)
+      // The handler says what is wrong with a recipient that there is not.
+      const check = (account: Account | undefined) => {
+        if (account === undefined) return
+        const circle = circles.of(account.id)
+        return circle instanceof Promise
+          ? circle.then((loaded) => mayWrite(user, account.id, loaded))
+          : mayWrite(user, account.id, circle)
+      }
+      return recipient instanceof Promise ? recipient.then(check) : check(recipient)
+    })
+
+    const tellFriends = async ({ user }: UserSession, online: boolean) => {
+      for (const id of (await circles.of(user.id)).friends.keys())
+        tell(id, FriendOnOffLine, { user: user.name, online })
+    }
+    app.on(SessionStarted, (session) => app.sessions.of(session.user.id).size === 1 && tellFriends(session, true))
+    app.on(SessionEnded, (session) => !isOnline(session.user.id) && tellFriends(session, false))
+
+    return {
+      /** Whom a user knows; at once when it is in memory. */
+      circleOf: (userId: number) => circles.of(userId),
+    }
+  },
+})
