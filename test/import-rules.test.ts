@@ -22,7 +22,7 @@ const inFolder = (folder: string) => (path: string) => path.startsWith(`${folder
 /** Plugins that a plugin declares to need. */
 function needsOf(plugin: string): string[] {
   const source = readFileSync(join(ROOT, 'plugins', plugin, 'index.ts'), 'utf8')
-  return (/needs: \{([^}]*)\}/.exec(source)?.[1] ?? '').split(',').map((name) => name.trim())
+  return (/needs: \{([^}]*)\}/.exec(source)?.[1] ?? '').split(',').map((need) => need.split(':')[0]?.trim() ?? '')
 }
 
 /** Which imports a file may have; the first rule that fits it counts. */

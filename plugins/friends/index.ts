@@ -51,7 +51,7 @@ const MAX_REQUESTS = 1000
 export const friends = definePlugin({
   name: 'friends',
   messages,
-  needs: { accounts, privateMessages },
+  needs: { accounts, messages: privateMessages },
   options: z.strictObject({
     /** Whose private messages a user gets. Bots and operators may write to anyone in any case. */
     messagesFrom: z.enum(['anyone', 'friends']).default('anyone'),
