@@ -1,4 +1,4 @@
-import { line, optional, text, uint16, uint32 } from './field.ts'
+import { line, MAX_TEXT, optional, text, uint16, uint32 } from './field.ts'
 import { clientMessage, serverMessage } from './message.ts'
 
 /** The messages of the protocol itself: every server has them, whatever plugins it runs. */
@@ -66,17 +66,14 @@ export const Closing = serverMessage({
   fields: failure,
 })
 
-/** Most bytes of a JSON document in one message. */
-const DOCUMENT = 200_000
-
 export const Protocol = serverMessage({
   type: 193,
   name: 'protocol',
   about: 'All message types of this server, those of its plugins included, and its limits.',
   fields: {
-    json: text('array of definitions, as `chatctl protocol -o json` prints it', { max: DOCUMENT }),
+    json: text('array of definitions, as `chatctl protocol -o json` prints it', { max: MAX_TEXT }),
     limits: optional(
-      text('object of the limits in force, by their names in the configuration', { max: DOCUMENT }),
+      text('object of the limits in force, by their names in the configuration', { max: MAX_TEXT }),
       '{}',
     ),
   },
@@ -93,7 +90,7 @@ export const Status = serverMessage({
   type: 194,
   name: 'status',
   about: 'How the server does.',
-  fields: { json: text('object: uptime, connections, users, plugins and what plugins report', { max: DOCUMENT }) },
+  fields: { json: text('object: uptime, connections, users, plugins and what plugins report', { max: MAX_TEXT }) },
 })
 export const QueryStatus = clientMessage({
   type: 92,

@@ -117,6 +117,9 @@ const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\
 /** True for text that a `line` field takes. */
 export const isLine = (value: string) => !UNPRINTABLE.test(value)
 
+/** Longest text in a message, in bytes; a server's own limit (`limits.text`) is lower. */
+export const MAX_TEXT = 200_000
+
 /** A user's name: 32 ASCII characters for new accounts, but adopted databases hold longer ones. */
 export const userName = (about: string) => line(about, { min: 1, max: 255 })
 

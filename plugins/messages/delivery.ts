@@ -5,7 +5,8 @@ export type WireMessage = ValuesOf<typeof OnNewMessage>['messages'][number]
 
 /** A message with what delivery needs to know of it. */
 export interface Deliverable {
-  readonly senderId: number
+  /** What is acknowledged together: one sender's messages, or a group's. */
+  readonly conversation: string
   readonly message: WireMessage
 }
 
@@ -13,8 +14,8 @@ export interface DeliveryOptions {
   readonly load: LoadUnread
   /** Messages out without an acknowledgement, at most. */
   readonly window: number
-  /** Only messages of this user; of everyone if undefined. */
-  readonly senderId: number | undefined
+  /** Only this conversation; all if undefined. */
+  readonly only: string | undefined
   readonly onError: (error: unknown) => void
 }
 
@@ -33,10 +34,10 @@ export class Delivery {
   readonly #session: UserSession
   readonly #load: LoadUnread
   readonly #window: number
-  readonly #senderId: number | undefined
+  readonly #only: string | undefined
   readonly #onError: (error: unknown) => void
-  /** Pushed and not acknowledged, by sender; ids ascending. */
-  readonly #unacknowledged = new Map<number, number[]>()
+  /** Pushed and not acknowledged, by conversation; ids ascending. */
+  readonly #unacknowledged = new Map<string, number[]>()
   #inFlight = 0
   #pushedUpTo = 0
   /** True while there may be messages in the database that were not pushed. */
@@ -46,17 +47,17 @@ export class Delivery {
   /** Something was stored, or room was made, while catching up. */
   #again = false
 
-  constructor(session: UserSession, { load, window, senderId, onError }: DeliveryOptions) {
+  constructor(session: UserSession, { load, window, only, onError }: DeliveryOptions) {
     this.#session = session
     this.#load = load
     this.#window = window
-    this.#senderId = senderId
+    this.#only = only
     this.#onError = onError
   }
 
   /** A message has just been stored. `bytes`: the push, encoded once for all sessions. */
   stored(deliverable: Deliverable, bytes: Buffer) {
-    if (this.#senderId !== undefined && deliverable.senderId !== this.#senderId) return
+    if (this.#only !== undefined && deliverable.conversation !== this.#only) return
     if (this.#behind || this.#room() === 0) {
       this.#behind = true
       this.#again = true
@@ -66,14 +67,14 @@ export class Delivery {
     }
   }
 
-  /** Messages of a sender up to an id were acknowledged, on whichever session of the user. */
-  acknowledged(senderId: number, upTo: number) {
-    const ids = this.#unacknowledged.get(senderId)
+  /** A conversation was acknowledged up to an id, on whichever session of the user. */
+  acknowledged(conversation: string, upTo: number) {
+    const ids = this.#unacknowledged.get(conversation)
     if (ids === undefined) return
     const left = ids.filter((id) => id > upTo)
     this.#inFlight -= ids.length - left.length
-    if (left.length > 0) this.#unacknowledged.set(senderId, left)
-    else this.#unacknowledged.delete(senderId)
+    if (left.length > 0) this.#unacknowledged.set(conversation, left)
+    else this.#unacknowledged.delete(conversation)
     this.catchUp()
   }
 
@@ -88,23 +89,24 @@ export class Delivery {
     this.#again = true
     if (this.#catchingUp) return
     this.#catchingUp = true
-    this.#fill()
-      .catch(this.#onError)
-      .finally(() => {
-        this.#catchingUp = false
-      })
+    this.#fill().catch(this.#onError)
   }
 
   async #fill() {
-    while (this.#again && this.#session.open && !this.#stopped) {
-      this.#again = false
-      const room = this.#room()
-      if (room === 0) return
-      const { found, more } = await this.#load(this.#pushedUpTo, room)
-      if (found.length > 0 && !this.#stopped) this.#push(found)
-      // All is pushed when there is no more, unless something was stored meanwhile.
-      if (more) this.#again = true
-      else if (!this.#again) this.#behind = false
+    try {
+      while (this.#again && this.#session.open && !this.#stopped) {
+        this.#again = false
+        const room = this.#room()
+        if (room === 0) return
+        const { found, more } = await this.#load(this.#pushedUpTo, room)
+        if (found.length > 0 && !this.#stopped) this.#push(found)
+        // All is pushed when there is no more, unless something was stored meanwhile.
+        if (more) this.#again = true
+        else if (!this.#again) this.#behind = false
+      }
+    } finally {
+      // In the same turn as the last look at `again`: a wake-up after this one starts anew.
+      this.#catchingUp = false
     }
   }
 
@@ -113,11 +115,11 @@ export class Delivery {
     for (const deliverable of found) this.#pushed(deliverable)
   }
 
-  #pushed({ senderId, message: { id } }: Deliverable) {
+  #pushed({ conversation, message: { id } }: Deliverable) {
     this.#pushedUpTo = Math.max(this.#pushedUpTo, id)
     this.#inFlight++
-    const ids = this.#unacknowledged.get(senderId)
-    if (ids === undefined) this.#unacknowledged.set(senderId, [id])
+    const ids = this.#unacknowledged.get(conversation)
+    if (ids === undefined) this.#unacknowledged.set(conversation, [id])
     else ids.push(id)
   }
 

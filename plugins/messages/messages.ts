@@ -3,6 +3,7 @@ import {
   clientMessage,
   line,
   list,
+  MAX_TEXT,
   optional,
   serverMessage,
   text,
@@ -12,9 +13,6 @@ import {
   uint64,
   userName,
 } from '../../core/wire/index.ts'
-
-/** Longest text on the wire, in bytes; the server's own limit (`limits.text`) is lower. */
-const MAX_TEXT = 200_000
 
 const style = {
   font: optional(line('font family; empty: the reader’s own', { max: 64 }), ''),

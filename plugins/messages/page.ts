@@ -1,4 +1,4 @@
-import type { WireMessage } from './delivery.ts'
+import type { Deliverable, WireMessage } from './delivery.ts'
 
 /** Text in one page, in bytes: leaves room in a message of 256 KiB for everything else, and for one more long text. */
 const PAGE_BYTES = 48 * 1024
@@ -16,4 +16,17 @@ export function fitting(messages: readonly WireMessage[]): number {
     return bytes > PAGE_BYTES
   })
   return tooMany === -1 ? messages.length : Math.max(1, tooMany)
+}
+
+/**
+ * The newest messages that fit into a packet, oldest first.
+ * @param found oldest first, one more than `size` if there is more
+ */
+export function historyPage(found: readonly Deliverable[], size: number): { more: boolean; messages: WireMessage[] } {
+  const newestFirst = found
+    .slice(-size)
+    .map(({ message }) => message)
+    .reverse()
+  const messages = newestFirst.slice(0, fitting(newestFirst)).reverse()
+  return { more: found.length > messages.length, messages }
 }

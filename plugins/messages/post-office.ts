@@ -1,0 +1,135 @@
+import type { Logger } from 'pino'
+import { type App, encode, Refused, SessionDrained, SessionEnded, type UserSession } from '../../core/index.ts'
+import type { MessageRow, MessageWriter, NewMessageRow } from '../../db/index.ts'
+import { type Deliverable, Delivery, type WireMessage } from './delivery.ts'
+import { OnNewMessage } from './messages.ts'
+import { fitting, MAX_PAGE } from './page.ts'
+
+/** Which of a user's messages to read from the database. */
+export interface Query {
+  /** Only ids above this one. */
+  readonly after: number
+  readonly limit: number
+  /** Leave out what the user has acknowledged. */
+  readonly unreadOnly: boolean
+}
+
+/** One kind of conversation: where its messages for a user are. */
+export interface Source {
+  /** Oldest first. */
+  load(userId: number, query: Query): Promise<Deliverable[]>
+  countUnread(userId: number): Promise<number>
+}
+
+/** A message to be stored, and how it is told. */
+export interface Post {
+  readonly row: NewMessageRow
+  readonly conversation: string
+  readonly toWire: (row: MessageRow) => WireMessage
+  /** Who gets it pushed. */
+  readonly recipients: Iterable<number>
+}
+
+/** Stores messages and brings them to the sessions of their recipients, whatever kind of conversation they are of. */
+export class PostOffice {
+  readonly writer: MessageWriter
+  readonly #app: App
+  readonly #log: Logger
+  readonly #sources: Source[] = []
+  readonly #deliveries = new Map<UserSession, Delivery>()
+
+  constructor(app: App, writer: MessageWriter, log: Logger) {
+    this.#app = app
+    this.writer = writer
+    this.#log = log
+    app.onStop(() => writer.idle())
+    app.on(SessionDrained, (session) => this.#deliveries.get(session)?.catchUp())
+    app.on(SessionEnded, (session) => this.#deliveries.delete(session))
+  }
+
+  addSource(source: Source) {
+    this.#sources.push(source)
+  }
+
+  /** @throws Refused `too_large` */
+  checkText(text: string) {
+    const size = Buffer.byteLength(text)
+    const { text: limit } = this.#app.limits
+    if (size > limit) throw new Refused('too_large', `the text is ${size} bytes long, at most ${limit} are allowed`)
+  }
+
+  /**
+   * Stores and pushes; resolves after the commit. A message that this sender has stored before is not pushed again.
+   * @throws Refused `unavailable`, `client_id_reused`
+   */
+  async post({ row: wanted, conversation, toWire, recipients }: Post) {
+    const { row, repeat } = await this.#commit(wanted)
+    if (!repeat) this.#push({ conversation, message: toWire(row) }, recipients)
+    else if (row.target_id !== wanted.target_id || row.msg_type !== wanted.msg_type || row.msg !== wanted.msg)
+      throw new Refused('client_id_reused')
+    return { id: row.id, sentAt: row.send_time, repeat }
+  }
+
+  /** Begins, or begins again, to push to a session: from all sources, or one conversation from its own source. */
+  async receive(session: UserSession, only?: { readonly source: Source; readonly conversation: string }) {
+    if (!session.open) throw new Refused('logged_out')
+    const { id } = session.user
+    this.#deliveries.get(session)?.stop()
+    const delivery = new Delivery(session, {
+      load: (after, room) => this.page(id, { after, limit: Math.min(room, MAX_PAGE), unreadOnly: true }, only?.source),
+      window: this.#app.limits.unacknowledged,
+      only: only?.conversation,
+      onError: (error) => {
+        this.#log.error({ err: error, session: session.id }, 'cannot deliver from the database')
+        session.close('unavailable')
+      },
+    })
+    this.#deliveries.set(session, delivery)
+    const counts = await Promise.all(this.#sources.map((source) => source.countUnread(id)))
+    // After the reply.
+    setImmediate(() => delivery.catchUp())
+    return { unread: counts.reduce((sum, count) => sum + count, 0) }
+  }
+
+  /** A page of a user's messages of all conversations, oldest first, and whether there may be more. */
+  async page(userId: number, query: Query, only?: Source): Promise<{ found: Deliverable[]; more: boolean }> {
+    const sources = only === undefined ? this.#sources : [only]
+    const parts = await Promise.all(sources.map((source) => source.load(userId, query)))
+    const merged = parts.flat().sort((a, b) => a.message.id - b.message.id)
+    const found = merged.slice(0, query.limit)
+    const fit = fitting(found.map(({ message }) => message))
+    return { found: found.slice(0, fit), more: fit < merged.length || parts.some((part) => part.length >= query.limit) }
+  }
+
+  /** A conversation was read up to an id: there is room for more on the user's sessions. */
+  acknowledged(userId: number, conversation: string, upTo: number) {
+    for (const delivery of this.#deliveriesTo(userId)) delivery.acknowledged(conversation, upTo)
+  }
+
+  #push(deliverable: Deliverable, recipients: Iterable<number>) {
+    let bytes: Buffer | undefined
+    for (const userId of recipients) {
+      for (const delivery of this.#deliveriesTo(userId)) {
+        bytes ??= encode(OnNewMessage, 0, { messages: [deliverable.message] })
+        delivery.stored(deliverable, bytes)
+      }
+    }
+  }
+
+  *#deliveriesTo(userId: number): Generator<Delivery, void, void> {
+    for (const session of this.#app.sessions.of(userId)) {
+      const delivery = this.#deliveries.get(session)
+      if (delivery !== undefined) yield delivery
+    }
+  }
+
+  /** A full disk or a lost database refuses messages; nothing is acknowledged, and everything else goes on. */
+  async #commit(row: NewMessageRow) {
+    try {
+      return await this.writer.store(row)
+    } catch (error) {
+      this.#log.error({ err: error }, 'cannot store a message')
+      throw new Refused('unavailable', undefined, { retryAfter: 1000 })
+    }
+  }
+}
