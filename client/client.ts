@@ -15,6 +15,7 @@ import {
   type ValuesOf,
 } from '../core/wire/index.ts'
 import { ActAs } from '../plugins/admin/messages.ts'
+import { AcknowledgeRoom, ChatroomMessage, QueryRoomHistory } from '../plugins/groups/messages.ts'
 import { ChangePassword, Login, LoginProof, Logout } from '../plugins/login/messages.ts'
 import {
   Acknowledge,
@@ -211,17 +212,23 @@ export class Client {
   }
 
   /**
-   * Sends a private message; resolves when it is stored. Over a lost connection it is sent again with the same client
+   * Sends a private message, or one to a group; resolves when it is stored. Over a lost connection it is sent again with the same client
    * id, so it is stored once.
    */
   async send(
-    to: string,
+    to: string | { readonly group: string },
     text: string,
     { clientId, style = {}, ...limits }: RequestOptions & { clientId?: string; style?: TextStyle } = {},
   ): Promise<SentMessage> {
-    const message = { to, text, clientId: clientId ?? this.#clientIds + (++this.#sent).toString(36), ...style }
+    const message = { text, clientId: clientId ?? this.#clientIds + (++this.#sent).toString(36), ...style }
     const signal = this.#limit(limits)
-    const stored = await this.#overReconnects(() => this.request(SendMessage, message, { signal }), signal)
+    const stored = await this.#overReconnects(
+      () =>
+        typeof to === 'string'
+          ? this.request(SendMessage, { to, ...message }, { signal })
+          : this.request(ChatroomMessage, { ...to, ...message }, { signal }),
+      signal,
+    )
     return { ...stored, sentAt: new Date(stored.sentAt) }
   }
 
@@ -251,9 +258,11 @@ export class Client {
     return catalogue
   }
 
-  /** The messages from that sender up to this one are read. Over a lost connection it is said again. */
-  async acknowledge({ from, id }: Pick<ChatMessage, 'from' | 'id'>) {
-    await this.#overReconnects(() => this.request(Acknowledge, { from, upTo: id }))
+  /** The messages of that sender, or of that group, up to this one are read. Over a lost connection it is said again. */
+  async acknowledge({ from, group, id: upTo }: Pick<ChatMessage, 'from' | 'group' | 'id'>) {
+    await this.#overReconnects(() =>
+      group === undefined ? this.request(Acknowledge, { from, upTo }) : this.request(AcknowledgeRoom, { group, upTo }),
+    )
   }
 
   /** A page of messages to this user, oldest first: unread ones, or all. */
@@ -265,6 +274,12 @@ export class Client {
   /** The newest messages with another user, oldest first; `before` an id: older ones. */
   async history(other: string, query: { before?: number; limit?: number } = {}): Promise<Page> {
     const { more, messages } = await this.request(QueryHistory, { with: other, ...query })
+    return { more, messages: messages.map(toChatMessage) }
+  }
+
+  /** The newest messages of a group, oldest first; `before` an id: older ones. */
+  async groupHistory(group: string, query: { before?: number; limit?: number } = {}): Promise<Page> {
+    const { more, messages } = await this.request(QueryRoomHistory, { group, ...query })
     return { more, messages: messages.map(toChatMessage) }
   }
 

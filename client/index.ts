@@ -1,6 +1,7 @@
 import { Catalogue, CONTROL_MESSAGES, type Message } from '../core/wire/index.ts'
 import * as admin from '../plugins/admin/messages.ts'
 import * as friends from '../plugins/friends/messages.ts'
+import * as groups from '../plugins/groups/messages.ts'
 import * as login from '../plugins/login/messages.ts'
 import * as messages from '../plugins/messages/messages.ts'
 import * as registration from '../plugins/registration/messages.ts'
@@ -9,6 +10,7 @@ import { Client, type ClientOptions } from './client.ts'
 
 export { Catalogue, fromEntries, type InputOf, type Message, type ValuesOf } from '../core/wire/index.ts'
 export * from '../plugins/friends/messages.ts'
+export * from '../plugins/groups/messages.ts'
 export * from '../plugins/login/messages.ts'
 export * from '../plugins/messages/messages.ts'
 export type { Address } from './channel.ts'
@@ -20,7 +22,7 @@ export { ClientError, type ClientErrorCode, RefusedByServer } from './errors.ts'
 /** Every message type that a server has without plugins by others. */
 export const BUILT_IN_MESSAGES: readonly Message[] = [
   ...CONTROL_MESSAGES,
-  ...[registration, login, messages, friends, admin].flatMap((module) => Object.values(module)),
+  ...[registration, login, messages, friends, groups, admin].flatMap((module) => Object.values(module)),
 ]
 
 export const DEFAULT_PORT = 7300

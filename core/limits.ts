@@ -38,6 +38,8 @@ export const LIMITS = {
   unacknowledged: limit(100, 'count', 'pushes a session has not acknowledged; beyond it the next ones wait'),
   friends: limit(2000, 'count', 'friends of one user; beyond it a request or a yes is refused'),
   friendRequests: limit(500, 'count', 'requests of one user that wait for an answer; beyond it another is refused'),
+  groupMembers: limit(500, 'count', 'members of one group; beyond it joining is refused'),
+  groupsPerUser: limit(200, 'count', 'groups of one user; beyond it joining is refused'),
   historyPage: limit(50, 'count', 'messages in a page of history when the client names no number'),
   drain: limit(10_000, 'ms', 'for requests under way when the server stops; beyond it they are cut'),
 } as const satisfies Record<string, Limit>

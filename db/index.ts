@@ -1,4 +1,5 @@
 export * from './friends.ts'
+export * from './groups.ts'
 export { MessageWriter, type Stored } from './message-writer.ts'
 export * from './messages.ts'
 export {

@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import { type MessageRow, markRead, type NewMessageRow } from './messages.ts'
+import { type MessageRow, MSG_TYPE, markRead, type NewMessageRow } from './messages.ts'
 
 /** A stored message: `repeat` when the sender had stored it before, with what it stored then. */
 export interface Stored {
@@ -104,21 +104,43 @@ function furthest(reads: readonly Job<Read, void>[]): Iterable<Read> {
   return byConversation.values()
 }
 
+const keyOf = ({ user_id, client_id }: Pick<NewMessageRow, 'user_id' | 'client_id'>) => `${user_id} ${client_id}`
+
 async function insert(trx: Knex, messages: readonly Job<NewMessageRow, Stored>[]): Promise<Stored[]> {
-  const [last] = await trx('chatmsg').max({ id: 'id' })
-  const lastId = Number(last?.id ?? 0)
-  const rows = messages.map(({ work }) => ({ ...work, isRead: 1, isActive: 1 }))
-  await trx('chatmsg').insert(rows).onConflict(['user_id', 'client_id']).ignore()
   const pairs = messages.map(({ work }) => [work.user_id, work.client_id])
-  const found = await trx<MessageRow>('chatmsg').whereIn(['user_id', 'client_id'], pairs)
-  const byPair = new Map(found.map((row) => [`${row.user_id} ${row.client_id}`, row]))
-  const claimed = new Set<number>()
+  const find = () => trx<MessageRow>('chatmsg').whereIn(['user_id', 'client_id'], pairs)
+  const before = new Set((await find()).map(keyOf))
+  // The same client id twice in one batch: only the first is new.
+  const fresh = new Map<string, NewMessageRow>()
+  for (const { work } of messages) if (!before.has(keyOf(work)) && !fresh.has(keyOf(work))) fresh.set(keyOf(work), work)
+  if (fresh.size > 0) {
+    const rows = await numbered(trx, [...fresh.values()])
+    await trx('chatmsg').insert(rows).onConflict(['user_id', 'client_id']).ignore()
+  }
+  const stored = new Map((await find()).map((row) => [keyOf(row), row]))
   return messages.map(({ work }) => {
-    const row = byPair.get(`${work.user_id} ${work.client_id}`)
+    const key = keyOf(work)
+    const row = stored.get(key)
     if (row === undefined) throw new Error('a stored message was not found')
-    // The same client id twice in one batch: the second is a repeat too.
-    const repeat = row.id <= lastId || claimed.has(row.id)
-    claimed.add(row.id)
-    return { row, repeat }
+    return { row, repeat: !fresh.delete(key) }
   })
+}
+
+/** Gives group messages their place in the group's sequence, inside the commit. */
+async function numbered(trx: Knex, rows: readonly NewMessageRow[]) {
+  const groups = new Set(rows.filter(({ msg_type }) => msg_type === MSG_TYPE.group).map(({ target_id }) => target_id))
+  const last = new Map<number, number>()
+  for (const id of groups) {
+    const [group] = await trx('chatroom').where({ id }).select('last_seq').forUpdate()
+    last.set(id, Number(group?.last_seq ?? 0))
+  }
+  const withSequence = rows.map((row) => {
+    if (row.msg_type !== MSG_TYPE.group) return { ...row, seq: null, isRead: 1, isActive: 1 }
+    const seq = (last.get(row.target_id) ?? 0) + 1
+    last.set(row.target_id, seq)
+    // Who has read it is in the members' positions.
+    return { ...row, seq, isRead: 0, isActive: 1 }
+  })
+  for (const [id, last_seq] of last) await trx('chatroom').where({ id }).update({ last_seq })
+  return withSequence
 }

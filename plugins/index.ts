@@ -2,16 +2,18 @@ import type { AnyPlugin } from '../core/index.ts'
 import { accounts } from './accounts/index.ts'
 import { admin } from './admin/index.ts'
 import { friends } from './friends/index.ts'
+import { groups } from './groups/index.ts'
 import { login } from './login/index.ts'
 import { privateMessages } from './messages/index.ts'
 import { registration } from './registration/index.ts'
 
 export * from './admin/messages.ts'
 export * from './friends/messages.ts'
+export * from './groups/messages.ts'
 export * from './login/messages.ts'
 export * from './messages/messages.ts'
 export * from './registration/messages.ts'
-export { accounts, admin, friends, login, privateMessages, registration }
+export { accounts, admin, friends, groups, login, privateMessages, registration }
 
 /** The features that a server has unless told otherwise. */
-export const BUILT_IN: readonly AnyPlugin[] = [accounts, registration, login, privateMessages, friends, admin]
+export const BUILT_IN: readonly AnyPlugin[] = [accounts, registration, login, privateMessages, friends, groups, admin]

@@ -139,7 +139,7 @@ test('each failure has its exit code and one clear line', async (t) => {
     [['send', '--context', 'alice', 'nobody', 'hi'], 5, /^error: there is no user "nobody"$/m],
     [['send', '--context', 'nobody', 'bob', 'hi'], 4, /^error: there is no context "nobody"$/m],
     [['send', '--context', 'alice', 'bob', ''], 2, /^error: the text is empty$/m],
-    [['history', '--context', 'alice'], 2, /^error: Not enough non-option arguments/m],
+    [['history', '--context', 'alice'], 2, /^error: name a user, or a group with --group$/m],
     [
       ['login', 'alice', '--server', '127.0.0.1:1', '--password-file', 'a.pw'],
       3,
@@ -393,11 +393,11 @@ test('the database: seeded, rolled back, migrated, dropped', async (t) => {
   t.is(json(await works(t, shell, ['history', 'bob', '--as', 'alice', ...data, '-o', 'json'])).length, 3)
   await room.stop()
   t.is((await shell.run(['db', 'rollback', ...data])).code, 2, 'not without --yes')
-  t.is(json(await works(t, shell, ['db', 'rollback', ...data, '--yes', '-o', 'json'])).undone.length, 3)
+  t.is(json(await works(t, shell, ['db', 'rollback', ...data, '--yes', '-o', 'json'])).undone.length, 4)
   const pending = await shell.run(['serve', ...data, '--port', '0'])
   t.is(pending.code, 1)
-  t.regex(pending.stderr, /needs 3 migration\(s\).*chatctl db migrate/)
-  t.is(json(await works(t, shell, ['db', 'migrate', ...data, '-o', 'json'])).migrated.length, 3)
+  t.regex(pending.stderr, /needs 4 migration\(s\).*chatctl db migrate/)
+  t.is(json(await works(t, shell, ['db', 'migrate', ...data, '-o', 'json'])).migrated.length, 4)
   await works(t, shell, ['db', 'drop', ...data, '--yes'])
   t.is((await shell.run(['db', 'status', ...data])).code, 1)
 })
@@ -518,6 +518,31 @@ test('friends from the shell: asked, accepted, listed, removed', async (t) => {
   await friends('unblock', 'bob', '--context', 'alice')
 })
 
+test('a group from the shell: made, joined, written to, read', async (t) => {
+  const { shell } = await aliceAndBob(t)
+  const as = (who: string, ...args: string[]) => works(t, shell, [...args, '--context', who])
+  await as('alice', 'groups', 'create', '值班', '--invite-only')
+  t.is((await shell.run(['groups', 'join', '值班', '--context', 'bob'])).code, 5)
+  await as('alice', 'groups', 'invite', '值班', 'bob')
+  await as('bob', 'groups', 'join', '值班')
+  const sent = await as('alice', 'send', '--group', '值班', 'build broke')
+  t.like(json(await as('bob', 'groups', 'list', '-o', 'json')), {
+    0: { group: '值班', role: 'member', members: 2, unread: 1 },
+  })
+  const heard = json(await as('bob', 'listen', '--count', '1', '--for', '30s', '-o', 'json'))
+  t.like(heard, { id: Number(sent.stdout), kind: 'group', from: 'alice', group: '值班', text: 'build broke' })
+  t.false('to' in heard)
+  t.is(json(await as('bob', 'history', '--group', '值班', '-o', 'json')).length, 1)
+  t.deepEqual(json(await as('bob', 'inbox', '-o', 'json')), [])
+  await as('alice', 'groups', 'role', '值班', 'bob', 'admin')
+  await as('bob', 'groups', 'rename', '值班', 'on call')
+  t.like(json(await as('alice', 'groups', 'members', 'on call', '-o', 'json')), { 1: { user: 'bob', role: 'admin' } })
+  await as('alice', 'groups', 'kick', 'on call', 'bob')
+  await as('alice', 'groups', 'dissolve', 'on call')
+  t.is((await shell.run(['send', '--context', 'alice', '--group', 'on call', 'hi'])).code, 5)
+  t.is((await shell.run(['send', '--context', 'alice', '--group', 'x', 'bob', 'hi'])).code, 2)
+})
+
 test('doctor finds what is wrong', async (t) => {
   const { shell } = await aliceAndBob(t)
   const findings = async () =>
@@ -554,6 +579,10 @@ test('every command explains itself with an example', async (t) => {
     ...['list', 'create', 'disable', 'enable', 'passwd'].map((name) => ['users', name]),
     ...['list', 'requests', 'add', 'accept', 'refuse', 'remove', 'block', 'unblock', 'blocked'].map((name) => [
       'friends',
+      name,
+    ]),
+    ...['list', 'create', 'join', 'leave', 'members', 'invite', 'kick', 'role', 'rename', 'dissolve'].map((name) => [
+      'groups',
       name,
     ]),
     ...['status', 'migrate', 'rollback', 'seed', 'drop'].map((name) => ['db', name]),

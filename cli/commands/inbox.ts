@@ -1,4 +1,5 @@
 import type { ChatMessage, Page } from '../../client/index.ts'
+import { CliError } from '../exit.ts'
 import { messageColumns } from '../message-view.ts'
 import { asUser } from '../sessions.ts'
 import { defineCommand, WHO, wholeNumber } from '../shared.ts'
@@ -30,28 +31,37 @@ export const inbox = defineCommand({
       )
       await shared.output.list(messages, messageColumns(shared.output), 'nothing is unread')
       if (!ack) return
-      const lastOf = new Map(messages.map((message) => [message.from, message]))
+      const lastOf = new Map(messages.map((message) => [message.group ?? ` ${message.from}`, message]))
       for (const message of lastOf.values()) await client.acknowledge(message)
     })
   },
 })
 
 export const history = defineCommand({
-  command: 'history <with>',
-  describe: 'Show the messages with another user, oldest first',
+  command: 'history [with]',
+  describe: 'Show the messages with another user or of a group, oldest first',
   examples: [
     ['$0 history bob', 'the newest 50'],
     ['$0 history bob --limit 500 -o ndjson', 'more of them'],
+    ['$0 history --group ops', 'of a group'],
     ['$0 history bob --before 120', 'older ones'],
   ],
   builder: (args) =>
-    args
-      .positional('with', { type: 'string', demandOption: true, describe: 'name of the other user' })
-      .options({ ...WHO, limit: limitOption, before: idOption('before', 'only messages before this id') }),
-  async run({ with: other, limit = 50, before = 0 }, shared) {
+    args.positional('with', { type: 'string', describe: 'name of the other user' }).options({
+      ...WHO,
+      group: { type: 'string', describe: 'of this group' },
+      limit: limitOption,
+      before: idOption('before', 'only messages before this id'),
+    }),
+  async run({ with: other, group, limit = 50, before = 0 }, shared) {
+    if ((other === undefined) === (group === undefined))
+      throw new CliError('usage', 'name a user, or a group with --group')
     await asUser(shared, async (client) => {
       const newestFirst = await collect(limit, async (size, previous) => {
-        const page = await client.history(other, { before: previous?.at(-1)?.id ?? before, limit: size })
+        const query = { before: previous?.at(-1)?.id ?? before, limit: size }
+        const page = await (group === undefined
+          ? client.history(other ?? '', query)
+          : client.groupHistory(group, query))
         return { more: page.more, messages: page.messages.reverse() }
       })
       await shared.output.list(newestFirst.reverse(), messageColumns(shared.output), 'no messages yet')

@@ -4,6 +4,7 @@ import { context } from './context.ts'
 import { db } from './db.ts'
 import { doctor } from './doctor.ts'
 import { friends } from './friends.ts'
+import { groups } from './groups.ts'
 import { history, inbox } from './inbox.ts'
 import { inject } from './inject.ts'
 import { listen } from './listen.ts'
@@ -29,6 +30,7 @@ export const COMMANDS: CommandModule<any, any>[] = [
   inbox,
   history,
   friends,
+  groups,
   inject,
   protocol,
   status,

@@ -28,7 +28,7 @@ export const listen = defineCommand({
       count: { type: 'string', describe: 'stop after so many', coerce: wholeNumber('count', 1, 1e9) },
       for: { type: 'string', describe: 'stop after this time, such as 30s' },
       idle: { type: 'string', describe: 'stop when nothing came for this time' },
-      from: { type: 'string', describe: 'only messages of this user' },
+      from: { type: 'string', describe: 'only private messages of this user' },
       type: { type: 'string', describe: `only this kind (${KINDS.join(', ')}), or a push message of a plugin` },
       since: {
         type: 'string',

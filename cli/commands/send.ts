@@ -11,27 +11,34 @@ import { STDIN } from '../words.ts'
 const WINDOW = 64
 
 export const send = defineCommand({
-  command: 'send <to> [text]',
-  describe: 'Send a private message; prints its id once it is stored',
+  command: 'send [to] [text]',
+  describe: 'Send a message to a user or a group; prints its id once it is stored',
   examples: [
     ['$0 send bob "hello"', 'as the selected login'],
     ['make test 2>&1 | $0 send bob -', 'stdin as one message'],
     ['tail -f app.log | $0 send ops - --lines', 'a message a line'],
+    ['$0 send --group ops "build broke"', 'to a group'],
     ['$0 send --as alice bob "from the operator"', 'on the server’s machine, without a password'],
   ],
   builder: (args) =>
     args
-      .positional('to', { type: 'string', demandOption: true, describe: 'name of the recipient' })
+      .positional('to', { type: 'string', describe: 'name of the recipient; left out with --group' })
       .positional('text', { type: 'string', describe: 'the text; - reads stdin' })
       .options({
         ...WHO,
+        group: { type: 'string', describe: 'send to this group' },
         lines: { type: 'boolean', describe: 'each line of stdin is a message; empty ones are left out' },
         id: { type: 'string', describe: 'your own id of the message: sent again with it, it is stored once' },
         font: { type: 'string', describe: 'font family of the text' },
         'font-size': { type: 'string', describe: 'in points', coerce: wholeNumber('font-size', 1, 255) },
         'text-color': { type: 'string', describe: 'colour of the text, #rrggbb or a name' },
       }),
-  async run({ to, text, lines, id, font, fontSize, textColor }, shared) {
+  async run({ to: first, text: second, group, lines, id, font, fontSize, textColor }, shared) {
+    if (group !== undefined && second !== undefined)
+      throw new CliError('usage', 'with --group there is no recipient: give only the text')
+    if (group === undefined && first === undefined) throw new CliError('usage', 'say to whom')
+    const to: Recipient = group === undefined ? (first ?? '') : { group }
+    const text = group === undefined ? second : first
     const { output } = shared
     const fromStdin = text === STDIN || text === undefined
     if (lines && !fromStdin) throw new CliError('usage', '--lines reads stdin: give - instead of a text')
@@ -52,7 +59,9 @@ export const send = defineCommand({
   },
 })
 
-async function sendLines(client: Client, output: Output, to: string, style: TextStyle) {
+type Recipient = Parameters<Client['send']>[0]
+
+async function sendLines(client: Client, output: Output, to: Recipient, style: TextStyle) {
   const under: Promise<SentMessage>[] = []
   let sent = 0
   const settleOldest = async () => {
@@ -75,12 +84,12 @@ async function sendLines(client: Client, output: Output, to: string, style: Text
   while (under.length > 0) await settleOldest()
 }
 
-const print = (output: Output, to: string, { id, sentAt, repeat }: SentMessage) =>
+const print = (output: Output, to: Recipient, { id, sentAt, repeat }: SentMessage) =>
   output.item(
-    { id, to, sentAt, repeat },
+    { id, ...(typeof to === 'string' ? { to, group: undefined } : { to: undefined, ...to }), sentAt, repeat },
     [
       { title: 'sent', value: (message) => message.id },
-      { title: 'to', value: (message) => message.to },
+      { title: 'to', value: (message) => message.to ?? message.group },
     ],
     { title: 'id', value: (message) => message.id },
   )

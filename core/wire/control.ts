@@ -157,6 +157,13 @@ export const FAILURES = {
   no_request: entry(54, 'there is no request of that user'),
   not_friends: entry(55, 'you are not friends'),
   too_many: entry(57, 'there are too many of these already'),
+  group_not_exist: entry(60, 'there is no such group'),
+  not_member: entry(61, 'not a member of that group'),
+  already_member: entry(62, 'a member of that group already'),
+  group_exists: entry(63, 'the group name is taken'),
+  not_invited: entry(64, 'that group takes only who is invited'),
+  owner_must_stay: entry(65, 'the owner hands the group over or dissolves it first'),
+  role_too_low: entry(66, 'your role in that group does not allow it'),
   not_blocked: entry(56, 'you have not blocked this user'),
   client_id_reused: entry(41, 'another message was sent with this client id'),
 } as const satisfies Record<string, FailureEntry>

@@ -1,10 +1,12 @@
 import * as originalTables from './0001_original_tables.ts'
 import * as accountsAndDelivery from './0002_accounts_and_delivery.ts'
 import * as blocks from './0003_blocks.ts'
+import * as groups from './0004_groups.ts'
 
 /** Oldest first. Names carry no file extension: Knex takes `.ts` and `.js` for two migrations otherwise. */
 export const MIGRATIONS = {
   '0001_original_tables': originalTables,
   '0002_accounts_and_delivery': accountsAndDelivery,
   '0003_blocks': blocks,
+  '0004_groups': groups,
 }

@@ -1,0 +1,169 @@
+import type { Client } from '../../client/index.ts'
+import { asUser } from '../sessions.ts'
+import { defineCommand, defineGroup, WHO } from '../shared.ts'
+
+const messages = () => import('../../plugins/groups/messages.ts')
+
+const groupArgument = { type: 'string', demandOption: true, describe: 'name of the group' } as const
+const userArgument = { type: 'string', demandOption: true, describe: 'name of the user' } as const
+
+const list = defineCommand({
+  command: 'list',
+  describe: 'List the groups you are in',
+  examples: [['$0 groups list -o json', '']],
+  builder: (args) => args.options(WHO),
+  async run(_args, shared) {
+    const { QueryRooms } = await messages()
+    const { groups } = await asUser(shared, (client) => client.request(QueryRooms, {}))
+    const { red } = shared.output.colors
+    await shared.output.list(
+      groups,
+      [
+        { title: 'group', value: ({ group }) => group },
+        { title: 'role', value: ({ role }) => role },
+        { title: 'members', value: ({ members }) => members },
+        { title: 'open', value: ({ open }) => (open ? 'yes' : 'by invitation') },
+        { title: 'unread', value: ({ unread }) => unread, color: ({ unread }) => (unread > 0 ? red : undefined) },
+      ],
+      'no groups yet; make one with `chatctl groups create NAME`',
+    )
+  },
+})
+
+const members = defineCommand({
+  command: 'members <group>',
+  describe: 'List the members of a group, and who of them is here',
+  examples: [['$0 groups members ops', '']],
+  builder: (args) => args.positional('group', groupArgument).options(WHO),
+  async run({ group }, shared) {
+    const { QueryRoomUsers } = await messages()
+    const found = await asUser(shared, (client) => client.request(QueryRoomUsers, { group }))
+    const { green } = shared.output.colors
+    await shared.output.list(found.members, [
+      { title: 'user', value: ({ user }) => user },
+      { title: 'nickname', value: ({ nickname }) => nickname },
+      { title: 'role', value: ({ role }) => role },
+      {
+        title: 'state',
+        value: ({ online }) => (online ? 'online' : 'offline'),
+        color: ({ online }) => (online ? green : undefined),
+      },
+    ])
+  },
+})
+
+const create = defineCommand({
+  command: 'create <group>',
+  describe: 'Make a group; you are its owner',
+  examples: [
+    ['$0 groups create ops', 'anyone may join'],
+    ['$0 groups create 秘密 --invite-only --all-history', 'only who is invited; new members see what was said before'],
+  ],
+  builder: (args) =>
+    args.positional('group', { ...groupArgument, describe: 'at most 30 characters' }).options({
+      ...WHO,
+      'invite-only': { type: 'boolean', default: false, describe: 'only who is invited may join' },
+      'all-history': { type: 'boolean', default: false, describe: 'new members see what was said before' },
+    }),
+  async run({ group, inviteOnly, allHistory }, shared) {
+    const { CreateRoom } = await messages()
+    const created = await asUser(shared, (client) =>
+      client.request(CreateRoom, { group, open: !inviteOnly, allHistory }),
+    )
+    await shared.output.item(created, [{ title: 'created', value: (record) => record.group }])
+  },
+})
+
+/** A command about a group alone. */
+const onGroup = (verb: string, about: string, done: string, act: (client: Client, group: string) => Promise<unknown>) =>
+  defineCommand({
+    command: `${verb} <group>`,
+    describe: about,
+    examples: [[`$0 groups ${verb} ops`, '']],
+    builder: (args) => args.positional('group', groupArgument).options(WHO),
+    async run({ group }, shared) {
+      await asUser(shared, (client) => act(client, group))
+      await shared.output.item({ group, done }, [{ title: done, value: (record) => record.group }])
+    },
+  })
+
+/** A command about a user in a group. */
+const onMember = (
+  verb: string,
+  about: string,
+  done: string,
+  act: (client: Client, group: string, user: string) => Promise<unknown>,
+) =>
+  defineCommand({
+    command: `${verb} <group> <user>`,
+    describe: about,
+    examples: [[`$0 groups ${verb} ops bob`, '']],
+    builder: (args) => args.positional('group', groupArgument).positional('user', userArgument).options(WHO),
+    async run({ group, user }, shared) {
+      await asUser(shared, (client) => act(client, group, user))
+      await shared.output.item({ group, user, done }, [{ title: done, value: (record) => record.user }])
+    },
+  })
+
+const role = defineCommand({
+  command: 'role <group> <user> <role>',
+  describe: 'Give a member a role; making another one the owner hands the group over',
+  examples: [['$0 groups role ops bob admin', '']],
+  builder: (args) =>
+    args
+      .positional('group', groupArgument)
+      .positional('user', userArgument)
+      .positional('role', { type: 'string', demandOption: true, choices: ['owner', 'admin', 'member'] })
+      .options(WHO),
+  async run({ group, user, role: wanted }, shared) {
+    const { SetRoomRole } = await messages()
+    await asUser(shared, (client) => client.request(SetRoomRole, { group, user, role: wanted }))
+    await shared.output.item({ group, user, role: wanted }, [
+      { title: 'now', value: (record) => `${record.user}: ${record.role}` },
+    ])
+  },
+})
+
+const rename = defineCommand({
+  command: 'rename <group> <name>',
+  describe: 'Give a group another name',
+  examples: [['$0 groups rename ops operations', '']],
+  builder: (args) =>
+    args
+      .positional('group', groupArgument)
+      .positional('name', { type: 'string', demandOption: true, describe: 'the new name' })
+      .options(WHO),
+  async run({ group, name }, shared) {
+    const { RenameRoom } = await messages()
+    await asUser(shared, (client) => client.request(RenameRoom, { group, name }))
+    await shared.output.item({ group: name, before: group }, [{ title: 'renamed to', value: (record) => record.group }])
+  },
+})
+
+export const groups = defineGroup('groups', 'Groups and their members', [
+  list,
+  create,
+  onGroup('join', 'Become a member', 'joined', async (client, group) => {
+    const { JoinRoom } = await messages()
+    return client.request(JoinRoom, { group })
+  }),
+  onGroup('leave', 'Be a member no more', 'left', async (client, group) => {
+    const { LeaveRoom } = await messages()
+    return client.request(LeaveRoom, { group })
+  }),
+  members,
+  onMember('invite', 'Let a user join', 'invited', async (client, group, user) => {
+    const { InviteToRoom } = await messages()
+    return client.request(InviteToRoom, { group, user })
+  }),
+  onMember('kick', 'End a membership', 'kicked', async (client, group, user) => {
+    const { KickFromRoom } = await messages()
+    return client.request(KickFromRoom, { group, user })
+  }),
+  role,
+  rename,
+  onGroup('dissolve', 'End a group for all', 'dissolved', async (client, group) => {
+    const { DissolveRoom } = await messages()
+    return client.request(DissolveRoom, { group })
+  }),
+])

@@ -1,0 +1,196 @@
+import type { Knex } from 'knex'
+import { type MessageRow, MSG_TYPE } from './messages.ts'
+
+export interface GroupRow {
+  readonly id: number
+  readonly chatroom_name: string
+  readonly last_seq: number
+  readonly isOpen: number
+  readonly allHistory: number
+}
+
+/** A membership; `invited` may become a member, and is none yet. */
+export interface MemberRow {
+  readonly chatroom_id: number
+  readonly user_id: number
+  readonly role: 'owner' | 'admin' | 'member' | 'invited'
+  readonly isActive: number
+  /** The group's sequence when the member came: messages up to it are not seen. */
+  readonly joined_seq: number
+  /** The sequence up to which the member has acknowledged. */
+  readonly read_seq: number
+}
+
+/** Names are compared byte for byte. Dissolved groups are not found, though their names stay taken. */
+export const findGroup = (db: Knex, name: string): Promise<GroupRow | undefined> =>
+  db<GroupRow & { isActive: number }>('chatroom').where({ chatroom_name: name, isActive: 1 }).first()
+
+/** All rows of a group, also of those who left or are invited. */
+export const membersOf = (db: Knex, groupId: number): Promise<MemberRow[]> =>
+  db<MemberRow>('chatroom_user').where({ chatroom_id: groupId })
+
+export interface Membership extends GroupRow {
+  readonly role: MemberRow['role']
+  readonly members: number
+  readonly unread: number
+}
+
+/** The groups of a user, with how many members they have and how much is unread. */
+export async function groupsOf(db: Knex, userId: number): Promise<Membership[]> {
+  const rows = await db('chatroom_user as u')
+    .join('chatroom as g', 'g.id', 'u.chatroom_id')
+    .where({ 'u.user_id': userId, 'u.isActive': 1, 'g.isActive': 1 })
+    .select('g.*', 'u.role')
+    .select({
+      members: db('chatroom_user as m').whereRaw('m.chatroom_id = g.id').where({ 'm.isActive': 1 }).count('*'),
+      unread: unread(db, userId).whereRaw('x.target_id = g.id').count('*'),
+    })
+    .orderBy('g.chatroom_name')
+  return rows as unknown as Membership[]
+}
+
+export async function countGroupUnread(db: Knex, userId: number): Promise<number> {
+  const [row] = await unread(db, userId).count({ unread: '*' })
+  return Number(row?.unread)
+}
+
+/** What a user has not acknowledged in the groups it is in, without its own messages. */
+const unread = (db: Knex, userId: number) =>
+  db('chatmsg as x')
+    .join('chatroom_user as xu', 'xu.chatroom_id', 'x.target_id')
+    .join('chatroom as xg', 'xg.id', 'xu.chatroom_id')
+    .where({ 'xu.user_id': userId, 'xu.isActive': 1, 'xg.isActive': 1, 'x.msg_type': MSG_TYPE.group, 'x.isActive': 1 })
+    .whereNot({ 'x.user_id': userId })
+    .whereRaw('x.seq > xu.read_seq')
+
+export type GroupMessageRow = MessageRow & { readonly chatroom_name: string }
+
+/** Group messages for a user with an id above `after`, oldest first, since the user came to each group. */
+export async function groupMessagesTo(
+  db: Knex,
+  userId: number,
+  { after, limit, unreadOnly }: { after: number; limit: number; unreadOnly: boolean },
+): Promise<GroupMessageRow[]> {
+  const query = db('chatroom_user as u')
+    .join('chatroom as g', 'g.id', 'u.chatroom_id')
+    .join('chatmsg as m', 'm.target_id', 'u.chatroom_id')
+    .where({ 'u.user_id': userId, 'u.isActive': 1, 'g.isActive': 1, 'm.msg_type': MSG_TYPE.group, 'm.isActive': 1 })
+    .where('m.id', '>', after)
+    .whereRaw('m.seq > u.joined_seq')
+  if (unreadOnly) void query.whereNot({ 'm.user_id': userId }).whereRaw('m.seq > u.read_seq')
+  return query
+    .select('m.*', 'g.chatroom_name')
+    .select(db.raw('case when m.seq > u.read_seq and m.user_id <> ? then 1 else 0 end as ??', [userId, 'isRead']))
+    .orderBy('m.id')
+    .limit(limit)
+}
+
+/** Messages of a group with an id below `before` and a sequence above `since`: the newest `limit`, oldest first. */
+export async function groupHistory(
+  db: Knex,
+  groupId: number,
+  { before, limit, since }: { before: number; limit: number; since: number },
+): Promise<MessageRow[]> {
+  const rows = await db<MessageRow & { seq: number }>('chatmsg')
+    .where({ target_id: groupId, msg_type: MSG_TYPE.group, isActive: 1 })
+    .where('seq', '>', since)
+    .where('id', '<', before)
+    .orderBy('seq', 'desc')
+    .limit(limit)
+  return rows.reverse()
+}
+
+/** Makes a group with its owner; undefined when the name is taken. */
+export async function insertGroup(
+  db: Knex,
+  {
+    name,
+    ownerId,
+    isOpen,
+    allHistory,
+    now,
+  }: { name: string; ownerId: number; isOpen: boolean; allHistory: boolean; now: number },
+): Promise<number | undefined> {
+  return db.transaction(async (trx) => {
+    if ((await trx('chatroom').where({ chatroom_name: name }).first()) !== undefined) return undefined
+    const [id = 0] = await trx('chatroom').insert({
+      chatroom_name: name,
+      create_time: now,
+      isActive: 1,
+      isOpen,
+      allHistory,
+    })
+    await trx('chatroom_user').insert({
+      chatroom_id: id,
+      user_id: ownerId,
+      create_time: now,
+      isActive: 1,
+      role: 'owner',
+    })
+    return id
+  })
+}
+
+/** Makes a user a member, for the first time or again: what was said before is read, and not seen unless all of it is. */
+export async function enterGroup(db: Knex, groupId: number, userId: number, now: number) {
+  await db.transaction(async (trx) => {
+    const group = await trx<GroupRow>('chatroom').where({ id: groupId }).first()
+    const last = group?.last_seq ?? 0
+    const positions = { read_seq: last, joined_seq: group?.allHistory ? 0 : last }
+    await trx('chatroom_user')
+      .insert({ chatroom_id: groupId, user_id: userId, create_time: now, isActive: 1, role: 'member', ...positions })
+      .onConflict(['chatroom_id', 'user_id'])
+      .merge(['create_time', 'isActive', 'role', 'read_seq', 'joined_seq'])
+  })
+}
+
+/** Lets a user become a member. */
+export async function inviteToGroup(db: Knex, groupId: number, userId: number, now: number) {
+  await db('chatroom_user')
+    .insert({ chatroom_id: groupId, user_id: userId, create_time: now, isActive: 0, role: 'invited' })
+    .onConflict(['chatroom_id', 'user_id'])
+    .merge(['role'])
+}
+
+/** Ends a membership. */
+export async function leaveGroup(db: Knex, groupId: number, userId: number) {
+  await db('chatroom_user').where({ chatroom_id: groupId, user_id: userId }).update({ isActive: 0, role: 'member' })
+}
+
+export async function setMemberRole(db: Knex, groupId: number, userId: number, role: MemberRow['role']) {
+  await db('chatroom_user').where({ chatroom_id: groupId, user_id: userId }).update({ role })
+}
+
+/** Makes another member the owner; the old one becomes an admin. */
+export async function handOver(db: Knex, groupId: number, fromId: number, toId: number) {
+  await db.transaction(async (trx) => {
+    await setMemberRole(trx, groupId, fromId, 'admin')
+    await setMemberRole(trx, groupId, toId, 'owner')
+  })
+}
+
+/** False when the name is taken. */
+export async function renameGroup(db: Knex, groupId: number, name: string): Promise<boolean> {
+  return db.transaction(async (trx) => {
+    if ((await trx('chatroom').where({ chatroom_name: name }).first()) !== undefined) return false
+    await trx('chatroom').where({ id: groupId }).update({ chatroom_name: name })
+    return true
+  })
+}
+
+export async function dissolveGroup(db: Knex, groupId: number) {
+  await db('chatroom').where({ id: groupId }).update({ isActive: 0 })
+}
+
+/** Moves a member's read position to a message of the group, never back. */
+export async function markGroupRead(db: Knex, groupId: number, userId: number, upTo: number) {
+  const [row] = await db('chatmsg')
+    .where({ target_id: groupId, msg_type: MSG_TYPE.group })
+    .where('id', '<=', upTo)
+    .max({ seq: 'seq' })
+  const seq = Number(row?.seq ?? 0)
+  await db('chatroom_user')
+    .where({ chatroom_id: groupId, user_id: userId })
+    .where('read_seq', '<', seq)
+    .update({ read_seq: seq })
+}

@@ -1,0 +1,271 @@
+import {
+  definePlugin,
+  type InputOf,
+  isLine,
+  Refused,
+  type ServerMessage,
+  SessionEnded,
+  SessionStarted,
+  type User,
+  type UserSession,
+} from '../../core/index.ts'
+import {
+  countGroupUnread,
+  dissolveGroup,
+  enterGroup,
+  groupHistory,
+  groupMessagesTo,
+  groupsOf,
+  handOver,
+  insertGroup,
+  inviteToGroup,
+  leaveGroup,
+  type MessageRow,
+  MSG_TYPE,
+  markGroupRead,
+  renameGroup,
+  setMemberRole,
+} from '../../db/index.ts'
+import { type Account, accounts } from '../accounts/index.ts'
+import { draftRow, privateMessages, toWire } from '../messages/index.ts'
+import { historyPage, pageSize } from '../messages/page.ts'
+import * as messages from './messages.ts'
+import { type Group, type GroupRole, Roster } from './roster.ts'
+
+const NAME_CHARACTERS = 30
+const ROLES: readonly GroupRole[] = ['owner', 'admin', 'member']
+
+const conversationOf = (groupId: number) => `group ${groupId}`
+
+/** Groups: membership and roles, and messages that are one stored row with a read position a member. */
+export const groups = definePlugin({
+  name: 'groups',
+  messages,
+  needs: { accounts, messages: privateMessages },
+  setup(app, { needs, db }) {
+    const { office } = needs.messages
+    const roster = new Roster(db)
+
+    const existing = (group: Group | undefined, name: string): Group => {
+      if (group !== undefined) return group
+      throw new Refused('group_not_exist', `there is no group "${name}"`)
+    }
+    const named = async (name: string) => existing(await roster.find(name), name)
+
+    const roleIn = (group: Group, userId: number): GroupRole => {
+      const member = group.members.get(userId)
+      if (member === undefined) throw new Refused('not_member')
+      return member.role
+    }
+
+    const member = async (name: string, user: User, ...roles: GroupRole[]): Promise<Group> => {
+      const group = await named(name)
+      const role = roleIn(group, user.id)
+      if (roles.length > 0 && !roles.includes(role)) throw new Refused('role_too_low')
+      return group
+    }
+
+    const known = async (name: string): Promise<Account> => {
+      const account = await needs.accounts.find(name)
+      if (account?.active) return account
+      throw new Refused('user_not_exist', `there is no user "${name}"`)
+    }
+
+    const tell = <M extends ServerMessage>(userIds: Iterable<number>, message: M, values: InputOf<M>) => {
+      for (const id of userIds) for (const session of app.sessions.of(id)) session.send(message, values)
+    }
+
+    /** Members hear of a change, those before it and the one it is about. */
+    const changed = (group: Group, user: string, what: string, value = '', alsoTo: number[] = []) => {
+      roster.forget(group.name)
+      const hearers = new Set([...group.members.keys(), ...alsoTo])
+      tell(hearers, messages.JoinLeaveChatroom, { group: group.name, user, what, value })
+    }
+
+    const checkName = (wanted: string): string => {
+      const name = wanted.normalize('NFC').trim()
+      const length = [...name].length
+      if (length > 0 && length <= NAME_CHARACTERS && isLine(name)) return name
+      throw new Refused('invalid_name', `a group name is one line of 1 to ${NAME_CHARACTERS} characters`)
+    }
+
+    const refuseTooMany = async (userId: number) => {
+      if ((await groupsOf(db, userId)).length >= app.limits.groupsPerUser)
+        throw new Refused('too_many', 'you are in too many groups already')
+    }
+
+    app.handle(messages.CreateRoom, async ({ user }, { group: wanted, open, allHistory }) => {
+      const name = checkName(wanted)
+      await refuseTooMany(user.id)
+      const id = await insertGroup(db, { name, ownerId: user.id, isOpen: open, allHistory, now: Date.now() })
+      if (id === undefined) throw new Refused('group_exists')
+      roster.forget(name)
+      return { id, group: name }
+    })
+
+    app.handle(messages.JoinRoom, async ({ user }, { group: name }) => {
+      const group = await named(name)
+      if (group.members.has(user.id)) throw new Refused('already_member')
+      if (!group.isOpen && !group.invited.has(user.id)) throw new Refused('not_invited')
+      if (group.members.size >= app.limits.groupMembers) throw new Refused('too_many', 'the group is full')
+      await refuseTooMany(user.id)
+      await enterGroup(db, group.id, user.id, Date.now())
+      changed(group, user.name, 'joined', '', [user.id])
+    })
+
+    app.handle(messages.LeaveRoom, async ({ user }, { group: name }) => {
+      const group = await named(name)
+      if (roleIn(group, user.id) === 'owner') throw new Refused('owner_must_stay')
+      await leaveGroup(db, group.id, user.id)
+      changed(group, user.name, 'left')
+    })
+
+    app.handle(messages.QueryRoomUsers, async ({ user }, { group: name }) => {
+      const group = await member(name, user)
+      const byId = await needs.accounts.byIds(group.members.keys())
+      const list = [...byId.values()].map((account) => ({
+        user: account.name,
+        nickname: account.nickname,
+        role: roleIn(group, account.id),
+        online: app.sessions.of(account.id).size > 0,
+      }))
+      return { members: list.sort((a, b) => (a.user < b.user ? -1 : 1)) }
+    })
+
+    app.handle(messages.QueryRooms, async ({ user }) => ({
+      groups: (await groupsOf(db, user.id)).map((row) => ({
+        group: row.chatroom_name,
+        role: row.role,
+        members: row.members,
+        open: Boolean(row.isOpen),
+        unread: row.unread,
+      })),
+    }))
+
+    app.handle(messages.InviteToRoom, async ({ user }, { group: name, user: guest }) => {
+      const group = await member(name, user, 'owner', 'admin')
+      const account = await known(guest)
+      if (group.members.has(account.id)) throw new Refused('already_member')
+      await inviteToGroup(db, group.id, account.id, Date.now())
+      roster.forget(group.name)
+      tell([account.id], messages.RoomInvitation, { group: group.name, by: user.name })
+    })
+
+    app.handle(messages.KickFromRoom, async ({ user }, { group: name, user: whom }) => {
+      const group = await member(name, user, 'owner', 'admin')
+      const account = await known(whom)
+      const theirs = roleIn(group, account.id)
+      const mayKick = account.id !== user.id && (roleIn(group, user.id) === 'owner' || theirs === 'member')
+      if (!mayKick) throw new Refused('role_too_low')
+      await leaveGroup(db, group.id, account.id)
+      changed(group, account.name, 'kicked')
+    })
+
+    app.handle(messages.SetRoomRole, async ({ user }, { group: name, user: whom, role: wanted }) => {
+      const role = ROLES.find((one) => one === wanted)
+      if (role === undefined) throw new Refused('invalid_value', `role: one of ${ROLES.join(', ')}`)
+      const group = await member(name, user, 'owner')
+      const account = await known(whom)
+      roleIn(group, account.id)
+      if (account.id === user.id) throw new Refused('owner_must_stay')
+      if (role === 'owner') await handOver(db, group.id, user.id, account.id)
+      else await setMemberRole(db, group.id, account.id, role)
+      changed(group, account.name, 'role', role)
+    })
+
+    app.handle(messages.RenameRoom, async ({ user }, { group: name, name: wanted }) => {
+      const group = await member(name, user, 'owner', 'admin')
+      const renamed = checkName(wanted)
+      if (!(await renameGroup(db, group.id, renamed))) throw new Refused('group_exists')
+      roster.forget(renamed)
+      changed(group, user.name, 'renamed', renamed)
+    })
+
+    app.handle(messages.DissolveRoom, async ({ user }, { group: name }) => {
+      const group = await member(name, user, 'owner')
+      await dissolveGroup(db, group.id)
+      changed(group, user.name, 'dissolved')
+    })
+
+    const post = (
+      { user }: UserSession,
+      group: Group,
+      {
+        text,
+        clientId,
+        font,
+        fontSize,
+        color,
+      }: { text: string; clientId: string; font: string; fontSize: number; color: string },
+    ) => {
+      roleIn(group, user.id)
+      return office.post({
+        row: {
+          ...draftRow(text, clientId, { font, fontSize, color }),
+          user_id: user.id,
+          target_id: group.id,
+          msg_type: MSG_TYPE.group,
+        },
+        conversation: conversationOf(group.id),
+        toWire: (row) => ({ ...toWire(row, user.name, { group: group.name }), unread: true }),
+        // Everyone but the sender, who has the reply.
+        recipients: [...group.members.keys()].filter((id) => id !== user.id),
+      })
+    }
+
+    app.handle(messages.ChatroomMessage, (session, message) => {
+      office.checkText(message.text)
+      // Without waiting when the group is in memory, so that all messages of one turn reach one commit.
+      const group = roster.find(message.group)
+      return group instanceof Promise
+        ? group.then((found) => post(session, existing(found, message.group), message))
+        : post(session, existing(group, message.group), message)
+    })
+
+    app.handle(
+      messages.AcknowledgeRoom,
+      async ({ user }, { group: name, upTo }) => {
+        const group = await member(name, user)
+        await markGroupRead(db, group.id, user.id, upTo)
+        office.acknowledged(user.id, conversationOf(group.id), upTo)
+      },
+      { rated: false },
+    )
+
+    const withNames = async (rows: readonly MessageRow[], groupName: (row: MessageRow) => string) => {
+      const byId = await needs.accounts.byIds(rows.map((row) => row.user_id))
+      return rows.map((row) => ({
+        conversation: conversationOf(row.target_id),
+        message: toWire(row, byId.get(row.user_id)?.name ?? `#${row.user_id}`, { group: groupName(row) }),
+      }))
+    }
+
+    office.addSource({
+      load: async (userId, query) => {
+        const rows = await groupMessagesTo(db, userId, query)
+        const names = new Map(rows.map((row) => [row.target_id, row.chatroom_name]))
+        return withNames(rows, (row) => names.get(row.target_id) ?? '')
+      },
+      countUnread: (userId) => countGroupUnread(db, userId),
+    })
+
+    app.handle(messages.QueryRoomHistory, async ({ user }, { group: name, before, limit }) => {
+      const group = await member(name, user)
+      const size = pageSize(limit, app.limits.historyPage)
+      const since = group.members.get(user.id)?.joinedSeq ?? 0
+      const range = { before: before || Number.MAX_SAFE_INTEGER, limit: size + 1, since }
+      return historyPage(await withNames(await groupHistory(db, group.id, range), () => group.name), size)
+    })
+
+    /** Members of one's groups hear once, whatever number of groups they share: one push a group. */
+    const tellMembers = async ({ user }: UserSession, online: boolean) => {
+      for (const { chatroom_name: name } of await groupsOf(db, user.id)) {
+        const group = await roster.find(name)
+        const others = [...(group?.members.keys() ?? [])].filter((id) => id !== user.id)
+        tell(others, messages.RoomUserOnOffLine, { group: name, user: user.name, online })
+      }
+    }
+    app.on(SessionStarted, (session) => app.sessions.of(session.user.id).size === 1 && tellMembers(session, true))
+    app.on(SessionEnded, (session) => app.sessions.of(session.user.id).size === 0 && tellMembers(session, false))
+  },
+})
