@@ -4,6 +4,7 @@ import { chmod, readFile, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
+import { program } from '../cli/program.ts'
 import { openShell, type Ran, type Shell } from './support/cli.ts'
 import { tempFolder } from './support/room.ts'
 
@@ -30,7 +31,7 @@ async function aliceAndBob(t: ExecutionContext, args: readonly string[] = []) {
   return { shell, room }
 }
 
-test('two people chat from the shell', async (t) => {
+test.serial('two people chat from the shell', async (t) => {
   const { shell, room } = await aliceAndBob(t)
   t.like(room.listening, { event: 'listening', host: '127.0.0.1', data: join(shell.folder, 'room') })
   t.regex(room.listening.fingerprint, /^SHA256:[A-Za-z0-9+/]{43}$/)
@@ -97,28 +98,31 @@ test('two people chat from the shell', async (t) => {
   for (const line of lines(stopped)) t.notThrows(() => JSON.parse(line), line)
 })
 
-test('a listener hears what is sent while it listens; the server is killed and comes back in between', async (t) => {
-  const { shell, room } = await aliceAndBob(t)
-  const port = room.server.split(':')[1] ?? ''
-  const listener = shell.start(['listen', '--context', 'bob', '--count', '2', '--for', '60s', '-o', 'ndjson'])
-  await works(t, shell, ['send', '--context', 'alice', 'bob', 'first'])
-  await listener.output.line()
-  room.child.kill('SIGKILL')
-  await once(room.child, 'exit')
-  await shell.serve(['--port', port])
-  await works(t, shell, ['send', '--context', 'alice', 'bob', 'second'])
-  const { code, stdout } = await listener.done
-  t.is(code, 0)
-  t.deepEqual(
-    stdout
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line).text),
-    ['first', 'second'],
-  )
-})
+test.serial(
+  'a listener hears what is sent while it listens; the server is killed and comes back in between',
+  async (t) => {
+    const { shell, room } = await aliceAndBob(t)
+    const port = room.server.split(':')[1] ?? ''
+    const listener = shell.start(['listen', '--context', 'bob', '--count', '2', '--for', '60s', '-o', 'ndjson'])
+    await works(t, shell, ['send', '--context', 'alice', 'bob', 'first'])
+    await listener.output.line()
+    room.child.kill('SIGKILL')
+    await once(room.child, 'exit')
+    await shell.serve(['--port', port])
+    await works(t, shell, ['send', '--context', 'alice', 'bob', 'second'])
+    const { code, stdout } = await listener.done
+    t.is(code, 0)
+    t.deepEqual(
+      stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line).text),
+      ['first', 'second'],
+    )
+  },
+)
 
-test('each failure has its exit code and one clear line', async (t) => {
+test.serial('each failure has its exit code and one clear line', async (t) => {
   const { shell, room } = await aliceAndBob(t)
   const at = ['--server', room.server]
   await writeFile(join(shell.folder, 'wrong.pw'), 'wrong')
@@ -199,7 +203,7 @@ test('each failure has its exit code and one clear line', async (t) => {
   free.close()
 })
 
-test('with -o json an error is an object with the name of its code', async (t) => {
+test.serial('with -o json an error is an object with the name of its code', async (t) => {
   const { shell, room } = await aliceAndBob(t)
   await writeFile(join(shell.folder, 'wrong.pw'), 'wrong')
   const refused = await shell.run([
@@ -225,7 +229,7 @@ test('with -o json an error is an object with the name of its code', async (t) =
   t.is(refused.stdout + unreachable.stdout, '')
 })
 
-test('Ctrl-C ends a listener with 130, and what it had not printed stays unread', async (t) => {
+test.serial('Ctrl-C ends a listener with 130, and what it had not printed stays unread', async (t) => {
   const { shell } = await aliceAndBob(t)
   const listener = shell.start(['listen', '--context', 'bob'])
   await works(t, shell, ['send', '--context', 'alice', 'bob', 'hello'])
@@ -234,7 +238,7 @@ test('Ctrl-C ends a listener with 130, and what it had not printed stays unread'
   t.is((await listener.done).code, 130)
 })
 
-test('a reader that goes away ends the command quietly; what it did not take stays unread', async (t) => {
+test.serial('a reader that goes away ends the command quietly; what it did not take stays unread', async (t) => {
   const { shell } = await aliceAndBob(t)
   const many = Array.from({ length: 50 }, (_, n) => `${n} ${'x'.repeat(8000)}`).join('\n')
   await works(t, shell, ['send', '--context', 'alice', 'bob', '-', '--lines'], many)
@@ -246,7 +250,7 @@ test('a reader that goes away ends the command quietly; what it did not take sta
   t.true(unread.length > 0 && unread.length < 50, String(unread.length))
 })
 
-test('no control byte of a name or a message reaches the output', async (t) => {
+test.serial('no control byte of a name or a message reaches the output', async (t) => {
   const { shell, room } = await aliceAndBob(t)
   const evil = '\u001b[2J\u001b]52;c;aGk=\u0007 \u009b31m\r\n\u202eabc\u2066\u2028\u200fx\u007f\ttab'
   await works(t, shell, ['send', '--context', 'alice', 'bob', '-'], evil)
@@ -270,7 +274,7 @@ test('no control byte of a name or a message reaches the output', async (t) => {
   t.notRegex((await room.stop()).stdout, dangerous)
 })
 
-test('words that look like options, a lone dash, and numbers stay what they are', async (t) => {
+test.serial('words that look like options, a lone dash, and numbers stay what they are', async (t) => {
   const { shell } = await aliceAndBob(t)
   await works(t, shell, ['send', '--context', 'alice', 'bob', '--', '-n is no option'])
   await works(t, shell, ['send', '--context', 'alice', 'bob', '007'])
@@ -282,7 +286,7 @@ test('words that look like options, a lone dash, and numbers stay what they are'
   t.deepEqual(texts, ['-n is no option', '007', 'two\nlines', 'piped'])
 })
 
-test('sent again with the same --id, a message is stored once', async (t) => {
+test.serial('sent again with the same --id, a message is stored once', async (t) => {
   const { shell } = await aliceAndBob(t)
   const send = () =>
     works(t, shell, ['send', '--context', 'alice', 'bob', 'build 7 broke', '--id', 'build-7', '-o', 'json'])
@@ -290,7 +294,7 @@ test('sent again with the same --id, a message is stored once', async (t) => {
   t.deepEqual(second, { ...first, repeat: true })
 })
 
-test('contexts: listed, selected, shown, forgotten; their files are private', async (t) => {
+test.serial('contexts: listed, selected, shown, forgotten; their files are private', async (t) => {
   const { shell, room } = await aliceAndBob(t)
   const list = json(await works(t, shell, ['context', 'list', '-o', 'json']))
   t.like(list, { 0: { name: 'alice', selected: false, keyState: 'verified' }, 1: { name: 'bob', selected: true } })
@@ -309,7 +313,7 @@ test('contexts: listed, selected, shown, forgotten; their files are private', as
   t.is((await shell.run(['context', 'use', '../../etc'])).code, 2)
 })
 
-test('a changed server key is refused, nothing is sent, and forgetting the old one helps', async (t) => {
+test.serial('a changed server key is refused, nothing is sent, and forgetting the old one helps', async (t) => {
   const { shell, room } = await aliceAndBob(t)
   await room.stop()
   const port = room.server.split(':')[1] ?? ''
@@ -342,7 +346,7 @@ test('a changed server key is refused, nothing is sent, and forgetting the old o
   t.is(pinned.code, 4)
 })
 
-test('another user of the machine cannot use the control socket', async (t) => {
+test.serial('another user of the machine cannot use the control socket', async (t) => {
   if (process.getuid?.() !== 0) return t.pass('needs root to become someone else')
   const { shell } = await aliceAndBob(t)
   t.is((await stat(join(shell.folder, 'room', 'control.sock'))).mode & 0o777, 0o600)
@@ -354,7 +358,7 @@ test('another user of the machine cannot use the control socket', async (t) => {
   t.regex(ran.stderr, /only the user who runs the server may operate it/)
 })
 
-test('accounts are run by the operator, whether the server runs or not', async (t) => {
+test.serial('accounts are run by the operator, whether the server runs or not', async (t) => {
   const { shell, room } = await aliceAndBob(t)
   const data = ['--data', './room']
   await writeFile(join(shell.folder, 'new.pw'), 'new password')
@@ -381,7 +385,7 @@ test('accounts are run by the operator, whether the server runs or not', async (
   await works(t, shell, ['login', 'bob', '--server', again.server, '--password-file', 'new.pw'])
 })
 
-test('the database: seeded, rolled back, migrated, dropped', async (t) => {
+test.serial('the database: seeded, rolled back, migrated, dropped', async (t) => {
   const shell = await openShell(t)
   const room = await shell.serve()
   const data = ['--data', './room']
@@ -402,7 +406,7 @@ test('the database: seeded, rolled back, migrated, dropped', async (t) => {
   t.is((await shell.run(['db', 'status', ...data])).code, 1)
 })
 
-test('settings: flags over environment over file over defaults, and where each came from', async (t) => {
+test.serial('settings: flags over environment over file over defaults, and where each came from', async (t) => {
   const shell = await openShell(t)
   await writeFile(
     join(shell.folder, 'chatctl.config.yaml'),
@@ -430,7 +434,7 @@ test('settings: flags over environment over file over defaults, and where each c
   t.regex((await shell.run(['config', 'show', '--config', 'bad.json'])).stderr, /port: .*number.* \(from .*bad\.json\)/)
 })
 
-test('a plugin of one’s own: loaded with --plugin, reached with inject, seen by listen', async (t) => {
+test.serial('a plugin of one’s own: loaded with --plugin, reached with inject, seen by listen', async (t) => {
   const polls = new URL('../../examples/polls/index.ts', import.meta.url).pathname
   const { shell } = await aliceAndBob(t, ['--plugin', polls])
   const listener = shell.start([
@@ -462,7 +466,7 @@ test('a plugin of one’s own: loaded with --plugin, reached with inject, seen b
   t.is((await shell.run(['inject', '--context', 'alice', 'create_poll', 'question='])).code, 2)
 })
 
-test('the echo bot of the README answers', async (t) => {
+test.serial('the echo bot of the README answers', async (t) => {
   const { shell, room } = await aliceAndBob(t)
   await writeFile(join(shell.folder, 'echo.pw'), 'echo password')
   await works(t, shell, ['users', 'create', 'echo', '--data', './room', '--role', 'bot', '--password-file', 'echo.pw'])
@@ -479,7 +483,7 @@ test('the echo bot of the README answers', async (t) => {
   t.like(json(heard), { from: 'echo', text: 'is anybody there?' })
 })
 
-test('the plugin of docs/PLUGINS.md works as it stands there', async (t) => {
+test.serial('the plugin of docs/PLUGINS.md works as it stands there', async (t) => {
   const document = await readFile(new URL('../../docs/PLUGINS.md', import.meta.url), 'utf8')
   const [, source = ''] = /```ts\n([\s\S]*?)```/.exec(document) ?? []
   const file = join(await tempFolder(t), 'counter.ts')
@@ -494,7 +498,7 @@ test('the plugin of docs/PLUGINS.md works as it stands there', async (t) => {
   t.like(JSON.parse(refused.stderr).error, { exit: 5, failure: 'counter.forbidden', message: 'bob, not that one' })
 })
 
-test('friends from the shell: asked, accepted, listed, removed', async (t) => {
+test.serial('friends from the shell: asked, accepted, listed, removed', async (t) => {
   const { shell } = await aliceAndBob(t)
   const friends = (...args: string[]) => works(t, shell, ['friends', ...args])
   t.like(json(await friends('add', 'bob', '--context', 'alice', '--note', 'hello', '-o', 'json')), {
@@ -518,7 +522,7 @@ test('friends from the shell: asked, accepted, listed, removed', async (t) => {
   await friends('unblock', 'bob', '--context', 'alice')
 })
 
-test('a group from the shell: made, joined, written to, read', async (t) => {
+test.serial('a group from the shell: made, joined, written to, read', async (t) => {
   const { shell } = await aliceAndBob(t)
   const as = (who: string, ...args: string[]) => works(t, shell, [...args, '--context', who])
   await as('alice', 'groups', 'create', '值班', '--invite-only')
@@ -543,7 +547,7 @@ test('a group from the shell: made, joined, written to, read', async (t) => {
   t.is((await shell.run(['send', '--context', 'alice', '--group', 'x', 'bob', 'hi'])).code, 2)
 })
 
-test('doctor finds what is wrong', async (t) => {
+test.serial('doctor finds what is wrong', async (t) => {
   const { shell } = await aliceAndBob(t)
   const findings = async () =>
     Object.fromEntries(
@@ -557,45 +561,22 @@ test('doctor finds what is wrong', async (t) => {
   t.is((await findings())[key], 'warning')
 })
 
-test('every command explains itself with an example', async (t) => {
+/** Names of all commands and subcommands, as the program itself lists them in its help. */
+async function commandsOf(words: string[]): Promise<string[][]> {
+  const help = await program(words).getHelp()
+  const names = [...help.matchAll(new RegExp(`^  chatctl ${words.map((word) => `${word} `).join('')}([a-z]+)`, 'gm'))]
+  const own = names.map(([, name = '']) => [...words, name]).filter((command) => command.at(-1) !== 'completion')
+  if (own.length === 0) return [words]
+  return (await Promise.all(own.map(commandsOf))).flat()
+}
+
+test.serial('every command explains itself with an example', async (t) => {
+  const commands = await commandsOf([])
+  t.true(commands.length > 45, String(commands.length))
+  for (const command of commands) t.regex(await program(command).getHelp(), /Examples:/, command.join(' '))
   const shell = await openShell(t)
-  const commands = [
-    ...[
-      'serve',
-      'register',
-      'login',
-      'logout',
-      'whoami',
-      'send',
-      'listen',
-      'inbox',
-      'history',
-      'inject',
-      'protocol',
-      'status',
-      'doctor',
-    ].map((name) => [name]),
-    ...['list', 'use', 'show', 'remove', 'forget'].map((name) => ['context', name]),
-    ...['list', 'create', 'disable', 'enable', 'passwd'].map((name) => ['users', name]),
-    ...['list', 'requests', 'add', 'accept', 'refuse', 'remove', 'block', 'unblock', 'blocked'].map((name) => [
-      'friends',
-      name,
-    ]),
-    ...['list', 'create', 'join', 'leave', 'members', 'invite', 'kick', 'role', 'rename', 'dissolve'].map((name) => [
-      'groups',
-      name,
-    ]),
-    ...['status', 'migrate', 'rollback', 'seed', 'drop'].map((name) => ['db', name]),
-    ['config', 'show'],
-  ]
-  await Promise.all(
-    commands.map(async (command) => {
-      const { code, stdout } = await shell.run([...command, '--help'])
-      t.is(code, 0, command.join(' '))
-      t.regex(stdout, /Examples:/, command.join(' '))
-    }),
-  )
-  t.regex((await shell.run(['--help'])).stdout, /Exit codes: 0 ok, 1 failed, 2 usage/)
-  t.regex((await shell.run(['completion'])).stdout, /complete/)
-  t.regex((await shell.run(['--version'])).stdout, /^\d+\.\d+\.\d+\n$/)
+  t.regex((await works(t, shell, ['send', '--help'])).stdout, /Examples:/)
+  t.regex((await works(t, shell, ['--help'])).stdout, /Exit codes: 0 ok, 1 failed, 2 usage/)
+  t.regex((await works(t, shell, ['completion'])).stdout, /complete/)
+  t.regex((await works(t, shell, ['--version'])).stdout, /^\d+\.\d+\.\d+\n$/)
 })

@@ -39,6 +39,7 @@ export async function openStage(
   const room = await openRoom({
     log: pino({ level: process.env.TEST_LOG ?? 'silent' }),
     ...options,
+    limits: { registrations: 10_000, ...options.limits },
     pluginOptions: { registration: { iterations: ITERATIONS }, ...pluginOptions },
     data,
   })
