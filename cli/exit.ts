@@ -80,10 +80,6 @@ export function explain(error: unknown): Explained {
     const { code } = error as Error & { code: ClientErrorCode }
     return { exit: EXIT_OF_CLIENT[code], message, hint: HINTS[code] }
   }
-  if (name === 'WireError' || name === 'ScramError' || name === 'TypeError') {
-    // A TypeError from our own argument checks is the user's; one from a bug would say "cannot read properties".
-    const isUsage = name !== 'TypeError' || !/undefined|not a function|null/.test(message)
-    return { exit: isUsage ? 'usage' : 'failed', message }
-  }
+  if (name === 'WireError' || name === 'ScramError') return { exit: 'usage', message }
   return { exit: 'failed', message }
 }

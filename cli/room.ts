@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, open, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import Database from 'better-sqlite3'
 import pino, { type Logger } from 'pino'
 import { createServer, generateKeyPair, type KeyPair, type Limits, type Server, SetupError } from '../core/index.ts'
 import { exportPrivateKey, keyPairFromPrivateKey } from '../core/noise/index.ts'
@@ -36,12 +38,15 @@ export async function openRoom(options: RoomOptions): Promise<Room> {
   const { data, log } = options
   const paths = roomPaths(data)
   await mkdir(data, { recursive: true, mode: 0o700 })
+  for (const plugin of options.plugins ?? []) checkTypes(plugin)
   const plugins = [...builtIn(options.without), ...(options.plugins ?? [])]
+  const lock = lockFolder(data)
+  // Made before SQLite does: the files beside it then get the same mode.
+  await (await open(paths.database, 'a', 0o600)).close()
   const db = await openDatabase(paths.database)
   const audit = pino.destination({ dest: paths.audit, append: true, mode: 0o600, sync: true })
   try {
     await prepareSchema(db, pluginMigrations(plugins), options.migrate ?? false)
-    await chmod(paths.database, 0o600)
     const server = await createServer({
       staticKey: await loadKey(paths.key),
       secret: await loadSecret(paths.secret),
@@ -63,6 +68,7 @@ export async function openRoom(options: RoomOptions): Promise<Room> {
           await server.stop()
           await db.destroy()
           audit.end()
+          lock.close()
         })()
         return closing
       },
@@ -70,8 +76,20 @@ export async function openRoom(options: RoomOptions): Promise<Room> {
   } catch (error) {
     await db.destroy()
     audit.end()
+    lock.close()
     throw error
   }
+}
+
+/** First number of other people's message types: below, a later built-in one could clash. */
+const FIRST_FOREIGN_TYPE = 1000
+
+function checkTypes({ name, messages = {} }: AnyPlugin) {
+  const low = Object.values(messages).find(({ type }) => type < FIRST_FOREIGN_TYPE)
+  if (low !== undefined)
+    throw new SetupError(
+      `plugin ${name}: message ${low.name} has type ${low.type}; yours begin at ${FIRST_FOREIGN_TYPE}`,
+    )
 }
 
 function builtIn(without: readonly string[] = []): AnyPlugin[] {
@@ -102,6 +120,21 @@ async function prepareSchema(db: Awaited<ReturnType<typeof openDatabase>>, plugi
       `the database needs ${pending.length} migration(s): ${pending.join(', ')}. Make a copy of it, then run ` +
         '`chatctl db migrate`, or `chatctl serve --migrate`',
     )
+}
+
+/**
+ * One server a data folder: a lock that ends with the process, however that ends.
+ * @throws SetupError
+ */
+function lockFolder(data: string): { close(): void } {
+  const lock = new Database(join(data, 'lock'), { timeout: 0 })
+  try {
+    lock.exec('begin exclusive')
+    return lock
+  } catch (error) {
+    lock.close()
+    throw new SetupError(`another server uses ${data}`, { cause: error })
+  }
 }
 
 async function loadKey(path: string): Promise<KeyPair> {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { type Client, RefusedByServer } from '../client/index.ts'
-import { DEFAULT_ITERATIONS, deriveKeys, storedKey } from '../core/scram/index.ts'
+import { DEFAULT_ITERATIONS, deriveKeys, verifierOf } from '../core/scram/index.ts'
 import { CreateUser } from '../plugins/admin/messages.ts'
 import { asOperatorAnyhow } from './sessions.ts'
 import type { Shared } from './shared.ts'
@@ -41,12 +41,7 @@ export async function seedRoom(shared: Shared): Promise<{ users: string[]; messa
 async function create(client: Client, user: Name): Promise<boolean> {
   const salt = randomBytes(32)
   const keys = await deriveKeys(PASSWORD, salt, DEFAULT_ITERATIONS)
-  const verifier = {
-    salt,
-    iterations: DEFAULT_ITERATIONS,
-    storedKey: storedKey(keys.clientKey),
-    serverKey: keys.serverKey,
-  }
+  const verifier = verifierOf(keys, salt, DEFAULT_ITERATIONS)
   try {
     await client.request(CreateUser, { user, nickname: USERS[user], ...verifier })
     return true

@@ -21,7 +21,11 @@ async function keyCheck(server: string, shared: Shared): Promise<Pick<ConnectOpt
 /** Connects without logging in. */
 export async function asStranger<T>(server: string, shared: Shared, act: (client: Client) => Promise<T>): Promise<T> {
   const { connect, parseAddress } = await client()
-  parseAddress(server)
+  try {
+    parseAddress(server)
+  } catch (error) {
+    throw new CliError('usage', (error as Error).message)
+  }
   const { timeout, signal } = shared
   const stranger = await connect({ server, reconnect: false, timeout, signal, ...(await keyCheck(server, shared)) })
   return closing(stranger, act)

@@ -52,46 +52,39 @@ export class Channel {
   static async open(options: ChannelOptions): Promise<Channel> {
     const { address, checkKey, signal, onFrame, onClose } = options
     const stream = isStream(address) ? address : await dial(address, signal)
-    const records = new RecordSplitter({ maxLength: NX_LENGTHS[1] })
-    const handshake = new HandshakeState({ initiator: true, prologue: MAGIC })
-    stream.write(Buffer.concat([MAGIC, framed(handshake.writeMessage())]))
+    // From here on there is always a listener: an error that nobody hears would end the process.
+    let ended: ClientError | undefined
+    stream.on('error', (error: Error) => {
+      ended ??= new ClientError('lost', `connection lost: ${error.message}`, { cause: error })
+    })
     try {
-      handshake.readMessage(await firstBody(stream, records, signal))
-    } catch (error) {
-      stream.destroy()
-      if (error instanceof ClientError) throw error
-      throw new ClientError('protocol', 'no chatctl server answers there: the handshake failed', { cause: error })
-    }
-    const { result } = handshake
-    if (result?.remoteStatic === undefined) throw new ClientError('protocol', 'the server showed no key')
-    const key = fingerprint(result.remoteStatic)
-    try {
+      const records = new RecordSplitter({ maxLength: NX_LENGTHS[1] })
+      const { send, receive, handshakeHash, remoteStatic } = await shakeHands(stream, records, signal)
+      const key = fingerprint(remoteStatic)
       await checkKey(key)
+      if (signal.aborted) throw abortedBy(signal, 'the server was not accepted')
+      if (stream.destroyed || stream.readableEnded)
+        throw ended ?? new ClientError('lost', 'the server closed the connection')
+      records.maxLength = MAX_MESSAGE_LENGTH
+      const messages = new MessageSplitter(LIMITS)
+      stream.on('data', (chunk: Buffer) => {
+        try {
+          for (const record of records.push(chunk)) {
+            for (const frame of messages.push(openRecord(receive, record))) onFrame(frame)
+          }
+        } catch (error) {
+          if (!(error instanceof NoiseError || error instanceof WireError)) throw error
+          ended = new ClientError('protocol', 'the server sent what cannot be read', { cause: error })
+          stream.destroy()
+        }
+      })
+      stream.on('close', () => onClose(ended ?? new ClientError('lost', 'the server closed the connection')))
+      stream.resume()
+      return new Channel(stream, new Outbox(stream, send), key, handshakeHash)
     } catch (error) {
       stream.destroy()
       throw error
     }
-    records.maxLength = MAX_MESSAGE_LENGTH
-    const messages = new MessageSplitter(LIMITS)
-    const channel = new Channel(stream, new Outbox(stream, result.send), key, result.handshakeHash)
-    let ended: ClientError | undefined
-    stream.on('data', (chunk: Buffer) => {
-      try {
-        for (const record of records.push(chunk)) {
-          for (const frame of messages.push(openRecord(result.receive, record))) onFrame(frame)
-        }
-      } catch (error) {
-        if (!(error instanceof NoiseError || error instanceof WireError)) throw error
-        ended = new ClientError('protocol', 'the server sent what cannot be read', { cause: error })
-        stream.destroy()
-      }
-    })
-    stream.on('error', (error: Error) => {
-      ended ??= new ClientError('lost', `connection lost: ${error.message}`, { cause: error })
-    })
-    stream.on('close', () => onClose(ended ?? new ClientError('lost', 'the server closed the connection')))
-    stream.resume()
-    return channel
   }
 
   /** Queues a message; everything queued in one event-loop turn leaves in one write. */
@@ -108,6 +101,20 @@ export class Channel {
   destroy() {
     this.#stream.destroy()
   }
+}
+
+async function shakeHands(stream: Duplex, records: RecordSplitter, signal: AbortSignal) {
+  const handshake = new HandshakeState({ initiator: true, prologue: MAGIC })
+  stream.write(Buffer.concat([MAGIC, framed(handshake.writeMessage())]))
+  try {
+    handshake.readMessage(await firstBody(stream, records, signal))
+  } catch (error) {
+    if (error instanceof ClientError) throw error
+    throw new ClientError('protocol', 'no chatctl server answers there: the handshake failed', { cause: error })
+  }
+  const { result } = handshake
+  if (result?.remoteStatic === undefined) throw new ClientError('protocol', 'the server showed no key')
+  return { ...result, remoteStatic: result.remoteStatic }
 }
 
 const isStream = (address: Address): address is Duplex => 'pipe' in address

@@ -6,7 +6,8 @@ import * as login from '../plugins/login/messages.ts'
 import * as messages from '../plugins/messages/messages.ts'
 import * as registration from '../plugins/registration/messages.ts'
 import type { Address } from './channel.ts'
-import { Client, type ClientOptions } from './client.ts'
+import { Client } from './client.ts'
+import type { LinkOptions } from './link.ts'
 
 export { Catalogue, fromEntries, type InputOf, type Message, type ValuesOf } from '../core/wire/index.ts'
 export * from '../plugins/friends/messages.ts'
@@ -15,9 +16,10 @@ export * from '../plugins/login/messages.ts'
 export * from '../plugins/messages/messages.ts'
 export type { Address } from './channel.ts'
 export type { ChatMessage, TextStyle } from './chat-message.ts'
-export type { Client, Identity, Page, RequestOptions, SentMessage } from './client.ts'
+export type { Client, Identity, MessagesOptions, Page, SentMessage } from './client.ts'
 export type { LoginKeys } from './credentials.ts'
 export { ClientError, type ClientErrorCode, RefusedByServer } from './errors.ts'
+export type { RequestOptions } from './link.ts'
 
 /** Every message type that a server has without plugins by others. */
 export const BUILT_IN_MESSAGES: readonly Message[] = [
@@ -27,7 +29,7 @@ export const BUILT_IN_MESSAGES: readonly Message[] = [
 
 export const DEFAULT_PORT = 7300
 
-export interface ConnectOptions extends Omit<ClientOptions, 'catalogue' | 'address'> {
+export interface ConnectOptions extends Omit<LinkOptions, 'catalogue' | 'address'> {
   /** `host:port`, `host` (port 7300), `[::1]:port`, a control socket `{ path }`, or a connected stream. */
   readonly server: string | Address
   /** Message types of plugins, to send them and be told of them. */

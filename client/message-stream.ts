@@ -5,13 +5,15 @@ import type { ClientError } from './errors.ts'
 const REMEMBERED = 10_000
 
 /**
- * Received messages, each once, as an async iterator. The server holds back what is beyond its window of
- * unacknowledged messages, so this never grows without limit.
+ * Received messages, each once, as an async iterator. While it is read, the server holds back what is beyond its window
+ * of unacknowledged messages, so what waits here is bounded by that; while it is not, nothing is kept.
  */
 export class MessageStream {
   readonly #acknowledge: (message: ChatMessage) => Promise<unknown>
+  /** Ids that were handed out. */
   readonly #seen = new Set<number>()
-  #waiting: ChatMessage[] = []
+  readonly #waiting = new Map<number, ChatMessage>()
+  #reading = false
   #wake: (() => void) | undefined
   #end: ClientError | undefined
 
@@ -20,12 +22,8 @@ export class MessageStream {
   }
 
   push(messages: readonly ChatMessage[]) {
-    for (const message of messages) {
-      if (this.#seen.has(message.id)) continue
-      this.#seen.add(message.id)
-      if (this.#seen.size > REMEMBERED) this.#seen.delete(this.#seen.values().next().value as number)
-      this.#waiting.push(message)
-    }
+    if (!this.#reading) return
+    for (const message of messages) if (!this.#seen.has(message.id)) this.#waiting.set(message.id, message)
     this.#wake?.()
   }
 
@@ -35,18 +33,28 @@ export class MessageStream {
   }
 
   /**
+   * Begins to read at once, whenever the first message is asked for.
    * @param acknowledge acknowledge each message when the loop asks for the next one: its body has then finished with it
-   * @throws the ClientError that ended the client, unless the client was closed on purpose
+   * @throws Error when another loop reads; the ClientError that ended the client, unless it was closed on purpose
    */
-  async *read({ acknowledge, signal }: { acknowledge: boolean; signal?: AbortSignal }): AsyncGenerator<ChatMessage> {
+  read(options: { acknowledge: boolean; signal?: AbortSignal }): AsyncGenerator<ChatMessage> {
+    if (this.#reading) throw new Error('another loop reads the messages of this client already')
+    this.#reading = true
+    return this.#read(options)
+  }
+
+  async *#read({ acknowledge, signal }: { acknowledge: boolean; signal?: AbortSignal }): AsyncGenerator<ChatMessage> {
     const wake = () => this.#wake?.()
     signal?.addEventListener('abort', wake)
+    let unfinished: number | undefined
     try {
       while (!signal?.aborted) {
-        const message = this.#waiting.shift()
+        const message = this.#next()
         if (message !== undefined) {
+          unfinished = message.id
           yield message
           if (acknowledge) await this.#acknowledge(message)
+          unfinished = undefined
         } else if (this.#end !== undefined) {
           if (this.#end.code === 'closed') return
           throw this.#end
@@ -59,6 +67,20 @@ export class MessageStream {
       }
     } finally {
       signal?.removeEventListener('abort', wake)
+      // A loop that was left in the middle of a message has not finished with it: the next loop gets it again.
+      if (acknowledge && unfinished !== undefined) this.#seen.delete(unfinished)
+      this.#waiting.clear()
+      this.#reading = false
     }
+  }
+
+  #next(): ChatMessage | undefined {
+    const [first] = this.#waiting
+    if (first === undefined) return undefined
+    const [id, message] = first
+    this.#waiting.delete(id)
+    this.#seen.add(id)
+    if (this.#seen.size > REMEMBERED) this.#seen.delete(this.#seen.values().next().value as number)
+    return message
   }
 }

@@ -94,7 +94,8 @@ export class Requests {
       if (pending) pending.reject(new ClientError('protocol', `the reply cannot be read: ${error.message}`))
       return
     }
-    if (pending === undefined) return this.#onPush(message, values)
+    // A reply whose request was given up on is no push.
+    if (pending === undefined) return readRef(frame) === 0 ? this.#onPush(message, values) : undefined
     const expected = pending.message.reply ?? Done
     // By number: a definition learned from the server is another object than a built-in one.
     if (message.type === expected.type) pending.resolve(values)

@@ -50,6 +50,9 @@ export interface ConnectionHost {
 /** How long a closing connection waits for the peer to take the last bytes. */
 const LINGER_MS = 1000
 
+/** Records of a stranger: far more than its few messages need, however they are cut. */
+const RECORDS_BEFORE_LOGIN = 10_000
+
 let lastId = 0
 
 /** One peer: handshake → anonymous → session → closing, with a deadline for each state. */
@@ -71,10 +74,13 @@ export class Connection implements Session {
   #requests: TokenBucket | undefined
   #deadline: NodeJS.Timeout | undefined
   #messagesBeforeLogin = 0
+  #recordsBeforeLogin = 0
   #inFlight = 0
   #lastHeard = performance.now()
   #asked = false
   #stalledSince: number | undefined
+  /** What the peer had taken at the last look. */
+  #taken = 0
 
   constructor(
     host: ConnectionHost,
@@ -196,7 +202,7 @@ export class Connection implements Session {
     if (this.#inFlight === this.#host.limits.requestsInFlight - 1) this.#inbox.release('requests')
   }
 
-  /** Called every few seconds: asks a silent peer, cuts a dead one and one that no longer reads. */
+  /** Called every second: asks a silent peer, cuts a dead one and one that no longer reads. */
   watch(now: number) {
     const { ping, dead, outboundStall } = this.#host.limits
     const silent = now - this.#lastHeard
@@ -206,12 +212,15 @@ export class Connection implements Session {
       this.#asked = true
       this.send(KeepAlive, {})
     }
-    const stalled = (this.#outbox?.size ?? 0) > 0
+    const taken = this.#outbox?.taken ?? 0
+    const stalled = (this.#outbox?.size ?? 0) > 0 && taken === this.#taken
+    this.#taken = taken
     this.#stalledSince = stalled ? (this.#stalledSince ?? now) : undefined
   }
 
-  destroy() {
-    this.#stream.destroy()
+  /** Starts no more requests: the server is about to stop, and lets those under way finish. */
+  takeNoMore() {
+    this.#inbox.hold('stopping')
   }
 
   #receive(chunk: Buffer) {
@@ -220,6 +229,8 @@ export class Connection implements Session {
     if (this.#state === 'closing') return
     try {
       for (const record of this.#records.push(chunk)) {
+        if (this.#user === undefined && !this.isOperator && ++this.#recordsBeforeLogin > RECORDS_BEFORE_LOGIN)
+          return void this.#stream.destroy()
         if (this.#secure === undefined) this.#shakeHands(record)
         else for (const frame of this.#messages.push(openRecord(this.#secure.receive, record))) this.#inbox.push(frame)
       }

@@ -1,6 +1,6 @@
 import type { Connection } from './connection.ts'
 import { Refused } from './errors.ts'
-import type { Bus } from './events.ts'
+import { type Bus, isThenable } from './events.ts'
 import type { Limits } from './limits.ts'
 import type { PluginRecord } from './plugin-record.ts'
 import type { User } from './session.ts'
@@ -30,7 +30,12 @@ interface Request {
   readonly connection: Connection
   readonly message: ClientMessage
   readonly ref: number
-  readonly owner: Owned
+  readonly owner: Owned & Traits
+}
+
+interface Traits {
+  readonly rated: boolean
+  readonly serial: boolean
 }
 
 interface Caller {
@@ -55,7 +60,7 @@ export class Dispatcher {
   readonly #catalogue: Catalogue
   readonly #bus: Bus
   readonly #limits: Limits
-  readonly #handlers = new Map<ClientMessage, Owned & { readonly rated: boolean }>()
+  readonly #handlers = new Map<ClientMessage, Owned & Traits>()
   readonly #hooks = new Map<ClientMessage, Owned[]>()
 
   constructor(catalogue: Catalogue, bus: Bus, limits: Limits) {
@@ -65,9 +70,9 @@ export class Dispatcher {
   }
 
   /** Returns the function that takes the handler off again; undefined if the message has one already. */
-  handle(message: ClientMessage, plugin: PluginRecord, run: Handler, rated: boolean): (() => void) | undefined {
+  handle(message: ClientMessage, plugin: PluginRecord, run: Handler, traits: Traits): (() => void) | undefined {
     if (this.#handlers.has(message)) return undefined
-    this.#handlers.set(message, { plugin, run, rated })
+    this.#handlers.set(message, { plugin, run, ...traits })
     return () => this.#handlers.delete(message)
   }
 
@@ -84,12 +89,12 @@ export class Dispatcher {
   /** Whether this frame counts against the user's request rate. */
   isRated(frame: Frame): boolean {
     const message = this.#catalogue.byType(frame.type)
-    return message?.from === 'client' && (this.#handlers.get(message)?.rated ?? true)
+    return message?.from !== 'client' || (this.#handlers.get(message)?.rated ?? true)
   }
 
   /**
-   * Handles one frame. Returns a promise while the handler has not yet *started* (an asynchronous `before`): the
-   * connection's next frame must wait for it, so that handlers start in order.
+   * Handles one frame. Returns a promise when the connection's next frame must wait: until the handler has *started*
+   * (after an asynchronous `before`), so that handlers start in order, or, for a serial one, until it has answered.
    */
   dispatch(connection: Connection, frame: Frame): Promise<void> | undefined {
     const message = this.#catalogue.byType(frame.type)
@@ -131,19 +136,23 @@ export class Dispatcher {
     for (const [index, hook] of hooks.entries()) {
       try {
         const amended = hook.run(request.connection, values)
-        if (amended instanceof Promise) return this.#beforeLater(request, values, hooks.slice(index), amended)
+        if (isThenable(amended)) return this.#beforeLater(request, values, hooks.slice(index), amended)
         values = (amended as Values | undefined) ?? values
       } catch (error) {
         this.#failed(request, hook.plugin, error)
         return undefined
       }
     }
-    this.#handle(request, values)
-    return undefined
+    return this.#handle(request, values)
   }
 
   /** The same from a hook on that answers later: the first of `hooks`. */
-  async #beforeLater(request: Request, values: Values, [hook, ...rest]: readonly Owned[], amended: Promise<unknown>) {
+  async #beforeLater(
+    request: Request,
+    values: Values,
+    [hook, ...rest]: readonly Owned[],
+    amended: PromiseLike<unknown>,
+  ) {
     if (hook === undefined) return
     try {
       values = ((await amended) as Values | undefined) ?? values
@@ -154,23 +163,25 @@ export class Dispatcher {
     await this.#before(request, values, rest)
   }
 
-  #handle(request: Request, values: Values) {
+  #handle(request: Request, values: Values): Promise<void> | undefined {
     const { connection, owner } = request
     try {
       const result = owner.run(connection, values)
-      if (!(result instanceof Promise)) {
+      if (!isThenable(result)) {
         this.#succeeded(request, values, result)
-        return
+        return undefined
       }
       connection.requestStarted()
-      result
+      const answered = Promise.resolve(result)
         .then(
           (reply) => this.#succeeded(request, values, reply),
           (error) => this.#failed(request, owner.plugin, error),
         )
         .finally(() => connection.requestEnded())
+      return owner.serial ? answered : undefined
     } catch (error) {
       this.#failed(request, owner.plugin, error)
+      return undefined
     }
   }
 

@@ -1,4 +1,4 @@
-import { FAILURES, type FailureName, type InputOf, type ServerMessage } from './wire/index.ts'
+import { FAILURES, type FailureName, type InputOf, type ServerMessage, toLine } from './wire/index.ts'
 
 type FailureMessage = (typeof FAILURES)[FailureName]['message']
 
@@ -35,17 +35,12 @@ export function toFailure({ code, message, retryAfter }: Refused): {
   values: InputOf<ServerMessage<FailureMessage['fields']>>
 } {
   const entry = isFailureName(code) ? FAILURES[code] : { code: 0, message: FAILURES.internal.message }
-  // The text is one line of bounded length on the wire; a plugin's may be anything.
-  const text = message
-    .replace(/\p{Cc}+/gu, ' ')
-    .slice(0, 120)
-    .toWellFormed()
   return {
     message: entry.message,
     values: {
       code: entry.code,
-      name: code.slice(0, 64),
-      text,
+      name: toLine(code, 64),
+      text: toLine(message, 512),
       retryAfter: Math.min(Math.ceil(retryAfter), 0xffffffff),
     },
   }

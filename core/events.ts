@@ -23,6 +23,10 @@ type OnFailure = (error: unknown) => void
 // biome-ignore lint/suspicious/noExplicitAny: the typed doors are App.on and App.emit; the bus carries any payload
 type Listener = (...payload: any[]) => unknown
 
+/** True for promises and whatever else can be awaited. */
+export const isThenable = (value: unknown): value is PromiseLike<unknown> =>
+  typeof (value as { then?: unknown } | undefined | null)?.then === 'function'
+
 /**
  * eventemitter3 with every listener wrapped: one that throws or rejects is reported, the others are told all the same,
  * and `emit` never throws.
@@ -35,7 +39,8 @@ export class Bus {
     const guarded = (...payload: unknown[]) => {
       try {
         const result = listener(...payload)
-        if (result instanceof Promise) result.catch(onFailure)
+        // Not only promises: a Knex query, for one, runs only when it is asked for its result.
+        if (isThenable(result)) result.then(undefined, onFailure)
       } catch (error) {
         onFailure(error)
       }

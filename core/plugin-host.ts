@@ -12,9 +12,6 @@ import type { Catalogue, Message } from './wire/index.ts'
 
 /** Longest time one plugin may take to start. */
 const SETUP_MS = 30_000
-/** First number of other people's message types; built-in plugins stay below. */
-export const FIRST_FOREIGN_TYPE = 1000
-
 export interface HostParts {
   readonly bus: Bus
   readonly dispatcher: Dispatcher
@@ -105,9 +102,9 @@ export class PluginHost {
       audit,
       signal: record.abort.signal,
       secret: (purpose) => createHmac('sha256', secret).update(`${plugin.name}:${purpose}`).digest(),
-      handle: (message, handler, { rated = true } = {}) => {
+      handle: (message, handler, { rated = true, serial = false } = {}) => {
         known(message)
-        const undo = dispatcher.handle(message, record, handler, rated)
+        const undo = dispatcher.handle(message, record, handler, { rated, serial })
         if (undo === undefined) throw new SetupError(`plugin ${plugin.name}: ${message.name} has a handler already`)
         cleanups.push(undo)
       },

@@ -46,11 +46,13 @@ export interface App {
    * Answers a message type; each has exactly one owner. Handlers of one connection start in the order its messages
    * came; the reply goes out when the returned promise resolves. A thrown Refused is the answer "no".
    * @param options.rated false for messages that do not count against the user's request rate
+   * @param options.serial true when the connection's next message has to wait until this one is answered: for work that
+   *   must not pile up, or must not be overtaken
    */
   handle<M extends ClientMessage>(
     message: M,
     handler: (session: SessionOf<M>, values: ValuesOf<M>) => MaybePromise<ReplyInput<M>>,
-    options?: { readonly rated?: boolean },
+    options?: { readonly rated?: boolean; readonly serial?: boolean },
   ): void
   /**
    * Runs before the handler, in plugin order. It may throw Refused, or amend by returning other values.

@@ -18,6 +18,7 @@ import { type Limits, withDefaults } from './limits.ts'
 import { fingerprint, type KeyPair } from './noise/index.ts'
 import type { AnyPlugin } from './plugin.ts'
 import { PluginHost } from './plugin-host.ts'
+import type { UserSession } from './session.ts'
 import { Sessions } from './sessions.ts'
 import type { FailureName } from './wire/index.ts'
 import { Catalogue, CONTROL_MESSAGES } from './wire/index.ts'
@@ -57,11 +58,11 @@ export class Server {
   readonly #dispatcher: Dispatcher
   readonly #connections = new Set<Connection>()
   readonly #strangers = new Map<string, number>()
+  readonly #started = new Set<UserSession>()
   readonly #listeners: NetServer[] = []
   readonly #startedAt = Date.now()
   readonly #connectionHost: ConnectionHost
   #watch: NodeJS.Timeout | undefined
-  #control: string | undefined
   #stopping: Promise<void> | undefined
 
   constructor(options: ServerOptions) {
@@ -93,7 +94,11 @@ export class Server {
         const requests = sessions.add(session)
         this.#noLongerStranger(session.address)
         // After the reply to the login has been queued.
-        setImmediate(() => session.open && this.#bus.emit(SessionStarted.name, session))
+        setImmediate(() => {
+          if (!session.open) return
+          this.#started.add(session)
+          this.#bus.emit(SessionStarted.name, session)
+        })
         return requests
       },
       drained: (session) => this.#bus.emit(SessionDrained.name, session),
@@ -123,7 +128,7 @@ export class Server {
     const listener = createNetServer({ noDelay: true }, (socket) =>
       this.accept(socket, { address: addressOf(socket), isOperator: false }),
     )
-    await started(listener, () => listener.listen(port, host), `${host}:${port}`)
+    await started(listener, () => listener.listen(port, host), `${host}:${port}`, this.#acceptFailed)
     this.#listeners.push(listener)
     const address = listener.address() as AddressInfo
     return { host: address.address, port: address.port }
@@ -137,11 +142,10 @@ export class Server {
     if (await answers(path)) throw new SetupError(`another server uses ${path}`)
     await rm(path, { force: true })
     const listener = createNetServer((socket) => this.accept(socket, { address: 'control', isOperator: true }))
-    await started(listener, () => listener.listen(path), path)
+    await started(listener, () => listener.listen(path), path, this.#acceptFailed)
     // Between these two lines the umask holds, and the folder around it, which is the operator's alone.
     await chmod(path, 0o600)
     this.#listeners.push(listener)
-    this.#control = path
   }
 
   /** Takes over a connected stream. */
@@ -196,6 +200,7 @@ export class Server {
   async #stop(reason: FailureName) {
     clearInterval(this.#watch)
     for (const listener of this.#listeners) listener.close()
+    for (const connection of this.#connections) connection.takeNoMore()
     const end = performance.now() + this.limits.drain
     const busy = () => [...this.#connections].some(({ inFlight }) => inFlight > 0)
     while (busy() && performance.now() < end) await new Promise((resolve) => setTimeout(resolve, 5))
@@ -203,8 +208,9 @@ export class Server {
     for (const connection of this.#connections) connection.close(reason)
     await Promise.all(gone)
     await this.#host.stop()
-    if (this.#control !== undefined) await rm(this.#control, { force: true })
   }
+
+  readonly #acceptFailed = (error: Error) => this.#options.log.error({ err: error }, 'cannot accept a connection')
 
   #closed(connection: Connection) {
     this.#connections.delete(connection)
@@ -212,8 +218,10 @@ export class Server {
       if (!connection.isOperator) this.#noLongerStranger(connection.address)
       return
     }
-    this.sessions.remove(connection as Connection & { user: object } as never)
-    this.#bus.emit(SessionEnded.name, connection)
+    const session = connection as UserSession
+    this.sessions.remove(session)
+    // Each beginning that was told has its end, and no other.
+    if (this.#started.delete(session)) this.#bus.emit(SessionEnded.name, session)
   }
 
   #noLongerStranger(address: string) {
@@ -235,13 +243,22 @@ function addressOf(socket: Socket): string {
   return (socket.remoteAddress ?? 'unknown').replace(/^::ffff:/, '')
 }
 
-function started(listener: NetServer, listen: () => void, where: string): Promise<void> {
+function started(
+  listener: NetServer,
+  listen: () => void,
+  where: string,
+  onAcceptError: (error: Error) => void,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     listener.once('error', (error: NodeJS.ErrnoException) => {
       const why = error.code === 'EADDRINUSE' ? 'the address is in use' : error.message
       reject(new SetupError(`cannot listen on ${where}: ${why}`, { cause: error }))
     })
-    listener.once('listening', resolve)
+    listener.once('listening', () => {
+      // From now on an error is one of accepting a connection, such as too many open files: not the listener's end.
+      listener.removeAllListeners('error').on('error', onAcceptError)
+      resolve()
+    })
     listen()
   })
 }
@@ -251,7 +268,8 @@ function answers(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const probe = createConnection(path)
     probe.once('connect', () => resolve(true))
-    probe.once('error', () => resolve(false))
+    // Any other error, a missing permission for one, may well hide a living server.
+    probe.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code !== 'ENOENT' && code !== 'ECONNREFUSED'))
     probe.once('connect', () => probe.destroy())
   })
 }

@@ -16,7 +16,7 @@ export interface Session {
   readonly id: number
   /** The peer's address without port, `control` for the control socket. */
   readonly address: string
-  /** On the control socket: the operator of this host, exempt from rates. */
+  /** On the control socket: the operator of this host. */
   readonly isOperator: boolean
   readonly user: User | undefined
   /** The Noise handshake hash, 32 bytes: what a login is bound to. */

@@ -1,28 +1,35 @@
+import { LRUCache } from 'lru-cache'
 import { Refused } from './errors.ts'
 import type { Limits } from './limits.ts'
 import type { UserSession } from './session.ts'
 import { TokenBucket } from './token-bucket.ts'
 
-interface Entry {
-  readonly sessions: Set<UserSession>
-  readonly requests: TokenBucket
-}
+/** Rates remembered at once; more users than that within seconds share nothing but the other limits. */
+const BUCKETS = 50_000
 
 /** Bots and operators may send this many times the rate of a person. */
 const MACHINE_RATE = 10
 
 /** Who is here: the sessions of each user, and the request rate they share. */
 export class Sessions {
-  readonly #byUser = new Map<number, Entry>()
+  readonly #byUser = new Map<number, Set<UserSession>>()
+  /** Kept after the last session until they would be full again: logging in anew must not renew the burst. */
+  readonly #requests: LRUCache<number, TokenBucket>
   readonly #limits: Limits
 
   constructor(limits: Limits) {
     this.#limits = limits
+    const { requestBurst, requestRate } = limits
+    this.#requests = new LRUCache({
+      max: BUCKETS,
+      ttl: Math.max(1000, (requestBurst / requestRate) * 1000),
+      updateAgeOnGet: true,
+    })
   }
 
   /** The user's sessions, in the order of their logins. */
   of(userId: number): ReadonlySet<UserSession> {
-    return this.#byUser.get(userId)?.sessions ?? NONE
+    return this.#byUser.get(userId) ?? NONE
   }
 
   get users(): number {
@@ -30,29 +37,30 @@ export class Sessions {
   }
 
   *[Symbol.iterator](): Generator<UserSession, void, void> {
-    for (const { sessions } of this.#byUser.values()) yield* sessions
+    for (const sessions of this.#byUser.values()) yield* sessions
   }
 
   /** @throws Refused `too_many_sessions` */
   add(session: UserSession): TokenBucket {
     const { sessionsPerUser, requestRate, requestBurst } = this.#limits
     const { id, role } = session.user
-    let entry = this.#byUser.get(id)
-    if (entry === undefined) {
-      const factor = role === 'bot' || session.isOperator ? MACHINE_RATE : 1
-      const requests = new TokenBucket(requestRate * factor, requestBurst * factor, performance.now())
-      entry = { sessions: new Set(), requests }
-      this.#byUser.set(id, entry)
-    }
-    if (entry.sessions.size >= sessionsPerUser) throw new Refused('too_many_sessions')
-    entry.sessions.add(session)
-    return entry.requests
+    const sessions = this.#byUser.get(id) ?? new Set()
+    if (sessions.size >= sessionsPerUser) throw new Refused('too_many_sessions')
+    this.#byUser.set(id, sessions.add(session))
+    const factor = role === 'bot' ? MACHINE_RATE : 1
+    // The operator's haste is not the user's: it has a rate of its own.
+    if (session.isOperator)
+      return new TokenBucket(requestRate * MACHINE_RATE, requestBurst * MACHINE_RATE, performance.now())
+    const kept =
+      this.#requests.get(id) ?? new TokenBucket(requestRate * factor, requestBurst * factor, performance.now())
+    this.#requests.set(id, kept)
+    return kept
   }
 
   remove(session: UserSession) {
-    const entry = this.#byUser.get(session.user.id)
-    entry?.sessions.delete(session)
-    if (entry?.sessions.size === 0) this.#byUser.delete(session.user.id)
+    const sessions = this.#byUser.get(session.user.id)
+    sessions?.delete(session)
+    if (sessions?.size === 0) this.#byUser.delete(session.user.id)
   }
 }
 

@@ -1,3 +1,4 @@
+export { DatabaseError } from './errors.ts'
 export * from './friends.ts'
 export * from './groups.ts'
 export { MessageWriter, type Stored } from './message-writer.ts'
@@ -11,5 +12,5 @@ export {
   migrationState,
   rollback,
 } from './migrate.ts'
-export { DatabaseError, openDatabase } from './open.ts'
+export { openDatabase } from './open.ts'
 export * from './users.ts'

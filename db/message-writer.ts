@@ -19,8 +19,8 @@ interface Job<T, R> {
   reject(error: unknown): void
 }
 
-/** Rows in one transaction at most: bounds how long others wait for the database. */
-const BATCH = 500
+/** Rows in one transaction at most: bounds how long others wait, and stays below SQLite's 500 terms in one VALUES. */
+const BATCH = 400
 
 /**
  * The one writer of messages. Whatever is asked for while a commit runs goes into the next one together, so the cost of
@@ -58,9 +58,7 @@ export class MessageWriter {
   }
 
   #start() {
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined
-    })
+    this.#running ??= this.#run()
   }
 
   async #run() {
@@ -69,6 +67,8 @@ export class MessageWriter {
     while (this.#messages.length > 0 || this.#reads.length > 0) {
       await this.#commit(this.#messages.splice(0, BATCH), this.#reads.splice(0, BATCH))
     }
+    // In the same turn as the last look at the queues: what is asked for after this starts anew.
+    this.#running = undefined
   }
 
   async #commit(messages: Job<NewMessageRow, Stored>[], reads: Job<Read, void>[]) {
@@ -82,7 +82,7 @@ export class MessageWriter {
       })
       for (const job of reads) job.resolve()
     } catch (error) {
-      if (messages.length + reads.length > 1) return this.#commitSingly(messages, reads)
+      if (messages.length + reads.length > 1 && isConstraint(error)) return this.#commitSingly(messages, reads)
       for (const job of [...messages, ...reads]) job.reject(error)
     }
   }
@@ -93,6 +93,10 @@ export class MessageWriter {
     for (const job of reads) await this.#commit([], [job])
   }
 }
+
+/** A row was at fault, not the database: the others may still be stored. */
+const isConstraint = (error: unknown) =>
+  /^(SQLITE_CONSTRAINT|ER_(DUP|DATA|TRUNCATED|BAD_NULL|NO_REFERENCED))/.test(String((error as { code?: unknown }).code))
 
 /** Only the furthest position of each conversation matters. */
 function furthest(reads: readonly Job<Read, void>[]): Iterable<Read> {

@@ -74,7 +74,9 @@ export async function conversation(
 /** Marks the messages from one user to another as read, up to and including an id. */
 export const markRead = (db: Knex, readerId: number, senderId: number, upTo: number): Promise<number> =>
   db('chatmsg')
-    .where({ target_id: readerId, user_id: senderId, isRead: 1 })
+    .where({ target_id: readerId, isRead: 1 })
+    // The sum keeps the database from walking all of the conversation: what is unread is little, what is read is not.
+    .whereRaw('user_id + 0 = ?', [senderId])
     .whereIn('msg_type', PRIVATE)
     .where('id', '<=', upTo)
     .update({ isRead: 0 })

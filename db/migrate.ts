@@ -1,4 +1,5 @@
 import type { Knex } from 'knex'
+import { DatabaseError } from './errors.ts'
 import { MIGRATIONS } from './migrations/index.ts'
 
 /** One schema change, run in a transaction where the database can. */
@@ -39,8 +40,17 @@ export async function migrate(db: Knex, plugins: Migrations = {}): Promise<strin
   return names
 }
 
-/** Undoes the last batch; returns the names of what was undone. */
+/**
+ * Undoes the last batch; returns the names of what was undone.
+ * @throws DatabaseError when it holds a migration of a plugin that is not loaded: nobody knows how to undo it
+ */
 export async function rollback(db: Knex, plugins: Migrations = {}): Promise<string[]> {
+  const { unknown } = await migrationState(db, plugins)
+  const [last] = unknown.length > 0 ? await db(TABLE).max({ batch: 'batch' }) : []
+  const lost =
+    unknown.length > 0 ? await db(TABLE).where({ batch: last?.batch }).whereIn('name', unknown).pluck('name') : []
+  if (lost.length > 0)
+    throw new DatabaseError(`${lost.join(', ')} was made by a plugin that is not loaded: name it with --plugin`)
   const [, names] = await db.migrate.rollback(config(plugins))
   return names
 }

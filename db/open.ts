@@ -1,12 +1,5 @@
 import knex, { type Knex } from 'knex'
-
-/** The database cannot be opened or does not fit; the message says what to do. */
-export class DatabaseError extends Error {
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options)
-    this.name = 'DatabaseError'
-  }
-}
+import { DatabaseError } from './errors.ts'
 
 /** SQLite's number for synchronous=FULL: each commit is flushed before it returns. */
 const FULL = 2

@@ -246,3 +246,35 @@ test('the client refuses a server that asks for too much or too little work', as
   }
   t.truthy(client.fingerprint)
 })
+
+test('what happens to an account between the challenge and the proof counts', async (t) => {
+  const stage = await openStage(t)
+  await (await stage.user('alice')).close()
+  const keysOf = async (password: string, serverFirst: string) => {
+    const [, salt = ''] = /s=([^,]+)/.exec(serverFirst) ?? []
+    return deriveKeys(password, Buffer.from(salt, 'base64'), 4096)
+  }
+  const { SetUserActive } = await import('../plugins/admin/messages.ts')
+  const operator = await stage.connect({ server: { path: stage.control } })
+  const victim = await stage.connect({ server: stage.address })
+  const exchange = startLogin('alice')
+  const { serverFirst } = await victim.request(Login, { clientFirst: exchange.clientFirst })
+  const { clientFinal } = await exchange.answer(serverFirst, victim.handshakeHash, () =>
+    keysOf("alice's password", serverFirst),
+  )
+  await operator.request(SetUserActive, { user: 'alice', active: false })
+  t.is(await refusal(t, victim.request(LoginProof, { clientFinal })), 'account_disabled')
+})
+
+test('one salt makes one account, also for three who ask at once', async (t) => {
+  const stage = await openStage(t, { limits: { messagesBeforeLogin: 100 } })
+  const client = await stage.connect()
+  const { salt, iterations } = await client.request(NewSalt, { clientSalt: randomBytes(16) })
+  const keys = await deriveKeys('password', Buffer.from(salt), iterations)
+  const verifier = { storedKey: storedKey(keys.clientKey), serverKey: keys.serverKey }
+  const made = await Promise.allSettled(['a', 'b', 'c'].map((user) => client.request(Register, { user, ...verifier })))
+  t.deepEqual(
+    made.map(({ status }) => status),
+    ['fulfilled', 'rejected', 'rejected'],
+  )
+})

@@ -159,6 +159,7 @@ test('no more than the window is out unacknowledged; the rest follows as Bob ack
   t.is(raced, 'silence')
   await bob.acknowledge(first.at(-1) as ChatMessage)
   t.is((await next).value?.text, '10')
+  await more.return(undefined)
   t.deepEqual(
     texts(await hears(bob, 24)),
     Array.from({ length: 24 }, (_, n) => String(n + 11)),
@@ -226,7 +227,7 @@ test('Alice may write to herself', async (t) => {
   t.deepEqual(texts((await alice.history('alice')).messages), ['note to self'])
 })
 
-test('the server is killed and started again: what was acknowledged is there, on both sides', async (t) => {
+test('the server stops and starts again: what was acknowledged is there, on both sides', async (t) => {
   const stage = await openStage(t)
   const alice = await stage.user('alice')
   await stage.user('bob')
@@ -241,4 +242,52 @@ test('the server is killed and started again: what was acknowledged is there, on
     ours.messages.map(({ id }) => id),
     theirs.messages.map(({ id }) => id),
   )
+})
+
+test('after a restart, messages sent in one go keep their order, however the name is spelled', async (t) => {
+  const stage = await openStage(t)
+  await stage.user('alice')
+  await stage.user('bob')
+  await stage.room.close()
+  const cold = await openStage(t, { data: stage.data })
+  const [alice, bob] = [await cold.user('alice'), await cold.user('bob')]
+  await Promise.all([alice.send('BOB', 'one'), alice.send('bob', 'two'), alice.send('Bob', 'three')])
+  t.deepEqual(await unreadOf(bob), ['one', 'two', 'three'])
+})
+
+test('of two filters asked for in one go the later one holds', async (t) => {
+  const stage = await openStage(t)
+  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+  await stage.user('carol')
+  await alice.send('bob', 'hello')
+  const heard = hears(bob, 1)
+  await Promise.all([bob.receive({ from: 'carol' }), bob.receive({})])
+  t.deepEqual(texts(await heard), ['hello'])
+})
+
+test('pages asked for without waiting are all answered', async (t) => {
+  const stage = await openStage(t)
+  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+  for (let n = 0; n < 6; n++) await alice.send('bob', 'x'.repeat(16_000))
+  const pages = await Promise.all(Array.from({ length: 100 }, () => bob.history('alice')))
+  t.true(pages.every(({ messages }) => messages.length > 0))
+})
+
+test('logging in anew does not renew the rate', async (t) => {
+  const stage = await openStage(t, { limits: { requestBurst: 10, requestRate: 1, requestPause: 1 } })
+  let alice = await stage.user('alice')
+  const outcomes: string[] = []
+  for (let n = 0; n < 3; n++) {
+    for (let m = 0; m < 6; m++)
+      outcomes.push(
+        await alice.send('alice', 'hi').then(
+          () => 'sent',
+          (error: { failure: string }) => error.failure,
+        ),
+      )
+    await alice.close()
+    alice = await stage.user('alice')
+  }
+  t.true(outcomes.filter((outcome) => outcome === 'sent').length <= 12, outcomes.join())
+  t.true(outcomes.includes('rate_limited'))
 })

@@ -238,7 +238,7 @@ const WRONG_SETUPS: readonly (readonly [string, () => AnyPlugin[], RegExp])[] = 
   [
     'a message number that is taken',
     () => [definePlugin({ name: 'thief', messages: { Theft: { ...Echo, type: 11 } }, setup() {} })],
-    /plugin thief defines message 11 echo, but 11 send_message/,
+    /message echo has type 11; yours begin at 1000/,
   ],
   [
     'a second handler',

@@ -44,7 +44,7 @@ export const listen = defineCommand({
       idle: idle === undefined ? undefined : parseDuration(idle),
     }
     if (type !== undefined && !KINDS.includes(type))
-      return asUser(shared, (client) => pushes(client, shared, type, stops))
+      return asUser(shared, (client) => pushes(client, shared, type, stops), { reconnect: true })
     const wanted = (message: ChatMessage) =>
       (type === undefined || message.kind === type) && (from === undefined || message.from === from.toLowerCase())
     return asUser(shared, (client) => messages(client, shared, { stops, wanted, from, since, ack }), {
@@ -109,14 +109,16 @@ async function pushes(client: Client, shared: Shared, type: string, stops: Stops
     output.record(record, () => printableJson(record)).catch(() => {})
     watch.counted()
   })
-  await client.receive()
-  await new Promise<void>((resolve) => {
-    watch.signal.addEventListener('abort', () => resolve(), { once: true })
-    client.onLife('closed', () => resolve())
-  })
-  off()
-  watch.end()
-  return watch.exit()
+  try {
+    await new Promise<void>((resolve, reject) => {
+      watch.signal.addEventListener('abort', () => resolve(), { once: true })
+      client.onLife('closed', reject)
+    })
+    return watch.exit()
+  } finally {
+    off()
+    watch.end()
+  }
 }
 
 /** The stop conditions: a count, a total time, a time of silence, Ctrl-C. */

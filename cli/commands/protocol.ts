@@ -1,5 +1,6 @@
 import type { Message } from '../../core/wire/index.ts'
 import { CliError } from '../exit.ts'
+import { printable } from '../printable.ts'
 import { defineCommand, OPTIONS, type Shared } from '../shared.ts'
 
 export const protocol = defineCommand({
@@ -35,7 +36,7 @@ export const protocol = defineCommand({
     async function showOne(message: Message) {
       if (shared.output.isJson) return shared.output.item(toEntry(message), [])
       const { messageSection } = await import('../protocol-tables.ts')
-      return shared.output.write(`${messageSection(message)}\n`)
+      return shared.output.write(`${printable(messageSection(message))}\n`)
     }
   },
 })

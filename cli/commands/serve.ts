@@ -25,6 +25,8 @@ export const serve = defineCommand({
     const isTerminal = process.stdout.isTTY === true
     const pretty = config.logFormat === 'auto' ? isTerminal : config.logFormat === 'pretty'
     const { log, release } = await openLog(config.logLevel, pretty)
+    // A log reader that goes away must not take the server with it: it runs on, unheard.
+    process.stdout.removeAllListeners('error').on('error', () => {})
     process.on('unhandledRejection', (error) => log.error({ err: error }, 'a promise was rejected and nobody cared'))
     try {
       const { data } = config

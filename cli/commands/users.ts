@@ -9,13 +9,13 @@ const messages = () => import('../../plugins/admin/messages.ts')
 const nameArgument = { type: 'string', demandOption: true, describe: 'name of the account' } as const
 const user = { title: 'user', value: ({ user }: { user: string }) => user }
 
-/** The verifier of a password, made here: the server never sees the password itself. */
-async function makeVerifier(password: string) {
+/** The verifier of a password, made here, with the server's salt and count: it never sees the password itself. */
+async function makeVerifier(client: Client, password: string) {
   const { randomBytes } = await import('node:crypto')
-  const { DEFAULT_ITERATIONS, deriveKeys, storedKey } = await import('../../core/scram/index.ts')
-  const salt = randomBytes(32)
-  const keys = await deriveKeys(password, salt, DEFAULT_ITERATIONS)
-  return { salt, iterations: DEFAULT_ITERATIONS, storedKey: storedKey(keys.clientKey), serverKey: keys.serverKey }
+  const { deriveKeys, verifierOf } = await import('../../core/scram/index.ts')
+  const { NewSalt } = await import('../../plugins/registration/messages.ts')
+  const { salt, iterations } = await client.request(NewSalt, { clientSalt: randomBytes(16) })
+  return verifierOf(await deriveKeys(password, Buffer.from(salt), iterations), Buffer.from(salt), iterations)
 }
 
 async function allUsers(client: Client): Promise<UserEntry[]> {
@@ -75,10 +75,10 @@ const create = defineCommand({
       prompt: `Password for ${name}`,
       repeat: true,
     })
-    const verifier = await makeVerifier(password)
     const created = await asOperatorAnyhow(
       shared,
-      (client) => client.request(CreateUser, { user: name, nickname, role, ...verifier }),
+      async (client) =>
+        client.request(CreateUser, { user: name, nickname, role, ...(await makeVerifier(client, password)) }),
       { make: true },
     )
     await shared.output.item({ ...created, role }, [{ title: 'created', value: ({ user }) => user }], user)
@@ -110,8 +110,9 @@ const passwd = defineCommand({
       prompt: `New password for ${name}`,
       repeat: true,
     })
-    const verifier = await makeVerifier(password)
-    await asOperatorAnyhow(shared, (client) => client.request(SetUserPassword, { user: name, ...verifier }))
+    await asOperatorAnyhow(shared, async (client) =>
+      client.request(SetUserPassword, { user: name, ...(await makeVerifier(client, password)) }),
+    )
     await shared.output.item(
       { user: name, changed: true },
       [{ title: 'new password for', value: ({ user }) => user }],

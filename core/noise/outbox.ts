@@ -11,6 +11,7 @@ export class Outbox {
   readonly #cipher: CipherState
   #waiting: Buffer[] = []
   #waitingBytes = 0
+  #written = 0
 
   constructor(stream: Duplex, cipher: CipherState) {
     this.#stream = stream
@@ -20,6 +21,11 @@ export class Outbox {
   /** Bytes not yet taken by the operating system. */
   get size(): number {
     return this.#waitingBytes + this.#stream.writableLength
+  }
+
+  /** Bytes that the operating system has taken so far: it grows as long as the peer reads at all. */
+  get taken(): number {
+    return this.#written - this.#stream.writableLength
   }
 
   push(bytes: Buffer) {
@@ -36,7 +42,9 @@ export class Outbox {
     this.#waitingBytes = 0
     if (!this.#stream.writable) return
     try {
-      this.#stream.write(sealRecords(this.#cipher, plaintext))
+      const sealed = sealRecords(this.#cipher, plaintext)
+      this.#written += sealed.length
+      this.#stream.write(sealed)
     } catch (error) {
       // The cipher has used up its records: the connection must end before a nonce repeats.
       this.#stream.destroy(error as Error)

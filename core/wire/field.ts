@@ -114,6 +114,14 @@ export const list = <const F extends Fields>(about: string, fields: F, { max = 1
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/
 
+/** Text made fit for a `line` field of `max` bytes: what it may not hold becomes a blank, what is too much is cut. */
+export function toLine(text: string, max: number): string {
+  let line = text.toWellFormed().replace(new RegExp(UNPRINTABLE, 'g'), ' ')
+  while (Buffer.byteLength(line) > max)
+    line = line.slice(0, -Math.ceil((Buffer.byteLength(line) - max) / 4)).toWellFormed()
+  return line
+}
+
 /** True for text that a `line` field takes. */
 export const isLine = (value: string) => !UNPRINTABLE.test(value)
 

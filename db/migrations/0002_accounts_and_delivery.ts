@@ -14,6 +14,7 @@ export async function up(db: Knex) {
     table.unique(['user_id', 'client_id'], { indexName: 'chatmsg_client_id' })
     table.index(['target_id', 'isRead', 'id'], 'chatmsg_unread')
     table.index(['target_id', 'user_id', 'id'], 'chatmsg_conversation')
+    table.index(['target_id', 'id'], 'chatmsg_inbox')
   })
 }
 
@@ -22,6 +23,7 @@ export async function down(db: Knex) {
     table.dropUnique(['user_id', 'client_id'], 'chatmsg_client_id')
     table.dropIndex(['target_id', 'isRead', 'id'], 'chatmsg_unread')
     table.dropIndex(['target_id', 'user_id', 'id'], 'chatmsg_conversation')
+    table.dropIndex(['target_id', 'id'], 'chatmsg_inbox')
   })
   await db.schema.alterTable('chatmsg', (table) => {
     table.dropColumns('client_id', 'font', 'font_size', 'color')

@@ -151,17 +151,21 @@ export const friends = definePlugin({
       circles.forget(user.id)
     })
 
-    app.handle(FriendList, async ({ user }) => {
-      const { friends } = await circles.of(user.id)
-      const byId = await needs.accounts.byIds(friends.keys())
-      const list = [...byId.values()].map(({ id, name, nickname }) => ({
-        user: name,
-        nickname,
-        online: isOnline(id),
-        since: friends.get(id) ?? 0,
-      }))
-      return { friends: list.sort((a, b) => (a.user < b.user ? -1 : 1)) }
-    })
+    app.handle(
+      FriendList,
+      async ({ user }) => {
+        const { friends } = await circles.of(user.id)
+        const byId = await needs.accounts.byIds(friends.keys())
+        const list = [...byId.values()].map(({ id, name, nickname }) => ({
+          user: name,
+          nickname,
+          online: isOnline(id),
+          since: friends.get(id) ?? 0,
+        }))
+        return { friends: list.sort((a, b) => (a.user < b.user ? -1 : 1)) }
+      },
+      { serial: true },
+    )
 
     const requestsFor = async (user: User) => {
       const rows = await requestsOf(db, user.id, MAX_REQUESTS)
@@ -175,13 +179,17 @@ export const friends = definePlugin({
       })
     }
 
-    app.handle(QueryFriendRequests, async ({ user }) => ({ requests: await requestsFor(user) }))
+    app.handle(QueryFriendRequests, async ({ user }) => ({ requests: await requestsFor(user) }), { serial: true })
 
-    app.handle(QueryBlockedUsers, async ({ user }) => {
-      const { blocked } = await circles.of(user.id)
-      const byId = await needs.accounts.byIds(blocked)
-      return { users: [...byId.values()].map(({ id, name }) => ({ id, user: name })) }
-    })
+    app.handle(
+      QueryBlockedUsers,
+      async ({ user }) => {
+        const { blocked } = await circles.of(user.id)
+        const byId = await needs.accounts.byIds(blocked)
+        return { users: [...byId.values()].map(({ id, name }) => ({ id, user: name })) }
+      },
+      { serial: true },
+    )
 
     // Requests that came while the user was away.
     app.on(Receive, async (session) => {

@@ -132,15 +132,19 @@ export const groups = definePlugin({
       return { members: list.sort((a, b) => (a.user < b.user ? -1 : 1)) }
     })
 
-    app.handle(messages.QueryRooms, async ({ user }) => ({
-      groups: (await groupsOf(db, user.id)).map((row) => ({
-        group: row.chatroom_name,
-        role: row.role,
-        members: row.members,
-        open: Boolean(row.isOpen),
-        unread: row.unread,
-      })),
-    }))
+    app.handle(
+      messages.QueryRooms,
+      async ({ user }) => ({
+        groups: (await groupsOf(db, user.id)).map((row) => ({
+          group: row.chatroom_name,
+          role: row.role,
+          members: row.members,
+          open: Boolean(row.isOpen),
+          unread: row.unread,
+        })),
+      }),
+      { serial: true },
+    )
 
     app.handle(messages.InviteToRoom, async ({ user }, { group: name, user: guest }) => {
       const group = await member(name, user, 'owner', 'admin')
@@ -249,13 +253,17 @@ export const groups = definePlugin({
       countUnread: (userId) => countGroupUnread(db, userId),
     })
 
-    app.handle(messages.QueryRoomHistory, async ({ user }, { group: name, before, limit }) => {
-      const group = await member(name, user)
-      const size = pageSize(limit, app.limits.historyPage)
-      const since = group.members.get(user.id)?.joinedSeq ?? 0
-      const range = { before: before || Number.MAX_SAFE_INTEGER, limit: size + 1, since }
-      return historyPage(await withNames(await groupHistory(db, group.id, range), () => group.name), size)
-    })
+    app.handle(
+      messages.QueryRoomHistory,
+      async ({ user }, { group: name, before, limit }) => {
+        const group = await member(name, user)
+        const size = pageSize(limit, app.limits.historyPage)
+        const since = group.members.get(user.id)?.joinedSeq ?? 0
+        const range = { before: before || Number.MAX_SAFE_INTEGER, limit: size + 1, since }
+        return historyPage(await withNames(await groupHistory(db, group.id, range), () => group.name), size)
+      },
+      { serial: true },
+    )
 
     /** Members of one's groups hear once, whatever number of groups they share: one push a group. */
     const tellMembers = async ({ user }: UserSession, online: boolean) => {

@@ -43,8 +43,12 @@ export const login = definePlugin({
         app.audit.info({ event: 'login_failed', user: exchange.name, address: session.address })
         throw new Refused('login_failed')
       }
-      if (!exchange.account.active) throw new Refused('account_disabled')
-      return { account: exchange.account, serverFinal }
+      // The account may have changed since the challenge: what counts is how it is now.
+      const account = await needs.accounts.find(exchange.account.name)
+      if (!account?.active) throw new Refused('account_disabled')
+      if (account.verifier !== exchange.account.verifier)
+        throw new Refused('login_failed', 'the password was just changed')
+      return { account, serverFinal }
     }
 
     const verify = ({ challenge }: Pending, clientFinal: string, session: Session): string | undefined => {
@@ -80,7 +84,6 @@ export const login = definePlugin({
       if (account.id !== session.user.id) throw new Refused('not_allowed')
       const verifier = needs.registration.verifierFor(session, { storedKey, serverKey })
       await needs.accounts.setVerifier(account.name, verifier, session.id)
-      needs.registration.useUp(session)
       app.audit.info({ event: 'password_changed', user: account.name, address: session.address })
     })
 

@@ -18,6 +18,8 @@ export const privateMessages = definePlugin({
   messages,
   needs: { accounts },
   setup(app, { needs, log, db }) {
+    /** The last look-up of a recipient that a session still waits for. */
+    const lookUps = new Map<UserSession, Promise<unknown>>()
     const office = new PostOffice(app, new MessageWriter(db), log)
 
     const existing = (account: Account | undefined, name: string): Account => {
@@ -60,18 +62,29 @@ export const privateMessages = definePlugin({
     app.handle(SendMessage, (session, message) => {
       office.checkText(message.text)
       const to = needs.accounts.find(message.to)
+      const earlier = lookUps.get(session)
       // Without waiting when the recipient is in memory, so that all messages of one turn reach one commit.
-      return to instanceof Promise
-        ? to.then((account) => store(session, recipient(account, message.to), message))
-        : store(session, recipient(to, message.to), message)
+      if (!(to instanceof Promise) && earlier === undefined) return store(session, recipient(to, message.to), message)
+      // Behind what waits for its recipient, however long that look-up takes: messages keep their order.
+      const turn = Promise.resolve(earlier).then(() => to)
+      lookUps.set(session, turn)
+      const done = () => {
+        if (lookUps.get(session) === turn) lookUps.delete(session)
+      }
+      turn.then(done, done)
+      return turn.then((account) => store(session, recipient(account, message.to), message))
     })
 
     // Asked again, it starts over, perhaps with another filter.
-    app.handle(Receive, async (session, { from }) => {
-      if (from === '') return office.receive(session)
-      const { id } = await known(from)
-      return office.receive(session, { source: source(id), conversation: privateWith(id) })
-    })
+    app.handle(
+      Receive,
+      async (session, { from }) => {
+        if (from === '') return office.receive(session)
+        const { id } = await known(from)
+        return office.receive(session, { source: source(id), conversation: privateWith(id) })
+      },
+      { serial: true },
+    )
 
     app.handle(
       Acknowledge,
@@ -83,18 +96,26 @@ export const privateMessages = definePlugin({
       { rated: false },
     )
 
-    app.handle(QueryInbox, async ({ user }, { after, limit, all }) => {
-      const size = pageSize(limit, app.limits.historyPage)
-      const { found, more } = await office.page(user.id, { after, limit: size, unreadOnly: !all })
-      return { more, messages: found.map(({ message }) => message) }
-    })
+    app.handle(
+      QueryInbox,
+      async ({ user }, { after, limit, all }) => {
+        const size = pageSize(limit, app.limits.historyPage)
+        const { found, more } = await office.page(user.id, { after, limit: size, unreadOnly: !all })
+        return { more, messages: found.map(({ message }) => message) }
+      },
+      { serial: true },
+    )
 
-    app.handle(QueryHistory, async ({ user }, { with: other, before, limit }) => {
-      const account = await known(other)
-      const size = pageSize(limit, app.limits.historyPage)
-      const range = { before: before || Number.MAX_SAFE_INTEGER, limit: size + 1 }
-      return historyPage(await named(await conversation(db, user.id, account.id, range)), size)
-    })
+    app.handle(
+      QueryHistory,
+      async ({ user }, { with: other, before, limit }) => {
+        const account = await known(other)
+        const size = pageSize(limit, app.limits.historyPage)
+        const range = { before: before || Number.MAX_SAFE_INTEGER, limit: size + 1 }
+        return historyPage(await named(await conversation(db, user.id, account.id, range)), size)
+      },
+      { serial: true },
+    )
 
     return { office }
   },

@@ -22,10 +22,11 @@ export const registration = definePlugin({
     const salts = new WeakMap<Session, Buffer>()
     const rate = new RateLimiterMemory({ points: app.limits.registrations, duration: 3600 })
 
-    /** The verifier of new keys, for the salt this session asked for. @throws Refused `no_salt` */
+    /** The verifier of new keys, for the salt this session asked for, which it uses up. @throws Refused `no_salt` */
     const verifierFor = (session: Session, keys: { storedKey: Uint8Array; serverKey: Uint8Array }): Verifier => {
       const salt = salts.get(session)
       if (salt === undefined) throw new Refused('no_salt')
+      salts.delete(session)
       return {
         salt,
         iterations: options.iterations,
@@ -34,8 +35,8 @@ export const registration = definePlugin({
       }
     }
 
-    /** A salt is good for one password: called when one was stored with it. */
-    const useUp = (session: Session) => salts.delete(session)
+    /** The salt was not used after all: it may be tried again. */
+    const giveBack = (session: Session, { salt }: Verifier) => salts.set(session, salt)
 
     app.handle(NewSalt, (session, { clientSalt }) => {
       const salt = joinSalt(clientSalt, randomBytes(16))
@@ -51,11 +52,13 @@ export const registration = definePlugin({
           retryAfter: result.msBeforeNext,
         })
       })
-      const account = await needs.accounts.create({ name: user, nickname, role: 'user', verifier })
-      useUp(session)
+      const account = await needs.accounts.create({ name: user, nickname, role: 'user', verifier }).catch((error) => {
+        giveBack(session, verifier)
+        throw error
+      })
       return { id: account.id, user: account.name }
     })
 
-    return { verifierFor, useUp, iterations: options.iterations }
+    return { verifierFor, iterations: options.iterations }
   },
 })
