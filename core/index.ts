@@ -2,6 +2,7 @@
 export { Refused, SetupError } from './errors.ts'
 export { defineEvent, type EventType, SessionDrained, SessionEnded, SessionStarted } from './events.ts'
 export { LIMITS, type LimitName, type Limits, RATES_OFF } from './limits.ts'
+export { LoadCache } from './load-cache.ts'
 export { fingerprint, generateKeyPair, type KeyPair } from './noise/index.ts'
 export { type AnyPlugin, type App, type Context, definePlugin, type Migration, type Plugin } from './plugin.ts'
 export { loadPlugin } from './plugin-loader.ts'

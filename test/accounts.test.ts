@@ -13,13 +13,8 @@ import {
 } from '../core/noise/index.ts'
 import { deriveKeys, startLogin, storedKey } from '../core/scram/index.ts'
 import { NewSalt, Register } from '../plugins/registration/messages.ts'
+import { refusal } from './support/play.ts'
 import { openStage } from './support/room.ts'
-
-/** The name of the failure that a request is refused with. */
-async function refusal(t: ExecutionContext, request: Promise<unknown>): Promise<string> {
-  const error = await t.throwsAsync(request, { name: 'RefusedByServer' })
-  return (error as unknown as { failure: string }).failure
-}
 
 test('Alice registers, logs in and is who she says', async (t) => {
   const stage = await openStage(t)

@@ -180,3 +180,62 @@ test('addresses', (t) => {
   for (const wrong of ['', ':80', 'a:b', 'a:0', 'a:65536', 'http://a', 'a b', '::1'])
     t.throws(() => parseAddress(wrong), { message: /HOST:PORT/ })
 })
+
+test('a busy sender loses nothing while its connection breaks again and again', async (t) => {
+  const stage = await openStage(t, { limits: { requestBurst: 10_000 } })
+  const proxy = await openProxy(t, stage)
+  const bob = await stage.user('bob')
+  const alice = await stage.user('alice', { server: proxy.address, reconnect: true })
+  const closed: Error[] = []
+  alice.onLife('closed', (error) => closed.push(error))
+  const sending: Promise<unknown>[] = []
+  for (let round = 0; round < 3; round++) {
+    const back = new Promise<void>((resolve) => {
+      const off = alice.onLife('reconnected', () => {
+        off()
+        resolve()
+      })
+    })
+    for (let n = 0; n < 50; n++) sending.push(alice.send('bob', `${round} ${n}`))
+    proxy.cut()
+    // More is sent while the way back is being made: none of it may get ahead of the login.
+    for (let n = 50; n < 100; n++) sending.push(alice.send('bob', `${round} ${n}`))
+    await back
+  }
+  await Promise.all(sending)
+  const texts = new Set<string>()
+  for (let after = 0, more = true; more; ) {
+    const page = await bob.inbox({ after, limit: 100 })
+    for (const { text } of page.messages) {
+      t.false(texts.has(text), `${text} is there twice`)
+      texts.add(text)
+    }
+    after = page.messages.at(-1)?.id ?? after
+    more = page.more
+  }
+  t.is(texts.size, 300)
+  t.deepEqual(closed, [])
+})
+
+test('closing while the way back is being made ends at once', async (t) => {
+  const stage = await openStage(t)
+  const alice = await stage.user('alice', { reconnect: true })
+  const away = new Promise<void>((resolve) => alice.onLife('disconnected', () => resolve()))
+  await stage.room.close()
+  await away
+  await alice.close()
+  await t.throwsAsync(alice.send('alice', 'hi'), { code: 'closed' })
+})
+
+test('a message that a loop was left at comes again in the next loop', async (t) => {
+  const stage = await openStage(t)
+  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+  for (const text of ['one', 'two', 'three']) await alice.send('bob', text)
+  for await (const { text } of bob.messages()) if (text === 'two') break
+  const again: string[] = []
+  for await (const { text } of bob.messages()) {
+    again.push(text)
+    if (text === 'three') break
+  }
+  t.deepEqual(again, ['two', 'three'])
+})

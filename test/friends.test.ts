@@ -1,4 +1,4 @@
-import test, { type ExecutionContext } from 'ava'
+import test from 'ava'
 import {
   AddFriend,
   AddFriendRequest,
@@ -14,20 +14,8 @@ import {
   QueryFriendRequests,
   UnblockUser,
 } from '../client/index.ts'
-import type { ServerMessage, ValuesOf } from '../core/index.ts'
+import { nextPush as hears, refusal } from './support/play.ts'
 import { openStage, type Stage } from './support/room.ts'
-
-const refusal = async (t: ExecutionContext, request: Promise<unknown>) =>
-  ((await t.throwsAsync(request, { name: 'RefusedByServer' })) as unknown as { failure: string }).failure
-
-/** The next push of that type. */
-const hears = <M extends ServerMessage>(client: Client, message: M): Promise<ValuesOf<M>> =>
-  new Promise((resolve) => {
-    const off = client.on(message, (values) => {
-      off()
-      resolve(values)
-    })
-  })
 
 const friendsOf = async (client: Client) =>
   (await client.request(FriendList, {})).friends.map(({ user, online }) => `${user} ${online ? 'on' : 'off'}`)

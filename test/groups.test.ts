@@ -18,20 +18,8 @@ import {
   RoomUserOnOffLine,
   SetRoomRole,
 } from '../client/index.ts'
-import type { ServerMessage, ValuesOf } from '../core/index.ts'
+import { nextPush as hears, refusal } from './support/play.ts'
 import { openStage, type Stage } from './support/room.ts'
-
-const refusal = async (t: ExecutionContext, request: Promise<unknown>) =>
-  ((await t.throwsAsync(request, { name: 'RefusedByServer' })) as unknown as { failure: string }).failure
-
-/** The next push of that type. */
-const hears = <M extends ServerMessage>(client: Client, message: M): Promise<ValuesOf<M>> =>
-  new Promise((resolve) => {
-    const off = client.on(message, (values) => {
-      off()
-      resolve(values)
-    })
-  })
 
 /** Hears so many messages, acknowledging the last of each conversation. */
 async function listens(client: Client, count: number, acknowledge = true): Promise<ChatMessage[]> {

@@ -393,3 +393,15 @@ test('numbers travel from the wire to the handler as the definition says', async
   })
   t.deepEqual(await alice.request(Add, { a: 2, b: 3 }), { text: '5' })
 })
+
+test('a refusal that quotes what no line can hold is told all the same, and nothing breaks', async (t) => {
+  const [, alice] = await withEcho(t, (app) => {
+    app.before(Echo, async (_session, { text }) => {
+      throw new Refused(`echo.${'ü'.repeat(60)}`, `not "\u202e${text}\u200e\n\u001b[31m" ${'x'.repeat(2000)}`)
+    })
+  })
+  const error = await t.throwsAsync(alice.request(Echo, { text: 'hi' }), { name: 'RefusedByServer' })
+  t.regex(error?.message ?? '', /^not " hi {2,}\[31m" x+$/)
+  t.true(Buffer.byteLength(error?.message ?? '') <= 512)
+  t.regex((error as unknown as { failure: string }).failure, /^echo\.ü+$/)
+})

@@ -3,6 +3,7 @@ import {
   definePlugin,
   type InputOf,
   isLine,
+  LoadCache,
   Refused,
   type ServerMessage,
   SessionEnded,
@@ -26,7 +27,7 @@ import {
 import { type Account, accounts } from '../accounts/index.ts'
 import { privateMessages } from '../messages/index.ts'
 import { Receive, SendMessage } from '../messages/messages.ts'
-import { type Circle, Circles } from './circles.ts'
+import { CIRCLES_KEPT, type Circle, NOBODY } from './circle.ts'
 import * as messages from './messages.ts'
 
 const {
@@ -57,10 +58,11 @@ export const friends = definePlugin({
     messagesFrom: z.enum(['anyone', 'friends']).default('anyone'),
   }),
   setup(app, { options, needs, db }) {
-    const circles = new Circles(async (userId) => ({
+    const circles = new LoadCache<number, Circle>(CIRCLES_KEPT, async (userId) => ({
       friends: new Map((await friendsOf(db, userId)).map((row) => [row.friend_id, row.add_time])),
       blocked: new Set(await blockedBy(db, userId)),
     }))
+    const circleOf = async (userId: number): Promise<Circle> => (await circles.get(userId)) ?? NOBODY
 
     const known = async (name: string): Promise<Account> => {
       const account = await needs.accounts.find(name)
@@ -88,7 +90,7 @@ export const friends = definePlugin({
     app.handle(AddFriend, async ({ user }, { user: name, note }) => {
       const other = await known(name)
       if (other.id === user.id) throw new Refused('yourself')
-      const [mine, theirs] = await Promise.all([circles.of(user.id), circles.of(other.id)])
+      const [mine, theirs] = await Promise.all([circleOf(user.id), circleOf(other.id)])
       if (mine.friends.has(other.id)) throw new Refused('already_friends')
       if (theirs.blocked.has(user.id)) throw new Refused('blocked')
       if (mine.blocked.has(other.id)) throw new Refused('blocked', 'you have blocked this user; unblock first')
@@ -109,7 +111,7 @@ export const friends = definePlugin({
       const other = await known(name)
       if ((await findRequest(db, other.id, user.id)) === undefined) throw new Refused('no_request')
       if (accept) {
-        refuseTooMany(await circles.of(user.id))
+        refuseTooMany(await circleOf(user.id))
         await befriend(db, user.id, other.id, Date.now())
         joined(user, other)
         return
@@ -123,7 +125,7 @@ export const friends = definePlugin({
       // A disabled friend can still be deleted.
       const other = await needs.accounts.find(name)
       if (other === undefined) throw new Refused('user_not_exist', `there is no user "${name}"`)
-      if (!(await circles.of(user.id)).friends.has(other.id)) throw new Refused('not_friends')
+      if (!(await circleOf(user.id)).friends.has(other.id)) throw new Refused('not_friends')
       await unfriend(db, user.id, other.id)
       parted(user, other)
     })
@@ -137,7 +139,7 @@ export const friends = definePlugin({
     app.handle(BlockUser, async ({ user }, { user: name }) => {
       const other = await known(name)
       if (other.id === user.id) throw new Refused('yourself')
-      const { friends } = await circles.of(user.id)
+      const { friends } = await circleOf(user.id)
       await block(db, user.id, other.id, Date.now())
       circles.forget(user.id, other.id)
       // Who was no friend learns nothing of it.
@@ -154,7 +156,7 @@ export const friends = definePlugin({
     app.handle(
       FriendList,
       async ({ user }) => {
-        const { friends } = await circles.of(user.id)
+        const { friends } = await circleOf(user.id)
         const byId = await needs.accounts.byIds(friends.keys())
         const list = [...byId.values()].map(({ id, name, nickname }) => ({
           user: name,
@@ -184,7 +186,7 @@ export const friends = definePlugin({
     app.handle(
       QueryBlockedUsers,
       async ({ user }) => {
-        const { blocked } = await circles.of(user.id)
+        const { blocked } = await circleOf(user.id)
         const byId = await needs.accounts.byIds(blocked)
         return { users: [...byId.values()].map(({ id, name }) => ({ id, user: name })) }
       },
@@ -210,24 +212,18 @@ export const friends = definePlugin({
       // The handler says what is wrong with a recipient that there is not.
       const check = (account: Account | undefined) => {
         if (account === undefined) return
-        const circle = circles.of(account.id)
+        const circle = circles.get(account.id)
         return circle instanceof Promise
-          ? circle.then((loaded) => mayWrite(user, account.id, loaded))
-          : mayWrite(user, account.id, circle)
+          ? circle.then((loaded) => mayWrite(user, account.id, loaded ?? NOBODY))
+          : mayWrite(user, account.id, circle ?? NOBODY)
       }
       return recipient instanceof Promise ? recipient.then(check) : check(recipient)
     })
 
     const tellFriends = async ({ user }: UserSession, online: boolean) => {
-      for (const id of (await circles.of(user.id)).friends.keys())
-        tell(id, FriendOnOffLine, { user: user.name, online })
+      for (const id of (await circleOf(user.id)).friends.keys()) tell(id, FriendOnOffLine, { user: user.name, online })
     }
     app.on(SessionStarted, (session) => app.sessions.of(session.user.id).size === 1 && tellFriends(session, true))
     app.on(SessionEnded, (session) => !isOnline(session.user.id) && tellFriends(session, false))
-
-    return {
-      /** Whom a user knows; at once when it is in memory. */
-      circleOf: (userId: number) => circles.of(userId),
-    }
   },
 })

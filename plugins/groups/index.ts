@@ -2,6 +2,7 @@ import {
   definePlugin,
   type InputOf,
   isLine,
+  LoadCache,
   Refused,
   type ServerMessage,
   SessionEnded,
@@ -29,8 +30,8 @@ import {
 import { type Account, accounts } from '../accounts/index.ts'
 import { draftRow, privateMessages, toWire } from '../messages/index.ts'
 import { historyPage, pageSize } from '../messages/page.ts'
+import { GROUPS_KEPT, type Group, type GroupRole, loadGroup } from './group.ts'
 import * as messages from './messages.ts'
-import { type Group, type GroupRole, Roster } from './roster.ts'
 
 const NAME_CHARACTERS = 30
 const ROLES: readonly GroupRole[] = ['owner', 'admin', 'member']
@@ -44,13 +45,14 @@ export const groups = definePlugin({
   needs: { accounts, messages: privateMessages },
   setup(app, { needs, db }) {
     const { office } = needs.messages
-    const roster = new Roster(db)
+    /** By name. */
+    const roster = new LoadCache<string, Group>(GROUPS_KEPT, (name) => loadGroup(db, name))
 
     const existing = (group: Group | undefined, name: string): Group => {
       if (group !== undefined) return group
       throw new Refused('group_not_exist', `there is no group "${name}"`)
     }
-    const named = async (name: string) => existing(await roster.find(name), name)
+    const named = async (name: string) => existing(await roster.get(name), name)
 
     const roleIn = (group: Group, userId: number): GroupRole => {
       const member = group.members.get(userId)
@@ -220,7 +222,7 @@ export const groups = definePlugin({
     app.handle(messages.ChatroomMessage, (session, message) => {
       office.checkText(message.text)
       // Without waiting when the group is in memory, so that all messages of one turn reach one commit.
-      const group = roster.find(message.group)
+      const group = roster.get(message.group)
       return group instanceof Promise
         ? group.then((found) => post(session, existing(found, message.group), message))
         : post(session, existing(group, message.group), message)
@@ -268,7 +270,7 @@ export const groups = definePlugin({
     /** Members of one's groups hear once, whatever number of groups they share: one push a group. */
     const tellMembers = async ({ user }: UserSession, online: boolean) => {
       for (const { chatroom_name: name } of await groupsOf(db, user.id)) {
-        const group = await roster.find(name)
+        const group = await roster.get(name)
         const others = [...(group?.members.keys() ?? [])].filter((id) => id !== user.id)
         tell(others, messages.RoomUserOnOffLine, { group: name, user: user.name, online })
       }
