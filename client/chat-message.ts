@@ -1,7 +1,8 @@
 import type { ValuesOf } from '../core/wire/index.ts'
 import type { OnNewMessage } from '../plugins/messages/messages.ts'
 
-const KINDS = { 1: 'chat', 2: 'system', 3: 'friend_request', 4: 'group' } as const
+/** Kinds of messages by their numbers on the wire. */
+export const KINDS = { 1: 'chat', 2: 'system', 3: 'friend_request', 4: 'group' } as const
 
 /** How the sender wants the text shown; what is left out is the reader's own choice. */
 export interface TextStyle {
@@ -15,7 +16,7 @@ export interface TextStyle {
 /** A message as bots and scripts see it; `JSON.stringify` gives the documented JSON form, times in ISO 8601. */
 export interface ChatMessage {
   readonly id: number
-  readonly kind: (typeof KINDS)[keyof typeof KINDS] | 'unknown'
+  readonly kind: Kind | 'unknown'
   readonly from: string
   /** The recipient of a private message. */
   readonly to?: string
@@ -28,7 +29,12 @@ export interface ChatMessage {
   readonly style?: TextStyle
 }
 
+/** Name of a kind of message. */
+export type Kind = (typeof KINDS)[keyof typeof KINDS]
+
 type WireMessage = ValuesOf<typeof OnNewMessage>['messages'][number]
+
+export const kindNumber = (kind: Kind): number => Number(Object.entries(KINDS).find(([, name]) => name === kind)?.[0])
 
 export function toChatMessage({ id, kind, from, to, group, text, sentAt, unread, ...style }: WireMessage): ChatMessage {
   const { font, fontSize, color } = style

@@ -25,7 +25,7 @@ import {
   SendMessage,
 } from '../plugins/messages/messages.ts'
 import { NewSalt, Register } from '../plugins/registration/messages.ts'
-import { type ChatMessage, type TextStyle, toChatMessage } from './chat-message.ts'
+import { type ChatMessage, type Kind, kindNumber, type TextStyle, toChatMessage } from './chat-message.ts'
 import { Credentials, type LoginKeys } from './credentials.ts'
 import { ClientError } from './errors.ts'
 import { type LifeEvents, type Line, Link, type LinkOptions, type RequestOptions } from './link.ts'
@@ -51,7 +51,10 @@ export interface Page {
 }
 
 export interface MessagesOptions {
+  /** Only private messages of this user. */
   readonly from?: string
+  /** Only messages of this kind. */
+  readonly kind?: Kind
   readonly acknowledge?: boolean
   readonly signal?: AbortSignal
 }
@@ -183,11 +186,10 @@ export class Client {
   /**
    * Received messages: what is unread, oldest first, then what comes. Each is acknowledged when the loop asks for the
    * next one, unless `acknowledge` is false; one that the loop was left at comes again. One loop at a time.
-   * @param options.from only what this user sent
    */
-  async *messages({ from, acknowledge = true, signal }: MessagesOptions = {}): AsyncGenerator<ChatMessage> {
+  async *messages({ from, kind, acknowledge = true, signal }: MessagesOptions = {}): AsyncGenerator<ChatMessage> {
     const reading = this.#stream.read({ acknowledge, ...(signal && { signal }) })
-    await this.receive(from === undefined ? {} : { from })
+    await this.receive({ from, kind: kind === undefined ? undefined : kindNumber(kind) })
     yield* reading
   }
 

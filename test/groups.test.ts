@@ -240,3 +240,14 @@ test('a group and a user have only so many', async (t) => {
   t.is(await refusal(t, carol.request(JoinRoom, { group: 'small' })), 'too_many')
   t.is(await refusal(t, bob.request(CreateRoom, { group: 'another' })), 'too_many')
 })
+
+test('Bob listens to groups only: what is private waits unread, however much of it there is', async (t) => {
+  const [, alice, bob] = await threeInOps(t)
+  for (let n = 0; n < 120; n++) await alice.send('bob', `private ${n}`)
+  await alice.send({ group: 'ops' }, 'to all')
+  for await (const { text } of bob.messages({ kind: 'group' })) {
+    t.is(text, 'to all')
+    break
+  }
+  t.is((await bob.inbox({ limit: 100 })).messages.length, 100)
+})

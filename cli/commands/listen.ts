@@ -6,7 +6,10 @@ import { printableJson } from '../printable.ts'
 import { asUser } from '../sessions.ts'
 import { defineCommand, type Shared, WHO, wholeNumber } from '../shared.ts'
 
-const KINDS = ['chat', 'system', 'friend_request', 'group']
+const KINDS = ['chat', 'group'] as const
+type Kind = (typeof KINDS)[number]
+
+const isKind = (type: string | undefined): type is Kind => KINDS.some((kind) => kind === type)
 
 interface Stops {
   readonly count: number
@@ -35,7 +38,11 @@ export const listen = defineCommand({
         describe: 'first all messages after this id, read ones too',
         coerce: wholeNumber('since', 0, Number.MAX_SAFE_INTEGER),
       },
-      ack: { type: 'boolean', default: true, describe: '--no-ack leaves the messages unread' },
+      ack: {
+        type: 'boolean',
+        default: true,
+        describe: '--no-ack leaves the messages unread, and stops after the first 100',
+      },
     }),
   async run({ count, for: total, idle, from, type, since, ack }, shared) {
     const stops: Stops = {
@@ -43,11 +50,12 @@ export const listen = defineCommand({
       for: total === undefined ? undefined : parseDuration(total),
       idle: idle === undefined ? undefined : parseDuration(idle),
     }
-    if (type !== undefined && !KINDS.includes(type))
+    if (type !== undefined && !isKind(type))
       return asUser(shared, (client) => pushes(client, shared, type, stops), { reconnect: true })
     const wanted = (message: ChatMessage) =>
-      (type === undefined || message.kind === type) && (from === undefined || message.from === from.toLowerCase())
-    return asUser(shared, (client) => messages(client, shared, { stops, wanted, from, since, ack }), {
+      (type === undefined || message.kind === type) &&
+      (from === undefined || (message.from === from.toLowerCase() && message.group === undefined))
+    return asUser(shared, (client) => messages(client, shared, { stops, wanted, from, kind: type, since, ack }), {
       reconnect: true,
     })
   },
@@ -57,11 +65,16 @@ interface What {
   readonly stops: Stops
   readonly wanted: (message: ChatMessage) => boolean
   readonly from: string | undefined
+  readonly kind: Kind | undefined
   readonly since: number | undefined
   readonly ack: boolean
 }
 
-async function messages(client: Client, shared: Shared, { stops, wanted, from, since, ack }: What): Promise<ExitName> {
+async function messages(
+  client: Client,
+  shared: Shared,
+  { stops, wanted, from, kind, since, ack }: What,
+): Promise<ExitName> {
   const { output } = shared
   const watch = new Watch(stops, shared.signal)
   let last = 0
@@ -85,7 +98,8 @@ async function messages(client: Client, shared: Shared, { stops, wanted, from, s
         more = page.more
       }
     }
-    const options = { acknowledge: false, signal: watch.signal, ...(from !== undefined && { from }) }
+    const filter = { ...(from !== undefined && { from }), ...(kind !== undefined && { kind }) }
+    const options = { acknowledge: false, signal: watch.signal, ...filter }
     for await (const message of client.messages(options)) {
       await print(message)
       if (watch.signal.aborted) break

@@ -247,6 +247,7 @@ export const groups = definePlugin({
     }
 
     office.addSource({
+      kinds: [MSG_TYPE.group],
       load: async (userId, query) => {
         const rows = await groupMessagesTo(db, userId, query)
         const names = new Map(rows.map((row) => [row.target_id, row.chatroom_name]))

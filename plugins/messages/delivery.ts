@@ -14,8 +14,8 @@ export interface DeliveryOptions {
   readonly load: LoadUnread
   /** Messages out without an acknowledgement, at most. */
   readonly window: number
-  /** Only this conversation; all if undefined. */
-  readonly only: string | undefined
+  /** Whether the session asked for this one. */
+  readonly wants: (deliverable: Deliverable) => boolean
   readonly onError: (error: unknown) => void
 }
 
@@ -34,7 +34,7 @@ export class Delivery {
   readonly #session: UserSession
   readonly #load: LoadUnread
   readonly #window: number
-  readonly #only: string | undefined
+  readonly #wants: (deliverable: Deliverable) => boolean
   readonly #onError: (error: unknown) => void
   /** Pushed and not acknowledged, by conversation; ids ascending. */
   readonly #unacknowledged = new Map<string, number[]>()
@@ -47,17 +47,17 @@ export class Delivery {
   /** Something was stored, or room was made, while catching up. */
   #again = false
 
-  constructor(session: UserSession, { load, window, only, onError }: DeliveryOptions) {
+  constructor(session: UserSession, { load, window, wants, onError }: DeliveryOptions) {
     this.#session = session
     this.#load = load
     this.#window = window
-    this.#only = only
+    this.#wants = wants
     this.#onError = onError
   }
 
   /** A message has just been stored. `bytes`: the push, encoded once for all sessions. */
   stored(deliverable: Deliverable, bytes: Buffer) {
-    if (this.#only !== undefined && deliverable.conversation !== this.#only) return
+    if (!this.#wants(deliverable)) return
     if (this.#behind || this.#room() === 0) {
       this.#behind = true
       this.#again = true

@@ -45,6 +45,7 @@ export const privateMessages = definePlugin({
 
     /** Private messages to a user, of everyone or of one. */
     const source = (senderId?: number): Source => ({
+      kinds: [MSG_TYPE.chat],
       load: async (userId, query) =>
         named(await messagesTo(db, userId, { ...query, ...(senderId !== undefined && { senderId }) })),
       countUnread: (userId) => countUnread(db, userId),
@@ -78,10 +79,15 @@ export const privateMessages = definePlugin({
     // Asked again, it starts over, perhaps with another filter.
     app.handle(
       Receive,
-      async (session, { from }) => {
-        if (from === '') return office.receive(session)
-        const { id } = await known(from)
-        return office.receive(session, { source: source(id), conversation: privateWith(id) })
+      async (session, { from, kind }) => {
+        if (from !== '') {
+          const { id } = await known(from)
+          const wants = ({ conversation }: Deliverable) => conversation === privateWith(id)
+          return office.receive(session, { sources: [source(id)], wants })
+        }
+        if (kind === 0) return office.receive(session)
+        const wants = ({ message }: Deliverable) => message.kind === kind
+        return office.receive(session, { sources: office.sourcesOf(kind), wants })
       },
       { serial: true },
     )

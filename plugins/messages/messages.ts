@@ -90,7 +90,10 @@ export const Receive = clientMessage({
   about:
     'Asks for pushes on this session: everything unread, then what is new. A session that only sends leaves it out.',
   allow: 'user',
-  fields: { from: optional(line('only messages of this user; empty: of everyone', { max: 255 }), '') },
+  fields: {
+    from: optional(line('only private messages of this user; empty: of everyone', { max: 255 }), ''),
+    kind: optional(uint8('only messages of this kind, as in on_new_message; 0: all'), 0),
+  },
   reply: Receiving,
 })
 

@@ -14,8 +14,10 @@ export interface Query {
   readonly unreadOnly: boolean
 }
 
-/** One kind of conversation: where its messages for a user are. */
+/** One sort of conversation: where its messages for a user are. */
 export interface Source {
+  /** Kinds of its messages, see MSG_TYPE. */
+  readonly kinds: readonly number[]
   /** Oldest first. */
   load(userId: number, query: Query): Promise<Deliverable[]>
   countUnread(userId: number): Promise<number>
@@ -29,6 +31,14 @@ export interface Post {
   /** Who gets it pushed. */
   readonly recipients: Iterable<number>
 }
+
+/** What a session asks for; all of everything if left out. `sources` must hold all that `wants` wants, and no more. */
+export interface Filter {
+  readonly sources?: readonly Source[]
+  readonly wants?: (deliverable: Deliverable) => boolean
+}
+
+const everything = () => true
 
 /** Stores messages and brings them to the sessions of their recipients, whatever kind of conversation they are of. */
 export class PostOffice {
@@ -45,6 +55,11 @@ export class PostOffice {
     app.onStop(() => writer.idle())
     app.on(SessionDrained, (session) => this.#deliveries.get(session)?.catchUp())
     app.on(SessionEnded, (session) => this.#deliveries.delete(session))
+  }
+
+  /** The sources that have messages of a kind. */
+  sourcesOf(kind: number): Source[] {
+    return this.#sources.filter(({ kinds }) => kinds.includes(kind))
   }
 
   addSource(source: Source) {
@@ -70,15 +85,15 @@ export class PostOffice {
     return { id: row.id, sentAt: row.send_time, repeat }
   }
 
-  /** Begins, or begins again, to push to a session: from all sources, or one conversation from its own source. */
-  async receive(session: UserSession, only?: { readonly source: Source; readonly conversation: string }) {
+  /** Begins, or begins again, to push to a session what it wants. */
+  async receive(session: UserSession, { sources = this.#sources, wants = everything }: Filter = {}) {
     if (!session.open) throw new Refused('logged_out')
     const { id } = session.user
     this.#deliveries.get(session)?.stop()
     const delivery = new Delivery(session, {
-      load: (after, room) => this.page(id, { after, limit: Math.min(room, MAX_PAGE), unreadOnly: true }, only?.source),
+      load: (after, room) => this.page(id, { after, limit: Math.min(room, MAX_PAGE), unreadOnly: true }, sources),
       window: this.#app.limits.unacknowledged,
-      only: only?.conversation,
+      wants,
       onError: (error) => {
         this.#log.error({ err: error, session: session.id }, 'cannot deliver from the database')
         session.close('unavailable')
@@ -92,8 +107,11 @@ export class PostOffice {
   }
 
   /** A page of a user's messages of all conversations, oldest first, and whether there may be more. */
-  async page(userId: number, query: Query, only?: Source): Promise<{ found: Deliverable[]; more: boolean }> {
-    const sources = only === undefined ? this.#sources : [only]
+  async page(
+    userId: number,
+    query: Query,
+    sources: readonly Source[] = this.#sources,
+  ): Promise<{ found: Deliverable[]; more: boolean }> {
     const parts = await Promise.all(sources.map((source) => source.load(userId, query)))
     const merged = parts.flat().sort((a, b) => a.message.id - b.message.id)
     const found = merged.slice(0, query.limit)
