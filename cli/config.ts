@@ -165,11 +165,10 @@ function parseJson(text: string, where: string): unknown {
   }
 }
 
+/** Code is run only when it is named: a folder one happens to stand in must not be able to run any. */
 async function configFile(asked: string | undefined): Promise<string | undefined> {
   if (asked !== undefined) return resolve(asked)
-  const found = (await readdir('.').catch(() => [])).find((name) =>
-    /^chatctl\.config\.(json|ya?ml|toml|m?js|m?ts)$/.test(name),
-  )
+  const found = (await readdir('.').catch(() => [])).find((name) => /^chatctl\.config\.(json|ya?ml|toml)$/.test(name))
   return found && resolve(found)
 }
 

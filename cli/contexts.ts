@@ -28,9 +28,11 @@ const contextFile = (name: string) => join(configFolder(), 'contexts', `${name}.
 const currentFile = () => join(configFolder(), 'current')
 const serversFile = () => join(configFolder(), 'servers.json')
 
+const CONTEXT_NAME = /^[\p{L}\p{N}][\p{L}\p{N}._-]{0,63}$/u
+
 /** Context names are file names. */
 export function checkContextName(name: string): string {
-  if (/^[\p{L}\p{N}][\p{L}\p{N}._-]{0,63}$/u.test(name)) return name
+  if (CONTEXT_NAME.test(name)) return name
   throw new CliError('usage', `"${name}" cannot name a context: letters, digits, then also . _ -, at most 64`)
 }
 
@@ -83,7 +85,10 @@ export async function removeContext(name: string): Promise<boolean> {
 
 export async function listContexts(): Promise<Context[]> {
   const files = await readdir(join(configFolder(), 'contexts')).catch(() => [])
-  const names = files.filter((file) => file.endsWith('.json')).map((file) => file.slice(0, -'.json'.length))
+  const names = files
+    .filter((file) => file.endsWith('.json'))
+    .map((file) => file.slice(0, -'.json'.length))
+    .filter((name) => CONTEXT_NAME.test(name))
   const contexts = await Promise.all(names.sort().map(readContext))
   return contexts.filter((context) => context !== undefined)
 }

@@ -29,6 +29,7 @@ export async function openLog(level: string, pretty: boolean): Promise<ServerLog
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: withoutValues },
       redact: { paths: SECRETS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), censor: '[secret]' },
     },
     stream,
@@ -40,6 +41,18 @@ export async function openLog(level: string, pretty: boolean): Promise<ServerLog
       held = undefined
     },
   }
+}
+
+/**
+ * Errors of the database driver carry the statement with its values, that is, what people wrote: of those only the code
+ * and the end of the message, after the statement, are logged.
+ */
+function withoutValues(error: unknown): unknown {
+  if (!(error instanceof Error)) return error
+  const { code } = error as { code?: unknown }
+  const isSql = typeof code === 'string' && /^(SQLITE_|ER_)/.test(code)
+  if (!isSql) return pino.stdSerializers.err(error)
+  return { type: error.name, code, message: error.message.slice(error.message.lastIndexOf(' - ') + 1) }
 }
 
 function plainStream(): DestinationStream {

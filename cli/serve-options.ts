@@ -17,7 +17,7 @@ export interface ServeFlags {
 export const SERVE_OPTIONS = {
   config: {
     type: 'string',
-    describe: 'config file (.json, .yaml, .toml, .js, .ts); default chatctl.config.* here',
+    describe: 'config file (.json, .yaml, .toml, .js, .ts); default chatctl.config.json, .yaml or .toml here',
     group: 'Settings',
   },
   host: { type: 'string', describe: 'address to listen on; default 127.0.0.1', group: 'Settings' },

@@ -45,6 +45,9 @@ test('names of new accounts are checked, and taken only once', async (t) => {
   t.is(await refusal(t, tooLong), 'invalid_name')
   await t.throwsAsync(stranger.register('bob', 'password', { nickname: 'a\u202eb' }), { message: /control character/ })
   await stranger.register('bob', 'password', { nickname: '😀'.repeat(60) })
+  // NFC makes this one longer: 64 characters of four bytes, the most there can be. It must travel again.
+  await stranger.register('carol', 'password', { nickname: '\u{1d15e}'.repeat(32) })
+  t.is([...(await stranger.login('carol', { password: 'password' })).nickname].length, 64)
 })
 
 test('two who want the same name at once: one gets it', async (t) => {

@@ -143,6 +143,7 @@ test.serial('each failure has its exit code and one clear line', async (t) => {
     [['send', '--context', 'alice', 'nobody', 'hi'], 5, /^error: there is no user "nobody"$/m],
     [['send', '--context', 'nobody', 'bob', 'hi'], 4, /^error: there is no context "nobody"$/m],
     [['send', '--context', 'alice', 'bob', ''], 2, /^error: the text is empty$/m],
+    [['inbox', '--context', 'alice', '--ack', '--after', '3'], 2, /^error: --ack marks everything/m],
     [['history', '--context', 'alice'], 2, /^error: name a user, or a group with --group$/m],
     [
       ['login', 'alice', '--server', '127.0.0.1:1', '--password-file', 'a.pw'],

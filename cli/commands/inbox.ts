@@ -25,6 +25,8 @@ export const inbox = defineCommand({
       limit: limitOption,
     }),
   async run({ ack = false, all = false, after = 0, limit = Number.POSITIVE_INFINITY }, shared) {
+    if (ack && after > 0)
+      throw new CliError('usage', '--ack marks everything up to what was printed: it does not go with --after')
     await asUser(shared, async (client) => {
       const messages = await collect(limit, (size, previous) =>
         client.inbox({ after: previous?.at(-1)?.id ?? after, all, limit: size }),

@@ -22,6 +22,7 @@ export interface NewAccount {
 /** Accounts kept in memory: a message path must not ask the database who its two ends are. */
 const CACHED = 20_000
 const NEW_NAME = /^[a-z0-9][a-z0-9._-]{0,31}$/
+/** At most four bytes each: the 256 bytes that messages have for a nickname. */
 const NICKNAME_CHARACTERS = 64
 
 /** Who has an account. Other plugins ask here, never the table; a change here is seen by all of them at once. */

@@ -18,8 +18,9 @@ export const admin = definePlugin({
     app.handle(ActAs, async (session, { user }) => {
       const account = await needs.accounts.find(user)
       if (!account?.active) throw new Refused('user_not_exist', `there is no user "${user}"`)
-      session.login({ id: account.id, name: account.name, nickname: account.nickname, role: account.role })
+      // First the trace: where none can be left, nobody acts.
       app.audit.info({ event: 'act_as', by: by(session), as: account.name, session: session.id })
+      session.login({ id: account.id, name: account.name, nickname: account.nickname, role: account.role })
     })
 
     app.handle(QueryUsers, async (_session, { after }) => {
@@ -69,6 +70,7 @@ export const admin = definePlugin({
 /** To whom and which, but not what was said: the names and numbers of a message, without texts and bytes. */
 function traceOf(message: ClientMessage, values: Record<string, unknown>): Record<string, unknown> {
   const isTraced = ([name, value]: [string, unknown]) =>
-    (message.fields[name]?.kind === 'line' && value !== '') || (typeof value === 'number' && value !== 0)
+    (message.fields[name]?.kind === 'line' && name !== 'clientFinal' && value !== '') ||
+    (typeof value === 'number' && value !== 0)
   return Object.fromEntries(Object.entries(values).filter(isTraced))
 }
