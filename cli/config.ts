@@ -1,7 +1,7 @@
-import { readdir } from 'node:fs/promises'
 import { dirname, isAbsolute, resolve } from 'node:path'
 import { z } from 'zod'
 import { LIMITS, type Limits, RATES_OFF } from '../core/limits.ts'
+import { findConfigFile } from './config-file.ts'
 import { defaultData } from './contexts.ts'
 import { CliError } from './exit.ts'
 import type { ServeFlags } from './serve-options.ts'
@@ -53,7 +53,7 @@ const defaults = (): Settings => ({
 
 /** @throws CliError `usage` that names every wrong setting and where it came from */
 export async function readConfig(flags: ServeFlags, environment: NodeJS.ProcessEnv = process.env): Promise<Configured> {
-  const file = await configFile(flags.config ?? environment.CHATCTL_CONFIG)
+  const file = await findConfigFile(flags.config ?? environment.CHATCTL_CONFIG)
   const layers: [settings: Settings, origin: (name: Setting) => string][] = [
     [fromFlags(flags), (name) => `flag --${FLAG_OF[name] ?? name}`],
     [fromEnvironment(environment), (name) => environmentName(name)],
@@ -163,13 +163,6 @@ function parseJson(text: string, where: string): unknown {
   } catch (error) {
     throw new CliError('usage', `${where}: ${(error as Error).message}`)
   }
-}
-
-/** Code is run only when it is named: a folder one happens to stand in must not be able to run any. */
-async function configFile(asked: string | undefined): Promise<string | undefined> {
-  if (asked !== undefined) return resolve(asked)
-  const found = (await readdir('.').catch(() => [])).find((name) => /^chatctl\.config\.(json|ya?ml|toml)$/.test(name))
-  return found && resolve(found)
 }
 
 async function fromFile(file: string): Promise<Settings> {

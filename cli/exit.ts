@@ -56,7 +56,7 @@ const HINTS: Readonly<Record<string, string>> = {
     'someone may be in the middle. If the server really has a new key, compare it with what `chatctl serve` prints, ' +
     'then run `chatctl context forget SERVER` and log in again',
   protocol: 'is that the port of a chatctl server?',
-  login_failed: 'log in again with `chatctl login NAME`',
+  login_failed: 'check name and password; a kept login is renewed with `chatctl login NAME`',
   authentication: 'log in again with `chatctl login NAME`',
   user_not_exist: 'names are those of `chatctl users list`',
   username_taken: 'choose another name, or log in with `chatctl login NAME`',

@@ -11,6 +11,9 @@ async function run(argv: string[]): Promise<ExitName> {
 
 function report(error: unknown, argv: readonly string[]): ExitName {
   if ((error as NodeJS.ErrnoException)?.code === 'EPIPE') return 'ok'
+  // The words before the one being completed need make no sense yet.
+  if (argv.includes('--get-yargs-completions')) return 'ok'
+  if (interrupt.signal.aborted) error = interrupt.signal.reason
   const isYargs = !hasStarted() && !(error instanceof CliError)
   const explained = isYargs ? { exit: 'usage' as const, message: (error as Error).message } : explain(error)
   const { exit, message, hint, failure, retryAfter } = {
@@ -44,6 +47,8 @@ process.on('SIGINT', () => {
   // Asked twice, someone means it.
   if (interrupt.signal.aborted) process.exit(EXIT.interrupted)
   interrupt.abort(new CliError('interrupted', 'stopped'))
+  // A command that waits for input has nothing else that would end it.
+  process.stdin.destroy()
 })
 // A reader that went away, as in `chatctl listen | head -1`, ends the command quietly.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -1,4 +1,5 @@
 import { join, relative } from 'node:path'
+import { CliError } from './exit.ts'
 
 /** Longest path of a Unix socket on Linux, in bytes without the final NUL. */
 const SOCKET_PATH_BYTES = 107
@@ -7,7 +8,14 @@ const SOCKET_PATH_BYTES = 107
 export function controlSocket(data: string): string {
   const path = join(data, 'control.sock')
   if (Buffer.byteLength(path) <= SOCKET_PATH_BYTES) return path
-  return join(relative(process.cwd(), data), 'control.sock')
+  const fromHere = join(relative(process.cwd(), data), 'control.sock')
+  if (Buffer.byteLength(fromHere) <= SOCKET_PATH_BYTES) return fromHere
+  // The system would cut the path short without a word, and put the operator's door somewhere else.
+  throw new CliError(
+    'usage',
+    `the path of the data folder is too long for its control socket: ${data}`,
+    `at most ${SOCKET_PATH_BYTES - '/control.sock'.length} bytes`,
+  )
 }
 
 /** The files of a server's data folder. */

@@ -118,7 +118,7 @@ async function prepareSchema(db: Awaited<ReturnType<typeof openDatabase>>, plugi
   else
     throw new SetupError(
       `the database needs ${pending.length} migration(s): ${pending.join(', ')}. Make a copy of it, then run ` +
-        '`chatctl db migrate`, or `chatctl serve --migrate`',
+        '`chatctl db migrate` with the same --data and --plugin, or `chatctl serve --migrate`',
     )
 }
 

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import type { ArgumentsCamelCase, Argv, CommandModule } from 'yargs'
+import { findConfigFile } from './config-file.ts'
 import { defaultData } from './contexts.ts'
 import { parseDuration } from './duration.ts'
 import { CliError, type ExitName } from './exit.ts'
@@ -74,7 +75,7 @@ export function defineCommand<A>({
       started = true
       refuseRepeats(args)
       const unmarked = Object.fromEntries(Object.entries(args).map(([name, value]) => [name, unmark(value)]))
-      exitName = (await run(unmarked as typeof args, readShared(unmarked as SharedArgs))) ?? 'ok'
+      exitName = (await run(unmarked as typeof args, await readShared(unmarked as SharedArgs))) ?? 'ok'
     },
   }
 }
@@ -118,7 +119,17 @@ const fromEnvironment = (name: string) => process.env[`CHATCTL_${name}`] || unde
 export const chosenServer = (server: string | undefined) => server ?? fromEnvironment('SERVER') ?? '127.0.0.1:7300'
 export const chosenPasswordFile = (file: string | undefined) => file ?? fromEnvironment('PASSWORD_FILE')
 
-function readShared(args: SharedArgs): Shared {
+/** The data folder of `--data`, `CHATCTL_DATA`, the config file, or the default, as `serve` would take it. */
+async function dataFolder(asked: string | undefined): Promise<string> {
+  const named = asked ?? fromEnvironment('DATA')
+  if (named !== undefined) return resolve(named)
+  // Settings are read only where there is a file of them: it costs time.
+  if ((await findConfigFile()) === undefined) return defaultData()
+  const { readConfig } = await import('./config.ts')
+  return (await readConfig({})).config.data
+}
+
+async function readShared(args: SharedArgs): Promise<Shared> {
   const format = args.output ?? fromEnvironment('OUTPUT')
   if (format !== undefined && !FORMATS.includes(format as Format))
     throw new CliError('usage', `"${format}" is no output format: ${FORMATS.join(', ')}`)
@@ -126,7 +137,7 @@ function readShared(args: SharedArgs): Shared {
     output: new Output(format as Format | undefined, args.color),
     context: args.context ?? fromEnvironment('CONTEXT'),
     as: args.as,
-    data: resolve(args.data ?? fromEnvironment('DATA') ?? defaultData()),
+    data: await dataFolder(args.data),
     dataWasGiven: args.data !== undefined,
     pin: args.pin,
     timeout: parseDuration(args.timeout ?? fromEnvironment('TIMEOUT') ?? '10s'),

@@ -9,6 +9,8 @@ const DOORS = {
   'chatctl/client': fileURLToPath(new URL('../client/index.js', import.meta.url)),
   'chatctl/plugins': fileURLToPath(new URL('../plugins/index.js', import.meta.url)),
   chatctl: fileURLToPath(new URL('./index.js', import.meta.url)),
+  // For the options of a plugin that has no packages of its own.
+  zod: createRequire(import.meta.url).resolve('zod'),
 }
 
 /**
@@ -31,7 +33,15 @@ export async function loadPlugin(specifier: string, folder: string): Promise<Any
 }
 
 async function importFile(path: string): Promise<unknown> {
-  if (!/\.[cm]?ts$/.test(path)) return import(pathToFileURL(path).href)
+  if (!/\.[cm]?ts$/.test(path)) {
+    try {
+      return await import(pathToFileURL(path).href)
+    } catch (error) {
+      // A plugin that lies anywhere finds `chatctl` only through the doors.
+      const { code, message } = error as NodeJS.ErrnoException
+      if (code !== 'ERR_MODULE_NOT_FOUND' || !/'(chatctl|zod)'/.test(message)) throw error
+    }
+  }
   const { createJiti } = await import('jiti')
   return createJiti(import.meta.url, { alias: DOORS, nativeModules: Object.values(DOORS) }).import(path)
 }

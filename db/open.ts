@@ -18,6 +18,8 @@ export async function openDatabase(file: string): Promise<Knex> {
     client: 'better-sqlite3',
     connection: { filename: file },
     useNullAsDefault: true,
+    // What goes wrong is thrown, and told by whoever asked: Knex must not write to the terminal by itself.
+    log: { debug() {}, warn() {}, error() {}, deprecate() {} },
     acquireConnectionTimeout: 5000,
     pool: { min: 1, max: 1, afterCreate: prepareSqlite },
   })

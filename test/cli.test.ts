@@ -548,6 +548,35 @@ test.serial('a group from the shell: made, joined, written to, read', async (t) 
   t.is((await shell.run(['send', '--context', 'alice', '--group', 'x', 'bob', 'hi'])).code, 2)
 })
 
+test.serial('a data folder too deep for a socket is refused before anything is made', async (t) => {
+  const shell = await openShell(t)
+  const deep = `./${'deep/'.repeat(30)}x`
+  const ran = await shell.run(['serve', '--data', deep, '--port', '0'])
+  t.is(ran.code, 2)
+  t.regex(ran.stderr, /^error: the path of the data folder is too long for its control socket/m)
+  await t.throwsAsync(stat(join(shell.folder, 'deep')), { code: 'ENOENT' })
+})
+
+test.serial(
+  'commands of the operator take the data folder of the config file, and Ctrl-C ends a wait for input',
+  async (t) => {
+    const shell = await openShell(t)
+    await writeFile(join(shell.folder, 'chatctl.config.yaml'), 'data: ./from-file\nport: 0\n')
+    await writeFile(join(shell.folder, 'p.pw'), 'password')
+    await works(t, shell, ['users', 'create', 'eve', '--password-file', 'p.pw'])
+    t.true((await stat(join(shell.folder, 'from-file', 'chat.db'))).isFile())
+    const room = await shell.serve(['--data', './from-file'])
+    t.like(json(await works(t, shell, ['status', '-o', 'json'])), { users: 0 })
+    await works(t, shell, ['login', 'eve', '--server', room.server, '--password-file', 'p.pw'])
+    const waiting = shell.start(['send', 'eve', '-', '--lines'])
+    // It is logged in, and then waits for a line that does not come.
+    while (json(await works(t, shell, ['status', '-o', 'json'])).users === 0) t.is(waiting.child.exitCode, null)
+    waiting.child.kill('SIGINT')
+    const { code, stderr } = await waiting.done
+    t.is(code, 130, stderr)
+  },
+)
+
 test.serial('doctor finds what is wrong', async (t) => {
   const { shell } = await aliceAndBob(t)
   const findings = async () =>

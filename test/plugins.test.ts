@@ -315,7 +315,7 @@ for (const extension of ['ts', 'js', 'mjs']) {
     const source = isTypeScript
       ? SOURCE.replace('(session, { what })', '(session, { what }: { what: string })')
       : SOURCE
-    if (!isTypeScript) {
+    if (extension === 'mjs') {
       // Plain JavaScript finds `chatctl` as Node does: installed beside it.
       await mkdir(join(folder, 'node_modules', 'chatctl'), { recursive: true })
       const door = new URL('../core/index.js', import.meta.url).href

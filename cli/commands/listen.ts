@@ -77,6 +77,8 @@ async function messages(
 ): Promise<ExitName> {
   const { output } = shared
   const watch = new Watch(stops, shared.signal)
+  client.onLife('disconnected', ({ message }) => output.note(`connection lost: ${message}; trying to come back`))
+  client.onLife('reconnected', () => output.note('connected again'))
   let last = 0
   const print = async (message: ChatMessage) => {
     if (message.id <= last || !wanted(message)) return

@@ -1,10 +1,11 @@
+import { isUtf8 } from 'node:buffer'
 import { createInterface } from 'node:readline'
-import { text as readAll } from 'node:stream/consumers'
+import { buffer } from 'node:stream/consumers'
 import type { Client, SentMessage, TextStyle } from '../../client/index.ts'
 import { CliError } from '../exit.ts'
 import type { Output } from '../output.ts'
 import { asUser } from '../sessions.ts'
-import { defineCommand, WHO, wholeNumber } from '../shared.ts'
+import { defineCommand, type Shared, WHO, wholeNumber } from '../shared.ts'
 import { STDIN } from '../words.ts'
 
 /** Lines under way at once: enough to fill the server's commits, few enough to stop soon. */
@@ -50,8 +51,8 @@ export const send = defineCommand({
       ...(fontSize && { fontSize }),
       ...(textColor && { color: textColor }),
     }
-    if (lines) return asUser(shared, (client) => sendLines(client, output, to, style), { reconnect: true })
-    const body = fromStdin ? (await readAll(process.stdin)).replace(/\r?\n$/, '') : text
+    if (lines) return asUser(shared, (client) => sendLines(client, shared, to, style), { reconnect: true })
+    const body = fromStdin ? await readText() : text
     if (body === '') throw new CliError('usage', 'the text is empty')
     await asUser(shared, async (client) => {
       await print(output, to, await client.send(to, body, { style, ...(id !== undefined && { clientId: id }) }))
@@ -59,9 +60,16 @@ export const send = defineCommand({
   },
 })
 
+/** Stdin whole, without one trailing line break. */
+async function readText(): Promise<string> {
+  const bytes = await buffer(process.stdin)
+  if (!isUtf8(bytes)) throw new CliError('usage', 'stdin is not UTF-8 text')
+  return bytes.toString('utf8').replace(/\r?\n$/, '')
+}
+
 type Recipient = Parameters<Client['send']>[0]
 
-async function sendLines(client: Client, output: Output, to: Recipient, style: TextStyle) {
+async function sendLines(client: Client, { output, signal }: Shared, to: Recipient, style: TextStyle) {
   const under: Promise<SentMessage>[] = []
   let sent = 0
   const settleOldest = async () => {
@@ -73,7 +81,7 @@ async function sendLines(client: Client, output: Output, to: Recipient, style: T
       throw error
     }
   }
-  for await (const line of createInterface({ input: process.stdin })) {
+  for await (const line of createInterface({ input: process.stdin, signal })) {
     if (line === '') continue
     const sending = client.send(to, line, { style })
     // Looked at in its turn; until then a failure is no unhandled one.
@@ -82,6 +90,7 @@ async function sendLines(client: Client, output: Output, to: Recipient, style: T
     if (under.length >= WINDOW) await settleOldest()
   }
   while (under.length > 0) await settleOldest()
+  signal.throwIfAborted()
 }
 
 const print = (output: Output, to: Recipient, { id, sentAt, repeat }: SentMessage) =>
