@@ -4,7 +4,6 @@ import { LIMITS, type Limits, RATES_OFF } from '../core/limits.ts'
 import { findConfigFile } from './config-file.ts'
 import { defaultData } from './contexts.ts'
 import { CliError } from './exit.ts'
-import type { ServeFlags } from './serve-options.ts'
 
 /** Settings of a server: flags, then CHATCTL_…, then the config file, then defaults. */
 
@@ -50,6 +49,20 @@ const defaults = (): Settings => ({
   logLevel: 'info',
   logFormat: 'auto',
 })
+
+/** What `serve` and its like are given on the command line. */
+export interface ServeFlags {
+  config?: string | undefined
+  host?: string | undefined
+  port?: number | undefined
+  data?: string | undefined
+  plugin?: string[] | undefined
+  without?: string[] | undefined
+  limits?: string | undefined
+  migrate?: boolean | undefined
+  'log-level'?: string | undefined
+  'log-format'?: string | undefined
+}
 
 /** @throws CliError `usage` that names every wrong setting and where it came from */
 export async function readConfig(flags: ServeFlags, environment: NodeJS.ProcessEnv = process.env): Promise<Configured> {

@@ -1,18 +1,5 @@
 import { wholeNumber } from './shared.ts'
 
-export interface ServeFlags {
-  config?: string | undefined
-  host?: string | undefined
-  port?: number | undefined
-  data?: string | undefined
-  plugin?: string[] | undefined
-  without?: string[] | undefined
-  limits?: string | undefined
-  migrate?: boolean | undefined
-  'log-level'?: string | undefined
-  'log-format'?: string | undefined
-}
-
 /** Flags of `serve` and of everything that has to know its settings. */
 export const SERVE_OPTIONS = {
   config: {

@@ -1,6 +1,7 @@
+import type { ServeFlags } from '../config.ts'
 import { CliError } from '../exit.ts'
 import { roomPaths } from '../paths.ts'
-import { SERVE_OPTIONS, type ServeFlags } from '../serve-options.ts'
+import { SERVE_OPTIONS } from '../serve-options.ts'
 import { refuseWhileRunning, requireDatabase } from '../sessions.ts'
 import { defineCommand, defineGroup, type Shared } from '../shared.ts'
 
