@@ -1,4 +1,3 @@
-import type { Argv } from 'yargs'
 import { listContexts } from './contexts.ts'
 
 type Done = (completions: string[]) => void
@@ -13,5 +12,3 @@ export function completeContext(_current: string, argv: object, standard: Standa
     () => done([]),
   )
 }
-
-export type { Argv }

@@ -31,7 +31,7 @@ import {
   WireError,
 } from './wire/index.ts'
 
-export type State = 'handshake' | 'anonymous' | 'session' | 'closing'
+type State = 'handshake' | 'anonymous' | 'session' | 'closing'
 
 /** What the server does for its connections. */
 export interface ConnectionHost {
@@ -110,10 +110,6 @@ export class Connection implements Session {
     })
     // A peer that only half closes is gone for us: there is no one to answer.
     stream.on('end', () => stream.destroy())
-  }
-
-  get state(): State {
-    return this.#state
   }
 
   get user(): User | undefined {

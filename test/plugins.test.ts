@@ -1,7 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import pino from 'pino'
 import { z } from 'zod'
 import type { Client } from '../client/index.ts'
 import {
@@ -100,15 +99,25 @@ test('a slow before does not let a later message overtake', async (t) => {
 })
 
 test('a before that throws refuses; the handler never runs', async (t) => {
-  let handled = 0
-  const [, alice] = await withEcho(t, (app) => {
-    app.before(Echo, () => {
-      throw new TypeError('a bug')
-    })
-    app.on(Echo, () => handled++)
+  const handled: string[] = []
+  const guarded = definePlugin({
+    name: 'guarded',
+    messages: { Echo, Echoed },
+    setup(app) {
+      app.handle(Echo, (_session, { text }) => {
+        handled.push(text)
+        return { text }
+      })
+      app.before(Echo, (_session, { text }) => {
+        if (text === 'bad') throw new TypeError('a bug')
+      })
+    },
   })
-  t.is(await failure(t, alice.request(Echo, { text: 'hi' })), 'internal')
-  t.is(handled, 0)
+  const stage = await openStage(t, { plugins: [guarded] })
+  const alice = await stage.user('alice', { messages: [Echo, Echoed] })
+  t.is(await failure(t, alice.request(Echo, { text: 'bad' })), 'internal')
+  await alice.request(Echo, { text: 'good' })
+  t.deepEqual(handled, ['good'])
 })
 
 test('listeners that throw or reject harm nobody, and mark the plugin degraded', async (t) => {
@@ -367,16 +376,15 @@ test('a plugin’s migration runs under its name, and only with the plugin', asy
   await first.room.close()
   const without = await openStage(t, { data })
   await without.room.close()
-  await openStage(t, { data, plugins: [tables] })
+  const again = await openStage(t, { data, plugins: [tables] })
+  await again.room.close()
   const late: AnyPlugin = {
-    ...tables,
     name: 'late',
+    setup() {},
     migrations: { '0001_more': { up: async () => {}, down: async () => {} } },
   }
-  const log = pino({ level: 'silent' })
-  await t.throwsAsync(openStage(t, { data: (await openStage(t)).data, plugins: [late], log }), {
-    message: /another server|late\/0001_more/,
-  })
+  await t.throwsAsync(openStage(t, { data, plugins: [late] }), { name: 'SetupError', message: /late\/0001_more/ })
+  await openStage(t, { data, plugins: [late], migrate: true })
 })
 
 test('numbers travel from the wire to the handler as the definition says', async (t) => {

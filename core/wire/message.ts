@@ -5,8 +5,7 @@ import type { AnyField, Fields, Input, Values } from './field.ts'
  * `any`: after the handshake. `anonymous`: before login. `user`: logged in.
  * `admin`: an account with the role admin, or the operator. `operator`: the server's control socket only.
  */
-export const ALLOW = ['any', 'anonymous', 'user', 'admin', 'operator'] as const
-export type Allow = (typeof ALLOW)[number]
+export type Allow = 'any' | 'anonymous' | 'user' | 'admin' | 'operator'
 
 interface Shared<F extends Fields> {
   /** Number in the header; ours are below 1000, other people's from 1000 up. */
