@@ -1,6 +1,7 @@
 import { dirname, isAbsolute, resolve } from 'node:path'
 import { z } from 'zod'
 import { LIMITS, type Limits, RATES_OFF } from '../core/limits.ts'
+import { isDatabaseUrl } from '../db/open.ts'
 import { findConfigFile } from './config-file.ts'
 import { defaultData } from './contexts.ts'
 import { CliError } from './exit.ts'
@@ -14,6 +15,7 @@ const schema = z.strictObject({
   host: z.string().min(1),
   port: z.number().int().min(0).max(65_535),
   data: z.string().min(1),
+  db: z.string().refine((url) => url === '' || isDatabaseUrl(url), 'is mysql://USER:PASSWORD@HOST:PORT/NAME'),
   plugins: z.array(z.string()),
   without: z.array(z.string()),
   options: z.record(z.string(), z.unknown()),
@@ -41,6 +43,8 @@ const defaults = (): Settings => ({
   host: '127.0.0.1',
   port: 7300,
   data: defaultData(),
+  // Empty: chat.db in the data folder.
+  db: '',
   plugins: [],
   without: [],
   options: {},
@@ -56,6 +60,7 @@ export interface ServeFlags {
   host?: string | undefined
   port?: number | undefined
   data?: string | undefined
+  db?: string | undefined
   plugin?: string[] | undefined
   without?: string[] | undefined
   limits?: string | undefined
@@ -112,11 +117,12 @@ function describe(
 export const isLoopback = (host: string) => host === 'localhost' || host === '::1' || host.startsWith('127.')
 
 function fromFlags(flags: ServeFlags): Settings {
-  const { host, port, data, plugin, without, limits, migrate } = flags
+  const { host, port, data, db, plugin, without, limits, migrate } = flags
   return {
     host,
     port,
     data: data === undefined ? undefined : resolve(data),
+    db,
     plugins: plugin?.map((specifier) => absolute(specifier, process.cwd())),
     without,
     limits: limits === undefined ? undefined : readLimits(limits),
@@ -143,6 +149,7 @@ function fromEnvironment(environment: NodeJS.ProcessEnv): Settings {
     host: text('host'),
     port: text('port') === undefined ? undefined : Number(text('port')),
     data: data === undefined ? undefined : resolve(data),
+    db: text('db'),
     plugins: list('plugins')?.map((specifier) => absolute(specifier, process.cwd())),
     without: list('without'),
     options: json('options'),

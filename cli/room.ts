@@ -6,13 +6,23 @@ import pino, { type Logger } from 'pino'
 import { createServer, generateKeyPair, type KeyPair, type Limits, type Server, SetupError } from '../core/index.ts'
 import { exportPrivateKey, keyPairFromPrivateKey } from '../core/noise/index.ts'
 import type { AnyPlugin } from '../core/plugin.ts'
-import { isEmpty, type Migrations, migrate, migrationState, openDatabase } from '../db/index.ts'
+import {
+  isDatabaseUrl,
+  isEmpty,
+  isUnavailable,
+  type Migrations,
+  migrate,
+  migrationState,
+  openDatabase,
+} from '../db/index.ts'
 import { BUILT_IN } from '../plugins/index.ts'
 import { roomPaths } from './paths.ts'
 
 export interface RoomOptions {
   /** Folder of the database, the keys, the audit log and the control socket. Made if missing, mode 0700. */
   readonly data: string
+  /** URL of a MySQL or MariaDB database; a SQLite file in the data folder if left out. */
+  readonly db?: string | undefined
   /** Besides the built-in ones. */
   readonly plugins?: readonly AnyPlugin[]
   /** Names of built-in plugins to leave out. */
@@ -41,12 +51,15 @@ export async function openRoom(options: RoomOptions): Promise<Room> {
   for (const plugin of options.plugins ?? []) checkTypes(plugin)
   const plugins = [...builtIn(options.without), ...(options.plugins ?? [])]
   const lock = lockFolder(data)
-  // Made before SQLite does: the files beside it then get the same mode.
-  await (await open(paths.database, 'a', 0o600)).close()
-  const db = await openDatabase(paths.database)
   const audit = pino.destination({ dest: paths.audit, append: true, mode: 0o600, sync: true })
+  const ends: (() => unknown)[] = [() => audit.end(), () => lock.close()]
   try {
-    await prepareSchema(db, pluginMigrations(plugins), options.migrate ?? false)
+    const where = options.db || paths.database
+    // Made before SQLite does: the files beside it then get the same mode.
+    if (!isDatabaseUrl(where)) await (await open(where, 'a', 0o600)).close()
+    await prepareSchema(where, pluginMigrations(plugins), options.migrate ?? false)
+    const db = await openDatabase(where, { statementTimeout: STATEMENT_MS })
+    ends.unshift(() => db.destroy())
     const server = await createServer({
       staticKey: await loadKey(paths.key),
       secret: await loadSecret(paths.secret),
@@ -54,6 +67,7 @@ export async function openRoom(options: RoomOptions): Promise<Room> {
       pluginOptions: options.pluginOptions ?? {},
       db,
       limits: options.limits ?? {},
+      isUnavailable,
       log,
       audit: pino(
         { base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (level) => ({ level }) } },
@@ -66,20 +80,19 @@ export async function openRoom(options: RoomOptions): Promise<Room> {
       close() {
         closing ??= (async () => {
           await server.stop()
-          await db.destroy()
-          audit.end()
-          lock.close()
+          for (const end of ends) await end()
         })()
         return closing
       },
     }
   } catch (error) {
-    await db.destroy()
-    audit.end()
-    lock.close()
+    for (const end of ends) await end()
     throw error
   }
 }
+
+/** How long the database may take for one statement before it counts as down. */
+const STATEMENT_MS = 5000
 
 /** First number of other people's message types: below, a later built-in one could clash. */
 const FIRST_FOREIGN_TYPE = 1000
@@ -110,7 +123,17 @@ export function pluginMigrations(plugins: readonly AnyPlugin[]): Migrations {
   )
 }
 
-async function prepareSchema(db: Awaited<ReturnType<typeof openDatabase>>, plugins: Migrations, wanted: boolean) {
+/** With a connection of its own: a migration may take longer than any statement of a running server. */
+async function prepareSchema(where: string, plugins: Migrations, wanted: boolean) {
+  const db = await openDatabase(where)
+  try {
+    await bringUpToDate(db, plugins, wanted)
+  } finally {
+    await db.destroy()
+  }
+}
+
+async function bringUpToDate(db: Awaited<ReturnType<typeof openDatabase>>, plugins: Migrations, wanted: boolean) {
   const isNew = await isEmpty(db)
   const { pending } = await migrationState(db, plugins)
   if (pending.length === 0) return

@@ -15,6 +15,11 @@ export const SERVE_OPTIONS = {
     group: 'Settings',
   },
   data: { type: 'string', describe: 'folder of the database and keys', group: 'Settings' },
+  db: {
+    type: 'string',
+    describe: 'mysql://USER:PASSWORD@HOST:PORT/NAME, better given as CHATCTL_DB; default a SQLite file in --data',
+    group: 'Settings',
+  },
   plugin: {
     type: 'string',
     array: true,

@@ -107,11 +107,13 @@ export async function asOperatorAnyhow<T>(
 ): Promise<T> {
   const running = await reachOperator(shared)
   if (running !== undefined) return closing(running, act)
-  if (!make) requireDatabase(shared.data)
+  const { readConfig } = await import('./config.ts')
+  const { config } = await readConfig({ data: shared.data })
+  if (!make && config.db === '') requireDatabase(shared.data)
   const { openRoom } = await import('./room.ts')
   const { pino } = await import('pino')
   const { connect } = await client()
-  const room = await openRoom({ data: shared.data, log: pino({ level: 'silent' }) })
+  const room = await openRoom({ data: shared.data, db: config.db, log: pino({ level: 'silent' }) })
   try {
     const [ours, theirs] = duplexPair()
     room.server.accept(theirs, { address: 'control', isOperator: true })

@@ -60,10 +60,12 @@ export class Dispatcher {
   readonly #catalogue: Catalogue
   readonly #bus: Bus
   readonly #limits: Limits
+  readonly #isUnavailable: (error: unknown) => boolean
   readonly #handlers = new Map<ClientMessage, Owned & Traits>()
   readonly #hooks = new Map<ClientMessage, Owned[]>()
 
-  constructor(catalogue: Catalogue, bus: Bus, limits: Limits) {
+  constructor(catalogue: Catalogue, bus: Bus, limits: Limits, isUnavailable: (error: unknown) => boolean) {
+    this.#isUnavailable = isUnavailable
     this.#catalogue = catalogue
     this.#bus = bus
     this.#limits = limits
@@ -201,9 +203,17 @@ export class Dispatcher {
       connection.refuse(ref, error)
       return
     }
+    if (this.#isUnavailable(error)) {
+      plugin.log.warn({ err: error, event: message.name }, 'the database is not available')
+      connection.refuse(ref, new Refused('unavailable', undefined, { retryAfter: RETRY_MS }))
+      return
+    }
     plugin.failed(error, message.name)
     connection.fail(ref, 'internal')
   }
 }
 
 const NONE: readonly Owned[] = []
+
+/** When a request may be tried again that failed for want of the database. */
+const RETRY_MS = 1000

@@ -32,6 +32,8 @@ export interface ServerOptions {
   readonly pluginOptions?: Readonly<Record<string, unknown>>
   /** Migrated database, handed to plugins; the server itself knows no SQL. */
   readonly db: Knex
+  /** Tells a database that is down or full from a fault of a plugin: such a request is refused as `unavailable`. */
+  readonly isUnavailable?: (error: unknown) => boolean
   readonly limits?: Partial<Limits>
   readonly log: Logger
   /** Who did what on the operator's side. */
@@ -71,7 +73,7 @@ export class Server {
     this.limits = withDefaults(options.limits)
     this.sessions = new Sessions(this.limits)
     this.fingerprint = fingerprint(staticKey.publicKey)
-    this.#dispatcher = new Dispatcher(this.catalogue, this.#bus, this.limits)
+    this.#dispatcher = new Dispatcher(this.catalogue, this.#bus, this.limits, options.isUnavailable ?? (() => false))
     const { sessions, limits, catalogue } = this
     this.#host = new PluginHost({
       bus: this.#bus,

@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { MSG_TYPE } from './messages.ts'
+import { transact } from './transaction.ts'
 
 /** One side of a friendship; there are always two rows, one for each. */
 export interface FriendRow {
@@ -63,7 +64,7 @@ export const closeRequests = (db: Knex, oneId: number, otherId: number): Promise
 
 /** Makes two users friends, and ends the requests between them. Again changes nothing but the time. */
 export const befriend = (db: Knex, oneId: number, otherId: number, now: number): Promise<void> =>
-  db.transaction(async (trx) => {
+  transact(db, async (trx) => {
     await closeRequests(trx, oneId, otherId)
     await trx('userfriend')
       .insert([
@@ -86,7 +87,7 @@ export async function unfriend(db: Knex, oneId: number, otherId: number) {
 
 /** Blocks a user: ends the friendship and the requests with it. */
 export const block = (db: Knex, userId: number, blockedId: number, now: number): Promise<void> =>
-  db.transaction(async (trx) => {
+  transact(db, async (trx) => {
     await closeRequests(trx, userId, blockedId)
     await unfriend(trx, userId, blockedId)
     await trx('userblock')

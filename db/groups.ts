@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { type MessageRow, MSG_TYPE } from './messages.ts'
+import { isDuplicate, transact } from './transaction.ts'
 
 export interface GroupRow {
   readonly id: number
@@ -111,8 +112,7 @@ export async function insertGroup(
     now,
   }: { name: string; ownerId: number; isOpen: boolean; allHistory: boolean; now: number },
 ): Promise<number | undefined> {
-  return db.transaction(async (trx) => {
-    if ((await trx('chatroom').where({ chatroom_name: name }).first()) !== undefined) return undefined
+  const make = async (trx: Knex.Transaction) => {
     const [id = 0] = await trx('chatroom').insert({
       chatroom_name: name,
       create_time: now,
@@ -128,12 +128,18 @@ export async function insertGroup(
       role: 'owner',
     })
     return id
-  })
+  }
+  try {
+    return await transact(db, make, { repeatable: false })
+  } catch (error) {
+    if (isDuplicate(error)) return undefined
+    throw error
+  }
 }
 
 /** Makes a user a member, for the first time or again: what was said before is read, and not seen unless all of it is. */
 export async function enterGroup(db: Knex, groupId: number, userId: number, now: number) {
-  await db.transaction(async (trx) => {
+  await transact(db, async (trx) => {
     const group = await trx<GroupRow>('chatroom').where({ id: groupId }).first()
     const last = group?.last_seq ?? 0
     const positions = { read_seq: last, joined_seq: group?.allHistory ? 0 : last }
@@ -163,7 +169,7 @@ export async function setMemberRole(db: Knex, groupId: number, userId: number, r
 
 /** Makes another member the owner; the old one becomes an admin. */
 export async function handOver(db: Knex, groupId: number, fromId: number, toId: number) {
-  await db.transaction(async (trx) => {
+  await transact(db, async (trx) => {
     await setMemberRole(trx, groupId, fromId, 'admin')
     await setMemberRole(trx, groupId, toId, 'owner')
   })
@@ -171,11 +177,13 @@ export async function handOver(db: Knex, groupId: number, fromId: number, toId: 
 
 /** False when the name is taken. */
 export async function renameGroup(db: Knex, groupId: number, name: string): Promise<boolean> {
-  return db.transaction(async (trx) => {
-    if ((await trx('chatroom').where({ chatroom_name: name }).first()) !== undefined) return false
-    await trx('chatroom').where({ id: groupId }).update({ chatroom_name: name })
+  try {
+    await db('chatroom').where({ id: groupId }).update({ chatroom_name: name })
     return true
-  })
+  } catch (error) {
+    if (isDuplicate(error)) return false
+    throw error
+  }
 }
 
 export async function dissolveGroup(db: Knex, groupId: number) {

@@ -11,6 +11,9 @@ export {
   migrate,
   migrationState,
   rollback,
+  rollbackAll,
 } from './migrate.ts'
-export { openDatabase } from './open.ts'
+export { withoutPassword } from './mysql.ts'
+export { isDatabaseUrl, openDatabase } from './open.ts'
+export { isUnavailable } from './transaction.ts'
 export * from './users.ts'

@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { type MessageRow, MSG_TYPE, markRead, type NewMessageRow } from './messages.ts'
+import { transact } from './transaction.ts'
 
 /** A stored message: `repeat` when the sender had stored it before, with what it stored then. */
 export interface Stored {
@@ -73,7 +74,7 @@ export class MessageWriter {
 
   async #commit(messages: Job<NewMessageRow, Stored>[], reads: Job<Read, void>[]) {
     try {
-      const stored = await this.#db.transaction(async (trx) => {
+      const stored = await transact(this.#db, async (trx) => {
         for (const { readerId, senderId, upTo } of furthest(reads)) await markRead(trx, readerId, senderId, upTo)
         return messages.length === 0 ? [] : insert(trx, messages)
       })
@@ -119,7 +120,8 @@ async function insert(trx: Knex, messages: readonly Job<NewMessageRow, Stored>[]
   for (const { work } of messages) if (!before.has(keyOf(work)) && !fresh.has(keyOf(work))) fresh.set(keyOf(work), work)
   if (fresh.size > 0) {
     const rows = await numbered(trx, [...fresh.values()])
-    await trx('chatmsg').insert(rows).onConflict(['user_id', 'client_id']).ignore()
+    // Not `ignore`: that would have MySQL cut what does not fit, and say nothing.
+    await trx('chatmsg').insert(rows).onConflict(['user_id', 'client_id']).merge(['client_id'])
   }
   const stored = new Map((await find()).map((row) => [keyOf(row), row]))
   return messages.map(({ work }) => {

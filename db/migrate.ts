@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import { DatabaseError } from './errors.ts'
 import { MIGRATIONS } from './migrations/index.ts'
+import { isMysql } from './migrations/tables.ts'
 
 /** One schema change, run in a transaction where the database can. */
 export interface Migration {
@@ -55,6 +56,15 @@ export async function rollback(db: Knex, plugins: Migrations = {}): Promise<stri
   return names
 }
 
+/** Undoes all migrations, newest first: no table of this program is left. @throws DatabaseError as rollback does */
+export async function rollbackAll(db: Knex, plugins: Migrations = {}) {
+  const { unknown } = await migrationState(db, plugins)
+  if (unknown.length > 0)
+    throw new DatabaseError(`${unknown.join(', ')} was made by a plugin that is not loaded: name it with --plugin`)
+  await db.migrate.rollback(config(plugins), true)
+  for (const table of [TABLE, `${TABLE}_lock`]) await db.schema.dropTableIfExists(table)
+}
+
 export async function migrationState(db: Knex, plugins: Migrations = {}): Promise<MigrationState> {
   const known = [...Object.keys(MIGRATIONS), ...Object.keys(plugins)]
   const recorded: string[] = (await db.schema.hasTable(TABLE)) ? await db(TABLE).orderBy('id').pluck('name') : []
@@ -67,6 +77,9 @@ export async function migrationState(db: Knex, plugins: Migrations = {}): Promis
 
 /** True when the database holds no table at all. */
 export async function isEmpty(db: Knex): Promise<boolean> {
-  const [row] = await db('sqlite_master').where({ type: 'table' }).count({ tables: '*' })
+  const tables = isMysql(db)
+    ? db('information_schema.tables').whereRaw('table_schema = database()')
+    : db('sqlite_master').where({ type: 'table' })
+  const [row] = await tables.count({ tables: '*' })
   return Number(row?.tables) === 0
 }

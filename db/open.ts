@@ -1,46 +1,13 @@
-import knex, { type Knex } from 'knex'
-import { DatabaseError } from './errors.ts'
+import type { Knex } from 'knex'
+import { type OpenOptions, openMysql } from './mysql.ts'
+import { openSqlite } from './sqlite.ts'
 
-/** SQLite's number for synchronous=FULL: each commit is flushed before it returns. */
-const FULL = 2
-
-interface SqliteConnection {
-  pragma(text: string, options?: { simple: boolean }): unknown
-  exec(sql: string): void
-}
+/** True for the URL of a MySQL or MariaDB database; anything else is the path of a SQLite file. */
+export const isDatabaseUrl = (where: string) => /^(mysql|mariadb):\/\//.test(where)
 
 /**
- * Opens a SQLite file, made if missing. WAL and synchronous=FULL: a commit that returned survives a power cut.
+ * Opens a database: `mysql://user:password@host:port/name`, or a SQLite file, made if missing.
  * @throws DatabaseError
  */
-export async function openDatabase(file: string): Promise<Knex> {
-  const db = knex({
-    client: 'better-sqlite3',
-    connection: { filename: file },
-    useNullAsDefault: true,
-    // What goes wrong is thrown, and told by whoever asked: Knex must not write to the terminal by itself.
-    log: { debug() {}, warn() {}, error() {}, deprecate() {} },
-    acquireConnectionTimeout: 5000,
-    pool: { min: 1, max: 1, afterCreate: prepareSqlite },
-  })
-  try {
-    await db.raw('select 1')
-    return db
-  } catch (error) {
-    await db.destroy()
-    throw new DatabaseError(`cannot open the database ${file}: ${(error as Error).message}`, { cause: error })
-  }
-}
-
-function prepareSqlite(connection: SqliteConnection, done: (error: Error | undefined, connection: unknown) => void) {
-  try {
-    connection.pragma('journal_mode = WAL')
-    connection.pragma('synchronous = FULL')
-    // better-sqlite3 is built so that WAL falls back to NORMAL at the first statement: run one, then look.
-    connection.exec('select name from sqlite_master limit 1')
-    if (connection.pragma('synchronous', { simple: true }) !== FULL) throw new Error('synchronous=FULL was not taken')
-    done(undefined, connection)
-  } catch (error) {
-    done(error as Error, connection)
-  }
-}
+export const openDatabase = (where: string, options: OpenOptions = {}): Promise<Knex> =>
+  isDatabaseUrl(where) ? openMysql(where, options) : openSqlite(where)

@@ -1,4 +1,5 @@
 import type { Knex } from 'knex'
+import { isDuplicate } from './transaction.ts'
 
 export interface UserRow {
   readonly id: number
@@ -26,16 +27,13 @@ export const listUsers = (db: Knex, afterId: number, limit: number): Promise<Use
 
 /** Returns the new id, or undefined when the name is taken. */
 export async function insertUser(db: Knex, identity: Identity): Promise<number | undefined> {
-  return db.transaction(async (trx) => {
-    if ((await findUser(trx, identity.username)) !== undefined) return undefined
-    const [id] = await trx('userinfo')
-      .insert({ ...identity, reg_time: Date.now(), isActive: 1 })
-      .onConflict('username')
-      .ignore()
-    // A loser of the race between look-up and insert reads the winner's row, not its own.
-    const row = await findUser(trx, identity.username)
-    return row !== undefined && row.id === id ? id : undefined
-  })
+  try {
+    const [id] = await db('userinfo').insert({ ...identity, reg_time: Date.now(), isActive: 1 })
+    return id
+  } catch (error) {
+    if (isDuplicate(error)) return undefined
+    throw error
+  }
 }
 
 /** Changes an account; false when there is none of that name. */

@@ -12,7 +12,9 @@ const show = defineCommand({
     }),
   async run(args, { output }) {
     const { readConfig } = await import('../config.ts')
-    const { config, origin } = await readConfig(args)
+    const { withoutPassword } = await import('../../db/index.ts')
+    const { config: settings, origin } = await readConfig(args)
+    const config = { ...settings, db: settings.db && withoutPassword(settings.db) }
     if (output.isJson && !args.origin) return output.item(config, [])
     const rows = Object.entries(config).map(([setting, value]) => ({
       setting,

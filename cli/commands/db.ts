@@ -5,7 +5,12 @@ import { SERVE_OPTIONS } from '../serve-options.ts'
 import { refuseWhileRunning, requireDatabase } from '../sessions.ts'
 import { defineCommand, defineGroup, type Shared } from '../shared.ts'
 
-const OPTIONS = { config: SERVE_OPTIONS.config, data: SERVE_OPTIONS.data, plugin: SERVE_OPTIONS.plugin } as const
+const OPTIONS = {
+  config: SERVE_OPTIONS.config,
+  data: SERVE_OPTIONS.data,
+  db: SERVE_OPTIONS.db,
+  plugin: SERVE_OPTIONS.plugin,
+} as const
 
 type Database = Awaited<ReturnType<typeof import('../../db/open.ts').openDatabase>>
 type Migrations = import('../../db/migrate.ts').Migrations
@@ -13,7 +18,8 @@ type Migrations = import('../../db/migrate.ts').Migrations
 interface Opened {
   readonly db: Database
   readonly migrations: Migrations
-  readonly file: string
+  /** The file, or the URL without its password. */
+  readonly where: string
 }
 
 /**
@@ -30,14 +36,18 @@ async function withDatabase<T>(
   const { config, pluginFolder } = await readConfig(flags)
   if (exclusive) await refuseWhileRunning({ ...shared, data: config.data })
   const { loadPlugin } = await import('../../core/plugin-loader.ts')
-  const { openDatabase } = await import('../../db/open.ts')
+  const { openDatabase, withoutPassword } = await import('../../db/index.ts')
   const { pluginMigrations } = await import('../room.ts')
-  requireDatabase(config.data)
-  const file = roomPaths(config.data).database
+  if (config.db === '') requireDatabase(config.data)
+  const where = config.db || roomPaths(config.data).database
   const plugins = await Promise.all(config.plugins.map((specifier) => loadPlugin(specifier, pluginFolder)))
-  const db = await openDatabase(file)
+  const db = await openDatabase(where)
   try {
-    return await act({ db, migrations: pluginMigrations(plugins), file })
+    return await act({
+      db,
+      migrations: pluginMigrations(plugins),
+      where: config.db ? withoutPassword(config.db) : where,
+    })
   } finally {
     await db.destroy()
   }
@@ -50,9 +60,9 @@ const status = defineCommand({
   builder: (args) => args.options(OPTIONS),
   async run(flags, shared) {
     const { migrationState } = await import('../../db/migrate.ts')
-    await withDatabase(flags, shared, { exclusive: false }, async ({ db, migrations, file }) => {
+    await withDatabase(flags, shared, { exclusive: false }, async ({ db, migrations, where }) => {
       const state = await migrationState(db, migrations)
-      await shared.output.item({ database: file, upToDate: state.pending.length === 0, ...state }, [
+      await shared.output.item({ database: where, upToDate: state.pending.length === 0, ...state }, [
         { title: 'database', value: ({ database }) => database },
         {
           title: 'state',
@@ -104,10 +114,15 @@ const drop = defineCommand({
   builder: (args) => args.options({ ...OPTIONS, yes: { type: 'boolean', describe: 'do it without asking' } }),
   async run({ yes, ...flags }, shared) {
     const { rm } = await import('node:fs/promises')
-    const file = await withDatabase(flags, shared, { exclusive: true }, async (opened) => opened.file)
-    await confirm(yes, `Delete ${file} with all accounts and messages?`)
-    for (const part of [file, `${file}-wal`, `${file}-shm`]) await rm(part, { force: true })
-    await shared.output.item({ dropped: file }, [{ title: 'deleted', value: ({ dropped }) => dropped }])
+    const { isDatabaseUrl, rollbackAll } = await import('../../db/index.ts')
+    const dropped = await withDatabase(flags, shared, { exclusive: true }, async ({ db, where, migrations }) => {
+      await confirm(yes, `Delete all accounts and messages in ${where}?`)
+      if (isDatabaseUrl(where)) await rollbackAll(db, migrations)
+      return where
+    })
+    if (!isDatabaseUrl(dropped))
+      for (const part of [dropped, `${dropped}-wal`, `${dropped}-shm`]) await rm(part, { force: true })
+    await shared.output.item({ dropped }, [{ title: 'deleted', value: (record) => record.dropped }])
   },
 })
 

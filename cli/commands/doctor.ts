@@ -58,14 +58,16 @@ async function checkFiles({ data }: Shared): Promise<Finding[]> {
 }
 
 async function checkDatabase({ data }: Shared): Promise<Finding[]> {
-  const file = roomPaths(data).database
-  if ((await stat(file).catch(() => undefined)) === undefined) return []
+  const { readConfig } = await import('../config.ts')
+  const { config } = await readConfig({ data })
+  const where = config.db || roomPaths(data).database
+  if (config.db === '' && (await stat(where).catch(() => undefined)) === undefined) return []
   const { openDatabase } = await import('../../db/open.ts')
   const { migrationState } = await import('../../db/migrate.ts')
   try {
-    const db = await openDatabase(file)
+    const db = await openDatabase(where)
     try {
-      const [{ quick_check: check }] = await db.raw('pragma quick_check(1)')
+      const check = config.db === '' ? (await db.raw('pragma quick_check(1)'))[0].quick_check : 'ok'
       const { pending } = await migrationState(db)
       return [
         finding('database', check === 'ok' ? 'ok' : 'failed', check),

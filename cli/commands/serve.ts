@@ -32,7 +32,7 @@ export const serve = defineCommand({
       const { data } = config
       const plugins = await Promise.all(config.plugins.map((specifier) => loadPlugin(specifier, pluginFolder)))
       const { migrate, without, options: pluginOptions } = config
-      const room = await openRoom({ data, plugins, without, pluginOptions, limits, log, migrate })
+      const room = await openRoom({ data, db: config.db, plugins, without, pluginOptions, limits, log, migrate })
       try {
         const address = await room.server.listen(config.host, config.port)
         await room.server.listenControl(roomPaths(data).control)

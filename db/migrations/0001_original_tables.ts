@@ -1,11 +1,13 @@
 import type { Knex } from 'knex'
+import { createTable, setDefaultCollation } from './tables.ts'
 
 /**
  * The five tables of the original chat room, with its names and meanings: `isActive` 0 is a deleted row, `isRead` 1 is
  * an unread one, `msg_type` is 1 chat, 2 system, 3 friend request, 4 group. Times are milliseconds UTC.
  */
 export async function up(db: Knex) {
-  await db.schema.createTable('userinfo', (table) => {
+  await setDefaultCollation(db)
+  await createTable(db, 'userinfo', (table) => {
     table.increments('id')
     table.string('username', 64).notNullable().unique({ indexName: 'userinfo_username' })
     table.string('password', 254).notNullable()
@@ -13,17 +15,17 @@ export async function up(db: Knex) {
     table.bigInteger('reg_time').notNullable()
     table.boolean('isActive').notNullable().defaultTo(true)
   })
-  await db.schema.createTable('chatmsg', (table) => {
+  await createTable(db, 'chatmsg', (table) => {
     table.bigIncrements('id')
     table.integer('user_id').notNullable()
     table.bigInteger('send_time').notNullable()
     table.integer('target_id').notNullable()
     table.boolean('isRead').notNullable()
     table.specificType('msg_type', 'tinyint').notNullable()
-    table.text('msg').notNullable()
+    table.text('msg', 'mediumtext').notNullable()
     table.boolean('isActive').notNullable().defaultTo(true)
   })
-  await db.schema.createTable('userfriend', (table) => {
+  await createTable(db, 'userfriend', (table) => {
     table.increments('id')
     table.integer('user_id').notNullable()
     table.integer('friend_id').notNullable()
@@ -31,13 +33,13 @@ export async function up(db: Knex) {
     table.boolean('isActive').notNullable().defaultTo(true)
     table.unique(['user_id', 'friend_id'], { indexName: 'userfriend_pair' })
   })
-  await db.schema.createTable('chatroom', (table) => {
+  await createTable(db, 'chatroom', (table) => {
     table.increments('id')
     table.string('chatroom_name', 255).notNullable().unique({ indexName: 'chatroom_name' })
     table.bigInteger('create_time').notNullable()
     table.boolean('isActive').notNullable().defaultTo(true)
   })
-  await db.schema.createTable('chatroom_user', (table) => {
+  await createTable(db, 'chatroom_user', (table) => {
     table.increments('id')
     table.integer('chatroom_id').notNullable()
     table.integer('user_id').notNullable()

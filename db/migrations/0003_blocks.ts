@@ -1,8 +1,9 @@
 import type { Knex } from 'knex'
+import { createTable } from './tables.ts'
 
 /** Who takes nothing from whom. Friend requests stay what the original made them: `chatmsg` rows of msg_type 3. */
 export async function up(db: Knex) {
-  await db.schema.createTable('userblock', (table) => {
+  await createTable(db, 'userblock', (table) => {
     table.increments('id')
     table.integer('user_id').notNullable()
     table.integer('blocked_id').notNullable()

@@ -35,30 +35,39 @@ export const accounts = definePlugin({
     const missing = new LRUCache<string, true>({ max: CACHED })
     const loading = new Map<string, Promise<Account | undefined>>()
 
-    const remember = (row: UserRow): Account => {
-      const account: Account = {
-        id: row.id,
-        name: row.username,
-        nickname: row.nickname,
-        role: ROLES.find((role) => role === row.role) ?? 'user',
-        active: row.isActive === 1,
-        verifier: parseVerifier(row.password),
-        registeredAt: row.reg_time,
-      }
+    /** Grows with each change of an account: what was read before it must not be kept. */
+    let changes = 0
+
+    const toAccount = (row: UserRow): Account => ({
+      id: row.id,
+      name: row.username,
+      nickname: row.nickname,
+      role: ROLES.find((role) => role === row.role) ?? 'user',
+      active: row.isActive === 1,
+      verifier: parseVerifier(row.password),
+      registeredAt: row.reg_time,
+    })
+
+    /** Keeps what was read, unless an account has changed since `asOf`. */
+    const remember = (account: Account, asOf: number): Account => {
+      if (asOf !== changes) return account
       byName.set(account.name, account)
       byId.set(account.id, account)
       return account
     }
 
     const load = async (name: string): Promise<Account | undefined> => {
+      const asOf = changes
       try {
         // Adopted databases may hold names that are not in lower case: the exact name goes first.
         const lower = name.toLowerCase()
         const row = (await findUser(db, name)) ?? (name === lower ? undefined : await findUser(db, lower))
-        if (row === undefined) missing.set(name, true)
-        return row && remember(row)
+        if (row !== undefined) return remember(toAccount(row), asOf)
+        if (asOf === changes) missing.set(name, true)
+        return undefined
       } finally {
-        loading.delete(name)
+        // Not that of a later one, begun after a change.
+        if (asOf === changes) loading.delete(name)
       }
     }
 
@@ -78,6 +87,8 @@ export const accounts = definePlugin({
       const account = await find(name)
       if (account === undefined) throw new Refused('user_not_exist')
       await updateUser(db, account.name, values)
+      changes++
+      loading.clear()
       byName.delete(account.name)
       byId.delete(account.id)
       return account
@@ -94,9 +105,16 @@ export const accounts = definePlugin({
       /** Accounts by number; what is not in memory is read with one query. */
       async byIds(ids: Iterable<number>): Promise<Map<number, Account>> {
         const wanted = [...new Set(ids)]
-        const missing = wanted.filter((id) => !byId.has(id))
-        if (missing.length > 0) for (const row of await findUsersById(db, missing)) remember(row)
-        return new Map(wanted.flatMap((id) => [[id, byId.get(id)] as const].filter(([, account]) => account) as never))
+        const found = new Map<number, Account>()
+        for (const id of wanted) {
+          const account = byId.get(id)
+          if (account !== undefined) found.set(id, account)
+        }
+        const missing = wanted.filter((id) => !found.has(id))
+        if (missing.length === 0) return found
+        const asOf = changes
+        for (const row of await findUsersById(db, missing)) found.set(row.id, remember(toAccount(row), asOf))
+        return found
       },
 
       /** @throws Refused `invalid_name`, `username_taken` */
@@ -108,6 +126,8 @@ export const accounts = definePlugin({
         if ([...shown].length > NICKNAME_CHARACTERS || !isLine(shown))
           throw new Refused('invalid_name', `a nickname is one line of at most ${NICKNAME_CHARACTERS} characters`)
         const id = await insertUser(db, { username, password: formatVerifier(verifier), nickname: shown, role })
+        changes++
+        loading.clear()
         missing.clear()
         if (id === undefined) throw new Refused('username_taken')
         return { id, name: username }
@@ -126,7 +146,8 @@ export const accounts = definePlugin({
       },
 
       async list(afterId: number, limit: number): Promise<Account[]> {
-        return (await listUsers(db, afterId, limit)).map(remember)
+        const asOf = changes
+        return (await listUsers(db, afterId, limit)).map((row) => remember(toAccount(row), asOf))
       },
     }
   },

@@ -6,6 +6,7 @@ import pino from 'pino'
 import { roomPaths } from '../../cli/paths.ts'
 import { openRoom, type RoomOptions } from '../../cli/room.ts'
 import { type Client, type ConnectOptions, connect } from '../../client/index.ts'
+import { newDatabase } from './mariadb.ts'
 
 /** Fewer PBKDF2 iterations than a real server: plays log in often. */
 const ITERATIONS = 4096
@@ -17,8 +18,25 @@ export async function tempFolder(t: ExecutionContext): Promise<string> {
   return folder
 }
 
+/**
+ * The databases of data folders, while the plays run on a server of `TEST_DATABASE`: a stage that is opened again on the
+ * same folder finds what it left.
+ */
+const databases = new Map<string, string>()
+
+async function databaseOf(t: ExecutionContext, data: string): Promise<string | undefined> {
+  const server = process.env.TEST_DATABASE
+  if (server === undefined || databases.has(data)) return databases.get(data)
+  const { url, drop } = await newDatabase(server)
+  databases.set(data, url)
+  t.teardown(drop)
+  return url
+}
+
 export interface Stage {
   readonly data: string
+  /** URL of the database, undefined for SQLite. */
+  readonly db: string | undefined
   readonly host: string
   readonly port: number
   readonly control: string
@@ -36,12 +54,14 @@ export async function openStage(
   { pluginOptions, ...options }: Partial<RoomOptions> & { port?: number } = {},
 ): Promise<Stage> {
   const data = options.data ?? (await tempFolder(t))
+  const db = options.db ?? (await databaseOf(t, data))
   const room = await openRoom({
     log: pino({ level: process.env.TEST_LOG ?? 'silent' }),
     ...options,
     limits: { registrations: 10_000, ...options.limits },
     pluginOptions: { registration: { iterations: ITERATIONS }, ...pluginOptions },
     data,
+    db,
   })
   t.teardown(() => room.close())
   const { host, port } = await room.server.listen('127.0.0.1', options.port ?? 0)
@@ -54,6 +74,7 @@ export async function openStage(
   }
   return {
     data,
+    db,
     host,
     port,
     control,

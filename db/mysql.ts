@@ -1,0 +1,145 @@
+import { createRequire } from 'node:module'
+import knex, { type Knex } from 'knex'
+import { DatabaseError } from './errors.ts'
+import { SILENT } from './silent.ts'
+
+export interface OpenOptions {
+  /** Milliseconds after which a statement without an answer is given up, so that a hanging server is noticed. */
+  readonly statementTimeout?: number
+}
+
+const CONNECT_MS = 5000
+/** Connections at most: one writes, the others read. */
+const POOL = 8
+
+/**
+ * Strict: a value that does not fit is an error, never cut. READ COMMITTED: a transaction sees what others committed
+ * while it waited for a lock. A lock is waited for a few seconds, not InnoDB's fifty.
+ */
+const SESSION =
+  "set session sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout = 5, " +
+  "transaction_isolation = 'READ-COMMITTED'"
+
+interface MysqlConnection {
+  query(sql: string, done: (error: Error | null) => void): void
+  destroy(): void
+}
+
+/**
+ * Opens a MySQL or MariaDB database, which must exist. Connections are made when needed and made again when lost.
+ * @param url `mysql://user:password@host:port/name`; `?socket=/path` for a Unix socket, `?ssl=true` to ask for TLS
+ * @throws DatabaseError
+ */
+export async function openMysql(url: string, { statementTimeout }: OpenOptions): Promise<Knex> {
+  const { shown, connection } = parseUrl(url)
+  const db = knex({
+    client: withTimeout(statementTimeout),
+    connection,
+    log: SILENT,
+    acquireConnectionTimeout: CONNECT_MS,
+    pool: { min: 0, max: POOL, afterCreate: prepare },
+  })
+  try {
+    await db.raw('select 1')
+    await checkDurability(db, shown)
+    return db
+  } catch (error) {
+    await db.destroy()
+    if (error instanceof DatabaseError) throw error
+    throw new DatabaseError(`cannot open the database ${shown}: ${explain(error)}`, { cause: error })
+  }
+}
+
+/** A URL without its password, for people and logs. */
+export const withoutPassword = (url: string) => parseUrl(url).shown
+
+function parseUrl(url: string) {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined
+  const database = decodeURIComponent(parsed?.pathname.slice(1) ?? '')
+  if (parsed === undefined || parsed.hostname === '' || database === '')
+    throw new DatabaseError('a database URL is mysql://USER:PASSWORD@HOST:PORT/NAME')
+  const { searchParams, username, password, hostname, port } = parsed
+  const unknown = [...searchParams.keys()].find((name) => name !== 'socket' && name !== 'ssl')
+  if (unknown !== undefined) throw new DatabaseError(`a database URL takes ?socket= and ?ssl=, not ?${unknown}=`)
+  const socket = searchParams.get('socket')
+  return {
+    shown: `${parsed.protocol}//${username}@${hostname}${port && `:${port}`}/${database}`,
+    connection: {
+      user: decodeURIComponent(username),
+      password: decodeURIComponent(password),
+      database,
+      ...(socket === null
+        ? { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 3306) }
+        : { socketPath: socket }),
+      ...(searchParams.get('ssl') === 'true' && { ssl: {} }),
+      charset: 'utf8mb4',
+      connectTimeout: CONNECT_MS,
+      // Numbers beyond 2^53 come as text rather than rounded.
+      supportBigNumbers: true,
+    },
+  }
+}
+
+function prepare(connection: MysqlConnection, done: (error: Error | null, connection: unknown) => void) {
+  // Servers before MySQL 5.7.20 and MariaDB 11.1 call it tx_isolation.
+  connection.query(SESSION, (error) => {
+    if ((error as { code?: string } | null)?.code !== 'ER_UNKNOWN_SYSTEM_VARIABLE') return done(error, connection)
+    connection.query(SESSION.replace('transaction_isolation', 'tx_isolation'), (again) => done(again, connection))
+  })
+}
+
+/** An acknowledged message must survive a crash of the database server. */
+async function checkDurability(db: Knex, shown: string) {
+  const [[row]] = await db.raw('select @@global.innodb_flush_log_at_trx_commit as flush')
+  if (![1, 3].includes(row.flush))
+    throw new DatabaseError(
+      `${shown} may lose committed messages in a crash: innodb_flush_log_at_trx_commit is ${row.flush}, set it to 1`,
+    )
+}
+
+interface Statement {
+  options?: object
+}
+
+type MysqlClient = new (
+  config: Knex.Config,
+) => {
+  _query(connection: MysqlConnection, statement: Statement): Promise<unknown>
+}
+
+/** Knex's MySQL client, giving up a statement, and the connection with it, when the server stays silent. */
+function withTimeout(timeout: number | undefined): typeof Knex.Client {
+  const Client: MysqlClient = createRequire(import.meta.url)('knex/lib/dialects/mysql2/index.js')
+  if (timeout === undefined) return Client as never
+  return class extends Client {
+    override async _query(connection: MysqlConnection, statement: Statement) {
+      statement.options = { timeout, ...statement.options }
+      try {
+        return await super._query(connection, statement)
+      } catch (error) {
+        // The answer may still come: nobody else must get it.
+        if ((error as { code?: string }).code === 'PROTOCOL_SEQUENCE_TIMEOUT') connection.destroy()
+        throw error
+      }
+    }
+  } as never
+}
+
+function explain(error: unknown): string {
+  const { code, message } = error as { code?: string; message: string }
+  switch (code) {
+    case 'ECONNREFUSED':
+      return 'no server answers there; is it running?'
+    case 'ENOTFOUND':
+      return 'there is no host of that name'
+    case 'ETIMEDOUT':
+      return 'the server does not answer'
+    case 'ER_ACCESS_DENIED_ERROR':
+    case 'ER_DBACCESS_DENIED_ERROR':
+      return `${message}; check user and password in the URL`
+    case 'ER_BAD_DB_ERROR':
+      return `${message}; make it first: create database NAME`
+    default:
+      return message || String(code)
+  }
+}

@@ -1,0 +1,51 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Knex } from 'knex'
+
+const TRIES = 5
+const FIRST_WAIT_MS = 20
+
+/** The transaction was undone as a whole, because others were in its way. */
+const UNDONE = /^(ER_LOCK_DEADLOCK|ER_LOCK_WAIT_TIMEOUT)$/
+/** The connection broke: nobody knows whether a commit under way was made. */
+const LOST =
+  /^(PROTOCOL_CONNECTION_LOST|PROTOCOL_SEQUENCE_TIMEOUT|ECONNRESET|ECONNREFUSED|EPIPE|ETIMEDOUT|ER_SERVER_SHUTDOWN|ER_CONNECTION_KILLED|ER_CON_COUNT_ERROR)$/
+/** SQLite: the disk is full or fails, or someone else holds the file. */
+const SQLITE_DOWN = /^SQLITE_(FULL|BUSY|IOERR|CANTOPEN|READONLY)/
+
+const codeOf = (error: unknown) => String((error as { code?: unknown } | undefined)?.code)
+
+const isLost = (error: unknown) =>
+  LOST.test(codeOf(error)) ||
+  (error as Error | undefined)?.name === 'KnexTimeoutError' ||
+  /closed state/.test(String((error as Error | undefined)?.message))
+
+/** The database cannot be reached or cannot write now; what was asked for may be asked for again later. */
+export const isUnavailable = (error: unknown) =>
+  isLost(error) || UNDONE.test(codeOf(error)) || SQLITE_DOWN.test(codeOf(error))
+
+/** A row with this key was there already. */
+export const isDuplicate = (error: unknown) =>
+  /^(SQLITE_CONSTRAINT_(UNIQUE|PRIMARYKEY)|ER_DUP_ENTRY)$/.test(codeOf(error))
+
+/**
+ * Runs `work` in a transaction; again as a whole, up to five times with growing pauses, when the database undid it for
+ * the sake of another one.
+ * @param options.repeatable doing it twice is the same as doing it once: then also when the connection was lost, where
+ *   the commit may or may not have been made
+ */
+export async function transact<T>(
+  db: Knex,
+  work: (trx: Knex.Transaction) => Promise<T>,
+  { repeatable = true }: { repeatable?: boolean } = {},
+): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await db.transaction(work)
+    } catch (error) {
+      const again = UNDONE.test(codeOf(error)) || (repeatable && isLost(error))
+      if (!again || tries === TRIES) throw error
+      // Spread out, or the two would meet again.
+      await sleep(FIRST_WAIT_MS * 2 ** tries * (0.5 + Math.random() / 2))
+    }
+  }
+}

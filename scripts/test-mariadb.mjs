@@ -1,0 +1,24 @@
+// Runs the plays again on a private MariaDB server: the same files, the same sentences, another database.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { hasMariadb, startMariadb } from '../dist/test/support/mariadb.js'
+
+const PLAYS = ['accounts', 'friends', 'groups', 'messages', 'plugins']
+
+if (!hasMariadb()) {
+  console.error('\n!!! MariaDB is not installed: NOTHING WAS TESTED ON IT (Debian: apt-get install mariadb-server)\n')
+  process.exit(process.env.CI ? 1 : 0)
+}
+console.error('\nThe plays again, on MariaDB:')
+const server = await startMariadb()
+try {
+  const files = process.argv.length > 2 ? process.argv.slice(2) : PLAYS.map((play) => `test/${play}.test.ts`)
+  const ava = spawn('npx', ['ava', ...files], {
+    stdio: 'inherit',
+    env: { ...process.env, TEST_DATABASE: server.server },
+  })
+  const [code] = await once(ava, 'exit')
+  process.exitCode = code ?? 1
+} finally {
+  await server.close()
+}
