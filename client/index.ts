@@ -1,5 +1,6 @@
 import { Catalogue, CONTROL_MESSAGES, type Message } from '../core/wire/index.ts'
 import * as admin from '../plugins/admin/messages.ts'
+import * as contacts from '../plugins/contacts/messages.ts'
 import * as friends from '../plugins/friends/messages.ts'
 import * as groups from '../plugins/groups/messages.ts'
 import * as login from '../plugins/login/messages.ts'
@@ -10,6 +11,7 @@ import { Client } from './client.ts'
 import type { LinkOptions } from './link.ts'
 
 export { Catalogue, fromEntries, type InputOf, type Message, type ValuesOf } from '../core/wire/index.ts'
+export * from '../plugins/contacts/messages.ts'
 export * from '../plugins/friends/messages.ts'
 export * from '../plugins/groups/messages.ts'
 export * from '../plugins/login/messages.ts'
@@ -24,7 +26,7 @@ export type { RequestOptions } from './link.ts'
 /** Every message type that a server has without plugins by others. */
 export const BUILT_IN_MESSAGES: readonly Message[] = [
   ...CONTROL_MESSAGES,
-  ...[registration, login, messages, friends, groups, admin].flatMap((module) => Object.values(module)),
+  ...[registration, login, messages, friends, groups, contacts, admin].flatMap((module) => Object.values(module)),
 ]
 
 export const DEFAULT_PORT = 7300

@@ -190,15 +190,16 @@ export async function dissolveGroup(db: Knex, groupId: number) {
   await db('chatroom').where({ id: groupId }).update({ isActive: 0 })
 }
 
-/** Moves a member's read position to a message of the group, never back. */
-export async function markGroupRead(db: Knex, groupId: number, userId: number, upTo: number) {
+/** Moves a member's read position to a message of the group, never back; false if it was there already. */
+export async function markGroupRead(db: Knex, groupId: number, userId: number, upTo: number): Promise<boolean> {
   const [row] = await db('chatmsg')
     .where({ target_id: groupId, msg_type: MSG_TYPE.group })
     .where('id', '<=', upTo)
     .max({ seq: 'seq' })
   const seq = Number(row?.seq ?? 0)
-  await db('chatroom_user')
+  const moved = await db('chatroom_user')
     .where({ chatroom_id: groupId, user_id: userId })
     .where('read_seq', '<', seq)
     .update({ read_seq: seq })
+  return moved > 0
 }

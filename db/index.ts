@@ -1,3 +1,5 @@
+export { backUp } from './backup.ts'
+export * from './contacts.ts'
 export { DatabaseError } from './errors.ts'
 export * from './friends.ts'
 export * from './groups.ts'

@@ -30,7 +30,7 @@ const BATCH = 400
 export class MessageWriter {
   readonly #db: Knex
   #messages: Job<NewMessageRow, Stored>[] = []
-  #reads: Job<Read, void>[] = []
+  #reads: Job<Read, number>[] = []
   #running: Promise<void> | undefined
 
   constructor(db: Knex) {
@@ -45,8 +45,8 @@ export class MessageWriter {
     })
   }
 
-  /** Marks messages as read up to an id; resolves after COMMIT. */
-  markRead(work: Read): Promise<void> {
+  /** Marks messages as read up to an id; resolves after COMMIT with how many were not yet. */
+  markRead(work: Read): Promise<number> {
     return new Promise((resolve, reject) => {
       this.#reads.push({ work, resolve, reject })
       this.#start()
@@ -72,16 +72,18 @@ export class MessageWriter {
     this.#running = undefined
   }
 
-  async #commit(messages: Job<NewMessageRow, Stored>[], reads: Job<Read, void>[]) {
+  async #commit(messages: Job<NewMessageRow, Stored>[], reads: Job<Read, number>[]) {
     try {
+      const read = new Map<string, number>()
       const stored = await transact(this.#db, async (trx) => {
-        for (const { readerId, senderId, upTo } of furthest(reads)) await markRead(trx, readerId, senderId, upTo)
+        for (const [key, { readerId, senderId, upTo }] of furthest(reads))
+          read.set(key, await markRead(trx, readerId, senderId, upTo))
         return messages.length === 0 ? [] : insert(trx, messages)
       })
       messages.forEach((job, index) => {
         job.resolve(stored[index] as Stored)
       })
-      for (const job of reads) job.resolve()
+      for (const job of reads) job.resolve(read.get(conversationOf(job.work)) ?? 0)
     } catch (error) {
       if (messages.length + reads.length > 1 && isConstraint(error)) return this.#commitSingly(messages, reads)
       for (const job of [...messages, ...reads]) job.reject(error)
@@ -89,7 +91,7 @@ export class MessageWriter {
   }
 
   /** One bad row must not fail its neighbours. */
-  async #commitSingly(messages: Job<NewMessageRow, Stored>[], reads: Job<Read, void>[]) {
+  async #commitSingly(messages: Job<NewMessageRow, Stored>[], reads: Job<Read, number>[]) {
     for (const job of messages) await this.#commit([job], [])
     for (const job of reads) await this.#commit([], [job])
   }
@@ -99,14 +101,16 @@ export class MessageWriter {
 const isConstraint = (error: unknown) =>
   /^(SQLITE_CONSTRAINT|ER_(DUP|DATA|TRUNCATED|BAD_NULL|NO_REFERENCED))/.test(String((error as { code?: unknown }).code))
 
+const conversationOf = ({ readerId, senderId }: Read) => `${readerId} ${senderId}`
+
 /** Only the furthest position of each conversation matters. */
-function furthest(reads: readonly Job<Read, void>[]): Iterable<Read> {
+function furthest(reads: readonly Job<Read, number>[]): ReadonlyMap<string, Read> {
   const byConversation = new Map<string, Read>()
   for (const { work } of reads) {
-    const key = `${work.readerId} ${work.senderId}`
+    const key = conversationOf(work)
     if (work.upTo > (byConversation.get(key)?.upTo ?? -1)) byConversation.set(key, work)
   }
-  return byConversation.values()
+  return byConversation
 }
 
 const keyOf = ({ user_id, client_id }: Pick<NewMessageRow, 'user_id' | 'client_id'>) => `${user_id} ${client_id}`

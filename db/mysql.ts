@@ -20,6 +20,16 @@ const SESSION =
   "set session sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout = 5, " +
   "transaction_isolation = 'READ-COMMITTED'"
 
+interface Connection {
+  readonly user: string
+  readonly password: string
+  readonly database: string
+  readonly host?: string
+  readonly port?: number
+  readonly socketPath?: string
+  readonly ssl?: object
+}
+
 interface MysqlConnection {
   query(sql: string, done: (error: Error | null) => void): void
   destroy(): void
@@ -34,7 +44,8 @@ export async function openMysql(url: string, { statementTimeout }: OpenOptions):
   const { shown, connection } = parseUrl(url)
   const db = knex({
     client: withTimeout(statementTimeout),
-    connection,
+    // Numbers beyond 2^53 come as text rather than rounded.
+    connection: { ...connection, charset: 'utf8mb4', connectTimeout: CONNECT_MS, supportBigNumbers: true },
     log: SILENT,
     acquireConnectionTimeout: CONNECT_MS,
     pool: { min: 0, max: POOL, afterCreate: prepare },
@@ -50,10 +61,13 @@ export async function openMysql(url: string, { statementTimeout }: OpenOptions):
   }
 }
 
+/** What the parts of a URL mean to a program that connects. @throws DatabaseError */
+export const connectionOf = (url: string) => parseUrl(url).connection
+
 /** A URL without its password, for people and logs. */
 export const withoutPassword = (url: string) => parseUrl(url).shown
 
-function parseUrl(url: string) {
+function parseUrl(url: string): { shown: string; connection: Connection } {
   const parsed = URL.canParse(url) ? new URL(url) : undefined
   const database = decodeURIComponent(parsed?.pathname.slice(1) ?? '')
   if (parsed === undefined || parsed.hostname === '' || database === '')
@@ -72,10 +86,6 @@ function parseUrl(url: string) {
         ? { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 3306) }
         : { socketPath: socket }),
       ...(searchParams.get('ssl') === 'true' && { ssl: {} }),
-      charset: 'utf8mb4',
-      connectTimeout: CONNECT_MS,
-      // Numbers beyond 2^53 come as text rather than rounded.
-      supportBigNumbers: true,
     },
   }
 }

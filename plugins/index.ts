@@ -1,6 +1,7 @@
 import type { AnyPlugin } from '../core/index.ts'
 import { accounts } from './accounts/index.ts'
 import { admin } from './admin/index.ts'
+import { contacts } from './contacts/index.ts'
 import { friends } from './friends/index.ts'
 import { groups } from './groups/index.ts'
 import { login } from './login/index.ts'
@@ -8,12 +9,22 @@ import { privateMessages } from './messages/index.ts'
 import { registration } from './registration/index.ts'
 
 export * from './admin/messages.ts'
+export * from './contacts/messages.ts'
 export * from './friends/messages.ts'
 export * from './groups/messages.ts'
 export * from './login/messages.ts'
 export * from './messages/messages.ts'
 export * from './registration/messages.ts'
-export { accounts, admin, friends, groups, login, privateMessages, registration }
+export { accounts, admin, contacts, friends, groups, login, privateMessages, registration }
 
 /** The features that a server has unless told otherwise. */
-export const BUILT_IN: readonly AnyPlugin[] = [accounts, registration, login, privateMessages, friends, groups, admin]
+export const BUILT_IN: readonly AnyPlugin[] = [
+  accounts,
+  registration,
+  login,
+  privateMessages,
+  friends,
+  groups,
+  contacts,
+  admin,
+]

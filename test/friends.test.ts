@@ -155,8 +155,8 @@ test('blocking ends an open request', async (t) => {
   t.is(await refusal(t, alice.request(ConfirmFriendRequest, { user: 'bob', accept: true })), 'no_request')
 })
 
-test('where only friends may write, strangers may not; bots and operators may', async (t) => {
-  const stage = await openStage(t, { pluginOptions: { friends: { messagesFrom: 'friends' } } })
+test('only friends may write, unless the server is told otherwise; bots and operators may', async (t) => {
+  const stage = await openStage(t, { pluginOptions: { friends: {} } })
   const [alice, bob] = await aliceAndBob(stage)
   t.is(await refusal(t, alice.send('bob', 'hi')), 'not_friends')
   await alice.send('alice', 'a note to oneself')

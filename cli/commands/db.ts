@@ -126,6 +126,33 @@ const drop = defineCommand({
   },
 })
 
+const backup = defineCommand({
+  command: 'backup <file>',
+  describe: 'Write all of the database, as it is at one moment, to a new file; the server may run on',
+  examples: [
+    ['$0 db backup room.db --data ./room', 'SQLite: a database file, put in place of chat.db to restore it'],
+    ['$0 db backup room.sql', 'MySQL, from CHATCTL_DB: SQL, made by mariadb-dump'],
+  ],
+  builder: (args) =>
+    args
+      .positional('file', { type: 'string', demandOption: true, describe: 'must not exist yet' })
+      .options({ config: OPTIONS.config, data: OPTIONS.data, db: OPTIONS.db }),
+  async run({ file, ...flags }, shared) {
+    const { readConfig } = await import('../config.ts')
+    const { backUp, withoutPassword } = await import('../../db/index.ts')
+    const { stat } = await import('node:fs/promises')
+    const { config: settings } = await readConfig(flags)
+    if (settings.db === '') requireDatabase(settings.data)
+    const where = settings.db || roomPaths(settings.data).database
+    await backUp(where, file)
+    const record = { database: settings.db ? withoutPassword(where) : where, file, bytes: (await stat(file)).size }
+    await shared.output.item(record, [
+      { title: 'written', value: (written) => written.file },
+      { title: 'bytes', value: (written) => written.bytes },
+    ])
+  },
+})
+
 const seed = defineCommand({
   command: 'seed',
   describe: 'Add sample users (alice, bob, carol; password "password") who have talked; again changes nothing',
@@ -149,4 +176,4 @@ async function confirm(yes: boolean | undefined, question: string) {
     throw new CliError('interrupted', 'nothing was changed')
 }
 
-export const db = defineGroup('db', 'The database of a server', [status, migrate, rollback, seed, drop])
+export const db = defineGroup('db', 'The database of a server', [status, migrate, rollback, backup, seed, drop])

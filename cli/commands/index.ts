@@ -1,5 +1,6 @@
 import type { CommandModule } from 'yargs'
 import { config } from './config.ts'
+import { contacts } from './contacts.ts'
 import { context } from './context.ts'
 import { db } from './db.ts'
 import { doctor } from './doctor.ts'
@@ -29,6 +30,7 @@ export const COMMANDS: CommandModule<any, any>[] = [
   listen,
   inbox,
   history,
+  contacts,
   friends,
   groups,
   inject,

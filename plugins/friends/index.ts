@@ -28,6 +28,7 @@ import { type Account, accounts } from '../accounts/index.ts'
 import { privateMessages } from '../messages/index.ts'
 import { Receive, SendMessage } from '../messages/messages.ts'
 import { CIRCLES_KEPT, type Circle, NOBODY } from './circle.ts'
+import { FriendshipChanged } from './events.ts'
 import * as messages from './messages.ts'
 
 const {
@@ -54,8 +55,8 @@ export const friends = definePlugin({
   messages,
   needs: { accounts, messages: privateMessages },
   options: z.strictObject({
-    /** Whose private messages a user gets. Bots and operators may write to anyone in any case. */
-    messagesFrom: z.enum(['anyone', 'friends']).default('anyone'),
+    /** Whose private messages a user gets. Bots, admins and operators may write to anyone, and anyone to a bot. */
+    messagesFrom: z.enum(['anyone', 'friends']).default('friends'),
   }),
   setup(app, { options, needs, db }) {
     const circles = new LoadCache<number, Circle>(CIRCLES_KEPT, async (userId) => ({
@@ -85,6 +86,7 @@ export const friends = definePlugin({
       circles.forget(one.id, other.id)
       tell(one.id, AddFriendResult, { user: other.name, nickname: other.nickname, accepted: true })
       tell(other.id, AddFriendResult, { user: one.name, nickname: one.nickname, accepted: true })
+      app.emit(FriendshipChanged, { between: [one.id, other.id] })
     }
 
     app.handle(AddFriend, async ({ user }, { user: name, note }) => {
@@ -134,6 +136,7 @@ export const friends = definePlugin({
       circles.forget(one.id, other.id)
       tell(one.id, FriendDeleted, { user: other.name })
       tell(other.id, FriendDeleted, { user: one.name })
+      app.emit(FriendshipChanged, { between: [one.id, other.id] })
     }
 
     app.handle(BlockUser, async ({ user }, { user: name }) => {
@@ -199,9 +202,13 @@ export const friends = definePlugin({
         if (incoming) session.send(AddFriendRequest, request)
     })
 
-    const mayWrite = (sender: User, recipientId: number, { friends, blocked }: Circle) => {
+    const mayWrite = (sender: User, recipient: Account, { friends, blocked }: Circle) => {
       if (blocked.has(sender.id)) throw new Refused('blocked')
-      const mustBeFriend = options.messagesFrom === 'friends' && sender.role === 'user' && sender.id !== recipientId
+      const mustBeFriend =
+        options.messagesFrom === 'friends' &&
+        sender.role === 'user' &&
+        recipient.role !== 'bot' &&
+        sender.id !== recipient.id
       if (mustBeFriend && !friends.has(sender.id))
         throw new Refused('not_friends', 'only friends may write to this user')
     }
@@ -214,8 +221,8 @@ export const friends = definePlugin({
         if (account === undefined) return
         const circle = circles.get(account.id)
         return circle instanceof Promise
-          ? circle.then((loaded) => mayWrite(user, account.id, loaded ?? NOBODY))
-          : mayWrite(user, account.id, circle ?? NOBODY)
+          ? circle.then((loaded) => mayWrite(user, account, loaded ?? NOBODY))
+          : mayWrite(user, account, circle ?? NOBODY)
       }
       return recipient instanceof Promise ? recipient.then(check) : check(recipient)
     })
@@ -225,5 +232,7 @@ export const friends = definePlugin({
     }
     app.on(SessionStarted, (session) => app.sessions.of(session.user.id).size === 1 && tellFriends(session, true))
     app.on(SessionEnded, (session) => !isOnline(session.user.id) && tellFriends(session, false))
+
+    return { circleOf }
   },
 })

@@ -28,8 +28,11 @@ import {
   setMemberRole,
 } from '../../db/index.ts'
 import { type Account, accounts } from '../accounts/index.ts'
+import { ConversationChanged } from '../messages/events.ts'
 import { draftRow, privateMessages, toWire } from '../messages/index.ts'
+import { ConversationRead } from '../messages/messages.ts'
 import { historyPage, pageSize } from '../messages/page.ts'
+import { GroupChanged } from './events.ts'
 import { GROUPS_KEPT, type Group, type GroupRole, loadGroup } from './group.ts'
 import * as messages from './messages.ts'
 
@@ -82,6 +85,7 @@ export const groups = definePlugin({
       roster.forget(group.name)
       const hearers = new Set([...group.members.keys(), ...alsoTo])
       tell(hearers, messages.JoinLeaveChatroom, { group: group.name, user, what, value })
+      app.emit(GroupChanged, { groupId: group.id, userIds: hearers })
     }
 
     const checkName = (wanted: string): string => {
@@ -102,6 +106,7 @@ export const groups = definePlugin({
       const id = await insertGroup(db, { name, ownerId: user.id, isOpen: open, allHistory, now: Date.now() })
       if (id === undefined) throw new Refused('group_exists')
       roster.forget(name)
+      app.emit(GroupChanged, { groupId: id, userIds: [user.id] })
       return { id, group: name }
     })
 
@@ -230,10 +235,14 @@ export const groups = definePlugin({
 
     app.handle(
       messages.AcknowledgeRoom,
-      async ({ user }, { group: name, upTo }) => {
+      async (session, { group: name, upTo }) => {
+        const { user } = session
         const group = await member(name, user)
-        await markGroupRead(db, group.id, user.id, upTo)
+        const moved = await markGroupRead(db, group.id, user.id, upTo)
         office.acknowledged(user.id, conversationOf(group.id), upTo)
+        if (!moved) return
+        app.emit(ConversationChanged, { groupId: group.id, userIds: [user.id] })
+        office.tell(user.id, ConversationRead, { reader: user.name, from: '', group: group.name, upTo }, session)
       },
       { rated: false },
     )

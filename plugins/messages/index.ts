@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto'
+import { z } from 'zod'
 import { definePlugin, Refused, type UserSession } from '../../core/index.ts'
 import { conversation, countUnread, type MessageRow, MessageWriter, MSG_TYPE, messagesTo } from '../../db/index.ts'
 import { type Account, accounts } from '../accounts/index.ts'
 import type { Deliverable, WireMessage } from './delivery.ts'
+import { ConversationChanged } from './events.ts'
 import * as messages from './messages.ts'
 import { historyPage, pageSize } from './page.ts'
 import { PostOffice, type Source } from './post-office.ts'
 
-const { Acknowledge, QueryHistory, QueryInbox, Receive, SendMessage } = messages
+const { Acknowledge, ConversationRead, QueryHistory, QueryInbox, Receive, SendMessage } = messages
 
 /** The key of what one user writes to another. */
 const privateWith = (senderId: number) => `user ${senderId}`
@@ -17,7 +19,11 @@ export const privateMessages = definePlugin({
   name: 'messages',
   messages,
   needs: { accounts },
-  setup(app, { needs, log, db }) {
+  options: z.strictObject({
+    /** Whether the sender of a private message is told when it was read. The reader's other sessions always are. */
+    readReceipts: z.boolean().default(true),
+  }),
+  setup(app, { options, needs, log, db }) {
     /** The last look-up of a recipient that a session still waits for. */
     const lookUps = new Map<UserSession, Promise<unknown>>()
     const office = new PostOffice(app, new MessageWriter(db), log)
@@ -94,10 +100,17 @@ export const privateMessages = definePlugin({
 
     app.handle(
       Acknowledge,
-      async ({ user }, { from, upTo }) => {
+      async (session, { from, upTo }) => {
+        const { user } = session
         const sender = await known(from)
-        await office.writer.markRead({ readerId: user.id, senderId: sender.id, upTo })
+        const read = await office.writer.markRead({ readerId: user.id, senderId: sender.id, upTo })
         office.acknowledged(user.id, privateWith(sender.id), upTo)
+        // Saying it again tells nobody anything.
+        if (read === 0) return
+        app.emit(ConversationChanged, { between: [user.id, sender.id] })
+        const notice = { reader: user.name, from: sender.name, group: '', upTo }
+        office.tell(user.id, ConversationRead, notice, session)
+        if (options.readReceipts && sender.id !== user.id) office.tell(sender.id, ConversationRead, notice)
       },
       { rated: false },
     )

@@ -77,6 +77,19 @@ export const Acknowledge = clientMessage({
   fields: { from: userName('name of the sender'), upTo: uint64('id of the last message read') },
 })
 
+export const ConversationRead = serverMessage({
+  type: 139,
+  name: 'conversation_read',
+  about:
+    'Messages were read up to an id: told to the reader’s other sessions, and, in private and where the server is set so, to who wrote them.',
+  fields: {
+    reader: userName('who has read'),
+    from: line('whose messages; empty in a group', { max: 255 }),
+    group: line('name of the group; empty in a private conversation', { max: 255 }),
+    upTo: uint64('id of the last message read'),
+  },
+})
+
 export const Receiving = serverMessage({
   type: 132,
   name: 'receiving',

@@ -1,7 +1,17 @@
 import type { Logger } from 'pino'
-import { type App, encode, Refused, SessionDrained, SessionEnded, type UserSession } from '../../core/index.ts'
-import type { MessageRow, MessageWriter, NewMessageRow } from '../../db/index.ts'
+import {
+  type App,
+  encode,
+  type InputOf,
+  Refused,
+  type ServerMessage,
+  SessionDrained,
+  SessionEnded,
+  type UserSession,
+} from '../../core/index.ts'
+import { type MessageRow, type MessageWriter, MSG_TYPE, type NewMessageRow } from '../../db/index.ts'
 import { type Deliverable, Delivery, type WireMessage } from './delivery.ts'
+import { ConversationChanged } from './events.ts'
 import { OnNewMessage } from './messages.ts'
 import { fitting, MAX_PAGE } from './page.ts'
 
@@ -79,8 +89,16 @@ export class PostOffice {
    */
   async post({ row: wanted, conversation, toWire, recipients }: Post) {
     const { row, repeat } = await this.#commit(wanted)
-    if (!repeat) this.#push({ conversation, message: toWire(row) }, recipients)
-    else if (row.target_id !== wanted.target_id || row.msg_type !== wanted.msg_type || row.msg !== wanted.msg)
+    if (!repeat) {
+      this.#push({ conversation, message: toWire(row) }, recipients)
+      const { user_id, target_id } = row
+      this.#app.emit(
+        ConversationChanged,
+        row.msg_type === MSG_TYPE.group
+          ? { groupId: target_id, userIds: [user_id, ...recipients] }
+          : { between: [user_id, target_id] },
+      )
+    } else if (row.target_id !== wanted.target_id || row.msg_type !== wanted.msg_type || row.msg !== wanted.msg)
       throw new Refused('client_id_reused')
     return { id: row.id, sentAt: row.send_time, repeat }
   }
@@ -122,6 +140,12 @@ export class PostOffice {
   /** A conversation was read up to an id: there is room for more on the user's sessions. */
   acknowledged(userId: number, conversation: string, upTo: number) {
     for (const delivery of this.#deliveriesTo(userId)) delivery.acknowledged(conversation, upTo)
+  }
+
+  /** Tells all sessions of a user but one. A session that reads too slowly goes without: it is told anew at its next login. */
+  tell<M extends ServerMessage>(userId: number, message: M, values: InputOf<M>, except?: UserSession) {
+    for (const session of this.#app.sessions.of(userId))
+      if (session !== except && session.writable) session.send(message, values)
   }
 
   #push(deliverable: Deliverable, recipients: Iterable<number>) {

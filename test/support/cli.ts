@@ -31,8 +31,8 @@ export async function openShell(t: ExecutionContext) {
     HOME: home,
     XDG_CONFIG_HOME: join(home, 'config'),
     XDG_DATA_HOME: join(home, 'data'),
-    // Fewer PBKDF2 iterations than a real server: these plays register and log in often.
-    CHATCTL_OPTIONS: '{"registration":{"iterations":4096}}',
+    // Anyone may write to anyone: most plays are not about friendship. Fewer PBKDF2 iterations than a real server: these plays register and log in often.
+    CHATCTL_OPTIONS: '{"registration":{"iterations":4096},"friends":{"messagesFrom":"anyone"}}',
     ...extra,
   })
 

@@ -9,6 +9,7 @@ import { delimiter, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import knex from 'knex'
+import { SILENT } from '../../db/silent.ts'
 
 const START_MS = 30_000
 
@@ -76,7 +77,7 @@ export async function startMariadb() {
   }
 
   const asRoot = async (sql: string) => {
-    const db = knex({ client: 'mysql2', connection: { host: '127.0.0.1', port, user: 'root' } })
+    const db = knex({ client: 'mysql2', log: SILENT, connection: { host: '127.0.0.1', port, user: 'root' } })
     try {
       return await db.raw(sql)
     } finally {
@@ -116,7 +117,11 @@ export async function newDatabase(server: string): Promise<{ url: string; drop()
   const name = `chatctl_${randomBytes(6).toString('hex')}`
   const { hostname, port, username } = new URL(server)
   const run = async (sql: string) => {
-    const db = knex({ client: 'mysql2', connection: { host: hostname, port: Number(port), user: username } })
+    const db = knex({
+      client: 'mysql2',
+      log: SILENT,
+      connection: { host: hostname, port: Number(port), user: username },
+    })
     try {
       await db.raw(sql)
     } finally {

@@ -59,7 +59,12 @@ export async function openStage(
     log: pino({ level: process.env.TEST_LOG ?? 'silent' }),
     ...options,
     limits: { registrations: 10_000, ...options.limits },
-    pluginOptions: { registration: { iterations: ITERATIONS }, ...pluginOptions },
+    // Most plays are not about friendship: anyone may write to anyone in them.
+    pluginOptions: {
+      registration: { iterations: ITERATIONS },
+      friends: { messagesFrom: 'anyone' },
+      ...pluginOptions,
+    },
     data,
     db,
   })

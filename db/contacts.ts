@@ -1,0 +1,85 @@
+import type { Knex } from 'knex'
+import { groupsOf } from './groups.ts'
+import { conversation, type MessageRow, MSG_TYPE } from './messages.ts'
+
+/** What a contact list shows of one conversation. */
+export interface ConversationState {
+  readonly unread: number
+  readonly last: MessageRow | undefined
+}
+
+/** A group of a user with the state of its conversation. */
+export interface GroupState extends ConversationState {
+  readonly id: number
+  readonly name: string
+}
+
+const PRIVATE = [MSG_TYPE.chat, MSG_TYPE.system]
+
+/** How many private messages are unread, by sender. One range of an index, as long as what is unread. */
+export async function unreadBySender(db: Knex, userId: number): Promise<Map<number, number>> {
+  const rows: { user_id: number; unread: number }[] = await db('chatmsg')
+    .where({ target_id: userId, isRead: 1, isActive: 1 })
+    .whereIn('msg_type', PRIVATE)
+    .groupBy('user_id')
+    .select('user_id', db.raw('count(*) as ??', ['unread']))
+  return new Map(rows.map(({ user_id, unread }) => [user_id, unread]))
+}
+
+/** The newest private message with each of these users, in one statement for all of them. */
+export async function lastMessages(
+  db: Knex,
+  userId: number,
+  otherIds: readonly number[],
+): Promise<Map<number, MessageRow>> {
+  const newest = (query: Knex.QueryBuilder) =>
+    query.where({ 'm.isActive': 1 }).whereIn('m.msg_type', PRIVATE).orderBy('m.id', 'desc').limit(1).select('m.id')
+  const rows = await db('userinfo as u')
+    .whereIn('u.id', otherIds)
+    .select('u.id', {
+      received: newest(db('chatmsg as m').where({ 'm.target_id': userId }).whereRaw('m.user_id = u.id')),
+      sent: newest(db('chatmsg as m').where({ 'm.user_id': userId }).whereRaw('m.target_id = u.id')),
+    })
+  const ids = new Map<number, number>()
+  for (const { id, received, sent } of rows) {
+    const last = Math.max(received ?? 0, sent ?? 0)
+    if (last > 0) ids.set(last, id)
+  }
+  const last = new Map<number, MessageRow>()
+  for (const row of await messagesById(db, [...ids.keys()])) last.set(ids.get(row.id) as number, row)
+  // Who is no account of the table has no row there: the system.
+  for (const id of otherIds.filter((other) => other === 0)) {
+    const [row] = await conversation(db, userId, id, { before: Number.MAX_SAFE_INTEGER, limit: 1 })
+    if (row !== undefined) last.set(id, row)
+  }
+  return last
+}
+
+/** The groups of a user, or some of them, with what is unread and the newest message that the user may see. */
+export async function groupStates(db: Knex, userId: number, only?: readonly number[]): Promise<GroupState[]> {
+  const groups = (await groupsOf(db, userId)).filter(({ id }) => only === undefined || only.includes(id))
+  const rows = await db('chatroom_user as u')
+    .where({ 'u.user_id': userId, 'u.isActive': 1 })
+    .whereIn(
+      'u.chatroom_id',
+      groups.map(({ id }) => id),
+    )
+    .select('u.chatroom_id', {
+      last: db('chatmsg as m')
+        .whereRaw('m.target_id = u.chatroom_id')
+        .whereRaw('m.seq > u.joined_seq')
+        .where({ 'm.msg_type': MSG_TYPE.group, 'm.isActive': 1 })
+        .orderBy('m.seq', 'desc')
+        .limit(1)
+        .select('m.id'),
+    })
+  const found = await messagesById(
+    db,
+    rows.flatMap(({ last }) => (last === null ? [] : [last])),
+  )
+  const last = new Map(found.map((row) => [row.target_id, row]))
+  return groups.map(({ id, chatroom_name, unread }) => ({ id, name: chatroom_name, unread, last: last.get(id) }))
+}
+
+const messagesById = (db: Knex, ids: readonly number[]): Promise<MessageRow[]> =>
+  ids.length === 0 ? Promise.resolve([]) : db<MessageRow>('chatmsg').whereIn('id', ids)

@@ -1,0 +1,86 @@
+import type { UserSession } from '../../core/index.ts'
+
+/** Changes of a list are told together, at most so often; a lively conversation must not cost a query a message. */
+const TELL_MS = 200
+
+/** Contacts of one user, by number. */
+export interface Dirty {
+  readonly users: Set<number>
+  readonly groups: Set<number>
+}
+
+interface Watch {
+  readonly sessions: Set<UserSession>
+  dirty: Dirty
+  timer: NodeJS.Timeout | undefined
+}
+
+const clean = (): Dirty => ({ users: new Set(), groups: new Set() })
+
+/** Who wants to hear of changes of their contact list, and what has changed since they were last told. */
+export class Watchers {
+  readonly #byUser = new Map<number, Watch>()
+  readonly #tell: (userId: number, sessions: Iterable<UserSession>, dirty: Dirty) => Promise<void>
+  readonly #onError: (error: unknown) => void
+
+  constructor(
+    tell: (userId: number, sessions: Iterable<UserSession>, dirty: Dirty) => Promise<void>,
+    onError: (error: unknown) => void,
+  ) {
+    this.#tell = tell
+    this.#onError = onError
+  }
+
+  add(session: UserSession) {
+    const { id } = session.user
+    const watch = this.#byUser.get(id) ?? { sessions: new Set(), dirty: clean(), timer: undefined }
+    watch.sessions.add(session)
+    this.#byUser.set(id, watch)
+  }
+
+  remove(session: UserSession) {
+    const watch = this.#byUser.get(session.user.id)
+    watch?.sessions.delete(session)
+    if (watch?.sessions.size !== 0) return
+    clearTimeout(watch.timer)
+    this.#byUser.delete(session.user.id)
+  }
+
+  stop() {
+    for (const { timer } of this.#byUser.values()) clearTimeout(timer)
+    this.#byUser.clear()
+  }
+
+  /** The conversation with another user looks different to this one. */
+  user(userId: number, otherId: number) {
+    this.#byUser.get(userId)?.dirty.users.add(otherId)
+    this.#wake(userId)
+  }
+
+  group(userIds: Iterable<number>, groupId: number) {
+    if (this.#byUser.size === 0) return
+    for (const userId of userIds) {
+      this.#byUser.get(userId)?.dirty.groups.add(groupId)
+      this.#wake(userId)
+    }
+  }
+
+  #wake(userId: number) {
+    const watch = this.#byUser.get(userId)
+    if (watch === undefined || watch.timer !== undefined) return
+    watch.timer = setTimeout(() => void this.#flush(userId, watch), TELL_MS)
+  }
+
+  async #flush(userId: number, watch: Watch) {
+    const { dirty } = watch
+    watch.dirty = clean()
+    try {
+      await this.#tell(userId, watch.sessions, dirty)
+    } catch (error) {
+      this.#onError(error)
+    }
+    // Only now: the next list is read after this one was told, so none is told out of order.
+    watch.timer = undefined
+    if (watch.dirty.users.size + watch.dirty.groups.size > 0) this.#wake(userId)
+  }
+}
