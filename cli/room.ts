@@ -92,7 +92,7 @@ export async function openRoom(options: RoomOptions): Promise<Room> {
 }
 
 /** How long the database may take for one statement before it counts as down. */
-const STATEMENT_MS = 5000
+const STATEMENT_MS = 4000
 
 /** First number of other people's message types: below, a later built-in one could clash. */
 const FIRST_FOREIGN_TYPE = 1000

@@ -8,20 +8,23 @@ const FIRST_WAIT_MS = 20
 const UNDONE = /^(ER_LOCK_DEADLOCK|ER_LOCK_WAIT_TIMEOUT)$/
 /** The connection broke: nobody knows whether a commit under way was made. */
 const LOST =
-  /^(PROTOCOL_CONNECTION_LOST|PROTOCOL_SEQUENCE_TIMEOUT|ECONNRESET|ECONNREFUSED|EPIPE|ETIMEDOUT|ER_SERVER_SHUTDOWN|ER_CONNECTION_KILLED|ER_CON_COUNT_ERROR)$/
+  /^(PROTOCOL_CONNECTION_LOST|ECONNRESET|ECONNREFUSED|EPIPE|ER_SERVER_SHUTDOWN|ER_CONNECTION_KILLED|ER_CON_COUNT_ERROR)$/
+/** It took too long already: whoever waits is better told so than kept waiting five times as long. */
+const SILENT = /^(PROTOCOL_SEQUENCE_TIMEOUT|ETIMEDOUT)$/
 /** SQLite: the disk is full or fails, or someone else holds the file. */
 const SQLITE_DOWN = /^SQLITE_(FULL|BUSY|IOERR|CANTOPEN|READONLY)/
 
 const codeOf = (error: unknown) => String((error as { code?: unknown } | undefined)?.code)
 
 const isLost = (error: unknown) =>
-  LOST.test(codeOf(error)) ||
-  (error as Error | undefined)?.name === 'KnexTimeoutError' ||
-  /closed state/.test(String((error as Error | undefined)?.message))
+  LOST.test(codeOf(error)) || /closed state/.test(String((error as Error | undefined)?.message))
+
+const isSilent = (error: unknown) =>
+  SILENT.test(codeOf(error)) || (error as Error | undefined)?.name === 'KnexTimeoutError'
 
 /** The database cannot be reached or cannot write now; what was asked for may be asked for again later. */
 export const isUnavailable = (error: unknown) =>
-  isLost(error) || UNDONE.test(codeOf(error)) || SQLITE_DOWN.test(codeOf(error))
+  isLost(error) || isSilent(error) || UNDONE.test(codeOf(error)) || SQLITE_DOWN.test(codeOf(error))
 
 /** A row with this key was there already. */
 export const isDuplicate = (error: unknown) =>

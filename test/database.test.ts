@@ -1,0 +1,300 @@
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import test, { type ExecutionContext } from 'ava'
+import type { Knex } from 'knex'
+import { AddFriend, CreateRoom, JoinRoom, QueryContacts, QueryRooms } from '../client/index.ts'
+import { clientMessage, definePlugin, line, uint32 } from '../core/index.ts'
+import {
+  backUp,
+  befriend,
+  findUser,
+  insertGroup,
+  insertUser,
+  MessageWriter,
+  migrate,
+  openDatabase,
+  rollbackAll,
+  setMemberRole,
+} from '../db/index.ts'
+import { MIGRATIONS } from '../db/migrations/index.ts'
+import { transact } from '../db/transaction.ts'
+import { newDatabase, startMariadb } from './support/mariadb.ts'
+import { refusal } from './support/play.ts'
+import { openStage, tempFolder } from './support/room.ts'
+
+const onMariadb = process.env.TEST_DATABASE === undefined ? test.skip : test.serial
+
+/** An empty database of the kind that the plays run on. */
+async function emptyDatabase(t: ExecutionContext): Promise<{ db: Knex; where: string }> {
+  const server = process.env.TEST_DATABASE
+  const made = server === undefined ? undefined : await newDatabase(server)
+  const where = made?.url ?? join(await tempFolder(t), 'chat.db')
+  const db = await openDatabase(where)
+  t.teardown(async () => {
+    await db.destroy()
+    await made?.drop()
+  })
+  return { db, where }
+}
+
+/** All tables with their columns and indexes, as the database itself says them. */
+async function schemaOf(db: Knex): Promise<string[]> {
+  if (process.env.TEST_DATABASE === undefined) {
+    const rows: { sql: string }[] = await db('sqlite_master').whereNotNull('sql').orderBy('name').select('sql')
+    // SQLite writes an added column or a dropped one into the text its own way: only the words count.
+    return rows.map(({ sql }) => sql.replace(/\s+/g, ' '))
+  }
+  const [tables] = await db.raw('show tables')
+  const names: string[] = tables.map((row: object) => Object.values(row)[0])
+  return Promise.all(
+    names.sort().map(async (name) => {
+      const [[row]] = await db.raw('show create table ??', [name])
+      return row['Create Table'].replace(/ AUTO_INCREMENT=\d+/, '')
+    }),
+  )
+}
+
+const identity = (username: string) => ({ username, password: 'x', nickname: username, role: 'user' })
+
+test('up, down and up again leaves the same schema', async (t) => {
+  const { db } = await emptyDatabase(t)
+  await migrate(db)
+  const first = await schemaOf(db)
+  t.true(first.length >= 6)
+  await rollbackAll(db)
+  t.deepEqual(
+    (await schemaOf(db)).filter((sql) => !sql.includes('sqlite_')),
+    [],
+  )
+  await migrate(db)
+  t.deepEqual(await schemaOf(db), first)
+})
+
+test('down to the original’s tables and up again: all that they hold is kept', async (t) => {
+  const { db } = await emptyDatabase(t)
+  await migrate(db)
+  const alice = (await insertUser(db, identity('alice'))) ?? 0
+  const bob = (await insertUser(db, { ...identity('bob'), nickname: '小鹰 😀' })) ?? 0
+  await befriend(db, alice, bob, 1234567890123)
+  const now = 1999999999999
+  const group = (await insertGroup(db, { name: '聊天室', ownerId: alice, isOpen: true, allHistory: false, now })) ?? 0
+  const style = { font: 'serif', font_size: 12, color: 'red' }
+  const message = { ...style, user_id: alice, send_time: now, client_id: 'a', msg: '你好 😀\n' }
+  const writer = new MessageWriter(db)
+  await writer.store({ ...message, target_id: bob, msg_type: 1 })
+  await writer.store({ ...message, target_id: group, msg_type: 4, client_id: 'b' })
+  const original = {
+    userinfo: ['id', 'username', 'password', 'nickname', 'reg_time', 'isActive'],
+    chatmsg: ['id', 'user_id', 'send_time', 'target_id', 'isRead', 'msg_type', 'msg', 'isActive'],
+    userfriend: ['id', 'user_id', 'friend_id', 'add_time', 'isActive'],
+    chatroom: ['id', 'chatroom_name', 'create_time', 'isActive'],
+    chatroom_user: ['id', 'chatroom_id', 'user_id', 'create_time', 'isActive'],
+  }
+  const contents = async () =>
+    JSON.stringify(
+      await Promise.all(Object.entries(original).map(([table, columns]) => db(table).orderBy('id').select(columns))),
+    )
+  const before = await contents()
+  t.regex(before, /小鹰 😀.*你好 😀/)
+  const later = Object.entries(MIGRATIONS).slice(1)
+  for (const [, { down }] of [...later].reverse()) await down(db)
+  t.is(await contents(), before)
+  for (const [, { up }] of later) await up(db)
+  t.is(await contents(), before)
+})
+
+test('names that differ in case, accents, trailing blanks or emoji are different names', async (t) => {
+  const { db } = await emptyDatabase(t)
+  await migrate(db)
+  const names = ['bob', 'Bob', 'bób', 'bob ', 'bob\t', '😀', '😂', '%', '_', 'b_b', "o'brien", 'straße', 'strasse', '0']
+  const ids = new Map<string, number | undefined>()
+  for (const name of names) ids.set(name, await insertUser(db, identity(name)))
+  for (const [name, id] of ids) {
+    t.truthy(id, name)
+    t.is((await findUser(db, name))?.id, id, name)
+    t.is(await insertUser(db, identity(name)), undefined, `${name} twice`)
+  }
+})
+
+test('SQL, wildcards and odd characters in any name or text are only text', async (t) => {
+  const stage = await openStage(t)
+  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+  const odd = ["x'; drop table chatroom; --", '" or ""="', '%', '_ps', 'Ops', 'ops', 'óps', '😀', '😂', '\\', '`id`']
+  for (const group of odd) await alice.request(CreateRoom, { group })
+  for (const group of odd) t.is(await refusal(t, bob.request(CreateRoom, { group })), 'group_exists', group)
+  t.is((await alice.request(QueryRooms, {})).groups.length, odd.length)
+  for (const group of ['p%', 'o_s', 'OPS', "' or 1=1 --", '0']) {
+    t.is(await refusal(t, bob.request(JoinRoom, { group })), 'group_not_exist', group)
+  }
+  for (const user of ['%', 'bo_', "' or '1'='1", '0', 'bob\u200b', 'bo\u0301b', '1; select 1']) {
+    t.is(await refusal(t, bob.request(AddFriend, { user })), 'user_not_exist', user)
+    t.is(await refusal(t, bob.send(user, 'x')), 'user_not_exist', user)
+  }
+  const texts = [...odd, "'); delete from chatmsg; --", '\u0000?'.slice(1), 'a\\\'b"c', '%_\\%']
+  for (const text of texts) await alice.send('bob', text)
+  t.deepEqual(
+    (await bob.inbox({ limit: 100 })).messages.map(({ text }) => text),
+    texts,
+  )
+})
+
+test('a number where a name belongs is a protocol error, and never reaches the database', async (t) => {
+  const stage = await openStage(t)
+  const bob = await stage.user('bob')
+  const forged = clientMessage({
+    type: AddFriend.type,
+    name: 'forged',
+    about: '',
+    allow: 'user',
+    fields: { user: uint32('0 equals any name to a careless database') },
+  })
+  const error = await t.throwsAsync(bob.request(forged, { user: 0 }))
+  t.is((error as { failure?: string }).failure, 'protocol_error')
+  const longer = clientMessage({
+    type: AddFriend.type,
+    name: 'longer',
+    about: '',
+    allow: 'user',
+    fields: { user: line('longer than any name', { max: 4000 }) },
+  })
+  const again = await stage.user('bob')
+  t.is(await refusal(t, again.request(longer, { user: 'x'.repeat(3000) })), 'invalid_value')
+  t.is((await again.request(QueryContacts, {})).contacts.length, 0)
+})
+
+test('in the steady state a message costs no query of its own', async (t) => {
+  const statements: string[] = []
+  const counter = definePlugin({
+    name: 'counter',
+    setup(_app, { db }) {
+      db.on('query', ({ sql }: { sql: string }) => statements.push(sql))
+    },
+  })
+  const stage = await openStage(t, {
+    plugins: [counter],
+    limits: { requestBurst: 10_000 },
+    pluginOptions: { friends: { messagesFrom: 'friends' } },
+  })
+  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+  await alice.request(AddFriend, { user: 'bob' })
+  await bob.request(AddFriend, { user: 'alice' })
+  await alice.request(CreateRoom, { group: 'ops' })
+  await bob.request(JoinRoom, { group: 'ops' })
+  const heard = bob.messages({ acknowledge: false })
+  const next = heard.next()
+  await Promise.all([alice.send('bob', 'warm'), alice.send({ group: 'ops' }, 'warm')])
+  await next
+  const COUNT = 90
+  const told = new Promise<void>((resolve) => {
+    let left = COUNT
+    void (async () => {
+      for await (const _ of heard) if (--left === 1) resolve()
+    })()
+  })
+  statements.length = 0
+  await Promise.all(Array.from({ length: COUNT }, (_, n) => alice.send(n % 2 ? 'bob' : { group: 'ops' }, String(n))))
+  await told
+  t.deepEqual(
+    statements.filter((sql) => /userinfo|userfriend|userblock|chatroom_user/.test(sql)),
+    [],
+    'names, friendships and memberships are known',
+  )
+  t.true(statements.length < COUNT / 2, `${statements.length} statements for ${COUNT} messages`)
+})
+
+test('a backup made while the server runs holds all that was acknowledged', async (t) => {
+  const stage = await openStage(t)
+  const [alice] = [await stage.user('alice'), await stage.user('bob')]
+  const acknowledged: number[] = []
+  let running = true
+  const sending = (async () => {
+    for (let n = 0; running; n++) acknowledged.push((await alice.send('bob', String(n))).id)
+  })()
+  while (acknowledged.length < 20) await sleep(1)
+  const before = [...acknowledged]
+  const where = stage.db ?? join(stage.data, 'chat.db')
+  const file = join(await tempFolder(t), 'backup')
+  await backUp(where, file)
+  running = false
+  await sending
+  t.is((await stat(file)).mode & 0o777, 0o600)
+  await t.throwsAsync(backUp(where, file), { message: /exists already/ })
+  if (stage.db !== undefined) return t.true((await stat(file)).size > 1000)
+  const copy = await openDatabase(file)
+  const ids = new Set(await copy('chatmsg').pluck('id'))
+  await copy.destroy()
+  for (const id of before) t.true(ids.has(id))
+})
+
+test('a database that cannot be opened says why, without the password', async (t) => {
+  const wrong: [string, RegExp][] = [
+    ['mysql://chat:secret@127.0.0.1:1/chat', /mysql:\/\/chat@127\.0\.0\.1:1\/chat: no server answers there/],
+    ['mysql://chat:secret@127.0.0.1', /a database URL is mysql:/],
+    ['mysql://chat:secret@127.0.0.1/chat?debug=1', /takes \?socket= and \?ssl=, not \?debug=/],
+  ]
+  for (const [url, message] of wrong) {
+    const error = await t.throwsAsync(openDatabase(url), { name: 'DatabaseError', message })
+    t.false(error?.message.includes('secret'))
+  }
+})
+
+onMariadb('a missing database and a wrong password say what to do', async (t) => {
+  const { port } = new URL(process.env.TEST_DATABASE ?? '')
+  await t.throwsAsync(openDatabase(`mysql://root@127.0.0.1:${port}/nothing_here`), { message: /make it first/ })
+  await t.throwsAsync(openDatabase(`mysql://nobody:x@127.0.0.1:${port}/mysql`), { message: /check user and password/ })
+})
+
+onMariadb('two transactions in each other’s way: both are carried out, one of them twice', async (t) => {
+  const { db } = await emptyDatabase(t)
+  await migrate(db)
+  const owner = (await insertUser(db, identity('alice'))) ?? 0
+  const make = (name: string) => insertGroup(db, { name, ownerId: owner, isOpen: true, allHistory: false, now: 1 })
+  const [one = 0, two = 0] = [await make('one'), await make('two')]
+  let tries = 0
+  let met = () => {}
+  const bothHaveOne = new Promise<void>((resolve) => {
+    met = resolve
+  })
+  let waiting = 0
+  const cross = (first: number, second: number) =>
+    transact(db, async (trx) => {
+      tries++
+      await setMemberRole(trx, first, owner, 'admin')
+      if (++waiting >= 2) met()
+      await bothHaveOne
+      await setMemberRole(trx, second, owner, 'admin')
+    })
+  await Promise.all([cross(one, two), cross(two, one)])
+  t.is(tries, 3)
+})
+
+onMariadb(
+  'the database dies, hangs and comes back: nothing acknowledged is lost, and the server goes on by itself',
+  async (t) => {
+    const mariadb = await startMariadb()
+    t.teardown(() => mariadb.close())
+    const { url } = await newDatabase(mariadb.server)
+    const stage = await openStage(t, { db: url })
+    const [alice, bob] = [await stage.user('alice', { timeout: 30_000 }), await stage.user('bob', { timeout: 30_000 })]
+    const acknowledged: string[] = []
+    const send = async (text: string) => {
+      await alice.send('bob', text, { clientId: text })
+      acknowledged.push(text)
+    }
+    await send('before')
+    await mariadb.stop('SIGKILL')
+    t.is(await refusal(t, send('dead')), 'unavailable')
+    t.is(await refusal(t, bob.inbox()), 'unavailable')
+    await mariadb.start()
+    await send('dead')
+    mariadb.signal('SIGSTOP')
+    t.is(await refusal(t, send('hanging')), 'unavailable')
+    mariadb.signal('SIGCONT')
+    await send('hanging')
+    t.deepEqual(
+      (await bob.inbox()).messages.map(({ text }) => text),
+      acknowledged,
+    )
+  },
+)
