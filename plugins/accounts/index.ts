@@ -19,6 +19,20 @@ export interface NewAccount {
   readonly verifier: Verifier
 }
 
+/**
+ * Who system messages are from. It has no row in the database and is never active, so nobody logs in as it, acts as it or
+ * writes to it; its name cannot be registered.
+ */
+export const SYSTEM: Account = Object.freeze({
+  id: 0,
+  name: 'system',
+  nickname: 'system',
+  role: 'admin',
+  active: false,
+  verifier: undefined,
+  registeredAt: 0,
+})
+
 /** Accounts kept in memory: a message path must not ask the database who its two ends are. */
 const CACHED = 20_000
 const NEW_NAME = /^[a-z0-9][a-z0-9._-]{0,31}$/
@@ -55,8 +69,11 @@ export const accounts = definePlugin({
         // Adopted databases may hold names that are not in lower case: the exact name goes first.
         const lower = name.toLowerCase()
         const row = (await findUser(db, name)) ?? (name === lower ? undefined : await findUser(db, lower))
-        if (row === undefined) missing.set(name, true)
-        return row && remember(row)
+        if (row !== undefined) return remember(row)
+        // Adopted databases may have a user of that name: what is in the database goes first.
+        if (lower === SYSTEM.name) return SYSTEM
+        missing.set(name, true)
+        return undefined
       } finally {
         loading.delete(name)
       }
@@ -76,7 +93,8 @@ export const accounts = definePlugin({
 
     const change = async (name: string, values: Parameters<typeof updateUser>[2]): Promise<Account> => {
       const account = await find(name)
-      if (account === undefined) throw new Refused('user_not_exist')
+      // The system's account stays as it is, above all disabled.
+      if (account === undefined || account === SYSTEM) throw new Refused('user_not_exist')
       await updateUser(db, account.name, values)
       byName.delete(account.name)
       byId.delete(account.id)
@@ -94,9 +112,10 @@ export const accounts = definePlugin({
       /** Accounts by number; what is not in memory is read with one query. */
       async byIds(ids: Iterable<number>): Promise<Map<number, Account>> {
         const wanted = [...new Set(ids)]
-        const missing = wanted.filter((id) => !byId.has(id))
+        const missing = wanted.filter((id) => id !== SYSTEM.id && !byId.has(id))
         if (missing.length > 0) for (const row of await findUsersById(db, missing)) remember(row)
-        return new Map(wanted.flatMap((id) => [[id, byId.get(id)] as const].filter(([, account]) => account) as never))
+        const known = (id: number) => (id === SYSTEM.id ? SYSTEM : byId.get(id))
+        return new Map(wanted.flatMap((id) => [[id, known(id)] as const].filter(([, account]) => account) as never))
       },
 
       /** @throws Refused `invalid_name`, `username_taken` */
@@ -104,6 +123,7 @@ export const accounts = definePlugin({
         const username = name.toLowerCase()
         if (!NEW_NAME.test(username))
           throw new Refused('invalid_name', 'a user name is 1 to 32 of a-z 0-9 . _ - and begins with a letter or digit')
+        if (username === SYSTEM.name) throw new Refused('username_taken')
         const shown = nickname.normalize('NFC').trim() || username
         if ([...shown].length > NICKNAME_CHARACTERS || !isLine(shown))
           throw new Refused('invalid_name', `a nickname is one line of at most ${NICKNAME_CHARACTERS} characters`)
