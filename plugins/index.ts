@@ -6,6 +6,7 @@ import { groups } from './groups/index.ts'
 import { login } from './login/index.ts'
 import { privateMessages } from './messages/index.ts'
 import { registration } from './registration/index.ts'
+import { system } from './system/index.ts'
 
 export * from './admin/messages.ts'
 export * from './friends/messages.ts'
@@ -13,7 +14,17 @@ export * from './groups/messages.ts'
 export * from './login/messages.ts'
 export * from './messages/messages.ts'
 export * from './registration/messages.ts'
-export { accounts, admin, friends, groups, login, privateMessages, registration }
+export * from './system/messages.ts'
+export { accounts, admin, friends, groups, login, privateMessages, registration, system }
 
 /** The features that a server has unless told otherwise. */
-export const BUILT_IN: readonly AnyPlugin[] = [accounts, registration, login, privateMessages, friends, groups, admin]
+export const BUILT_IN: readonly AnyPlugin[] = [
+  accounts,
+  registration,
+  login,
+  privateMessages,
+  friends,
+  groups,
+  system,
+  admin,
+]
