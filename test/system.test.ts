@@ -44,13 +44,9 @@ test('an admin says something to everyone: two hear it at once, Carol when she c
   await away.close()
   const hearing = [hears(alice, 1), hears(bob, 1)]
   t.deepEqual(await root.request(Broadcast, { text: '停机 at 6\nfor an hour' }), { recipients: 4 })
-  for (const [[message], to] of [
-    [await hearing[0]!, 'alice'],
-    [await hearing[1]!, 'bob'],
-  ] as const) {
-    t.like(message, { kind: 'system', from: 'system', to, text: '停机 at 6\nfor an hour', unread: true })
-    t.is(message?.group, undefined)
-  }
+  const heard = (await Promise.all(hearing)).flat()
+  const news = { kind: 'system', from: 'system', text: '停机 at 6\nfor an hour', unread: true }
+  t.like(heard, { 0: { ...news, to: 'alice' }, 1: { ...news, to: 'bob' } })
   t.deepEqual([await unreadOf(alice), await unreadOf(bob)], [[], []])
 
   const carol = await stage.user('carol')

@@ -1,4 +1,5 @@
 import type { CommandModule } from 'yargs'
+import { broadcast } from './broadcast.ts'
 import { config } from './config.ts'
 import { context } from './context.ts'
 import { db } from './db.ts'
@@ -35,6 +36,7 @@ export const COMMANDS: CommandModule<any, any>[] = [
   protocol,
   status,
   users,
+  broadcast,
   db,
   config,
   doctor,
