@@ -17,9 +17,10 @@ export function messageColumns({ colors }: Output): Column<ChatMessage>[] {
   ]
 }
 
-/** A message as a line of a conversation; further lines of its text are set in. */
-export function messageLine({ colors }: Output, { sentAt, from, group, text }: ChatMessage): string {
+/** A message as a line of a conversation; further lines of its text are set in. System messages stand out. */
+export function messageLine({ colors }: Output, { sentAt, kind, from, group, text }: ChatMessage): string {
   const where = group === undefined ? '' : ` @${printableLine(group)}`
+  const name = (text: string) => colors.bold(kind === 'system' ? colors.yellow(text) : text)
   const body = printable(text).replace(/\n/g, '\n    ')
-  return `${colors.dim(time(sentAt))} ${colors.bold(printableLine(from))}${where}: ${body}`
+  return `${colors.dim(time(sentAt))} ${name(printableLine(from))}${where}: ${body}`
 }

@@ -6,6 +6,7 @@ import * as groups from '../plugins/groups/messages.ts'
 import * as login from '../plugins/login/messages.ts'
 import * as messages from '../plugins/messages/messages.ts'
 import * as registration from '../plugins/registration/messages.ts'
+import * as system from '../plugins/system/messages.ts'
 import type { Address } from './channel.ts'
 import { Client } from './client.ts'
 import type { LinkOptions } from './link.ts'
@@ -16,6 +17,7 @@ export * from '../plugins/friends/messages.ts'
 export * from '../plugins/groups/messages.ts'
 export * from '../plugins/login/messages.ts'
 export * from '../plugins/messages/messages.ts'
+export * from '../plugins/system/messages.ts'
 export type { Address } from './channel.ts'
 export type { ChatMessage, Kind, TextStyle } from './chat-message.ts'
 export type { Client, Identity, MessagesOptions, Page, SentMessage } from './client.ts'
@@ -26,7 +28,9 @@ export type { RequestOptions } from './link.ts'
 /** Every message type that a server has without plugins by others. */
 export const BUILT_IN_MESSAGES: readonly Message[] = [
   ...CONTROL_MESSAGES,
-  ...[registration, login, messages, friends, groups, contacts, admin].flatMap((module) => Object.values(module)),
+  ...[registration, login, messages, friends, groups, contacts, system, admin].flatMap((module) =>
+    Object.values(module),
+  ),
 ]
 
 export const DEFAULT_PORT = 7300

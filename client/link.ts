@@ -58,8 +58,8 @@ interface OwnLine extends Line {
 const DEFAULT_TIMEOUT_MS = 10_000
 const FIRST_RETRY_MS = 250
 const LAST_RETRY_MS = 30_000
-/** Reasons of the server after which coming back at once would only be closed again. */
-const FINAL_REASONS = ['logged_out', 'account_disabled', 'protocol_error', 'too_large']
+/** Reasons of the server after which coming back at once would only be closed again, or is not wanted. */
+const FINAL_REASONS = ['logged_out', 'kicked', 'account_disabled', 'protocol_error', 'too_large']
 /** Refusals of a login that trying again would not change. */
 const FINAL_REFUSALS = ['login_failed', 'account_disabled', 'user_not_exist']
 

@@ -29,15 +29,21 @@ export interface MessageRow extends NewMessageRow {
 
 const PRIVATE = [MSG_TYPE.chat, MSG_TYPE.system]
 
-/** Messages to a user with an id above `after`, oldest first. */
+/** Private messages to a user with an id above `after`, oldest first; of one sender or one `msg_type` if given. */
 export function messagesTo(
   db: Knex,
   userId: number,
-  { after, limit, unreadOnly, senderId }: { after: number; limit: number; unreadOnly: boolean; senderId?: number },
+  {
+    after,
+    limit,
+    unreadOnly,
+    senderId,
+    kind,
+  }: { after: number; limit: number; unreadOnly: boolean; senderId?: number; kind?: number },
 ): Promise<MessageRow[]> {
   const query = db<MessageRow>('chatmsg')
     .where({ target_id: userId, isActive: 1 })
-    .whereIn('msg_type', PRIVATE)
+    .whereIn('msg_type', kind === undefined ? PRIVATE : [kind])
     .where('id', '>', after)
   if (unreadOnly) void query.where({ isRead: 1 })
   if (senderId !== undefined) void query.where({ user_id: senderId })

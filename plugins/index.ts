@@ -7,6 +7,7 @@ import { groups } from './groups/index.ts'
 import { login } from './login/index.ts'
 import { privateMessages } from './messages/index.ts'
 import { registration } from './registration/index.ts'
+import { system } from './system/index.ts'
 
 export * from './admin/messages.ts'
 export * from './contacts/messages.ts'
@@ -15,7 +16,8 @@ export * from './groups/messages.ts'
 export * from './login/messages.ts'
 export * from './messages/messages.ts'
 export * from './registration/messages.ts'
-export { accounts, admin, contacts, friends, groups, login, privateMessages, registration }
+export * from './system/messages.ts'
+export { accounts, admin, contacts, friends, groups, login, privateMessages, registration, system }
 
 /** The features that a server has unless told otherwise. */
 export const BUILT_IN: readonly AnyPlugin[] = [
@@ -26,5 +28,6 @@ export const BUILT_IN: readonly AnyPlugin[] = [
   friends,
   groups,
   contacts,
+  system,
   admin,
 ]

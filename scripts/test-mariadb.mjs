@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { hasMariadb, startMariadb } from '../dist/test/support/mariadb.js'
 
-const PLAYS = ['accounts', 'contacts', 'database', 'friends', 'groups', 'messages', 'plugins']
+const PLAYS = ['accounts', 'contacts', 'database', 'friends', 'groups', 'messages', 'plugins', 'system']
 
 if (!hasMariadb()) {
   console.error('\n!!! MariaDB is not installed: NOTHING WAS TESTED ON IT (Debian: apt-get install mariadb-server)\n')

@@ -548,6 +548,48 @@ test.serial('a group from the shell: made, joined, written to, read', async (t) 
   t.is((await shell.run(['send', '--context', 'alice', '--group', 'x', 'bob', 'hi'])).code, 2)
 })
 
+test.serial('an operator speaks to everyone, and ends the sessions of Bob', async (t) => {
+  const { shell } = await aliceAndBob(t)
+  const data = ['--data', './room']
+  const said = await works(t, shell, ['broadcast', ...data, '--id', 'n1', '-', '-o', 'json'], 'down at 6\nup at 7\n')
+  t.deepEqual(json(said), { recipients: 2 })
+  t.is((await works(t, shell, ['broadcast', ...data, '--to', 'bob', 'for Bob'])).stdout, '1\n')
+  t.like(json(await works(t, shell, ['inbox', '--context', 'alice', '--ack', '-o', 'json'])), {
+    length: 1,
+    0: { kind: 'system', from: 'system', to: 'alice', text: 'down at 6\nup at 7' },
+  })
+  await works(t, shell, ['broadcast', ...data, '--id', 'n1', 'down at 6\nup at 7'])
+  t.is((await works(t, shell, ['inbox', '--context', 'alice'])).stdout, '')
+
+  await works(t, shell, ['send', '--context', 'alice', 'bob', 'chat'])
+  const only = ['listen', '--context', 'bob', '--type', 'system', '--count', '3', '-o', 'ndjson']
+  const listener = shell.start(only)
+  const unread = async () => (await works(t, shell, ['inbox', '--context', 'bob', '-o', 'ndjson'])).stdout
+  while (/"kind":"system"/.test(await unread())) t.is(listener.child.exitCode, null)
+  t.deepEqual(json(await works(t, shell, ['users', 'kick', 'bob', ...data, '-o', 'json'])), {
+    user: 'bob',
+    sessions: 1,
+  })
+  const { code, stdout, stderr } = await listener.done
+  t.is(code, 5)
+  t.like(JSON.parse(stderr).error, { code: 'refused', failure: 'kicked' })
+  t.deepEqual(
+    lines({ code, stdout, stderr }).map((line) => JSON.parse(line).text),
+    ['down at 6\nup at 7', 'for Bob'],
+  )
+
+  t.is((await shell.run(['broadcast', '--context', 'alice', 'hi'])).code, 5)
+  t.is((await shell.run(['broadcast', 'hi'], { env: { CHATCTL_CONTEXT: 'alice' } })).code, 5)
+  t.is((await shell.run(['broadcast', ...data, '-'], { input: '' })).code, 2)
+  t.is((await shell.run(['broadcast', ...data, '--to', '', 'hi'])).code, 2)
+  t.is((await shell.run(['broadcast', '--data', './elsewhere', 'hi'])).code, 3)
+  await writeFile(join(shell.folder, 'r.pw'), 'root password')
+  await works(t, shell, ['users', 'create', 'root', ...data, '--role', 'admin', '--password-file', 'r.pw'])
+  const { server } = json(await works(t, shell, ['whoami', '--context', 'alice', '-o', 'json']))
+  await works(t, shell, ['login', 'root', '--server', server, '--password-file', 'r.pw'])
+  t.is((await works(t, shell, ['broadcast', '--context', 'root', 'from root'])).stdout, '3\n')
+})
+
 test.serial('a data folder too deep for a socket is refused before anything is made', async (t) => {
   const shell = await openShell(t)
   const deep = `./${'deep/'.repeat(30)}x`

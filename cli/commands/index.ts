@@ -1,4 +1,5 @@
 import type { CommandModule } from 'yargs'
+import { broadcast } from './broadcast.ts'
 import { config } from './config.ts'
 import { contacts } from './contacts.ts'
 import { context } from './context.ts'
@@ -37,6 +38,7 @@ export const COMMANDS: CommandModule<any, any>[] = [
   protocol,
   status,
   users,
+  broadcast,
   db,
   config,
   doctor,

@@ -6,7 +6,7 @@ import { printableJson } from '../printable.ts'
 import { asUser } from '../sessions.ts'
 import { defineCommand, type Shared, WHO, wholeNumber } from '../shared.ts'
 
-const KINDS = ['chat', 'group'] as const
+const KINDS = ['chat', 'group', 'system'] as const
 type Kind = (typeof KINDS)[number]
 
 const isKind = (type: string | undefined): type is Kind => KINDS.some((kind) => kind === type)
@@ -23,6 +23,7 @@ export const listen = defineCommand({
   examples: [
     ['$0 listen', 'until Ctrl-C'],
     ['$0 listen --count 1 --for 30s -o ndjson', 'wait for one message; exit 6 if none comes'],
+    ['$0 listen --type system', 'only what admins say to everyone'],
     ['$0 listen --from bob | jq -r .text', 'NDJSON when stdout is no terminal'],
   ],
   builder: (args) =>

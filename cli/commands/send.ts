@@ -1,11 +1,10 @@
-import { isUtf8 } from 'node:buffer'
 import { createInterface } from 'node:readline'
-import { buffer } from 'node:stream/consumers'
 import type { Client, SentMessage, TextStyle } from '../../client/index.ts'
 import { CliError } from '../exit.ts'
 import type { Output } from '../output.ts'
 import { asUser } from '../sessions.ts'
 import { defineCommand, type Shared, WHO, wholeNumber } from '../shared.ts'
+import { readText } from '../stdin.ts'
 import { STDIN } from '../words.ts'
 
 /** Lines under way at once: enough to fill the server's commits, few enough to stop soon. */
@@ -59,13 +58,6 @@ export const send = defineCommand({
     })
   },
 })
-
-/** Stdin whole, without one trailing line break. */
-async function readText(): Promise<string> {
-  const bytes = await buffer(process.stdin)
-  if (!isUtf8(bytes)) throw new CliError('usage', 'stdin is not UTF-8 text')
-  return bytes.toString('utf8').replace(/\r?\n$/, '')
-}
 
 type Recipient = Parameters<Client['send']>[0]
 

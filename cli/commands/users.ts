@@ -1,6 +1,6 @@
 import type { Client, ValuesOf } from '../../client/index.ts'
 import { readPassword } from '../secrets.ts'
-import { asOperatorAnyhow } from '../sessions.ts'
+import { asOperator, asOperatorAnyhow } from '../sessions.ts'
 import { chosenPasswordFile, defineCommand, defineGroup, OPTIONS } from '../shared.ts'
 
 type UserEntry = ValuesOf<typeof import('../../plugins/admin/messages.ts').UserList>['users'][number]
@@ -121,10 +121,33 @@ const passwd = defineCommand({
   },
 })
 
+const kick = defineCommand({
+  command: 'kick <name>',
+  describe: 'End all sessions of a user, who may log in again; needs the running server',
+  examples: [
+    ['$0 users kick bob', 'prints how many sessions there were'],
+    ['$0 users disable bob', 'keeps bob out'],
+  ],
+  builder: (args) => args.positional('name', nameArgument).options({ data: OPTIONS.data }),
+  async run({ name }, shared) {
+    const { KickUser } = await messages()
+    const { sessions } = await asOperator(shared, (client) => client.request(KickUser, { user: name }))
+    await shared.output.item(
+      { user: name, sessions },
+      [
+        { title: 'kicked', value: ({ user }) => user },
+        { title: 'sessions', value: (kicked) => kicked.sessions },
+      ],
+      { title: 'sessions', value: (kicked) => kicked.sessions },
+    )
+  },
+})
+
 export const users = defineGroup('users', 'Accounts, as the operator; the server may run or not', [
   list,
   create,
   setActive('disable', false, 'Disable an account, which ends its sessions'),
   setActive('enable', true, 'Enable a disabled account'),
   passwd,
+  kick,
 ])

@@ -140,6 +140,7 @@ export const FAILURES = {
   internal: entry(11, 'the server failed; the request may be sent again'),
   unavailable: entry(12, 'the server cannot store anything now'),
   logged_out: entry(13, 'the session has ended'),
+  kicked: entry(14, 'an admin ended the session'),
   login_failed: entry(20, 'wrong name or password', LoginFailed),
   account_disabled: entry(21, 'the account is disabled', LoginFailed),
   too_many_attempts: entry(22, 'too many failed logins', LoginFailed),

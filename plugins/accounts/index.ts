@@ -19,6 +19,20 @@ export interface NewAccount {
   readonly verifier: Verifier
 }
 
+/**
+ * Who system messages are from. It has no row in the database and is never active, so nobody logs in as it, acts as it or
+ * writes to it; its name cannot be registered.
+ */
+export const SYSTEM: Account = Object.freeze({
+  id: 0,
+  name: 'system',
+  nickname: 'system',
+  role: 'admin',
+  active: false,
+  verifier: undefined,
+  registeredAt: 0,
+})
+
 /** Accounts kept in memory: a message path must not ask the database who its two ends are. */
 const CACHED = 20_000
 const NEW_NAME = /^[a-z0-9][a-z0-9._-]{0,31}$/
@@ -63,6 +77,8 @@ export const accounts = definePlugin({
         const lower = name.toLowerCase()
         const row = (await findUser(db, name)) ?? (name === lower ? undefined : await findUser(db, lower))
         if (row !== undefined) return remember(toAccount(row), asOf)
+        // Adopted databases may have a user of that name: what is in the database goes first.
+        if (lower === SYSTEM.name) return SYSTEM
         if (asOf === changes) missing.set(name, true)
         return undefined
       } finally {
@@ -85,7 +101,8 @@ export const accounts = definePlugin({
 
     const change = async (name: string, values: Parameters<typeof updateUser>[2]): Promise<Account> => {
       const account = await find(name)
-      if (account === undefined) throw new Refused('user_not_exist')
+      // The system's account stays as it is, above all disabled.
+      if (account === undefined || account === SYSTEM) throw new Refused('user_not_exist')
       await updateUser(db, account.name, values)
       changes++
       loading.clear()
@@ -107,7 +124,7 @@ export const accounts = definePlugin({
         const wanted = [...new Set(ids)]
         const found = new Map<number, Account>()
         for (const id of wanted) {
-          const account = byId.get(id)
+          const account = id === SYSTEM.id ? SYSTEM : byId.get(id)
           if (account !== undefined) found.set(id, account)
         }
         const missing = wanted.filter((id) => !found.has(id))
@@ -122,6 +139,7 @@ export const accounts = definePlugin({
         const username = name.toLowerCase()
         if (!NEW_NAME.test(username))
           throw new Refused('invalid_name', 'a user name is 1 to 32 of a-z 0-9 . _ - and begins with a letter or digit')
+        if (username === SYSTEM.name) throw new Refused('username_taken')
         const shown = nickname.normalize('NFC').trim() || username
         if ([...shown].length > NICKNAME_CHARACTERS || !isLine(shown))
           throw new Refused('invalid_name', `a nickname is one line of at most ${NICKNAME_CHARACTERS} characters`)

@@ -1,9 +1,10 @@
-import { type ClientMessage, definePlugin, Refused, ROLES, type Session } from '../../core/index.ts'
+import { type ClientMessage, definePlugin, Refused, ROLES } from '../../core/index.ts'
+import { actor } from '../accounts/actor.ts'
 import { accounts } from '../accounts/index.ts'
 import { verifierFrom } from '../accounts/verifier.ts'
 import * as messages from './messages.ts'
 
-const { ActAs, CreateUser, QueryUsers, SetUserActive, SetUserPassword } = messages
+const { ActAs, CreateUser, KickUser, QueryUsers, SetUserActive, SetUserPassword } = messages
 
 const PAGE = 100
 
@@ -13,13 +14,11 @@ export const admin = definePlugin({
   messages,
   needs: { accounts },
   setup(app, { needs }) {
-    const by = (session: Session) => (session.isOperator ? 'operator' : (session.user?.name ?? '?'))
-
     app.handle(ActAs, async (session, { user }) => {
       const account = await needs.accounts.find(user)
       if (!account?.active) throw new Refused('user_not_exist', `there is no user "${user}"`)
       // First the trace: where none can be left, nobody acts.
-      app.audit.info({ event: 'act_as', by: by(session), as: account.name, session: session.id })
+      app.audit.info({ event: 'act_as', by: actor(session), as: account.name, session: session.id })
       session.login({ id: account.id, name: account.name, nickname: account.nickname, role: account.role })
     })
 
@@ -41,18 +40,28 @@ export const admin = definePlugin({
         role: known,
         verifier: verifierFrom(verifier),
       })
-      app.audit.info({ event: 'user_created', by: by(session), user: created.name, role })
+      app.audit.info({ event: 'user_created', by: actor(session), user: created.name, role })
       return { id: created.id, user: created.name }
     })
 
     app.handle(SetUserActive, async (session, { user, active }) => {
       await needs.accounts.setActive(user, active)
-      app.audit.info({ event: active ? 'user_enabled' : 'user_disabled', by: by(session), user })
+      app.audit.info({ event: active ? 'user_enabled' : 'user_disabled', by: actor(session), user })
     })
 
     app.handle(SetUserPassword, async (session, { user, ...verifier }) => {
       await needs.accounts.setVerifier(user, verifierFrom(verifier))
-      app.audit.info({ event: 'password_set', by: by(session), user })
+      app.audit.info({ event: 'password_set', by: actor(session), user })
+    })
+
+    app.handle(KickUser, async (session, { user }) => {
+      const account = await needs.accounts.find(user)
+      if (account === undefined) throw new Refused('user_not_exist', `there is no user "${user}"`)
+      // A copy: closing takes a session out of the set.
+      const sessions = [...app.sessions.of(account.id)].filter(({ open }) => open)
+      for (const kicked of sessions) kicked.close('kicked')
+      app.audit.info({ event: 'user_kicked', by: actor(session), user: account.name, sessions: sessions.length })
+      return { sessions: sessions.length }
     })
 
     // Whatever an operator does in a user's name leaves a trace, whichever plugin's message it is.

@@ -91,3 +91,19 @@ export const SetUserPassword = clientMessage({
   allow: 'admin',
   fields: { user: userName('name of the account'), ...verifier },
 })
+
+export const UserKicked = serverMessage({
+  type: 153,
+  name: 'user_kicked',
+  about: 'The sessions are ended.',
+  fields: { sessions: uint16('how many there were') },
+})
+
+export const KickUser = clientMessage({
+  type: 55,
+  name: 'kick_user',
+  about: 'Ends all sessions of a user, who may log in again; set_user_active is what keeps someone out.',
+  allow: 'admin',
+  fields: { user: userName('name of the account') },
+  reply: UserKicked,
+})

@@ -11,8 +11,8 @@ import { PostOffice, type Source } from './post-office.ts'
 
 const { Acknowledge, ConversationRead, QueryHistory, QueryInbox, Receive, SendMessage } = messages
 
-/** The key of what one user writes to another. */
-const privateWith = (senderId: number) => `user ${senderId}`
+/** The key of what one user, or the system, writes to another. */
+export const privateWith = (senderId: number) => `user ${senderId}`
 
 /** Private messages: acknowledged after the commit, pushed until the recipient acknowledges, kept as history. */
 export const privateMessages = definePlugin({
@@ -49,9 +49,9 @@ export const privateMessages = definePlugin({
       }))
     }
 
-    /** Private messages to a user, of everyone or of one. */
+    /** Private messages to a user, of everyone, the system included, or of one. */
     const source = (senderId?: number): Source => ({
-      kinds: [MSG_TYPE.chat],
+      kinds: [MSG_TYPE.chat, MSG_TYPE.system],
       load: async (userId, query) =>
         named(await messagesTo(db, userId, { ...query, ...(senderId !== undefined && { senderId }) })),
       countUnread: (userId) => countUnread(db, userId),
@@ -93,7 +93,7 @@ export const privateMessages = definePlugin({
         }
         if (kind === 0) return office.receive(session)
         const wants = ({ message }: Deliverable) => message.kind === kind
-        return office.receive(session, { sources: office.sourcesOf(kind), wants })
+        return office.receive(session, { sources: office.sourcesOf(kind), kind, wants })
       },
       { serial: true },
     )

@@ -22,6 +22,8 @@ export interface Query {
   readonly limit: number
   /** Leave out what the user has acknowledged. */
   readonly unreadOnly: boolean
+  /** Only this kind, one of the source's. */
+  readonly kind?: number
 }
 
 /** One sort of conversation: where its messages for a user are. */
@@ -42,9 +44,13 @@ export interface Post {
   readonly recipients: Iterable<number>
 }
 
-/** What a session asks for; all of everything if left out. `sources` must hold all that `wants` wants, and no more. */
+/**
+ * What a session asks for; all of everything if left out. What `sources` hold of that kind must be all that `wants`
+ * wants, and no more.
+ */
 export interface Filter {
   readonly sources?: readonly Source[]
+  readonly kind?: number
   readonly wants?: (deliverable: Deliverable) => boolean
 }
 
@@ -104,12 +110,15 @@ export class PostOffice {
   }
 
   /** Begins, or begins again, to push to a session what it wants. */
-  async receive(session: UserSession, { sources = this.#sources, wants = everything }: Filter = {}) {
+  async receive(session: UserSession, { sources = this.#sources, kind, wants = everything }: Filter = {}) {
     if (!session.open) throw new Refused('logged_out')
     const { id } = session.user
     this.#deliveries.get(session)?.stop()
     const delivery = new Delivery(session, {
-      load: (after, room) => this.page(id, { after, limit: Math.min(room, MAX_PAGE), unreadOnly: true }, sources),
+      load: (after, room) => {
+        const query = { after, limit: Math.min(room, MAX_PAGE), unreadOnly: true, ...(kind !== undefined && { kind }) }
+        return this.page(id, query, sources)
+      },
       window: this.#app.limits.unacknowledged,
       wants,
       onError: (error) => {

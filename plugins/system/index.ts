@@ -1,0 +1,83 @@
+import { createHash } from 'node:crypto'
+import { definePlugin, Refused } from '../../core/index.ts'
+import { MSG_TYPE } from '../../db/index.ts'
+import { actor } from '../accounts/actor.ts'
+import { type Account, accounts, SYSTEM } from '../accounts/index.ts'
+import { draftRow, privateMessages, privateWith, toWire } from '../messages/index.ts'
+import * as messages from './messages.ts'
+
+/** Accounts read, and messages handed to the writer, at once: as many as it puts into one commit. */
+const PAGE = 400
+
+const PLAIN = { font: '', fontSize: 0, color: '' }
+
+/** System messages: what admins say to everyone, kept and acknowledged as private messages of the account `system`. */
+export const system = definePlugin({
+  name: 'system',
+  messages,
+  needs: { accounts, messages: privateMessages },
+  setup(app, { needs }) {
+    const { office } = needs.messages
+
+    const post = (to: Account, text: string, clientId: string) =>
+      office.post({
+        row: { ...draftRow(text, clientId, PLAIN), user_id: SYSTEM.id, target_id: to.id, msg_type: MSG_TYPE.system },
+        conversation: privateWith(SYSTEM.id),
+        toWire: (row) => toWire(row, SYSTEM.name, { to: to.name }),
+        recipients: [to.id],
+      })
+
+    /** Every active account, a page at a time. */
+    async function* everyone(): AsyncGenerator<Account[]> {
+      for (let after = 0; ; ) {
+        const page = await needs.accounts.list(after, PAGE)
+        const last = page.at(-1)
+        if (last === undefined) return
+        yield page.filter(({ active }) => active)
+        after = last.id
+      }
+    }
+
+    const only = async (name: string): Promise<[Account][]> => {
+      const account = await needs.accounts.find(name)
+      if (!account?.active) throw new Refused('user_not_exist', `there is no user "${name}"`)
+      return [[account]]
+    }
+
+    app.handle(
+      messages.Broadcast,
+      async (session, { text, to, clientId }) => {
+        office.checkText(text)
+        const by = actor(session)
+        const send = (account: Account) => post(account, text, rowId(session.isOperator ? '' : by, clientId, account))
+        const pages = to === '' ? everyone() : await only(to)
+        let recipients = 0
+        try {
+          for await (const page of pages) {
+            // The first one alone: a client id that was used for another text is refused before anyone gets this one.
+            const [first, ...rest] = page
+            if (recipients === 0 && first !== undefined) await send(first)
+            await Promise.all((recipients === 0 ? rest : page).map(send))
+            recipients += page.length
+          }
+        } finally {
+          // Also where it stopped half-way: what was stored is delivered. The page that failed is not counted.
+          app.audit.info({ event: 'broadcast', by, ...(to !== '' && { to }), recipients })
+        }
+        return { recipients }
+      },
+      { serial: true },
+    )
+  },
+})
+
+/**
+ * The client id of one recipient's row, the same each time the same broadcast is sent; empty (any) if it has none.
+ * A hash, because all system messages have one sender in the database, and because a client id is at most 64 long.
+ * @param sender name of the admin, which tells the client ids of different ones apart; empty for the operator
+ */
+const rowId = (sender: string, clientId: string, { id }: Account): string =>
+  clientId &&
+  createHash('sha256')
+    .update(JSON.stringify([sender, clientId, id]))
+    .digest('base64url')
