@@ -18,9 +18,11 @@ import { AcknowledgeRoom, ChatroomMessage, QueryRoomHistory } from '../plugins/g
 import { ChangePassword, Login, LoginProof, Logout } from '../plugins/login/messages.ts'
 import {
   Acknowledge,
+  MessageRecalled,
   OnNewMessage,
   QueryHistory,
   QueryInbox,
+  RecallMessage,
   Receive,
   SendMessage,
 } from '../plugins/messages/messages.ts'
@@ -215,6 +217,15 @@ export class Client {
     await this.#link.overReconnects(acknowledge)
   }
 
+  /**
+   * Deletes a message of one's own, for everybody. Not asked again over a lost connection: whoever can read it is told
+   * with `MessageRecalled`, and a second recall is refused with `no_message`.
+   * @throws RefusedByServer `no_message`
+   */
+  async recall(id: number, options?: RequestOptions) {
+    await this.request(RecallMessage, { id }, options)
+  }
+
   /** A page of messages to this user, oldest first: unread ones, or all. */
   async inbox(query: { after?: number; limit?: number; all?: boolean } = {}): Promise<Page> {
     return toPage(await this.request(QueryInbox, query))
@@ -255,6 +266,7 @@ export class Client {
     if (message === KeepAlive) this.request(Ping, {}).catch(() => {})
     else if (message === OnNewMessage)
       this.#stream.push((values as ValuesOf<typeof OnNewMessage>).messages.map(toChatMessage))
+    else if (message === MessageRecalled) this.#stream.drop((values as ValuesOf<typeof MessageRecalled>).id)
     this.#pushes.emit(message.name, values)
   }
 }

@@ -25,6 +25,11 @@ export interface MemberRow {
 export const findGroup = (db: Knex, name: string): Promise<GroupRow | undefined> =>
   db<GroupRow & { isActive: number }>('chatroom').where({ chatroom_name: name, isActive: 1 }).first()
 
+/** The name of a group, also of a dissolved one. */
+export async function groupNameOf(db: Knex, id: number): Promise<string | undefined> {
+  return (await db<GroupRow>('chatroom').where({ id }).first())?.chatroom_name
+}
+
 /** All rows of a group, also of those who left or are invited. */
 export const membersOf = (db: Knex, groupId: number): Promise<MemberRow[]> =>
   db<MemberRow>('chatroom_user').where({ chatroom_id: groupId })
@@ -91,7 +96,7 @@ export async function groupHistory(
   groupId: number,
   { before, limit, since }: { before: number; limit: number; since: number },
 ): Promise<MessageRow[]> {
-  const rows = await db<MessageRow & { seq: number }>('chatmsg')
+  const rows = await db<MessageRow>('chatmsg')
     .where({ target_id: groupId, msg_type: MSG_TYPE.group, isActive: 1 })
     .where('seq', '>', since)
     .where('id', '<', before)

@@ -25,6 +25,8 @@ export interface MessageRow extends NewMessageRow {
   readonly isRead: number
   /** 0 for a deleted message. */
   readonly isActive: number
+  /** Place in the group's sequence; null in a private message. */
+  readonly seq: number | null
 }
 
 const PRIVATE = [MSG_TYPE.chat, MSG_TYPE.system]
@@ -69,6 +71,15 @@ export async function conversation(
       .limit(limit)
   const rows = [...(await direction(userId, otherId)), ...(userId === otherId ? [] : await direction(otherId, userId))]
   return rows.sort((a, b) => a.id - b.id).slice(-limit)
+}
+
+/** The message of that number, unless it is deleted. */
+export const findMessage = (db: Knex, id: number): Promise<MessageRow | undefined> =>
+  db<MessageRow>('chatmsg').where({ id, isActive: 1 }).first()
+
+/** Deletes a message logically: its row stays, and keeps its client id taken. False when it was deleted already. */
+export async function deleteMessage(db: Knex, id: number): Promise<boolean> {
+  return (await db('chatmsg').where({ id, isActive: 1 }).update({ isActive: 0 })) > 0
 }
 
 /** Marks the messages from one user to another as read, up to and including an id. */

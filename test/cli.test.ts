@@ -548,6 +548,19 @@ test.serial('a group from the shell: made, joined, written to, read', async (t) 
   t.is((await shell.run(['send', '--context', 'alice', '--group', 'x', 'bob', 'hi'])).code, 2)
 })
 
+test.serial('a message is recalled from the shell, by its sender only', async (t) => {
+  const { shell } = await aliceAndBob(t)
+  const as = (who: string, ...args: string[]) => works(t, shell, [...args, '--context', who])
+  const id = (await as('alice', 'send', 'bob', 'oops')).stdout.trim()
+  t.is((await shell.run(['recall', id, '--context', 'bob'])).code, 5)
+  t.is((await shell.run(['recall', 'oops', '--context', 'alice'])).code, 2)
+  t.deepEqual(json(await as('alice', 'recall', id, '-o', 'json')), { id: Number(id), done: 'recalled' })
+  t.deepEqual(json(await as('bob', 'inbox', '-o', 'json')), [])
+  const second = (await as('alice', 'send', 'bob', 'again')).stdout.trim()
+  await works(t, shell, ['recall', second, '--data', './room', '--as', 'alice'])
+  t.deepEqual(json(await as('bob', 'history', 'alice', '-o', 'json')), [])
+})
+
 test.serial('a data folder too deep for a socket is refused before anything is made', async (t) => {
   const shell = await openShell(t)
   const deep = `./${'deep/'.repeat(30)}x`

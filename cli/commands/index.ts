@@ -10,6 +10,7 @@ import { inject } from './inject.ts'
 import { listen } from './listen.ts'
 import { login, logout, whoami } from './login.ts'
 import { protocol } from './protocol.ts'
+import { recall } from './recall.ts'
 import { register } from './register.ts'
 import { send } from './send.ts'
 import { serve } from './serve.ts'
@@ -29,6 +30,7 @@ export const COMMANDS: CommandModule<any, any>[] = [
   listen,
   inbox,
   history,
+  recall,
   friends,
   groups,
   inject,

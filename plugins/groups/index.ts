@@ -16,6 +16,7 @@ import {
   enterGroup,
   groupHistory,
   groupMessagesTo,
+  groupNameOf,
   groupsOf,
   handOver,
   insertGroup,
@@ -254,6 +255,13 @@ export const groups = definePlugin({
         return withNames(rows, (row) => names.get(row.target_id) ?? '')
       },
       countUnread: (userId) => countGroupUnread(db, userId),
+      place: async ({ user_id, target_id, seq }) => {
+        const name = (await groupNameOf(db, target_id)) ?? ''
+        // None for a dissolved group: only its sender still hears of the message.
+        const members = (await roster.get(name))?.members ?? new Map<never, never>()
+        const readers = [...members].filter(([, { joinedSeq }]) => joinedSeq < Number(seq)).map(([id]) => id)
+        return { conversation: conversationOf(target_id), to: '', group: name, hearers: new Set([user_id, ...readers]) }
+      },
     })
 
     app.handle(

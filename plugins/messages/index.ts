@@ -1,13 +1,25 @@
 import { randomUUID } from 'node:crypto'
 import { definePlugin, Refused, type UserSession } from '../../core/index.ts'
-import { conversation, countUnread, type MessageRow, MessageWriter, MSG_TYPE, messagesTo } from '../../db/index.ts'
+import {
+  conversation,
+  countUnread,
+  deleteMessage,
+  findMessage,
+  type MessageRow,
+  MessageWriter,
+  MSG_TYPE,
+  messagesTo,
+} from '../../db/index.ts'
 import { type Account, accounts } from '../accounts/index.ts'
 import type { Deliverable, WireMessage } from './delivery.ts'
 import * as messages from './messages.ts'
 import { historyPage, pageSize } from './page.ts'
 import { PostOffice, type Source } from './post-office.ts'
 
-const { Acknowledge, QueryHistory, QueryInbox, Receive, SendMessage } = messages
+const { Acknowledge, QueryHistory, QueryInbox, RecallMessage, Receive, SendMessage } = messages
+
+/** What its sender may take back; other kinds are the server's own words. */
+const RECALLABLE: readonly number[] = [MSG_TYPE.chat, MSG_TYPE.group]
 
 /** The key of what one user writes to another. */
 const privateWith = (senderId: number) => `user ${senderId}`
@@ -49,6 +61,10 @@ export const privateMessages = definePlugin({
       load: async (userId, query) =>
         named(await messagesTo(db, userId, { ...query, ...(senderId !== undefined && { senderId }) })),
       countUnread: (userId) => countUnread(db, userId),
+      place: async ({ user_id, target_id }) => {
+        const to = (await needs.accounts.byIds([target_id])).get(target_id)?.name ?? `#${target_id}`
+        return { conversation: privateWith(user_id), to, group: '', hearers: new Set([user_id, target_id]) }
+      },
     })
     office.addSource(source())
 
@@ -101,6 +117,18 @@ export const privateMessages = definePlugin({
       },
       { rated: false },
     )
+
+    app.handle(RecallMessage, async (session, { id }) => {
+      const row = await findMessage(db, id)
+      if (row === undefined || row.user_id !== session.user.id || !RECALLABLE.includes(row.msg_type))
+        throw new Refused('no_message')
+      const [source] = office.sourcesOf(row.msg_type)
+      // Before anything changes: a message that nobody could be told of stays.
+      const place = await source?.place(row)
+      // Of two that ask at once, one is told no.
+      if (place === undefined || !(await deleteMessage(db, id))) throw new Refused('no_message')
+      office.recalled(id, place, session)
+    })
 
     app.handle(
       QueryInbox,

@@ -77,6 +77,26 @@ export const Acknowledge = clientMessage({
   fields: { from: userName('name of the sender'), upTo: uint64('id of the last message read') },
 })
 
+export const RecallMessage = clientMessage({
+  type: 35,
+  name: 'recall_message',
+  about: 'Deletes a message of one’s own, private or in a group: nobody reads it from the server any more.',
+  allow: 'user',
+  fields: { id: uint64('number of the message') },
+})
+
+export const MessageRecalled = serverMessage({
+  type: 140,
+  name: 'message_recalled',
+  about: 'A message that this user wrote or could read was deleted by its sender.',
+  fields: {
+    id: uint64('number of the message'),
+    from: line('name of the sender', { max: 255 }),
+    to: line('name of the recipient; empty in a group', { max: 255 }),
+    group: line('name of the group; empty for a private message', { max: 255 }),
+  },
+})
+
 export const Receiving = serverMessage({
   type: 132,
   name: 'receiving',

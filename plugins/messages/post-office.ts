@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import { type App, encode, Refused, SessionDrained, SessionEnded, type UserSession } from '../../core/index.ts'
 import type { MessageRow, MessageWriter, NewMessageRow } from '../../db/index.ts'
 import { type Deliverable, Delivery, type WireMessage } from './delivery.ts'
-import { OnNewMessage } from './messages.ts'
+import { MessageRecalled, OnNewMessage } from './messages.ts'
 import { fitting, MAX_PAGE } from './page.ts'
 
 /** Which of a user's messages to read from the database. */
@@ -14,6 +14,17 @@ export interface Query {
   readonly unreadOnly: boolean
 }
 
+/** Where a message was said, and to whom that matters. */
+export interface Place {
+  readonly conversation: string
+  /** Name of the recipient; empty in a group. */
+  readonly to: string
+  /** Name of the group; empty in a private message. */
+  readonly group: string
+  /** Who can read it now, its sender included. */
+  readonly hearers: Iterable<number>
+}
+
 /** One sort of conversation: where its messages for a user are. */
 export interface Source {
   /** Kinds of its messages, see MSG_TYPE. */
@@ -21,6 +32,8 @@ export interface Source {
   /** Oldest first. */
   load(userId: number, query: Query): Promise<Deliverable[]>
   countUnread(userId: number): Promise<number>
+  /** Where a message of its kinds was said. */
+  place(row: MessageRow): Promise<Place>
 }
 
 /** A message to be stored, and how it is told. */
@@ -122,6 +135,15 @@ export class PostOffice {
   /** A conversation was read up to an id: there is room for more on the user's sessions. */
   acknowledged(userId: number, conversation: string, upTo: number) {
     for (const delivery of this.#deliveriesTo(userId)) delivery.acknowledged(conversation, upTo)
+  }
+
+  /** A message of `by` was deleted: its hearers are told, but for the session that has the reply. */
+  recalled(id: number, { conversation, to, group, hearers }: Place, by: UserSession) {
+    for (const userId of hearers) {
+      for (const delivery of this.#deliveriesTo(userId)) delivery.forget(conversation, id)
+      for (const session of this.#app.sessions.of(userId))
+        if (session !== by) session.send(MessageRecalled, { id, from: by.user.name, to, group })
+    }
   }
 
   #push(deliverable: Deliverable, recipients: Iterable<number>) {
