@@ -105,6 +105,31 @@ export async function groupHistory(
   return rows.reverse()
 }
 
+/** Ids below `before` of a group's messages with a sequence above `since`, newest first. */
+export async function groupMessageIds(
+  db: Knex,
+  groupId: number,
+  { before, limit, since }: { before: number; limit: number; since: number },
+): Promise<number[]> {
+  const rows = await db<MessageRow>('chatmsg')
+    .where({ target_id: groupId, msg_type: MSG_TYPE.group, isActive: 1 })
+    .where('seq', '>', since)
+    .where('id', '<', before)
+    .orderBy('id', 'desc')
+    .limit(limit)
+    .select('id')
+  return rows.map(({ id }) => id)
+}
+
+/** The groups a user is in, and since when it sees what is said there. */
+export async function groupsSeen(db: Knex, userId: number): Promise<{ id: number; name: string; since: number }[]> {
+  return db('chatroom_user as u')
+    .join('chatroom as g', 'g.id', 'u.chatroom_id')
+    .where({ 'u.user_id': userId, 'u.isActive': 1, 'g.isActive': 1 })
+    .whereNot({ 'u.role': 'invited' })
+    .select({ id: 'g.id', name: 'g.chatroom_name', since: 'u.joined_seq' })
+}
+
 /** Makes a group with its owner; undefined when the name is taken. */
 export async function insertGroup(
   db: Knex,

@@ -9,14 +9,16 @@ import {
   MessageWriter,
   MSG_TYPE,
   messagesTo,
+  privateIds,
 } from '../../db/index.ts'
 import { type Account, accounts } from '../accounts/index.ts'
 import type { Deliverable, WireMessage } from './delivery.ts'
 import * as messages from './messages.ts'
 import { historyPage, pageSize } from './page.ts'
 import { PostOffice, type Source } from './post-office.ts'
+import { search, type Trail } from './search.ts'
 
-const { Acknowledge, QueryHistory, QueryInbox, RecallMessage, Receive, SendMessage } = messages
+const { Acknowledge, QueryHistory, QueryInbox, RecallMessage, Receive, SearchMessages, SendMessage } = messages
 
 /** What its sender may take back; other kinds are the server's own words. */
 const RECALLABLE: readonly number[] = [MSG_TYPE.chat, MSG_TYPE.group]
@@ -55,6 +57,12 @@ export const privateMessages = definePlugin({
       }))
     }
 
+    /** Private messages from or to somebody, or both. */
+    const trail = (ends: Parameters<typeof privateIds>[1]): Trail => ({
+      ids: (before, limit) => privateIds(db, ends, { before, limit }),
+      named,
+    })
+
     /** Private messages to a user, of everyone or of one. */
     const source = (senderId?: number): Source => ({
       kinds: [MSG_TYPE.chat],
@@ -64,6 +72,12 @@ export const privateMessages = definePlugin({
       place: async ({ user_id, target_id }) => {
         const to = (await needs.accounts.byIds([target_id])).get(target_id)?.name ?? `#${target_id}`
         return { conversation: privateWith(user_id), to, group: '', hearers: new Set([user_id, target_id]) }
+      },
+      trails: async ({ id }, { with: name, group }) => {
+        if (group !== '') return []
+        if (name === '') return [trail({ user_id: id }), trail({ target_id: id })]
+        const other = await known(name)
+        return [trail({ user_id: id, target_id: other.id }), trail({ user_id: other.id, target_id: id })]
       },
     })
     office.addSource(source())
@@ -147,6 +161,20 @@ export const privateMessages = definePlugin({
         const size = pageSize(limit, app.limits.historyPage)
         const range = { before: before || Number.MAX_SAFE_INTEGER, limit: size + 1 }
         return historyPage(await named(await conversation(db, user.id, account.id, range)), size)
+      },
+      { serial: true },
+    )
+
+    app.handle(
+      SearchMessages,
+      async ({ user }, { text, before, limit, ...where }) => {
+        if (where.with !== '' && where.group !== '') throw new Refused('invalid_value', 'with or group, not both')
+        return search(db, await office.trails(user, where), {
+          text,
+          before: before || Number.MAX_SAFE_INTEGER,
+          limit: pageSize(limit, app.limits.historyPage),
+          bound: app.limits.searchRows,
+        })
       },
       { serial: true },
     )

@@ -149,3 +149,30 @@ export const QueryHistory = clientMessage({
   },
   reply: ChatHistory,
 })
+
+export const SearchResult = serverMessage({
+  type: 142,
+  name: 'search_result',
+  about: 'Messages that match, oldest first.',
+  fields: {
+    more: bool('true if there are older messages that were not looked at, whether or not anything was found'),
+    searchedTo: uint64('what to give as `before` to go on; 0 if there was nothing to look at'),
+    messages: list('the messages', message),
+  },
+})
+
+export const SearchMessages = clientMessage({
+  type: 34,
+  name: 'search_messages',
+  about:
+    'Looks for a text in what this user may read, newest first, without regard to case; no character stands for others.',
+  allow: 'user',
+  fields: {
+    text: text('what to look for', { min: 1, max: 200 }),
+    with: optional(line('only private messages with this user', { max: 255 }), ''),
+    group: optional(line('only messages of this group; not together with the other', { max: 255 }), ''),
+    before: optional(uint64('only messages with a lower id; 0: the newest'), 0),
+    limit: optional(uint16('at most so many; 0: the server’s page'), 0),
+  },
+  reply: SearchResult,
+})

@@ -1,9 +1,18 @@
 import type { Logger } from 'pino'
-import { type App, encode, Refused, SessionDrained, SessionEnded, type UserSession } from '../../core/index.ts'
+import {
+  type App,
+  encode,
+  Refused,
+  SessionDrained,
+  SessionEnded,
+  type User,
+  type UserSession,
+} from '../../core/index.ts'
 import type { MessageRow, MessageWriter, NewMessageRow } from '../../db/index.ts'
 import { type Deliverable, Delivery, type WireMessage } from './delivery.ts'
 import { MessageRecalled, OnNewMessage } from './messages.ts'
 import { fitting, MAX_PAGE } from './page.ts'
+import type { Trail } from './search.ts'
 
 /** Which of a user's messages to read from the database. */
 export interface Query {
@@ -25,6 +34,12 @@ export interface Place {
   readonly hearers: Iterable<number>
 }
 
+/** Where to search: in the private messages with one user, in one group, or, with neither, in all there is. */
+export interface Where {
+  readonly with: string
+  readonly group: string
+}
+
 /** One sort of conversation: where its messages for a user are. */
 export interface Source {
   /** Kinds of its messages, see MSG_TYPE. */
@@ -34,6 +49,11 @@ export interface Source {
   countUnread(userId: number): Promise<number>
   /** Where a message of its kinds was said. */
   place(row: MessageRow): Promise<Place>
+  /**
+   * What a search of a user goes through, none where that is not of this sort.
+   * @throws Refused when there is no such user or group, or not for this user
+   */
+  trails(user: User, where: Where): Promise<Trail[]>
 }
 
 /** A message to be stored, and how it is told. */
@@ -135,6 +155,14 @@ export class PostOffice {
   /** A conversation was read up to an id: there is room for more on the user's sessions. */
   acknowledged(userId: number, conversation: string, upTo: number) {
     for (const delivery of this.#deliveriesTo(userId)) delivery.acknowledged(conversation, upTo)
+  }
+
+  /** What a search of a user goes through. @throws Refused `group_not_exist` and what the sources throw */
+  async trails(user: User, where: Where): Promise<Trail[]> {
+    const trails = (await Promise.all(this.#sources.map((source) => source.trails(user, where)))).flat()
+    // Only where a group is named and the server has none.
+    if (trails.length === 0) throw new Refused('group_not_exist')
+    return trails
   }
 
   /** A message of `by` was deleted: its hearers are told, but for the session that has the reply. */
