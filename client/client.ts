@@ -18,10 +18,13 @@ import { AcknowledgeRoom, ChatroomMessage, QueryRoomHistory } from '../plugins/g
 import { ChangePassword, Login, LoginProof, Logout } from '../plugins/login/messages.ts'
 import {
   Acknowledge,
+  MessageRecalled,
   OnNewMessage,
   QueryHistory,
   QueryInbox,
+  RecallMessage,
   Receive,
+  SearchMessages,
   SendMessage,
 } from '../plugins/messages/messages.ts'
 import { NewSalt, Register } from '../plugins/registration/messages.ts'
@@ -48,6 +51,21 @@ export interface SentMessage {
 export interface Page {
   readonly more: boolean
   readonly messages: ChatMessage[]
+}
+
+export interface SearchPage extends Page {
+  /** What to give as `before` to go on while there is `more`. */
+  readonly searchedTo: number
+}
+
+export interface SearchOptions {
+  /** Only private messages with this user. */
+  readonly with?: string
+  /** Only messages of this group. */
+  readonly group?: string
+  /** Only messages with a lower id. */
+  readonly before?: number
+  readonly limit?: number
 }
 
 export interface MessagesOptions {
@@ -215,6 +233,15 @@ export class Client {
     await this.#link.overReconnects(acknowledge)
   }
 
+  /**
+   * Deletes a message of one's own, for everybody. Not asked again over a lost connection: whoever can read it is told
+   * with `MessageRecalled`, and a second recall is refused with `no_message`.
+   * @throws RefusedByServer `no_message`
+   */
+  async recall(id: number, options?: RequestOptions) {
+    await this.request(RecallMessage, { id }, options)
+  }
+
   /** A page of messages to this user, oldest first: unread ones, or all. */
   async inbox(query: { after?: number; limit?: number; all?: boolean } = {}): Promise<Page> {
     return toPage(await this.request(QueryInbox, query))
@@ -228,6 +255,17 @@ export class Client {
   /** The newest messages of a group, oldest first; `before` an id: older ones. */
   async groupHistory(group: string, query: { before?: number; limit?: number } = {}): Promise<Page> {
     return toPage(await this.request(QueryRoomHistory, { group, ...query }))
+  }
+
+  /**
+   * Messages that this user may read and that hold a text, in whatever case, oldest first. `more` tells of older ones
+   * not looked at, also when nothing was found: go on before `searchedTo`.
+   * @param text 1 to 200 bytes of UTF-8
+   * @throws RefusedByServer `user_not_exist`, `group_not_exist`, `not_member`, `invalid_value`
+   */
+  async search(text: string, options: SearchOptions = {}): Promise<SearchPage> {
+    const result = await this.request(SearchMessages, { text, ...options })
+    return { ...toPage(result), searchedTo: result.searchedTo }
   }
 
   /** Logs out and closes. Requests without a reply are rejected. */
@@ -255,6 +293,7 @@ export class Client {
     if (message === KeepAlive) this.request(Ping, {}).catch(() => {})
     else if (message === OnNewMessage)
       this.#stream.push((values as ValuesOf<typeof OnNewMessage>).messages.map(toChatMessage))
+    else if (message === MessageRecalled) this.#stream.drop((values as ValuesOf<typeof MessageRecalled>).id)
     this.#pushes.emit(message.name, values)
   }
 }

@@ -27,6 +27,11 @@ export class MessageStream {
     this.#wake?.()
   }
 
+  /** A message was deleted: it is not handed out any more. */
+  drop(id: number) {
+    this.#waiting.delete(id)
+  }
+
   end(error: ClientError) {
     this.#end = error
     this.#wake?.()

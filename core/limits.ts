@@ -40,6 +40,11 @@ export const LIMITS = {
   friendRequests: limit(500, 'count', 'requests of one user that wait for an answer; beyond it another is refused'),
   groupMembers: limit(500, 'count', 'members of one group; beyond it joining is refused'),
   groupsPerUser: limit(200, 'count', 'groups of one user; beyond it joining is refused'),
+  searchRows: limit(
+    10_000,
+    'count',
+    'messages that one search looks at; beyond it the client asks again from there on',
+  ),
   historyPage: limit(50, 'count', 'messages in a page of history when the client names no number'),
   drain: limit(10_000, 'ms', 'for requests under way when the server stops; beyond it they are cut'),
 } as const satisfies Record<string, Limit>

@@ -26,6 +26,11 @@ export interface MemberRow {
 export const findGroup = (db: Knex, name: string): Promise<GroupRow | undefined> =>
   db<GroupRow & { isActive: number }>('chatroom').where({ chatroom_name: name, isActive: 1 }).first()
 
+/** The name of a group, also of a dissolved one. */
+export async function groupNameOf(db: Knex, id: number): Promise<string | undefined> {
+  return (await db<GroupRow>('chatroom').where({ id }).first())?.chatroom_name
+}
+
 /** All rows of a group, also of those who left or are invited. */
 export const membersOf = (db: Knex, groupId: number): Promise<MemberRow[]> =>
   db<MemberRow>('chatroom_user').where({ chatroom_id: groupId })
@@ -92,13 +97,38 @@ export async function groupHistory(
   groupId: number,
   { before, limit, since }: { before: number; limit: number; since: number },
 ): Promise<MessageRow[]> {
-  const rows = await db<MessageRow & { seq: number }>('chatmsg')
+  const rows = await db<MessageRow>('chatmsg')
     .where({ target_id: groupId, msg_type: MSG_TYPE.group, isActive: 1 })
     .where('seq', '>', since)
     .where('id', '<', before)
     .orderBy('seq', 'desc')
     .limit(limit)
   return rows.reverse()
+}
+
+/** Ids below `before` of a group's messages with a sequence above `since`, newest first. */
+export async function groupMessageIds(
+  db: Knex,
+  groupId: number,
+  { before, limit, since }: { before: number; limit: number; since: number },
+): Promise<number[]> {
+  const rows = await db<MessageRow>('chatmsg')
+    .where({ target_id: groupId, msg_type: MSG_TYPE.group, isActive: 1 })
+    .where('seq', '>', since)
+    .where('id', '<', before)
+    .orderBy('id', 'desc')
+    .limit(limit)
+    .select('id')
+  return rows.map(({ id }) => id)
+}
+
+/** The groups a user is in, and since when it sees what is said there. */
+export async function groupsSeen(db: Knex, userId: number): Promise<{ id: number; name: string; since: number }[]> {
+  return db('chatroom_user as u')
+    .join('chatroom as g', 'g.id', 'u.chatroom_id')
+    .where({ 'u.user_id': userId, 'u.isActive': 1, 'g.isActive': 1 })
+    .whereNot({ 'u.role': 'invited' })
+    .select({ id: 'g.id', name: 'g.chatroom_name', since: 'u.joined_seq' })
 }
 
 /** Makes a group with its owner; undefined when the name is taken. */

@@ -25,6 +25,8 @@ export interface MessageRow extends NewMessageRow {
   readonly isRead: number
   /** 0 for a deleted message. */
   readonly isActive: number
+  /** Place in the group's sequence; null in a private message. */
+  readonly seq: number | null
 }
 
 const PRIVATE = [MSG_TYPE.chat, MSG_TYPE.system]
@@ -75,6 +77,38 @@ export async function conversation(
       .limit(limit)
   const rows = [...(await direction(userId, otherId)), ...(userId === otherId ? [] : await direction(otherId, userId))]
   return rows.sort((a, b) => a.id - b.id).slice(-limit)
+}
+
+/**
+ * Ids below `before` of private messages of a sender, to a recipient, or both; newest first.
+ * @param ends at least one of the two
+ */
+export async function privateIds(
+  db: Knex,
+  ends: { user_id?: number; target_id?: number },
+  { before, limit }: { before: number; limit: number },
+): Promise<number[]> {
+  const rows = await db<MessageRow>('chatmsg')
+    .where({ ...ends, isActive: 1 })
+    .whereIn('msg_type', PRIVATE)
+    .where('id', '<', before)
+    .orderBy('id', 'desc')
+    .limit(limit)
+    .select('id')
+  return rows.map(({ id }) => id)
+}
+
+/** The messages of those numbers, without deleted ones, in any order. */
+export const messagesByIds = (db: Knex, ids: readonly number[]): Promise<MessageRow[]> =>
+  db<MessageRow>('chatmsg').whereIn('id', ids).where({ isActive: 1 })
+
+/** The message of that number, unless it is deleted. */
+export const findMessage = (db: Knex, id: number): Promise<MessageRow | undefined> =>
+  db<MessageRow>('chatmsg').where({ id, isActive: 1 }).first()
+
+/** Deletes a message logically: its row stays, and keeps its client id taken. False when it was deleted already. */
+export async function deleteMessage(db: Knex, id: number): Promise<boolean> {
+  return (await db('chatmsg').where({ id, isActive: 1 }).update({ isActive: 0 })) > 0
 }
 
 /** Marks the messages from one user to another as read, up to and including an id. */

@@ -3,7 +3,19 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { hasMariadb, startMariadb } from '../dist/test/support/mariadb.js'
 
-const PLAYS = ['accounts', 'contacts', 'database', 'friends', 'groups', 'messages', 'plugins', 'system']
+const PLAYS = [
+  'accounts',
+  'contacts',
+  'database',
+  'friends',
+  'groups',
+  'messages',
+  'plugins',
+  'recall',
+  'room',
+  'search',
+  'system',
+]
 
 if (!hasMariadb()) {
   console.error('\n!!! MariaDB is not installed: NOTHING WAS TESTED ON IT (Debian: apt-get install mariadb-server)\n')

@@ -590,6 +590,42 @@ test.serial('an operator speaks to everyone, and ends the sessions of Bob', asyn
   t.is((await works(t, shell, ['broadcast', '--context', 'root', 'from root'])).stdout, '3\n')
 })
 
+test.serial('a message is recalled from the shell, by its sender only', async (t) => {
+  const { shell } = await aliceAndBob(t)
+  const as = (who: string, ...args: string[]) => works(t, shell, [...args, '--context', who])
+  const id = (await as('alice', 'send', 'bob', 'oops')).stdout.trim()
+  t.is((await shell.run(['recall', id, '--context', 'bob'])).code, 5)
+  t.is((await shell.run(['recall', 'oops', '--context', 'alice'])).code, 2)
+  t.deepEqual(json(await as('alice', 'recall', id, '-o', 'json')), { id: Number(id), done: 'recalled' })
+  t.deepEqual(json(await as('bob', 'inbox', '-o', 'json')), [])
+  const second = (await as('alice', 'send', 'bob', 'again')).stdout.trim()
+  await works(t, shell, ['recall', second, '--data', './room', '--as', 'alice'])
+  t.deepEqual(json(await as('bob', 'history', 'alice', '-o', 'json')), [])
+})
+
+test.serial(
+  'history is searched from the shell: everywhere, with one user, in a group, through all pages',
+  async (t) => {
+    const { shell } = await aliceAndBob(t, ['--limits', 'searchRows=4'])
+    const as = (who: string, ...args: string[]) => works(t, shell, [...args, '--context', who])
+    const found = async (...args: string[]) =>
+      json(await as('bob', 'history', '-o', 'json', ...args)).map(({ text }: { text: string }) => text)
+    await as('alice', 'groups', 'create', 'ops')
+    await as('bob', 'groups', 'join', 'ops')
+    await as('alice', 'send', 'bob', 'Rechnung für ÄPFEL, 50%')
+    await as('alice', 'send', '--group', 'ops', 'äpfel für alle')
+    await works(t, shell, ['send', '--context', 'bob', 'alice', '-', '--lines'], `${'no fruit\n'.repeat(6)}`)
+    await as('bob', 'send', 'alice', 'danke für die Äpfel')
+    t.deepEqual(await found('--search', 'äpfel'), ['Rechnung für ÄPFEL, 50%', 'äpfel für alle', 'danke für die Äpfel'])
+    t.deepEqual(await found('alice', '--search', 'äpfel', '--limit', '1'), ['danke für die Äpfel'])
+    t.deepEqual(await found('alice', '--search', '50%'), ['Rechnung für ÄPFEL, 50%'])
+    t.deepEqual(await found('--group', 'ops', '--search', 'ÄPFEL'), ['äpfel für alle'])
+    t.deepEqual(await found('--search', 'birnen'), [])
+    for (const wrong of [['--search', ''], ['alice', '--group', 'ops', '--search', 'x'], []])
+      t.is((await shell.run(['history', '--context', 'bob', ...wrong])).code, 2, wrong.join(' '))
+  },
+)
+
 test.serial('a data folder too deep for a socket is refused before anything is made', async (t) => {
   const shell = await openShell(t)
   const deep = `./${'deep/'.repeat(30)}x`

@@ -1,4 +1,4 @@
-import type { ChatMessage, Page } from '../../client/index.ts'
+import type { ChatMessage, Client, Page, SearchOptions } from '../../client/index.ts'
 import { CliError } from '../exit.ts'
 import { messageColumns } from '../message-view.ts'
 import { asUser } from '../sessions.ts'
@@ -41,24 +41,34 @@ export const inbox = defineCommand({
 
 export const history = defineCommand({
   command: 'history [with]',
-  describe: 'Show the messages with another user or of a group, oldest first',
+  describe: 'Show the messages with another user or of a group, oldest first, or look for some in all of them',
   examples: [
     ['$0 history bob', 'the newest 50'],
     ['$0 history bob --limit 500 -o ndjson', 'more of them'],
     ['$0 history --group ops', 'of a group'],
     ['$0 history bob --before 120', 'older ones'],
+    ['$0 history --search invoice', 'the newest 50 with that word, of everyone and all groups'],
+    ['$0 history bob --search "50 %"', 'of one conversation'],
   ],
   builder: (args) =>
     args.positional('with', { type: 'string', describe: 'name of the other user' }).options({
       ...WHO,
       group: { type: 'string', describe: 'of this group' },
+      search: { type: 'string', describe: 'only messages with this text, in whatever case; then NAME may be left out' },
       limit: limitOption,
       before: idOption('before', 'only messages before this id'),
     }),
-  async run({ with: other, group, limit = 50, before = 0 }, shared) {
-    if ((other === undefined) === (group === undefined))
+  async run({ with: other, group, search, limit = 50, before = 0 }, shared) {
+    if (other !== undefined && group !== undefined) throw new CliError('usage', 'name a user or a group, not both')
+    if (other === undefined && group === undefined && search === undefined)
       throw new CliError('usage', 'name a user, or a group with --group')
+    if (search === '') throw new CliError('usage', '--search: the text is empty')
     await asUser(shared, async (client) => {
+      if (search !== undefined) {
+        const where = { ...(other !== undefined && { with: other }), ...(group !== undefined && { group }) }
+        const found = await searchAll(client, search, where, limit, before)
+        return shared.output.list(found, messageColumns(shared.output), 'nothing found')
+      }
       const newestFirst = await collect(limit, async (size, previous) => {
         const query = { before: previous?.at(-1)?.id ?? before, limit: size }
         const page = await (group === undefined
@@ -70,6 +80,18 @@ export const history = defineCommand({
     })
   },
 })
+
+/** What was looked at goes on from page to page, also from one with no match. Oldest first. */
+async function searchAll(client: Client, text: string, where: SearchOptions, limit: number, from: number) {
+  const newestFirst: ChatMessage[] = []
+  for (let more = true, before = from; more && newestFirst.length < limit; ) {
+    const page = await client.search(text, { ...where, before, limit: Math.min(100, limit - newestFirst.length) })
+    newestFirst.push(...page.messages.reverse())
+    more = page.more
+    before = page.searchedTo
+  }
+  return newestFirst.reverse()
+}
 
 /** Page after page, until the limit or the end. `previous` is what there is so far. */
 async function collect(

@@ -12,6 +12,7 @@ import { inject } from './inject.ts'
 import { listen } from './listen.ts'
 import { login, logout, whoami } from './login.ts'
 import { protocol } from './protocol.ts'
+import { recall } from './recall.ts'
 import { register } from './register.ts'
 import { send } from './send.ts'
 import { serve } from './serve.ts'
@@ -32,6 +33,7 @@ export const COMMANDS: CommandModule<any, any>[] = [
   inbox,
   history,
   contacts,
+  recall,
   friends,
   groups,
   inject,

@@ -167,6 +167,7 @@ export const FAILURES = {
   role_too_low: entry(66, 'your role in that group does not allow it'),
   not_blocked: entry(56, 'you have not blocked this user'),
   client_id_reused: entry(41, 'another message was sent with this client id'),
+  no_message: entry(42, 'there is no such message of yours'),
 } as const satisfies Record<string, FailureEntry>
 
 export type FailureName = keyof typeof FAILURES

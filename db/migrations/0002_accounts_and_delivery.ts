@@ -15,6 +15,7 @@ export async function up(db: Knex) {
     table.index(['target_id', 'isRead', 'id'], 'chatmsg_unread')
     table.index(['target_id', 'user_id', 'id'], 'chatmsg_conversation')
     table.index(['target_id', 'id'], 'chatmsg_inbox')
+    table.index(['user_id', 'id'], 'chatmsg_sent')
   })
 }
 
@@ -24,6 +25,7 @@ export async function down(db: Knex) {
     table.dropIndex(['target_id', 'isRead', 'id'], 'chatmsg_unread')
     table.dropIndex(['target_id', 'user_id', 'id'], 'chatmsg_conversation')
     table.dropIndex(['target_id', 'id'], 'chatmsg_inbox')
+    table.dropIndex(['user_id', 'id'], 'chatmsg_sent')
   })
   await db.schema.alterTable('chatmsg', (table) => {
     table.dropColumns('client_id', 'font', 'font_size', 'color')

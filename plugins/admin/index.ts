@@ -70,7 +70,14 @@ export const admin = definePlugin({
       app.on(message as ClientMessage, (session, values, reply) => {
         if (!session.isOperator) return
         const { id } = (reply ?? {}) as { id?: number }
-        app.audit.info({ event: message.name, by: 'operator', as: session.user?.name, ...traceOf(message, values), id })
+        const made = id === undefined ? {} : { id }
+        app.audit.info({
+          event: message.name,
+          by: 'operator',
+          as: session.user?.name,
+          ...traceOf(message, values),
+          ...made,
+        })
       })
     }
   },

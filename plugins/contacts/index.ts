@@ -17,8 +17,8 @@ import { privateMessages } from '../messages/index.ts'
 import * as messages from './messages.ts'
 import { type Dirty, Watchers } from './watchers.ts'
 
-/** Contacts in one packet: about half of the values and of the format that a message may have. */
-const PAGE = 300
+/** Contacts in one packet at most. */
+const PAGE = messages.ContactInfo.fields.contacts.max
 const PREVIEW_CHARACTERS = 80
 /** What the message has room for; characters of many code points may make it less than 80 of them. */
 const PREVIEW_BYTES = 1600

@@ -11,6 +11,9 @@ import {
   uint64,
 } from '../../core/wire/index.ts'
 
+/** Contacts in one packet: about half of the values and of the format that a message may have. */
+const PAGE = 300
+
 const contact = {
   kind: uint8('1 a user, 4 a group'),
   id: uint32('number of the user or group: stays the same when the name changes'),
@@ -32,7 +35,7 @@ export const ContactInfo = serverMessage({
   fields: {
     more: bool('true if there are more behind these: ask again with skip'),
     unread: uint32('messages unread in all'),
-    contacts: list('the contacts', contact),
+    contacts: list('the contacts', contact, { max: PAGE }),
   },
 })
 
@@ -52,7 +55,7 @@ export const ContactChanged = serverMessage({
   type: 138,
   name: 'contact_changed',
   about: 'These contacts are new or different now, compared with what was told before.',
-  fields: { contacts: list('the contacts', contact) },
+  fields: { contacts: list('the contacts', contact, { max: PAGE }) },
 })
 
 export const ContactGone = serverMessage({

@@ -15,8 +15,11 @@ import {
   dissolveGroup,
   enterGroup,
   groupHistory,
+  groupMessageIds,
   groupMessagesTo,
+  groupNameOf,
   groupsOf,
+  groupsSeen,
   handOver,
   insertGroup,
   inviteToGroup,
@@ -32,6 +35,7 @@ import { ConversationChanged } from '../messages/events.ts'
 import { draftRow, privateMessages, toWire } from '../messages/index.ts'
 import { ConversationRead } from '../messages/messages.ts'
 import { historyPage, pageSize } from '../messages/page.ts'
+import type { Trail } from '../messages/search.ts'
 import { GroupChanged } from './events.ts'
 import { GROUPS_KEPT, type Group, type GroupRole, loadGroup } from './group.ts'
 import * as messages from './messages.ts'
@@ -255,6 +259,11 @@ export const groups = definePlugin({
       }))
     }
 
+    const trail = ({ id, name, since }: { id: number; name: string; since: number }): Trail => ({
+      ids: (before, limit) => groupMessageIds(db, id, { before, limit, since }),
+      named: (rows) => withNames(rows, () => name),
+    })
+
     office.addSource({
       kinds: [MSG_TYPE.group],
       load: async (userId, query) => {
@@ -263,6 +272,19 @@ export const groups = definePlugin({
         return withNames(rows, (row) => names.get(row.target_id) ?? '')
       },
       countUnread: (userId) => countGroupUnread(db, userId),
+      place: async ({ user_id, target_id, seq }) => {
+        const name = (await groupNameOf(db, target_id)) ?? ''
+        // None for a dissolved group: only its sender still hears of the message.
+        const members = (await roster.get(name))?.members ?? new Map<never, never>()
+        const readers = [...members].filter(([, { joinedSeq }]) => joinedSeq < Number(seq)).map(([id]) => id)
+        return { conversation: conversationOf(target_id), to: '', group: name, hearers: new Set([user_id, ...readers]) }
+      },
+      trails: async (user, { with: other, group: name }) => {
+        if (other !== '') return []
+        if (name === '') return (await groupsSeen(db, user.id)).map(trail)
+        const group = await member(name, user)
+        return [trail({ id: group.id, name: group.name, since: group.members.get(user.id)?.joinedSeq ?? 0 })]
+      },
     })
 
     app.handle(

@@ -46,6 +46,8 @@ export class Delivery {
   #stopped = false
   /** Something was stored, or room was made, while catching up. */
   #again = false
+  /** Deleted since the database was last asked: what it says of them is of yesterday. */
+  readonly #forgotten = new Set<number>()
 
   constructor(session: UserSession, { load, window, wants, onError }: DeliveryOptions) {
     this.#session = session
@@ -69,13 +71,13 @@ export class Delivery {
 
   /** A conversation was acknowledged up to an id, on whichever session of the user. */
   acknowledged(conversation: string, upTo: number) {
-    const ids = this.#unacknowledged.get(conversation)
-    if (ids === undefined) return
-    const left = ids.filter((id) => id > upTo)
-    this.#inFlight -= ids.length - left.length
-    if (left.length > 0) this.#unacknowledged.set(conversation, left)
-    else this.#unacknowledged.delete(conversation)
-    this.catchUp()
+    this.#settle(conversation, (id) => id > upTo)
+  }
+
+  /** A message was deleted: it is not pushed any more, and nobody will acknowledge it. */
+  forget(conversation: string, id: number) {
+    if (this.#catchingUp) this.#forgotten.add(id)
+    this.#settle(conversation, (other) => other !== id)
   }
 
   /** Another delivery has taken over this session. */
@@ -98,7 +100,9 @@ export class Delivery {
         this.#again = false
         const room = this.#room()
         if (room === 0) return
-        const { found, more } = await this.#load(this.#pushedUpTo, room)
+        this.#forgotten.clear()
+        const { found: loaded, more } = await this.#load(this.#pushedUpTo, room)
+        const found = loaded.filter(({ message }) => !this.#forgotten.has(message.id))
         if (found.length > 0 && !this.#stopped) this.#push(found)
         // All is pushed when there is no more, unless something was stored meanwhile.
         if (more) this.#again = true
@@ -121,6 +125,17 @@ export class Delivery {
     const ids = this.#unacknowledged.get(conversation)
     if (ids === undefined) this.#unacknowledged.set(conversation, [id])
     else ids.push(id)
+  }
+
+  /** Of what is out in a conversation, only what `waits` still counts. */
+  #settle(conversation: string, waits: (id: number) => boolean) {
+    const ids = this.#unacknowledged.get(conversation)
+    if (ids === undefined) return
+    const left = ids.filter(waits)
+    this.#inFlight -= ids.length - left.length
+    if (left.length > 0) this.#unacknowledged.set(conversation, left)
+    else this.#unacknowledged.delete(conversation)
+    this.catchUp()
   }
 
   #room(): number {

@@ -1,15 +1,30 @@
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import { definePlugin, Refused, type UserSession } from '../../core/index.ts'
-import { conversation, countUnread, type MessageRow, MessageWriter, MSG_TYPE, messagesTo } from '../../db/index.ts'
+import {
+  conversation,
+  countUnread,
+  deleteMessage,
+  findMessage,
+  type MessageRow,
+  MessageWriter,
+  MSG_TYPE,
+  messagesTo,
+  privateIds,
+} from '../../db/index.ts'
 import { type Account, accounts } from '../accounts/index.ts'
 import type { Deliverable, WireMessage } from './delivery.ts'
 import { ConversationChanged } from './events.ts'
 import * as messages from './messages.ts'
 import { historyPage, pageSize } from './page.ts'
 import { PostOffice, type Source } from './post-office.ts'
+import { search, type Trail } from './search.ts'
 
-const { Acknowledge, ConversationRead, QueryHistory, QueryInbox, Receive, SendMessage } = messages
+const { Acknowledge, ConversationRead, QueryHistory, QueryInbox, RecallMessage, Receive, SearchMessages, SendMessage } =
+  messages
+
+/** What its sender may take back; other kinds are the server's own words. */
+const RECALLABLE: readonly number[] = [MSG_TYPE.chat, MSG_TYPE.group]
 
 /** The key of what one user, or the system, writes to another. */
 export const privateWith = (senderId: number) => `user ${senderId}`
@@ -49,12 +64,28 @@ export const privateMessages = definePlugin({
       }))
     }
 
+    /** Private messages from or to somebody, or both. */
+    const trail = (ends: Parameters<typeof privateIds>[1]): Trail => ({
+      ids: (before, limit) => privateIds(db, ends, { before, limit }),
+      named,
+    })
+
     /** Private messages to a user, of everyone, the system included, or of one. */
     const source = (senderId?: number): Source => ({
       kinds: [MSG_TYPE.chat, MSG_TYPE.system],
       load: async (userId, query) =>
         named(await messagesTo(db, userId, { ...query, ...(senderId !== undefined && { senderId }) })),
       countUnread: (userId) => countUnread(db, userId),
+      place: async ({ user_id, target_id }) => {
+        const to = (await needs.accounts.byIds([target_id])).get(target_id)?.name ?? `#${target_id}`
+        return { conversation: privateWith(user_id), to, group: '', hearers: new Set([user_id, target_id]) }
+      },
+      trails: async ({ id }, { with: name, group }) => {
+        if (group !== '') return []
+        if (name === '') return [trail({ user_id: id }), trail({ target_id: id })]
+        const other = await known(name)
+        return [trail({ user_id: id, target_id: other.id }), trail({ user_id: other.id, target_id: id })]
+      },
     })
     office.addSource(source())
 
@@ -115,6 +146,18 @@ export const privateMessages = definePlugin({
       { rated: false },
     )
 
+    app.handle(RecallMessage, async (session, { id }) => {
+      const row = await findMessage(db, id)
+      if (row === undefined || row.user_id !== session.user.id || !RECALLABLE.includes(row.msg_type))
+        throw new Refused('no_message')
+      const [source] = office.sourcesOf(row.msg_type)
+      // Before anything changes: a message that nobody could be told of stays.
+      const place = await source?.place(row)
+      // Of two that ask at once, one is told no.
+      if (place === undefined || !(await deleteMessage(db, id))) throw new Refused('no_message')
+      office.recalled(row, place, session)
+    })
+
     app.handle(
       QueryInbox,
       async ({ user }, { after, limit, all }) => {
@@ -132,6 +175,20 @@ export const privateMessages = definePlugin({
         const size = pageSize(limit, app.limits.historyPage)
         const range = { before: before || Number.MAX_SAFE_INTEGER, limit: size + 1 }
         return historyPage(await named(await conversation(db, user.id, account.id, range)), size)
+      },
+      { serial: true },
+    )
+
+    app.handle(
+      SearchMessages,
+      async ({ user }, { text, before, limit, ...where }) => {
+        if (where.with !== '' && where.group !== '') throw new Refused('invalid_value', 'with or group, not both')
+        return search(db, await office.trails(user, where), {
+          text,
+          before: before || Number.MAX_SAFE_INTEGER,
+          limit: pageSize(limit, app.limits.historyPage),
+          bound: app.limits.searchRows,
+        })
       },
       { serial: true },
     )

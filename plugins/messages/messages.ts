@@ -90,6 +90,26 @@ export const ConversationRead = serverMessage({
   },
 })
 
+export const RecallMessage = clientMessage({
+  type: 35,
+  name: 'recall_message',
+  about: 'Deletes a message of one’s own, private or in a group: nobody reads it from the server any more.',
+  allow: 'user',
+  fields: { id: uint64('number of the message') },
+})
+
+export const MessageRecalled = serverMessage({
+  type: 140,
+  name: 'message_recalled',
+  about: 'A message that this user wrote or could read was deleted by its sender.',
+  fields: {
+    id: uint64('number of the message'),
+    from: line('name of the sender', { max: 255 }),
+    to: line('name of the recipient; empty in a group', { max: 255 }),
+    group: line('name of the group; empty for a private message', { max: 255 }),
+  },
+})
+
 export const Receiving = serverMessage({
   type: 132,
   name: 'receiving',
@@ -141,4 +161,31 @@ export const QueryHistory = clientMessage({
     limit: optional(uint16('at most so many; 0: the server’s page'), 0),
   },
   reply: ChatHistory,
+})
+
+export const SearchResult = serverMessage({
+  type: 142,
+  name: 'search_result',
+  about: 'Messages that match, oldest first.',
+  fields: {
+    more: bool('true if there are older messages that were not looked at, whether or not anything was found'),
+    searchedTo: uint64('what to give as `before` to go on; 0 if there was nothing to look at'),
+    messages: list('the messages', message),
+  },
+})
+
+export const SearchMessages = clientMessage({
+  type: 34,
+  name: 'search_messages',
+  about:
+    'Looks for a text in what this user may read, newest first, without regard to case; no character stands for others.',
+  allow: 'user',
+  fields: {
+    text: text('what to look for', { min: 1, max: 200 }),
+    with: optional(line('only private messages with this user', { max: 255 }), ''),
+    group: optional(line('only messages of this group; not together with the other', { max: 255 }), ''),
+    before: optional(uint64('only messages with a lower id; 0: the newest'), 0),
+    limit: optional(uint16('at most so many; 0: the server’s page'), 0),
+  },
+  reply: SearchResult,
 })

@@ -1,7 +1,7 @@
 import type { Deliverable, WireMessage } from './delivery.ts'
 
 /** Text in one page, in bytes: leaves room in a message of 256 KiB for everything else, and for one more long text. */
-const PAGE_BYTES = 48 * 1024
+export const PAGE_BYTES = 48 * 1024
 
 /** Rows per page at most, whatever a client asks for. */
 export const MAX_PAGE = 100

@@ -7,13 +7,15 @@ import {
   type ServerMessage,
   SessionDrained,
   SessionEnded,
+  type User,
   type UserSession,
 } from '../../core/index.ts'
 import { type MessageRow, type MessageWriter, MSG_TYPE, type NewMessageRow } from '../../db/index.ts'
 import { type Deliverable, Delivery, type WireMessage } from './delivery.ts'
 import { ConversationChanged } from './events.ts'
-import { OnNewMessage } from './messages.ts'
+import { MessageRecalled, OnNewMessage } from './messages.ts'
 import { fitting, MAX_PAGE } from './page.ts'
+import type { Trail } from './search.ts'
 
 /** Which of a user's messages to read from the database. */
 export interface Query {
@@ -26,6 +28,23 @@ export interface Query {
   readonly kind?: number
 }
 
+/** Where a message was said, and to whom that matters. */
+export interface Place {
+  readonly conversation: string
+  /** Name of the recipient; empty in a group. */
+  readonly to: string
+  /** Name of the group; empty in a private message. */
+  readonly group: string
+  /** Who can read it now, its sender included. */
+  readonly hearers: Iterable<number>
+}
+
+/** Where to search: in the private messages with one user, in one group, or, with neither, in all there is. */
+export interface Where {
+  readonly with: string
+  readonly group: string
+}
+
 /** One sort of conversation: where its messages for a user are. */
 export interface Source {
   /** Kinds of its messages, see MSG_TYPE. */
@@ -33,6 +52,13 @@ export interface Source {
   /** Oldest first. */
   load(userId: number, query: Query): Promise<Deliverable[]>
   countUnread(userId: number): Promise<number>
+  /** Where a message of its kinds was said. */
+  place(row: MessageRow): Promise<Place>
+  /**
+   * What a search of a user goes through, none where that is not of this sort.
+   * @throws Refused when there is no such user or group, or not for this user
+   */
+  trails(user: User, where: Where): Promise<Trail[]>
 }
 
 /** A message to be stored, and how it is told. */
@@ -97,13 +123,7 @@ export class PostOffice {
     const { row, repeat } = await this.#commit(wanted)
     if (!repeat) {
       this.#push({ conversation, message: toWire(row) }, recipients)
-      const { user_id, target_id } = row
-      this.#app.emit(
-        ConversationChanged,
-        row.msg_type === MSG_TYPE.group
-          ? { groupId: target_id, userIds: [user_id, ...recipients] }
-          : { between: [user_id, target_id] },
-      )
+      this.#changed(row, recipients)
     } else if (row.target_id !== wanted.target_id || row.msg_type !== wanted.msg_type || row.msg !== wanted.msg)
       throw new Refused('client_id_reused')
     return { id: row.id, sentAt: row.send_time, repeat }
@@ -155,6 +175,33 @@ export class PostOffice {
   tell<M extends ServerMessage>(userId: number, message: M, values: InputOf<M>, except?: UserSession) {
     for (const session of this.#app.sessions.of(userId))
       if (session !== except && session.writable) session.send(message, values)
+  }
+
+  /** What a search of a user goes through. @throws Refused `group_not_exist` and what the sources throw */
+  async trails(user: User, where: Where): Promise<Trail[]> {
+    const trails = (await Promise.all(this.#sources.map((source) => source.trails(user, where)))).flat()
+    // Only where a group is named and the server has none.
+    if (trails.length === 0) throw new Refused('group_not_exist')
+    return trails
+  }
+
+  /** A message of `by` was deleted: its hearers are told, but for the session that has the reply. */
+  recalled(row: MessageRow, { conversation, to, group, hearers }: Place, by: UserSession) {
+    const { id } = row
+    for (const userId of hearers) {
+      for (const delivery of this.#deliveriesTo(userId)) delivery.forget(conversation, id)
+      for (const session of this.#app.sessions.of(userId))
+        if (session !== by) session.send(MessageRecalled, { id, from: by.user.name, to, group })
+    }
+    this.#changed(row, hearers)
+  }
+
+  #changed({ user_id, target_id, msg_type }: MessageRow, others: Iterable<number>) {
+    const change =
+      msg_type === MSG_TYPE.group
+        ? { groupId: target_id, userIds: [user_id, ...others] }
+        : { between: [user_id, target_id] as const }
+    this.#app.emit(ConversationChanged, change)
   }
 
   #push(deliverable: Deliverable, recipients: Iterable<number>) {

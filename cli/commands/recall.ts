@@ -1,0 +1,21 @@
+import { CliError } from '../exit.ts'
+import { asUser } from '../sessions.ts'
+import { defineCommand, WHO } from '../shared.ts'
+
+export const recall = defineCommand({
+  command: 'recall <id>',
+  describe: 'Delete a message of your own, for everybody; who has read it has read it',
+  examples: [
+    ['$0 recall 120', 'by the id that `send` printed'],
+    ['$0 recall 120 --as alice', 'on the server’s machine, without a password'],
+  ],
+  builder: (args) =>
+    args.positional('id', { type: 'string', demandOption: true, describe: 'id of the message' }).options(WHO),
+  async run({ id: word }, shared) {
+    const id = Number(word)
+    if (!/^\d+$/.test(word) || !Number.isSafeInteger(id))
+      throw new CliError('usage', `"${word}" is no id of a message`, '`chatctl send` and `chatctl history` print them')
+    await asUser(shared, (client) => client.recall(id))
+    await shared.output.item({ id, done: 'recalled' }, [{ title: 'recalled', value: (record) => record.id }])
+  },
+})
