@@ -1,4 +1,5 @@
 import test, { type ExecutionContext } from 'ava'
+import Database from 'better-sqlite3'
 import { Broadcast, type ChatMessage, type Client, connect, SendMessage } from '../client/index.ts'
 import { deriveKeys, verifierOf } from '../core/scram/index.ts'
 import { ActAs, CreateUser, KickUser, QueryUsers, SetUserActive, SetUserPassword } from '../plugins/admin/messages.ts'
@@ -28,6 +29,14 @@ async function operatorOf(t: ExecutionContext, stage: Stage): Promise<Client> {
 async function newVerifier(password: string) {
   const salt = Buffer.alloc(32, 1)
   return verifierOf(await deriveKeys(password, salt, 4096), salt, 4096)
+}
+
+/** Stops the server and changes what it left. */
+async function changeDatabase(stage: Stage, change: (db: Database.Database) => void) {
+  await stage.room.close()
+  const db = new Database(`${stage.data}/chat.db`)
+  change(db)
+  db.close()
 }
 
 /** An admin, made as an operator makes one, and logged in. */
@@ -109,11 +118,16 @@ test('a client id that was used for another text is refused before anyone gets i
 })
 
 test('more accounts than a page: each gets it once', async (t) => {
-  const stage = await openStage(t)
+  const before = await openStage(t)
+  // Straight into the database: a request for each would be a flush of the disk for each.
+  await changeDatabase(before, (db) => {
+    const insert = db.prepare("INSERT INTO userinfo (username, password, nickname, reg_time) VALUES (?, '', '', 0)")
+    db.transaction(() => {
+      for (let n = 0; n < 850; n++) insert.run(`user${n}`)
+    })()
+  })
+  const stage = await openStage(t, { data: before.data })
   const operator = await operatorOf(t, stage)
-  const verifier = await newVerifier('a password')
-  const names = Array.from({ length: 850 }, (_, n) => `user${n}`)
-  await Promise.all(names.map((user) => operator.request(CreateUser, { user, ...verifier })))
   t.deepEqual(await operator.request(Broadcast, { text: 'all of you' }), { recipients: 850 })
   for (const name of ['user0', 'user399', 'user400', 'user401', 'user849']) {
     const reader = await stage.connect({ server: { path: stage.control } })
@@ -183,12 +197,10 @@ test('nobody is system: not by registering, logging in, acting or enabling, and 
 test('an adopted database may have a user called system: he logs in as before', async (t) => {
   const stage = await openStage(t)
   const alice = await stage.user('alice')
-  const { default: Database } = await import('better-sqlite3')
   await alice.close()
-  await stage.room.close()
-  const db = new Database(`${stage.data}/chat.db`)
-  db.prepare("UPDATE userinfo SET username = 'system' WHERE username = 'alice'").run()
-  db.close()
+  await changeDatabase(stage, (db) => {
+    db.prepare("UPDATE userinfo SET username = 'system' WHERE username = 'alice'").run()
+  })
   const reopened = await openStage(t, { data: stage.data })
   const old = await reopened.connect()
   t.like(await old.login('system', { password: "alice's password" }), { user: 'system', role: 'user' })
