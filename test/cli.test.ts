@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, readFile, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
@@ -687,4 +687,55 @@ test.serial('every command explains itself with an example', async (t) => {
   t.regex((await works(t, shell, ['--help'])).stdout, /Exit codes: 0 ok, 1 failed, 2 usage/)
   t.regex((await works(t, shell, ['completion'])).stdout, /complete/)
   t.regex((await works(t, shell, ['--version'])).stdout, /^\d+\.\d+\.\d+\n$/)
+})
+
+test.serial('contacts from the shell: what is unread, what was said last', async (t) => {
+  const { shell } = await aliceAndBob(t)
+  const as = (who: string, ...args: string[]) => works(t, shell, [...args, '--context', who])
+  t.is((await as('alice', 'contacts', '-o', 'table')).stdout, '')
+  await as('alice', 'friends', 'add', 'bob')
+  await as('bob', 'friends', 'accept', 'alice')
+  await as('alice', 'groups', 'create', '值班')
+  await as('bob', 'send', 'alice', 'one\ntwo')
+  const [bob, group, ...noMore] = json(await as('alice', 'contacts', '-o', 'json'))
+  t.like(bob, { kind: 'user', name: 'bob', friend: true, online: false, unread: 1 })
+  t.like(bob.last, { from: 'bob', text: 'one two' })
+  t.is(new Date(bob.last.sentAt).toISOString(), bob.last.sentAt)
+  t.like(group, { kind: 'group', name: '值班', unread: 0, last: undefined })
+  t.deepEqual(noMore, [])
+  t.is(json(await as('alice', 'contacts', '--unread', '-o', 'json')).length, 1)
+  const asOperator = await works(t, shell, ['contacts', '--data', './room', '--as', 'alice', '-o', 'table'])
+  t.regex(asOperator.stdout, /bob .*offline .*1 .*bob: one two/)
+})
+
+test.serial('a backup is made while the server runs, and never over another file', async (t) => {
+  const { shell } = await aliceAndBob(t)
+  await works(t, shell, ['send', '--context', 'alice', 'bob', 'keep me'])
+  const made = json(await works(t, shell, ['db', 'backup', 'copy.db', '--data', './room', '-o', 'json']))
+  t.like(made, { file: 'copy.db' })
+  t.regex((await shell.run(['db', 'backup', 'copy.db', '--data', './room'])).stderr, /copy\.db exists already/)
+  await mkdir(join(shell.folder, 'second'))
+  await rename(join(shell.folder, 'copy.db'), join(shell.folder, 'second', 'chat.db'))
+  const listed = json(await works(t, shell, ['users', 'list', '--data', './second', '-o', 'json']))
+  t.deepEqual(
+    listed.map(({ user }: { user: string }) => user),
+    ['alice', 'bob'],
+  )
+})
+
+test.serial('a database URL that is none, or where nobody answers, is said so; the password is not', async (t) => {
+  const shell = await openShell(t)
+  t.is((await shell.run(['serve', '--db', 'postgres://x', '--data', './room'])).code, 2)
+  const env = { CHATCTL_DB: 'mysql://chat:secret@127.0.0.1:1/chat' }
+  for (const command of [
+    ['serve', '--port', '0'],
+    ['db', 'status'],
+    ['users', 'list'],
+  ]) {
+    const ran = await shell.run([...command, '--data', './room'], { env })
+    t.is(ran.code, 1, ran.stderr)
+    t.regex(ran.stderr, /no server answers there/)
+    t.notRegex(ran.stderr + ran.stdout, /secret/)
+  }
+  t.notRegex((await shell.run(['config', 'show', '--origin', '-o', 'json'], { env })).stdout, /secret/)
 })

@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises'
+import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
@@ -19,6 +19,7 @@ import {
 } from '../db/index.ts'
 import { MIGRATIONS } from '../db/migrations/index.ts'
 import { transact } from '../db/transaction.ts'
+import { openShell } from './support/cli.ts'
 import { newDatabase, startMariadb } from './support/mariadb.ts'
 import { refusal } from './support/play.ts'
 import { openStage, tempFolder } from './support/room.ts'
@@ -298,3 +299,32 @@ onMariadb(
     )
   },
 )
+
+onMariadb('MariaDB from the shell: serve, users, status, backup, rollback, migrate, drop', async (t) => {
+  const { url, drop } = await newDatabase(process.env.TEST_DATABASE ?? '')
+  t.teardown(drop)
+  const shell = await openShell(t)
+  const env = { CHATCTL_DB: url }
+  const run = async (...args: string[]) => {
+    const ran = await shell.run([...args, '--data', './room', '-o', 'json'], { env })
+    t.is(ran.code, 0, `chatctl ${args.join(' ')}: ${ran.stderr}`)
+    return JSON.parse(ran.stdout)
+  }
+  await writeFile(join(shell.folder, 'pw'), 'correct horse')
+  const room = await shell.serve([], { env })
+  await run('users', 'create', 'alice', '--password-file', 'pw')
+  await run('send', '--as', 'alice', 'alice', 'note to self 😀')
+  await run('db', 'backup', 'room.sql')
+  t.true((await readFile(join(shell.folder, 'room.sql'), 'utf8')).includes('note to self 😀'))
+  t.is((await shell.run(['db', 'rollback', '--yes', '--data', './room'], { env })).code, 5, 'not while it runs')
+  await room.stop()
+  t.is((await run('users', 'list'))[0].user, 'alice')
+  const status = await run('db', 'status')
+  t.is(status.upToDate, true)
+  t.regex(status.database, /^mysql:\/\/root@127/)
+  t.is((await run('db', 'rollback', '--yes')).undone.length, 4)
+  t.is((await run('db', 'migrate')).migrated.length, 4)
+  await run('doctor')
+  await run('db', 'drop', '--yes')
+  t.is((await run('db', 'status')).upToDate, false)
+})
