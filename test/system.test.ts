@@ -1,7 +1,8 @@
 import test, { type ExecutionContext } from 'ava'
-import Database from 'better-sqlite3'
+import type { Knex } from 'knex'
 import { Broadcast, type ChatMessage, type Client, connect, SendMessage } from '../client/index.ts'
 import { deriveKeys, verifierOf } from '../core/scram/index.ts'
+import { openDatabase } from '../db/index.ts'
 import { ActAs, CreateUser, KickUser, QueryUsers, SetUserActive, SetUserPassword } from '../plugins/admin/messages.ts'
 import { refusal } from './support/play.ts'
 import { openStage, type Stage } from './support/room.ts'
@@ -32,11 +33,11 @@ async function newVerifier(password: string) {
 }
 
 /** Stops the server and changes what it left. */
-async function changeDatabase(stage: Stage, change: (db: Database.Database) => void) {
+async function changeDatabase(stage: Stage, change: (db: Knex) => Promise<unknown>) {
   await stage.room.close()
-  const db = new Database(`${stage.data}/chat.db`)
-  change(db)
-  db.close()
+  const db = await openDatabase(stage.db ?? `${stage.data}/chat.db`)
+  await change(db)
+  await db.destroy()
 }
 
 /** An admin, made as an operator makes one, and logged in. */
@@ -120,12 +121,13 @@ test('a client id that was used for another text is refused before anyone gets i
 test('more accounts than a page: each gets it once', async (t) => {
   const before = await openStage(t)
   // Straight into the database: a request for each would be a flush of the disk for each.
-  await changeDatabase(before, (db) => {
-    const insert = db.prepare("INSERT INTO userinfo (username, password, nickname, reg_time) VALUES (?, '', '', 0)")
-    db.transaction(() => {
-      for (let n = 0; n < 850; n++) insert.run(`user${n}`)
-    })()
-  })
+  const rows = Array.from({ length: 850 }, (_, n) => ({
+    username: `user${n}`,
+    password: '',
+    nickname: '',
+    reg_time: 0,
+  }))
+  await changeDatabase(before, (db) => db.batchInsert('userinfo', rows, 200))
   const stage = await openStage(t, { data: before.data })
   const operator = await operatorOf(t, stage)
   t.deepEqual(await operator.request(Broadcast, { text: 'all of you' }), { recipients: 850 })
@@ -198,9 +200,7 @@ test('an adopted database may have a user called system: he logs in as before', 
   const stage = await openStage(t)
   const alice = await stage.user('alice')
   await alice.close()
-  await changeDatabase(stage, (db) => {
-    db.prepare("UPDATE userinfo SET username = 'system' WHERE username = 'alice'").run()
-  })
+  await changeDatabase(stage, (db) => db('userinfo').where({ username: 'alice' }).update({ username: 'system' }))
   const reopened = await openStage(t, { data: stage.data })
   const old = await reopened.connect()
   t.like(await old.login('system', { password: "alice's password" }), { user: 'system', role: 'user' })

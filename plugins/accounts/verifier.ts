@@ -18,6 +18,10 @@ export function parseVerifier(password: string): Verifier | undefined {
   return { iterations: Number(iterations), salt: bytes(salt), storedKey: bytes(storedKey), serverKey: bytes(serverKey) }
 }
 
+/** Whether two verifiers are of the same password; an account may have been read twice. */
+export const isSameVerifier = (one: Verifier | undefined, other: Verifier | undefined) =>
+  one !== undefined && other !== undefined && formatVerifier(one) === formatVerifier(other)
+
 /** The verifier that a message carries as plain bytes. */
 export function verifierFrom(values: {
   salt: Uint8Array

@@ -8,6 +8,7 @@ import {
   verifyClientFinal,
 } from '../../core/scram/index.ts'
 import { type Account, accounts } from '../accounts/index.ts'
+import { isSameVerifier } from '../accounts/verifier.ts'
 import { registration } from '../registration/index.ts'
 import { Attempts } from './attempts.ts'
 import * as messages from './messages.ts'
@@ -46,7 +47,7 @@ export const login = definePlugin({
       // The account may have changed since the challenge: what counts is how it is now.
       const account = await needs.accounts.find(exchange.account.name)
       if (!account?.active) throw new Refused('account_disabled')
-      if (account.verifier !== exchange.account.verifier)
+      if (!isSameVerifier(account.verifier, exchange.account.verifier))
         throw new Refused('login_failed', 'the password was just changed')
       return { account, serverFinal }
     }

@@ -62,7 +62,7 @@ export async function openStage(
     // Most plays are not about friendship: anyone may write to anyone in them.
     pluginOptions: {
       registration: { iterations: ITERATIONS },
-      friends: { messagesFrom: 'anyone' },
+      ...(options.without?.includes('friends') ? {} : { friends: { messagesFrom: 'anyone' } }),
       ...pluginOptions,
     },
     data,
