@@ -41,15 +41,20 @@ async function copySqlite(where: string, file: string) {
 }
 
 async function dumpMysql(url: string, file: string) {
-  const { host, port, socketPath, user, password, database } = connectionOf(url)
+  const { host, port, socketPath, user, password, database, ssl } = connectionOf(url)
   const place = socketPath === undefined ? [`--host=${host}`, `--port=${port}`] : [`--socket=${socketPath}`]
   const consistent = ['--single-transaction', '--skip-lock-tables', '--default-character-set=utf8mb4', '--hex-blob']
   const args = ['--no-defaults', ...place, `--user=${user}`, ...consistent, `--result-file=${file}`, database]
   // Not an argument: those are for everyone on this machine to see.
   const env = { ...process.env, MYSQL_PWD: password }
-  for (const program of ['mariadb-dump', 'mysqldump']) {
+  const programs = [
+    ['mariadb-dump', '--ssl', '--ssl-verify-server-cert'],
+    ['mysqldump', '--ssl-mode=VERIFY_IDENTITY'],
+  ] as const
+  for (const [program, ...tls] of programs) {
     try {
-      await run(program, args, { env })
+      // After --no-defaults, which has to be the first.
+      await run(program, [args[0] as string, ...(ssl ? tls : []), ...args.slice(1)], { env })
       return
     } catch (error) {
       const { code, stderr } = error as { code?: string; stderr?: string }

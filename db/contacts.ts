@@ -82,4 +82,6 @@ export async function groupStates(db: Knex, userId: number, only?: readonly numb
 }
 
 const messagesById = (db: Knex, ids: readonly number[]): Promise<MessageRow[]> =>
-  ids.length === 0 ? Promise.resolve([]) : db<MessageRow>('chatmsg').whereIn('id', ids)
+  ids.length === 0
+    ? Promise.resolve([])
+    : db<MessageRow & { isActive: number }>('chatmsg').whereIn('id', ids).where({ isActive: 1 })

@@ -62,9 +62,19 @@ export const closeRequests = (db: Knex, oneId: number, otherId: number): Promise
     )
     .update({ isActive: 0, isRead: 0 })
 
-/** Makes two users friends, and ends the requests between them. Again changes nothing but the time. */
-export const befriend = (db: Knex, oneId: number, otherId: number, now: number): Promise<void> =>
+/**
+ * Makes two users friends, and ends the requests between them. Again changes nothing but the time. False, and nothing
+ * done, if one has blocked the other.
+ */
+export const befriend = (db: Knex, oneId: number, otherId: number, now: number): Promise<boolean> =>
   transact(db, async (trx) => {
+    const blocked = await trx('userblock')
+      .where({ isActive: 1 })
+      .whereIn('user_id', [oneId, otherId])
+      .whereIn('blocked_id', [oneId, otherId])
+      .forUpdate()
+      .first()
+    if (blocked !== undefined) return false
     await closeRequests(trx, oneId, otherId)
     await trx('userfriend')
       .insert([
@@ -73,6 +83,7 @@ export const befriend = (db: Knex, oneId: number, otherId: number, now: number):
       ])
       .onConflict(['user_id', 'friend_id'])
       .merge(['add_time', 'isActive'])
+    return true
   })
 
 /** Ends a friendship for both. */

@@ -182,26 +182,48 @@ export async function enterGroup(db: Knex, groupId: number, userId: number, now:
 
 /** Lets a user become a member. */
 export async function inviteToGroup(db: Knex, groupId: number, userId: number, now: number) {
+  const membership = { chatroom_id: groupId, user_id: userId }
   await db('chatroom_user')
-    .insert({ chatroom_id: groupId, user_id: userId, create_time: now, isActive: 0, role: 'invited' })
+    .insert({ ...membership, create_time: now, isActive: 0, role: 'invited' })
     .onConflict(['chatroom_id', 'user_id'])
-    .merge(['role'])
+    .merge(['chatroom_id'])
+  // Not one who has become a member meanwhile.
+  await db('chatroom_user')
+    .where({ ...membership, isActive: 0 })
+    .update({ role: 'invited' })
 }
 
-/** Ends a membership. */
-export async function leaveGroup(db: Knex, groupId: number, userId: number) {
-  await db('chatroom_user').where({ chatroom_id: groupId, user_id: userId }).update({ isActive: 0, role: 'member' })
+/** Ends a membership; false for the owner, whom a group always has. */
+export async function leaveGroup(db: Knex, groupId: number, userId: number): Promise<boolean> {
+  const left = await db('chatroom_user')
+    .where({ chatroom_id: groupId, user_id: userId })
+    .whereNot({ role: 'owner' })
+    .update({ isActive: 0, role: 'member' })
+  return left > 0
 }
 
-export async function setMemberRole(db: Knex, groupId: number, userId: number, role: MemberRow['role']) {
-  await db('chatroom_user').where({ chatroom_id: groupId, user_id: userId }).update({ role })
+/** False for the owner, and for who is no member. */
+export async function setMemberRole(
+  db: Knex,
+  groupId: number,
+  userId: number,
+  role: MemberRow['role'],
+): Promise<boolean> {
+  const set = await db('chatroom_user')
+    .where({ chatroom_id: groupId, user_id: userId, isActive: 1 })
+    .whereNot({ role: 'owner' })
+    .update({ role })
+  return set > 0
 }
 
-/** Makes another member the owner; the old one becomes an admin. */
-export async function handOver(db: Knex, groupId: number, fromId: number, toId: number) {
-  await transact(db, async (trx) => {
-    await setMemberRole(trx, groupId, fromId, 'admin')
-    await setMemberRole(trx, groupId, toId, 'owner')
+/** Makes another member the owner; the old one becomes an admin. False if they are owner and member no more. */
+export async function handOver(db: Knex, groupId: number, fromId: number, toId: number): Promise<boolean> {
+  return transact(db, async (trx) => {
+    const from = { chatroom_id: groupId, user_id: fromId, role: 'owner' }
+    const isOwner = await trx('chatroom_user').where(from).forUpdate().first()
+    if (isOwner === undefined || !(await setMemberRole(trx, groupId, toId, 'owner'))) return false
+    await trx('chatroom_user').where(from).update({ role: 'admin' })
+    return true
   })
 }
 
@@ -225,7 +247,10 @@ export async function markGroupRead(db: Knex, groupId: number, userId: number, u
   const [row] = await db('chatmsg')
     .where({ target_id: groupId, msg_type: MSG_TYPE.group })
     .where('id', '<=', upTo)
-    .max({ seq: 'seq' })
+    // One row from the end of the index; `max` would read the whole group.
+    .orderBy('id', 'desc')
+    .limit(1)
+    .select('seq')
   const seq = Number(row?.seq ?? 0)
   const moved = await db('chatroom_user')
     .where({ chatroom_id: groupId, user_id: userId })

@@ -32,6 +32,7 @@ export class MessageWriter {
   #messages: Job<NewMessageRow, Stored>[] = []
   #reads: Job<Read, number>[] = []
   #running: Promise<void> | undefined
+  #committing = Promise.resolve()
 
   constructor(db: Knex) {
     this.#db = db
@@ -53,6 +54,23 @@ export class MessageWriter {
     })
   }
 
+  /** Resolves when the messages asked for so far have been stored, or could not be. */
+  settled(): Promise<void> {
+    const last = this.#messages.at(-1)
+    if (last === undefined) return this.#committing
+    return new Promise((done) => {
+      const { resolve, reject } = last
+      last.resolve = (stored) => {
+        resolve(stored)
+        done()
+      }
+      last.reject = (error) => {
+        reject(error)
+        done()
+      }
+    })
+  }
+
   /** Resolves when all that was asked for is on disk. */
   async idle() {
     while (this.#running !== undefined) await this.#running
@@ -66,7 +84,8 @@ export class MessageWriter {
     // The rest of this event-loop turn joins the first batch.
     await new Promise((resolve) => setImmediate(resolve))
     while (this.#messages.length > 0 || this.#reads.length > 0) {
-      await this.#commit(this.#messages.splice(0, BATCH), this.#reads.splice(0, BATCH))
+      this.#committing = this.#commit(this.#messages.splice(0, BATCH), this.#reads.splice(0, BATCH))
+      await this.#committing
     }
     // In the same turn as the last look at the queues: what is asked for after this starts anew.
     this.#running = undefined
@@ -75,10 +94,15 @@ export class MessageWriter {
   async #commit(messages: Job<NewMessageRow, Stored>[], reads: Job<Read, number>[]) {
     try {
       const read = new Map<string, number>()
+      // Of the first try: one whose commit was made and its answer lost must not look like somebody else's.
+      let earlier: ReadonlySet<string> | undefined
       const stored = await transact(this.#db, async (trx) => {
         for (const [key, { readerId, senderId, upTo }] of furthest(reads))
-          read.set(key, await markRead(trx, readerId, senderId, upTo))
-        return messages.length === 0 ? [] : insert(trx, messages)
+          read.set(key, Math.max(read.get(key) ?? 0, await markRead(trx, readerId, senderId, upTo)))
+        if (messages.length === 0) return []
+        const found = await findEarlier(trx, messages)
+        earlier ??= found
+        return insert(trx, messages, { found, earlier })
       })
       messages.forEach((job, index) => {
         job.resolve(stored[index] as Stored)
@@ -115,19 +139,36 @@ function furthest(reads: readonly Job<Read, number>[]): ReadonlyMap<string, Read
 
 const keyOf = ({ user_id, client_id }: Pick<NewMessageRow, 'user_id' | 'client_id'>) => `${user_id} ${client_id}`
 
-async function insert(trx: Knex, messages: readonly Job<NewMessageRow, Stored>[]): Promise<Stored[]> {
-  const pairs = messages.map(({ work }) => [work.user_id, work.client_id])
-  const find = () => trx<MessageRow>('chatmsg').whereIn(['user_id', 'client_id'], pairs)
-  const before = new Set((await find()).map(keyOf))
+const findStored = (trx: Knex, messages: readonly Job<NewMessageRow, Stored>[]): Promise<MessageRow[]> =>
+  trx<MessageRow>('chatmsg').whereIn(
+    ['user_id', 'client_id'],
+    messages.map(({ work }) => [work.user_id, work.client_id]),
+  )
+
+/** Which of these were stored before. */
+const findEarlier = async (trx: Knex, messages: readonly Job<NewMessageRow, Stored>[]): Promise<ReadonlySet<string>> =>
+  new Set((await findStored(trx, messages)).map(keyOf))
+
+/**
+ * @param found what is in the database now
+ * @param earlier what was there before this was tried for the first time
+ */
+async function insert(
+  trx: Knex,
+  messages: readonly Job<NewMessageRow, Stored>[],
+  { found, earlier }: { found: ReadonlySet<string>; earlier: ReadonlySet<string> },
+): Promise<Stored[]> {
   // The same client id twice in one batch: only the first is new.
   const fresh = new Map<string, NewMessageRow>()
-  for (const { work } of messages) if (!before.has(keyOf(work)) && !fresh.has(keyOf(work))) fresh.set(keyOf(work), work)
-  if (fresh.size > 0) {
-    const rows = await numbered(trx, [...fresh.values()])
+  for (const { work } of messages)
+    if (!earlier.has(keyOf(work)) && !fresh.has(keyOf(work))) fresh.set(keyOf(work), work)
+  const missing = [...fresh].flatMap(([key, work]) => (found.has(key) ? [] : [work]))
+  if (missing.length > 0) {
+    const rows = await numbered(trx, missing)
     // Not `ignore`: that would have MySQL cut what does not fit, and say nothing.
     await trx('chatmsg').insert(rows).onConflict(['user_id', 'client_id']).merge(['client_id'])
   }
-  const stored = new Map((await find()).map((row) => [keyOf(row), row]))
+  const stored = new Map((await findStored(trx, messages)).map((row) => [keyOf(row), row]))
   return messages.map(({ work }) => {
     const key = keyOf(work)
     const row = stored.get(key)

@@ -17,7 +17,7 @@ const POOL = 8
  * while it waited for a lock. A lock is waited for a few seconds, not InnoDB's fifty.
  */
 const SESSION =
-  "set session sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout = 5, " +
+  "set session sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout = 2, " +
   "transaction_isolation = 'READ-COMMITTED'"
 
 interface Connection {

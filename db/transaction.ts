@@ -42,9 +42,19 @@ export async function transact<T>(
   { repeatable = true }: { repeatable?: boolean } = {},
 ): Promise<T> {
   for (let tries = 1; ; tries++) {
+    // What went wrong first: undoing it on a broken connection fails too, and says less.
+    let cause: unknown
     try {
-      return await db.transaction(work)
-    } catch (error) {
+      return await db.transaction(async (trx) => {
+        try {
+          return await work(trx)
+        } catch (error) {
+          cause = error
+          throw error
+        }
+      })
+    } catch (failure) {
+      const error = cause ?? failure
       const again = UNDONE.test(codeOf(error)) || (repeatable && isLost(error))
       if (!again || tries === TRIES) throw error
       // Spread out, or the two would meet again.

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import { definePlugin, isLine, Refused, ROLES, type Role, type User } from '../../core/index.ts'
+import { definePlugin, isLine, Refused, ROLES, type Role, toLine, type User } from '../../core/index.ts'
 import type { Verifier } from '../../core/scram/index.ts'
 import { findUser, findUsersById, insertUser, listUsers, type UserRow, updateUser } from '../../db/index.ts'
 import { formatVerifier, parseVerifier } from './verifier.ts'
@@ -45,6 +45,8 @@ export const accounts = definePlugin({
   setup(app, { db }) {
     const byName = new LRUCache<string, Account>({ max: CACHED })
     const byId = new LRUCache<number, Account>({ max: CACHED })
+    // As they were asked for: an adopted database may hold "Bob" beside "bob", so case alone decides nothing.
+    const spellings = new LRUCache<string, Account>({ max: CACHED })
     // Names that nobody has are answered as quickly as others, or the time would tell.
     const missing = new LRUCache<string, true>({ max: CACHED })
     const loading = new Map<string, Promise<Account | undefined>>()
@@ -55,7 +57,8 @@ export const accounts = definePlugin({
     const toAccount = (row: UserRow): Account => ({
       id: row.id,
       name: row.username,
-      nickname: row.nickname,
+      // One line, whatever an adopted database holds.
+      nickname: toLine(row.nickname, 256),
       role: ROLES.find((role) => role === row.role) ?? 'user',
       active: row.isActive === 1,
       verifier: parseVerifier(row.password),
@@ -76,7 +79,11 @@ export const accounts = definePlugin({
         // Adopted databases may hold names that are not in lower case: the exact name goes first.
         const lower = name.toLowerCase()
         const row = (await findUser(db, name)) ?? (name === lower ? undefined : await findUser(db, lower))
-        if (row !== undefined) return remember(toAccount(row), asOf)
+        if (row !== undefined) {
+          const account = remember(toAccount(row), asOf)
+          if (asOf === changes) spellings.set(name, account)
+          return account
+        }
         // Adopted databases may have a user of that name: what is in the database goes first.
         if (lower === SYSTEM.name) return SYSTEM
         if (asOf === changes) missing.set(name, true)
@@ -92,7 +99,7 @@ export const accounts = definePlugin({
      * promise and go on in the order they came.
      */
     const find = (name: string): Account | undefined | Promise<Account | undefined> => {
-      const known = byName.get(name) ?? byName.get(name.toLowerCase()) ?? loading.get(name)
+      const known = byName.get(name) ?? spellings.get(name) ?? loading.get(name)
       if (known !== undefined || missing.has(name)) return known
       const promise = load(name)
       loading.set(name, promise)
@@ -106,6 +113,7 @@ export const accounts = definePlugin({
       await updateUser(db, account.name, values)
       changes++
       loading.clear()
+      spellings.clear()
       byName.delete(account.name)
       byId.delete(account.id)
       return account
@@ -146,6 +154,7 @@ export const accounts = definePlugin({
         const id = await insertUser(db, { username, password: formatVerifier(verifier), nickname: shown, role })
         changes++
         loading.clear()
+        spellings.clear()
         missing.clear()
         if (id === undefined) throw new Refused('username_taken')
         return { id, name: username }

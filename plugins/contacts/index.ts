@@ -20,8 +20,8 @@ import { type Dirty, Watchers } from './watchers.ts'
 /** Contacts in one packet at most. */
 const PAGE = messages.ContactInfo.fields.contacts.max
 const PREVIEW_CHARACTERS = 80
-/** What the message has room for; characters of many code points may make it less than 80 of them. */
-const PREVIEW_BYTES = 1600
+/** Room for 80 characters of one code point each; emoji of many may be fewer. */
+const PREVIEW_BYTES = 400
 
 type Contact = ValuesOf<typeof messages.ContactChanged>['contacts'][number]
 

@@ -11,8 +11,8 @@ import {
   uint64,
 } from '../../core/wire/index.ts'
 
-/** Contacts in one packet: about half of the values and of the format that a message may have. */
-const PAGE = 300
+/** Contacts in one packet: with the longest names and previews it stays below the 256 KiB of a message. */
+const PAGE = 250
 
 const contact = {
   kind: uint8('1 a user, 4 a group'),
@@ -25,7 +25,7 @@ const contact = {
   lastId: uint64('id of the newest message, 0 if there is none'),
   lastFrom: line('who wrote it', { max: 255 }),
   lastAt: uint64('when, milliseconds since 1970 UTC'),
-  lastText: line('its first 80 characters, on one line', { max: 1600 }),
+  lastText: line('its first 80 characters, on one line', { max: 400 }),
 }
 
 export const ContactInfo = serverMessage({

@@ -77,8 +77,8 @@ export const friends = definePlugin({
 
     const isOnline = (userId: number) => app.sessions.of(userId).size > 0
 
-    const refuseTooMany = ({ friends }: Circle) => {
-      if (friends.size >= app.limits.friends) throw new Refused('too_many', 'you have too many friends already')
+    const refuseTooMany = ({ friends }: Circle, text = 'you have too many friends already') => {
+      if (friends.size >= app.limits.friends) throw new Refused('too_many', text)
     }
 
     /** Both became friends: each hears of the other. */
@@ -99,7 +99,7 @@ export const friends = definePlugin({
       if (await findRequest(db, user.id, other.id)) throw new Refused('already_requested')
       refuseTooMany(mine)
       if (await findRequest(db, other.id, user.id)) {
-        await befriend(db, user.id, other.id, Date.now())
+        if (!(await befriend(db, user.id, other.id, Date.now()))) throw new Refused('blocked')
         joined(user, other)
         return
       }
@@ -114,7 +114,8 @@ export const friends = definePlugin({
       if ((await findRequest(db, other.id, user.id)) === undefined) throw new Refused('no_request')
       if (accept) {
         refuseTooMany(await circleOf(user.id))
-        await befriend(db, user.id, other.id, Date.now())
+        refuseTooMany(await circleOf(other.id), 'that user has too many friends already')
+        if (!(await befriend(db, user.id, other.id, Date.now()))) throw new Refused('blocked')
         joined(user, other)
         return
       }

@@ -122,13 +122,15 @@ export const groups = definePlugin({
       await refuseTooMany(user.id)
       await enterGroup(db, group.id, user.id, Date.now())
       changed(group, user.name, 'joined', '', [user.id])
+      await office.entered(user.id)
     })
 
     app.handle(messages.LeaveRoom, async ({ user }, { group: name }) => {
       const group = await named(name)
       if (roleIn(group, user.id) === 'owner') throw new Refused('owner_must_stay')
-      await leaveGroup(db, group.id, user.id)
+      if (!(await leaveGroup(db, group.id, user.id))) throw new Refused('owner_must_stay')
       changed(group, user.name, 'left')
+      office.left(user.id, conversationOf(group.id))
     })
 
     app.handle(messages.QueryRoomUsers, async ({ user }, { group: name }) => {
@@ -172,8 +174,9 @@ export const groups = definePlugin({
       const theirs = roleIn(group, account.id)
       const mayKick = account.id !== user.id && (roleIn(group, user.id) === 'owner' || theirs === 'member')
       if (!mayKick) throw new Refused('role_too_low')
-      await leaveGroup(db, group.id, account.id)
+      if (!(await leaveGroup(db, group.id, account.id))) throw new Refused('role_too_low')
       changed(group, account.name, 'kicked')
+      office.left(account.id, conversationOf(group.id))
     })
 
     app.handle(messages.SetRoomRole, async ({ user }, { group: name, user: whom, role: wanted }) => {
@@ -183,8 +186,11 @@ export const groups = definePlugin({
       const account = await known(whom)
       roleIn(group, account.id)
       if (account.id === user.id) throw new Refused('owner_must_stay')
-      if (role === 'owner') await handOver(db, group.id, user.id, account.id)
-      else await setMemberRole(db, group.id, account.id, role)
+      const done =
+        role === 'owner'
+          ? await handOver(db, group.id, user.id, account.id)
+          : await setMemberRole(db, group.id, account.id, role)
+      if (!done) throw new Refused('role_too_low')
       changed(group, account.name, 'role', role)
     })
 
@@ -200,6 +206,7 @@ export const groups = definePlugin({
       const group = await member(name, user, 'owner')
       await dissolveGroup(db, group.id)
       changed(group, user.name, 'dissolved')
+      for (const id of group.members.keys()) office.left(id, conversationOf(group.id))
     })
 
     const post = (

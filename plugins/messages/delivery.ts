@@ -80,6 +80,15 @@ export class Delivery {
     this.#settle(conversation, (other) => other !== id)
   }
 
+  /** What is unread may hold something that was not pushed in its turn: begins anew. The client drops what it has. */
+  restart() {
+    this.#unacknowledged.clear()
+    this.#inFlight = 0
+    this.#pushedUpTo = 0
+    this.#behind = true
+    this.catchUp()
+  }
+
   /** Another delivery has taken over this session. */
   stop() {
     this.#stopped = true

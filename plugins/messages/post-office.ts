@@ -89,6 +89,8 @@ export class PostOffice {
   readonly #log: Logger
   readonly #sources: Source[] = []
   readonly #deliveries = new Map<UserSession, Delivery>()
+  /** A commit failed, and may have been made all the same: its messages would be unread and never pushed. */
+  #uncertain = false
 
   constructor(app: App, writer: MessageWriter, log: Logger) {
     this.#app = app
@@ -171,6 +173,17 @@ export class PostOffice {
     for (const delivery of this.#deliveriesTo(userId)) delivery.acknowledged(conversation, upTo)
   }
 
+  /** A user may read a conversation from now on: what is being stored this moment did not know it yet. */
+  async entered(userId: number) {
+    await this.writer.settled()
+    for (const delivery of this.#deliveriesTo(userId)) delivery.restart()
+  }
+
+  /** A user is in a conversation no more, and cannot acknowledge what is out of it. */
+  left(userId: number, conversation: string) {
+    this.acknowledged(userId, conversation, Number.MAX_SAFE_INTEGER)
+  }
+
   /** Tells all sessions of a user but one. A session that reads too slowly goes without: it is told anew at its next login. */
   tell<M extends ServerMessage>(userId: number, message: M, values: InputOf<M>, except?: UserSession) {
     for (const session of this.#app.sessions.of(userId))
@@ -224,8 +237,14 @@ export class PostOffice {
   /** A full disk or a lost database refuses messages; nothing is acknowledged, and everything else goes on. */
   async #commit(row: NewMessageRow) {
     try {
-      return await this.writer.store(row)
+      const stored = await this.writer.store(row)
+      if (this.#uncertain) {
+        this.#uncertain = false
+        for (const delivery of this.#deliveries.values()) delivery.restart()
+      }
+      return stored
     } catch (error) {
+      this.#uncertain = true
       this.#log.error({ err: error }, 'cannot store a message')
       throw new Refused('unavailable', undefined, { retryAfter: 1000 })
     }
