@@ -240,6 +240,28 @@ test('a database that cannot be opened says why, without the password', async (t
   }
 })
 
+test('a commit was made and its answer lost: tried again, the message is stored once and is no repeat', async (t) => {
+  const { db } = await emptyDatabase(t)
+  await migrate(db)
+  let lose = true
+  const losing = new Proxy(db, {
+    get(target, name) {
+      if (name !== 'transaction') return Reflect.get(target, name)
+      return async (work: (trx: Knex.Transaction) => Promise<unknown>) => {
+        const result = await target.transaction(work)
+        if (!lose) return result
+        lose = false
+        throw Object.assign(new Error('the connection was lost'), { code: 'PROTOCOL_CONNECTION_LOST' })
+      }
+    },
+  })
+  const row = { user_id: 1, target_id: 2, msg_type: 1, msg: 'hi', client_id: 'a', send_time: 1 }
+  const stored = await new MessageWriter(losing).store({ ...row, font: '', font_size: 0, color: '' })
+  t.false(lose)
+  t.false(stored.repeat)
+  t.deepEqual(await db('chatmsg').pluck('id'), [stored.row.id])
+})
+
 onMariadb('a missing database and a wrong password say what to do', async (t) => {
   const { port } = new URL(process.env.TEST_DATABASE ?? '')
   await t.throwsAsync(openDatabase(`mysql://root@127.0.0.1:${port}/nothing_here`), { message: /make it first/ })

@@ -212,3 +212,14 @@ test('a user has only so many friends and open requests', async (t) => {
   await bob.request(AddFriend, { user: 'alice' })
   t.is(await refusal(t, alice.request(ConfirmFriendRequest, { user: 'bob', accept: true })), 'too_many')
 })
+
+test('blocked and accepted in one go: the block holds', async (t) => {
+  const stage = await openStage(t)
+  const [alice, bob] = await aliceAndBob(stage)
+  await alice.request(AddFriend, { user: 'bob' })
+  await Promise.allSettled([
+    bob.request(BlockUser, { user: 'alice' }),
+    bob.request(ConfirmFriendRequest, { user: 'alice', accept: true }),
+  ])
+  t.deepEqual([await friendsOf(alice), await friendsOf(bob)], [[], []])
+})

@@ -251,3 +251,44 @@ test('Bob listens to groups only: what is private waits unread, however much of 
   }
   t.is((await bob.inbox({ limit: 100 })).messages.length, 100)
 })
+
+test('kicked with a full window, Bob still hears what is said to him', async (t) => {
+  const stage = await openStage(t, { limits: { unacknowledged: 3 } })
+  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+  await alice.request(CreateRoom, { group: 'ops' })
+  await bob.request(JoinRoom, { group: 'ops' })
+  const hearing = bob.messages({ acknowledge: false })
+  for (const text of ['one', 'two', 'three']) await alice.send({ group: 'ops' }, text)
+  for (const text of ['one', 'two', 'three']) t.is((await hearing.next()).value?.text, text)
+  await alice.request(KickFromRoom, { group: 'ops', user: 'bob' })
+  await alice.send('bob', 'sorry')
+  t.is((await hearing.next()).value?.text, 'sorry')
+})
+
+test('handed over and kicked in one go: the group has one owner', async (t) => {
+  const [, alice, bob] = await threeInOps(t)
+  await Promise.allSettled([
+    alice.request(SetRoomRole, { group: 'ops', user: 'bob', role: 'owner' }),
+    alice.request(SetRoomRole, { group: 'ops', user: 'carol', role: 'owner' }),
+    alice.request(KickFromRoom, { group: 'ops', user: 'bob' }),
+  ])
+  const members = await membersOf(bob, 'ops')
+  t.deepEqual(
+    members.filter((line) => line.includes('owner')),
+    ['bob owner on'],
+  )
+})
+
+test('who joins while others talk hears all that is theirs', async (t) => {
+  const [stage, alice] = await threeInOps(t)
+  const dave = await stage.user('dave')
+  const hearing = dave.messages({ acknowledge: false })
+  const first = hearing.next()
+  const sending = Array.from({ length: 40 }, (_, n) => alice.send({ group: 'ops' }, String(n)))
+  await Promise.all([...sending, dave.request(JoinRoom, { group: 'ops' })])
+  await alice.send({ group: 'ops' }, 'last')
+  const theirs = await unread(dave)
+  const heard = new Set([(await first).value?.text])
+  while (!heard.has('last')) heard.add((await hearing.next()).value?.text)
+  t.deepEqual([...heard], theirs)
+})
