@@ -62,17 +62,21 @@ export const closeRequests = (db: Knex, oneId: number, otherId: number): Promise
     )
     .update({ isActive: 0, isRead: 0 })
 
+/** What two users are to each other is changed by one transaction at a time: their accounts are locked, in one order. */
+const takeTurns = (trx: Knex.Transaction, oneId: number, otherId: number) =>
+  trx('userinfo').whereIn('id', [oneId, otherId]).orderBy('id').forUpdate().select('id')
+
 /**
  * Makes two users friends, and ends the requests between them. Again changes nothing but the time. False, and nothing
  * done, if one has blocked the other.
  */
 export const befriend = (db: Knex, oneId: number, otherId: number, now: number): Promise<boolean> =>
   transact(db, async (trx) => {
+    await takeTurns(trx, oneId, otherId)
     const blocked = await trx('userblock')
       .where({ isActive: 1 })
       .whereIn('user_id', [oneId, otherId])
       .whereIn('blocked_id', [oneId, otherId])
-      .forUpdate()
       .first()
     if (blocked !== undefined) return false
     await closeRequests(trx, oneId, otherId)
@@ -99,6 +103,7 @@ export async function unfriend(db: Knex, oneId: number, otherId: number) {
 /** Blocks a user: ends the friendship and the requests with it. */
 export const block = (db: Knex, userId: number, blockedId: number, now: number): Promise<void> =>
   transact(db, async (trx) => {
+    await takeTurns(trx, userId, blockedId)
     await closeRequests(trx, userId, blockedId)
     await unfriend(trx, userId, blockedId)
     await trx('userblock')
