@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises'
-import { setImmediate } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { roomPaths } from '../cli/paths.ts'
 import {
@@ -13,8 +12,6 @@ import {
   OnNewMessage,
   QueryRooms,
 } from '../client/index.ts'
-import type { UserSession } from '../core/index.ts'
-import { Delivery, type LoadUnread } from '../plugins/messages/delivery.ts'
 import { nextPush, refusal } from './support/play.ts'
 import { openStage } from './support/room.ts'
 
@@ -167,33 +164,6 @@ test('a recalled message makes room in the window, and a reader that has it wait
   const next = await reading.next()
   heard.push((next.value as ChatMessage).text)
   t.deepEqual(heard, ['one', 'three'])
-})
-
-test('recalled while a page of the database is on its way, a message is not pushed with it', async (t) => {
-  const pushed: Buffer[] = []
-  const session = { open: true, writable: true, sendEncoded: (bytes: Buffer) => pushed.push(bytes) }
-  let arrives: (page: Awaited<ReturnType<LoadUnread>>) => void = () => {}
-  const delivery = new Delivery(session as unknown as UserSession, {
-    load: () =>
-      new Promise((resolve) => {
-        arrives = resolve
-      }),
-    window: 10,
-    wants: () => true,
-    onError: (error) => t.fail(String(error)),
-  })
-  const style = { font: '', fontSize: 0, color: '' }
-  const message = (id: number, text: string) => ({
-    conversation: 'user 1',
-    message: { id, kind: 1, from: 'alice', to: 'bob', text, sentAt: 0, unread: true, ...style, group: '' },
-  })
-  delivery.catchUp()
-  delivery.forget('user 1', 2)
-  arrives({ found: [message(1, 'stays'), message(2, 'goes'), message(3, 'stays too')], more: false })
-  await setImmediate()
-  const bytes = Buffer.concat(pushed)
-  t.true(bytes.includes('stays') && bytes.includes('stays too'))
-  t.false(bytes.includes('goes'))
 })
 
 test('the operator recalls as Alice, which leaves a trace that names the message', async (t) => {

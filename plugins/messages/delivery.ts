@@ -46,6 +46,8 @@ export class Delivery {
   #stopped = false
   /** Something was stored, or room was made, while catching up. */
   #again = false
+  /** Begun anew since the database was last asked: what it was asked for lies behind the beginning. */
+  #restarted = false
   /** Deleted since the database was last asked: what it says of them is of yesterday. */
   readonly #forgotten = new Set<number>()
 
@@ -85,6 +87,7 @@ export class Delivery {
     this.#unacknowledged.clear()
     this.#inFlight = 0
     this.#pushedUpTo = 0
+    this.#restarted = true
     this.#behind = true
     this.catchUp()
   }
@@ -110,7 +113,9 @@ export class Delivery {
         const room = this.#room()
         if (room === 0) return
         this.#forgotten.clear()
+        this.#restarted = false
         const { found: loaded, more } = await this.#load(this.#pushedUpTo, room)
+        if (this.#restarted) continue
         const found = loaded.filter(({ message }) => !this.#forgotten.has(message.id))
         if (found.length > 0 && !this.#stopped) this.#push(found)
         // All is pushed when there is no more, unless something was stored meanwhile.
