@@ -266,17 +266,15 @@ test('kicked with a full window, Bob still hears what is said to him', async (t)
 })
 
 test('handed over and kicked in one go: the group has one owner', async (t) => {
-  const [, alice, bob] = await threeInOps(t)
+  const [, alice] = await threeInOps(t)
   await Promise.allSettled([
     alice.request(SetRoomRole, { group: 'ops', user: 'bob', role: 'owner' }),
     alice.request(SetRoomRole, { group: 'ops', user: 'carol', role: 'owner' }),
     alice.request(KickFromRoom, { group: 'ops', user: 'bob' }),
   ])
-  const members = await membersOf(bob, 'ops')
-  t.deepEqual(
-    members.filter((line) => line.includes('owner')),
-    ['bob owner on'],
-  )
+  // Whichever came first in the database: Alice is still a member, and the group is somebody's.
+  const members = await membersOf(alice, 'ops')
+  t.is(members.filter((line) => line.includes(' owner ')).length, 1, members.join(', '))
 })
 
 test('who joins while others talk hears all that is theirs', async (t) => {
