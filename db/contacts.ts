@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
-import { groupsOf } from './groups.ts'
-import { conversation, type MessageRow, MSG_TYPE } from './messages.ts'
+import { GROUP_LANE, groupsOf } from './groups.ts'
+import { conversation, type MessageRow, PRIVATE } from './messages.ts'
 
 /** What a contact list shows of one conversation. */
 export interface ConversationState {
@@ -14,18 +14,6 @@ export interface GroupState extends ConversationState {
   readonly name: string
 }
 
-const PRIVATE = [MSG_TYPE.chat, MSG_TYPE.system]
-
-/** How many private messages are unread, by sender. One range of an index, as long as what is unread. */
-export async function unreadBySender(db: Knex, userId: number): Promise<Map<number, number>> {
-  const rows: { user_id: number; unread: number }[] = await db('chatmsg')
-    .where({ target_id: userId, isRead: 1, isActive: 1 })
-    .whereIn('msg_type', PRIVATE)
-    .groupBy('user_id')
-    .select('user_id', db.raw('count(*) as ??', ['unread']))
-  return new Map(rows.map(({ user_id, unread }) => [user_id, unread]))
-}
-
 /** The newest private message with each of these users, in one statement for all of them. */
 export async function lastMessages(
   db: Knex,
@@ -33,12 +21,17 @@ export async function lastMessages(
   otherIds: readonly number[],
 ): Promise<Map<number, MessageRow>> {
   const newest = (query: Knex.QueryBuilder) =>
-    query.where({ 'm.isActive': 1 }).whereIn('m.msg_type', PRIVATE).orderBy('m.id', 'desc').limit(1).select('m.id')
+    query
+      .where({ 'm.seq': null, 'm.isActive': 1 })
+      .whereIn('m.msg_type', PRIVATE)
+      .orderBy('m.id', 'desc')
+      .limit(1)
+      .select('m.id')
   const rows = await db('userinfo as u')
     .whereIn('u.id', otherIds)
     .select('u.id', {
-      received: newest(db('chatmsg as m').where({ 'm.target_id': userId }).whereRaw('m.user_id = u.id')),
-      sent: newest(db('chatmsg as m').where({ 'm.user_id': userId }).whereRaw('m.target_id = u.id')),
+      received: newest(db('chatmsg as m').where({ 'm.target_id': userId }).whereRaw('m.lane = u.id')),
+      sent: newest(db('chatmsg as m').where({ 'm.lane': userId }).whereRaw('m.target_id = u.id')),
     })
   const ids = new Map<number, number>()
   for (const { id, received, sent } of rows) {
@@ -68,7 +61,7 @@ export async function groupStates(db: Knex, userId: number, only?: readonly numb
       last: db('chatmsg as m')
         .whereRaw('m.target_id = u.chatroom_id')
         .whereRaw('m.seq > u.joined_seq')
-        .where({ 'm.msg_type': MSG_TYPE.group, 'm.isActive': 1 })
+        .where({ 'm.lane': GROUP_LANE, 'm.isActive': 1 })
         .orderBy('m.seq', 'desc')
         .limit(1)
         .select('m.id'),

@@ -20,7 +20,9 @@ export interface RequestRow {
   readonly send_time: number
 }
 
-const WAITING = { msg_type: MSG_TYPE.friendRequest, isActive: 1 }
+/** Beside these the sender's or the recipient's number, and that is a range of an index. */
+const REQUEST = { msg_type: MSG_TYPE.friendRequest, lane: -MSG_TYPE.friendRequest, client_id: null }
+const WAITING = { ...REQUEST, isActive: 1 }
 
 export const friendsOf = (db: Knex, userId: number): Promise<FriendRow[]> =>
   db<FriendRow & { isActive: number }>('userfriend').where({ user_id: userId, isActive: 1 })
@@ -55,7 +57,7 @@ export async function insertRequest(db: Knex, fromId: number, toId: number, note
 /** Ends the requests between two users, whoever asked; returns how many there were. */
 export const closeRequests = (db: Knex, oneId: number, otherId: number): Promise<number> =>
   db('chatmsg')
-    .where({ msg_type: MSG_TYPE.friendRequest, isActive: 1 })
+    .where(WAITING)
     .where(
       (either) =>
         void either.where({ user_id: oneId, target_id: otherId }).orWhere({ user_id: otherId, target_id: oneId }),

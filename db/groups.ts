@@ -22,6 +22,9 @@ export interface MemberRow {
   readonly read_seq: number
 }
 
+/** See laneOf. */
+export const GROUP_LANE = -MSG_TYPE.group
+
 /** Names are compared byte for byte. Dissolved groups are not found, though their names stay taken. */
 export const findGroup = (db: Knex, name: string): Promise<GroupRow | undefined> =>
   db<GroupRow & { isActive: number }>('chatroom').where({ chatroom_name: name, isActive: 1 }).first()
@@ -65,7 +68,7 @@ const unread = (db: Knex, userId: number) =>
   db('chatmsg as x')
     .join('chatroom_user as xu', 'xu.chatroom_id', 'x.target_id')
     .join('chatroom as xg', 'xg.id', 'xu.chatroom_id')
-    .where({ 'xu.user_id': userId, 'xu.isActive': 1, 'xg.isActive': 1, 'x.msg_type': MSG_TYPE.group, 'x.isActive': 1 })
+    .where({ 'xu.user_id': userId, 'xu.isActive': 1, 'xg.isActive': 1, 'x.lane': GROUP_LANE, 'x.isActive': 1 })
     .whereNot({ 'x.user_id': userId })
     .whereRaw('x.seq > xu.read_seq')
 
@@ -80,7 +83,7 @@ export async function groupMessagesTo(
   const query = db('chatroom_user as u')
     .join('chatroom as g', 'g.id', 'u.chatroom_id')
     .join('chatmsg as m', 'm.target_id', 'u.chatroom_id')
-    .where({ 'u.user_id': userId, 'u.isActive': 1, 'g.isActive': 1, 'm.msg_type': MSG_TYPE.group, 'm.isActive': 1 })
+    .where({ 'u.user_id': userId, 'u.isActive': 1, 'g.isActive': 1, 'm.lane': GROUP_LANE, 'm.isActive': 1 })
     .where('m.id', '>', after)
     .whereRaw('m.seq > u.joined_seq')
   if (unreadOnly) void query.whereNot({ 'm.user_id': userId }).whereRaw('m.seq > u.read_seq')
@@ -98,7 +101,7 @@ export async function groupHistory(
   { before, limit, since }: { before: number; limit: number; since: number },
 ): Promise<MessageRow[]> {
   const rows = await db<MessageRow>('chatmsg')
-    .where({ target_id: groupId, msg_type: MSG_TYPE.group, isActive: 1 })
+    .where({ target_id: groupId, lane: GROUP_LANE, isActive: 1 })
     .where('seq', '>', since)
     .where('id', '<', before)
     .orderBy('seq', 'desc')
@@ -113,10 +116,10 @@ export async function groupMessageIds(
   { before, limit, since }: { before: number; limit: number; since: number },
 ): Promise<number[]> {
   const rows = await db<MessageRow>('chatmsg')
-    .where({ target_id: groupId, msg_type: MSG_TYPE.group, isActive: 1 })
+    .where({ target_id: groupId, lane: GROUP_LANE, isActive: 1 })
     .where('seq', '>', since)
     .where('id', '<', before)
-    .orderBy('id', 'desc')
+    .orderBy('seq', 'desc')
     .limit(limit)
     .select('id')
   return rows.map(({ id }) => id)
@@ -240,21 +243,4 @@ export async function renameGroup(db: Knex, groupId: number, name: string): Prom
 
 export async function dissolveGroup(db: Knex, groupId: number) {
   await db('chatroom').where({ id: groupId }).update({ isActive: 0 })
-}
-
-/** Moves a member's read position to a message of the group, never back; false if it was there already. */
-export async function markGroupRead(db: Knex, groupId: number, userId: number, upTo: number): Promise<boolean> {
-  const [row] = await db('chatmsg')
-    .where({ target_id: groupId, msg_type: MSG_TYPE.group })
-    .where('id', '<=', upTo)
-    // One row from the end of the index; `max` would read the whole group.
-    .orderBy('id', 'desc')
-    .limit(1)
-    .select('seq')
-  const seq = Number(row?.seq ?? 0)
-  const moved = await db('chatroom_user')
-    .where({ chatroom_id: groupId, user_id: userId })
-    .where('read_seq', '<', seq)
-    .update({ read_seq: seq })
-  return moved > 0
 }

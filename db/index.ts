@@ -1,9 +1,11 @@
 export { backUp } from './backup.ts'
 export * from './contacts.ts'
+export * from './correspondence.ts'
 export { DatabaseError } from './errors.ts'
 export * from './friends.ts'
 export * from './groups.ts'
-export { MessageWriter, type Stored } from './message-writer.ts'
+export type { Read, Stored } from './message-store.ts'
+export { MessageWriter } from './message-writer.ts'
 export * from './messages.ts'
 export {
   isEmpty,

@@ -27,38 +27,19 @@ export interface MessageRow extends NewMessageRow {
   readonly isActive: number
   /** Place in the group's sequence; null in a private message. */
   readonly seq: number | null
+  /** See laneOf. */
+  readonly lane: number
 }
 
-const PRIVATE = [MSG_TYPE.chat, MSG_TYPE.system]
+/** Kinds of private messages. */
+export const PRIVATE: readonly number[] = [MSG_TYPE.chat, MSG_TYPE.system]
 
-/** Private messages to a user with an id above `after`, oldest first; of one sender or one `msg_type` if given. */
-export function messagesTo(
-  db: Knex,
-  userId: number,
-  {
-    after,
-    limit,
-    unreadOnly,
-    senderId,
-    kind,
-  }: { after: number; limit: number; unreadOnly: boolean; senderId?: number; kind?: number },
-): Promise<MessageRow[]> {
-  const query = db<MessageRow>('chatmsg')
-    .where({ target_id: userId, isActive: 1 })
-    .whereIn('msg_type', kind === undefined ? PRIVATE : [kind])
-    .where('id', '>', after)
-  if (unreadOnly) void query.where({ isRead: 1 })
-  if (senderId !== undefined) void query.where({ user_id: senderId })
-  return query.orderBy('id').limit(limit)
-}
-
-export async function countUnread(db: Knex, userId: number): Promise<number> {
-  const [row] = await db('chatmsg')
-    .where({ target_id: userId, isRead: 1, isActive: 1 })
-    .whereIn('msg_type', PRIVATE)
-    .count({ unread: '*' })
-  return Number(row?.unread)
-}
+/**
+ * Messages with the same target and lane are read in one run: private ones of one sender to one recipient, those of a
+ * group. Private ones are in the order of their ids, and have no `seq`.
+ */
+export const laneOf = ({ msg_type, user_id }: Pick<NewMessageRow, 'msg_type' | 'user_id'>) =>
+  PRIVATE.includes(msg_type) ? user_id : -msg_type
 
 /** Private messages between two users, both ways, with an id below `before`: the newest `limit` of them, oldest first. */
 export async function conversation(
@@ -70,32 +51,25 @@ export async function conversation(
   // One range of the index for each direction; an OR would read the whole table.
   const direction = (from: number, to: number) =>
     db<MessageRow>('chatmsg')
-      .where({ user_id: from, target_id: to, isActive: 1 })
+      .where({ target_id: to, lane: from, seq: null, isActive: 1 })
       .whereIn('msg_type', PRIVATE)
       .where('id', '<', before)
       .orderBy('id', 'desc')
       .limit(limit)
   const rows = [...(await direction(userId, otherId)), ...(userId === otherId ? [] : await direction(otherId, userId))]
-  return rows.sort((a, b) => a.id - b.id).slice(-limit)
+  return withReadState(db, rows.sort((a, b) => a.id - b.id).slice(-limit))
 }
 
 /**
- * Ids below `before` of private messages of a sender, to a recipient, or both; newest first.
- * @param ends at least one of the two
+ * Private messages as their readers have left them. A message's own `isRead` says that it was read, but may say it
+ * later than the reader's position does.
  */
-export async function privateIds(
-  db: Knex,
-  ends: { user_id?: number; target_id?: number },
-  { before, limit }: { before: number; limit: number },
-): Promise<number[]> {
-  const rows = await db<MessageRow>('chatmsg')
-    .where({ ...ends, isActive: 1 })
-    .whereIn('msg_type', PRIVATE)
-    .where('id', '<', before)
-    .orderBy('id', 'desc')
-    .limit(limit)
-    .select('id')
-  return rows.map(({ id }) => id)
+export async function withReadState(db: Knex, rows: readonly MessageRow[]): Promise<MessageRow[]> {
+  const pairs = new Map(rows.map(({ target_id, user_id }) => [`${target_id} ${user_id}`, [target_id, user_id]]))
+  if (pairs.size === 0) return []
+  const positions = await db('correspondence').whereIn(['reader_id', 'writer_id'], [...pairs.values()])
+  const read = new Map(positions.map(({ reader_id, writer_id, read_id }) => [`${reader_id} ${writer_id}`, read_id]))
+  return rows.map((row) => (row.id <= (read.get(`${row.target_id} ${row.user_id}`) ?? 0) ? { ...row, isRead: 0 } : row))
 }
 
 /** The messages of those numbers, without deleted ones, in any order. */
@@ -110,13 +84,3 @@ export const findMessage = (db: Knex, id: number): Promise<MessageRow | undefine
 export async function deleteMessage(db: Knex, id: number): Promise<boolean> {
   return (await db('chatmsg').where({ id, isActive: 1 }).update({ isActive: 0 })) > 0
 }
-
-/** Marks the messages from one user to another as read, up to and including an id. */
-export const markRead = (db: Knex, readerId: number, senderId: number, upTo: number): Promise<number> =>
-  db('chatmsg')
-    .where({ target_id: readerId, isRead: 1 })
-    // The sum keeps the database from walking all of the conversation: what is unread is little, what is read is not.
-    .whereRaw('user_id + 0 = ?', [senderId])
-    .whereIn('msg_type', PRIVATE)
-    .where('id', '<=', upTo)
-    .update({ isRead: 0 })

@@ -122,6 +122,8 @@ function withTimeout(timeout: number | undefined): typeof Knex.Client {
   const Client: MysqlClient = createRequire(import.meta.url)('knex/lib/dialects/mysql2/index.js')
   if (timeout === undefined) return Client as never
   return class extends Client {
+    readonly statementTimeout = timeout
+
     override async _query(connection: MysqlConnection, statement: Statement) {
       statement.options = { timeout, ...statement.options }
       try {

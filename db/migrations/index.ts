@@ -2,6 +2,7 @@ import * as originalTables from './0001_original_tables.ts'
 import * as accountsAndDelivery from './0002_accounts_and_delivery.ts'
 import * as blocks from './0003_blocks.ts'
 import * as groups from './0004_groups.ts'
+import * as correspondence from './0005_correspondence.ts'
 
 /** Oldest first. Names carry no file extension: Knex takes `.ts` and `.js` for two migrations otherwise. */
 export const MIGRATIONS = {
@@ -9,4 +10,5 @@ export const MIGRATIONS = {
   '0002_accounts_and_delivery': accountsAndDelivery,
   '0003_blocks': blocks,
   '0004_groups': groups,
+  '0005_correspondence': correspondence,
 }

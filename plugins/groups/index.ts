@@ -26,7 +26,6 @@ import {
   leaveGroup,
   type MessageRow,
   MSG_TYPE,
-  markGroupRead,
   renameGroup,
   setMemberRole,
 } from '../../db/index.ts'
@@ -249,7 +248,7 @@ export const groups = definePlugin({
       async (session, { group: name, upTo }) => {
         const { user } = session
         const group = await member(name, user)
-        const moved = await markGroupRead(db, group.id, user.id, upTo)
+        const moved = await office.writer.markRead({ readerId: user.id, fromId: group.id, isGroup: true, upTo })
         office.acknowledged(user.id, conversationOf(group.id), upTo)
         if (!moved) return
         app.emit(ConversationChanged, { groupId: group.id, userIds: [user.id] })

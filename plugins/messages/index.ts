@@ -134,10 +134,10 @@ export const privateMessages = definePlugin({
       async (session, { from, upTo }) => {
         const { user } = session
         const sender = await known(from)
-        const read = await office.writer.markRead({ readerId: user.id, senderId: sender.id, upTo })
+        const moved = await office.writer.markRead({ readerId: user.id, fromId: sender.id, isGroup: false, upTo })
         office.acknowledged(user.id, privateWith(sender.id), upTo)
         // Saying it again tells nobody anything.
-        if (read === 0) return
+        if (!moved) return
         app.emit(ConversationChanged, { between: [user.id, sender.id] })
         const notice = { reader: user.name, from: sender.name, group: '', upTo }
         office.tell(user.id, ConversationRead, notice, session)

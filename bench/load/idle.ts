@@ -1,0 +1,58 @@
+import { randomBytes } from 'node:crypto'
+import type { Address } from '../../client/channel.ts'
+import { Receive } from '../../client/index.ts'
+import { each } from './each.ts'
+import type { Result, Watcher } from './result.ts'
+import { LoadUser } from './user.ts'
+
+export interface IdleOptions {
+  readonly sessions: number
+  /** What the server occupies in memory, bytes. */
+  readonly memory: () => Promise<number>
+  /** Sessions of one user, which the server limits to ten unless told otherwise. */
+  readonly perUser: number
+}
+
+/** Sessions that are logged in, wait for messages and say nothing: what each costs in memory. */
+export async function idle(
+  address: Address,
+  { sessions, memory, perUser }: IdleOptions,
+  watcher: Watcher,
+): Promise<Result> {
+  const run = randomBytes(4).toString('hex')
+  const users: LoadUser[] = []
+  await each(
+    Array.from({ length: Math.ceil(sessions / perUser) }),
+    async (_, index) => {
+      const user = await LoadUser.register(address, `i${index}-${run}`)
+      user.end()
+      users.push(user)
+    },
+    (done) => watcher.progress('making accounts', (done * perUser) / sessions),
+  )
+  const before = await memory()
+  const began = performance.now()
+  const all: LoadUser[] = []
+  await each(
+    Array.from({ length: sessions }),
+    async (_, index) => {
+      const { account } = users[index % users.length] as LoadUser
+      const user = await LoadUser.login(address, account)
+      await user.request(Receive, {})
+      all.push(user)
+    },
+    (done) => watcher.progress('logging in', done / sessions),
+  )
+  const seconds = (performance.now() - began) / 1000
+  const after = await memory()
+  for (const user of all) user.end()
+  return {
+    workload: 'idle',
+    shape: `${sessions} sessions of ${users.length} users`,
+    unit: 'bytes a session',
+    count: sessions,
+    seconds,
+    perSecond: sessions / seconds,
+    value: (after - before) / sessions,
+  }
+}

@@ -1,0 +1,70 @@
+import { randomBytes } from 'node:crypto'
+import type { Address } from '../../client/channel.ts'
+import { measure, type Period } from './clock.ts'
+import { each } from './each.ts'
+import { Latency, type Result, type Watcher } from './result.ts'
+import { LoadUser } from './user.ts'
+
+export interface LoginsOptions extends Period {
+  /** Accounts that log in over and over. */
+  readonly users: number
+  /** Logins under way at a time. */
+  readonly window: number
+}
+
+/** Full logins: connect, handshake, SCRAM, and away again. The client has its keys; only the server's work is measured. */
+export async function logins(
+  address: Address,
+  options: LoginsOptions,
+  watcher: Watcher,
+  signal: AbortSignal,
+): Promise<Result> {
+  const { users, window } = options
+  const run = randomBytes(4).toString('hex')
+  const accounts: LoadUser['account'][] = []
+  await each(
+    Array.from({ length: users }),
+    async (_, index) => {
+      const user = await LoadUser.register(address, `l${index}-${run}`)
+      accounts.push(user.account)
+      user.end()
+    },
+    (done) => watcher.progress('making accounts', done / users),
+  )
+  const latency = new Latency()
+  let recording = false
+  let stopping = false
+  let count = 0
+  let next = 0
+  const one = async () => {
+    while (!stopping) {
+      const began = performance.now()
+      const user = await LoadUser.login(address, accounts[next++ % accounts.length] as LoadUser['account'])
+      user.end()
+      count++
+      if (recording) latency.add(performance.now() - began)
+    }
+  }
+  const loops = Promise.all(Array.from({ length: window }, one))
+  const running = {
+    count: () => count,
+    record: (on: boolean) => {
+      recording = on
+    },
+  }
+  const measured = await Promise.race([measure(options, running, watcher, signal), loops.then(() => measuringEnded())])
+  stopping = true
+  await loops
+  return {
+    workload: 'logins',
+    shape: `${users} users, ${window} at a time`,
+    unit: 'logins',
+    ...measured,
+    perSecond: measured.count / measured.seconds,
+    ...latency.result,
+  }
+}
+
+function measuringEnded(): never {
+  throw new Error('the logins ended by themselves')
+}

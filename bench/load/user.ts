@@ -1,0 +1,97 @@
+import { randomBytes } from 'node:crypto'
+import { type Address, Channel } from '../../client/channel.ts'
+import { BUILT_IN_MESSAGES, Catalogue, type ClientError, type InputOf, Login, LoginProof } from '../../client/index.ts'
+import { Requests } from '../../client/requests.ts'
+import { type ClientKeys, startLogin, storedKey } from '../../core/scram/index.ts'
+import type { ClientMessage, Frame, ReplyOf } from '../../core/wire/index.ts'
+import { NewSalt, Register } from '../../plugins/registration/messages.ts'
+
+/**
+ * Who puts load on a server: an account whose keys are random and kept, so that neither making it nor logging in costs
+ * this side a derivation. Good only for as long as the process lives.
+ */
+export interface Account {
+  readonly name: string
+  readonly keys: ClientKeys
+}
+
+const catalogue = new Catalogue(BUILT_IN_MESSAGES)
+/** Nothing here is given up alone: the run as a whole is stopped. */
+const NEVER = new AbortController().signal
+
+/** A connection that costs as little as one can: what is measured is the server. */
+export class LoadUser {
+  readonly account: Account
+  readonly #channel: Channel
+  readonly #requests: Requests
+  /** Sees every frame first; true for those that it has dealt with. */
+  onFrame: (frame: Frame) => boolean = () => false
+  /** Told when the connection is lost. */
+  onLost: (error: ClientError) => void = () => {}
+
+  private constructor(account: Account, channel: Channel, requests: Requests) {
+    this.account = account
+    this.#channel = channel
+    this.#requests = requests
+  }
+
+  /** Connects without logging in. @throws ClientError */
+  static async connect(address: Address, account: Account): Promise<LoadUser> {
+    const requests = new Requests(catalogue, () => {})
+    let user: LoadUser | undefined
+    const channel = await Channel.open({
+      address,
+      checkKey: () => {},
+      signal: NEVER,
+      onFrame: (frame) => {
+        if (user === undefined || !user.onFrame(frame)) requests.receive(frame)
+      },
+      onClose: (error) => {
+        requests.fail(error)
+        user?.onLost(error)
+      },
+    })
+    user = new LoadUser(account, channel, requests)
+    return user
+  }
+
+  /** Connects and logs in. @throws ClientError */
+  static async login(address: Address, account: Account): Promise<LoadUser> {
+    const user = await LoadUser.connect(address, account)
+    await user.login()
+    return user
+  }
+
+  /** Makes an account of that name and logs in to it. @throws ClientError */
+  static async register(address: Address, name: string): Promise<LoadUser> {
+    const keys = { clientKey: randomBytes(32), serverKey: randomBytes(32) }
+    const user = await LoadUser.connect(address, { name, keys })
+    await user.request(NewSalt, { clientSalt: randomBytes(16) })
+    await user.request(Register, { user: name, storedKey: storedKey(keys.clientKey), serverKey: keys.serverKey })
+    await user.login()
+    return user
+  }
+
+  async login() {
+    const { name, keys } = this.account
+    const exchange = startLogin(name)
+    const { serverFirst } = await this.request(Login, { clientFirst: exchange.clientFirst })
+    const answer = await exchange.answer(serverFirst, this.#channel.handshakeHash, () => keys)
+    const { serverFinal } = await this.request(LoginProof, { clientFinal: answer.clientFinal })
+    answer.verifyServerFinal(serverFinal)
+  }
+
+  /** @throws ClientError */
+  request<M extends ClientMessage>(message: M, values: InputOf<M>): Promise<ReplyOf<M>> {
+    return this.#requests.request(message, values, (bytes) => this.#channel.send(bytes), NEVER)
+  }
+
+  /** Queues bytes that are encoded already. */
+  send(bytes: Buffer) {
+    this.#channel.send(bytes)
+  }
+
+  end() {
+    this.#channel.end()
+  }
+}

@@ -1,0 +1,108 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile, rm, writeFile } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+const MAIN = fileURLToPath(new URL('../cli/main.js', import.meta.url))
+
+/** Clock ticks a second in /proc, which Linux has fixed for programs. */
+const TICKS = 100
+
+/** Rates off, and room for the sessions of the idle workload. */
+const LIMITS = Object.fromEntries(
+  [
+    'unauthenticated',
+    'unauthenticatedPerAddress',
+    'loginFailures',
+    'loginFailuresPerAddress',
+    'registrations',
+    'requestRate',
+    'requestBurst',
+    'connections',
+  ].map((name) => [name, 1_000_000_000]),
+)
+
+export interface BenchServer {
+  readonly port: number
+  readonly pid: number
+  /** CPU time used so far, milliseconds, all threads. */
+  cpu(): Promise<number>
+  /** Resident memory, bytes. */
+  memory(): Promise<number>
+  stop(): Promise<void>
+}
+
+export interface StartOptions {
+  /** Its data folder. */
+  readonly data: string
+  /** URL of a MySQL database; SQLite in the data folder if left out. */
+  readonly db?: string | undefined
+  /** Arguments for node, such as `--cpu-prof`. */
+  readonly node?: readonly string[]
+}
+
+/** With two cores or more the server has the first one to itself, and the load the second. */
+export const PINNED = availableParallelism() >= 2 && has('taskset')
+
+function has(program: string): boolean {
+  try {
+    execFileSync(program, ['--version'], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Puts a process that runs on one core. */
+export function pin(pid: number, core: number) {
+  if (PINNED)
+    execFileSync('taskset', ['--all-tasks', '--cpu-list', '--pid', String(core), String(pid)], { stdio: 'ignore' })
+}
+
+/** Starts `chatctl serve` as a process of its own. @throws Error when it does not come up */
+export async function startServer({ data, db, node = [] }: StartOptions): Promise<BenchServer> {
+  const config = join(data, 'bench.json')
+  await writeFile(config, JSON.stringify({ limits: LIMITS }))
+  const command = [process.execPath, ...node, MAIN, 'serve', '--config', config, '--data', data, '--port', '0']
+  const [program, ...args] = PINNED ? ['taskset', '-c', '0', ...command] : command
+  const child = spawn(program as string, [...args, '--log-level', 'warn', '--log-format', 'json'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, CHATCTL_DB: db ?? '' },
+  })
+  const { port, pid } = await listening(child)
+  return {
+    port,
+    pid,
+    cpu: async () => {
+      const [, rest = ''] = (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ')
+      const fields = rest.split(' ')
+      return ((Number(fields[11]) + Number(fields[12])) / TICKS) * 1000
+    },
+    memory: async () => {
+      const status = await readFile(`/proc/${pid}/status`, 'utf8')
+      return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) * 1024
+    },
+    async stop() {
+      if (child.exitCode !== null) return
+      child.kill('SIGTERM')
+      await once(child, 'exit')
+      await rm(config, { force: true })
+    },
+  }
+}
+
+async function listening(child: ChildProcess): Promise<{ port: number; pid: number }> {
+  const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream })
+  const first = Promise.race([
+    once(lines, 'line').then(([line]) => JSON.parse(line as string)),
+    once(child, 'exit').then(([code]) => {
+      throw new Error(`the server ended with ${code} before it listened`)
+    }),
+  ])
+  const { port, pid } = await first
+  lines.on('line', (line) => process.stderr.write(`server: ${line}\n`))
+  return { port, pid }
+}

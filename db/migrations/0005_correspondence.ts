@@ -1,0 +1,58 @@
+import type { Knex } from 'knex'
+import { createTable } from './tables.ts'
+
+/**
+ * A read position for each pair of a reader and someone who has written to them, so that reading a thousand messages
+ * changes one row; and one index that finds private and group messages alike. Every further index costs each message
+ * more than the flush of its commit does.
+ */
+export async function up(db: Knex) {
+  await createTable(db, 'correspondence', (table) => {
+    table.integer('reader_id').notNullable()
+    table.integer('writer_id').notNullable()
+    // Messages up to this id are read; of later ones those are whose isRead is 0.
+    table.bigInteger('read_id').notNullable().defaultTo(0)
+    // Up to this id the messages' own isRead says so too.
+    table.bigInteger('marked_id').notNullable().defaultTo(0)
+    table.primary(['reader_id', 'writer_id'])
+    table.index(['writer_id'], 'correspondence_writer')
+  })
+  // Not only conversations with something unread: who has ever written to whom is what an inbox is read by.
+  await db.raw(
+    `insert into correspondence (reader_id, writer_id, read_id, marked_id)
+     select target_id, user_id, position, position from (
+       select target_id, user_id, coalesce(min(case when isRead = 1 then id end) - 1, max(id)) as position
+       from chatmsg where msg_type in (1, 2) group by target_id, user_id) as c`,
+  )
+  await db.schema.alterTable('chatmsg', (table) => {
+    // The sender's id; of friend requests and group messages minus their msg_type. What is read in one run has one
+    // target and one lane.
+    table.integer('lane').notNullable().defaultTo(0)
+  })
+  await db.raw('update chatmsg set lane = case when msg_type in (3, 4) then -msg_type else user_id end')
+  await db.schema.alterTable('chatmsg', (table) => {
+    table.index(['target_id', 'lane', 'seq'], 'chatmsg_lane')
+    table.dropIndex(['target_id', 'isRead', 'id'], 'chatmsg_unread')
+    table.dropIndex(['target_id', 'user_id', 'id'], 'chatmsg_conversation')
+    table.dropIndex(['target_id', 'id'], 'chatmsg_inbox')
+    table.dropIndex(['user_id', 'id'], 'chatmsg_sent')
+    table.dropIndex(['target_id', 'seq'], 'chatmsg_group')
+  })
+}
+
+export async function down(db: Knex) {
+  await db.raw(
+    `update chatmsg set isRead = 0 where isRead = 1 and msg_type in (1, 2) and id <= (
+       select read_id from correspondence where reader_id = target_id and writer_id = user_id)`,
+  )
+  await db.schema.alterTable('chatmsg', (table) => {
+    table.index(['target_id', 'isRead', 'id'], 'chatmsg_unread')
+    table.index(['target_id', 'user_id', 'id'], 'chatmsg_conversation')
+    table.index(['target_id', 'id'], 'chatmsg_inbox')
+    table.index(['user_id', 'id'], 'chatmsg_sent')
+    table.index(['target_id', 'seq'], 'chatmsg_group')
+    table.dropIndex(['target_id', 'lane', 'seq'], 'chatmsg_lane')
+  })
+  await db.schema.alterTable('chatmsg', (table) => table.dropColumn('lane'))
+  await db.schema.dropTable('correspondence')
+}

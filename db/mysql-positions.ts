@@ -1,0 +1,127 @@
+import { LRUCache } from 'lru-cache'
+import type { Read } from './message-store.ts'
+import { MSG_TYPE } from './messages.ts'
+
+/** Runs one statement on the connection of a commit. */
+export type Run = <T>(sql: string, values?: readonly unknown[]) => Promise<T>
+
+/** Positions kept in memory. */
+const KNOWN = 100_000
+
+interface Position {
+  readonly read: Read
+  /** The id, or the place in the group's sequence, up to which all is read; 0 for nothing. */
+  readonly at: number
+  readonly moved: boolean
+}
+
+const keyOf = ({ readerId, fromId, isGroup }: Read) => `${readerId} ${isGroup} ${fromId}`
+
+/**
+ * Read positions in MySQL. Many move in a commit, and MySQL does not tell which rows of a statement have changed: where
+ * they were is kept here.
+ */
+export class MysqlPositions {
+  readonly #known = new LRUCache<string, number>({ max: KNOWN })
+
+  /** Moves positions forward, never back, in a few statements however many they are. */
+  async advance(run: Run, reads: readonly Read[]): Promise<Position[]> {
+    if (reads.length === 0) return []
+    const places = await this.#places(run, reads)
+    const before = await this.#before(run, reads)
+    const positions = reads.map((read, index) => {
+      const at = places[index] as number
+      return { read, at, moved: at > (before.get(keyOf(read)) ?? 0) }
+    })
+    const moved = positions.filter((position) => position.moved)
+    const inPrivate = moved.filter(({ read }) => !read.isGroup)
+    if (inPrivate.length > 0)
+      await run(
+        `insert into correspondence (reader_id, writer_id, read_id) values ?
+         on duplicate key update read_id = greatest(read_id, values(read_id))`,
+        [inPrivate.map(({ read, at }) => [read.readerId, read.fromId, at])],
+      )
+    for (const { groupId, at, readers } of byPlace(moved.filter(({ read }) => read.isGroup)))
+      await run('update chatroom_user set read_seq = ? where chatroom_id = ? and user_id in (?) and read_seq < ?', [
+        at,
+        groupId,
+        readers,
+        at,
+      ])
+    return positions
+  }
+
+  /** The commit was made. */
+  advanced(positions: readonly Position[]) {
+    for (const { read, at, moved } of positions) if (moved) this.#known.set(keyOf(read), at)
+  }
+
+  /** Never beyond what there is: what comes later was not read. */
+  async #places(run: Run, reads: readonly Read[]): Promise<number[]> {
+    const places = new Map<string, number>()
+    const keys = reads.map(({ readerId, fromId, isGroup, upTo }) =>
+      isGroup ? `group ${fromId} ${upTo}` : `${readerId} ${fromId} ${upTo}`,
+    )
+    const wanted = new Map(reads.map((read, index) => [keys[index] as string, read]))
+    const entries = [...wanted]
+    for (let at = 0; at < entries.length; at += PLACES) {
+      const some = entries.slice(at, at + PLACES)
+      // From the end of the index; `max` would read the whole conversation.
+      const selects = some.map(
+        ([, { isGroup }], index) =>
+          `(select ${index} as nth, ${isGroup ? 'seq' : 'id'} as at from chatmsg
+            where target_id = ? and lane = ? ${isGroup ? '' : 'and seq is null'} and id <= ?
+            order by ${isGroup ? 'seq' : 'id'} desc limit 1)`,
+      )
+      const values = some.flatMap(([, { isGroup, fromId, readerId, upTo }]) =>
+        isGroup ? [fromId, -MSG_TYPE.group, upTo] : [readerId, fromId, upTo],
+      )
+      const rows = await run<{ nth: number; at: number }[]>(selects.join(' union all '), values)
+      for (const row of rows) places.set((some[row.nth] as [string, Read])[0], Number(row.at))
+    }
+    return keys.map((key) => places.get(key) ?? 0)
+  }
+
+  /** Where positions are now. */
+  async #before(run: Run, reads: readonly Read[]): Promise<ReadonlyMap<string, number>> {
+    const before = new Map<string, number>()
+    const ask = { private: [] as Read[], group: [] as Read[] }
+    for (const read of reads) {
+      const known = this.#known.get(keyOf(read))
+      if (known !== undefined) before.set(keyOf(read), known)
+      else ask[read.isGroup ? 'group' : 'private'].push(read)
+    }
+    if (ask.private.length > 0) {
+      const rows = await run<{ reader_id: number; writer_id: number; read_id: number }[]>(
+        'select reader_id, writer_id, read_id from correspondence where (reader_id, writer_id) in (?)',
+        [ask.private.map(({ readerId, fromId }) => [readerId, fromId])],
+      )
+      for (const { reader_id: readerId, writer_id: fromId, read_id } of rows)
+        before.set(keyOf({ readerId, fromId, isGroup: false, upTo: 0 }), Number(read_id))
+    }
+    if (ask.group.length > 0) {
+      const rows = await run<{ chatroom_id: number; user_id: number; read_seq: number }[]>(
+        'select chatroom_id, user_id, read_seq from chatroom_user where (chatroom_id, user_id) in (?)',
+        [ask.group.map(({ readerId, fromId }) => [fromId, readerId])],
+      )
+      for (const { chatroom_id: fromId, user_id: readerId, read_seq } of rows)
+        before.set(keyOf({ readerId, fromId, isGroup: true, upTo: 0 }), Number(read_seq))
+    }
+    return before
+  }
+}
+
+/** Places looked up in one statement. */
+const PLACES = 200
+
+/** Most members of a group read up to the same message. */
+function byPlace(positions: readonly Position[]): Iterable<{ groupId: number; at: number; readers: number[] }> {
+  const places = new Map<string, { groupId: number; at: number; readers: number[] }>()
+  for (const { read, at } of positions) {
+    const key = `${read.fromId} ${at}`
+    const place = places.get(key) ?? { groupId: read.fromId, at, readers: [] }
+    place.readers.push(read.readerId)
+    places.set(key, place)
+  }
+  return places.values()
+}

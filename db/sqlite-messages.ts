@@ -1,0 +1,146 @@
+import type { Database, Statement } from 'better-sqlite3'
+import type { Knex } from 'knex'
+import { LRUCache } from 'lru-cache'
+import type { Committed, MessageStore, Outcome, Read, Stored } from './message-store.ts'
+import { laneOf, type MessageRow, MSG_TYPE, type NewMessageRow, PRIVATE } from './messages.ts'
+import { isUnavailable } from './transaction.ts'
+
+/** Pairs of reader and writer that are known to have their row. */
+const PAIRS_KNOWN = 100_000
+
+/**
+ * Messages in SQLite, in the event loop's own thread: handing them to another one would cost more than storing them
+ * does. Statements are prepared once; the connection is the pool's only one, so nothing of ours gets into a transaction
+ * of somebody else.
+ */
+export class SqliteMessages implements MessageStore {
+  readonly batch = 2000
+  readonly #db: Knex
+  readonly #pairs = new LRUCache<string, true>({ max: PAIRS_KNOWN })
+  #statements: Statements | undefined
+
+  constructor(db: Knex) {
+    this.#db = db
+  }
+
+  async commit(messages: readonly NewMessageRow[], reads: readonly Read[]): Promise<Committed> {
+    const connection: Database = await this.#db.client.acquireConnection()
+    try {
+      if (this.#statements?.database !== connection) this.#statements = prepare(connection)
+      return this.#commit(this.#statements, messages, reads)
+    } finally {
+      await this.#db.client.releaseConnection(connection)
+    }
+  }
+
+  #commit(statements: Statements, messages: readonly NewMessageRow[], reads: readonly Read[]): Committed {
+    const { database, begin, commit, rollback } = statements
+    const sequences = new Map<number, number>()
+    const pairs: string[] = []
+    begin.run()
+    try {
+      const committed = {
+        messages: messages.map((row) => attempt(database, () => this.#insert(statements, row, sequences, pairs))),
+        reads: reads.map((read) => attempt(database, () => markRead(statements, read))),
+      }
+      for (const [id, last] of sequences) statements.setSequence.run(last, id)
+      commit.run()
+      // Only now: an entry of a transaction that was undone would be wrong for ever.
+      for (const pair of pairs) this.#pairs.set(pair, true)
+      return committed
+    } catch (error) {
+      // A full disk has undone the transaction already.
+      if (database.inTransaction) rollback.run()
+      throw error
+    }
+  }
+
+  #insert(
+    { insert, findStored, findSequence, insertPair }: Statements,
+    row: NewMessageRow,
+    sequences: Map<number, number>,
+    pairs: string[],
+  ): Stored {
+    const { user_id, target_id, msg_type, client_id } = row
+    const isGroup = msg_type === MSG_TYPE.group
+    // Advanced only for what is new, so that the sequence has no gaps.
+    const seq = isGroup ? (sequences.get(target_id) ?? Number(findSequence.get(target_id) ?? 0)) + 1 : null
+    const lane = laneOf(row)
+    // Who has read a group message is in the members' positions.
+    const isRead = isGroup ? 0 : 1
+    const { changes, lastInsertRowid } = insert.run(
+      user_id,
+      row.send_time,
+      target_id,
+      isRead,
+      msg_type,
+      row.msg,
+      client_id,
+      row.font,
+      row.font_size,
+      row.color,
+      seq,
+      lane,
+    )
+    if (changes === 0) return { row: findStored.get(user_id, client_id) as MessageRow, repeat: true }
+    if (seq !== null) sequences.set(target_id, seq)
+    if (PRIVATE.includes(msg_type)) {
+      const pair = `${target_id} ${user_id}`
+      if (!this.#pairs.has(pair)) {
+        insertPair.run(target_id, user_id)
+        pairs.push(pair)
+      }
+    }
+    return { row: { ...row, id: Number(lastInsertRowid), isRead, isActive: 1, seq, lane }, repeat: false }
+  }
+}
+
+function markRead({ newest, readPair, groupSequence, readGroup }: Statements, read: Read): boolean {
+  const { readerId, fromId, isGroup, upTo } = read
+  if (isGroup) {
+    const seq = groupSequence.get(fromId, -MSG_TYPE.group, upTo)
+    return seq !== undefined && readGroup.run(seq, fromId, readerId, seq).changes > 0
+  }
+  // Never beyond what there is: what comes later was not read.
+  const id = newest.get(readerId, fromId, upTo)
+  return id !== undefined && readPair.run(id, readerId, fromId, id).changes > 0
+}
+
+/** A statement that fails is undone alone: unless the database itself is at fault, the others are stored. */
+function attempt<T>(database: Database, act: () => T): Outcome<T> {
+  try {
+    return { done: act() }
+  } catch (error) {
+    if (!database.inTransaction || isUnavailable(error)) throw error
+    return { error }
+  }
+}
+
+type Statements = ReturnType<typeof prepare>
+
+function prepare(database: Database) {
+  const sql = (text: string): Statement => database.prepare(text)
+  return {
+    database,
+    begin: sql('begin immediate'),
+    commit: sql('commit'),
+    rollback: sql('rollback'),
+    insert: sql(
+      `insert into chatmsg (user_id, send_time, target_id, isRead, msg_type, msg, isActive, client_id, font, font_size,
+         color, seq, lane) values (?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?) on conflict (user_id, client_id) do nothing`,
+    ),
+    findStored: sql('select * from chatmsg where user_id = ? and client_id = ?'),
+    insertPair: sql('insert into correspondence (reader_id, writer_id) values (?, ?) on conflict do nothing'),
+    newest: sql(
+      'select id from chatmsg where target_id = ? and lane = ? and seq is null and id <= ? order by id desc limit 1',
+    ).pluck(),
+    readPair: sql('update correspondence set read_id = ? where reader_id = ? and writer_id = ? and read_id < ?'),
+    findSequence: sql('select last_seq from chatroom where id = ?').pluck(),
+    setSequence: sql('update chatroom set last_seq = ? where id = ?'),
+    // From the end of the index; `max` would read the whole group.
+    groupSequence: sql(
+      'select seq from chatmsg where target_id = ? and lane = ? and id <= ? order by seq desc limit 1',
+    ).pluck(),
+    readGroup: sql('update chatroom_user set read_seq = ? where chatroom_id = ? and user_id = ? and read_seq < ?'),
+  }
+}
