@@ -135,7 +135,8 @@ export class Dispatcher {
 
   /** Runs the hooks, at once as long as they answer at once, then the handler. */
   #before(request: Request, values: Values, hooks: readonly Owned[]): Promise<void> | undefined {
-    for (const [index, hook] of hooks.entries()) {
+    for (let index = 0; index < hooks.length; index++) {
+      const hook = hooks[index] as Owned
       try {
         const amended = hook.run(request.connection, values)
         if (isThenable(amended)) return this.#beforeLater(request, values, hooks.slice(index), amended)
@@ -174,12 +175,16 @@ export class Dispatcher {
         return undefined
       }
       connection.requestStarted()
-      const answered = Promise.resolve(result)
-        .then(
-          (reply) => this.#succeeded(request, values, reply),
-          (error) => this.#failed(request, owner.plugin, error),
-        )
-        .finally(() => connection.requestEnded())
+      const answered = Promise.resolve(result).then(
+        (reply) => {
+          this.#succeeded(request, values, reply)
+          connection.requestEnded()
+        },
+        (error) => {
+          this.#failed(request, owner.plugin, error)
+          connection.requestEnded()
+        },
+      )
       return owner.serial ? answered : undefined
     } catch (error) {
       this.#failed(request, owner.plugin, error)

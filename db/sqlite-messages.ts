@@ -2,11 +2,11 @@ import type { Database, Statement } from 'better-sqlite3'
 import type { Knex } from 'knex'
 import { LRUCache } from 'lru-cache'
 import type { Committed, MessageStore, Outcome, Read, Stored } from './message-store.ts'
-import { laneOf, type MessageRow, MSG_TYPE, type NewMessageRow, PRIVATE } from './messages.ts'
+import { laneOf, type MessageRow, MSG_TYPE, type NewMessageRow } from './messages.ts'
 import { isUnavailable } from './transaction.ts'
 
-/** Pairs of reader and writer that are known to have their row. */
-const PAIRS_KNOWN = 100_000
+/** Readers for whom it is known who has written to them. */
+const READERS_KNOWN = 20_000
 
 /**
  * Messages in SQLite, in the event loop's own thread: handing them to another one would cost more than storing them
@@ -16,7 +16,8 @@ const PAIRS_KNOWN = 100_000
 export class SqliteMessages implements MessageStore {
   readonly batch = 2000
   readonly #db: Knex
-  readonly #pairs = new LRUCache<string, true>({ max: PAIRS_KNOWN })
+  /** Who is known to have a row in `correspondence`, by reader. */
+  readonly #writers = new LRUCache<number, Set<number>>({ max: READERS_KNOWN })
   #statements: Statements | undefined
 
   constructor(db: Knex) {
@@ -36,17 +37,17 @@ export class SqliteMessages implements MessageStore {
   #commit(statements: Statements, messages: readonly NewMessageRow[], reads: readonly Read[]): Committed {
     const { database, begin, commit, rollback } = statements
     const sequences = new Map<number, number>()
-    const pairs: string[] = []
+    const pairs: NewMessageRow[] = []
     begin.run()
     try {
       const committed = {
-        messages: messages.map((row) => attempt(database, () => this.#insert(statements, row, sequences, pairs))),
-        reads: reads.map((read) => attempt(database, () => markRead(statements, read))),
+        messages: messages.map((row) => this.#insert(statements, row, sequences, pairs)),
+        reads: reads.map((read) => ({ done: markRead(statements, read) })),
       }
       for (const [id, last] of sequences) statements.setSequence.run(last, id)
       commit.run()
       // Only now: an entry of a transaction that was undone would be wrong for ever.
-      for (const pair of pairs) this.#pairs.set(pair, true)
+      for (const { target_id, user_id } of pairs) this.#writersTo(target_id).add(user_id)
       return committed
     } catch (error) {
       // A full disk has undone the transaction already.
@@ -56,42 +57,55 @@ export class SqliteMessages implements MessageStore {
   }
 
   #insert(
-    { insert, findStored, findSequence, insertPair }: Statements,
+    statements: Statements,
     row: NewMessageRow,
     sequences: Map<number, number>,
-    pairs: string[],
-  ): Stored {
+    pairs: NewMessageRow[],
+  ): Outcome<Stored> {
     const { user_id, target_id, msg_type, client_id } = row
     const isGroup = msg_type === MSG_TYPE.group
     // Advanced only for what is new, so that the sequence has no gaps.
-    const seq = isGroup ? (sequences.get(target_id) ?? Number(findSequence.get(target_id) ?? 0)) + 1 : null
+    const seq = isGroup ? (sequences.get(target_id) ?? Number(statements.findSequence.get(target_id) ?? 0)) + 1 : null
     const lane = laneOf(row)
     // Who has read a group message is in the members' positions.
     const isRead = isGroup ? 0 : 1
-    const { changes, lastInsertRowid } = insert.run(
-      user_id,
-      row.send_time,
-      target_id,
-      isRead,
-      msg_type,
-      row.msg,
-      client_id,
-      row.font,
-      row.font_size,
-      row.color,
-      seq,
-      lane,
-    )
-    if (changes === 0) return { row: findStored.get(user_id, client_id) as MessageRow, repeat: true }
-    if (seq !== null) sequences.set(target_id, seq)
-    if (PRIVATE.includes(msg_type)) {
-      const pair = `${target_id} ${user_id}`
-      if (!this.#pairs.has(pair)) {
-        insertPair.run(target_id, user_id)
-        pairs.push(pair)
+    try {
+      const { changes, lastInsertRowid } = statements.insert.run(
+        user_id,
+        row.send_time,
+        target_id,
+        isRead,
+        msg_type,
+        row.msg,
+        client_id,
+        row.font,
+        row.font_size,
+        row.color,
+        seq,
+        lane,
+      )
+      if (changes === 0)
+        return { done: { row: statements.findStored.get(user_id, client_id) as MessageRow, repeat: true } }
+      if (seq !== null) sequences.set(target_id, seq)
+      else if (!this.#writersTo(target_id).has(user_id)) {
+        statements.insertPair.run(target_id, user_id)
+        pairs.push(row)
       }
+      return { done: { row: { ...row, id: lastInsertRowid as number, isRead, isActive: 1, seq, lane }, repeat: false } }
+    } catch (error) {
+      // A row that does not fit is undone alone: unless the database itself is at fault, the others are stored.
+      if (!statements.database.inTransaction || isUnavailable(error)) throw error
+      return { error }
     }
-    return { row: { ...row, id: Number(lastInsertRowid), isRead, isActive: 1, seq, lane }, repeat: false }
+  }
+
+  #writersTo(readerId: number): Set<number> {
+    let writers = this.#writers.get(readerId)
+    if (writers === undefined) {
+      writers = new Set()
+      this.#writers.set(readerId, writers)
+    }
+    return writers
   }
 }
 
@@ -104,16 +118,6 @@ function markRead({ newest, readPair, groupSequence, readGroup }: Statements, re
   // Never beyond what there is: what comes later was not read.
   const id = newest.get(readerId, fromId, upTo)
   return id !== undefined && readPair.run(id, readerId, fromId, id).changes > 0
-}
-
-/** A statement that fails is undone alone: unless the database itself is at fault, the others are stored. */
-function attempt<T>(database: Database, act: () => T): Outcome<T> {
-  try {
-    return { done: act() }
-  } catch (error) {
-    if (!database.inTransaction || isUnavailable(error)) throw error
-    return { error }
-  }
 }
 
 type Statements = ReturnType<typeof prepare>

@@ -11,6 +11,7 @@ import {
   RecordSplitter,
   sealRecords,
 } from '../core/noise/index.ts'
+import { dataOf, formatOf, frame } from './support/frames.ts'
 import { openStage } from './support/room.ts'
 import { sampleValues, seeded } from './support/samples.ts'
 
@@ -137,10 +138,11 @@ test('layer 3: no malformed format or data does more than fail', (t) => {
     return [message, frame as Frame]
   })
   for (let n = 0; n < CASES; n++) {
-    const [message, { type, format, data }] = random.pick(frames)
-    const strange = n % 2 === 0 ? Buffer.from(strangeFormat(format.toString('latin1')), 'latin1') : damage(format)
+    const [message, whole] = random.pick(frames)
+    const [format, data] = [formatOf(whole), dataOf(whole)]
+    const strange = n % 2 === 0 ? Buffer.from(strangeFormat(format), 'latin1') : damage(Buffer.from(format, 'latin1'))
     survives(
-      () => decode(message, { type, format: strange, data: n % 3 === 0 ? damage(data) : data }, LIMITS.values),
+      () => decode(message, frame(whole.type, strange, n % 3 === 0 ? damage(data) : data), LIMITS.values),
       WireError,
     )
   }

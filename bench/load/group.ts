@@ -114,10 +114,10 @@ export async function group(
     }
   }
 
-  function heard({ data }: Frame) {
+  function heard({ bytes, data, end }: Frame) {
     // Wherever they begin: the marks are in the texts, and in nothing else.
-    for (let at = data.indexOf('#'); at >= 0; at = data.indexOf('#', at + 16)) {
-      const key = data.toString('latin1', at, at + 16)
+    for (let at = bytes.indexOf('#', data); at >= 0 && at < end; at = bytes.indexOf('#', at + 16)) {
+      const key = bytes.toString('latin1', at, at + 16)
       deliveries++
       const post = waiting.get(key)
       if (post === undefined || --post.left > 0) continue

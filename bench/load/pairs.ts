@@ -173,7 +173,7 @@ class Pair {
 
   #atHearer(frame: Frame): boolean {
     if (frame.type !== OnNewMessage.type) return this.#refused(frame)
-    this.#heard += frame.data.readUInt32BE(4)
+    this.#heard += frame.bytes.readUInt32BE(frame.data + 4)
     this.#heardUpTo = lastIdOf(frame)
     if (!this.#acknowledging) {
       this.#acknowledging = true
@@ -191,7 +191,11 @@ class Pair {
 
   #refused(frame: Frame): boolean {
     if (frame.type !== 203) return false
-    this.#failed(new Error(`the server refused a message: ${frame.data.toString('latin1').replace(/[^ -~]/g, ' ')}`))
+    this.#failed(
+      new Error(
+        `the server refused a message: ${frame.bytes.toString('latin1', frame.data, frame.end).replace(/[^ -~]/g, ' ')}`,
+      ),
+    )
     return true
   }
 }

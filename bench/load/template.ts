@@ -53,6 +53,6 @@ export function writeId(bytes: Buffer, id: number, at: number) {
 /** The number of the last message in a push. */
 export function lastIdOf(frame: Frame): number {
   // Read without decoding where the load is: pushes of what was just stored carry one message.
-  if (frame.data.readUInt32BE(4) === 1) return readId(frame.data, 8)
+  if (frame.bytes.readUInt32BE(frame.data + 4) === 1) return readId(frame.bytes, frame.data + 8)
   return decode(OnNewMessage, frame, MAX_VALUES).values.messages.at(-1)?.id ?? 0
 }

@@ -41,7 +41,7 @@ export async function unread(address: Address, { messages, size }: UnreadOptions
     back.onLost = reject
     back.onFrame = (frame) => {
       if (frame.type !== OnNewMessage.type) return false
-      heard += frame.data.readUInt32BE(4)
+      heard += frame.bytes.readUInt32BE(frame.data + 4)
       back.request(Acknowledge, { from: sender.account.name, upTo: lastIdOf(frame) }).catch(reject)
       if (heard >= messages) resolve()
       return true

@@ -1,8 +1,9 @@
 import { WireError } from './errors.ts'
-import { type AnyField, type Field, type Fields, LETTERS, type ListField } from './field.ts'
+import { LETTERS, type ScalarKind } from './field.ts'
 import { type Frame, HEADER_BYTES } from './header.ts'
 import type { InputOf, Message, ValuesOf } from './message.ts'
-import { checkReceived, measure, SCALARS } from './scalar.ts'
+import { type Plan, planOf, type Step } from './plan.ts'
+import { checkReceived, measure, readScalar, readText, SIZES, writeScalar, writeText } from './scalar.ts'
 
 /** A decoded message: `ref` ties a reply to its request and is 0 in pushes. */
 export interface Decoded<M extends Message> {
@@ -10,64 +11,123 @@ export interface Decoded<M extends Message> {
   readonly values: ValuesOf<M>
 }
 
-interface Part {
-  readonly field: Field
-  readonly value: unknown
-  readonly size: number
-}
+const NETWORK_ORDER = 0x21 // '!'
+const LETTER_L = 0x4c
+const LETTER_S = 0x73
+const DIGIT_0 = 0x30
 
-const REF: Field<number> = { kind: 'uint32', about: '', min: 0, max: 0xffffffff }
+type Values = Record<string, unknown>
 
 /**
  * Encodes a message, header included. Fields left out take their default.
  * Throws WireError `value`, naming the field, for a value outside its limits.
  */
 export function encode<M extends Message>(message: M, ref: number, input: InputOf<M>): Buffer {
-  const parts: Part[] = []
-  add(parts, REF, ref, 'ref')
-  addFields(parts, message.fields, input as Record<string, unknown>, '')
-  let format = '!'
-  let dataLength = 0
-  for (const { field, size } of parts) {
-    format += SCALARS[field.kind].size === undefined ? `${size}s` : LETTERS[field.kind]
-    dataLength += size
-  }
-  const bytes = Buffer.allocUnsafe(HEADER_BYTES + format.length + dataLength)
+  const plan = planOf(message)
+  measured.length = 0
+  const size = { format: 2, data: 4 }
+  addSizes(plan, input as Values, size)
+  const bytes = Buffer.allocUnsafe(HEADER_BYTES + size.format + size.data)
   bytes.writeUInt32BE(message.type, 0)
-  bytes.writeUInt32BE(format.length, 4)
-  bytes.writeUInt32BE(dataLength, 8)
-  bytes.write(format, HEADER_BYTES, 'latin1')
-  let offset = HEADER_BYTES + format.length
-  for (const { field, value, size } of parts) {
-    SCALARS[field.kind].write(bytes, offset, value as never)
-    offset += size
-  }
+  bytes.writeUInt32BE(size.format, 4)
+  bytes.writeUInt32BE(size.data, 8)
+  const writer = new Writer(bytes, size.format)
+  writer.count(ref)
+  writeValues(writer, plan, input as Values)
   return bytes
 }
 
-function addFields(parts: Part[], fields: Fields, input: Record<string, unknown>, path: string) {
-  for (const name in fields) {
-    const field = fields[name] as AnyField
-    if (field.kind === 'list') addList(parts, field, input[name], path + name)
-    else add(parts, field, input[name] ?? field.default, path + name)
+/** Lengths of the texts of the message that is being encoded, in their order: the format needs them before the data. */
+const measured: number[] = []
+
+interface Size {
+  format: number
+  data: number
+}
+
+function addSizes({ steps, list }: Plan, input: Values, size: Size, path = '') {
+  for (const step of steps) {
+    const length = measureValue(step, input, path)
+    size.data += length
+    if (step.size === undefined) {
+      measured.push(length)
+      size.format += digitsOf(length) + 1
+    } else size.format += 1
   }
+  if (list === undefined) return
+  const groups = input[list.name]
+  if (!Array.isArray(groups)) throw new WireError('value', 'needs a list', path + list.name)
+  if (groups.length > list.field.max) throw new WireError('value', `more than ${list.field.max} entries`, list.name)
+  size.format += 1
+  size.data += 4
+  for (let index = 0; index < groups.length; index++)
+    addSizes(list.plan, groups[index], size, `${list.name}[${index}].`)
 }
 
-function addList(parts: Part[], field: ListField, groups: unknown, path: string) {
-  if (!Array.isArray(groups)) throw new WireError('value', 'needs a list', path)
-  if (groups.length > field.max) throw new WireError('value', `more than ${field.max} entries`, path)
-  add(parts, REF, groups.length, path)
-  groups.forEach((group, index) => {
-    addFields(parts, field.fields, group as Record<string, unknown>, `${path}[${index}].`)
-  })
-}
-
-function add(parts: Part[], field: Field, value: unknown, path: string) {
+function measureValue({ field, name }: Step, input: Values, path: string): number {
   try {
-    parts.push({ field, value, size: measure(field, value) })
+    return measure(field, input[name] ?? field.default)
   } catch (error) {
-    throw withField(error, path)
+    throw withField(error, path + name)
   }
+}
+
+function writeValues(writer: Writer, { steps, list }: Plan, input: Values) {
+  for (const step of steps) writer.value(step, input[step.name] ?? step.field.default)
+  if (list === undefined) return
+  const groups = input[list.name] as Values[]
+  writer.count(groups.length)
+  for (const group of groups) writeValues(writer, list.plan, group)
+}
+
+/** Writes format and data side by side. */
+class Writer {
+  readonly #bytes: Buffer
+  #format: number
+  #data: number
+  #texts = 0
+
+  constructor(bytes: Buffer, formatLength: number) {
+    this.#bytes = bytes
+    this.#format = HEADER_BYTES
+    this.#data = HEADER_BYTES + formatLength
+    this.#bytes[this.#format++] = NETWORK_ORDER
+  }
+
+  count(value: number) {
+    this.#bytes[this.#format++] = LETTER_L
+    this.#data = this.#bytes.writeUInt32BE(value, this.#data)
+  }
+
+  value({ field, size, letter }: Step, value: unknown) {
+    if (size !== undefined) {
+      this.#bytes[this.#format++] = letter
+      writeScalar(field.kind, this.#bytes, this.#data, value)
+      this.#data += size
+      return
+    }
+    const length = measured[this.#texts++] as number
+    this.#digits(length)
+    this.#bytes[this.#format++] = LETTER_S
+    if (field.kind === 'bytes') this.#bytes.set(value as Uint8Array, this.#data)
+    else writeText(this.#bytes, this.#data, value as string, length)
+    this.#data += length
+  }
+
+  #digits(value: number) {
+    const end = this.#format + digitsOf(value)
+    for (let at = end - 1; at >= this.#format; at--) {
+      this.#bytes[at] = DIGIT_0 + (value % 10)
+      value = Math.floor(value / 10)
+    }
+    this.#format = end
+  }
+}
+
+function digitsOf(value: number): number {
+  let digits = 1
+  for (let rest = value; rest >= 10; rest /= 10) digits++
+  return digits
 }
 
 /**
@@ -78,146 +138,149 @@ function add(parts: Part[], field: Field, value: unknown, path: string) {
  *   `oversized` (too many values)
  */
 export function decode<M extends Message>(message: M, frame: Frame, maxValues: number): Decoded<M> {
-  const reader = new ValueReader(frame, maxValues)
-  const ref = reader.value(REF, 'ref') as number
-  const values: Record<string, unknown> = {}
-  readFields(reader, message.fields, values, '')
+  const { steps, list } = planOf(message)
+  const reader = new Reader(frame, maxValues)
+  const ref = reader.count('ref')
+  const values: Values = {}
+  for (const step of steps)
+    values[step.name] = reader.atEnd && step.field.default !== undefined ? step.field.default : reader.value(step, '')
+  if (list !== undefined) values[list.name] = readList(reader, list)
   reader.end()
   return { ref, values: values as ValuesOf<M> }
 }
 
 /** The `ref` of a message whose other values could not be read; 0 if it has none. */
-export function readRef(frame: Frame): number {
-  const [mark, letter] = frame.format
-  return mark === NETWORK_ORDER && letter === LETTER_L && frame.data.length >= 4 ? frame.data.readUInt32BE(0) : 0
+export function readRef({ bytes, format, data, end }: Frame): number {
+  const hasRef = data - format >= 2 && bytes[format] === NETWORK_ORDER && bytes[format + 1] === LETTER_L
+  return hasRef && end - data >= 4 ? bytes.readUInt32BE(data) : 0
 }
 
-function readFields(reader: ValueReader, fields: Fields, values: Record<string, unknown>, path: string) {
-  for (const name in fields) {
-    const field = fields[name] as AnyField
-    if (field.kind === 'list') values[name] = readList(reader, field, path + name)
-    else if (reader.atEnd && field.default !== undefined) values[name] = field.default
-    else values[name] = reader.value(field, path + name)
-  }
-}
-
-function readList(reader: ValueReader, field: ListField, path: string) {
-  const count = reader.value(REF, path) as number
+function readList(reader: Reader, { name, field, plan }: NonNullable<Plan['list']>) {
+  const count = reader.count(name)
   const left = reader.countLeft()
-  if (count > field.max) throw new WireError('value', `more than ${field.max} entries`, path)
+  if (count > field.max) throw new WireError('value', `more than ${field.max} entries`, name)
   if (count === 0 && left === 0) return []
   // A newer sender may append fields to the group: its width shows in how many values there are.
   const width = left / count
-  if (!Number.isInteger(width)) throw new WireError('format', `${left} values do not make ${count} groups`, path)
-  const names = Object.keys(field.fields)
+  if (!Number.isInteger(width)) throw new WireError('format', `${left} values do not make ${count} groups`, name)
   return Array.from({ length: count }, (_, index) => {
-    const group: Record<string, unknown> = {}
-    names.forEach((name, position) => {
-      const inner = field.fields[name] as Field
-      if (position < width) group[name] = reader.value(inner, `${path}[${index}].${name}`)
-      else if (inner.default !== undefined) group[name] = inner.default
-      else throw new WireError('format', 'is missing', `${path}[${index}].${name}`)
-    })
-    for (let extra = names.length; extra < width; extra++) reader.skip()
+    const path = `${name}[${index}].`
+    const group: Values = {}
+    for (const [position, step] of plan.steps.entries()) {
+      if (position < width) group[step.name] = reader.value(step, path)
+      else if (step.field.default !== undefined) group[step.name] = step.field.default
+      else throw new WireError('format', 'is missing', path + step.name)
+    }
+    for (let extra = plan.steps.length; extra < width; extra++) reader.skip()
     return group
   })
 }
 
-const NETWORK_ORDER = 0x21 // '!'
-const LETTER_L = 0x4c
-const LETTER_S = 0x73
-const DIGIT_0 = 0x30
-const SIZE_OF_LETTER = new Map<number, number>(
-  Object.entries(LETTERS).flatMap(([kind, letter]) => {
-    const { size } = SCALARS[kind as keyof typeof LETTERS]
-    return size === undefined ? [] : [[letter.charCodeAt(0), size] as const]
-  }),
-)
-
 /** Walks format and data side by side. */
-class ValueReader {
-  readonly #format: Buffer
-  readonly #data: Buffer
+class Reader {
+  readonly #bytes: Buffer
+  readonly #formatEnd: number
+  readonly #dataEnd: number
   #valuesLeft: number
-  #at = 1
-  #offset = 0
+  #format: number
+  #data: number
 
-  constructor({ format, data }: Frame, maxValues: number) {
-    if (format[0] !== NETWORK_ORDER) throw new WireError('format', 'a native format starts with "!"')
-    this.#format = format
+  constructor({ bytes, format, data, end }: Frame, maxValues: number) {
+    if (data === format || bytes[format] !== NETWORK_ORDER)
+      throw new WireError('format', 'a native format starts with "!"')
+    this.#bytes = bytes
+    this.#format = format + 1
+    this.#formatEnd = data
     this.#data = data
+    this.#dataEnd = end
     this.#valuesLeft = maxValues
   }
 
   get atEnd(): boolean {
-    return this.#at >= this.#format.length
+    return this.#format >= this.#formatEnd
   }
 
   /** How many values the rest of the format announces. */
   countLeft(): number {
     let letters = 0
-    for (let at = this.#at; at < this.#format.length; at++) if (!isDigit(this.#format[at])) letters++
+    for (let at = this.#format; at < this.#formatEnd; at++) if (!isDigit(this.#bytes[at])) letters++
     return letters
   }
 
-  value(field: Field, path: string): unknown {
-    const scalar = SCALARS[field.kind]
-    let length = scalar.size
-    if (length === undefined) length = this.#stringLength(path)
-    else if (this.#format[this.#at] === LETTERS[field.kind].charCodeAt(0)) this.#at++
-    else throw this.#mismatch(field, path)
-    const offset = this.#advance(length, path)
+  /** A number of four bytes that is no field: `ref`, or how long a list is. */
+  count(name: string): number {
+    if (this.#letter !== LETTER_L) throw this.#mismatch('L', name)
+    this.#format++
+    return this.#bytes.readUInt32BE(this.#advance(4, name))
+  }
+
+  value({ field, name, size, letter }: Step, path: string): unknown {
+    let length = size
+    if (length === undefined) length = this.#textLength(path, name)
+    else if (this.#letter === letter) this.#format++
+    else throw this.#mismatch(String.fromCharCode(letter), path + name)
+    const at = this.#advance(length, name, path)
     try {
-      const value = scalar.read(this.#data, offset, length)
+      if (size === undefined && field.kind !== 'bytes') return readText(field, this.#bytes, at, length)
+      const value = readScalar(field.kind, this.#bytes, at, length)
       checkReceived(field, value, length)
       return value
     } catch (error) {
-      throw withField(error, path)
+      throw withField(error, path + name)
     }
   }
 
   /** Passes over a value that this side's definition does not know. */
   skip() {
-    const size = SIZE_OF_LETTER.get(this.#format[this.#at] as number)
-    if (size === undefined) this.#advance(this.#stringLength('beyond the definition'), 'beyond the definition')
-    else {
-      this.#at++
-      this.#advance(size, 'beyond the definition')
-    }
+    const size = SIZE_OF_LETTER.get(this.#letter ?? 0)
+    if (size !== undefined) this.#format++
+    this.#advance(size ?? this.#textLength('', BEYOND), BEYOND)
   }
 
   end() {
     while (!this.atEnd) this.skip()
-    if (this.#offset !== this.#data.length) throw new WireError('length', 'data and format differ in length')
+    if (this.#data !== this.#dataEnd) throw new WireError('length', 'data and format differ in length')
+  }
+
+  /** The byte of the format that is next; undefined at its end, where the data begins. */
+  get #letter(): number | undefined {
+    return this.#format < this.#formatEnd ? this.#bytes[this.#format] : undefined
   }
 
   /** Reads `Ns`: decimal digits without leading zeros, then the letter. */
-  #stringLength(path: string): number {
-    const start = this.#at
+  #textLength(path: string, name: string): number {
+    const start = this.#format
     let length = 0
-    while (isDigit(this.#format[this.#at]) && this.#at - start < 10)
-      length = length * 10 + (this.#format[this.#at++] as number) - DIGIT_0
-    const digits = this.#at - start
-    const leadingZero = digits > 1 && this.#format[start] === DIGIT_0
-    if (digits === 0 || leadingZero || this.#format[this.#at] !== LETTER_S)
-      throw new WireError('format', 'needs a length and the letter s', path)
-    this.#at++
+    for (let digit = this.#letter; isDigit(digit) && this.#format - start < 10; digit = this.#letter) {
+      length = length * 10 + (digit as number) - DIGIT_0
+      this.#format++
+    }
+    const digits = this.#format - start
+    const leadingZero = digits > 1 && this.#bytes[start] === DIGIT_0
+    if (digits === 0 || leadingZero || this.#letter !== LETTER_S)
+      throw new WireError('format', 'needs a length and the letter s', path + name)
+    this.#format++
     return length
   }
 
-  #advance(length: number, path: string): number {
+  #advance(length: number, name: string, path = ''): number {
     if (this.#valuesLeft-- <= 0) throw new WireError('oversized', 'too many values')
-    const offset = this.#offset
-    if (length > this.#data.length - offset) throw new WireError('length', 'reaches beyond the data', path)
-    this.#offset += length
-    return offset
+    const at = this.#data
+    if (length > this.#dataEnd - at) throw new WireError('length', 'reaches beyond the data', path + name)
+    this.#data += length
+    return at
   }
 
-  #mismatch(field: Field, path: string) {
-    const found = this.atEnd ? 'nothing' : JSON.stringify(String.fromCharCode(this.#format[this.#at] as number))
-    return new WireError('format', `needs the letter ${LETTERS[field.kind]}, found ${found}`, path)
+  #mismatch(letter: string, path: string) {
+    const found = this.#letter === undefined ? 'nothing' : JSON.stringify(String.fromCharCode(this.#letter))
+    return new WireError('format', `needs the letter ${letter}, found ${found}`, path)
   }
 }
+
+const BEYOND = 'beyond the definition'
+const SIZE_OF_LETTER = new Map(
+  Object.entries(LETTERS).map(([kind, letter]) => [letter.charCodeAt(0), SIZES[kind as ScalarKind]] as const),
+)
 
 function isDigit(byte: number | undefined): boolean {
   return byte !== undefined && byte >= DIGIT_0 && byte <= DIGIT_0 + 9

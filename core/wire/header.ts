@@ -12,10 +12,15 @@ export interface MessageLimits {
   readonly values: number
 }
 
+/** A message as it came in: where its format and its data are in a stretch of bytes, nothing of it looked at yet. */
 export interface Frame {
   readonly type: number
-  readonly format: Buffer
-  readonly data: Buffer
+  readonly bytes: Buffer
+  /** Where the format begins. */
+  readonly format: number
+  /** Where the format ends and the data begins. */
+  readonly data: number
+  readonly end: number
 }
 
 export interface Header {

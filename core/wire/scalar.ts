@@ -2,89 +2,131 @@ import { isUtf8 } from 'node:buffer'
 import { WireError } from './errors.ts'
 import { type Field, isLine, type ScalarKind } from './field.ts'
 
-/** Reading and writing one value of a native message: network order, no padding. */
-interface Scalar {
-  /** Bytes on the wire; undefined for the `Ns` kinds, whose length is in the format. */
-  readonly size: number | undefined
-  read(data: Buffer, offset: number, length: number): unknown
-  write(data: Buffer, offset: number, value: never): void
+/** Bytes on the wire of each kind, in network order without padding; undefined for those whose length is in the format. */
+export const SIZES: Record<ScalarKind, number | undefined> = {
+  bool: 1,
+  uint8: 1,
+  uint16: 2,
+  uint32: 4,
+  uint64: 8,
+  int8: 1,
+  int16: 2,
+  int32: 4,
+  int64: 8,
+  float64: 8,
+  line: undefined,
+  text: undefined,
+  bytes: undefined,
 }
 
-function readUtf8(data: Buffer, offset: number, length: number): string {
-  const slice = data.subarray(offset, offset + length)
-  if (!isUtf8(slice)) throw new WireError('value', 'not UTF-8')
-  return slice.toString('utf8')
+/** Texts up to this length are looked at byte by byte: a call out of JavaScript would take longer. */
+const SHORT = 128
+
+/** Reads a value that is no text. Whether it is within its field's limits is another question. */
+export function readScalar(kind: ScalarKind, bytes: Buffer, at: number, length: number): unknown {
+  switch (kind) {
+    case 'bool':
+      return bytes[at] !== 0
+    case 'uint8':
+      return bytes[at]
+    case 'uint16':
+      return bytes.readUInt16BE(at)
+    case 'uint32':
+      return bytes.readUInt32BE(at)
+    case 'uint64':
+      // A value above 2^53 is rounded here, and then refused by the field's own limit.
+      return bytes.readUInt32BE(at) * 2 ** 32 + bytes.readUInt32BE(at + 4)
+    case 'int8':
+      return bytes.readInt8(at)
+    case 'int16':
+      return bytes.readInt16BE(at)
+    case 'int32':
+      return bytes.readInt32BE(at)
+    case 'int64':
+      return Number(bytes.readBigInt64BE(at))
+    case 'float64':
+      return bytes.readDoubleBE(at)
+    default:
+      // A copy: the frame is a view of a buffer that the next record overwrites or keeps alive.
+      return Buffer.from(bytes.subarray(at, at + length))
+  }
 }
 
-const utf8: Scalar = {
-  size: undefined,
-  read: readUtf8,
-  write: (data, offset, value: string) => data.write(value, offset, 'utf8'),
+/** Writes a value that is no text and was measured. */
+export function writeScalar(kind: ScalarKind, bytes: Buffer, at: number, value: unknown) {
+  switch (kind) {
+    case 'bool':
+      bytes[at] = value ? 1 : 0
+      break
+    case 'uint8':
+      bytes[at] = value as number
+      break
+    case 'uint16':
+      bytes.writeUInt16BE(value as number, at)
+      break
+    case 'uint32':
+      bytes.writeUInt32BE(value as number, at)
+      break
+    case 'uint64':
+      bytes.writeUInt32BE(Math.floor((value as number) / 2 ** 32), at)
+      bytes.writeUInt32BE((value as number) % 2 ** 32, at + 4)
+      break
+    case 'int8':
+      bytes.writeInt8(value as number, at)
+      break
+    case 'int16':
+      bytes.writeInt16BE(value as number, at)
+      break
+    case 'int32':
+      bytes.writeInt32BE(value as number, at)
+      break
+    case 'int64':
+      bytes.writeBigInt64BE(BigInt(value as number), at)
+      break
+    case 'float64':
+      bytes.writeDoubleBE(value as number, at)
+      break
+    default:
+      bytes.set(value as Uint8Array, at)
+  }
 }
 
-export const SCALARS: Record<ScalarKind, Scalar> = {
-  bool: {
-    size: 1,
-    read: (data, offset) => data[offset] !== 0,
-    write: (data, offset, value: boolean) => data.writeUInt8(value ? 1 : 0, offset),
-  },
-  uint8: {
-    size: 1,
-    read: (data, offset) => data.readUInt8(offset),
-    write: (data, offset, value: number) => data.writeUInt8(value, offset),
-  },
-  uint16: {
-    size: 2,
-    read: (data, offset) => data.readUInt16BE(offset),
-    write: (data, offset, value: number) => data.writeUInt16BE(value, offset),
-  },
-  uint32: {
-    size: 4,
-    read: (data, offset) => data.readUInt32BE(offset),
-    write: (data, offset, value: number) => data.writeUInt32BE(value, offset),
-  },
-  uint64: {
-    size: 8,
-    // A value above 2^53 is rounded here, and then refused by the field's own limit.
-    read: (data, offset) => data.readUInt32BE(offset) * 2 ** 32 + data.readUInt32BE(offset + 4),
-    write: (data, offset, value: number) => {
-      data.writeUInt32BE(Math.floor(value / 2 ** 32), offset)
-      data.writeUInt32BE(value % 2 ** 32, offset + 4)
-    },
-  },
-  int8: {
-    size: 1,
-    read: (data, offset) => data.readInt8(offset),
-    write: (data, offset, value: number) => data.writeInt8(value, offset),
-  },
-  int16: {
-    size: 2,
-    read: (data, offset) => data.readInt16BE(offset),
-    write: (data, offset, value: number) => data.writeInt16BE(value, offset),
-  },
-  int32: {
-    size: 4,
-    read: (data, offset) => data.readInt32BE(offset),
-    write: (data, offset, value: number) => data.writeInt32BE(value, offset),
-  },
-  int64: {
-    size: 8,
-    read: (data, offset) => Number(data.readBigInt64BE(offset)),
-    write: (data, offset, value: number) => data.writeBigInt64BE(BigInt(value), offset),
-  },
-  float64: {
-    size: 8,
-    read: (data, offset) => data.readDoubleBE(offset),
-    write: (data, offset, value: number) => data.writeDoubleBE(value, offset),
-  },
-  line: utf8,
-  text: utf8,
-  bytes: {
-    size: undefined,
-    // A copy: the frame is a view of a buffer that the next record overwrites or keeps alive.
-    read: (data, offset, length) => Buffer.from(data.subarray(offset, offset + length)),
-    write: (data, offset, value: Uint8Array) => data.set(value, offset),
-  },
+/** Reads a text and checks it. @throws WireError `value` */
+export function readText(field: Field, bytes: Buffer, at: number, length: number): string {
+  const end = at + length
+  if (length <= SHORT && isPlain(bytes, at, end)) {
+    checkLength(field, length)
+    return bytes.toString('latin1', at, end)
+  }
+  if (!isUtf8(bytes.subarray(at, end))) throw new WireError('value', 'not UTF-8')
+  const value = bytes.toString('utf8', at, end)
+  checkLength(field, length)
+  checkLine(field, value)
+  return value
+}
+
+/** Writes a text of that many bytes. */
+export function writeText(bytes: Buffer, at: number, value: string, length: number) {
+  if (length === value.length && length <= SHORT)
+    for (let index = 0; index < length; index++) bytes[at + index] = value.charCodeAt(index)
+  else bytes.write(value, at, 'utf8')
+}
+
+/** Printable ASCII and nothing else: any field takes it, and it is one byte a character. */
+function isPlain(bytes: Buffer, at: number, end: number): boolean {
+  for (let index = at; index < end; index++) {
+    const byte = bytes[index] as number
+    if (byte < 0x20 || byte > 0x7e) return false
+  }
+  return true
+}
+
+function isPlainText(value: string): boolean {
+  for (let index = 0; index < value.length; index++) {
+    const code = value.charCodeAt(index)
+    if (code < 0x20 || code > 0x7e) return false
+  }
+  return true
 }
 
 /** Checks a value that is to be sent and returns its length in bytes. Throws WireError `value`. */
@@ -96,6 +138,10 @@ export function measure(field: Field, value: unknown): number {
     case 'line':
     case 'text': {
       if (typeof value !== 'string') throw new WireError('value', 'needs text')
+      if (value.length <= SHORT && isPlainText(value)) {
+        checkLength(field, value.length)
+        return value.length
+      }
       if (!value.isWellFormed()) throw new WireError('value', 'holds half a surrogate pair')
       const length = Buffer.byteLength(value)
       checkLength(field, length)
@@ -110,7 +156,7 @@ export function measure(field: Field, value: unknown): number {
       if (typeof value !== 'number') throw new WireError('value', 'needs a number')
       if (field.kind !== 'float64' && !Number.isInteger(value)) throw new WireError('value', 'needs a whole number')
       checkRange(field, value)
-      return SCALARS[field.kind].size as number
+      return SIZES[field.kind] as number
   }
 }
 

@@ -40,7 +40,7 @@ export class MessageSplitter {
       }
       const length = this.#header.formatLength + this.#header.dataLength
       if (this.#partial === undefined && chunk.length - offset >= length) {
-        yield this.#take(chunk.subarray(offset, offset + length))
+        yield this.#take(chunk, offset)
         offset += length
         continue
       }
@@ -49,15 +49,16 @@ export class MessageSplitter {
       this.#filled += taken
       offset += taken
       if (this.#filled < length) return
-      yield this.#take(this.#partial)
+      yield this.#take(this.#partial, 0)
     }
   }
 
-  #take(body: Buffer): Frame {
-    const { type, formatLength } = this.#header as Header
+  #take(bytes: Buffer, format: number): Frame {
+    const { type, formatLength, dataLength } = this.#header as Header
     this.#header = undefined
     this.#partial = undefined
     this.#filled = 0
-    return { type, format: body.subarray(0, formatLength), data: body.subarray(formatLength) }
+    const data = format + formatLength
+    return { type, bytes, format, data, end: data + dataLength }
   }
 }

@@ -10,6 +10,7 @@ export interface Group {
   readonly isOpen: boolean
   /** Active members only. */
   readonly members: ReadonlyMap<number, { readonly role: GroupRole; readonly joinedSeq: number }>
+  readonly memberIds: readonly number[]
   readonly invited: ReadonlySet<number>
 }
 
@@ -28,6 +29,7 @@ export async function loadGroup(db: Knex, name: string): Promise<Group | undefin
     members: new Map(
       active.map((member) => [member.user_id, { role: member.role as GroupRole, joinedSeq: member.joined_seq }]),
     ),
+    memberIds: active.map(({ user_id }) => user_id),
     invited: new Set(rows.filter(({ role }) => role === 'invited').map(({ user_id }) => user_id)),
   }
 }

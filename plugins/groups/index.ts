@@ -31,7 +31,7 @@ import {
 } from '../../db/index.ts'
 import { type Account, accounts } from '../accounts/index.ts'
 import { ConversationChanged } from '../messages/events.ts'
-import { draftRow, privateMessages, toWire } from '../messages/index.ts'
+import { type Draft, newRow, privateMessages, toWire } from '../messages/index.ts'
 import { ConversationRead } from '../messages/messages.ts'
 import { historyPage, pageSize } from '../messages/page.ts'
 import type { Trail } from '../messages/search.ts'
@@ -208,29 +208,14 @@ export const groups = definePlugin({
       for (const id of group.members.keys()) office.left(id, conversationOf(group.id))
     })
 
-    const post = (
-      { user }: UserSession,
-      group: Group,
-      {
-        text,
-        clientId,
-        font,
-        fontSize,
-        color,
-      }: { text: string; clientId: string; font: string; fontSize: number; color: string },
-    ) => {
+    const post = ({ user }: UserSession, group: Group, draft: Draft) => {
       roleIn(group, user.id)
       return office.post({
-        row: {
-          ...draftRow(text, clientId, { font, fontSize, color }),
-          user_id: user.id,
-          target_id: group.id,
-          msg_type: MSG_TYPE.group,
-        },
+        row: newRow(user.id, group.id, MSG_TYPE.group, draft),
         conversation: conversationOf(group.id),
-        toWire: (row) => ({ ...toWire(row, user.name, { group: group.name }), unread: true }),
-        // Everyone but the sender, who has the reply.
-        recipients: [...group.members.keys()].filter((id) => id !== user.id),
+        toWire: (row) => toWire(row, user.name, { group: group.name }, true),
+        recipients: group.memberIds,
+        except: user.id,
       })
     }
 

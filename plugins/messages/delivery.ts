@@ -44,8 +44,10 @@ export class Delivery {
   #behind = true
   #catchingUp = false
   #stopped = false
-  /** Something was stored, or room was made, while catching up. */
+  /** Room was made, or more was stored than is kept here, while catching up. */
   #again = false
+  /** Stored since the database was last asked: it may know them or not. At most a window of them is kept. */
+  #meanwhile: { readonly deliverable: Deliverable; readonly bytes: Buffer }[] = []
   /** Begun anew since the database was last asked: what it was asked for lies behind the beginning. */
   #restarted = false
   /** Deleted since the database was last asked: what it says of them is of yesterday. */
@@ -62,24 +64,31 @@ export class Delivery {
   /** A message has just been stored. `bytes`: the push, encoded once for all sessions. */
   stored(deliverable: Deliverable, bytes: Buffer) {
     if (!this.#wants(deliverable)) return
-    if (this.#behind || this.#room() === 0) {
-      this.#behind = true
-      this.#again = true
-    } else {
-      this.#session.sendEncoded(bytes)
-      this.#pushed(deliverable)
-    }
+    if (!this.#behind && this.#room() > 0) return this.#pushOne(deliverable, bytes)
+    this.#behind = true
+    if (this.#catchingUp && this.#meanwhile.length < this.#window) this.#meanwhile.push({ deliverable, bytes })
+    else this.#again = true
   }
 
   /** A conversation was acknowledged up to an id, on whichever session of the user. */
   acknowledged(conversation: string, upTo: number) {
-    this.#settle(conversation, (id) => id > upTo)
+    const ids = this.#unacknowledged.get(conversation)
+    if (ids === undefined) return
+    let read = 0
+    while (read < ids.length && (ids[read] as number) <= upTo) read++
+    this.#settle(conversation, ids, ids.slice(read))
   }
 
   /** A message was deleted: it is not pushed any more, and nobody will acknowledge it. */
   forget(conversation: string, id: number) {
     if (this.#catchingUp) this.#forgotten.add(id)
-    this.#settle(conversation, (other) => other !== id)
+    const ids = this.#unacknowledged.get(conversation)
+    if (ids !== undefined)
+      this.#settle(
+        conversation,
+        ids,
+        ids.filter((other) => other !== id),
+      )
   }
 
   /** What is unread may hold something that was not pushed in its turn: begins anew. The client drops what it has. */
@@ -113,19 +122,35 @@ export class Delivery {
         const room = this.#room()
         if (room === 0) return
         this.#forgotten.clear()
+        this.#meanwhile = []
         this.#restarted = false
         const { found: loaded, more } = await this.#load(this.#pushedUpTo, room)
         if (this.#restarted) continue
         const found = loaded.filter(({ message }) => !this.#forgotten.has(message.id))
         if (found.length > 0 && !this.#stopped) this.#push(found)
-        // All is pushed when there is no more, unless something was stored meanwhile.
         if (more) this.#again = true
-        else if (!this.#again) this.#behind = false
+        else if (!this.#again) this.#behind = !this.#pushMeanwhile()
       }
     } finally {
       // In the same turn as the last look at `again`: a wake-up after this one starts anew.
       this.#catchingUp = false
     }
+  }
+
+  /** What was stored while the database was asked for the last of the rest. False when not all of it has room. */
+  #pushMeanwhile(): boolean {
+    for (const { deliverable, bytes } of this.#meanwhile) {
+      const { id } = deliverable.message
+      if (id <= this.#pushedUpTo || this.#forgotten.has(id)) continue
+      if (this.#room() === 0 || this.#stopped) return false
+      this.#pushOne(deliverable, bytes)
+    }
+    return true
+  }
+
+  #pushOne(deliverable: Deliverable, bytes: Buffer) {
+    this.#session.sendEncoded(bytes)
+    this.#pushed(deliverable)
   }
 
   #push(found: readonly Deliverable[]) {
@@ -141,11 +166,8 @@ export class Delivery {
     else ids.push(id)
   }
 
-  /** Of what is out in a conversation, only what `waits` still counts. */
-  #settle(conversation: string, waits: (id: number) => boolean) {
-    const ids = this.#unacknowledged.get(conversation)
-    if (ids === undefined) return
-    const left = ids.filter(waits)
+  /** Of what is out in a conversation only this is left. */
+  #settle(conversation: string, ids: readonly number[], left: number[]) {
     this.#inFlight -= ids.length - left.length
     if (left.length > 0) this.#unacknowledged.set(conversation, left)
     else this.#unacknowledged.delete(conversation)

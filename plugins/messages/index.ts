@@ -10,7 +10,9 @@ import {
   MessageWriter,
   MSG_TYPE,
   messagesTo,
+  type NewMessageRow,
   privateIds,
+  withReadState,
 } from '../../db/index.ts'
 import { type Account, accounts } from '../accounts/index.ts'
 import type { Deliverable, WireMessage } from './delivery.ts'
@@ -67,7 +69,7 @@ export const privateMessages = definePlugin({
     /** Private messages from or to somebody, or both. */
     const trail = (ends: Parameters<typeof privateIds>[1]): Trail => ({
       ids: (before, limit) => privateIds(db, ends, { before, limit }),
-      named,
+      named: async (rows) => named(await withReadState(db, rows)),
     })
 
     /** Private messages to a user, of everyone, the system included, or of one. */
@@ -89,9 +91,9 @@ export const privateMessages = definePlugin({
     })
     office.addSource(source())
 
-    const store = ({ user }: UserSession, to: Account, { text, clientId, ...style }: Draft) =>
+    const store = ({ user }: UserSession, to: Account, draft: Draft) =>
       office.post({
-        row: { ...draftRow(text, clientId, style), user_id: user.id, target_id: to.id, msg_type: MSG_TYPE.chat },
+        row: newRow(user.id, to.id, MSG_TYPE.chat, draft),
         conversation: privateWith(user.id),
         toWire: (row) => toWire(row, user.name, { to: to.name }),
         recipients: [to.id],
@@ -197,33 +199,49 @@ export const privateMessages = definePlugin({
   },
 })
 
-interface Draft {
+/** What a sender gives of a message, of whatever kind. */
+export interface Draft {
   readonly text: string
+  /** Empty where the sender has none. */
   readonly clientId: string
   readonly font: string
   readonly fontSize: number
   readonly color: string
 }
 
-/** The columns of a message that are the same for every kind of conversation. */
-export function draftRow(text: string, clientId: string, style: Omit<Draft, 'text' | 'clientId'>) {
-  const { font, fontSize: font_size, color } = style
-  return { msg: text, client_id: clientId || randomUUID(), send_time: Date.now(), font, font_size, color }
+/** A message as it goes to the writer. */
+export function newRow(senderId: number, targetId: number, kind: number, draft: Draft): NewMessageRow {
+  return {
+    user_id: senderId,
+    target_id: targetId,
+    msg_type: kind,
+    msg: draft.text,
+    client_id: draft.clientId || randomUUID(),
+    send_time: Date.now(),
+    font: draft.font,
+    font_size: draft.fontSize,
+    color: draft.color,
+  }
 }
 
 /** A stored message as it travels. */
-export function toWire(row: MessageRow, from: string, place: { to: string } | { group: string }): WireMessage {
+export function toWire(
+  row: MessageRow,
+  from: string,
+  place: { readonly to?: string; readonly group?: string },
+  unread = row.isRead === 1,
+): WireMessage {
   return {
     id: row.id,
     kind: row.msg_type,
     from,
-    to: 'to' in place ? place.to : '',
+    to: place.to ?? '',
     text: row.msg,
     sentAt: row.send_time,
-    unread: row.isRead === 1,
+    unread,
     font: row.font,
     fontSize: row.font_size,
     color: row.color,
-    group: 'group' in place ? place.group : '',
+    group: place.group ?? '',
   }
 }

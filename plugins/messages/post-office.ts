@@ -10,7 +10,7 @@ import {
   type User,
   type UserSession,
 } from '../../core/index.ts'
-import { type MessageRow, type MessageWriter, MSG_TYPE, type NewMessageRow } from '../../db/index.ts'
+import { type MessageRow, type MessageWriter, MSG_TYPE, type NewMessageRow, type Stored } from '../../db/index.ts'
 import { type Deliverable, Delivery, type WireMessage } from './delivery.ts'
 import { ConversationChanged } from './events.ts'
 import { MessageRecalled, OnNewMessage } from './messages.ts'
@@ -66,8 +66,16 @@ export interface Post {
   readonly row: NewMessageRow
   readonly conversation: string
   readonly toWire: (row: MessageRow) => WireMessage
-  /** Who gets it pushed. */
-  readonly recipients: Iterable<number>
+  /** Who can read it. Pushed to all of them but `except`, who has the reply. */
+  readonly recipients: readonly number[]
+  readonly except?: number
+}
+
+/** What the sender is told. */
+export interface Posted {
+  readonly id: number
+  readonly sentAt: number
+  readonly repeat: boolean
 }
 
 /**
@@ -119,16 +127,33 @@ export class PostOffice {
 
   /**
    * Stores and pushes; resolves after the commit. A message that this sender has stored before is not pushed again.
-   * @throws Refused `unavailable`, `client_id_reused`
+   * Rejects with Refused `unavailable`, `client_id_reused`.
    */
-  async post({ row: wanted, conversation, toWire, recipients }: Post) {
-    const { row, repeat } = await this.#commit(wanted)
+  post(post: Post): Promise<Posted> {
+    return this.writer.store(post.row).then(
+      (stored) => this.#stored(post, stored),
+      (error) => this.#notStored(error),
+    )
+  }
+
+  #stored({ row: wanted, conversation, toWire, recipients, except }: Post, { row, repeat }: Stored): Posted {
+    if (this.#uncertain) {
+      this.#uncertain = false
+      for (const delivery of this.#deliveries.values()) delivery.restart()
+    }
     if (!repeat) {
-      this.#push({ conversation, message: toWire(row) }, recipients)
+      this.#push({ conversation, message: toWire(row) }, recipients, except)
       this.#changed(row, recipients)
     } else if (row.target_id !== wanted.target_id || row.msg_type !== wanted.msg_type || row.msg !== wanted.msg)
       throw new Refused('client_id_reused')
     return { id: row.id, sentAt: row.send_time, repeat }
+  }
+
+  /** A full disk or a lost database refuses messages; nothing is acknowledged, and everything else goes on. */
+  #notStored(error: unknown): never {
+    this.#uncertain = true
+    this.#log.error({ err: error }, 'cannot store a message')
+    throw new Refused('unavailable', undefined, { retryAfter: 1000 })
   }
 
   /** Begins, or begins again, to push to a session what it wants. */
@@ -209,18 +234,19 @@ export class PostOffice {
     this.#changed(row, hearers)
   }
 
-  #changed({ user_id, target_id, msg_type }: MessageRow, others: Iterable<number>) {
-    const change =
-      msg_type === MSG_TYPE.group
-        ? { groupId: target_id, userIds: [user_id, ...others] }
-        : { between: [user_id, target_id] as const }
-    this.#app.emit(ConversationChanged, change)
+  #changed({ user_id, target_id, msg_type }: MessageRow, hearers: Iterable<number>) {
+    if (msg_type === MSG_TYPE.group) this.#app.emit(ConversationChanged, { groupId: target_id, userIds: hearers })
+    else this.#app.emit(ConversationChanged, { between: [user_id, target_id] })
   }
 
-  #push(deliverable: Deliverable, recipients: Iterable<number>) {
+  #push(deliverable: Deliverable, recipients: readonly number[], except: number | undefined) {
     let bytes: Buffer | undefined
     for (const userId of recipients) {
-      for (const delivery of this.#deliveriesTo(userId)) {
+      if (userId === except) continue
+      for (const session of this.#app.sessions.of(userId)) {
+        const delivery = this.#deliveries.get(session)
+        if (delivery === undefined) continue
+        // Encoded once for all of them.
         bytes ??= encode(OnNewMessage, 0, { messages: [deliverable.message] })
         delivery.stored(deliverable, bytes)
       }
@@ -231,22 +257,6 @@ export class PostOffice {
     for (const session of this.#app.sessions.of(userId)) {
       const delivery = this.#deliveries.get(session)
       if (delivery !== undefined) yield delivery
-    }
-  }
-
-  /** A full disk or a lost database refuses messages; nothing is acknowledged, and everything else goes on. */
-  async #commit(row: NewMessageRow) {
-    try {
-      const stored = await this.writer.store(row)
-      if (this.#uncertain) {
-        this.#uncertain = false
-        for (const delivery of this.#deliveries.values()) delivery.restart()
-      }
-      return stored
-    } catch (error) {
-      this.#uncertain = true
-      this.#log.error({ err: error }, 'cannot store a message')
-      throw new Refused('unavailable', undefined, { retryAfter: 1000 })
     }
   }
 }

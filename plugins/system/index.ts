@@ -3,7 +3,7 @@ import { definePlugin, Refused } from '../../core/index.ts'
 import { MSG_TYPE } from '../../db/index.ts'
 import { actor } from '../accounts/actor.ts'
 import { type Account, accounts, SYSTEM } from '../accounts/index.ts'
-import { draftRow, privateMessages, privateWith, toWire } from '../messages/index.ts'
+import { newRow, privateMessages, privateWith, toWire } from '../messages/index.ts'
 import * as messages from './messages.ts'
 
 /** Accounts read, and messages handed to the writer, at once: as many as it puts into one commit. */
@@ -21,7 +21,7 @@ export const system = definePlugin({
 
     const post = (to: Account, text: string, clientId: string) =>
       office.post({
-        row: { ...draftRow(text, clientId, PLAIN), user_id: SYSTEM.id, target_id: to.id, msg_type: MSG_TYPE.system },
+        row: newRow(SYSTEM.id, to.id, MSG_TYPE.system, { text, clientId, ...PLAIN }),
         conversation: privateWith(SYSTEM.id),
         toWire: (row) => toWire(row, SYSTEM.name, { to: to.name }),
         recipients: [to.id],
