@@ -94,15 +94,13 @@ export async function startServer({ data, db, node = [] }: StartOptions): Promis
   }
 }
 
-async function listening(child: ChildProcess): Promise<{ port: number; pid: number }> {
+function listening(child: ChildProcess): Promise<{ port: number; pid: number }> {
   const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream })
-  const first = Promise.race([
-    once(lines, 'line').then(([line]) => JSON.parse(line as string)),
-    once(child, 'exit').then(([code]) => {
-      throw new Error(`the server ended with ${code} before it listened`)
-    }),
-  ])
-  const { port, pid } = await first
-  lines.on('line', (line) => process.stderr.write(`server: ${line}\n`))
-  return { port, pid }
+  return new Promise((resolve, reject) => {
+    child.once('exit', (code) => reject(new Error(`the server ended with ${code} before it listened`)))
+    lines.on('line', (line) => {
+      if (line.includes('"listening"')) resolve(JSON.parse(line))
+      else process.stderr.write(`server: ${line}\n`)
+    })
+  })
 }

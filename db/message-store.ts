@@ -28,6 +28,8 @@ export interface Committed {
 export interface MessageStore {
   /** Messages in one transaction at most. */
   readonly batch: number
+  /** Messages that a transaction is worth making for before the turn that brings them is over. */
+  readonly worthwhile: number
   /**
    * Stores messages, in their order, and read positions, in one transaction; resolves after COMMIT. Client ids that
    * their sender has used are repeats.

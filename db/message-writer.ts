@@ -14,6 +14,7 @@ interface Job<T, R> {
 /**
  * The one writer of messages. Whatever is asked for in one turn of the event loop, or while a commit runs, goes into the
  * next commit together: so the cost of a flush is shared under load, and nothing waits for a timer when there is none.
+ * A turn that brings more than a flush is worth is stored in several commits: what waits costs memory and caches.
  */
 export class MessageWriter {
   readonly #store: MessageStore
@@ -21,6 +22,8 @@ export class MessageWriter {
   /** By reader and conversation: only the furthest position matters. */
   #reads = new Map<string, Job<Read, boolean>[]>()
   #running: Promise<void> | undefined
+  /** Set until this event-loop turn has brought all it brings. */
+  #turn: Promise<void> | undefined
   #committing = Promise.resolve()
 
   constructor(db: Knex) {
@@ -31,7 +34,7 @@ export class MessageWriter {
   store(work: NewMessageRow): Promise<Stored> {
     return new Promise((resolve, reject) => {
       this.#messages.push({ work, resolve, reject })
-      this.#running ??= this.#run()
+      this.#start()
     })
   }
 
@@ -42,7 +45,7 @@ export class MessageWriter {
       const waiting = this.#reads.get(key)
       if (waiting === undefined) this.#reads.set(key, [{ work, resolve, reject }])
       else waiting.push({ work, resolve, reject })
-      this.#running ??= this.#run()
+      this.#start()
     })
   }
 
@@ -65,13 +68,28 @@ export class MessageWriter {
 
   /** Resolves when all that was asked for is on disk. */
   async idle() {
-    while (this.#running !== undefined) await this.#running
+    for (let busy = this.#turn ?? this.#running; busy !== undefined; busy = this.#turn ?? this.#running) await busy
   }
 
-  async #run() {
-    // The rest of this event-loop turn joins the first batch.
+  #start() {
+    if (this.#running !== undefined) return
+    if (this.#messages.length >= this.#store.worthwhile) this.#running = this.#run()
+    else this.#turn ??= this.#afterTurn()
+  }
+
+  async #afterTurn() {
     await new Promise((resolve) => setImmediate(resolve))
-    while (this.#messages.length > 0 || this.#reads.size > 0) {
+    this.#turn = undefined
+    if (this.#hasWork) this.#running ??= this.#run()
+  }
+
+  get #hasWork(): boolean {
+    return this.#messages.length > 0 || this.#reads.size > 0
+  }
+
+  /** Begun only with work: it would else be over before it is noted down as running. */
+  async #run() {
+    while (this.#hasWork) {
       this.#committing = this.#commit()
       await this.#committing
     }

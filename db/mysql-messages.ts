@@ -24,6 +24,7 @@ type Numbered = NewMessageRow & { readonly seq: number | null }
  */
 export class MysqlMessages implements MessageStore {
   readonly batch = 1000
+  readonly worthwhile = 1000
   readonly #db: Knex
   readonly #pairs = new LRUCache<string, true>({ max: PAIRS_KNOWN })
   readonly #positions = new MysqlPositions()

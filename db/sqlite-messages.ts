@@ -5,6 +5,13 @@ import type { Committed, MessageStore, Outcome, Read, Stored } from './message-s
 import { laneOf, type MessageRow, MSG_TYPE, type NewMessageRow } from './messages.ts'
 import { isUnavailable } from './transaction.ts'
 
+/** Messages in a transaction at most: others wait for about 10 µs each. */
+const MOST = 2000
+/** Below this a transaction is not begun before its time, however fast the disk is. */
+const FEWEST = 200
+/** Messages for each millisecond that a flush takes, so that it is a small part of the work. */
+const PER_MS = 400
+
 /** Readers for whom it is known who has written to them. */
 const READERS_KNOWN = 20_000
 
@@ -14,7 +21,8 @@ const READERS_KNOWN = 20_000
  * of somebody else.
  */
 export class SqliteMessages implements MessageStore {
-  readonly batch = 2000
+  readonly batch = MOST
+  worthwhile = FEWEST
   readonly #db: Knex
   /** Who is known to have a row in `correspondence`, by reader. */
   readonly #writers = new LRUCache<number, Set<number>>({ max: READERS_KNOWN })
@@ -45,7 +53,9 @@ export class SqliteMessages implements MessageStore {
         reads: reads.map((read) => ({ done: markRead(statements, read) })),
       }
       for (const [id, last] of sequences) statements.setSequence.run(last, id)
+      const began = performance.now()
       commit.run()
+      this.worthwhile = Math.min(MOST, Math.max(FEWEST, (performance.now() - began) * PER_MS))
       // Only now: an entry of a transaction that was undone would be wrong for ever.
       for (const { target_id, user_id } of pairs) this.#writersTo(target_id).add(user_id)
       return committed

@@ -233,8 +233,8 @@ export const groups = definePlugin({
       async (session, { group: name, upTo }) => {
         const { user } = session
         const group = await member(name, user)
-        const moved = await office.writer.markRead({ readerId: user.id, fromId: group.id, isGroup: true, upTo })
         office.acknowledged(user.id, conversationOf(group.id), upTo)
+        const moved = await office.writer.markRead({ readerId: user.id, fromId: group.id, isGroup: true, upTo })
         if (!moved) return
         app.emit(ConversationChanged, { groupId: group.id, userIds: [user.id] })
         office.tell(user.id, ConversationRead, { reader: user.name, from: '', group: group.name, upTo }, session)

@@ -136,8 +136,9 @@ export const privateMessages = definePlugin({
       async (session, { from, upTo }) => {
         const { user } = session
         const sender = await known(from)
-        const moved = await office.writer.markRead({ readerId: user.id, fromId: sender.id, isGroup: false, upTo })
+        // The client has them: there is room for more, whatever becomes of the commit.
         office.acknowledged(user.id, privateWith(sender.id), upTo)
+        const moved = await office.writer.markRead({ readerId: user.id, fromId: sender.id, isGroup: false, upTo })
         // Saying it again tells nobody anything.
         if (!moved) return
         app.emit(ConversationChanged, { between: [user.id, sender.id] })
