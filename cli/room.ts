@@ -9,6 +9,7 @@ import type { AnyPlugin } from '../core/plugin.ts'
 import {
   isDatabaseUrl,
   isEmpty,
+  isHalfAdopted,
   isUnavailable,
   type Migrations,
   migrate,
@@ -134,6 +135,8 @@ async function prepareSchema(where: string, plugins: Migrations, wanted: boolean
 }
 
 async function bringUpToDate(db: Awaited<ReturnType<typeof openDatabase>>, plugins: Migrations, wanted: boolean) {
+  if (await isHalfAdopted(db))
+    throw new SetupError('the database is adopted only in part: run the same `chatctl db adopt` again')
   const isNew = await isEmpty(db)
   const { pending } = await migrationState(db, plugins)
   if (pending.length === 0) return

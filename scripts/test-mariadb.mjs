@@ -5,6 +5,7 @@ import { hasMariadb, startMariadb } from '../dist/test/support/mariadb.js'
 
 const PLAYS = [
   'accounts',
+  'adopt',
   'contacts',
   'database',
   'friends',
