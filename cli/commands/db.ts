@@ -227,7 +227,8 @@ async function showAdoption(report: AdoptionReport & { dryRun: boolean; inPlace:
 
 const seed = defineCommand({
   command: 'seed',
-  describe: 'Add sample users (alice, bob, carol; password "password") who have talked; again changes nothing',
+  describe:
+    'Add sample users (alice, bob, carol; password "password"), friends, a group and messages; again changes nothing',
   examples: [['$0 db seed --data ./room', 'for trying things out, never for a real server']],
   builder: (args) => args.options({ data: OPTIONS.data }),
   async run(_flags, shared) {
@@ -235,6 +236,8 @@ const seed = defineCommand({
     const result = await seedRoom(shared)
     await shared.output.item(result, [
       { title: 'users made', value: ({ users }) => users.join(', ') || 'none, they were there' },
+      { title: 'friendships', value: ({ friendships }) => friendships },
+      { title: 'groups made', value: ({ groups }) => groups.join(', ') || 'none, they were there' },
       { title: 'messages stored', value: ({ messages }) => messages },
     ])
   },
