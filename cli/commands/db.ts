@@ -194,7 +194,7 @@ const adopt = defineCommand({
   },
 })
 
-/** Rows named in the table form, of each kind; the JSON form has all. */
+/** Rows named for people, of each kind; the JSON form names more. */
 const ROWS_SHOWN = 10
 
 async function showAdoption(report: AdoptionReport & { dryRun: boolean; inPlace: boolean }, { output }: Shared) {
@@ -202,12 +202,12 @@ async function showAdoption(report: AdoptionReport & { dryRun: boolean; inPlace:
     title: table,
     value: () => `${read} read, ${taken} taken, ${merged} merged, ${refused} refused, ${added} added`,
   }))
-  const kinds = report.findings.map(({ table, outcome, reason, rows }) => ({
+  const kinds = report.findings.map(({ table, outcome, reason, count, rows }) => ({
     title: `${table} ${outcome}`,
     value: () => {
       const shown = rows.slice(0, ROWS_SHOWN).map(({ id, detail }) => (detail ? `${id} (${detail})` : String(id)))
-      const more = rows.length > ROWS_SHOWN ? `, and ${rows.length - ROWS_SHOWN} more` : ''
-      return `${rows.length}, ${reason}: ${shown.join(', ')}${more}`
+      const more = count > ROWS_SHOWN ? `, and ${count - ROWS_SHOWN} more` : ''
+      return `${count}, ${reason}: ${shown.join(', ')}${more}`
     },
   }))
   const state = report.dryRun ? 'nothing was changed' : 'finished'

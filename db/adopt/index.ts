@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import { DatabaseError } from '../errors.ts'
 import { MIGRATIONS_TABLE, migrate, migrationState } from '../migrate.ts'
@@ -11,7 +12,7 @@ import { columnTypes, ORIGINAL_TABLES, openOriginal, SET_ASIDE } from './origina
 import { type AdoptionReport, adoptionReport } from './report.ts'
 import { users } from './users.ts'
 
-export { type AdoptionReport, adoptionReport, type FindingReport, type TableReport } from './report.ts'
+export { type AdoptionReport, adoptionReport, type TableReport } from './report.ts'
 
 export interface AdoptOptions extends Pick<Context, 'wrapPassword' | 'isLine'> {
   /** The original's MySQL database. */
@@ -29,6 +30,9 @@ export interface AdoptOptions extends Pick<Context, 'wrapPassword' | 'isLine'> {
 /** Each needs what the ones before it have made. */
 const STEPS: readonly Step[] = [users, groups, memberships, friendships, otherHalves, messages, positions]
 const SCHEMA = 'schema'
+/** How often to look whether others use the database, and how long after another, in milliseconds. */
+const LOOKS = 6
+const LOOK_MS = 200
 
 /**
  * Takes the data of the original chat room. Run again after it was cut short, anywhere, it goes on; run again after it
@@ -81,13 +85,19 @@ export async function checkAdoption({ source, target, timeZone }: AdoptOptions):
       throw new DatabaseError('the database to fill has accounts or messages already: it must be a new one')
 }
 
-/** The original’s server opens a connection for each query, so this tells about others than it. */
+/** The original’s own server opens a connection for each query: this tells about others, and about it by luck. */
 async function refuseWhileUsed(db: Knex) {
-  const [row] = await db('information_schema.processlist')
-    .whereRaw('db = database() and id <> connection_id()')
-    .count({ others: '*' })
-  if (Number(row?.others) > 0)
-    throw new DatabaseError(`${row?.others} other connection(s) use the database: stop whatever has it open`)
+  const others = async () => {
+    const rows = db('information_schema.processlist').whereRaw('db = database() and id <> connection_id()')
+    const [row] = await rows.count({ others: '*' })
+    return Number(row?.others)
+  }
+  // One that was just closed is still listed for a moment.
+  for (let tries = 1; (await others()) > 0; tries++) {
+    if (tries === LOOKS)
+      throw new DatabaseError(`${await others()} other connection(s) use the database: stop whatever has it open`)
+    await sleep(LOOK_MS)
+  }
 }
 
 async function start(options: AdoptOptions) {

@@ -17,6 +17,12 @@ export interface Finding {
   readonly detail?: string
 }
 
+/** Rows of one table to which the same happened. */
+export interface FindingKind extends Pick<Finding, 'table' | 'outcome' | 'reason'> {
+  readonly count: number
+  readonly rows: readonly { readonly id: number; readonly detail: string }[]
+}
+
 /** How far a step has come. */
 export interface Progress {
   readonly lastId: number
@@ -99,14 +105,22 @@ export async function markDone(trx: Knex, step: string) {
   await trx(STEPS).insert({ step, last_id: START, done_at: Date.now() }).onConflict('step').merge(['done_at'])
 }
 
-/** All that was found, in the order of tables and rows. */
-export async function findings(db: Knex): Promise<Required<Finding>[]> {
-  const rows = await db(FINDINGS).orderBy('id')
-  return rows.map(({ of_table, row_id, outcome, reason, detail }) => ({
-    table: of_table,
-    id: Number(row_id),
-    outcome,
-    reason,
-    detail,
-  }))
+/** What happened to how many rows, and to which; of each kind the first `limit` by number of finding. */
+export async function findingKinds(db: Knex, limit: number): Promise<FindingKind[]> {
+  const kinds = await db(FINDINGS)
+    .groupBy('of_table', 'outcome', 'reason')
+    .select('of_table', 'outcome', 'reason', db.raw('min(id) as first'), db.raw('count(*) as found'))
+    .orderBy('first')
+  const all: FindingKind[] = []
+  for (const { of_table, outcome, reason, found } of kinds) {
+    const rows = await db(FINDINGS).where({ of_table, outcome, reason }).orderBy('id').limit(limit)
+    all.push({
+      table: of_table,
+      outcome,
+      reason,
+      count: Number(found),
+      rows: rows.map(({ row_id, detail }) => ({ id: Number(row_id), detail })),
+    })
+  }
+  return all
 }
