@@ -91,12 +91,7 @@ async function run(adoption: Adoption, source: Knex, target: Knex): Promise<Adop
       target,
       onProgress: (step, done, total) => {
         progress.update(step, done, total)
-        if (adoption.signal.aborted)
-          throw new CliError(
-            'interrupted',
-            'stopped before the end',
-            'run the same command again: it goes on from here',
-          )
+        adoption.signal.throwIfAborted()
       },
     })
   } finally {

@@ -112,7 +112,7 @@ const said = ({ findings }: AdoptionReport) =>
   )
 
 const FINDINGS = [
-  'userinfo 6 noted: has the name that the server’s own messages come from (system)',
+  'userinfo 6 changed: another name: it is the server’s own (system -> system-6)',
   'userinfo 7 changed: another name: it holds a character that no message may carry in a name (bad\tname -> badname-7)',
   'userinfo 8 changed: another name: it is empty ( -> user-8)',
   'userinfo 9 changed: no password: what was stored is not the original’s hash (plain)',
@@ -145,7 +145,7 @@ const PASSWORDS: Readonly<Record<string, string>> = {
   小鹰: '密码',
   tommy: 'p"w\'\\',
   'a b': 'pw',
-  system: 'pw',
+  'system-6': 'pw',
   'badname-7': 'pw',
   'user-8': 'pw',
   gone: 'pw',

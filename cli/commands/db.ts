@@ -189,6 +189,8 @@ const adopt = defineCommand({
     const iterations = (config.options.registration as { iterations?: number } | undefined)?.iterations
     const zone = parseTimeZone(timeZone)
     const { signal } = shared
+    const goOn = () => shared.output.note('stopping after this page; the same command goes on from there')
+    if (!dryRun) signal.addEventListener('abort', goOn, { once: true })
     const report = await adoptRoom({ url, where, dryRun, timeZone: zone, iterations, signal })
     await showAdoption({ dryRun, inPlace: where === url, ...report }, shared)
   },

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import { DatabaseError } from '../errors.ts'
 import { MIGRATIONS_TABLE, migrate, migrationState } from '../migrate.ts'
+import { isMysql } from '../migrations/tables.ts'
 import { transact } from '../transaction.ts'
 import type { Context, Step } from './context.ts'
 import { friendships, otherHalves } from './friends.ts'
@@ -74,7 +75,11 @@ export async function checkAdoption({ source, target, timeZone }: AdoptOptions):
     throw new DatabaseError('that is a database of this program already')
   await openOriginal(source, { prefix: '', timeZone })
   if (source === target) return refuseWhileUsed(source)
-  if (!(await target.schema.hasTable('userinfo'))) return
+  if (await target.schema.hasTable('userinfo')) await refuseFilled(target)
+  if (isMysql(target)) await refuseWhileUsed(target)
+}
+
+async function refuseFilled(target: Knex) {
   if (!(await target.schema.hasTable(MIGRATIONS_TABLE)))
     throw new DatabaseError('the database to fill is one of the original itself; --in-place adopts it where it is')
   const { pending } = await migrationState(target)

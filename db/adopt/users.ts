@@ -8,6 +8,8 @@ const DIGEST = /^[0-9a-f]{32}$/
 /** No scheme that anyone can log in with. */
 const UNUSABLE = 'unusable'
 const MAX_NICKNAME = 255
+/** Whom the server’s own messages are from: with a user of that name, nobody could acknowledge them. */
+const RESERVED = 'system'
 
 type User = OriginalRows['userinfo'] & { readonly wrapped: string }
 
@@ -38,14 +40,17 @@ export const users: Step<User> = {
         tell('refused', 'its number is not above 0', row.username)
         continue
       }
-      const fault = faultOf(row.username, isLine) ?? ((await isTaken(row.username)) ? 'it is taken' : undefined)
+      const isReserved = row.username.toLowerCase() === RESERVED
+      const fault =
+        faultOf(row.username, isLine) ??
+        (isReserved ? 'it is the server’s own' : undefined) ??
+        ((await isTaken(row.username)) ? 'it is taken' : undefined)
       let username = row.username
       if (fault !== undefined) {
         username = substitute(row.username, row.id, isLine)
         while ((await isTaken(username)) || (await original.hasUser(username))) username += '-'
         tell('changed', `another name: ${fault}`, `${row.username} -> ${username}`)
-      } else if (username.toLowerCase() === 'system')
-        tell('noted', 'has the name that the server’s own messages come from', username)
+      }
       if (row.wrapped === UNUSABLE) tell('changed', 'no password: what was stored is not the original’s hash', username)
       if (row.time === 0) tell('noted', 'no time is known, 1970 was taken')
       const nickname = [...row.nickname].slice(0, MAX_NICKNAME).join('')
