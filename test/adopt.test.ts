@@ -345,6 +345,35 @@ play(
   },
 )
 
+play('a copy into another database of the server: the same room', async (t) => {
+  const url = await originalRoom(t)
+  const { url: where, drop } = await newDatabase(SERVER ?? '')
+  t.teardown(drop)
+  const shell = await openShell(t)
+  const report = await adoptByShell(t, shell, [url, '--data', 'room'], { CHATCTL_DB: where })
+  t.like(report, { isFinished: true, inPlace: false, tables: COUNTS })
+  t.deepEqual(said(report), FINDINGS)
+  await checkRoom(t, where)
+  t.deepEqual(await readdir(shell.folder), ['home'], 'no data folder was made')
+  await useRoom(t, { data: await tempFolder(t), db: where })
+})
+
+play('a page that the database does not take: it says why, without anybody’s words or passwords', async (t) => {
+  const url = await originalRoom(t)
+  const where = join(await tempFolder(t), 'chat.db')
+  await looking(where, async (db) => {
+    await migrate(db)
+    await db.raw("create trigger full before insert on chatmsg begin select raise(abort, 'no more'); end")
+  })
+  const [source, target] = [await openDatabase(url), await openDatabase(where)]
+  const error = await t.throwsAsync(adopt({ ...plain, source, target }), { name: 'DatabaseError' })
+  t.regex(error?.message ?? '', /^chatmsg, rows 1 to 17: no more \(SQLITE_CONSTRAINT_TRIGGER\)$/)
+  await target.raw('drop trigger full')
+  t.true((await adopt({ ...plain, source, target })).isFinished)
+  await source.destroy()
+  await target.destroy()
+})
+
 play('--dry-run says what a real run would, in both ways, and changes nothing', async (t) => {
   const url = await originalRoom(t)
   const before = await dump(url)

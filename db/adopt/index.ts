@@ -157,13 +157,24 @@ async function pass(step: Step, context: Context, onProgress: AdoptOptions['onPr
     const last = rows.at(-1)
     if (last === undefined) break
     const next = { lastId: last.id, read: progress.read + rows.length, isDone: false }
-    await transact(target, async (trx) => {
-      // Tried again after the answer to a commit was lost: it was made.
-      if ((await progressOf(trx, step.name)).lastId >= next.lastId) return
-      await advance(trx, step.name, next, await step.write(context, trx, rows))
-    })
+    try {
+      await transact(target, async (trx) => {
+        // Tried again after the answer to a commit was lost: it was made.
+        if ((await progressOf(trx, step.name)).lastId >= next.lastId) return
+        await advance(trx, step.name, next, await step.write(context, trx, rows))
+      })
+    } catch (error) {
+      throw withoutRows(error, `${step.name}, rows ${rows[0]?.id} to ${last.id}`)
+    }
     progress = next
     onProgress?.(step.name, progress.read, total)
   }
   await markDone(target, step.name)
+}
+
+/** What the database said, without the statement: that holds hundreds of people's messages, or their passwords. */
+function withoutRows(error: unknown, where: string): unknown {
+  const { code, sqlMessage, message } = error as { code?: string; sqlMessage?: string; message: string }
+  if (code === undefined) return error
+  return new DatabaseError(`${where}: ${sqlMessage ?? message.slice(message.lastIndexOf(' - ') + 3)} (${code})`)
 }

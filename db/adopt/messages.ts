@@ -9,6 +9,8 @@ type Message = OriginalRows['chatmsg']
 /** Longest text that a message can carry, and longest word that goes with a friend request; in bytes. */
 const MAX_TEXT = 200_000
 const MAX_NOTE = 200
+/** Rows of one INSERT: of long texts, more of them would not fit into what MySQL takes at once. */
+const STATEMENT_ROWS = 100
 /** Sender of what the server itself says. */
 const SYSTEM_ID = 0
 
@@ -70,7 +72,8 @@ export const messages: Step<Message> = {
       }
       return [message]
     })
-    if (taken.length > 0) await trx('chatmsg').insert(taken)
+    for (let from = 0; from < taken.length; from += STATEMENT_ROWS)
+      await trx('chatmsg').insert(taken.slice(from, from + STATEMENT_ROWS))
     for (const [id, last_seq] of lastSeq) await trx('chatroom').where({ id }).update({ last_seq })
     return findings
   },
