@@ -36,6 +36,8 @@ const FINDINGS = 'chatctl_adoption_row'
 /** Tables that tell how far an adoption has come, in the database that it fills: written in the commit of each page. */
 export const LEDGER_TABLES = [STEPS, FINDINGS] as const
 
+/** Rows of one INSERT: SQLite takes no more than 500. */
+const STATEMENT_ROWS = 400
 /** Below every id. */
 const START = -(2 ** 53)
 const BEGIN = 'begin'
@@ -89,16 +91,16 @@ export async function advance(
   findings: readonly Finding[],
 ) {
   await trx(STEPS).insert({ step, last_id: lastId, rows_read: read }).onConflict('step').merge(['last_id', 'rows_read'])
-  if (findings.length === 0) return
-  await trx(FINDINGS).insert(
-    findings.map(({ table, id, outcome, reason, detail = '' }) => ({
-      of_table: table,
-      row_id: id,
-      outcome,
-      reason,
-      detail: [...detail].slice(0, 255).join(''),
-    })),
-  )
+  for (let from = 0; from < findings.length; from += STATEMENT_ROWS)
+    await trx(FINDINGS).insert(
+      findings.slice(from, from + STATEMENT_ROWS).map(({ table, id, outcome, reason, detail = '' }) => ({
+        of_table: table,
+        row_id: id,
+        outcome,
+        reason,
+        detail: [...detail].slice(0, 255).join(''),
+      })),
+    )
 }
 
 export async function markDone(trx: Knex, step: string) {

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import { MSG_TYPE } from '../messages.ts'
-import { existing, flag, PAGE, type Step } from './context.ts'
+import { existing, flag, type Step } from './context.ts'
 import type { Finding } from './ledger.ts'
 import type { OriginalRows } from './original.ts'
 
@@ -9,6 +9,8 @@ type Message = OriginalRows['chatmsg']
 /** Longest text that a message can carry, and longest word that goes with a friend request; in bytes. */
 const MAX_TEXT = 200_000
 const MAX_NOTE = 200
+/** Rows of one commit: each touches every index, so in SQLite many small ones take several times as long. */
+const PAGE_ROWS = 2000
 /** Rows of one INSERT: of long texts, more of them would not fit into what MySQL takes at once. */
 const STATEMENT_ROWS = 100
 /** Sender of what the server itself says. */
@@ -19,7 +21,7 @@ const TYPES: readonly number[] = Object.values(MSG_TYPE)
 /** All of `chatmsg`: private messages as they are, group messages numbered, friend requests open or closed. */
 export const messages: Step<Message> = {
   name: 'chatmsg',
-  pageSize: PAGE,
+  pageSize: PAGE_ROWS,
   count: ({ original }) => original.count('chatmsg'),
   read: ({ original }, after, limit) => original.page('chatmsg', after, limit),
 
