@@ -9,6 +9,7 @@ const PLAYS = [
   'database',
   'friends',
   'groups',
+  'legacy',
   'messages',
   'plugins',
   'recall',
