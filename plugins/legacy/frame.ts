@@ -68,6 +68,7 @@ export class FrameSplitter {
 
   /** @throws WireError for digits that are none, a length beyond the limits, values that do not fit their format */
   *push(chunk: Buffer): Generator<OldFrame, void, void> {
+    if (!/^[0-9a-f]*$/i.test(chunk.toString('latin1'))) throw new WireError('format', 'not hexadecimal digits')
     let offset = 0
     while (offset < chunk.length) {
       const taken = chunk.copy(this.#digits, this.#filled, offset)
@@ -95,10 +96,8 @@ export class FrameSplitter {
 }
 
 function decrypt(digits: Buffer): Buffer {
-  const hex = digits.toString('latin1')
-  if (!/^[0-9a-f]*$/i.test(hex)) throw new WireError('format', 'not hexadecimal digits')
   const decipher = createDecipheriv('aes-128-cbc', KEY, KEY).setAutoPadding(false)
-  return Buffer.concat([decipher.update(Buffer.from(hex, 'hex')), decipher.final()])
+  return Buffer.concat([decipher.update(Buffer.from(digits.toString('latin1'), 'hex')), decipher.final()])
 }
 
 function open(digits: Buffer, length: number, limits: MessageLimits): OldFrame {
