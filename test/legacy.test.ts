@@ -377,6 +377,39 @@ test('lists that are too long for a frame are cut, row by row', async (t) => {
   t.deepEqual(fitLists([{ rows: [], none: 'no friend' }], 100), ['no friend'])
 })
 
+test('a list too long for a frame is cut; a friend who was cut off gets a row with a message', async (t) => {
+  const before = await openStage(t)
+  await (await before.user('alice')).close()
+  await before.room.close()
+  const db = await openDatabase(before.db ?? `${before.data}/chat.db`)
+  const names = Array.from({ length: 150 }, (_, n) => `friend${String(n).padStart(3, '0')}`)
+  await db('userinfo').insert(
+    names.map((username) => ({ username, password: '', nickname: '一个很长的昵称', reg_time: 0, isActive: 1 })),
+  )
+  const ids: number[] = await db('userinfo').orderBy('id').pluck('id')
+  const [alice = 0, ...others] = ids
+  const both = others.flatMap((id) => [
+    { user_id: alice, friend_id: id, add_time: 0, isActive: 1 },
+    { user_id: id, friend_id: alice, add_time: 0, isActive: 1 },
+  ])
+  await db('userfriend').insert(both)
+  await db.destroy()
+  const registration = { iterations: 4096, preHash: 'md5x10' }
+  const stage = await openLegacyStage(t, { data: before.data, pluginOptions: { registration } })
+  const native = await nativeOf(stage, 'alice')
+  await native.changePassword("alice's password", 'new')
+  const old = await openOldClient(t, stage)
+  await old.login('alice', 'new')
+  const [rows = ''] = await old.lists()
+  t.regex(rows, /^friend000:一个很长的昵称 \+ friend001:/)
+  t.notRegex(rows, /friend149/)
+  const operator = await stage.connect({ server: { path: stage.control } })
+  await operator.actAs('friend149')
+  await operator.send('alice', 'do you see me?')
+  t.regex((await old.hears(105))[0] ?? '', /^friend149:一个很长的昵称 \+ friend000:/)
+  t.is((await old.hears(121))[2], 'do you see me?\n')
+})
+
 test('one password for both kinds of client; accounts from before have none for the old ones', async (t) => {
   const before = await openStage(t)
   await (await before.user('early')).close()

@@ -16,7 +16,7 @@ import { TO_CLIENT } from './types.ts'
 const MAX_HELD = 30
 /** A piece of text is at least so long, or it is given up that a frame fits into one segment. */
 const MIN_PIECE = 256
-/** Users on the list who are no friends, at most: the last ones who wrote. */
+/** Users with a row in front of the list, at most: the last ones who wrote. */
 const MAX_OTHERS = 50
 
 /** Who has an account, as far as it is asked for here. */
@@ -49,7 +49,7 @@ export class OldSession {
   #since: number | undefined
   /** Users on the list that the client has. */
   #listed: ReadonlySet<string> = new Set()
-  /** Users who wrote and are on no list: without a row what they wrote could not be opened. */
+  /** Users who wrote and were not on the list, as no friends or cut off it: without a row it could not be opened. */
   readonly #others = new Map<string, string>()
   /** Who asked this user for friendship: their result is no news. */
   readonly #asking = new Set<string>()
@@ -108,10 +108,9 @@ export class OldSession {
   async sendLists() {
     const { friends } = await this.guest.request(FriendList, {})
     const { groups } = await this.guest.request(QueryRooms, {})
-    for (const { user } of friends) this.#others.delete(user)
-    // In front, as the only ones that must not be cut off a list that is too long.
+    // In front, so that they are not cut off a list that is too long.
     const others = [...this.#others].map(([user, nickname]) => ({ user, nickname }))
-    const users = [...others, ...friends]
+    const users = [...others, ...friends.filter(({ user }) => !this.#others.has(user))]
     const [userRows = '', roomRows = ''] = fitLists(
       [
         { rows: users.map(userRow), none: 'no friend' },
@@ -235,6 +234,11 @@ export class OldSession {
     if (!wasAsked) this.dialog(TO_CLIENT.friendResult, accepted ? 'OK' : 'NG', toOldName(user))
   }
 
+  async parted({ user }: ValuesOf<typeof FriendDeleted>) {
+    this.#others.delete(user)
+    await this.refreshLists()
+  }
+
   async groupChanged({ group, user, what }: ValuesOf<typeof JoinLeaveChatroom>) {
     const isMine = user === this.userName
     if (isMine && what === 'joined' && this.entering.delete(group)) return
@@ -278,7 +282,7 @@ const PUSHES: ReadonlyMap<ServerMessage, Tell> = new Map<ServerMessage, Tell>([
   [MessageRecalled, (session, values) => session.recalled(values)],
   [AddFriendRequest, (session, values) => session.askedBy(values)],
   [AddFriendResult, (session, values) => session.friendResult(values)],
-  [FriendDeleted, (session) => session.refreshLists()],
+  [FriendDeleted, (session, values) => session.parted(values)],
   [JoinLeaveChatroom, (session, values) => session.groupChanged(values)],
   [RoomInvitation, (session, values) => session.invited(values)],
 ])
