@@ -10,6 +10,7 @@ const PLAYS = [
   'database',
   'friends',
   'groups',
+  'legacy',
   'messages',
   'plugins',
   'recall',
