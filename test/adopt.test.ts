@@ -11,6 +11,7 @@ import { type AdoptionReport, adopt, insertUser, migrate, openDatabase } from '.
 import { parseVerifier } from '../plugins/accounts/verifier.ts'
 import { openShell, type Shell } from './support/cli.ts'
 import { newDatabase } from './support/mariadb.ts'
+import { openOldClient } from './support/old-client.ts'
 import {
   asOriginal,
   friend,
@@ -260,12 +261,17 @@ async function checkRoom(t: ExecutionContext, where: string) {
 
 /** The adopted room in use: old passwords, history, what was unread, friends, groups. */
 async function useRoom(t: ExecutionContext, { data, db }: { data: string; db: string }) {
-  const stage = await openStage(t, { data, db })
+  const stage = await openStage(t, { data, db, legacy: { host: '127.0.0.1', port: 0 } })
   for (const [name, password] of Object.entries(PASSWORDS)) {
     const client = await stage.connect()
     if (name === 'gone') await t.throwsAsync(client.login(name, { password }), { name: 'RefusedByServer' })
     else t.is((await client.login(name, { password })).user, name)
     await client.close()
+    const old = await openOldClient(t, stage)
+    const nickname = await old.login(name, password)
+    t.is(nickname === undefined, name === 'gone', `${name} with the original client`)
+    if (nickname !== undefined) old.send(88, 'logout')
+    await old.end()
   }
   const [jeremy, admin, eagle] = [await stage.connect(), await stage.connect(), await stage.connect()]
   await t.throwsAsync(jeremy.login('Jeremy', { password: 'wrong' }), { name: 'RefusedByServer' })
@@ -296,6 +302,14 @@ async function useRoom(t: ExecutionContext, { data, db }: { data: string; db: st
     (await eagle.inbox()).messages.map(({ text }) => text),
     ['not seen by all'],
   )
+  // The original client: its lists, and then what waited.
+  const old = await openOldClient(t, stage)
+  await old.login('Jeremy', '123456')
+  t.deepEqual(await old.lists(), ['admin:管理员', '群:No.1聊天室'])
+  for (const text of ['在吗?\n', '又一次\n', 'when?\n']) {
+    const [from, , said] = await old.hears(121)
+    t.deepEqual([from, said], ['admin', text])
+  }
   // And on it goes, with numbers above all the old ones.
   t.true((await jeremy.send('admin', '回来了')).id > 17)
 }
