@@ -170,6 +170,7 @@ async function pass(step: Step, context: Context, onProgress: AdoptOptions['onPr
     onProgress?.(step.name, progress.read, total)
   }
   await markDone(target, step.name)
+  onProgress?.(step.name, total, total)
 }
 
 /** What the database said, without the statement: that holds hundreds of people's messages, or their passwords. */

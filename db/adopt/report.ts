@@ -22,7 +22,7 @@ export interface AdoptionReport {
 }
 
 /** Bounds the report of a database that is mostly faults. */
-export const ROWS_NAMED = 1000
+const ROWS_NAMED = 1000
 
 /** What an adoption has done so far, as the database that it fills remembers it; undefined if there was none. */
 export async function adoptionReport(db: Knex): Promise<AdoptionReport | undefined> {
