@@ -20,6 +20,7 @@ const schema = z.strictObject({
   without: z.array(z.string()),
   options: z.record(z.string(), z.unknown()),
   limits: z.union([z.literal('off'), limitsSchema]),
+  legacy: z.string().refine((where) => where === '' || isLegacyAddress(where), 'is [HOST:]PORT'),
   migrate: z.boolean(),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
   logFormat: z.enum(['auto', 'json', 'pretty']),
@@ -37,6 +38,8 @@ export interface Configured {
   readonly pluginFolder: string
   /** The limits in force, as a partial of the defaults. */
   readonly limits: Partial<Limits>
+  /** Where to listen for clients of the original. */
+  readonly legacy: { readonly host: string; readonly port: number } | undefined
 }
 
 const defaults = (): Settings => ({
@@ -49,6 +52,8 @@ const defaults = (): Settings => ({
   without: [],
   options: {},
   limits: {},
+  // Empty: no listener for clients of the original.
+  legacy: '',
   migrate: false,
   logLevel: 'info',
   logFormat: 'auto',
@@ -64,6 +69,7 @@ export interface ServeFlags {
   plugin?: string[] | undefined
   without?: string[] | undefined
   limits?: string | undefined
+  legacy?: string | undefined
   migrate?: boolean | undefined
   'log-level'?: string | undefined
   'log-format'?: string | undefined
@@ -93,11 +99,13 @@ export async function readConfig(flags: ServeFlags, environment: NodeJS.ProcessE
   if (!parsed.success)
     throw new CliError('usage', parsed.error.issues.map((issue) => describe(issue, origin)).join('; '))
   const config = parsed.data
-  if (config.limits === 'off' && !isLoopback(config.host))
-    throw new CliError('usage', `--limits off is for loopback only, and ${config.host} is not`)
+  const legacy = config.legacy === '' ? undefined : legacyAddress(config.legacy)
+  const open = [config.host, ...(legacy ? [legacy.host] : [])].find((host) => !isLoopback(host))
+  if (config.limits === 'off' && open !== undefined)
+    throw new CliError('usage', `--limits off is for loopback only, and ${open} is not`)
   const limits = config.limits === 'off' ? RATES_OFF : (config.limits as Partial<Limits>)
   const pluginFolder = file !== undefined && origin.plugins === file ? dirname(file) : process.cwd()
-  return { config, origin, pluginFolder, limits }
+  return { config, origin, pluginFolder, limits, legacy }
 }
 
 const FLAG_OF: Partial<Record<Setting, string>> = { plugins: 'plugin', logLevel: 'log-level', logFormat: 'log-format' }
@@ -114,10 +122,19 @@ function describe(
   return `${path.join('.')}: ${message} (from ${origin[setting as Setting] ?? 'nowhere'})`
 }
 
+/** `4444`, `0.0.0.0:4444` or `[::1]:4444`. */
+const LEGACY = /^(?:\[([0-9a-fA-F:.]+)\]:|([^:\s]+):)?([0-9]{1,5})$/
+const isLegacyAddress = (where: string) => Number(LEGACY.exec(where)?.[3] ?? 65_536) <= 65_535
+
+function legacyAddress(where: string): { host: string; port: number } {
+  const [, inBrackets, plain, port] = LEGACY.exec(where) ?? []
+  return { host: inBrackets ?? plain ?? '127.0.0.1', port: Number(port) }
+}
+
 export const isLoopback = (host: string) => host === 'localhost' || host === '::1' || host.startsWith('127.')
 
 function fromFlags(flags: ServeFlags): Settings {
-  const { host, port, data, db, plugin, without, limits, migrate } = flags
+  const { host, port, data, db, plugin, without, limits, legacy, migrate } = flags
   return {
     host,
     port,
@@ -126,6 +143,7 @@ function fromFlags(flags: ServeFlags): Settings {
     plugins: plugin?.map((specifier) => absolute(specifier, process.cwd())),
     without,
     limits: limits === undefined ? undefined : readLimits(limits),
+    legacy,
     migrate,
     logLevel: flags['log-level'],
     logFormat: flags['log-format'],
@@ -154,6 +172,7 @@ function fromEnvironment(environment: NodeJS.ProcessEnv): Settings {
     without: list('without'),
     options: json('options'),
     limits: text('limits') === 'off' ? 'off' : json('limits'),
+    legacy: text('legacy'),
     migrate: migrate === undefined ? undefined : migrate === 'true' || migrate === '1',
     logLevel: text('logLevel'),
     logFormat: text('logFormat'),
@@ -209,6 +228,8 @@ async function fromFile(file: string): Promise<Settings> {
   const { data, plugins } = settings
   return {
     ...settings,
+    // A mere port is a number in most formats.
+    ...(typeof settings.legacy === 'number' && { legacy: String(settings.legacy) }),
     ...(typeof data === 'string' && { data: resolve(folder, data) }),
     ...(Array.isArray(plugins) && { plugins: plugins.map((specifier) => absolute(String(specifier), folder)) }),
   }

@@ -9,13 +9,14 @@ import type { AnyPlugin } from '../core/plugin.ts'
 import {
   isDatabaseUrl,
   isEmpty,
+  isHalfAdopted,
   isUnavailable,
   type Migrations,
   migrate,
   migrationState,
   openDatabase,
 } from '../db/index.ts'
-import { BUILT_IN } from '../plugins/index.ts'
+import { BUILT_IN, legacy } from '../plugins/index.ts'
 import { roomPaths } from './paths.ts'
 
 export interface RoomOptions {
@@ -29,6 +30,8 @@ export interface RoomOptions {
   readonly without?: readonly string[]
   readonly pluginOptions?: Readonly<Record<string, unknown>>
   readonly limits?: Partial<Limits>
+  /** Where to listen for clients of the original chat room; nowhere if left out. */
+  readonly legacy?: { readonly host: string; readonly port: number } | undefined
   readonly log: Logger
   /** Whether to bring an older database up to date; a new one always is. */
   readonly migrate?: boolean
@@ -49,7 +52,11 @@ export async function openRoom(options: RoomOptions): Promise<Room> {
   const paths = roomPaths(data)
   await mkdir(data, { recursive: true, mode: 0o700 })
   for (const plugin of options.plugins ?? []) checkTypes(plugin)
-  const plugins = [...builtIn(options.without), ...(options.plugins ?? [])]
+  const plugins = [
+    ...builtIn(options.without),
+    ...(options.legacy === undefined ? [] : [legacy]),
+    ...(options.plugins ?? []),
+  ]
   const lock = lockFolder(data)
   const audit = pino.destination({ dest: paths.audit, append: true, mode: 0o600, sync: true })
   const ends: (() => unknown)[] = [() => audit.end(), () => lock.close()]
@@ -64,7 +71,7 @@ export async function openRoom(options: RoomOptions): Promise<Room> {
       staticKey: await loadKey(paths.key),
       secret: await loadSecret(paths.secret),
       plugins,
-      pluginOptions: options.pluginOptions ?? {},
+      pluginOptions: optionsOf(options),
       db,
       limits: options.limits ?? {},
       isUnavailable,
@@ -88,6 +95,17 @@ export async function openRoom(options: RoomOptions): Promise<Room> {
   } catch (error) {
     for (const end of ends) await end()
     throw error
+  }
+}
+
+/** With a listener for the original's clients, new passwords are hashed so that those can log in with them, too. */
+function optionsOf({ legacy: where, pluginOptions = {} }: RoomOptions): Readonly<Record<string, unknown>> {
+  if (where === undefined) return pluginOptions
+  const of = (plugin: string) => (pluginOptions[plugin] ?? {}) as object
+  return {
+    ...pluginOptions,
+    registration: { preHash: 'md5x10', ...of('registration') },
+    legacy: { ...of('legacy'), ...where },
   }
 }
 
@@ -134,6 +152,8 @@ async function prepareSchema(where: string, plugins: Migrations, wanted: boolean
 }
 
 async function bringUpToDate(db: Awaited<ReturnType<typeof openDatabase>>, plugins: Migrations, wanted: boolean) {
+  if (await isHalfAdopted(db))
+    throw new SetupError('the database is adopted only in part: run the same `chatctl db adopt` again')
   const isNew = await isEmpty(db)
   const { pending } = await migrationState(db, plugins)
   if (pending.length === 0) return

@@ -29,6 +29,11 @@ export const SERVE_OPTIONS = {
   },
   without: { type: 'string', array: true, nargs: 1, describe: 'a built-in plugin to leave out', group: 'Settings' },
   limits: { type: 'string', describe: 'off lifts the rates per user and address, on loopback only', group: 'Settings' },
+  legacy: {
+    type: 'string',
+    describe: '[HOST:]PORT to listen on for clients of the original chat room too; HOST is 127.0.0.1 if left out',
+    group: 'Settings',
+  },
   migrate: { type: 'boolean', describe: 'bring an older database up to date', group: 'Settings' },
   'log-level': { type: 'string', describe: 'trace, debug, info, warn, error or silent', group: 'Settings' },
   'log-format': { type: 'string', describe: 'json, pretty, or auto: pretty on a terminal', group: 'Settings' },

@@ -108,12 +108,14 @@ export async function asOperatorAnyhow<T>(
   const running = await reachOperator(shared)
   if (running !== undefined) return closing(running, act)
   const { readConfig } = await import('./config.ts')
-  const { config } = await readConfig({ data: shared.data })
+  const { config, legacy } = await readConfig({ data: shared.data })
   if (!make && config.db === '') requireDatabase(shared.data)
   const { openRoom } = await import('./room.ts')
   const { pino } = await import('pino')
   const { connect } = await client()
-  const room = await openRoom({ data: shared.data, db: config.db, log: pino({ level: 'silent' }) })
+  // As the server with these settings would have it.
+  const pluginOptions = legacy === undefined ? {} : { registration: { preHash: 'md5x10' } }
+  const room = await openRoom({ data: shared.data, db: config.db, pluginOptions, log: pino({ level: 'silent' }) })
   try {
     const [ours, theirs] = duplexPair()
     room.server.accept(theirs, { address: 'control', isOperator: true })

@@ -29,7 +29,7 @@ import {
 } from '../plugins/messages/messages.ts'
 import { NewSalt, Register } from '../plugins/registration/messages.ts'
 import { type ChatMessage, type Kind, kindNumber, type TextStyle, toChatMessage } from './chat-message.ts'
-import { Credentials, type LoginKeys } from './credentials.ts'
+import { Credentials, knownPreHash, type LoginKeys } from './credentials.ts'
 import { ClientError } from './errors.ts'
 import { type LifeEvents, type Line, Link, type LinkOptions, type RequestOptions } from './link.ts'
 import { MessageStream } from './message-stream.ts'
@@ -174,8 +174,8 @@ export class Client {
     if (user === undefined) throw new ClientError('authentication', 'log in first')
     const { line } = this.#link
     const old = startLogin(user)
-    const { serverFirst } = await line.request(Login, { clientFirst: old.clientFirst })
-    const source = new Credentials(user, { password: oldPassword }).source
+    const { serverFirst, preHash } = await line.request(Login, { clientFirst: old.clientFirst })
+    const source = new Credentials(user, { password: oldPassword }).source(preHash)
     const { clientFinal } = await old.answer(serverFirst, line.handshakeHash, source)
     const keys = await this.#newKeys(newPassword)
     await line.request(ChangePassword, { clientFinal, ...keys })
@@ -277,10 +277,10 @@ export class Client {
     return this.close()
   }
 
-  async #newKeys(password: string): Promise<{ storedKey: Buffer; serverKey: Buffer }> {
-    const { salt, iterations } = await this.request(NewSalt, { clientSalt: randomBytes(16) })
-    const keys = await deriveKeys(password, Buffer.from(salt), iterations)
-    return { storedKey: storedKey(keys.clientKey), serverKey: keys.serverKey }
+  async #newKeys(password: string): Promise<{ storedKey: Buffer; serverKey: Buffer; preHash: string }> {
+    const { salt, iterations, preHash } = await this.request(NewSalt, { clientSalt: randomBytes(16) })
+    const keys = await deriveKeys(password, Buffer.from(salt), iterations, knownPreHash(preHash))
+    return { storedKey: storedKey(keys.clientKey), serverKey: keys.serverKey, preHash }
   }
 
   async #restore(line: Line) {
@@ -306,8 +306,8 @@ const toPage = ({ more, messages }: { more: boolean; messages: Parameters<typeof
 async function logIn(line: Line, credentials: Credentials): Promise<Identity> {
   try {
     const exchange = startLogin(credentials.user)
-    const { serverFirst } = await line.request(Login, { clientFirst: exchange.clientFirst })
-    const answer = await exchange.answer(serverFirst, line.handshakeHash, credentials.source)
+    const { serverFirst, preHash } = await line.request(Login, { clientFirst: exchange.clientFirst })
+    const answer = await exchange.answer(serverFirst, line.handshakeHash, credentials.source(preHash))
     const { serverFinal, ...identity } = await line.request(LoginProof, { clientFinal: answer.clientFinal })
     answer.verifyServerFinal(serverFinal)
     return identity

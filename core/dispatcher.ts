@@ -1,7 +1,7 @@
-import type { Connection } from './connection.ts'
 import { Refused } from './errors.ts'
 import { type Bus, isThenable } from './events.ts'
 import type { Limits } from './limits.ts'
+import type { Peer } from './peer.ts'
 import type { PluginRecord } from './plugin-record.ts'
 import type { User } from './session.ts'
 import {
@@ -27,7 +27,7 @@ interface Owned {
 
 /** A decoded message on its way to its handler. */
 interface Request {
-  readonly connection: Connection
+  readonly connection: Peer
   readonly message: ClientMessage
   readonly ref: number
   readonly owner: Owned & Traits
@@ -98,7 +98,7 @@ export class Dispatcher {
    * Handles one frame. Returns a promise when the connection's next frame must wait: until the handler has *started*
    * (after an asynchronous `before`), so that handlers start in order, or, for a serial one, until it has answered.
    */
-  dispatch(connection: Connection, frame: Frame): Promise<void> | undefined {
+  dispatch(connection: Peer, frame: Frame): Promise<void> | undefined {
     const message = this.#catalogue.byType(frame.type)
     const owner = message?.from === 'client' ? this.#handlers.get(message) : undefined
     if (message?.from !== 'client' || owner === undefined) {
@@ -121,7 +121,7 @@ export class Dispatcher {
     }
   }
 
-  #refuseBytes(connection: Connection, message: ClientMessage, ref: number, error: WireError) {
+  #refuseBytes(connection: Peer, message: ClientMessage, ref: number, error: WireError) {
     const text = `${message.name}: ${error.message}`
     if (error.code === 'value') {
       connection.fail(ref, 'invalid_value', text)

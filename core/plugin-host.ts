@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import type { Dispatcher } from './dispatcher.ts'
 import { SetupError } from './errors.ts'
 import type { Bus } from './events.ts'
+import type { Guest, Translator } from './guest.ts'
 import type { Limits } from './limits.ts'
 import type { AnyPlugin, App } from './plugin.ts'
 import { PluginRecord } from './plugin-record.ts'
@@ -22,6 +23,7 @@ export interface HostParts {
   readonly audit: Logger
   readonly db: Knex
   readonly secret: Buffer
+  admit(translator: Translator, address: string): Guest | undefined
 }
 
 /** Starts plugins in the order of their needs, and stops them in the opposite one. */
@@ -87,7 +89,7 @@ export class PluginHost {
   }
 
   #app(record: PluginRecord): App {
-    const { bus, dispatcher, catalogue, sessions, limits, audit, secret } = this.#parts
+    const { bus, dispatcher, catalogue, sessions, limits, audit, secret, admit } = this.#parts
     const { plugin, cleanups } = record
     const known = (message: Message) => {
       if (catalogue.byType(message.type) === message) return
@@ -100,6 +102,7 @@ export class PluginHost {
       limits,
       catalogue,
       audit,
+      admit,
       signal: record.abort.signal,
       secret: (purpose) => createHmac('sha256', secret).update(`${plugin.name}:${purpose}`).digest(),
       handle: (message, handler, { rated = true, serial = false } = {}) => {

@@ -2,6 +2,7 @@ import type { Knex } from 'knex'
 import type { Logger } from 'pino'
 import type { ZodType } from 'zod'
 import type { EventType } from './events.ts'
+import type { Guest, Translator } from './guest.ts'
 import type { Limits } from './limits.ts'
 import type { Session, UserSession } from './session.ts'
 import type { Sessions } from './sessions.ts'
@@ -74,6 +75,13 @@ export interface App {
   emit<P>(event: EventType<P>, payload: P): void
   /** A repeating timer that ends with the plugin. Milliseconds. */
   every(ms: number, task: () => unknown): void
+  /**
+   * Takes in a peer that speaks another protocol and that this plugin listens for; it counts as a connection and is a
+   * session like any other once it has logged in. Undefined when the server is full, not yet started or stopping: close
+   * the stream then. Call `gone` on what is returned when the stream has closed.
+   * @param address the peer's, without port
+   */
+  admit(translator: Translator, address: string): Guest | undefined
   /** Adds to `chatctl status`. */
   status(report: () => Record<string, number | string>): void
   /** Runs when the plugin stops, last registered first. */

@@ -14,8 +14,10 @@ import { controlPlugin } from './control-plugin.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { SetupError } from './errors.ts'
 import { Bus, SessionDrained, SessionEnded, SessionStarted } from './events.ts'
+import { Guest, type GuestHost, type Translator } from './guest.ts'
 import { type Limits, withDefaults } from './limits.ts'
 import { fingerprint, type KeyPair } from './noise/index.ts'
+import type { Peer } from './peer.ts'
 import type { AnyPlugin } from './plugin.ts'
 import { PluginHost } from './plugin-host.ts'
 import type { UserSession } from './session.ts'
@@ -58,13 +60,14 @@ export class Server {
   readonly #bus = new Bus()
   readonly #host: PluginHost
   readonly #dispatcher: Dispatcher
-  readonly #connections = new Set<Connection>()
+  readonly #connections = new Set<Peer>()
   readonly #strangers = new Map<string, number>()
   readonly #started = new Set<UserSession>()
   readonly #listeners: NetServer[] = []
   readonly #startedAt = Date.now()
-  readonly #connectionHost: ConnectionHost
+  readonly #connectionHost: ConnectionHost & GuestHost
   #watch: NodeJS.Timeout | undefined
+  #lastGuest = 0
   #stopping: Promise<void> | undefined
 
   constructor(options: ServerOptions) {
@@ -85,12 +88,14 @@ export class Server {
       audit,
       db,
       secret,
+      admit: (translator, address) => this.#admit(translator, address),
     })
     this.#connectionHost = {
       limits,
+      catalogue,
       staticKey,
       log,
-      dispatch: (connection, frame) => this.#dispatcher.dispatch(connection, frame),
+      dispatch: (peer: Peer, frame) => this.#dispatcher.dispatch(peer, frame),
       isRated: (frame) => this.#dispatcher.isRated(frame),
       loggedIn: (session) => {
         const requests = sessions.add(session)
@@ -105,7 +110,7 @@ export class Server {
       },
       drained: (session) => this.#bus.emit(SessionDrained.name, session),
       sent: (session, message, values) => this.#bus.emit(message.name, session, values),
-      closed: (connection) => this.#closed(connection),
+      closed: (peer: Peer) => this.#closed(peer),
     }
   }
 
@@ -152,19 +157,37 @@ export class Server {
 
   /** Takes over a connected stream. */
   accept(stream: Duplex, origin: { readonly address: string; readonly isOperator: boolean }) {
+    if (!this.#hasRoom(origin)) {
+      // Nothing can be said before a handshake, and a handshake is what must not be spent here.
+      stream.destroy()
+      return
+    }
+    this.#connections.add(new Connection(this.#connectionHost, stream, origin))
+  }
+
+  /** Takes in a peer of another protocol, through its translator; undefined where a connection would be closed. */
+  #admit(translator: Translator, address: string): Guest | undefined {
+    // Not before every plugin is there: a hook of one that is still to come would be missed.
+    if (this.#watch === undefined || !this.#hasRoom({ address, isOperator: false })) return undefined
+    // Numbered in one row with connections, but from the other end, since those number themselves.
+    const guest = new Guest(this.#connectionHost, translator, { id: --this.#lastGuest, address })
+    this.#connections.add(guest)
+    return guest
+  }
+
+  /** Whether one more connection of that origin may be; if so, it counts as a stranger's. */
+  #hasRoom(origin: { readonly address: string; readonly isOperator: boolean }): boolean {
     const { connections, unauthenticated, unauthenticatedPerAddress } = this.limits
     const strangers = [...this.#strangers.values()].reduce((sum, count) => sum + count, 0)
     const fromThere = this.#strangers.get(origin.address) ?? 0
     const full =
       this.#connections.size >= connections || strangers >= unauthenticated || fromThere >= unauthenticatedPerAddress
     if (this.#stopping !== undefined || (full && !origin.isOperator)) {
-      // Nothing can be said before a handshake, and a handshake is what must not be spent here.
-      stream.destroy()
       this.#options.log.debug({ address: origin.address }, 'connection refused: too many')
-      return
+      return false
     }
     if (!origin.isOperator) this.#strangers.set(origin.address, fromThere + 1)
-    this.#connections.add(new Connection(this.#connectionHost, stream, origin))
+    return true
   }
 
   /** What `chatctl status` shows. */
@@ -214,7 +237,7 @@ export class Server {
 
   readonly #acceptFailed = (error: Error) => this.#options.log.error({ err: error }, 'cannot accept a connection')
 
-  #closed(connection: Connection) {
+  #closed(connection: Peer) {
     this.#connections.delete(connection)
     if (connection.user === undefined) {
       if (!connection.isOperator) this.#noLongerStranger(connection.address)

@@ -1,3 +1,11 @@
+export {
+  type AdoptionReport,
+  type AdoptOptions,
+  adopt,
+  adoptionReport,
+  checkAdoption,
+  isHalfAdopted,
+} from './adopt/index.ts'
 export { backUp } from './backup.ts'
 export * from './contacts.ts'
 export * from './correspondence.ts'

@@ -1,4 +1,5 @@
 import type { Knex } from 'knex'
+import { LEDGER_TABLES } from './adopt/ledger.ts'
 import { DatabaseError } from './errors.ts'
 import { MIGRATIONS } from './migrations/index.ts'
 import { isMysql } from './migrations/tables.ts'
@@ -19,12 +20,13 @@ export interface MigrationState {
   readonly unknown: readonly string[]
 }
 
-const TABLE = 'chatctl_migrations'
+/** The table in which Knex records what has run. */
+export const MIGRATIONS_TABLE = 'chatctl_migrations'
 
 function config(plugins: Migrations): Knex.MigratorConfig {
   const all: Migrations = { ...MIGRATIONS, ...plugins }
   return {
-    tableName: TABLE,
+    tableName: MIGRATIONS_TABLE,
     // A plugin may be left out for a while: its recorded migrations are then unknown here, and that is fine.
     disableMigrationsListValidation: true,
     migrationSource: {
@@ -35,8 +37,15 @@ function config(plugins: Migrations): Knex.MigratorConfig {
   }
 }
 
-/** Brings the schema up to date; returns the names of what ran. All of it is one batch, undone by one rollback. */
+/**
+ * Brings the schema up to date; returns the names of what ran. All of it is one batch, undone by one rollback.
+ * @throws DatabaseError on a database of the original chat room, which has other tables of the same names
+ */
 export async function migrate(db: Knex, plugins: Migrations = {}): Promise<string[]> {
+  if (await isOriginal(db))
+    throw new DatabaseError(
+      'this is the original chat room’s database: take it over with `chatctl db adopt URL --in-place`',
+    )
   const [, names] = await db.migrate.latest(config(plugins))
   return names
 }
@@ -47,9 +56,11 @@ export async function migrate(db: Knex, plugins: Migrations = {}): Promise<strin
  */
 export async function rollback(db: Knex, plugins: Migrations = {}): Promise<string[]> {
   const { unknown } = await migrationState(db, plugins)
-  const [last] = unknown.length > 0 ? await db(TABLE).max({ batch: 'batch' }) : []
+  const [last] = unknown.length > 0 ? await db(MIGRATIONS_TABLE).max({ batch: 'batch' }) : []
   const lost =
-    unknown.length > 0 ? await db(TABLE).where({ batch: last?.batch }).whereIn('name', unknown).pluck('name') : []
+    unknown.length > 0
+      ? await db(MIGRATIONS_TABLE).where({ batch: last?.batch }).whereIn('name', unknown).pluck('name')
+      : []
   if (lost.length > 0)
     throw new DatabaseError(`${lost.join(', ')} was made by a plugin that is not loaded: name it with --plugin`)
   const [, names] = await db.migrate.rollback(config(plugins))
@@ -62,18 +73,25 @@ export async function rollbackAll(db: Knex, plugins: Migrations = {}) {
   if (unknown.length > 0)
     throw new DatabaseError(`${unknown.join(', ')} was made by a plugin that is not loaded: name it with --plugin`)
   await db.migrate.rollback(config(plugins), true)
-  for (const table of [TABLE, `${TABLE}_lock`]) await db.schema.dropTableIfExists(table)
+  for (const table of [MIGRATIONS_TABLE, `${MIGRATIONS_TABLE}_lock`, ...LEDGER_TABLES])
+    await db.schema.dropTableIfExists(table)
 }
 
 export async function migrationState(db: Knex, plugins: Migrations = {}): Promise<MigrationState> {
   const known = [...Object.keys(MIGRATIONS), ...Object.keys(plugins)]
-  const recorded: string[] = (await db.schema.hasTable(TABLE)) ? await db(TABLE).orderBy('id').pluck('name') : []
+  const recorded: string[] = (await db.schema.hasTable(MIGRATIONS_TABLE))
+    ? await db(MIGRATIONS_TABLE).orderBy('id').pluck('name')
+    : []
   return {
     done: recorded.filter((name) => known.includes(name)),
     pending: known.filter((name) => !recorded.includes(name)),
     unknown: recorded.filter((name) => !known.includes(name)),
   }
 }
+
+/** Its tables have the names of ours. */
+const isOriginal = async (db: Knex): Promise<boolean> =>
+  (await db.schema.hasTable('userinfo')) && !(await db.schema.hasTable(MIGRATIONS_TABLE))
 
 /** True when the database holds no table at all. */
 export async function isEmpty(db: Knex): Promise<boolean> {

@@ -6,6 +6,8 @@ import { SILENT } from './silent.ts'
 export interface OpenOptions {
   /** Milliseconds after which a statement without an answer is given up, so that a hanging server is noticed. */
   readonly statementTimeout?: number
+  /** MySQL: the server itself refuses every write, and need not promise that commits survive a crash. */
+  readonly readOnly?: boolean
 }
 
 const CONNECT_MS = 5000
@@ -40,7 +42,7 @@ interface MysqlConnection {
  * @param url `mysql://user:password@host:port/name`; `?socket=/path` for a Unix socket, `?ssl=true` to ask for TLS
  * @throws DatabaseError
  */
-export async function openMysql(url: string, { statementTimeout }: OpenOptions): Promise<Knex> {
+export async function openMysql(url: string, { statementTimeout, readOnly = false }: OpenOptions): Promise<Knex> {
   const { shown, connection } = parseUrl(url)
   const db = knex({
     client: withTimeout(statementTimeout),
@@ -48,11 +50,11 @@ export async function openMysql(url: string, { statementTimeout }: OpenOptions):
     connection: { ...connection, charset: 'utf8mb4', connectTimeout: CONNECT_MS, supportBigNumbers: true },
     log: SILENT,
     acquireConnectionTimeout: CONNECT_MS,
-    pool: { min: 0, max: POOL, afterCreate: prepare },
+    pool: { min: 0, max: POOL, afterCreate: readOnly ? prepareReadOnly : prepare },
   })
   try {
     await db.raw('select 1')
-    await checkDurability(db, shown)
+    if (!readOnly) await checkDurability(db, shown)
     return db
   } catch (error) {
     await db.destroy()
@@ -97,6 +99,12 @@ function prepare(connection: MysqlConnection, done: (error: Error | null, connec
     connection.query(SESSION.replace('transaction_isolation', 'tx_isolation'), (again) => done(again, connection))
   })
 }
+
+const prepareReadOnly = (connection: MysqlConnection, done: (error: Error | null, connection: unknown) => void) =>
+  prepare(connection, (error) => {
+    if (error !== null) return done(error, connection)
+    connection.query('set session transaction read only', (refused) => done(refused, connection))
+  })
 
 /** An acknowledged message must survive a crash of the database server. */
 async function checkDurability(db: Knex, shown: string) {

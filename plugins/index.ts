@@ -4,6 +4,7 @@ import { admin } from './admin/index.ts'
 import { contacts } from './contacts/index.ts'
 import { friends } from './friends/index.ts'
 import { groups } from './groups/index.ts'
+import { legacy } from './legacy/index.ts'
 import { login } from './login/index.ts'
 import { privateMessages } from './messages/index.ts'
 import { registration } from './registration/index.ts'
@@ -17,7 +18,7 @@ export * from './login/messages.ts'
 export * from './messages/messages.ts'
 export * from './registration/messages.ts'
 export * from './system/messages.ts'
-export { accounts, admin, contacts, friends, groups, login, privateMessages, registration, system }
+export { accounts, admin, contacts, friends, groups, legacy, login, privateMessages, registration, system }
 
 /** The features that a server has unless told otherwise. */
 export const BUILT_IN: readonly AnyPlugin[] = [

@@ -5,10 +5,12 @@ import { hasMariadb, startMariadb } from '../dist/test/support/mariadb.js'
 
 const PLAYS = [
   'accounts',
+  'adopt',
   'contacts',
   'database',
   'friends',
   'groups',
+  'legacy',
   'messages',
   'plugins',
   'recall',

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { createServer, connect as dial } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
+import { knownPreHash } from '../client/credentials.ts'
 import { type Client, Login, LoginProof } from '../client/index.ts'
 import {
   frame,
@@ -11,10 +12,13 @@ import {
   RecordSplitter,
   sealRecords,
 } from '../core/noise/index.ts'
-import { deriveKeys, startLogin, storedKey } from '../core/scram/index.ts'
+import { deriveKeys, md5x10, startLogin, storedKey } from '../core/scram/index.ts'
+import { findUser, openDatabase } from '../db/index.ts'
+import { parseVerifier } from '../plugins/accounts/verifier.ts'
 import { NewSalt, Register } from '../plugins/registration/messages.ts'
 import { refusal } from './support/play.ts'
 import { openStage } from './support/room.ts'
+import { readVectors } from './support/vectors.ts'
 
 test('Alice registers, logs in and is who she says', async (t) => {
   const stage = await openStage(t)
@@ -275,4 +279,53 @@ test('one salt makes one account, also for three who ask at once', async (t) => 
     made.map(({ status }) => status),
     ['fulfilled', 'rejected', 'rejected'],
   )
+})
+
+test('where clients of the original are let in, new passwords are hashed their way, and older accounts stay as they are', async (t) => {
+  const before = await openStage(t)
+  await (await before.user('bob')).close()
+  await before.room.close()
+  const registration = { iterations: 4096, preHash: 'md5x10' }
+  const stage = await openStage(t, { data: before.data, pluginOptions: { registration } })
+  const alice = await stage.user('alice')
+  await stage.user('bob')
+  const password = async (name: string) =>
+    (
+      await openDatabase(stage.db ?? `${stage.data}/chat.db`).then(async (db) => {
+        const row = await findUser(db, name)
+        await db.destroy()
+        return row
+      })
+    )?.password ?? ''
+  t.regex(await password('alice'), /^MD5x10-SCRAM-SHA-256\$4096:/)
+  t.regex(await password('bob'), /^SCRAM-SHA-256\$4096:/)
+  // What the table holds opens with the digest, and with nothing else.
+  const verifier = parseVerifier(await password('alice'))
+  const digest = await deriveKeys(md5x10("alice's password"), verifier?.salt ?? Buffer.alloc(0), 4096)
+  t.deepEqual(storedKey(digest.clientKey), verifier?.storedKey)
+
+  await alice.changePassword("alice's password", '密 码')
+  t.regex(await password('alice'), /^MD5x10-/)
+  await (await stage.connect()).login('alice', { password: '密 码' })
+  t.is(await refusal(t, (await stage.connect()).login('alice', { password: md5x10('密 码') })), 'login_failed')
+  // A name that nobody has gets the challenge of a new account.
+  const { preHash } = await (await stage.connect()).request(Login, { clientFirst: startLogin('nobody').clientFirst })
+  t.is(preHash, 'md5x10')
+})
+
+test('a pre-hash that nobody knows is refused by the server, and by the client', async (t) => {
+  const stage = await openStage(t)
+  const client = await stage.connect()
+  await client.request(NewSalt, { clientSalt: randomBytes(16) })
+  const keys = { storedKey: randomBytes(32), serverKey: randomBytes(32), preHash: 'rot13' }
+  t.is(await refusal(t, client.request(Register, { user: 'alice', ...keys })), 'invalid_value')
+  t.throws(() => knownPreHash('rot13'), { name: 'ClientError' })
+})
+
+test('the hash of the original, as it made it', (t) => {
+  const { password_hashes: hashes } = readVectors('seed-wire') as {
+    password_hashes: { password: string; hash: string }[]
+  }
+  t.true(hashes.length > 5)
+  for (const { password, hash } of hashes) t.is(md5x10(password), hash)
 })

@@ -392,9 +392,18 @@ test.serial('the database: seeded, rolled back, migrated, dropped', async (t) =>
   const data = ['--data', './room']
   t.like(json(await works(t, shell, ['db', 'seed', ...data, '-o', 'json'])), {
     users: ['alice', 'bob', 'carol'],
-    messages: 4,
+    friendships: 2,
+    groups: ['No.1聊天室'],
+    messages: 6,
   })
-  t.like(json(await works(t, shell, ['db', 'seed', ...data, '-o', 'json'])), { users: [], messages: 0 })
+  t.deepEqual(json(await works(t, shell, ['db', 'seed', ...data, '-o', 'json'])), {
+    users: [],
+    friendships: 0,
+    groups: [],
+    messages: 0,
+  })
+  t.is(json(await works(t, shell, ['friends', 'requests', '--as', 'bob', ...data, '-o', 'json']))[0].user, 'carol')
+  t.is(json(await works(t, shell, ['groups', 'members', 'No.1聊天室', '--as', 'bob', ...data, '-o', 'json'])).length, 3)
   t.is(json(await works(t, shell, ['history', 'bob', '--as', 'alice', ...data, '-o', 'json'])).length, 3)
   await room.stop()
   t.is((await shell.run(['db', 'rollback', ...data])).code, 2, 'not without --yes')

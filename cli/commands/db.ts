@@ -13,6 +13,7 @@ const OPTIONS = {
 } as const
 
 type Database = Awaited<ReturnType<typeof import('../../db/open.ts').openDatabase>>
+type AdoptionReport = import('../../db/adopt/index.ts').AdoptionReport
 type Migrations = import('../../db/migrate.ts').Migrations
 
 interface Opened {
@@ -153,9 +154,83 @@ const backup = defineCommand({
   },
 })
 
+const adopt = defineCommand({
+  command: 'adopt [url]',
+  describe: 'Take over the MySQL database of the original Python chat room: a copy of it, or where it is',
+  examples: [
+    ['$0 db adopt mysql://root:secret@127.0.0.1/chatroom --dry-run', 'what would be taken, merged and refused'],
+    ['$0 db adopt mysql://root:secret@127.0.0.1/chatroom --data ./room', 'a copy, into SQLite'],
+    ['$0 db adopt --in-place', 'the database of CHATCTL_DB itself; make a backup first'],
+    ['$0 db adopt -o json | jq .findings', 'from CHATCTL_ADOPT_URL, which nobody else on the machine sees'],
+  ],
+  builder: (args) =>
+    args
+      .positional('url', { type: 'string', describe: 'mysql://USER:PASSWORD@HOST:PORT/NAME of the original' })
+      .options({
+        config: OPTIONS.config,
+        data: OPTIONS.data,
+        db: OPTIONS.db,
+        'in-place': { type: 'boolean', describe: 'adopt the database where it is, without a copy' },
+        'dry-run': { type: 'boolean', describe: 'say what would happen, and change nothing' },
+        'time-zone': {
+          type: 'string',
+          describe:
+            'of datetime columns, as +08:00; default the database server’s. The original’s timestamps need none',
+        },
+      }),
+  async run({ url: asked, inPlace = false, dryRun = false, timeZone, ...flags }, shared) {
+    const { readConfig } = await import('../config.ts')
+    const { adoptRoom, parseTimeZone } = await import('../adopt.ts')
+    const { config } = await readConfig(flags)
+    const url = asked ?? (process.env.CHATCTL_ADOPT_URL || (inPlace ? config.db : ''))
+    if (url === '') throw new CliError('usage', 'which database? Name it, or set CHATCTL_ADOPT_URL')
+    const where = inPlace ? url : config.db || roomPaths(config.data).database
+    if (!dryRun) await refuseWhileRunning({ ...shared, data: config.data })
+    const iterations = (config.options.registration as { iterations?: number } | undefined)?.iterations
+    const zone = parseTimeZone(timeZone)
+    const { signal } = shared
+    const goOn = () => shared.output.note('stopping after this page; the same command goes on from there')
+    if (!dryRun) signal.addEventListener('abort', goOn, { once: true })
+    const report = await adoptRoom({ url, where, dryRun, timeZone: zone, iterations, signal })
+    await showAdoption({ dryRun, inPlace: where === url, ...report }, shared)
+  },
+})
+
+/** Rows named for people, of each kind; the JSON form names more. */
+const ROWS_SHOWN = 10
+
+async function showAdoption(report: AdoptionReport & { dryRun: boolean; inPlace: boolean }, { output }: Shared) {
+  const counts = report.tables.map(({ table, read, taken, merged, refused, added }) => ({
+    title: table,
+    value: () => `${read} read, ${taken} taken, ${merged} merged, ${refused} refused, ${added} added`,
+  }))
+  const kinds = report.findings.map(({ table, outcome, reason, count, rows }) => ({
+    title: `${table} ${outcome}`,
+    value: () => {
+      const shown = rows.slice(0, ROWS_SHOWN).map(({ id, detail }) => (detail ? `${id} (${detail})` : String(id)))
+      const more = count > ROWS_SHOWN ? `, and ${count - ROWS_SHOWN} more` : ''
+      return `${count}, ${reason}: ${shown.join(', ')}${more}`
+    },
+  }))
+  const state = report.dryRun ? 'nothing was changed' : 'finished'
+  await output.item(report, [
+    { title: 'from', value: ({ source }) => source },
+    { title: 'state', value: ({ isFinished }) => (isFinished ? state : 'unfinished: run it again without --dry-run') },
+    ...counts,
+    ...kinds,
+  ])
+  if (report.dryRun) return
+  output.note(
+    report.inPlace
+      ? 'The original’s tables are kept as original_userinfo and so on, without passwords; drop them when you are sure.'
+      : 'The original’s database was only read; it still holds its MD5 passwords: drop it when you are sure.',
+  )
+}
+
 const seed = defineCommand({
   command: 'seed',
-  describe: 'Add sample users (alice, bob, carol; password "password") who have talked; again changes nothing',
+  describe:
+    'Add sample users (alice, bob, carol; password "password"), friends, a group and messages; again changes nothing',
   examples: [['$0 db seed --data ./room', 'for trying things out, never for a real server']],
   builder: (args) => args.options({ data: OPTIONS.data }),
   async run(_flags, shared) {
@@ -163,6 +238,8 @@ const seed = defineCommand({
     const result = await seedRoom(shared)
     await shared.output.item(result, [
       { title: 'users made', value: ({ users }) => users.join(', ') || 'none, they were there' },
+      { title: 'friendships', value: ({ friendships }) => friendships },
+      { title: 'groups made', value: ({ groups }) => groups.join(', ') || 'none, they were there' },
       { title: 'messages stored', value: ({ messages }) => messages },
     ])
   },
@@ -176,4 +253,4 @@ async function confirm(yes: boolean | undefined, question: string) {
     throw new CliError('interrupted', 'nothing was changed')
 }
 
-export const db = defineGroup('db', 'The database of a server', [status, migrate, rollback, backup, seed, drop])
+export const db = defineGroup('db', 'The database of a server', [status, migrate, rollback, backup, adopt, seed, drop])

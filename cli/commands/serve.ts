@@ -12,11 +12,12 @@ export const serve = defineCommand({
     ['$0 serve --data ./room --port 0', 'on a free port; the first line of output says which'],
     ['$0 serve --plugin ./polls.ts', 'with a plugin of your own'],
     ['$0 serve --config chatctl.yaml', 'settings from a file'],
+    ['$0 serve --legacy 5555', 'lets clients of the original chat room in too, from this machine'],
   ],
   builder: (args) => args.options(SERVE_OPTIONS),
   async run(flags, shared): Promise<ExitName> {
     const { readConfig } = await import('../config.ts')
-    const { config, pluginFolder, limits } = await readConfig(flags)
+    const { config, pluginFolder, limits, legacy } = await readConfig(flags)
     await refuseWhileRunning({ ...shared, data: config.data })
     const { loadPlugin } = await import('../../core/plugin-loader.ts')
     const { openLog } = await import('../logger.ts')
@@ -32,7 +33,17 @@ export const serve = defineCommand({
       const { data } = config
       const plugins = await Promise.all(config.plugins.map((specifier) => loadPlugin(specifier, pluginFolder)))
       const { migrate, without, options: pluginOptions } = config
-      const room = await openRoom({ data, db: config.db, plugins, without, pluginOptions, limits, log, migrate })
+      const room = await openRoom({
+        data,
+        db: config.db,
+        plugins,
+        without,
+        pluginOptions,
+        limits,
+        legacy,
+        log,
+        migrate,
+      })
       try {
         const address = await room.server.listen(config.host, config.port)
         await room.server.listenControl(roomPaths(data).control)
@@ -55,6 +66,7 @@ export const serve = defineCommand({
 function announce(server: Server, { host, port }: { host: string; port: number }, data: string, { output }: Shared) {
   const address = `${host.includes(':') ? `[${host}]` : host}:${port}`
   const { fingerprint } = server
+  const { legacy } = server.status() as { legacy?: string }
   if (process.stdout.isTTY !== true) {
     const record = {
       level: 'info',
@@ -64,6 +76,7 @@ function announce(server: Server, { host, port }: { host: string; port: number }
       port,
       address,
       fingerprint,
+      ...(legacy !== undefined && { legacy }),
       data,
       pid: process.pid,
     }
@@ -75,7 +88,7 @@ function announce(server: Server, { host, port }: { host: string; port: number }
   process.stdout.write(
     `
   chatctl listens on ${bold(address)}
-  server key         ${fingerprint}
+  server key         ${fingerprint}${legacy === undefined ? '' : `\n  original clients   ${legacy}, encrypted with a key that everyone knows`}
   data folder        ${data}
 
   ${dim('In a second terminal (npx chatctl … in a checkout):')}

@@ -12,10 +12,12 @@ const user = { title: 'user', value: ({ user }: { user: string }) => user }
 /** The verifier of a password, made here, with the server's salt and count: it never sees the password itself. */
 async function makeVerifier(client: Client, password: string) {
   const { randomBytes } = await import('node:crypto')
+  const { knownPreHash } = await import('../../client/credentials.ts')
   const { deriveKeys, verifierOf } = await import('../../core/scram/index.ts')
   const { NewSalt } = await import('../../plugins/registration/messages.ts')
-  const { salt, iterations } = await client.request(NewSalt, { clientSalt: randomBytes(16) })
-  return verifierOf(await deriveKeys(password, Buffer.from(salt), iterations), Buffer.from(salt), iterations)
+  const made = await client.request(NewSalt, { clientSalt: randomBytes(16) })
+  const [salt, preHash] = [Buffer.from(made.salt), knownPreHash(made.preHash)]
+  return verifierOf(await deriveKeys(password, salt, made.iterations, preHash), salt, made.iterations, preHash)
 }
 
 async function allUsers(client: Client): Promise<UserEntry[]> {

@@ -2,6 +2,7 @@ import { createHash, createHmac, pbkdf2 } from 'node:crypto'
 import { promisify } from 'node:util'
 import { ScramError } from './errors.ts'
 import { normalizePassword } from './password.ts'
+import { md5x10, type PreHash } from './pre-hash.ts'
 
 /** Bytes in a SHA-256 value: each key, proof, signature and handshake hash. */
 export const HASH_LENGTH = 32
@@ -34,6 +35,8 @@ export interface Verifier {
   storedKey: Buffer
   /** 32 bytes. Whoever has it can pose as the server. */
   serverKey: Buffer
+  /** What the password went through before the keys were derived; nothing if left out. */
+  preHash?: PreHash | undefined
 }
 
 const pbkdf2Async = promisify(pbkdf2)
@@ -68,13 +71,20 @@ export function checkParameters(salt: Uint8Array, iterations: number): void {
 }
 
 /**
- * Derives an account's keys from its password, which it normalises: the one slow step of SCRAM.
+ * Derives an account's keys from its password: the one slow step of SCRAM. The password is normalised, or, with a
+ * pre-hash, checked in the same way and then hashed as it is.
  *
  * @throws ScramError `password` as normalizePassword; `iterations` and `malformed` as checkParameters
  */
-export async function deriveKeys(password: string, salt: Uint8Array, iterations: number): Promise<ClientKeys> {
+export async function deriveKeys(
+  password: string,
+  salt: Uint8Array,
+  iterations: number,
+  preHash: PreHash = '',
+): Promise<ClientKeys> {
   checkParameters(salt, iterations)
-  return keysOf(await hi(normalizePassword(password), salt, iterations))
+  const normal = normalizePassword(password)
+  return keysOf(await hi(preHash === 'md5x10' ? md5x10(password) : normal, salt, iterations))
 }
 
 /** StoredKey = H(ClientKey) (RFC 5802 §3). */
@@ -83,8 +93,8 @@ export function storedKey(clientKey: Uint8Array): Buffer {
 }
 
 /** What the server is to keep for keys that were derived with this salt and count. */
-export function verifierOf(keys: ClientKeys, salt: Buffer, iterations: number): Verifier {
-  return { salt, iterations, storedKey: storedKey(keys.clientKey), serverKey: keys.serverKey }
+export function verifierOf(keys: ClientKeys, salt: Buffer, iterations: number, preHash: PreHash = ''): Verifier {
+  return { salt, iterations, storedKey: storedKey(keys.clientKey), serverKey: keys.serverKey, preHash }
 }
 
 /**

@@ -131,5 +131,8 @@ export const MAX_TEXT = 200_000
 /** A user's name: 32 ASCII characters for new accounts, but adopted databases hold longer ones. */
 export const userName = (about: string) => line(about, { min: 1, max: 255 })
 
+/** What a password is hashed with before keys are derived from it: its place at the end of a message. */
+export const preHash = (about: string) => optional(line(about, { max: 16 }), '')
+
 /** One of the two keys of a SCRAM-SHA-256 verifier. */
 export const scramKey = (about: string) => bytes(about, { min: 32, max: 32 })

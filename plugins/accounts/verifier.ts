@@ -1,11 +1,16 @@
-import type { Verifier } from '../../core/scram/index.ts'
+import { Refused } from '../../core/index.ts'
+import { isPreHash, type PreHash, type Verifier } from '../../core/scram/index.ts'
 
-const SCHEME = 'SCRAM-SHA-256'
+/** Scheme names of `userinfo.password`, by what the password went through first. */
+const SCHEMES: Readonly<Record<PreHash, string>> = { '': 'SCRAM-SHA-256', md5x10: 'MD5x10-SCRAM-SHA-256' }
 
-/** A value of `userinfo.password`, in the form of RFC 5803: `SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey`. */
-export function formatVerifier({ salt, iterations, storedKey, serverKey }: Verifier): string {
+/**
+ * A value of `userinfo.password`, in the form of RFC 5803: `SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey`. The
+ * scheme of a password that is hashed before says so in front: `MD5x10-SCRAM-SHA-256`.
+ */
+export function formatVerifier({ salt, iterations, storedKey, serverKey, preHash = '' }: Verifier): string {
   const base64 = (bytes: Buffer) => bytes.toString('base64')
-  return `${SCHEME}$${iterations}:${base64(salt)}$${base64(storedKey)}:${base64(serverKey)}`
+  return `${SCHEMES[preHash]}$${iterations}:${base64(salt)}$${base64(storedKey)}:${base64(serverKey)}`
 }
 
 /** Reads what formatVerifier wrote; undefined for a value of any other scheme, with which nobody can log in. */
@@ -13,22 +18,37 @@ export function parseVerifier(password: string): Verifier | undefined {
   const [scheme, parameters = '', keys = '', ...rest] = password.split('$')
   const [iterations = '', salt] = parameters.split(':')
   const [storedKey, serverKey] = keys.split(':')
-  if (scheme !== SCHEME || rest.length > 0 || !salt || !storedKey || !serverKey) return undefined
+  const preHash = (Object.keys(SCHEMES) as PreHash[]).find((name) => SCHEMES[name] === scheme)
+  if (preHash === undefined || rest.length > 0 || !salt || !storedKey || !serverKey) return undefined
   const bytes = (base64: string) => Buffer.from(base64, 'base64')
-  return { iterations: Number(iterations), salt: bytes(salt), storedKey: bytes(storedKey), serverKey: bytes(serverKey) }
+  return {
+    iterations: Number(iterations),
+    salt: bytes(salt),
+    storedKey: bytes(storedKey),
+    serverKey: bytes(serverKey),
+    preHash,
+  }
 }
 
 /** Whether two verifiers are of the same password; an account may have been read twice. */
 export const isSameVerifier = (one: Verifier | undefined, other: Verifier | undefined) =>
   one !== undefined && other !== undefined && formatVerifier(one) === formatVerifier(other)
 
-/** The verifier that a message carries as plain bytes. */
+/** The verifier that a message carries as plain bytes. @throws Refused `invalid_value` for an unknown pre-hash */
 export function verifierFrom(values: {
   salt: Uint8Array
   iterations: number
   storedKey: Uint8Array
   serverKey: Uint8Array
+  preHash: string
 }): Verifier {
-  const { salt, iterations, storedKey, serverKey } = values
-  return { iterations, salt: Buffer.from(salt), storedKey: Buffer.from(storedKey), serverKey: Buffer.from(serverKey) }
+  const { salt, iterations, storedKey, serverKey, preHash } = values
+  if (!isPreHash(preHash)) throw new Refused('invalid_value', `there is no pre-hash "${preHash}"`)
+  return {
+    iterations,
+    salt: Buffer.from(salt),
+    storedKey: Buffer.from(storedKey),
+    serverKey: Buffer.from(serverKey),
+    preHash,
+  }
 }

@@ -5,6 +5,7 @@ import {
   line,
   list,
   optional,
+  preHash,
   scramKey,
   serverMessage,
   uint16,
@@ -72,6 +73,7 @@ export const CreateUser = clientMessage({
     ...verifier,
     nickname: optional(line('shown to others; the name if empty', { max: 256 }), ''),
     role: optional(line('user, bot or admin', { max: 16 }), 'user'),
+    preHash: preHash('how the password was hashed before: empty, not at all, or md5x10'),
   },
   reply: UserCreated,
 })
@@ -89,7 +91,11 @@ export const SetUserPassword = clientMessage({
   name: 'set_user_password',
   about: 'Sets new keys without the old password, and ends the account’s sessions.',
   allow: 'admin',
-  fields: { user: userName('name of the account'), ...verifier },
+  fields: {
+    user: userName('name of the account'),
+    ...verifier,
+    preHash: preHash('how the password was hashed before: empty, not at all, or md5x10'),
+  },
 })
 
 export const UserKicked = serverMessage({

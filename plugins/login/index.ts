@@ -66,11 +66,12 @@ export const login = definePlugin({
     app.handle(Login, async (session, { clientFirst }) => {
       const first = parse(() => readClientFirst(clientFirst))
       await attempts.check(first.user, session.address)
-      const fake = fakeVerifier(secret, first.user.toLowerCase(), needs.registration.iterations)
+      const { iterations, preHash } = needs.registration
+      const fake = { ...fakeVerifier(secret, first.user.toLowerCase(), iterations), preHash }
       const account = await needs.accounts.find(first.user)
       const challenge = createChallenge(first, account?.verifier ?? fake)
       pending.set(session, { challenge, name: first.user, account: account?.verifier && account })
-      return { serverFirst: challenge.serverFirst }
+      return { serverFirst: challenge.serverFirst, preHash: challenge.verifier.preHash }
     })
 
     app.handle(LoginProof, async (session, { clientFinal }) => {
@@ -80,10 +81,10 @@ export const login = definePlugin({
       return { serverFinal, id: account.id, user: account.name, nickname: account.nickname, role: account.role }
     })
 
-    app.handle(ChangePassword, async (session, { clientFinal, storedKey, serverKey }) => {
+    app.handle(ChangePassword, async (session, { clientFinal, ...keys }) => {
       const { account } = await prove(session, clientFinal)
       if (account.id !== session.user.id) throw new Refused('not_allowed')
-      const verifier = needs.registration.verifierFor(session, { storedKey, serverKey })
+      const verifier = needs.registration.verifierFor(session, keys)
       await needs.accounts.setVerifier(account.name, verifier, session.id)
       app.audit.info({ event: 'password_changed', user: account.name, address: session.address })
     })

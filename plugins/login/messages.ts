@@ -1,4 +1,4 @@
-import { clientMessage, line, scramKey, serverMessage, uint32, userName } from '../../core/wire/index.ts'
+import { clientMessage, line, preHash, scramKey, serverMessage, uint32, userName } from '../../core/wire/index.ts'
 
 const scramText = (about: string) => line(about, { min: 1, max: 1024 })
 
@@ -6,7 +6,10 @@ export const LoginChallenge = serverMessage({
   type: 130,
   name: 'login_challenge',
   about: 'The server’s half of the SCRAM exchange. Unknown names get one too.',
-  fields: { serverFirst: scramText('server-first-message of RFC 5802') },
+  fields: {
+    serverFirst: scramText('server-first-message of RFC 5802'),
+    preHash: preHash('how to hash the password before deriving keys from it: empty, not at all, or md5x10'),
+  },
 })
 
 export const Login = clientMessage({
@@ -49,6 +52,7 @@ export const ChangePassword = clientMessage({
     clientFinal: scramText('client-final-message that proves the old password'),
     storedKey: scramKey('StoredKey of the new password, for the salt of the last new_salt'),
     serverKey: scramKey('ServerKey of the new password, for the same salt'),
+    preHash: preHash('how the new password was hashed before, as the salt asked for'),
   },
 })
 

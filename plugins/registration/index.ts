@@ -2,8 +2,16 @@ import { randomBytes } from 'node:crypto'
 import { RateLimiterMemory } from 'rate-limiter-flexible'
 import { z } from 'zod'
 import { definePlugin, Refused, type Session } from '../../core/index.ts'
-import { DEFAULT_ITERATIONS, joinSalt, MAX_ITERATIONS, MIN_ITERATIONS, type Verifier } from '../../core/scram/index.ts'
+import {
+  DEFAULT_ITERATIONS,
+  joinSalt,
+  MAX_ITERATIONS,
+  MIN_ITERATIONS,
+  PRE_HASHES,
+  type Verifier,
+} from '../../core/scram/index.ts'
 import { accounts } from '../accounts/index.ts'
+import { verifierFrom } from '../accounts/verifier.ts'
 import * as messages from './messages.ts'
 
 const { NewSalt, Register } = messages
@@ -17,22 +25,25 @@ export const registration = definePlugin({
     /** Whether strangers may make accounts; operators always may. */
     open: z.boolean().default(true),
     iterations: z.number().int().min(MIN_ITERATIONS).max(MAX_ITERATIONS).default(DEFAULT_ITERATIONS),
+    /** How clients hash a new password before they derive keys from it; `md5x10` lets clients of the original in too. */
+    preHash: z.enum(PRE_HASHES).default(''),
   }),
   setup(app, { options, needs }) {
     const salts = new WeakMap<Session, Buffer>()
     const rate = new RateLimiterMemory({ points: app.limits.registrations, duration: 3600 })
 
-    /** The verifier of new keys, for the salt this session asked for, which it uses up. @throws Refused `no_salt` */
-    const verifierFor = (session: Session, keys: { storedKey: Uint8Array; serverKey: Uint8Array }): Verifier => {
+    /**
+     * The verifier of new keys, for the salt this session asked for, which it uses up.
+     * @throws Refused `no_salt`, `invalid_value`
+     */
+    const verifierFor = (
+      session: Session,
+      keys: { storedKey: Uint8Array; serverKey: Uint8Array; preHash: string },
+    ): Verifier => {
       const salt = salts.get(session)
       if (salt === undefined) throw new Refused('no_salt')
       salts.delete(session)
-      return {
-        salt,
-        iterations: options.iterations,
-        storedKey: Buffer.from(keys.storedKey),
-        serverKey: Buffer.from(keys.serverKey),
-      }
+      return verifierFrom({ ...keys, salt, iterations: options.iterations })
     }
 
     /** The salt was not used after all: it may be tried again. */
@@ -41,12 +52,12 @@ export const registration = definePlugin({
     app.handle(NewSalt, (session, { clientSalt }) => {
       const salt = joinSalt(clientSalt, randomBytes(16))
       salts.set(session, salt)
-      return { salt, iterations: options.iterations }
+      return { salt, iterations: options.iterations, preHash: options.preHash }
     })
 
-    app.handle(Register, async (session, { user, nickname, storedKey, serverKey }) => {
+    app.handle(Register, async (session, { user, nickname, ...keys }) => {
       if (!options.open) throw new Refused('registration_closed')
-      const verifier = verifierFor(session, { storedKey, serverKey })
+      const verifier = verifierFor(session, keys)
       await rate.consume(session.address).catch((result: { msBeforeNext: number }) => {
         throw new Refused('rate_limited', 'too many registrations from this address', {
           retryAfter: result.msBeforeNext,
@@ -59,6 +70,6 @@ export const registration = definePlugin({
       return { id: account.id, user: account.name }
     })
 
-    return { verifierFor, iterations: options.iterations }
+    return { verifierFor, iterations: options.iterations, preHash: options.preHash }
   },
 })

@@ -3,6 +3,7 @@ import {
   clientMessage,
   line,
   optional,
+  preHash,
   scramKey,
   serverMessage,
   uint32,
@@ -16,6 +17,7 @@ export const Salt = serverMessage({
   fields: {
     salt: bytes('the client’s 16 bytes, then the server’s 16 bytes', { min: 32, max: 32 }),
     iterations: uint32('of PBKDF2-HMAC-SHA-256'),
+    preHash: preHash('how to hash the password before deriving keys from it: empty, not at all, or md5x10'),
   },
 })
 
@@ -45,6 +47,7 @@ export const Register = clientMessage({
     storedKey: scramKey('StoredKey of RFC 5802, for the salt of the last new_salt'),
     serverKey: scramKey('ServerKey of RFC 5802, for the same salt'),
     nickname: optional(line('shown to others; the name if empty', { max: 256 }), ''),
+    preHash: preHash('how the password was hashed before, as the salt asked for'),
   },
   reply: RegisterSuccessful,
 })

@@ -1,0 +1,251 @@
+import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import { Refused, toFailure } from './errors.ts'
+import type { Limits } from './limits.ts'
+import type { Peer } from './peer.ts'
+import type { Session, User, UserSession } from './session.ts'
+import type { TokenBucket } from './token-bucket.ts'
+import {
+  type Catalogue,
+  type ClientMessage,
+  decode,
+  encode,
+  type FailureName,
+  type Frame,
+  type InputOf,
+  MessageSplitter,
+  type ReplyOf,
+  type ServerMessage,
+  WireError,
+} from './wire/index.ts'
+
+/** The other side of a guest: made by a plugin, it speaks to the peer. */
+export interface Translator {
+  /** Bytes that the peer has not taken yet. From `limits.outboundSoft` on, pushes stay in the database. */
+  readonly queued: number
+  /** A push of the server. Replies go to their requests. */
+  push(message: ServerMessage, values: Record<string, unknown>): void
+  /** The session has ended: the stream is to be closed, after the last words. Called once. */
+  end(reason: FailureName): void
+  /** Called every second, with `performance.now()`. */
+  watch(now: number): void
+}
+
+/** What the server does for its guests. */
+export interface GuestHost {
+  readonly limits: Limits
+  readonly log: Logger
+  readonly catalogue: Catalogue
+  dispatch(peer: Peer, frame: Frame): Promise<void> | undefined
+  isRated(frame: Frame): boolean
+  loggedIn(session: UserSession): TokenBucket
+  drained(session: UserSession): void
+  sent(session: Session, message: ServerMessage, values: unknown): void
+  closed(peer: Peer): void
+}
+
+interface Pending {
+  resolve(values: unknown): void
+  reject(refused: Refused): void
+}
+
+const NO_LIMITS = { message: Number.MAX_SAFE_INTEGER, format: Number.MAX_SAFE_INTEGER, values: Number.MAX_SAFE_INTEGER }
+
+/**
+ * A peer that speaks another protocol. A plugin translates what it says to native requests and native pushes to what it
+ * understands; in between it is a session like any other, and every check, hook, limit and event is the native one.
+ */
+export class Guest implements Peer {
+  readonly id: number
+  readonly address: string
+  readonly isOperator = false
+  /** There was no handshake: a login is bound to this very guest. */
+  readonly handshakeHash = randomBytes(32)
+  readonly closed: Promise<void>
+  readonly #host: GuestHost
+  readonly #translator: Translator
+  readonly #pending = new Map<number, Pending>()
+  readonly #messages = new MessageSplitter(NO_LIMITS)
+  #forget: () => void = () => {}
+  #lastRef = 0
+  #open = true
+  #stopping = false
+  #gone = false
+  #user: User | undefined
+  #requests: TokenBucket | undefined
+  #inFlight = 0
+  #wasWritable = true
+  readonly #deadline: NodeJS.Timeout
+
+  constructor(host: GuestHost, translator: Translator, origin: { readonly id: number; readonly address: string }) {
+    this.#host = host
+    this.#translator = translator
+    this.id = origin.id
+    this.address = origin.address
+    this.#deadline = setTimeout(() => this.close('timed_out'), host.limits.login)
+    this.closed = new Promise((resolve) => {
+      this.#forget = resolve
+    })
+  }
+
+  get user(): User | undefined {
+    return this.#user
+  }
+
+  get open(): boolean {
+    return this.#open
+  }
+
+  get writable(): boolean {
+    const writable = this.#open && this.#translator.queued < this.#host.limits.outboundSoft
+    this.#wasWritable &&= writable
+    return writable
+  }
+
+  get inFlight(): number {
+    return this.#inFlight
+  }
+
+  /**
+   * Sends a native request for the peer; resolves with the reply. Waits where the user's request rate wants it.
+   * @throws Refused, with the same reasons as a native client hears
+   */
+  async request<M extends ClientMessage>(message: M, values: InputOf<M>): Promise<ReplyOf<M>> {
+    const ref = ++this.#lastRef
+    const frame = frameOf(message, ref, values)
+    await this.#rate(frame)
+    if (!this.#open) throw new Refused('logged_out')
+    if (this.#stopping) throw new Refused('shutting_down')
+    return new Promise((resolve, reject) => {
+      this.#pending.set(ref, { resolve: resolve as Pending['resolve'], reject })
+      try {
+        void this.#host.dispatch(this, frame)
+      } catch (error) {
+        this.#host.log.error({ session: this.id, type: frame.type, err: error }, 'dispatch failed')
+        this.close('internal')
+      }
+    })
+  }
+
+  /** The translator's queue is shorter now: pushes may go on. */
+  drained() {
+    if (this.#wasWritable || !this.writable) return
+    this.#wasWritable = true
+    if (this.#user !== undefined) this.#host.drained(this as UserSession)
+  }
+
+  /** The peer's stream has closed. */
+  gone() {
+    if (this.#gone) return
+    this.#gone = true
+    this.#open = false
+    clearTimeout(this.#deadline)
+    this.#failPending('logged_out')
+    this.#host.closed(this)
+    this.#forget()
+  }
+
+  send<M extends ServerMessage>(message: M, values: InputOf<M>) {
+    this.reply(message, 0, values)
+  }
+
+  reply<M extends ServerMessage>(message: M, ref: number, values: InputOf<M>) {
+    this.sendEncoded(encode(message, ref, values))
+    this.#host.sent(this, message, values)
+  }
+
+  sendEncoded(bytes: Buffer) {
+    // Replies of a session that has just ended still pass.
+    if (this.#gone) return
+    for (const frame of this.#messages.push(bytes)) {
+      const message = this.#host.catalogue.byType(frame.type)
+      if (message?.from !== 'server') continue
+      const { ref, values } = decode(message, frame, NO_LIMITS.values)
+      if (ref === 0) this.#translator.push(message, values)
+      else this.#take(ref)?.resolve(values)
+    }
+  }
+
+  refuse(ref: number, refused: Refused) {
+    const { message, values } = toFailure(refused)
+    this.#take(ref)?.reject(refused)
+    this.#host.sent(this, message, values)
+  }
+
+  fail(ref: number, code: FailureName, text?: string) {
+    this.refuse(ref, new Refused(code, text))
+  }
+
+  login(user: User): UserSession {
+    if (!this.#open || this.#user !== undefined) throw new Refused('not_allowed')
+    this.#user = user
+    const session = this as UserSession
+    try {
+      this.#requests = this.#host.loggedIn(session)
+    } catch (error) {
+      this.#user = undefined
+      throw error
+    }
+    clearTimeout(this.#deadline)
+    return session
+  }
+
+  close(reason: FailureName) {
+    if (!this.#open) return
+    this.#open = false
+    clearTimeout(this.#deadline)
+    // After the reply that this turn may still bring.
+    setImmediate(() => {
+      this.#failPending(reason)
+      this.#translator.end(reason)
+    })
+  }
+
+  requestStarted() {
+    this.#inFlight++
+  }
+
+  requestEnded() {
+    this.#inFlight--
+  }
+
+  watch(now: number) {
+    this.#translator.watch(now)
+  }
+
+  takeNoMore() {
+    this.#stopping = true
+  }
+
+  async #rate(frame: Frame) {
+    if (this.#requests === undefined || !this.#host.isRated(frame)) return
+    const wait = this.#requests.take(performance.now())
+    if (wait > this.#host.limits.requestPause) {
+      this.#requests.giveBack()
+      throw new Refused('rate_limited', undefined, { retryAfter: wait })
+    }
+    if (wait > 0) await sleep(wait, undefined, { ref: false })
+  }
+
+  #take(ref: number): Pending | undefined {
+    const pending = this.#pending.get(ref)
+    this.#pending.delete(ref)
+    return pending
+  }
+
+  #failPending(reason: FailureName) {
+    for (const ref of [...this.#pending.keys()]) this.#take(ref)?.reject(new Refused(reason))
+  }
+}
+
+/** @throws Refused `invalid_value` for values that the message cannot carry, as its receiver would */
+function frameOf<M extends ClientMessage>(message: M, ref: number, values: InputOf<M>): Frame {
+  try {
+    const [frame] = new MessageSplitter(NO_LIMITS).push(encode(message, ref, values))
+    return frame as Frame
+  } catch (error) {
+    if (!(error instanceof WireError)) throw error
+    throw new Refused('invalid_value', `${message.name}: ${error.message}`)
+  }
+}

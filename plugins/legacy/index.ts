@@ -1,0 +1,85 @@
+import { createServer, type Server, type Socket } from 'node:net'
+import { z } from 'zod'
+import { definePlugin, SetupError } from '../../core/index.ts'
+import { accounts } from '../accounts/index.ts'
+import { friends } from '../friends/index.ts'
+import { groups } from '../groups/index.ts'
+import { login } from '../login/index.ts'
+import { privateMessages } from '../messages/index.ts'
+import { registration } from '../registration/index.ts'
+import { OldClient } from './old-client.ts'
+import { Turns } from './turns.ts'
+
+/** Derivations at once: each takes a thread of the pool for a third of a second. */
+const DERIVATIONS = 2
+/** Silence after which the system asks whether the peer's machine still lives: the original has no word for it. */
+const PROBE_MS = 60_000
+
+/** A second listener, for clients of the original chat room: a translator, see docs/LEGACY.md. */
+export const legacy = definePlugin({
+  name: 'legacy',
+  needs: { accounts, registration, login, messages: privateMessages, friends, groups },
+  options: z.strictObject({
+    host: z.string().min(1).default('127.0.0.1'),
+    port: z.number().int().min(0).max(65_535),
+    /** Milliseconds between two frames to one client; 100 for slow machines. */
+    spacing: z.number().int().min(10).default(50),
+    /** Milliseconds that a dialog may stay open before the client gets its next frame. */
+    dialogPause: z.number().int().min(0).default(5000),
+  }),
+  async setup(app, { options, needs, log }) {
+    const { host, port, spacing, dialogPause } = options
+    const clients = new Set<OldClient>()
+    const derivations = new Turns(DERIVATIONS)
+    let logins = 0
+
+    const accept = (socket: Socket) => {
+      const address = (socket.remoteAddress ?? 'unknown').replace(/^::ffff:/, '')
+      const client = new OldClient(socket, {
+        limits: app.limits,
+        log,
+        pace: { spacing, dialogPause },
+        isLocal: isLoopback(address),
+        accounts: needs.accounts,
+        derivations,
+        onLogin: () => {
+          logins++
+        },
+      })
+      const guest = app.admit(client, address)
+      if (guest === undefined) {
+        socket.destroy()
+        return
+      }
+      clients.add(client)
+      socket.on('close', () => clients.delete(client))
+      client.start(guest)
+    }
+
+    const tcp = { noDelay: true, keepAlive: true, keepAliveInitialDelay: PROBE_MS }
+    const listener = createServer(tcp, accept)
+    const address = await listen(listener, host, port)
+    listener.on('error', (error) => log.error({ err: error }, 'cannot accept a connection'))
+    app.onStop(() => listener.close())
+    log.warn({ address }, 'clients of the original may connect: their protocol encrypts with a key that everyone knows')
+    app.status(() => ({ legacy: address, legacyConnections: clients.size, legacyLogins: logins }))
+  },
+})
+
+const isLoopback = (address: string) => address === '::1' || address.startsWith('127.')
+
+/** Returns where it listens. @throws SetupError */
+function listen(listener: Server, host: string, port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const onError = (error: NodeJS.ErrnoException) => {
+      const why = error.code === 'EADDRINUSE' ? 'the address is in use' : error.message
+      reject(new SetupError(`cannot listen for original clients on ${host}:${port}: ${why}`, { cause: error }))
+    }
+    listener.once('error', onError)
+    listener.listen(port, host, () => {
+      listener.off('error', onError)
+      const bound = listener.address() as { address: string; port: number }
+      resolve(`${bound.address.includes(':') ? `[${bound.address}]` : bound.address}:${bound.port}`)
+    })
+  })
+}

@@ -1,0 +1,235 @@
+import { randomBytes } from 'node:crypto'
+import type { Socket } from 'node:net'
+import type { Logger } from 'pino'
+import {
+  type FailureName,
+  type Guest,
+  Refused,
+  type ServerMessage,
+  type Translator,
+  WireError,
+} from '../../core/index.ts'
+import type { Limits } from '../../core/limits.ts'
+import { deriveKeys, startLogin, storedKey } from '../../core/scram/index.ts'
+import { Login, LoginProof } from '../login/messages.ts'
+import { NewSalt, Register } from '../registration/messages.ts'
+import { encodeFrame, FrameSplitter, type OldFrame } from './frame.ts'
+import { fromOldName } from './names.ts'
+import { lastWords, OldSession, type SessionParts } from './old-session.ts'
+import { type Pace, PacedOutbox } from './outbox.ts'
+import { REQUESTS } from './requests.ts'
+import type { Turns } from './turns.ts'
+import { FROM_CLIENT, TO_CLIENT } from './types.ts'
+
+/** How long a closing connection waits for the peer to take the last bytes. */
+const LINGER_MS = 1000
+/** What the original sends for a password. */
+const HASH = /^[0-9a-f]{32}$/
+
+export interface OldClientParts {
+  readonly limits: Limits
+  readonly log: Logger
+  readonly pace: Pace
+  readonly isLocal: boolean
+  readonly accounts: SessionParts['accounts']
+  /** Deriving keys is work of this machine here: it is bounded. */
+  readonly derivations: Turns
+  onLogin(): void
+}
+
+/** The connection of one original client: its frames become native requests, the server's pushes its frames. */
+export class OldClient implements Translator {
+  readonly #socket: Socket
+  readonly #parts: OldClientParts
+  readonly #frames: FrameSplitter
+  readonly #outbox: PacedOutbox
+  readonly #inbox: OldFrame[] = []
+  #guest: Guest | undefined
+  #session: OldSession | undefined
+  #working: Promise<void> | undefined
+  #framesBeforeLogin = 0
+  /** Since when a frame is incomplete. */
+  #pendingSince: number | undefined
+  #ended = false
+
+  constructor(socket: Socket, parts: OldClientParts) {
+    this.#socket = socket
+    this.#parts = parts
+    const { messageBeforeLogin, formatBeforeLogin, valuesBeforeLogin } = parts.limits
+    this.#frames = new FrameSplitter({
+      message: messageBeforeLogin,
+      format: formatBeforeLogin,
+      values: valuesBeforeLogin,
+    })
+    this.#outbox = new PacedOutbox(socket, parts.pace, () => this.#guest?.drained())
+  }
+
+  /** Begins to listen to the peer, as that guest of the server. */
+  start(guest: Guest) {
+    this.#guest = guest
+    this.#socket.on('data', (chunk: Buffer) => this.#receive(guest, chunk))
+    this.#socket.on('error', (error) => this.#parts.log.debug({ session: guest.id, err: error }, 'connection error'))
+    this.#socket.on('close', () => {
+      this.#outbox.stop()
+      this.#session?.receipts.stop()
+      // What came before the end is done first: the original's client leaves at once behind its last message.
+      const work = this.#working ?? Promise.resolve()
+      void work.then(() => guest.gone())
+    })
+  }
+
+  get queued(): number {
+    return this.#outbox.size + (this.#session?.waiting ?? 0)
+  }
+
+  push(message: ServerMessage, values: Record<string, unknown>) {
+    this.#session?.push(message, values)
+  }
+
+  end(reason: FailureName) {
+    this.#ended = true
+    this.#session?.receipts.stop()
+    this.#outbox.end(reason === 'logged_out' || this.#session === undefined ? undefined : lastWords(reason))
+    setTimeout(() => this.#socket.destroy(), LINGER_MS).unref()
+  }
+
+  watch(now: number) {
+    const { outboundHard, outboundStall, login } = this.#parts.limits
+    const isOlder = (since: number | undefined, ms: number) => since !== undefined && now - since > ms
+    if (this.queued > outboundHard || isOlder(this.#outbox.writingSince, outboundStall))
+      this.#cut('peer reads too slowly')
+    else if (isOlder(this.#pendingSince, login)) this.#cut('a frame does not end')
+  }
+
+  #receive(guest: Guest, chunk: Buffer) {
+    if (this.#ended) return
+    try {
+      for (const frame of this.#frames.push(chunk)) this.#inbox.push(frame)
+    } catch (error) {
+      this.#broken(error)
+      return
+    }
+    this.#pendingSince = this.#frames.pending ? (this.#pendingSince ?? performance.now()) : undefined
+    if (this.#working !== undefined || this.#inbox.length === 0) return
+    this.#socket.pause()
+    this.#working = this.#work(guest).finally(() => {
+      this.#working = undefined
+      this.#socket.resume()
+    })
+  }
+
+  /** One request after another, in the order they came; the socket is not read meanwhile. */
+  async #work(guest: Guest) {
+    for (
+      let frame = this.#inbox.shift();
+      frame !== undefined && guest.open && !this.#ended;
+      frame = this.#inbox.shift()
+    ) {
+      try {
+        await (this.#session === undefined ? this.#greet(guest, frame) : this.#serve(this.#session, frame))
+      } catch (error) {
+        this.#broken(error)
+        return
+      }
+    }
+  }
+
+  async #serve(session: OldSession, { type, values }: OldFrame) {
+    const request = REQUESTS.get(type)
+    session.outbox.heard()
+    session.receipts.confirm()
+    // The original takes some types and does nothing, broadcast for one.
+    if (request === undefined) return
+    await request.run(session, textsOf(values, request.values)).catch((error: unknown) => session.failed(error))
+  }
+
+  /** A frame of someone who has not logged in: that is what they may do, or make an account. */
+  async #greet(guest: Guest, { type, values }: OldFrame) {
+    if (++this.#framesBeforeLogin > this.#parts.limits.messagesBeforeLogin) return guest.close('login_required')
+    if (type === FROM_CLIENT.login) {
+      const [user = '', hash = ''] = textsOf(values, 2)
+      await this.#logIn(guest, fromOldName(user), hash)
+    } else if (type === FROM_CLIENT.register) {
+      const [user = '', hash = '', nickname = ''] = textsOf(values, 3)
+      await this.#register(guest, user, hash, nickname)
+    } else guest.close('login_required')
+  }
+
+  /** The native login, whose client part happens here: the peer sent what the keys are derived from. */
+  async #logIn(guest: Guest, name: string, hash: string) {
+    const { log, isLocal, accounts, limits, derivations } = this.#parts
+    try {
+      if (name === '' || !HASH.test(hash)) throw new Refused('login_failed')
+      const exchange = startLogin(name)
+      const { serverFirst, preHash } = await guest.request(Login, { clientFirst: exchange.clientFirst })
+      const { clientFinal } = await exchange.answer(serverFirst, guest.handshakeHash, (salt, iterations) =>
+        derivations.take(() => deriveKeys(hash, salt, iterations)),
+      )
+      if (preHash === '')
+        log.info({ user: name }, 'this account has no password for original clients, see docs/LEGACY.md')
+      // Before the reply: what is pushed from then on has a place to go.
+      this.#session = new OldSession({ guest, outbox: this.#outbox, log, isLocal, accounts })
+      const { nickname, user } = await guest.request(LoginProof, { clientFinal })
+      const { message, format, values } = limits
+      this.#frames.limits = { message, format, values }
+      this.#parts.onLogin()
+      this.#outbox.first(encodeFrame(TO_CLIENT.loggedIn, nickname || user))
+    } catch (error) {
+      this.#session = undefined
+      if (!(error instanceof Refused)) log.error({ err: error }, 'login of an original client failed')
+      const text = error instanceof Refused ? error.message : new Refused('internal').message
+      this.#outbox.first(encodeFrame(TO_CLIENT.loginFailed, text))
+      guest.close('login_failed')
+    }
+  }
+
+  async #register(guest: Guest, name: string, hash: string, nickname: string) {
+    const { log, derivations } = this.#parts
+    let answer: number = TO_CLIENT.registered
+    try {
+      if (!HASH.test(hash)) throw new Refused('invalid_value')
+      const { salt, iterations } = await guest.request(NewSalt, { clientSalt: randomBytes(16) })
+      const keys = await derivations.take(() => deriveKeys(hash, Buffer.from(salt), iterations))
+      const verifier = { storedKey: storedKey(keys.clientKey), serverKey: keys.serverKey }
+      await guest.request(Register, { user: name, nickname, ...verifier, preHash: 'md5x10' })
+    } catch (error) {
+      if (!(error instanceof Refused)) log.error({ err: error }, 'registration by an original client failed')
+      const isTaken = error instanceof Refused && error.code === 'username_taken'
+      answer = isTaken ? TO_CLIENT.nameTaken : TO_CLIENT.registrationFailed
+    }
+    // The one answer that is no frame.
+    const bytes = Buffer.alloc(4)
+    bytes.writeUInt32BE(answer)
+    this.#outbox.first(bytes)
+    // After a success the client closes; a second try comes on a connection of its own.
+    if (answer !== TO_CLIENT.registered) guest.close('logged_out')
+  }
+
+  #broken(error: unknown) {
+    if (!(error instanceof WireError))
+      this.#parts.log.error({ err: error }, 'a fault in the service of an original client')
+    this.#cut(error instanceof WireError ? `broken input: ${error.message}` : 'a fault')
+  }
+
+  #cut(why: string) {
+    const { log } = this.#parts
+    log.info({ session: this.#guest?.id, user: this.#guest?.user?.name, address: this.#guest?.address }, why)
+    this.#ended = true
+    this.#socket.destroy()
+  }
+}
+
+/** @throws WireError for values that are no texts, for fewer than `count`, and for bytes that are no UTF-8 */
+function textsOf(values: OldFrame['values'], count: number): string[] {
+  if (values.length < count) throw new WireError('format', `${values.length} values instead of ${count}`)
+  return values.slice(0, count).map((value) => {
+    if (!(value instanceof Uint8Array)) throw new WireError('format', 'a number instead of a text')
+    try {
+      return UTF8.decode(value)
+    } catch {
+      throw new WireError('value', 'a text that is not UTF-8')
+    }
+  })
+}
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
