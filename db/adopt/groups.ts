@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import { MSG_TYPE } from '../messages.ts'
+import { GROUP_LANE } from '../groups.ts'
 import { flag, PAGE, type Step } from './context.ts'
 import type { Finding } from './ledger.ts'
 import { faultOf, substitute } from './names.ts'
@@ -97,7 +97,7 @@ async function setOwner(trx: Knex.Transaction, groupId: number): Promise<boolean
  */
 async function setPositions(trx: Knex.Transaction, { id, last_seq, firstUnread }: Group) {
   const lastSeq = async (restrict: (query: Knex.QueryBuilder) => unknown): Promise<number> => {
-    const query = trx('chatmsg').where({ target_id: id, msg_type: MSG_TYPE.group })
+    const query = trx('chatmsg').where({ target_id: id, lane: GROUP_LANE })
     restrict(query)
     const [row] = await query.max({ seq: 'seq' })
     return Number(row?.seq ?? 0)

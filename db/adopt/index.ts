@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import { DatabaseError } from '../errors.ts'
 import { MIGRATIONS_TABLE, migrate, migrationState } from '../migrate.ts'
+import { fillCorrespondence } from '../migrations/0005_correspondence.ts'
 import { isMysql } from '../migrations/tables.ts'
 import { transact } from '../transaction.ts'
 import type { Context, Step } from './context.ts'
@@ -55,6 +56,7 @@ export async function adopt(options: AdoptOptions): Promise<AdoptionReport> {
     await makeSchema(target)
     await fill(options)
     await transact(target, async (trx) => {
+      await fillCorrespondence(trx)
       // No bare MD5 is left; the time columns of old tables would else change by themselves.
       if (isInPlace) await trx(`${SET_ASIDE}userinfo`).update({ password: '', reg_time: trx.ref('reg_time') })
       await finish(trx)
@@ -131,7 +133,7 @@ async function setAside(db: Knex) {
 /** MySQL does not undo half a migration: what an earlier try has made, which is empty, goes first. */
 async function makeSchema(db: Knex) {
   if ((await progressOf(db, SCHEMA)).isDone) return
-  for (const table of [...ORIGINAL_TABLES, 'userblock', MIGRATIONS_TABLE, `${MIGRATIONS_TABLE}_lock`])
+  for (const table of [...ORIGINAL_TABLES, 'userblock', 'correspondence', MIGRATIONS_TABLE, `${MIGRATIONS_TABLE}_lock`])
     await db.schema.dropTableIfExists(table)
   await migrate(db)
   await markDone(db, SCHEMA)

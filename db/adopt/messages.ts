@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import { MSG_TYPE } from '../messages.ts'
+import { laneOf, MSG_TYPE } from '../messages.ts'
 import { existing, flag, type Step } from './context.ts'
 import type { Finding } from './ledger.ts'
 import type { OriginalRows } from './original.ts'
@@ -52,9 +52,10 @@ export const messages: Step<Message> = {
         msg_type: row.msg_type,
         msg: row.msg,
         isActive: flag(row.isActive),
-        // The original had none. The row's number makes it unique, and the same each time.
-        client_id: `adopted-${row.id}`,
+        // The original had none. The row's number makes it unique, and the same each time. Friend requests have none.
+        client_id: row.msg_type === MSG_TYPE.friendRequest ? null : `adopted-${row.id}`,
         seq: null as number | null,
+        lane: laneOf(row),
       }
       if (isGroup(row)) {
         message.seq = (lastSeq.get(row.target_id) ?? 0) + 1
@@ -117,7 +118,7 @@ async function closedRequests(trx: Knex.Transaction, rows: readonly Message[]): 
     .whereIn(['user_id', 'friend_id'], pairs)
   const areFriends = new Set(friends.map(({ user_id, friend_id }) => pair(user_id, friend_id)))
   const earlier: { user_id: number; target_id: number }[] = await trx('chatmsg')
-    .where({ msg_type: MSG_TYPE.friendRequest, isActive: 1 })
+    .where({ msg_type: MSG_TYPE.friendRequest, lane: -MSG_TYPE.friendRequest, isActive: 1 })
     .whereIn(
       ['target_id', 'user_id'],
       pairs.map(([one, other]) => [other, one] as [number, number]),

@@ -17,13 +17,7 @@ export async function up(db: Knex) {
     table.primary(['reader_id', 'writer_id'])
     table.index(['writer_id'], 'correspondence_writer')
   })
-  // Not only conversations with something unread: who has ever written to whom is what an inbox is read by.
-  await db.raw(
-    `insert into correspondence (reader_id, writer_id, read_id, marked_id)
-     select target_id, user_id, position, position from (
-       select target_id, user_id, coalesce(min(case when isRead = 1 then id end) - 1, max(id)) as position
-       from chatmsg where msg_type in (1, 2) group by target_id, user_id) as c`,
-  )
+  await fillCorrespondence(db)
   await db.schema.alterTable('chatmsg', (table) => {
     // The sender's id; of friend requests and group messages minus their msg_type. What is read in one run has one
     // target and one lane.
@@ -38,6 +32,16 @@ export async function up(db: Knex) {
     table.dropIndex(['user_id', 'id'], 'chatmsg_sent')
     table.dropIndex(['target_id', 'seq'], 'chatmsg_group')
   })
+}
+
+/** A row for all who have ever written to each other: an inbox is read by them, whether anything is unread or not. */
+export async function fillCorrespondence(db: Knex) {
+  await db.raw(
+    `insert into correspondence (reader_id, writer_id, read_id, marked_id)
+     select target_id, user_id, position, position from (
+       select target_id, user_id, coalesce(min(case when isRead = 1 then id end) - 1, max(id)) as position
+       from chatmsg where msg_type in (1, 2) group by target_id, user_id) as c`,
+  )
 }
 
 export async function down(db: Knex) {
