@@ -19,6 +19,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>
   /** For tests that run as root and want another user of the machine. */
   readonly uid?: number
+  /** A program and its arguments, in front of the command: `strace …`. */
+  readonly under?: readonly string[]
 }
 
 /** A shell of its own: an own home, own settings, a working folder that goes when the test ends. */
@@ -36,8 +38,9 @@ export async function openShell(t: ExecutionContext) {
     ...extra,
   })
 
-  const start = (args: readonly string[], { env, uid }: RunOptions = {}) => {
-    const child = spawn(process.execPath, [MAIN, ...args], {
+  const start = (args: readonly string[], { env, uid, under = [] }: RunOptions = {}) => {
+    const [program = '', ...rest] = [...under, process.execPath, MAIN, ...args]
+    const child = spawn(program, rest, {
       cwd: folder,
       env: environment(env),
       ...(uid !== undefined && { uid, gid: uid }),
@@ -76,6 +79,7 @@ export async function openShell(t: ExecutionContext) {
         server,
         listening,
         output,
+        done,
         stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<Ran> {
           child.kill(signal)
           return done

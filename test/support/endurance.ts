@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto'
-import type { ExecutionContext } from 'ava'
+import test, { type ExecutionContext } from 'ava'
 
 /** True in `npm run test:long`: many rounds instead of a few. */
 export const isLong = process.env.TEST_LONG === '1'
@@ -37,4 +37,14 @@ export const line = (figures: Readonly<Record<string, number | string>>) =>
 export function percentile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b)
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
+}
+
+/**
+ * For plays that need something of the machine: without it they are skipped, which is said aloud, and fail where `CI`
+ * is set.
+ */
+export function testWhere(present: boolean, missing: string) {
+  if (present || process.env.CI) return test
+  console.error(`\n!!! ${missing}: NOT TESTED\n`)
+  return test.skip
 }

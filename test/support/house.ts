@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { type Client, type ConnectOptions, connect, type LoginKeys } from '../../client/index.ts'
-import { openShell, type RunOptions, type Shell } from './cli.ts'
+import { openShell, type Ran, type RunOptions, type Shell } from './cli.ts'
 
 /** Rates are lifted: these plays send as fast as they can. */
 const UNLIMITED = { requestRate: 1e9, requestBurst: 1e9, registrations: 1e9 }
@@ -23,9 +23,11 @@ export interface House {
   readonly host: string
   readonly port: number
   readonly pid: number
-  start(): Promise<void>
+  start(options?: RunOptions): Promise<void>
   /** Sends a signal and waits for the end; gives what it said, and its exit code. */
-  stop(signal?: NodeJS.Signals): ReturnType<Awaited<ReturnType<Shell['serve']>>['stop']>
+  stop(signal?: NodeJS.Signals): Promise<Ran>
+  /** Waits for the end. */
+  ended(): Promise<Ran>
   /** Connects without logging in. */
   connect(options?: Partial<ConnectOptions>): Promise<Client>
   /** Logs in, with keys kept from the first time, when the account is made: no derivation later. */
@@ -58,10 +60,11 @@ export async function openHouse(
     get pid() {
       return Number(server.listening.pid)
     },
-    async start() {
-      server = await shell.serve(args, { ...run, env: environment })
+    async start(options) {
+      server = await shell.serve(args, { ...run, ...options, env: { ...environment, ...options?.env } })
     },
     stop: (signal) => server.stop(signal),
+    ended: () => server.done,
     connect: enter,
     async user(name, options) {
       const client = await enter(options)
