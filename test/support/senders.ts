@@ -47,12 +47,13 @@ export class Sender {
   }
 }
 
-/** Waits for the end of sending by a lost connection, the one thing that may end it. */
+/** Waits for the end of sending by a lost connection, or one that the server closed on its way out: nothing else may. */
 export async function untilLost(sending: Promise<unknown>) {
   try {
     await sending
   } catch (error) {
-    if ((error as { code?: string }).code !== 'lost') throw error
+    const { code, failure } = error as { code?: string; failure?: string }
+    if (code !== 'lost' && failure !== 'shutting_down') throw error
   }
 }
 
