@@ -34,7 +34,9 @@ test('the disk fills up and is freed: refused and never acknowledged, read all t
   t.timeout(times(2, 20) * MINUTES)
   const data = await tempFolder(t)
   t.true(mount(data, '16m'))
-  t.teardown(() => t.true(unmount(data)))
+  t.teardown(() => {
+    if (!unmount(data)) throw new Error(`${data} cannot be unmounted`)
+  })
   const house = await openHouse(t, { args: ['--data', data] })
   const [alice, bob] = [await house.user('alice'), await house.user('bob')]
   const ledger = new Ledger()

@@ -14,6 +14,11 @@ export interface Ran {
   readonly stderr: string
 }
 
+/** How a process that had been left running ended. */
+export interface Ended extends Ran {
+  readonly signal: NodeJS.Signals | null
+}
+
 export interface RunOptions {
   readonly input?: string
   readonly env?: Readonly<Record<string, string>>
@@ -52,7 +57,11 @@ export async function openShell(t: ExecutionContext) {
     })
     const output = collect(child)
     /** All that it said, when it has ended. */
-    const done: Promise<Ran> = once(child, 'close').then(() => ({ code: child.exitCode, ...output.all() }))
+    const done: Promise<Ended> = once(child, 'close').then(() => ({
+      code: child.exitCode,
+      signal: child.signalCode,
+      ...output.all(),
+    }))
     return { child, output, done }
   }
 
@@ -80,7 +89,7 @@ export async function openShell(t: ExecutionContext) {
         listening,
         output,
         done,
-        stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<Ran> {
+        stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<Ended> {
           child.kill(signal)
           return done
         },

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { type Client, type ConnectOptions, connect, type LoginKeys } from '../../client/index.ts'
-import { openShell, type Ran, type RunOptions, type Shell } from './cli.ts'
+import { type Ended, openShell, type RunOptions, type Shell } from './cli.ts'
 
 /** Rates are lifted: these plays send as fast as they can. */
 const UNLIMITED = { requestRate: 1e9, requestBurst: 1e9, registrations: 1e9 }
@@ -25,9 +25,9 @@ export interface House {
   readonly pid: number
   start(options?: RunOptions): Promise<void>
   /** Sends a signal and waits for the end; gives what it said, and its exit code. */
-  stop(signal?: NodeJS.Signals): Promise<Ran>
+  stop(signal?: NodeJS.Signals): Promise<Ended>
   /** Waits for the end. */
-  ended(): Promise<Ran>
+  ended(): Promise<Ended>
   /** Connects without logging in. */
   connect(options?: Partial<ConnectOptions>): Promise<Client>
   /** Logs in, with keys kept from the first time, when the account is made: no derivation later. */
