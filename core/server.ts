@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { chmod, rm } from 'node:fs/promises'
 import {
   type AddressInfo,
@@ -59,7 +60,10 @@ export class Server {
   readonly #host: PluginHost
   readonly #dispatcher: Dispatcher
   readonly #connections = new Set<Connection>()
+  /** How many connections of an address are not logged in. */
   readonly #strangers = new Map<string, number>()
+  /** All of those, but for the ones that were told to go. */
+  readonly #waiting = new Set<Connection>()
   readonly #started = new Set<UserSession>()
   readonly #listeners: NetServer[] = []
   readonly #startedAt = Date.now()
@@ -94,7 +98,7 @@ export class Server {
       isRated: (frame) => this.#dispatcher.isRated(frame),
       loggedIn: (session) => {
         const requests = sessions.add(session)
-        this.#noLongerStranger(session.address)
+        this.#noLongerStranger(session as unknown as Connection)
         // After the reply to the login has been queued.
         setImmediate(() => {
           if (!session.open) return
@@ -153,18 +157,31 @@ export class Server {
   /** Takes over a connected stream. */
   accept(stream: Duplex, origin: { readonly address: string; readonly isOperator: boolean }) {
     const { connections, unauthenticated, unauthenticatedPerAddress } = this.limits
-    const strangers = [...this.#strangers.values()].reduce((sum, count) => sum + count, 0)
     const fromThere = this.#strangers.get(origin.address) ?? 0
-    const full =
-      this.#connections.size >= connections || strangers >= unauthenticated || fromThere >= unauthenticatedPerAddress
+    const full = this.#connections.size >= connections || fromThere >= unauthenticatedPerAddress
     if (this.#stopping !== undefined || (full && !origin.isOperator)) {
       // Nothing can be said before a handshake, and a handshake is what must not be spent here.
       stream.destroy()
       this.#options.log.debug({ address: origin.address }, 'connection refused: too many')
       return
     }
-    if (!origin.isOperator) this.#strangers.set(origin.address, fromThere + 1)
-    this.#connections.add(new Connection(this.#connectionHost, stream, origin))
+    const connection = new Connection(this.#connectionHost, stream, origin)
+    this.#connections.add(connection)
+    if (origin.isOperator) return
+    if (this.#waiting.size >= unauthenticated) this.#turnOneAway()
+    this.#strangers.set(origin.address, fromThere + 1)
+    this.#waiting.add(connection)
+  }
+
+  /**
+   * By lot: who holds many connections open without logging in loses most of them, and who comes to log in is gone from
+   * here within milliseconds. Were newcomers refused instead, a few slow peers could keep everybody out.
+   */
+  #turnOneAway() {
+    const unlucky = [...this.#waiting][randomInt(this.#waiting.size)]
+    if (unlucky === undefined) return
+    this.#waiting.delete(unlucky)
+    unlucky.close('timed_out')
   }
 
   /** What `chatctl status` shows. */
@@ -217,7 +234,7 @@ export class Server {
   #closed(connection: Connection) {
     this.#connections.delete(connection)
     if (connection.user === undefined) {
-      if (!connection.isOperator) this.#noLongerStranger(connection.address)
+      if (!connection.isOperator) this.#noLongerStranger(connection)
       return
     }
     const session = connection as UserSession
@@ -226,7 +243,9 @@ export class Server {
     if (this.#started.delete(session)) this.#bus.emit(SessionEnded.name, session)
   }
 
-  #noLongerStranger(address: string) {
+  #noLongerStranger(connection: Connection) {
+    const { address } = connection
+    this.#waiting.delete(connection)
     const left = (this.#strangers.get(address) ?? 0) - 1
     if (left > 0) this.#strangers.set(address, left)
     else this.#strangers.delete(address)
