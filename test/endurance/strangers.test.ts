@@ -124,7 +124,7 @@ for (const addresses of [1, 100]) {
     await Promise.all(Array.from({ length: 200 }, one))
     const took = performance.now() - from
     const delays = await stop()
-    await until(() => openFiles(house.pid) <= before.files)
+    await until('their files are closed', () => openFiles(house.pid) <= before.files)
     t.log(
       line({
         connections: count,

@@ -13,7 +13,10 @@ export function residentMemory(pid: number): number {
   return Number(kibibytes) / 1024
 }
 
-/** Waits until something that another process does has come about; the test's time limit is the limit. */
-export async function until(condition: () => boolean | Promise<boolean>) {
-  while (!(await condition())) await sleep(20)
+const UNTIL_MS = 60_000
+
+/** Waits until something that another process does has come about. @throws Error after a minute */
+export async function until(what: string, condition: () => boolean) {
+  for (const end = performance.now() + UNTIL_MS; !condition(); await sleep(20))
+    if (performance.now() > end) throw new Error(`in a minute it did not come about that ${what}`)
 }
