@@ -43,9 +43,13 @@ export async function openHouse(
   const keys = new Map<string, LoginKeys>()
   const environment = { ...env, CHATCTL_LIMITS: JSON.stringify({ ...UNLIMITED, ...limits }) }
   let server = await shell.serve(args, { ...run, env: environment })
+  // Only the open ones: there may be a hundred thousand in a row.
+  const clients = new Set<Client>()
+  t.teardown(() => Promise.all([...clients].map((client) => client.close())))
   const enter = async (options: Partial<ConnectOptions> = {}) => {
     const client = await connect({ server: server.server, reconnect: false, timeout: PATIENCE_MS, ...options })
-    t.teardown(() => client.close())
+    clients.add(client)
+    client.onLife('closed', () => clients.delete(client))
     return client
   }
   return {
