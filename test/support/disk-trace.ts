@@ -26,7 +26,7 @@ export const tracedTo = (file: string): string[] => [
   ...['-o', file],
 ]
 
-const CALL = /^(\d+) +(\w+)\(\d+<(?:TCP:\[[^\]]*:(\d+)\]|([^>]*))>(.*)$/
+const CALL = /^(\d+) +(\w+)\(\d+<(?:TCP:\[[^\]]*:(\d+)\]|([^>]*))>(?:\(deleted\))?(.*)$/
 const RESUMED = /^(\d+) +<\.\.\. (fdatasync|fsync) resumed>.*= (-?\d+)/
 
 const fromHex = (text: string) => Buffer.from(text.replaceAll('\\x', ''), 'hex')
