@@ -9,4 +9,5 @@ export { type AnyPlugin, type App, type Context, definePlugin, type Migration, t
 export { loadPlugin } from './plugin-loader.ts'
 export { createServer, type Listening, type Server, type ServerOptions } from './server.ts'
 export { ROLES, type Role, type Session, type User, type UserSession } from './session.ts'
+export { startWatchdog } from './watchdog.ts'
 export * from './wire/index.ts'

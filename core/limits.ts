@@ -19,8 +19,12 @@ export const LIMITS = {
   text: limit(16 * 1024, 'bytes', 'UTF-8 text of one chat message; beyond it the message is refused'),
   handshake: limit(5000, 'ms', 'from connect to the end of the handshake; beyond it the connection is closed'),
   login: limit(20_000, 'ms', 'from connect to logged in; beyond it the connection is closed'),
-  unauthenticated: limit(200, 'count', 'connections not logged in; beyond it a new one is closed at once'),
-  unauthenticatedPerAddress: limit(10, 'count', 'the same, of one address'),
+  unauthenticated: limit(
+    200,
+    'count',
+    'connections not logged in; beyond it one of them, by lot, is closed for a new one',
+  ),
+  unauthenticatedPerAddress: limit(10, 'count', 'the same, of one address; beyond it a new one is closed at once'),
   connections: limit(10_000, 'count', 'connections in all; beyond it a new one is closed at once'),
   sessionsPerUser: limit(10, 'count', 'sessions of one user; beyond it a login is refused'),
   loginFailures: limit(5, 'per minute', 'failed logins to one account from one address; beyond it they are refused'),
@@ -46,6 +50,7 @@ export const LIMITS = {
     'messages that one search looks at; beyond it the client asks again from there on',
   ),
   historyPage: limit(50, 'count', 'messages in a page of history when the client names no number'),
+  stall: limit(30_000, 'ms', 'without the server doing anything; beyond it the process ends itself; 0 is no bound'),
   drain: limit(10_000, 'ms', 'for requests under way when the server stops; beyond it they are cut'),
 } as const satisfies Record<string, Limit>
 

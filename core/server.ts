@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { chmod, rm } from 'node:fs/promises'
 import {
   type AddressInfo,
@@ -61,7 +62,10 @@ export class Server {
   readonly #host: PluginHost
   readonly #dispatcher: Dispatcher
   readonly #connections = new Set<Peer>()
+  /** How many connections of an address are not logged in. */
   readonly #strangers = new Map<string, number>()
+  /** All of those, but for the ones that were told to go. */
+  readonly #waiting = new Set<Peer>()
   readonly #started = new Set<UserSession>()
   readonly #listeners: NetServer[] = []
   readonly #startedAt = Date.now()
@@ -99,7 +103,7 @@ export class Server {
       isRated: (frame) => this.#dispatcher.isRated(frame),
       loggedIn: (session) => {
         const requests = sessions.add(session)
-        this.#noLongerStranger(session.address)
+        this.#noLongerStranger(session as unknown as Peer)
         // After the reply to the login has been queued.
         setImmediate(() => {
           if (!session.open) return
@@ -162,7 +166,7 @@ export class Server {
       stream.destroy()
       return
     }
-    this.#connections.add(new Connection(this.#connectionHost, stream, origin))
+    this.#take(new Connection(this.#connectionHost, stream, origin))
   }
 
   /** Takes in a peer of another protocol, through its translator; undefined where a connection would be closed. */
@@ -171,23 +175,39 @@ export class Server {
     if (this.#watch === undefined || !this.#hasRoom({ address, isOperator: false })) return undefined
     // Numbered in one row with connections, but from the other end, since those number themselves.
     const guest = new Guest(this.#connectionHost, translator, { id: --this.#lastGuest, address })
-    this.#connections.add(guest)
+    this.#take(guest)
     return guest
   }
 
-  /** Whether one more connection of that origin may be; if so, it counts as a stranger's. */
+  /** Whether one more connection of that origin may be. */
   #hasRoom(origin: { readonly address: string; readonly isOperator: boolean }): boolean {
-    const { connections, unauthenticated, unauthenticatedPerAddress } = this.limits
-    const strangers = [...this.#strangers.values()].reduce((sum, count) => sum + count, 0)
+    const { connections, unauthenticatedPerAddress } = this.limits
     const fromThere = this.#strangers.get(origin.address) ?? 0
-    const full =
-      this.#connections.size >= connections || strangers >= unauthenticated || fromThere >= unauthenticatedPerAddress
+    const full = this.#connections.size >= connections || fromThere >= unauthenticatedPerAddress
     if (this.#stopping !== undefined || (full && !origin.isOperator)) {
       this.#options.log.debug({ address: origin.address }, 'connection refused: too many')
       return false
     }
-    if (!origin.isOperator) this.#strangers.set(origin.address, fromThere + 1)
     return true
+  }
+
+  #take(peer: Peer) {
+    this.#connections.add(peer)
+    if (peer.isOperator) return
+    if (this.#waiting.size >= this.limits.unauthenticated) this.#turnOneAway()
+    this.#strangers.set(peer.address, (this.#strangers.get(peer.address) ?? 0) + 1)
+    this.#waiting.add(peer)
+  }
+
+  /**
+   * By lot: who holds many connections open without logging in loses most of them, and who comes to log in is gone from
+   * here within milliseconds. Were newcomers refused instead, a few slow peers could keep everybody out.
+   */
+  #turnOneAway() {
+    const unlucky = [...this.#waiting][randomInt(this.#waiting.size)]
+    if (unlucky === undefined) return
+    this.#waiting.delete(unlucky)
+    unlucky.close('timed_out')
   }
 
   /** What `chatctl status` shows. */
@@ -240,7 +260,7 @@ export class Server {
   #closed(connection: Peer) {
     this.#connections.delete(connection)
     if (connection.user === undefined) {
-      if (!connection.isOperator) this.#noLongerStranger(connection.address)
+      if (!connection.isOperator) this.#noLongerStranger(connection)
       return
     }
     const session = connection as UserSession
@@ -249,7 +269,9 @@ export class Server {
     if (this.#started.delete(session)) this.#bus.emit(SessionEnded.name, session)
   }
 
-  #noLongerStranger(address: string) {
+  #noLongerStranger(peer: Peer) {
+    const { address } = peer
+    this.#waiting.delete(peer)
     const left = (this.#strangers.get(address) ?? 0) - 1
     if (left > 0) this.#strangers.set(address, left)
     else this.#strangers.delete(address)

@@ -1,54 +1,10 @@
-import { connect as dial, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { duplexPair } from 'node:stream'
 import test, { type ExecutionContext } from 'ava'
-import {
-  type CipherState,
-  frame,
-  HandshakeState,
-  MAGIC,
-  openRecord,
-  RecordSplitter,
-  sealRecords,
-} from '../core/noise/index.ts'
-import { Closing, decode, encode, MessageSplitter, Ping } from '../core/wire/index.ts'
+import { frame, HandshakeState, MAGIC } from '../core/noise/index.ts'
+import { Closing, encode, Ping } from '../core/wire/index.ts'
+import { connectRaw, ended, enter } from './support/raw.ts'
 import { openStage, type Stage } from './support/room.ts'
-
-const connectRaw = (stage: Stage): Promise<Socket> =>
-  new Promise((resolve) => {
-    const socket = dial(stage.port, stage.host, () => resolve(socket))
-    socket.on('error', () => {})
-  })
-
-const ended = (socket: Socket): Promise<void> =>
-  new Promise((resolve) => (socket.destroyed ? resolve() : socket.once('close', () => resolve())))
-
-/** A peer that speaks the encryption, but says what it likes inside. */
-async function enter(stage: Stage) {
-  const socket = await connectRaw(stage)
-  const handshake = new HandshakeState({ initiator: true, prologue: MAGIC })
-  socket.write(Buffer.concat([MAGIC, frame(handshake.writeMessage())]))
-  const records = new RecordSplitter()
-  const messages = new MessageSplitter({ message: 1 << 20, format: 1 << 16, values: 8192 })
-  const heard: { type: number; values: unknown }[] = []
-  await new Promise<void>((resolve) => {
-    socket.on('data', (chunk) => {
-      for (const body of records.push(chunk)) {
-        if (handshake.result === undefined) {
-          handshake.readMessage(body)
-          resolve()
-          continue
-        }
-        for (const found of messages.push(openRecord(handshake.result.receive, body)))
-          heard.push({
-            type: found.type,
-            values: found.type === Closing.type ? decode(Closing, found, 64).values : undefined,
-          })
-      }
-    })
-  })
-  const send = handshake.result?.send as CipherState
-  return { socket, heard, say: (bytes: Buffer) => socket.write(sealRecords(send, bytes)) }
-}
 
 const header = (type: number, formatLength: number, dataLength: number) => {
   const bytes = Buffer.alloc(12)

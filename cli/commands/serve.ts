@@ -1,4 +1,4 @@
-import type { Server } from '../../core/index.ts'
+import { type Server, startWatchdog } from '../../core/index.ts'
 import { EXIT, type ExitName } from '../exit.ts'
 import { SERVE_OPTIONS } from '../serve-options.ts'
 import { refuseWhileRunning } from '../sessions.ts'
@@ -49,6 +49,7 @@ export const serve = defineCommand({
         await room.server.listenControl(roomPaths(data).control)
         announce(room.server, address, data, shared)
         release()
+        startWatchdog(room.server.limits.stall)
         const signal = await stopSignal(shared.signal)
         log.info({ signal }, 'stopping')
       } finally {

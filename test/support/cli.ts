@@ -14,11 +14,18 @@ export interface Ran {
   readonly stderr: string
 }
 
+/** How a process that had been left running ended. */
+export interface Ended extends Ran {
+  readonly signal: NodeJS.Signals | null
+}
+
 export interface RunOptions {
   readonly input?: string
   readonly env?: Readonly<Record<string, string>>
   /** For tests that run as root and want another user of the machine. */
   readonly uid?: number
+  /** A program and its arguments, in front of the command: `strace …`. */
+  readonly under?: readonly string[]
 }
 
 /** A shell of its own: an own home, own settings, a working folder that goes when the test ends. */
@@ -36,8 +43,9 @@ export async function openShell(t: ExecutionContext) {
     ...extra,
   })
 
-  const start = (args: readonly string[], { env, uid }: RunOptions = {}) => {
-    const child = spawn(process.execPath, [MAIN, ...args], {
+  const start = (args: readonly string[], { env, uid, under = [] }: RunOptions = {}) => {
+    const [program = '', ...rest] = [...under, process.execPath, MAIN, ...args]
+    const child = spawn(program, rest, {
       cwd: folder,
       env: environment(env),
       ...(uid !== undefined && { uid, gid: uid }),
@@ -49,7 +57,11 @@ export async function openShell(t: ExecutionContext) {
     })
     const output = collect(child)
     /** All that it said, when it has ended. */
-    const done: Promise<Ran> = once(child, 'close').then(() => ({ code: child.exitCode, ...output.all() }))
+    const done: Promise<Ended> = once(child, 'close').then(() => ({
+      code: child.exitCode,
+      signal: child.signalCode,
+      ...output.all(),
+    }))
     return { child, output, done }
   }
 
@@ -76,7 +88,8 @@ export async function openShell(t: ExecutionContext) {
         server,
         listening,
         output,
-        stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<Ran> {
+        done,
+        stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<Ended> {
           child.kill(signal)
           return done
         },

@@ -1,8 +1,19 @@
 import { connect, createServer, type Socket } from 'node:net'
 import type { ExecutionContext } from 'ava'
 
-/** A TCP proxy that keeps what passed and can cut its links. */
-export async function openProxy(t: ExecutionContext, to: { readonly host: string; readonly port: number }) {
+export interface ProxyOptions {
+  /** Whether to keep all that passed, for `captured`. Default true. */
+  readonly keep?: boolean
+  /** Asked for each chunk of the server: true loses it and cuts its link. */
+  readonly loses?: () => boolean
+}
+
+/** A TCP proxy that keeps what passed and can cut its links. `to` is looked at for each new link: it may move. */
+export async function openProxy(
+  t: ExecutionContext,
+  to: { readonly host: string; readonly port: number },
+  { keep = true, loses = () => false }: ProxyOptions = {},
+) {
   const links = new Set<Socket>()
   const fromClients: Buffer[] = []
   const fromServer: Buffer[] = []
@@ -16,7 +27,8 @@ export async function openProxy(t: ExecutionContext, to: { readonly host: string
       links.add(from)
       from.on('error', () => {})
       from.on('data', (chunk: Buffer) => {
-        kept.push(chunk)
+        if (keep) kept.push(chunk)
+        if (from === server && loses()) return void server.destroy()
         // What the server answers may be lost on the way, while it has done what it was asked.
         if (!(deaf && from === server)) into.write(chunk)
       })

@@ -1,0 +1,109 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ExecutionContext } from 'ava'
+import type { RefusedByServer } from '../../client/index.ts'
+import { isLong, line, MINUTES, seeded, testWhere, times } from '../support/endurance.ts'
+import { openHouse } from '../support/house.ts'
+import { KEPT, Ledger } from '../support/ledger.ts'
+import { hasMariadb, newDatabase, startMariadb } from '../support/mariadb.ts'
+import { storedFor } from '../support/senders.ts'
+
+const test = testWhere(hasMariadb(), 'MariaDB is not installed: a database that dies or hangs')
+
+const NAMES = ['alice', 'carol', 'dave', 'eve', 'frank', 'grace', 'heidi', 'ivan']
+const WINDOW = 16
+/** Between a refusal and the next try. */
+const PAUSE_MS = 50
+
+/** Eight who send on and on to a server on MariaDB, whatever they are told. */
+async function openTraffic(t: ExecutionContext) {
+  const mariadb = await startMariadb()
+  t.teardown(() => mariadb.close())
+  const { url } = await newDatabase(mariadb.server)
+  const house = await openHouse(t, { env: { CHATCTL_DB: url } })
+  const bob = await house.user('bob')
+  const ledger = new Ledger()
+  const refusals: number[] = []
+  let over = false
+  const sendOn = async (name: string) => {
+    const client = await house.user(name)
+    let last = 0
+    const deliver = async (text: string) => {
+      ledger.attempt(text)
+      for (;;) {
+        const asked = performance.now()
+        try {
+          const { id } = await client.send('bob', text, { clientId: text })
+          return ledger.acknowledge(text, id)
+        } catch (error) {
+          if ((error as RefusedByServer).failure !== 'unavailable') throw error
+          refusals.push(performance.now() - asked)
+          await sleep(PAUSE_MS)
+        }
+      }
+    }
+    const one = async () => {
+      while (!over) await deliver(`${name} ${++last}`)
+    }
+    await Promise.all(Array.from({ length: WINDOW }, one))
+  }
+  const sending = Promise.all(NAMES.map(sendOn))
+  return {
+    mariadb,
+    house,
+    ledger,
+    /** Waits until some more were acknowledged; milliseconds that took. */
+    async goesOn(more: number) {
+      const from = performance.now()
+      await Promise.race([ledger.acknowledgements(ledger.acknowledged + more), sending])
+      return performance.now() - from
+    },
+    /** Ends the sending, when everything was acknowledged, and compares. */
+    async settle() {
+      over = true
+      await sending
+      ledger.find(await storedFor(bob))
+      const figures = ledger.figures()
+      return {
+        ...figures,
+        refusals: refusals.length,
+        'longest until refused, ms': Math.round(Math.max(0, ...refusals)),
+      }
+    },
+  }
+}
+
+// Each of many messages under way is tried again for itself, so their order is whatever becomes of that.
+const { 'out of order': _, ...STORED } = KEPT
+
+test('MariaDB is killed again and again under a running server: what was acknowledged is stored, once', async (t) => {
+  const rounds = times(3, 30)
+  t.timeout(times(5, 60) * MINUTES)
+  const random = seeded(t)
+  const { mariadb, goesOn, settle } = await openTraffic(t)
+  const returns: number[] = []
+  for (let round = 0; round < rounds; round++) {
+    await goesOn(1 + Math.floor(random() * 500))
+    await mariadb.stop('SIGKILL')
+    await mariadb.start()
+    returns.push(await goesOn(1))
+  }
+  const figures = await settle()
+  t.log(line({ rounds, ...figures, 'longest until it went on, ms': Math.round(Math.max(...returns)) }))
+  t.like(figures, { ...STORED, acknowledged: figures.attempted, stored: figures.attempted })
+})
+
+for (const seconds of isLong ? [1, 10, 60] : [1]) {
+  test(`MariaDB hangs for ${seconds} s: requests are refused or wait, nothing acknowledged is lost`, async (t) => {
+    t.timeout(10 * MINUTES)
+    const { mariadb, goesOn, settle } = await openTraffic(t)
+    await goesOn(100)
+    mariadb.signal('SIGSTOP')
+    await sleep(seconds * 1000)
+    mariadb.signal('SIGCONT')
+    const back = await goesOn(1)
+    await goesOn(100)
+    const figures = await settle()
+    t.log(line({ ...figures, 'until it went on, ms': Math.round(back) }))
+    t.like(figures, { ...STORED, acknowledged: figures.attempted, stored: figures.attempted })
+  })
+}

@@ -1,0 +1,93 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmdirSync } from 'node:fs'
+import { rm, truncate, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import Database from 'better-sqlite3'
+import { line, MINUTES, testWhere, times } from '../support/endurance.ts'
+import { openHouse } from '../support/house.ts'
+import { KEPT, Ledger } from '../support/ledger.ts'
+import { refusal } from '../support/play.ts'
+import { tempFolder } from '../support/room.ts'
+import { storedFor } from '../support/senders.ts'
+
+const mount = (folder: string, size: string) =>
+  spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', folder]).status === 0
+const unmount = (folder: string) => spawnSync('umount', [folder]).status === 0
+
+/** Mounting takes rights that not every user has. */
+function canMount(): boolean {
+  const folder = mkdtempSync(join(tmpdir(), 'chatctl-mount-'))
+  try {
+    return mount(folder, '64k') && unmount(folder)
+  } finally {
+    rmdirSync(folder)
+  }
+}
+
+const test = testWhere(canMount(), 'a small file system cannot be mounted here: a full disk', { optional: true })
+
+const PADDING = 'x'.repeat(8000)
+
+test('the disk fills up and is freed: refused and never acknowledged, read all the while, then it goes on', async (t) => {
+  const rounds = times(2, 20)
+  t.timeout(times(2, 20) * MINUTES)
+  const data = await tempFolder(t)
+  // Large enough for all that the rounds leave in the database, and the log beside it.
+  t.true(mount(data, '64m'))
+  t.teardown(() => {
+    if (!unmount(data)) throw new Error(`${data} cannot be unmounted`)
+  })
+  const house = await openHouse(t, { args: ['--data', data] })
+  const [alice, bob] = [await house.user('alice'), await house.user('bob')]
+  const ledger = new Ledger()
+  const send = async (number: number) => {
+    const text = `alice ${number} ${PADDING}`
+    ledger.attempt(text)
+    const { id } = await alice.send('bob', text, { clientId: String(number) })
+    ledger.acknowledge(text, id)
+  }
+  let number = 0
+  for (let round = 1; round <= rounds; round++) {
+    // Something else fills the disk, but for a little.
+    const ballast = join(data, 'ballast')
+    await fill(ballast, 256 * 1024)
+    let refused: Promise<void> | undefined
+    while (refused === undefined) {
+      const sending = send(++number)
+      await sending.catch(() => {
+        refused = sending
+      })
+    }
+    t.is(await refusal(t, refused), 'unavailable')
+    t.is(await refusal(t, send(number)), 'unavailable', 'again, it is refused again')
+    t.true((await bob.history('alice', { limit: 5 })).messages.length === 5, 'what is there can be read')
+    await (await house.user('bob')).close()
+    await rm(ballast)
+    await send(number)
+    await send(++number)
+  }
+  ledger.find(await storedFor(bob))
+  const figures = ledger.figures()
+  t.log(line({ rounds, ...figures }))
+  t.like(figures, { ...KEPT, acknowledged: figures.attempted, stored: figures.attempted })
+  t.is((await house.stop()).code, 0)
+  const db = new Database(join(data, 'chat.db'), { readonly: true })
+  t.is(db.pragma('integrity_check', { simple: true }), 'ok')
+  db.close()
+})
+
+/** Takes all the room that is left on a disk, but for some bytes. */
+async function fill(file: string, spare: number) {
+  const block = Buffer.alloc(64 * 1024)
+  let size = 0
+  try {
+    for (;;) {
+      await writeFile(file, block, { flag: 'a' })
+      size += block.length
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
+  }
+  await truncate(file, Math.max(0, size - spare))
+}

@@ -1,0 +1,121 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import test from 'ava'
+import { type Client, type ConnectOptions, Login } from '../../client/index.ts'
+import { startLogin } from '../../core/scram/index.ts'
+import { isLong, line, MINUTES, percentile, seeded, times } from '../support/endurance.ts'
+import { type House, openHouse } from '../support/house.ts'
+
+/** The defaults, which the tests rely on. */
+const PER_ACCOUNT = 5
+const PER_ADDRESS = 20
+
+async function from(house: House, localAddress: string, options: Partial<ConnectOptions> = {}): Promise<Client> {
+  const socket = connect({ host: house.host, port: house.port, localAddress })
+  await once(socket, 'connect')
+  return house.connect({ server: socket, ...options })
+}
+
+/** Names of the failures of logins with wrong passwords, from one address. */
+async function guess(house: House, address: string, names: readonly string[]): Promise<string[]> {
+  const answers: string[] = []
+  // As many as a stranger may say on one connection.
+  for (let at = 0; at < names.length; at += 4) {
+    const client = await from(house, address)
+    for (const name of names.slice(at, at + 4)) {
+      try {
+        await client.login(name, { password: 'wrong' })
+        answers.push('logged in')
+      } catch (error) {
+        answers.push((error as { failure?: string }).failure ?? String(error))
+      }
+    }
+    await client.close()
+  }
+  return answers
+}
+
+const count = (answers: readonly string[], what: string) => answers.filter((answer) => answer === what).length
+
+test('guesses at one account from a hundred addresses: few are looked at, and the owner still gets in', async (t) => {
+  t.timeout(5 * MINUTES)
+  const house = await openHouse(t)
+  await (await house.user('alice')).close()
+  const each = times(8, 20)
+  const answers: string[] = []
+  for (let n = 1; n <= 100; n++) {
+    answers.push(
+      ...(await guess(
+        house,
+        `127.0.1.${n}`,
+        Array.from({ length: each }, () => 'alice'),
+      )),
+    )
+    if (n % 20 === 0) await (await house.user('alice')).close()
+  }
+  const figures = { guesses: answers.length, 'looked at': count(answers, 'login_failed') }
+  t.log(line({ ...figures, refused: count(answers, 'too_many_attempts') }))
+  t.deepEqual(figures, { guesses: 100 * each, 'looked at': 100 * PER_ACCOUNT })
+  t.is(count(answers, 'too_many_attempts'), 100 * (each - PER_ACCOUNT))
+})
+
+test('one guess at each of many accounts from one address: few are looked at, whether the account exists or not', async (t) => {
+  t.timeout(5 * MINUTES)
+  const house = await openHouse(t)
+  await (await house.user('alice')).close()
+  const names = Array.from({ length: times(100, 1000) }, (_, n) => (n % 7 === 0 ? 'alice' : `nobody${n}`))
+  const answers = await guess(house, '127.0.2.1', names)
+  const looked = count(answers, 'login_failed')
+  t.log(line({ guesses: answers.length, 'looked at': looked, refused: count(answers, 'too_many_attempts') }))
+  t.is(looked, PER_ADDRESS)
+  t.is(count(answers, 'too_many_attempts'), answers.length - looked)
+  await (await house.user('alice')).close()
+})
+
+/** Welch's t of two samples: beyond 5 either way they are told apart. */
+function welch(one: readonly number[], other: readonly number[]): number {
+  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length
+  const variance = (values: readonly number[], middle = mean(values)) =>
+    values.reduce((sum, value) => sum + (value - middle) ** 2, 0) / (values.length - 1) / values.length
+  return (mean(one) - mean(other)) / Math.sqrt(variance(one) + variance(other))
+}
+
+test('names asked for in any order: those that exist look and take like those that do not', async (t) => {
+  t.timeout(10 * MINUTES)
+  const random = seeded(t)
+  const house = await openHouse(t, { limits: { messagesBeforeLogin: 1e9, login: 3_600_000 } })
+  const known = Array.from({ length: 20 }, (_, n) => `known${n}`)
+  const unknown = Array.from({ length: 20 }, (_, n) => `ghost${n}`)
+  for (const name of known) await (await house.user(name)).close()
+  const stranger = await house.connect()
+  const salts = new Map<string, Set<string>>()
+  const shapes = new Set<string>()
+  const delays = { known: [] as number[], unknown: [] as number[] }
+  const ask = async () => {
+    const isKnown = random() < 0.5
+    const name = (isKnown ? known : unknown)[Math.floor(random() * 20)] ?? ''
+    const { clientFirst } = startLogin(name)
+    const asked = performance.now()
+    const { serverFirst } = await stranger.request(Login, { clientFirst })
+    delays[isKnown ? 'known' : 'unknown'].push(performance.now() - asked)
+    const salt = /s=([^,]+)/.exec(serverFirst)?.[1] ?? ''
+    salts.set(name, (salts.get(name) ?? new Set()).add(salt))
+    shapes.add(serverFirst.replace(/r=[^,]+/, (nonce) => `r=${nonce.length}`).replace(/s=[^,]+/, `s=${salt.length}`))
+  }
+  for (let n = 0; n < times(1000, 10_000); n++) await ask()
+  // The slowest few are the machine's, not the server's.
+  const usual = (values: number[]) => values.filter((value) => value <= percentile(values, 0.95))
+  const difference = welch(usual(delays.known), usual(delays.unknown))
+  t.log(
+    line({
+      known: delays.known.length,
+      unknown: delays.unknown.length,
+      'medians, ms': `${percentile(delays.known, 0.5).toFixed(3)} ${percentile(delays.unknown, 0.5).toFixed(3)}`,
+      'Welch t': difference.toFixed(2),
+    }),
+  )
+  t.is(shapes.size, 1, [...shapes].join(' '))
+  for (const [name, found] of salts) t.is(found.size, 1, name)
+  // A time is a matter of the machine, too: asked only where it has one to itself.
+  if (isLong) t.true(Math.abs(difference) < 5)
+})

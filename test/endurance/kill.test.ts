@@ -1,0 +1,92 @@
+import { open, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import test from 'ava'
+import { line, MINUTES, seeded, times } from '../support/endurance.ts'
+import { openHouse } from '../support/house.ts'
+import { KEPT, Ledger } from '../support/ledger.ts'
+import { openProxy } from '../support/proxy.ts'
+import { openListener, Sender, storedFor, untilLost } from '../support/senders.ts'
+
+const NAMES = ['alice', 'carol', 'dave', 'eve', 'frank', 'grace', 'heidi', 'ivan']
+const WINDOW = 32
+const MOST_A_ROUND = 300
+
+test('the server is killed again and again while eight send: what was acknowledged is stored, once, in order', async (t) => {
+  const rounds = times(30, 200)
+  t.timeout(rounds * 20_000 + MINUTES)
+  const random = seeded(t)
+  const house = await openHouse(t)
+  const ledger = new Ledger()
+  const senders = NAMES.map((name) => new Sender(name, ledger))
+  // Bob's address stays, while the server behind it comes and goes.
+  const proxy = await openProxy(t, house, { keep: false })
+  const bob = await openListener(house, { server: proxy.address })
+  let lastSeen = 0
+  for (let round = 1; round <= rounds; round++) {
+    const clients = await Promise.all(senders.map(({ name }) => house.user(name)))
+    const sending = senders.map((sender, index) =>
+      untilLost(sender.send(clients[index] as never, { window: WINDOW, enough: () => false })),
+    )
+    await ledger.acknowledgements(ledger.acknowledged + Math.floor(random() * MOST_A_ROUND))
+    await house.stop('SIGKILL')
+    await Promise.all(sending)
+    await house.start()
+    const witness = await house.user('bob')
+    const found = await storedFor(witness, lastSeen)
+    await witness.close()
+    lastSeen = found.at(-1)?.id ?? lastSeen
+    ledger.find(found)
+    t.like(ledger.figures(), KEPT, `round ${round}`)
+  }
+  for (const sender of senders) {
+    const client = await house.user(sender.name)
+    await sender.sendOpen(client, WINDOW)
+    await client.close()
+  }
+  const witness = await house.user('bob')
+  const everything = await storedFor(witness)
+  ledger.find(everything)
+  const figures = ledger.figures()
+  await bob.hear(figures.attempted)
+  const unread = await witness.receive()
+  const repeats = senders.reduce((sum, sender) => sum + sender.repeats, 0)
+  t.log(
+    line({
+      rounds,
+      ...figures,
+
+      repeats,
+      'pushed to Bob': bob.pushed(),
+    }),
+  )
+  t.like(figures, { ...KEPT, acknowledged: figures.attempted, stored: figures.attempted })
+  t.is(everything.length, figures.attempted)
+  t.is(new Set(bob.heard).size, bob.heard.length, 'Bob hears each once')
+  t.deepEqual(
+    bob.heard,
+    everything.map(({ text }) => text),
+    'Bob hears all, in the order they are stored',
+  )
+  t.is(unread, 0)
+  // Otherwise the kills came when nothing was under way.
+  t.true(repeats > 0)
+})
+
+test('control: a disk that forgets the end of what was written is found out', async (t) => {
+  t.timeout(5 * MINUTES)
+  const house = await openHouse(t)
+  const ledger = new Ledger()
+  const [alice] = [await house.user('alice'), await house.user('bob')]
+  const sender = new Sender('alice', ledger)
+  await sender.send(alice, { window: 1, enough: () => ledger.attempted >= 50 })
+  await house.stop('SIGKILL')
+  const wal = join(house.folder, 'chat.db-wal')
+  const { size } = await stat(wal)
+  const file = await open(wal, 'r+')
+  await file.truncate(Math.floor(size * 0.8))
+  await file.close()
+  await house.start()
+  ledger.find(await storedFor(await house.user('bob')))
+  t.log(line(ledger.figures()))
+  t.true(ledger.figures().lost > 0)
+})

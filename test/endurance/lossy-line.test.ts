@@ -1,0 +1,83 @@
+import test from 'ava'
+import type { Client } from '../../client/index.ts'
+import { line, MINUTES, seeded, times } from '../support/endurance.ts'
+import { openHouse } from '../support/house.ts'
+import { openProxy } from '../support/proxy.ts'
+import { storedFor } from '../support/senders.ts'
+
+const NAMES = ['alice', 'carol', 'dave', 'eve']
+const WINDOW = 8
+
+interface Answer {
+  readonly id: number
+  readonly sentAt: Date
+  readonly repeat: boolean
+}
+
+test('answers are lost and links cut while four send: each message is stored once, and acknowledged alike twice', async (t) => {
+  const each = times(250, 2500)
+  t.timeout(times(5, 30) * MINUTES)
+  const random = seeded(t)
+  const house = await openHouse(t)
+  await house.user('bob')
+  let cuts = 0
+  const proxy = await openProxy(t, house, {
+    keep: false,
+    loses: () => {
+      // Most of the time, or a client would never get through its login.
+      if (random() > 0.15) return false
+      cuts++
+      return true
+    },
+  })
+  const answers = new Map<string, Answer>()
+  const clients = new Map<string, Client>()
+  for (const name of NAMES) {
+    await (await house.user(name)).close()
+    const client = await lucky(() => house.user(name, { server: proxy.address, reconnect: true }))
+    clients.set(name, client)
+  }
+  await Promise.all(
+    [...clients].map(async ([name, client]) => {
+      let last = 0
+      const one = async () => {
+        while (last < each) {
+          const text = `${name} ${++last}`
+          answers.set(text, await client.send('bob', text, { clientId: text, timeout: 5 * MINUTES }))
+        }
+      }
+      await Promise.all(Array.from({ length: WINDOW }, one))
+    }),
+  )
+  const stored = await storedFor(await house.user('bob'))
+  const repeats = [...answers.values()].filter(({ repeat }) => repeat).length
+  t.log(line({ sent: answers.size, stored: stored.length, 'links cut': cuts, 'acknowledgements lost': repeats }))
+  t.is(stored.length, NAMES.length * each)
+  t.deepEqual(
+    Object.fromEntries(stored.map(({ id, text }) => [text, id])),
+    Object.fromEntries([...answers].map(([text, { id }]) => [text, id])),
+  )
+  // Otherwise the line was not lossy enough to show anything.
+  t.true(cuts > 0 && repeats > 0)
+  for (const name of NAMES) {
+    const again = await house.user(name)
+    for (let n = 1; n <= each; n++) {
+      const text = `${name} ${n}`
+      const { id, sentAt } = answers.get(text) as Answer
+      t.deepEqual(await again.send('bob', text, { clientId: text }), { id, sentAt, repeat: true })
+    }
+    await again.close()
+  }
+  t.is((await storedFor(await house.user('bob'))).length, stored.length)
+})
+
+/** Tries until the line lets it through. */
+async function lucky<T>(attempt: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await attempt()
+    } catch (error) {
+      if (!['lost', 'unreachable'].includes((error as { code?: string }).code ?? '')) throw error
+    }
+  }
+}

@@ -1,0 +1,129 @@
+import { once } from 'node:events'
+import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import type { ExecutionContext } from 'ava'
+import Database from 'better-sqlite3'
+import { canTrace, DiskFile, readTrace, tracedTo } from '../support/disk-trace.ts'
+import { line, MINUTES, seeded, testWhere, times } from '../support/endurance.ts'
+import { openHouse } from '../support/house.ts'
+
+const test = testWhere(canTrace(), 'strace is missing or may not trace: power cuts')
+
+const NAMES = ['alice', 'carol', 'dave', 'eve']
+/** Preloaded into the server of the control. */
+const NORMAL = new URL('../support/normal-synchronous.js', import.meta.url).href
+
+/** A message that its sender knows to be stored, since that byte of that connection came. */
+interface Acknowledgement {
+  readonly text: string
+  readonly port: number
+  readonly offset: number
+}
+
+/** Traces a server while four send to Bob, then kills it. */
+async function record(t: ExecutionContext, { each, env = {} }: { each: number; env?: Record<string, string> }) {
+  const house = await openHouse(t)
+  for (const name of [...NAMES, 'bob']) await (await house.user(name)).close()
+  // A server that stops leaves nothing unflushed: the trace begins with the database as it is now.
+  await house.stop()
+  const folder = house.shell.folder
+  await copyFile(join(house.folder, 'chat.db'), join(folder, 'before.db'))
+  const trace = join(folder, 'trace')
+  await house.start({ under: tracedTo(trace), env })
+  const acknowledged: Acknowledgement[] = []
+  const sending = NAMES.map(async (name) => {
+    const socket = connect(house.port, house.host)
+    await once(socket, 'connect')
+    const { localPort: port = 0 } = socket
+    const client = await house.user(name, { server: socket })
+    for (let n = 1; n <= each; n++) {
+      const text = `${name} ${n}`
+      await client.send('bob', text, { clientId: text })
+      // One message at a time: the last byte that came is the last one of its acknowledgement.
+      acknowledged.push({ text, port, offset: socket.bytesRead })
+    }
+  })
+  try {
+    await Promise.all(sending)
+  } finally {
+    // Not the tracer: it would leave the server running.
+    process.kill(house.pid, 'SIGKILL')
+  }
+  await house.ended()
+  return { folder, database: join(house.folder, 'chat.db'), trace, acknowledged }
+}
+
+/**
+ * At acknowledgements chosen at random the power fails, twice: everything unflushed is gone, or each unflushed write is
+ * kept or not by chance. Opens what is left, and counts what is missing.
+ */
+async function replay(
+  { folder, database, trace, acknowledged }: Awaited<ReturnType<typeof record>>,
+  { random, cuts }: { random: () => number; cuts: number },
+) {
+  const files = new Map([
+    [database, new DiskFile(await readFile(join(folder, 'before.db')))],
+    [`${database}-wal`, new DiskFile(Buffer.alloc(0))],
+  ])
+  const sent = new Map<number, number>()
+  const known = new Set<string>()
+  const ports = new Set(acknowledged.map(({ port }) => port))
+  const byPort = new Map([...ports].map((port) => [port, acknowledged.filter((one) => one.port === port)]))
+  const figures = { 'power cuts': 0, 'with a loss': 0, 'most messages lost': 0, damaged: 0 }
+  for await (const event of readTrace(trace)) {
+    if (event.kind !== 'send') {
+      files.get(event.path)?.take(event)
+      continue
+    }
+    const until = (sent.get(event.port) ?? 0) + event.length
+    sent.set(event.port, until)
+    const waiting = byPort.get(event.port) ?? []
+    while (waiting[0] !== undefined && waiting[0].offset <= until) known.add(waiting.shift()?.text ?? '')
+    if (random() > cuts / acknowledged.length) continue
+    for (const survives of [() => false, () => random() < 0.5]) {
+      const { damaged, stored } = await powerCut(join(folder, 'cut'), files, survives)
+      const lost = [...known].filter((text) => !stored.has(text)).length
+      figures['power cuts']++
+      if (lost > 0) figures['with a loss']++
+      if (damaged) figures.damaged++
+      figures['most messages lost'] = Math.max(figures['most messages lost'], lost)
+    }
+  }
+  return { ...figures, acknowledged: known.size }
+}
+
+async function powerCut(folder: string, files: ReadonlyMap<string, DiskFile>, survives: () => boolean) {
+  await mkdir(folder)
+  const file = join(folder, 'chat.db')
+  for (const [path, content] of files)
+    await writeFile(path.endsWith('-wal') ? `${file}-wal` : file, content.afterPowerCut(survives))
+  const db = new Database(file)
+  try {
+    const damaged = db.pragma('integrity_check', { simple: true }) !== 'ok'
+    return { damaged, stored: new Set(db.prepare('select client_id from chatmsg').pluck().all()) }
+  } finally {
+    db.close()
+    await rm(folder, { recursive: true })
+  }
+}
+
+test('the power fails at any acknowledgement: every message acknowledged so far is there', async (t) => {
+  t.timeout(times(5, 60) * MINUTES)
+  const random = seeded(t)
+  const recorded = await record(t, { each: times(100, 1000) })
+  const figures = await replay(recorded, { random, cuts: times(100, 1000) })
+  t.log(line(figures))
+  t.like(figures, { 'with a loss': 0, damaged: 0, acknowledged: recorded.acknowledged.length })
+  t.true(figures['power cuts'] >= times(100, 1000))
+})
+
+test('control: with synchronous=NORMAL the same power cuts lose messages', async (t) => {
+  t.timeout(times(5, 60) * MINUTES)
+  const random = seeded(t)
+  const recorded = await record(t, { each: times(50, 500), env: { NODE_OPTIONS: `--import ${NORMAL}` } })
+  const figures = await replay(recorded, { random, cuts: times(50, 500) })
+  t.log(line(figures))
+  t.true(figures['with a loss'] > 0)
+  t.is(figures.damaged, 0)
+})

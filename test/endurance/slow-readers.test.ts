@@ -1,0 +1,92 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import type { Client } from '../../client/index.ts'
+import { line, MINUTES, percentile, testWhere, times } from '../support/endurance.ts'
+import { openHouse } from '../support/house.ts'
+import { hasProc, openFiles, residentMemory, until } from '../support/process-figures.ts'
+import { storedFor } from '../support/senders.ts'
+
+const test = testWhere(hasProc(), 'there is no /proc here: slow readers')
+
+/** With a window of its own, so that not the acknowledgements but the reading holds a reader up. */
+const LIMITS = { unacknowledged: 1e6, outboundStall: 3000, outboundSoft: 256 * 1024, outboundHard: 1024 * 1024 }
+const TEXT = 'x'.repeat(8000)
+/** Few, so that it is the kernel that takes no more, and not one turn that brings too much. */
+const WINDOW = 8
+
+/** How long messages between two take to be acknowledged, milliseconds. */
+async function delaysOf(client: Client, other: string, count: number): Promise<number[]> {
+  const delays: number[] = []
+  for (let n = 0; n < count; n++) {
+    const from = performance.now()
+    await client.send(other, String(n))
+    delays.push(performance.now() - from)
+  }
+  return delays
+}
+
+/** Reads a chunk now and then. */
+function trickle(socket: Socket) {
+  socket.on('data', () => {
+    socket.pause()
+    setTimeout(() => socket.resume(), 200)
+  })
+}
+
+test('one stops reading and one reads by drops while much is sent to both: little memory, nothing lost, others go on', async (t) => {
+  const count = times(900, 6000)
+  t.timeout(times(3, 20) * MINUTES)
+  const house = await openHouse(t, { limits: LIMITS })
+  const [alice, carol] = [await house.user('alice'), await house.user('carol')]
+  await house.user('dave')
+  const calm = await delaysOf(carol, 'dave', 200)
+  const files = openFiles(house.pid)
+  const reader = async (name: string) => {
+    const socket = connect(house.port, house.host)
+    await once(socket, 'connect')
+    const client = await house.user(name, { server: socket })
+    await client.receive()
+    return { name, socket }
+  }
+  const [bob, eve] = [await reader('bob'), await reader('eve')]
+  const before = residentMemory(house.pid)
+  let most = before
+  bob.socket.pause()
+  trickle(eve.socket)
+  let sent = 0
+  const one = async () => {
+    while (sent < count) {
+      const number = sent++
+      for (const { name } of [bob, eve]) await alice.send(name, `${number} ${TEXT}`)
+      if (number % 100 === 0) most = Math.max(most, residentMemory(house.pid))
+    }
+  }
+  const [, busy] = await Promise.all([Promise.all(Array.from({ length: WINDOW }, one)), delaysOf(carol, 'dave', 200)])
+  // Bob's connection is closed by the server; his side, which does not read, does not notice.
+  const from = performance.now()
+  await until('the reader that stopped is cut', () => openFiles(house.pid) <= files + 1)
+  const cutAfter = performance.now() - from
+  for (const { socket } of [bob, eve]) socket.destroy()
+  t.log(
+    line({
+      messages: count,
+      'memory more, MiB': Math.round(most - before),
+      'cut after the last message, ms': Math.round(cutAfter),
+      'others p99 before and meanwhile, ms': `${percentile(calm, 0.99).toFixed(1)} ${percentile(busy, 0.99).toFixed(1)}`,
+    }),
+  )
+  t.true(most - before < 100)
+  for (const { name } of [bob, eve]) {
+    const found = await storedFor(await house.user(name))
+    t.is(found.length, count, name)
+    t.is(new Set(found.map(({ text }) => text)).size, count, name)
+    const again = await house.user(name)
+    const heard: number[] = []
+    for await (const { id } of again.messages()) if (heard.push(id) === count) break
+    t.deepEqual(
+      heard,
+      found.map(({ id }) => id),
+      name,
+    )
+  }
+})
