@@ -1,10 +1,14 @@
 import test, { type ExecutionContext } from 'ava'
 import { ConversationRead } from '../client/index.ts'
+import { definePlugin, Refused } from '../core/index.ts'
 import { openDatabase } from '../db/index.ts'
+import { AddFriend, AddFriendRequest, ConfirmFriendRequest, FriendOnOffLine } from '../plugins/friends/messages.ts'
+import { CreateRoom, InviteToRoom, JoinRoom, KickFromRoom, RenameRoom } from '../plugins/groups/messages.ts'
+import { privateMessages, SendMessage } from '../plugins/index.ts'
 import { fromOldName, toOldName } from '../plugins/legacy/names.ts'
 import { fitLists } from '../plugins/legacy/text.ts'
 import { type Heard, type OldClient, openOldClient } from './support/old-client.ts'
-import { refusal } from './support/play.ts'
+import { nextPush, refusal } from './support/play.ts'
 import { openStage, type Stage } from './support/room.ts'
 
 const LEGACY = { legacy: { host: '127.0.0.1', port: 0 } }
@@ -75,8 +79,7 @@ test('two original clients and a new one: accounts, friends, private messages', 
   // The same account from a new client, and a friendship between old and new.
   const carol = await stage.user('carol')
   const hearing = hears(carol, 1)
-  const { AddFriend, AddFriendRequest, ConfirmFriendRequest } = await import('../plugins/friends/messages.ts')
-  const asked = new Promise((resolve) => carol.on(AddFriendRequest, resolve))
+  const asked = nextPush(carol, AddFriendRequest)
   alice.send(4, 'carol')
   t.like(await asked, { user: 'alice', nickname: '小鹰' })
   await carol.request(ConfirmFriendRequest, { user: 'alice', accept: true })
@@ -144,7 +147,6 @@ test('groups: made, found, entered; messages come to old and new members, and ba
   t.deepEqual(await bob.hears(115), ['nowhere', 'no more user'])
 
   const carol = await stage.user('carol')
-  const { JoinRoom } = await import('../plugins/groups/messages.ts')
   await carol.request(JoinRoom, { group: '聊天室' })
   const hearing = hears(carol, 1)
   alice.sayTo('聊天室', '大家好\n!')
@@ -238,7 +240,7 @@ test('what was not read when the connection broke comes again', async (t) => {
   // Alice is no friend: without a row of hers the message could not be opened.
   t.deepEqual(heard.at(-2), { type: 105, values: ['alice:alice', 'no chatroom'] })
   t.is(heard.at(-1)?.values[2], 'hello?\n')
-  const read = new Promise((resolve) => alice.on(ConversationRead, resolve))
+  const read = nextPush(alice, ConversationRead)
   t.like(await read, { reader: 'bob', from: 'alice' }, 'it stays connected for a moment')
 })
 
@@ -286,7 +288,6 @@ test('one dialog at a time: requests wait for their answers, and everything else
   const bob = await enter(t, stage, 'bob')
   await bob.lists()
   const [carol, dave] = [await stage.user('carol'), await stage.user('dave')]
-  const { AddFriend } = await import('../plugins/friends/messages.ts')
   await carol.request(AddFriend, { user: 'bob' })
   await dave.request(AddFriend, { user: 'bob' })
   t.deepEqual(await bob.hears(106), ['carol'])
@@ -318,8 +319,7 @@ test('names that the old client would mangle: shown with %XX, and understood whe
   await alice.lists()
   const odd = await stage.connect()
   await odd.login('Bob + Co: 100%', { password: "bob's password" })
-  const { AddFriendRequest, ConfirmFriendRequest } = await import('../plugins/friends/messages.ts')
-  const asked = new Promise((resolve) => odd.on(AddFriendRequest, resolve))
+  const asked = nextPush(odd, AddFriendRequest)
   const name = 'Bob%20+%20Co%3A%20100%'
   alice.send(4, name)
   t.like(await asked, { user: 'alice' })
@@ -453,3 +453,95 @@ async function changeUser(stage: Stage, username: string, change: Record<string,
   await db('userinfo').where({ username }).update(change)
   await db.destroy()
 }
+
+test('hooks of plugins, events and presence: an old client is a user like any other', async (t) => {
+  const told: string[] = []
+  const noSpam = definePlugin({
+    name: 'no-spam',
+    needs: { privateMessages },
+    setup(app) {
+      app.before(SendMessage, (_session, { text }) => {
+        if (text.includes('spam')) throw new Refused('no-spam.spam', 'no spam, please')
+      })
+      app.on(SendMessage, ({ user }, { text }) => told.push(`${user.name}: ${text}`))
+    },
+  })
+  const stage = await openLegacyStage(t, { plugins: [noSpam] })
+  const alice = await enter(t, stage, 'alice')
+  await alice.lists()
+  const bob = await stage.user('bob')
+  const asked = nextPush(bob, AddFriendRequest)
+  alice.send(4, 'bob')
+  await asked
+  await bob.request(ConfirmFriendRequest, { user: 'alice', accept: true })
+  await alice.hears(105)
+  await alice.hears(107)
+  alice.click()
+  const hearing = hears(bob, 1)
+  alice.say('bob', 'buy spam')
+  t.deepEqual(await alice.hears(141), ['no spam, please'])
+  alice.click()
+  alice.say('bob', 'hello')
+  t.deepEqual(await hearing, ['hello'])
+  t.deepEqual(told, ['alice: hello'])
+
+  // A killed client sends no farewell.
+  const gone = nextPush(bob, FriendOnOffLine)
+  alice.socket.resetAndDestroy()
+  t.deepEqual(await gone, { user: 'alice', online: false })
+  const here = nextPush(bob, FriendOnOffLine)
+  const back = await comeBack(t, stage, 'alice')
+  t.deepEqual(await here, { user: 'alice', online: true })
+  await back.lists()
+  // Said and left at once: what came before the end is done.
+  const last = hears(bob, 2)
+  back.say('bob', 'bye')
+  back.send(88, 'logout')
+  back.socket.end()
+  // The first one was not acknowledged: its loop was left at it.
+  t.deepEqual(await last, ['hello', 'bye'])
+})
+
+test('a request made and answered while the other was away; answered on another session meanwhile', async (t) => {
+  const stage = await openLegacyStage(t)
+  await stage.user('bob')
+  const alice = await enter(t, stage, 'alice')
+  await alice.lists()
+  alice.send(4, 'bob')
+  // Asked again it gets no other answer than the first time: none.
+  alice.send(4, 'bob')
+  alice.send(4, 'alice')
+  t.deepEqual(await alice.hears(141), ['that is yourself'])
+  alice.click()
+  alice.send(88, 'logout')
+  await alice.end()
+  const old = await openOldClient(t, stage)
+  await old.login('bob', "bob's password")
+  await old.lists()
+  t.deepEqual(await old.hears(106), ['alice'])
+  const bob = await nativeOf(stage, 'bob')
+  await bob.request(ConfirmFriendRequest, { user: 'alice', accept: true })
+  // The dialog is still open and says yes, too.
+  old.answer(true, 'alice')
+  t.deepEqual(await old.hears(105), ['alice:alice', 'no chatroom'])
+  const back = await comeBack(t, stage, 'alice')
+  t.deepEqual(await back.lists(), ['bob:bob', 'no chatroom'])
+})
+
+test('groups change from outside: dissolved, renamed, kicked, invited; the list follows', async (t) => {
+  const stage = await openLegacyStage(t)
+  const old = await enter(t, stage, 'bob')
+  await old.lists()
+  const carol = await stage.user('carol')
+  await carol.request(CreateRoom, { group: 'A', open: false })
+  await carol.request(InviteToRoom, { group: 'A', user: 'bob' })
+  t.deepEqual(await old.hears(141), ['carol invites you to the group A'])
+  old.click()
+  old.send(21, 'A', 'bob')
+  await old.hears(124)
+  t.deepEqual(await old.hears(105), ['no friend', '群:A'])
+  await carol.request(RenameRoom, { group: 'A', name: 'B' })
+  t.deepEqual(await old.hears(105), ['no friend', '群:B'])
+  await carol.request(KickFromRoom, { group: 'B', user: 'bob' })
+  t.deepEqual(await old.hears(105), ['no friend', 'no chatroom'])
+})

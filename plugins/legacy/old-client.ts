@@ -4,12 +4,12 @@ import type { Logger } from 'pino'
 import {
   type FailureName,
   type Guest,
+  type Limits,
   Refused,
   type ServerMessage,
   type Translator,
   WireError,
 } from '../../core/index.ts'
-import type { Limits } from '../../core/limits.ts'
 import { deriveKeys, startLogin, storedKey } from '../../core/scram/index.ts'
 import { Login, LoginProof } from '../login/messages.ts'
 import { NewSalt, Register } from '../registration/messages.ts'

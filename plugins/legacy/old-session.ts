@@ -45,6 +45,7 @@ export class OldSession {
   /** Pushes are told one after another, since some need to ask before. */
   #tasks: Promise<void> = Promise.resolve()
   #waiting = 0
+  #listing: Promise<void> = Promise.resolve()
   /** When the client first asked for its lists; what is older was missed. */
   #since: number | undefined
   /** Users on the list that the client has. */
@@ -53,8 +54,8 @@ export class OldSession {
   readonly #others = new Map<string, string>()
   /** Who asked this user for friendship: their result is no news. */
   readonly #asking = new Set<string>()
-  /** Groups that this session is entering by itself: the client asks for its lists then. */
-  readonly entering = new Set<string>()
+  /** Groups that this session enters or leaves by itself: the client asks for its lists then. */
+  readonly moving = new Set<string>()
   /** Groups whose windows were opened. */
   readonly #opened = new Set<string>()
   /** Missed messages of groups whose windows were not, oldest first. */
@@ -95,17 +96,28 @@ export class OldSession {
 
   /** The client asked for its lists. The first time it is ready to read: then comes all that waits. */
   async asked() {
+    if (this.#since !== undefined) return this.sendLists()
     try {
       await this.sendLists()
+      this.#since = Date.now()
+      await this.guest.request(Receive, {})
+    } catch (error) {
+      // It asks only once, and would wait for ever.
+      this.failed(error)
+      this.guest.close('unavailable')
     } finally {
       this.outbox.begin()
     }
-    if (this.#since !== undefined) return
-    this.#since = Date.now()
-    await this.guest.request(Receive, {})
   }
 
-  async sendLists() {
+  /** One at a time: the list that was read last is the one that is sent last. */
+  sendLists(): Promise<void> {
+    const sent = this.#listing.then(() => this.#sendLists())
+    this.#listing = sent.catch(() => {})
+    return sent
+  }
+
+  async #sendLists() {
     const { friends } = await this.guest.request(FriendList, {})
     const { groups } = await this.guest.request(QueryRooms, {})
     // In front, so that they are not cut off a list that is too long.
@@ -241,9 +253,9 @@ export class OldSession {
 
   async groupChanged({ group, user, what }: ValuesOf<typeof JoinLeaveChatroom>) {
     const isMine = user === this.userName
-    if (isMine && what === 'joined' && this.entering.delete(group)) return
     const isGone = what === 'dissolved' || (isMine && (what === 'left' || what === 'kicked'))
     if (isGone) this.#held = this.#held.filter((message) => message.group !== group)
+    if (isMine && this.moving.delete(group)) return
     if (isGone || what === 'renamed' || (isMine && what === 'joined')) await this.refreshLists()
   }
 

@@ -7,6 +7,11 @@ export interface Pace {
   readonly dialogPause: number
 }
 
+/** A timer that is so late tells of a machine that is too busy. */
+const LATE_MS = 10
+/** Pauses at most behind one frame: on a machine that is always too busy a client still gets its frames. */
+const PAUSES = 5
+
 interface Entry {
   readonly frame: Buffer
   /** What it is about, to take it back by. */
@@ -33,12 +38,13 @@ export class PacedOutbox {
   #reads = false
   #asking = false
   #writingSince: number | undefined
-  #lastWritten = Number.NEGATIVE_INFINITY
-  #quietUntil = Number.NEGATIVE_INFINITY
+  /** Runs for the pause behind a frame. */
+  #rest: NodeJS.Timeout | undefined
+  /** Runs while a dialog may be open. */
+  #quiet: NodeJS.Timeout | undefined
   /** A dialog may be open: one frame behind it is taken, two are not. */
   #oneMore = false
   #stopped = false
-  #timer: NodeJS.Timeout | undefined
 
   /** @param onDrained told after each frame that was written */
   constructor(socket: Socket, pace: Pace, onDrained: () => void) {
@@ -112,24 +118,24 @@ export class PacedOutbox {
 
   /** The client sent something: it has no dialog open, since that takes all input. */
   heard() {
-    this.#quietUntil = Number.NEGATIVE_INFINITY
     this.#oneMore = false
-    clearTimeout(this.#timer)
-    this.#timer = undefined
+    clearTimeout(this.#quiet)
+    this.#quiet = undefined
     this.#pump()
   }
 
   stop() {
     this.#stopped = true
-    clearTimeout(this.#timer)
+    clearTimeout(this.#rest)
+    clearTimeout(this.#quiet)
   }
 
   /** Nothing more but these last words, spaced like any frame, and the end of the stream. */
   end(lastWords?: Buffer) {
+    const pausing = this.#rest !== undefined || this.#writingSince !== undefined
     this.stop()
-    if (lastWords === undefined || !this.#reads) return void this.#socket.end()
-    const since = this.#writingSince === undefined ? this.#lastWritten : performance.now()
-    setTimeout(() => this.#socket.end(lastWords), since + this.#pace.spacing - performance.now())
+    if (lastWords === undefined || !this.#reads) this.#socket.end()
+    else setTimeout(() => this.#socket.end(lastWords), pausing ? this.#pace.spacing : 0)
   }
 
   #add(lane: Entry[], entry: Entry) {
@@ -139,17 +145,8 @@ export class PacedOutbox {
   }
 
   #pump() {
-    if (!this.#reads || this.#asking || this.#stopped || this.#timer !== undefined) return
-    if (this.#writingSince !== undefined || !this.#hasNext()) return
-    const wait = Math.max(this.#lastWritten + this.#pace.spacing, this.#quietUntil) - performance.now()
-    if (wait > 0) {
-      this.#timer = setTimeout(() => {
-        this.#timer = undefined
-        this.#pump()
-      }, wait)
-      return
-    }
-    this.#next()
+    if (!this.#reads || this.#asking || this.#stopped || !this.#hasNext()) return
+    if (this.#writingSince === undefined && this.#rest === undefined && this.#quiet === undefined) this.#next()
   }
 
   #hasNext(): boolean {
@@ -158,12 +155,12 @@ export class PacedOutbox {
   }
 
   #next() {
-    if (this.#oneMore) this.#quiet(false)
+    if (this.#oneMore) this.#beQuiet(false)
     const plain = this.#takeList() ?? this.#answers.shift() ?? this.#messages.shift()
     const question = plain === undefined ? this.#questions.shift() : undefined
     const dialog = plain === undefined && question === undefined ? this.#dialogs.shift() : undefined
     if (question !== undefined) this.#asking = true
-    if (dialog !== undefined) this.#quiet(true)
+    if (dialog !== undefined) this.#beQuiet(true)
     const entry = (plain ?? question ?? dialog) as Entry
     this.#size -= entry.frame.length
     this.#write(entry)
@@ -175,9 +172,25 @@ export class PacedOutbox {
     return list
   }
 
-  #quiet(oneMore: boolean) {
-    this.#quietUntil = performance.now() + this.#pace.dialogPause
+  #beQuiet(oneMore: boolean) {
     this.#oneMore = oneMore
+    this.#quiet = setTimeout(() => {
+      this.#quiet = undefined
+      this.#pump()
+    }, this.#pace.dialogPause)
+  }
+
+  /**
+   * The pause behind a frame. One that took too long does not count: this machine was held up, and so perhaps was the
+   * client on it, which has not read the frame then.
+   */
+  #pause(tries: number) {
+    const due = performance.now() + this.#pace.spacing
+    this.#rest = setTimeout(() => {
+      if (tries > 1 && performance.now() - due > LATE_MS) return this.#pause(tries - 1)
+      this.#rest = undefined
+      this.#pump()
+    }, this.#pace.spacing)
   }
 
   #write({ frame, onWritten }: Entry) {
@@ -189,10 +202,10 @@ export class PacedOutbox {
 
   #written(onWritten: (() => void) | undefined) {
     this.#writingSince = undefined
-    this.#lastWritten = performance.now()
+    if (this.#stopped) return
+    this.#pause(PAUSES)
     onWritten?.()
     this.#onDrained()
-    this.#pump()
   }
 }
 

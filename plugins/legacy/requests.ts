@@ -89,11 +89,11 @@ export const REQUESTS: ReadonlyMap<number, OldRequest> = new Map([
     FROM_CLIENT.joinGroup,
     request(1, async (session, room = '') => {
       const group = fromOldName(room)
-      session.entering.add(group)
+      session.moving.add(group)
       try {
         await session.guest.request(JoinRoom, { group })
       } catch (error) {
-        session.entering.delete(group)
+        session.moving.delete(group)
         if (!(error instanceof Refused)) throw error
         // Who is a member already only wants to see it on the list.
         if (error.code !== 'already_member') return session.dialog(TO_CLIENT.groupJoined, 'NG')
@@ -140,10 +140,13 @@ export const REQUESTS: ReadonlyMap<number, OldRequest> = new Map([
   [
     FROM_CLIENT.leaveGroup,
     request(1, async (session, room = '') => {
+      const group = fromOldName(room)
+      session.moving.add(group)
       try {
-        await session.guest.request(LeaveRoom, { group: fromOldName(room) })
+        await session.guest.request(LeaveRoom, { group })
         session.outbox.answer(encodeFrame(TO_CLIENT.groupJoined, 'OK'))
       } catch (error) {
+        session.moving.delete(group)
         if (!(error instanceof Refused)) throw error
         session.dialog(TO_CLIENT.groupJoined, 'NG')
       }
