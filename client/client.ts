@@ -7,6 +7,7 @@ import {
   fromEntries,
   type InputOf,
   KeepAlive,
+  newClientId,
   Ping,
   QueryProtocol,
   type ReplyOf,
@@ -86,8 +87,6 @@ export class Client {
   readonly #link: Link
   readonly #pushes = new EventEmitter()
   readonly #stream: MessageStream
-  readonly #clientIds = `${randomBytes(9).toString('base64url')}-`
-  #sent = 0
   #credentials: Credentials | undefined
   #actAs: string | undefined
   /** What was asked for with `receive`, to ask again after a reconnect. */
@@ -191,7 +190,7 @@ export class Client {
     text: string,
     { clientId, style = {}, ...limits }: RequestOptions & { clientId?: string; style?: TextStyle } = {},
   ): Promise<SentMessage> {
-    const message = { text, clientId: clientId ?? this.#clientIds + (++this.#sent).toString(36), ...style }
+    const message = { text, clientId: clientId ?? newClientId(), ...style }
     const signal = this.#link.limit(limits)
     const send = () =>
       typeof to === 'string'

@@ -6,9 +6,9 @@ import { laneOf, type MessageRow, MSG_TYPE, type NewMessageRow } from './message
 import { isUnavailable } from './transaction.ts'
 
 /** Messages in a transaction at most: others wait for about 10 µs each. */
-const MOST = 2000
+const MOST = 4000
 /** Below this a transaction is not begun before its time, however fast the disk is. */
-const FEWEST = 200
+const FEWEST = 1000
 /** Messages for each millisecond that a flush takes, so that it is a small part of the work. */
 const PER_MS = 400
 
@@ -101,7 +101,23 @@ export class SqliteMessages implements MessageStore {
         statements.insertPair.run(target_id, user_id)
         pairs.push(row)
       }
-      return { done: { row: { ...row, id: lastInsertRowid as number, isRead, isActive: 1, seq, lane }, repeat: false } }
+      const stored = {
+        id: lastInsertRowid as number,
+        user_id,
+        target_id,
+        msg_type,
+        msg: row.msg,
+        client_id,
+        send_time: row.send_time,
+        font: row.font,
+        font_size: row.font_size,
+        color: row.color,
+        isRead,
+        isActive: 1,
+        seq,
+        lane,
+      }
+      return { done: { row: stored, repeat: false } }
     } catch (error) {
       // A row that does not fit is undone alone: unless the database itself is at fault, the others are stored.
       if (!statements.database.inTransaction || isUnavailable(error)) throw error
@@ -141,7 +157,7 @@ function prepare(database: Database) {
     rollback: sql('rollback'),
     insert: sql(
       `insert into chatmsg (user_id, send_time, target_id, isRead, msg_type, msg, isActive, client_id, font, font_size,
-         color, seq, lane) values (?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?) on conflict (user_id, client_id) do nothing`,
+         color, seq, lane) values (?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?) on conflict (client_id, user_id) do nothing`,
     ),
     findStored: sql('select * from chatmsg where user_id = ? and client_id = ?'),
     insertPair: sql('insert into correspondence (reader_id, writer_id) values (?, ?) on conflict do nothing'),

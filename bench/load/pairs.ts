@@ -18,7 +18,7 @@ export interface PairsOptions extends Period {
   readonly size: number
 }
 
-/** Digits of the counter in a client id. */
+/** Digits of the time and of the counter in a client id. */
 const DIGITS = 9
 
 /**
@@ -87,7 +87,8 @@ class Pair {
   readonly #hearer: LoadUser
   readonly #window: number
   readonly #message: Template
-  readonly #clientId: number
+  readonly #clock: number
+  readonly #counter: number
   readonly #acknowledge: Template
   readonly #began: Float64Array
   #sent = 0
@@ -105,10 +106,12 @@ class Pair {
     this.#window = window
     this.#failed = failed
     this.#began = new Float64Array(window)
+    // As a client makes them: the time first.
     const counter = '#'.repeat(DIGITS)
-    const clientId = `${randomBytes(6).toString('hex')}-${counter}`
+    const clientId = `${'~'.repeat(DIGITS)}-${randomBytes(6).toString('hex')}${counter}`
     this.#message = Template.of(SendMessage, { to: hearer.account.name, text: 'x'.repeat(size), clientId })
-    this.#clientId = this.#message.placeOf(counter)
+    this.#clock = this.#message.placeOf('~'.repeat(DIGITS))
+    this.#counter = this.#message.placeOf(counter)
     this.#acknowledge = Template.of(Acknowledge, { from: sender.account.name, upTo: 0 })
     sender.onFrame = (frame) => this.#atSender(frame)
     hearer.onFrame = (frame) => this.#atHearer(frame)
@@ -147,9 +150,11 @@ class Pair {
       return
     }
     const now = performance.now()
+    const time = Date.now().toString(36).padStart(DIGITS, '0')
     while (this.#sent - done < this.#window) {
       const bytes = this.#message.copy(this.#sent + 1)
-      bytes.write(String(this.#sent).padStart(DIGITS, '0'), this.#clientId, 'latin1')
+      bytes.write(time, this.#clock, 'latin1')
+      bytes.write(String(this.#sent).padStart(DIGITS, '0'), this.#counter, 'latin1')
       this.#began[this.#sent++ % this.#window] = now
       this.#sender.send(bytes)
     }

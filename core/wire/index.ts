@@ -1,4 +1,5 @@
 export * from './catalogue.ts'
+export * from './client-id.ts'
 export * from './codec.ts'
 export * from './control.ts'
 export * from './errors.ts'

@@ -26,6 +26,9 @@ export async function up(db: Knex) {
   await db.raw('update chatmsg set lane = case when msg_type in (3, 4) then -msg_type else user_id end')
   await db.schema.alterTable('chatmsg', (table) => {
     table.index(['target_id', 'lane', 'seq'], 'chatmsg_lane')
+    // The client id first: they begin with the time, so that all new ones lie in a few pages.
+    table.dropUnique(['user_id', 'client_id'], 'chatmsg_client_id')
+    table.unique(['client_id', 'user_id'], { indexName: 'chatmsg_client_id' })
     table.dropIndex(['target_id', 'isRead', 'id'], 'chatmsg_unread')
     table.dropIndex(['target_id', 'user_id', 'id'], 'chatmsg_conversation')
     table.dropIndex(['target_id', 'id'], 'chatmsg_inbox')
@@ -56,6 +59,8 @@ export async function down(db: Knex) {
     table.index(['user_id', 'id'], 'chatmsg_sent')
     table.index(['target_id', 'seq'], 'chatmsg_group')
     table.dropIndex(['target_id', 'lane', 'seq'], 'chatmsg_lane')
+    table.dropUnique(['client_id', 'user_id'], 'chatmsg_client_id')
+    table.unique(['user_id', 'client_id'], { indexName: 'chatmsg_client_id' })
   })
   await db.schema.alterTable('chatmsg', (table) => table.dropColumn('lane'))
   await db.schema.dropTable('correspondence')

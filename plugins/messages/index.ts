@@ -1,6 +1,5 @@
-import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
-import { definePlugin, Refused, type UserSession } from '../../core/index.ts'
+import { definePlugin, newClientId, Refused, type UserSession } from '../../core/index.ts'
 import {
   conversation,
   countUnread,
@@ -217,7 +216,7 @@ export function newRow(senderId: number, targetId: number, kind: number, draft: 
     target_id: targetId,
     msg_type: kind,
     msg: draft.text,
-    client_id: draft.clientId || randomUUID(),
+    client_id: draft.clientId || newClientId(),
     send_time: Date.now(),
     font: draft.font,
     font_size: draft.fontSize,
