@@ -1,12 +1,13 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile, rm, writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
 const MAIN = fileURLToPath(new URL('../cli/main.js', import.meta.url))
+const CEILING = fileURLToPath(new URL('./ceiling-server.js', import.meta.url))
 
 /** Clock ticks a second in /proc, which Linux has fixed for programs. */
 const TICKS = 100
@@ -66,12 +67,33 @@ export function pin(pid: number, core: number) {
 export async function startServer({ data, db, node = [] }: StartOptions): Promise<BenchServer> {
   const config = join(data, 'bench.json')
   await writeFile(config, JSON.stringify({ limits: LIMITS }))
-  const command = [process.execPath, ...node, MAIN, 'serve', '--config', config, '--data', data, '--port', '0']
-  const [program, ...args] = PINNED ? ['taskset', '-c', '0', ...command] : command
-  const child = spawn(program as string, [...args, '--log-level', 'warn', '--log-format', 'json'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, CHATCTL_DB: db ?? '' },
-  })
+  const args = [
+    'serve',
+    '--config',
+    config,
+    '--data',
+    data,
+    '--port',
+    '0',
+    '--log-level',
+    'warn',
+    '--log-format',
+    'json',
+  ]
+  return start([...node, MAIN, ...args], { ...process.env, CHATCTL_DB: db ?? '' })
+}
+
+/** Starts the ceiling's server, see there, for texts of that many bytes. */
+export const startCeiling = ({ data, size }: { data: string; size: number }): Promise<BenchServer> =>
+  start([CEILING, join(data, 'ceiling.db'), String(size)], process.env)
+
+async function start(script: readonly string[], env: NodeJS.ProcessEnv): Promise<BenchServer> {
+  const command = [process.execPath, ...script]
+  const [program = '', ...args] = PINNED ? ['taskset', '-c', '0', ...command] : command
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'], env })
+  // Whatever becomes of this process, the other one must not stay.
+  const kill = () => child.kill('SIGKILL')
+  process.on('exit', kill)
   const { port, pid } = await listening(child)
   return {
     port,
@@ -86,10 +108,10 @@ export async function startServer({ data, db, node = [] }: StartOptions): Promis
       return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) * 1024
     },
     async stop() {
+      process.off('exit', kill)
       if (child.exitCode !== null) return
       child.kill('SIGTERM')
       await once(child, 'exit')
-      await rm(config, { force: true })
     },
   }
 }

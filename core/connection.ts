@@ -78,6 +78,8 @@ export class Connection implements Session {
   #inFlight = 0
   #lastHeard = performance.now()
   #asked = false
+  /** Whether everyone who asked was told that there is room. */
+  #wasWritable = true
   #stalledSince: number | undefined
   /** What the peer had taken at the last look. */
   #taken = 0
@@ -126,7 +128,9 @@ export class Connection implements Session {
   }
 
   get writable(): boolean {
-    return this.open && (this.#outbox?.size ?? 0) < this.#host.limits.outboundSoft
+    const writable = this.open && (this.#outbox?.size ?? 0) < this.#host.limits.outboundSoft
+    this.#wasWritable &&= writable
+    return writable
   }
 
   get inFlight(): number {
@@ -242,7 +246,10 @@ export class Connection implements Session {
     this.#stream.write(framed(handshake.writeMessage()))
     this.#secure = handshake.result as HandshakeResult
     this.#records.maxLength = MAX_MESSAGE_LENGTH
-    this.#outbox = new Outbox(this.#stream, this.#secure.send)
+    this.#outbox = new Outbox(this.#stream, this.#secure.send, () => {
+      // What was too much for a moment may be taken at once, and then nothing drains.
+      if (!this.#wasWritable) this.#drained()
+    })
     this.#state = 'anonymous'
     if (this.isOperator) clearTimeout(this.#deadline)
     else this.#expect(this.#host.limits.login, 'timed_out')
@@ -301,6 +308,7 @@ export class Connection implements Session {
   }
 
   #drained() {
+    this.#wasWritable = true
     this.#stalledSince = undefined
     this.#inbox.release('reader')
     if (this.#state === 'session') this.#host.drained(this as UserSession)

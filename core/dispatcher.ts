@@ -18,7 +18,7 @@ import {
 
 type Values = Record<string, unknown>
 // biome-ignore lint/suspicious/noExplicitAny: typed at the door, App.handle
-type Handler = (session: any, values: any) => unknown
+type Handler = (session: any, values: any, request: any) => unknown
 
 interface Owned {
   readonly plugin: PluginRecord
@@ -138,7 +138,7 @@ export class Dispatcher {
     for (let index = 0; index < hooks.length; index++) {
       const hook = hooks[index] as Owned
       try {
-        const amended = hook.run(request.connection, values)
+        const amended = hook.run(request.connection, values, request)
         if (isThenable(amended)) return this.#beforeLater(request, values, hooks.slice(index), amended)
         values = (amended as Values | undefined) ?? values
       } catch (error) {
@@ -169,7 +169,7 @@ export class Dispatcher {
   #handle(request: Request, values: Values): Promise<void> | undefined {
     const { connection, owner } = request
     try {
-      const result = owner.run(connection, values)
+      const result = owner.run(connection, values, request)
       if (!isThenable(result)) {
         this.#succeeded(request, values, result)
         return undefined
@@ -195,7 +195,7 @@ export class Dispatcher {
   #succeeded(request: Request, values: Values, reply: unknown) {
     const { connection, message, ref, owner } = request
     try {
-      connection.reply(message.reply ?? Done, ref, (reply ?? {}) as Values)
+      if (ref !== 0) connection.reply(message.reply ?? Done, ref, (reply ?? {}) as Values)
     } catch (error) {
       this.#failed(request, owner.plugin, error)
       return

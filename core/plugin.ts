@@ -31,6 +31,12 @@ export interface Migration {
   down(db: Knex): Promise<unknown>
 }
 
+/** How a message came. */
+export interface Request {
+  /** Chosen by the client; 0 when it wants no reply unless the request fails. */
+  readonly ref: number
+}
+
 /** The server as one plugin sees it. What is registered here is undone by the host when the plugin stops. */
 export interface App {
   readonly sessions: Sessions
@@ -52,7 +58,7 @@ export interface App {
    */
   handle<M extends ClientMessage>(
     message: M,
-    handler: (session: SessionOf<M>, values: ValuesOf<M>) => MaybePromise<ReplyInput<M>>,
+    handler: (session: SessionOf<M>, values: ValuesOf<M>, request: Request) => MaybePromise<ReplyInput<M>>,
     options?: { readonly rated?: boolean; readonly serial?: boolean },
   ): void
   /**

@@ -11,6 +11,8 @@ interface Job<T, R> {
   reject(error: unknown): void
 }
 
+/** How long a read position may wait for a message to go with, when nobody waits for it. */
+const LATER_MS = 50
 /**
  * The one writer of messages. Whatever is asked for in one turn of the event loop, or while a commit runs, goes into the
  * next commit together: so the cost of a flush is shared under load, and nothing waits for a timer when there is none.
@@ -24,6 +26,8 @@ export class MessageWriter {
   #running: Promise<void> | undefined
   /** Set until this event-loop turn has brought all it brings. */
   #turn: Promise<void> | undefined
+  /** Set while read positions wait that nobody waits for. */
+  #later: NodeJS.Timeout | undefined
   #committing = Promise.resolve()
 
   constructor(db: Knex) {
@@ -38,14 +42,18 @@ export class MessageWriter {
     })
   }
 
-  /** Marks messages as read up to an id; resolves after COMMIT with whether any was not yet. */
-  markRead(work: Read): Promise<boolean> {
+  /**
+   * Marks messages as read up to an id; resolves after COMMIT with whether any was not yet.
+   * @param isWaitedFor false lets it go with the next message, for a while
+   */
+  markRead(work: Read, { isWaitedFor }: { isWaitedFor: boolean }): Promise<boolean> {
     return new Promise((resolve, reject) => {
       const key = `${work.readerId} ${work.isGroup} ${work.fromId}`
       const waiting = this.#reads.get(key)
       if (waiting === undefined) this.#reads.set(key, [{ work, resolve, reject }])
       else waiting.push({ work, resolve, reject })
-      this.#start()
+      if (isWaitedFor) this.#start()
+      else this.#later ??= setTimeout(() => this.#start(), LATER_MS)
     })
   }
 
@@ -68,6 +76,7 @@ export class MessageWriter {
 
   /** Resolves when all that was asked for is on disk. */
   async idle() {
+    if (this.#hasWork) this.#start()
     for (let busy = this.#turn ?? this.#running; busy !== undefined; busy = this.#turn ?? this.#running) await busy
   }
 
@@ -103,6 +112,8 @@ export class MessageWriter {
     this.#messages = this.#messages.slice(messages.length)
     const reads = [...this.#reads.values()]
     this.#reads = new Map()
+    clearTimeout(this.#later)
+    this.#later = undefined
     try {
       const committed = await this.#store.commit(
         messages.map(({ work }) => work),

@@ -5,8 +5,6 @@ import { SILENT } from './silent.ts'
 /** SQLite's number for synchronous=FULL: each commit is flushed before it returns. */
 const FULL = 2
 
-/** Pages of 4 KiB in the write-ahead log before it is copied into the file: 64 MiB of disk at most, unless a reader holds it. */
-const LOG_PAGES = 16_384
 /** Memory for pages of the file, at most. */
 const CACHE_KIB = 65_536
 
@@ -40,11 +38,9 @@ export async function openSqlite(file: string): Promise<Knex> {
 function prepare(connection: SqliteConnection, done: (error: Error | undefined, connection: unknown) => void) {
   try {
     connection.pragma('journal_mode = WAL')
-    // Pages that every commit changes are then copied from the log once for many commits, not for each few.
-    connection.pragma(`wal_autocheckpoint = ${LOG_PAGES}`)
-    connection.pragma(`cache_size = -${CACHE_KIB}`)
     connection.pragma('temp_store = MEMORY')
     connection.pragma('synchronous = FULL')
+    connection.pragma(`cache_size = -${CACHE_KIB}`)
     // better-sqlite3 is built so that WAL falls back to NORMAL at the first statement: run one, then look.
     connection.exec('select name from sqlite_master limit 1')
     if (connection.pragma('synchronous', { simple: true }) !== FULL) throw new Error('synchronous=FULL was not taken')

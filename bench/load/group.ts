@@ -106,7 +106,7 @@ export async function group(
       acknowledging = true
       queueMicrotask(() => {
         acknowledging = false
-        const bytes = acknowledge.copy(1)
+        const bytes = acknowledge.copy(0)
         writeId(bytes, upTo, acknowledge.lastUint64)
         user.send(bytes)
       })

@@ -1,6 +1,6 @@
 export { type GroupOptions, group } from './group.ts'
 export { type IdleOptions, idle } from './idle.ts'
 export { type LoginsOptions, logins } from './logins.ts'
-export { type PairsOptions, pairs } from './pairs.ts'
+export { friendsOn, type MakePair, type PairsOptions, pairs } from './pairs.ts'
 export type { Result, Watcher } from './result.ts'
 export { type UnreadOptions, unread } from './unread.ts'

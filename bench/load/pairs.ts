@@ -21,18 +21,43 @@ export interface PairsOptions extends Period {
 /** Digits of the time and of the counter in a client id. */
 const DIGITS = 9
 
+/** Who writes or listens: over a connection of whatever kind. */
+export interface Talker {
+  readonly account: { readonly name: string }
+  onFrame: (frame: Frame) => boolean
+  onLost: (error: Error) => void
+  send(bytes: Buffer): void
+  end(): void
+}
+
+/** Makes a sender and a hearer who may write to each other, the hearer waiting for messages. */
+export type MakePair = (index: number) => Promise<[sender: Talker, hearer: Talker]>
+
+/** Pairs of new accounts on a server, friends of each other. */
+export function friendsOn(address: Address): MakePair {
+  const run = randomBytes(4).toString('hex')
+  return async (index) => {
+    const [sender, hearer] = await Promise.all([
+      LoadUser.register(address, `a${index}-${run}`),
+      LoadUser.register(address, `b${index}-${run}`),
+    ])
+    await befriend(sender, hearer)
+    await hearer.request(Receive, {})
+    return [sender, hearer]
+  }
+}
+
 /**
  * Senders write to a friend each, one message after the other with `window` under way. A message is done when its
  * sender has the server's word that it is stored and its recipient has it; the recipient acknowledges what it gets, once
  * for all that one read brought.
  */
 export async function pairs(
-  address: Address,
+  make: MakePair,
   options: PairsOptions,
   watcher: Watcher,
   signal: AbortSignal,
 ): Promise<Result> {
-  const run = randomBytes(4).toString('hex')
   const all: Pair[] = []
   let failed: (error: Error) => void = () => {}
   const failure = new Promise<never>((_, reject) => {
@@ -42,13 +67,7 @@ export async function pairs(
   await each(
     Array.from({ length: options.pairs }),
     async (_, index) => {
-      const [sender, hearer] = await Promise.all(
-        ['a', 'b'].map((side) => LoadUser.register(address, `${side}${index}-${run}`)),
-      )
-      if (sender === undefined || hearer === undefined) return
-      await befriend(sender, hearer)
-      await hearer.request(Receive, {})
-      all.push(new Pair(sender, hearer, options, failed))
+      all.push(new Pair(await make(index), options, failed))
     },
     (done) => watcher.progress('making pairs', done / options.pairs),
   )
@@ -83,8 +102,8 @@ async function befriend(one: LoadUser, other: LoadUser) {
 
 class Pair {
   latency: Latency | undefined
-  readonly #sender: LoadUser
-  readonly #hearer: LoadUser
+  readonly #sender: Talker
+  readonly #hearer: Talker
   readonly #window: number
   readonly #message: Template
   readonly #clock: number
@@ -100,7 +119,7 @@ class Pair {
   #stopping: (() => void) | undefined
   readonly #failed: (error: Error) => void
 
-  constructor(sender: LoadUser, hearer: LoadUser, { window, size }: PairsOptions, failed: (error: Error) => void) {
+  constructor([sender, hearer]: [Talker, Talker], { window, size }: PairsOptions, failed: (error: Error) => void) {
     this.#sender = sender
     this.#hearer = hearer
     this.#window = window
@@ -185,7 +204,7 @@ class Pair {
       // After the whole chunk: one acknowledgement for all of it.
       queueMicrotask(() => {
         this.#acknowledging = false
-        const bytes = this.#acknowledge.copy(1)
+        const bytes = this.#acknowledge.copy(0)
         writeId(bytes, this.#heardUpTo, this.#acknowledge.lastUint64)
         this.#hearer.send(bytes)
       })

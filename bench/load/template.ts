@@ -36,6 +36,11 @@ export class Template {
     return bytes
   }
 
+  /** Where the first value after \`ref\` is. */
+  get firstUint64(): number {
+    return this.#data + 4
+  }
+
   /** Where the last value is, if it is one of eight bytes. */
   get lastUint64(): number {
     return this.#bytes.length - 8

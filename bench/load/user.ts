@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { type Address, Channel } from '../../client/channel.ts'
-import { BUILT_IN_MESSAGES, Catalogue, type ClientError, type InputOf, Login, LoginProof } from '../../client/index.ts'
+import { BUILT_IN_MESSAGES, Catalogue, type InputOf, Login, LoginProof } from '../../client/index.ts'
 import { Requests } from '../../client/requests.ts'
 import { type ClientKeys, startLogin, storedKey } from '../../core/scram/index.ts'
 import type { ClientMessage, Frame, ReplyOf } from '../../core/wire/index.ts'
@@ -27,7 +27,7 @@ export class LoadUser {
   /** Sees every frame first; true for those that it has dealt with. */
   onFrame: (frame: Frame) => boolean = () => false
   /** Told when the connection is lost. */
-  onLost: (error: ClientError) => void = () => {}
+  onLost: (error: Error) => void = () => {}
 
   private constructor(account: Account, channel: Channel, requests: Requests) {
     this.account = account

@@ -9,13 +9,16 @@ import { sealRecords } from './record.ts'
 export class Outbox {
   readonly #stream: Duplex
   readonly #cipher: CipherState
+  readonly #onTaken: () => void
   #waiting: Buffer[] = []
   #waitingBytes = 0
   #written = 0
 
-  constructor(stream: Duplex, cipher: CipherState) {
+  /** @param onTaken told when all that waited was taken at once; otherwise the stream drains */
+  constructor(stream: Duplex, cipher: CipherState, onTaken: () => void = () => {}) {
     this.#stream = stream
     this.#cipher = cipher
+    this.#onTaken = onTaken
   }
 
   /** Bytes not yet taken by the operating system. */
@@ -44,7 +47,7 @@ export class Outbox {
     try {
       const sealed = sealRecords(this.#cipher, plaintext)
       this.#written += sealed.length
-      this.#stream.write(sealed)
+      if (this.#stream.write(sealed)) this.#onTaken()
     } catch (error) {
       // The cipher has used up its records: the connection must end before a nonce repeats.
       this.#stream.destroy(error as Error)

@@ -230,11 +230,14 @@ export const groups = definePlugin({
 
     app.handle(
       messages.AcknowledgeRoom,
-      async (session, { group: name, upTo }) => {
+      async (session, { group: name, upTo }, { ref }) => {
         const { user } = session
         const group = await member(name, user)
         office.acknowledged(user.id, conversationOf(group.id), upTo)
-        const moved = await office.writer.markRead({ readerId: user.id, fromId: group.id, isGroup: true, upTo })
+        const moved = await office.writer.markRead(
+          { readerId: user.id, fromId: group.id, isGroup: true, upTo },
+          { isWaitedFor: ref !== 0 },
+        )
         if (!moved) return
         app.emit(ConversationChanged, { groupId: group.id, userIds: [user.id] })
         office.tell(user.id, ConversationRead, { reader: user.name, from: '', group: group.name, upTo }, session)

@@ -132,12 +132,15 @@ export const privateMessages = definePlugin({
 
     app.handle(
       Acknowledge,
-      async (session, { from, upTo }) => {
+      async (session, { from, upTo }, { ref }) => {
         const { user } = session
         const sender = await known(from)
         // The client has them: there is room for more, whatever becomes of the commit.
         office.acknowledged(user.id, privateWith(sender.id), upTo)
-        const moved = await office.writer.markRead({ readerId: user.id, fromId: sender.id, isGroup: false, upTo })
+        const moved = await office.writer.markRead(
+          { readerId: user.id, fromId: sender.id, isGroup: false, upTo },
+          { isWaitedFor: ref !== 0 },
+        )
         // Saying it again tells nobody anything.
         if (!moved) return
         app.emit(ConversationChanged, { between: [user.id, sender.id] })

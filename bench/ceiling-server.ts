@@ -1,0 +1,70 @@
+// The ceiling: what a server could do that only decrypts, stores and passes on. No handshake, no login, no checks, no
+// look at who writes to whom, no resend detection, one index. Run by `npm run bench` as a process of its own.
+import { createServer, type Socket } from 'node:net'
+import Database from 'better-sqlite3'
+import { CipherState, Outbox, openRecord, RecordSplitter } from '../core/noise/index.ts'
+import { encode, MessageSplitter } from '../core/wire/index.ts'
+import { MessageStored, OnNewMessage, SendMessage } from '../plugins/messages/messages.ts'
+import { CEILING_KEY } from './ceiling.ts'
+import { Template, writeId } from './load/template.ts'
+
+const LIMITS = { message: 1024 * 1024, format: 64 * 1024, values: 8192 }
+
+const [file = '', size = '64'] = process.argv.slice(2)
+const db = new Database(file)
+db.pragma('journal_mode = WAL')
+db.pragma('synchronous = FULL')
+db.exec('create table message (id integer primary key, sender int, target int, sent_at int, text text)')
+db.exec('create index conversation on message (target, id)')
+const insert = db.prepare('insert into message (sender, target, sent_at, text) values (?, ?, ?, ?)')
+const [begin, commit] = [db.prepare('begin immediate'), db.prepare('commit')]
+
+const stored = new Template(encode(MessageStored, 0, { id: 0, sentAt: 1, repeat: false }))
+const push = Template.of(OnNewMessage, {
+  messages: [{ id: 0, kind: 1, from: 'a', to: 'b', text: 'x'.repeat(Number(size)), sentAt: 1, unread: true }],
+})
+
+const peers: Outbox[] = []
+let waiting: { peer: number; ref: number }[] = []
+
+function store() {
+  const batch = waiting
+  waiting = []
+  begin.run()
+  const ids = batch.map(({ peer }) =>
+    Number(insert.run(peer, peer ^ 1, Date.now(), 'x'.repeat(Number(size))).lastInsertRowid),
+  )
+  commit.run()
+  for (const [index, { peer, ref }] of batch.entries()) {
+    const id = ids[index] as number
+    const answer = stored.copy(ref)
+    writeId(answer, id, stored.firstUint64)
+    peers[peer]?.push(answer)
+    const message = push.copy(0)
+    // After the count of the list.
+    writeId(message, id, push.firstUint64 + 4)
+    peers[peer ^ 1]?.push(message)
+  }
+}
+
+const server = createServer({ noDelay: true }, (socket: Socket) => {
+  const peer = peers.length
+  peers.push(new Outbox(socket, new CipherState(CEILING_KEY)))
+  const receive = new CipherState(CEILING_KEY)
+  const records = new RecordSplitter()
+  const messages = new MessageSplitter(LIMITS)
+  socket.on('error', () => {})
+  socket.on('data', (chunk: Buffer) => {
+    for (const record of records.push(chunk)) {
+      for (const { type, bytes, data } of messages.push(openRecord(receive, record))) {
+        if (type !== SendMessage.type) continue
+        if (waiting.length === 0) setImmediate(store)
+        waiting.push({ peer, ref: bytes.readUInt32BE(data) })
+      }
+    }
+  })
+})
+server.listen(0, '127.0.0.1', () => {
+  const { port } = server.address() as { port: number }
+  process.stdout.write(`${JSON.stringify({ event: 'listening', port, pid: process.pid })}\n`)
+})

@@ -1,0 +1,47 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { CipherState, Outbox, openRecord, RecordSplitter } from '../core/noise/index.ts'
+import { type Frame, MessageSplitter } from '../core/wire/index.ts'
+import type { Talker } from './load/pairs.ts'
+
+/** Both ends of the ceiling have it: what is measured is the work of encryption, not its safety. */
+export const CEILING_KEY = Buffer.alloc(32, 7)
+
+const LIMITS = { message: 1024 * 1024, format: 64 * 1024, values: 32 * 1024 }
+
+/** A connection to the ceiling's server. Numbers are given in the order of connecting; 2n and 2n + 1 are a pair. */
+export class CeilingUser implements Talker {
+  readonly account: { readonly name: string }
+  onFrame: (frame: Frame) => boolean = () => false
+  onLost: (error: Error) => void = () => {}
+  readonly #socket: Socket
+  readonly #outbox: Outbox
+
+  private constructor(name: string, socket: Socket) {
+    this.account = { name }
+    this.#socket = socket
+    this.#outbox = new Outbox(socket, new CipherState(CEILING_KEY))
+    const receive = new CipherState(CEILING_KEY)
+    const records = new RecordSplitter()
+    const messages = new MessageSplitter(LIMITS)
+    socket.on('error', (error: Error) => this.onLost(error))
+    socket.on('data', (chunk: Buffer) => {
+      for (const record of records.push(chunk))
+        for (const frame of messages.push(openRecord(receive, record))) this.onFrame(frame)
+    })
+  }
+
+  static async connect(port: number, name: string): Promise<CeilingUser> {
+    const socket = connect({ port, host: '127.0.0.1', noDelay: true })
+    await once(socket, 'connect')
+    return new CeilingUser(name, socket)
+  }
+
+  send(bytes: Buffer) {
+    this.#outbox.push(bytes)
+  }
+
+  end() {
+    this.#socket.destroy()
+  }
+}
