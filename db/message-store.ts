@@ -36,4 +36,9 @@ export interface MessageStore {
    * @throws what the database throws when nothing at all could be stored
    */
   commit(messages: readonly NewMessageRow[], reads: readonly Read[]): Promise<Committed>
+  /**
+   * Brings `isRead` of some messages into line with what their reader has read, for who looks into the table: what the
+   * server itself goes by are the positions. Resolves with false when there was nothing left to do.
+   */
+  mark(): Promise<boolean>
 }

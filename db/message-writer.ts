@@ -13,6 +13,8 @@ interface Job<T, R> {
 
 /** How long a read position may wait for a message to go with, when nobody waits for it. */
 const LATER_MS = 50
+/** How long nothing must be asked for before rows are brought into line with read positions. */
+const QUIET_MS = 1000
 /**
  * The one writer of messages. Whatever is asked for in one turn of the event loop, or while a commit runs, goes into the
  * next commit together: so the cost of a flush is shared under load, and nothing waits for a timer when there is none.
@@ -20,6 +22,8 @@ const LATER_MS = 50
  */
 export class MessageWriter {
   readonly #store: MessageStore
+  readonly #onError: (error: unknown) => void
+  #closed = false
   #messages: Job<NewMessageRow, Stored>[] = []
   /** By reader and conversation: only the furthest position matters. */
   #reads = new Map<string, Job<Read, boolean>[]>()
@@ -28,9 +32,13 @@ export class MessageWriter {
   #turn: Promise<void> | undefined
   /** Set while read positions wait that nobody waits for. */
   #later: NodeJS.Timeout | undefined
+  /** Set while nothing is asked for, and some rows may be out of line. */
+  #quiet: NodeJS.Timeout | undefined
   #committing = Promise.resolve()
 
-  constructor(db: Knex) {
+  /** @param onError told when rows could not be brought into line; it is tried again */
+  constructor(db: Knex, onError: (error: unknown) => void) {
+    this.#onError = onError
     this.#store = isMysql(db) ? new MysqlMessages(db) : new SqliteMessages(db)
   }
 
@@ -74,10 +82,12 @@ export class MessageWriter {
     })
   }
 
-  /** Resolves when all that was asked for is on disk. */
-  async idle() {
+  /** Resolves when all that was asked for is on disk. The last thing that is asked. */
+  async close() {
+    this.#closed = true
     if (this.#hasWork) this.#start()
     for (let busy = this.#turn ?? this.#running; busy !== undefined; busy = this.#turn ?? this.#running) await busy
+    clearTimeout(this.#quiet)
   }
 
   #start() {
@@ -104,6 +114,28 @@ export class MessageWriter {
     }
     // In the same turn as the last look at the queues: what is asked for after this starts anew.
     this.#running = undefined
+    this.#waitForQuiet()
+  }
+
+  #waitForQuiet() {
+    clearTimeout(this.#quiet)
+    if (this.#closed) return
+    this.#quiet = setTimeout(() => {
+      this.#running ??= this.#mark()
+    }, QUIET_MS).unref()
+  }
+
+  /** A little at a time: what is asked for meanwhile waits for one step of it only. */
+  async #mark() {
+    let isMore = false
+    try {
+      isMore = await this.#store.mark()
+    } catch (error) {
+      this.#onError(error)
+    }
+    this.#running = undefined
+    if (this.#hasWork) this.#start()
+    else if (isMore && !this.#closed) this.#running = this.#mark()
   }
 
   async #commit() {

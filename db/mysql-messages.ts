@@ -3,6 +3,7 @@ import { LRUCache } from 'lru-cache'
 import type { Committed, MessageStore, Outcome, Read, Stored } from './message-store.ts'
 import { laneOf, type MessageRow, MSG_TYPE, type NewMessageRow, PRIVATE } from './messages.ts'
 import { MysqlPositions, type Run } from './mysql-positions.ts'
+import { markSome } from './read-marks.ts'
 import { isDuplicate, isLost, isUnavailable, retrying } from './transaction.ts'
 
 /** Pairs of reader and writer that are known to have their row. */
@@ -31,6 +32,10 @@ export class MysqlMessages implements MessageStore {
 
   constructor(db: Knex) {
     this.#db = db
+  }
+
+  mark(): Promise<boolean> {
+    return markSome(this.#db)
   }
 
   commit(messages: readonly NewMessageRow[], reads: readonly Read[]): Promise<Committed> {

@@ -3,6 +3,7 @@ import type { Knex } from 'knex'
 import { LRUCache } from 'lru-cache'
 import type { Committed, MessageStore, Outcome, Read, Stored } from './message-store.ts'
 import { laneOf, type MessageRow, MSG_TYPE, type NewMessageRow } from './messages.ts'
+import { markSome } from './read-marks.ts'
 import { isUnavailable } from './transaction.ts'
 
 /** Messages in a transaction at most: others wait for about 10 µs each. */
@@ -30,6 +31,10 @@ export class SqliteMessages implements MessageStore {
 
   constructor(db: Knex) {
     this.#db = db
+  }
+
+  mark(): Promise<boolean> {
+    return markSome(this.#db)
   }
 
   async commit(messages: readonly NewMessageRow[], reads: readonly Read[]): Promise<Committed> {

@@ -7,16 +7,19 @@ import { clientMessage, definePlugin, line, uint32 } from '../core/index.ts'
 import {
   backUp,
   befriend,
+  countUnread,
   findUser,
   insertGroup,
   insertUser,
   MessageWriter,
+  MSG_TYPE,
   migrate,
   openDatabase,
   rollbackAll,
   setMemberRole,
 } from '../db/index.ts'
 import { MIGRATIONS } from '../db/migrations/index.ts'
+import { markSome } from '../db/read-marks.ts'
 import { transact } from '../db/transaction.ts'
 import { openShell } from './support/cli.ts'
 import { newDatabase, startMariadb } from './support/mariadb.ts'
@@ -81,7 +84,7 @@ test('down to the original’s tables and up again: all that they hold is kept',
   const group = (await insertGroup(db, { name: '聊天室', ownerId: alice, isOpen: true, allHistory: false, now })) ?? 0
   const style = { font: 'serif', font_size: 12, color: 'red' }
   const message = { ...style, user_id: alice, send_time: now, client_id: 'a', msg: '你好 😀\n' }
-  const writer = new MessageWriter(db)
+  const writer = new MessageWriter(db, (error) => t.fail(String(error)))
   await writer.store({ ...message, target_id: bob, msg_type: 1 })
   await writer.store({ ...message, target_id: group, msg_type: 4, client_id: 'b' })
   const original = {
@@ -237,6 +240,64 @@ test('a database that cannot be opened says why, without the password', async (t
   }
 })
 
+const STYLE = { font: '', font_size: 0, color: '' }
+const chat = (client_id: string, msg = 'hi', msg_type: number = MSG_TYPE.chat) => ({
+  ...{ user_id: 1, target_id: 2, msg_type, msg, client_id, send_time: 1 },
+  ...STYLE,
+})
+
+test('a row that the database does not take fails alone; a repeat in the same commit is one', async (t) => {
+  const { db } = await emptyDatabase(t)
+  await migrate(db)
+  const writer = new MessageWriter(db, (error) => t.fail(String(error)))
+  const results = await Promise.allSettled(
+    [chat('a'), chat('b', null as never), chat('c'), chat('a'), chat('d')].map((row) => writer.store(row)),
+  )
+  t.deepEqual(
+    results.map((result) => (result.status === 'fulfilled' ? result.value.repeat : 'refused')),
+    [false, 'refused', false, true, false],
+  )
+  t.deepEqual(await db('chatmsg').orderBy('id').pluck('client_id'), ['a', 'c', 'd'])
+  await writer.close()
+})
+
+test('group messages of one commit are numbered without gaps, repeats and all', async (t) => {
+  const { db } = await emptyDatabase(t)
+  await migrate(db)
+  const [id = 0] = await db('chatroom').insert({ chatroom_name: 'ops', create_time: 1 })
+  const writer = new MessageWriter(db, (error) => t.fail(String(error)))
+  const say = (client_id: string) => writer.store({ ...chat(client_id, 'hi', MSG_TYPE.group), target_id: id })
+  await Promise.all(['a', 'b', 'a', 'c'].map(say))
+  await Promise.all(['b', 'd'].map(say))
+  t.deepEqual(
+    (await db('chatmsg').orderBy('id')).map(({ client_id, seq }) => `${client_id} ${seq}`),
+    ['a 1', 'b 2', 'c 3', 'd 4'],
+  )
+  t.is(Number((await db('chatroom').first()).last_seq), 4)
+  await writer.close()
+})
+
+test('what was read is marked so in its rows, a little at a time, and what was not stays unread', async (t) => {
+  const { db } = await emptyDatabase(t)
+  await migrate(db)
+  const writer = new MessageWriter(db, (error) => t.fail(String(error)))
+  const stored = await Promise.all(Array.from({ length: 1200 }, (_, n) => writer.store(chat(String(n)))))
+  const upTo = stored[1100]?.row.id ?? 0
+  const read = { readerId: 2, fromId: 1, isGroup: false, upTo }
+  t.true(await writer.markRead(read, { isWaitedFor: true }))
+  t.false(await writer.markRead(read, { isWaitedFor: true }), 'again it changes nothing')
+  await writer.close()
+  let steps = 0
+  while (await markSome(db)) steps++
+  t.is(steps, 3)
+  const unread = await db('chatmsg').where({ isRead: 1 }).orderBy('id').pluck('id')
+  t.deepEqual(
+    unread,
+    stored.slice(1101).map(({ row }) => row.id),
+  )
+  t.is(await countUnread(db, 2), 99)
+})
+
 onMariadb(
   'a commit was made and its answer lost: tried again, the messages are stored once and are no repeats',
   async (t) => {
@@ -258,10 +319,8 @@ onMariadb(
       connection.query = (...args: Parameters<Query>) => (args.length === 2 ? losing : query)(...args)
       return connection
     }
-    const writer = new MessageWriter(db)
-    const style = { font: '', font_size: 0, color: '' }
-    const row = { user_id: 1, target_id: 2, msg_type: 1, msg: 'hi', send_time: 1, ...style }
-    const stored = await Promise.all(['a', 'b'].map((client_id) => writer.store({ ...row, client_id })))
+    const writer = new MessageWriter(db, (error) => t.fail(String(error)))
+    const stored = await Promise.all(['a', 'b'].map((client_id) => writer.store(chat(client_id))))
     t.false(lose)
     t.deepEqual(
       stored.map(({ repeat }) => repeat),
@@ -271,6 +330,7 @@ onMariadb(
       await db('chatmsg').orderBy('id').pluck('id'),
       stored.map(({ row }) => row.id),
     )
+    await writer.close()
   },
 )
 

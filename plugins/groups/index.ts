@@ -40,6 +40,8 @@ import { GROUPS_KEPT, type Group, type GroupRole, loadGroup } from './group.ts'
 import * as messages from './messages.ts'
 
 const NAME_CHARACTERS = 30
+/** Users whose groups are kept in memory. */
+const USERS_KEPT = 20_000
 const ROLES: readonly GroupRole[] = ['owner', 'admin', 'member']
 
 const conversationOf = (groupId: number) => `group ${groupId}`
@@ -53,6 +55,11 @@ export const groups = definePlugin({
     const { office } = needs.messages
     /** By name. */
     const roster = new LoadCache<string, Group>(GROUPS_KEPT, (name) => loadGroup(db, name))
+
+    /** Names of the groups of a user: asked for at each login and each end of a session. */
+    const groupNames = new LoadCache<number, readonly string[]>(USERS_KEPT, async (userId) =>
+      (await groupsSeen(db, userId)).map(({ name }) => name),
+    )
 
     const existing = (group: Group | undefined, name: string): Group => {
       if (group !== undefined) return group
@@ -87,6 +94,7 @@ export const groups = definePlugin({
     const changed = (group: Group, user: string, what: string, value = '', alsoTo: number[] = []) => {
       roster.forget(group.name)
       const hearers = new Set([...group.members.keys(), ...alsoTo])
+      groupNames.forget(...hearers)
       tell(hearers, messages.JoinLeaveChatroom, { group: group.name, user, what, value })
       app.emit(GroupChanged, { groupId: group.id, userIds: hearers })
     }
@@ -109,6 +117,7 @@ export const groups = definePlugin({
       const id = await insertGroup(db, { name, ownerId: user.id, isOpen: open, allHistory, now: Date.now() })
       if (id === undefined) throw new Refused('group_exists')
       roster.forget(name)
+      groupNames.forget(user.id)
       app.emit(GroupChanged, { groupId: id, userIds: [user.id] })
       return { id, group: name }
     })
@@ -295,7 +304,7 @@ export const groups = definePlugin({
 
     /** Members of one's groups hear once, whatever number of groups they share: one push a group. */
     const tellMembers = async ({ user }: UserSession, online: boolean) => {
-      for (const { chatroom_name: name } of await groupsOf(db, user.id)) {
+      for (const name of (await groupNames.get(user.id)) ?? []) {
         const group = await roster.get(name)
         const others = [...(group?.members.keys() ?? [])].filter((id) => id !== user.id)
         tell(others, messages.RoomUserOnOffLine, { group: name, user: user.name, online })

@@ -42,7 +42,11 @@ export const privateMessages = definePlugin({
   setup(app, { options, needs, log, db }) {
     /** The last look-up of a recipient that a session still waits for. */
     const lookUps = new Map<UserSession, Promise<unknown>>()
-    const office = new PostOffice(app, new MessageWriter(db), log)
+    const office = new PostOffice(
+      app,
+      new MessageWriter(db, (error) => log.warn({ err: error }, 'cannot mark messages as read')),
+      log,
+    )
 
     const existing = (account: Account | undefined, name: string): Account => {
       if (account !== undefined) return account

@@ -104,7 +104,7 @@ export class PostOffice {
     this.#app = app
     this.writer = writer
     this.#log = log
-    app.onStop(() => writer.idle())
+    app.onStop(() => writer.close())
     app.on(SessionDrained, (session) => this.#deliveries.get(session)?.catchUp())
     app.on(SessionEnded, (session) => this.#deliveries.delete(session))
   }
