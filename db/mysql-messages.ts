@@ -87,13 +87,18 @@ export class MysqlMessages implements MessageStore {
     }
   }
 
-  /** @throws also when one of the messages is a repeat: nothing is stored then */
+  /** @throws also when one of the messages is a repeat: none is stored then */
   async #store(run: Run, messages: readonly NewMessageRow[], reads: readonly Read[]): Promise<Committed> {
+    const stored = messages.length === 0 ? [] : await this.#storeAll(run, messages)
+    const newest = stored.at(-1)?.row.id ?? 0
+    return { messages: stored.map((done) => ({ done })), reads: await this.#move(run, reads, newest) }
+  }
+
+  async #storeAll(run: Run, messages: readonly NewMessageRow[]): Promise<Stored[]> {
     const pairs = this.#newPairs(messages)
     const groups = new Set(messages.filter(isGroupMessage).map(({ target_id }) => target_id))
     // One INSERT is a transaction of its own.
-    const isAlone = groups.size === 0 && pairs.size === 0 && reads.length === 0
-    if (isAlone && messages.length === 0) return { messages: [], reads: [] }
+    const isAlone = groups.size === 0 && pairs.size === 0
     if (!isAlone) await run('start transaction')
     try {
       const rows = await numbered(run, messages, groups)
@@ -103,22 +108,26 @@ export class MysqlMessages implements MessageStore {
           'insert into correspondence (reader_id, writer_id) values ? on duplicate key update read_id = read_id',
           [[...pairs.values()]],
         )
-      const positions = await this.#positions.advance(run, reads)
       if (!isAlone) await run('commit')
       // Only now: an entry of a transaction that was undone would be wrong for ever.
       for (const pair of pairs.keys()) this.#pairs.set(pair, true)
-      this.#positions.advanced(positions)
-      const stored = rows.map((row, index) => ({
-        done: {
-          row: { ...row, id: ids[index] as number, isRead: isReadOf(row), isActive: 1, lane: laneOf(row) },
-          repeat: false,
-        },
+      return rows.map((row, index) => ({
+        row: { ...row, id: ids[index] as number, isRead: isReadOf(row), isActive: 1, lane: laneOf(row) },
+        repeat: false,
       }))
-      return { messages: stored, reads: positions.map(({ moved }) => ({ done: moved })) }
     } catch (error) {
       // On a broken connection the server has undone it already, and the first error says more.
       if (!isAlone && !isUnavailable(error)) await run('rollback')
       throw error
+    }
+  }
+
+  /** Apart from the messages, which are stored by now: what goes wrong here must not make them look as if they were not. */
+  async #move(run: Run, reads: readonly Read[], newest: number): Promise<Outcome<boolean>[]> {
+    try {
+      return (await this.#positions.advance(run, reads, newest)).map((done) => ({ done }))
+    } catch (error) {
+      return reads.map(() => ({ error }))
     }
   }
 

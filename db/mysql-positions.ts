@@ -23,9 +23,14 @@ const keyOf = ({ readerId, fromId, isGroup }: Read) => `${readerId} ${isGroup} $
  */
 export class MysqlPositions {
   readonly #known = new LRUCache<string, number>({ max: KNOWN })
+  #newest = 0
 
-  /** Moves positions forward, never back, in a few statements however many they are. */
-  async advance(run: Run, reads: readonly Read[]): Promise<Position[]> {
+  /**
+   * Moves positions forward, never back, in a few statements however many they are. Returns which have moved.
+   * @param newest id of a message that is stored, as high as known
+   */
+  async advance(run: Run, reads: readonly Read[], newest: number): Promise<boolean[]> {
+    this.#newest = Math.max(this.#newest, newest)
     if (reads.length === 0) return []
     const places = await this.#places(run, reads)
     const before = await this.#before(run, reads)
@@ -48,12 +53,8 @@ export class MysqlPositions {
         readers,
         at,
       ])
-    return positions
-  }
-
-  /** The commit was made. */
-  advanced(positions: readonly Position[]) {
-    for (const { read, at, moved } of positions) if (moved) this.#known.set(keyOf(read), at)
+    for (const { read, at } of moved) this.#known.set(keyOf(read), at)
+    return positions.map((position) => position.moved)
   }
 
   /** Never beyond what there is: what comes later was not read. */
@@ -62,7 +63,12 @@ export class MysqlPositions {
     const keys = reads.map(({ readerId, fromId, isGroup, upTo }) =>
       isGroup ? `group ${fromId} ${upTo}` : `${readerId} ${fromId} ${upTo}`,
     )
-    const wanted = new Map(reads.map((read, index) => [keys[index] as string, read]))
+    const wanted = new Map<string, Read>()
+    for (const [index, read] of reads.entries()) {
+      const key = keys[index] as string
+      if (!read.isGroup && read.upTo <= this.#newest) places.set(key, read.upTo)
+      else wanted.set(key, read)
+    }
     const entries = [...wanted]
     for (let at = 0; at < entries.length; at += PLACES) {
       const some = entries.slice(at, at + PLACES)

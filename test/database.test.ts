@@ -87,6 +87,7 @@ test('down to the original’s tables and up again: all that they hold is kept',
   const writer = new MessageWriter(db, (error) => t.fail(String(error)))
   await writer.store({ ...message, target_id: bob, msg_type: 1 })
   await writer.store({ ...message, target_id: group, msg_type: 4, client_id: 'b' })
+  await writer.close()
   const original = {
     userinfo: ['id', 'username', 'password', 'nickname', 'reg_time', 'isActive'],
     chatmsg: ['id', 'user_id', 'send_time', 'target_id', 'isRead', 'msg_type', 'msg', 'isActive'],
