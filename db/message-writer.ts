@@ -4,6 +4,7 @@ import type { NewMessageRow } from './messages.ts'
 import { isMysql } from './migrations/tables.ts'
 import { MysqlMessages } from './mysql-messages.ts'
 import { SqliteMessages } from './sqlite-messages.ts'
+import { isUnavailable } from './transaction.ts'
 
 interface Job<T, R> {
   readonly work: T
@@ -155,7 +156,10 @@ export class MessageWriter {
       for (const [index, jobs] of reads.entries())
         for (const job of jobs) settle(job, committed.reads[index] as Outcome<boolean>)
     } catch (error) {
-      for (const job of [...messages, ...reads.flat()]) job.reject(error)
+      // What has come meanwhile would wait as long again for the same answer.
+      const waiting = isUnavailable(error) ? [...this.#messages.splice(0), ...[...this.#reads.values()].flat()] : []
+      if (waiting.length > 0) this.#reads.clear()
+      for (const job of [...messages, ...reads.flat(), ...waiting]) job.reject(error)
     }
   }
 }

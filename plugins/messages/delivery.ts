@@ -1,5 +1,6 @@
 import { encode, type UserSession, type ValuesOf } from '../../core/index.ts'
 import { OnNewMessage } from './messages.ts'
+import { fitting, MAX_PAGE } from './page.ts'
 
 export type WireMessage = ValuesOf<typeof OnNewMessage>['messages'][number]
 
@@ -8,6 +9,17 @@ export interface Deliverable {
   /** What is acknowledged together: one sender's messages, or a group's. */
   readonly conversation: string
   readonly message: WireMessage
+}
+
+/** Unread messages read from the database at once: most have room only after others were acknowledged. */
+const READ_AHEAD = 400
+/** What a session keeps in memory of messages that it has no room for yet, in bytes of text or of packets. */
+const KEPT_BYTES = 128 * 1024
+
+/** A message with its push, encoded once for all sessions. */
+interface Pushable {
+  readonly deliverable: Deliverable
+  readonly bytes: Buffer
 }
 
 export interface DeliveryOptions {
@@ -40,14 +52,19 @@ export class Delivery {
   readonly #unacknowledged = new Map<string, number[]>()
   #inFlight = 0
   #pushedUpTo = 0
-  /** True while there may be messages in the database that were not pushed. */
+  /** True while there is something unread that was not pushed. */
   #behind = true
+  /** Read from the database and not yet pushed, oldest first. */
+  #ahead: Deliverable[] = []
+  /** True while the database may hold more unread than is kept here. */
+  #more = true
+  /** Stored since the database was last asked, which may know them or not. What does not fit in here is `more`. */
+  #meanwhile: Pushable[] = []
+  #meanwhileBytes = 0
   #catchingUp = false
-  #stopped = false
-  /** Room was made, or more was stored than is kept here, while catching up. */
+  /** Something has changed while catching up: there may be room, or more. */
   #again = false
-  /** Stored since the database was last asked: it may know them or not. At most a window of them is kept. */
-  #meanwhile: { readonly deliverable: Deliverable; readonly bytes: Buffer }[] = []
+  #stopped = false
   /** Begun anew since the database was last asked: what it was asked for lies behind the beginning. */
   #restarted = false
   /** Deleted since the database was last asked: what it says of them is of yesterday. */
@@ -66,12 +83,16 @@ export class Delivery {
     if (!this.#wants(deliverable)) return
     if (!this.#behind && this.#room() > 0) return this.#pushOne(deliverable, bytes)
     this.#behind = true
-    if (this.#catchingUp && this.#meanwhile.length < this.#window) this.#meanwhile.push({ deliverable, bytes })
-    else this.#again = true
+    this.#again = true
+    if (this.#meanwhile.length < this.#window && this.#meanwhileBytes + bytes.length <= KEPT_BYTES) {
+      this.#meanwhile.push({ deliverable, bytes })
+      this.#meanwhileBytes += bytes.length
+    } else this.#more = true
   }
 
   /** A conversation was acknowledged up to an id, on whichever session of the user. */
   acknowledged(conversation: string, upTo: number) {
+    this.#drop((other) => other.conversation === conversation && other.message.id <= upTo)
     const ids = this.#unacknowledged.get(conversation)
     if (ids === undefined) return
     let read = 0
@@ -82,13 +103,14 @@ export class Delivery {
   /** A message was deleted: it is not pushed any more, and nobody will acknowledge it. */
   forget(conversation: string, id: number) {
     if (this.#catchingUp) this.#forgotten.add(id)
+    this.#drop(({ message }) => message.id === id)
     const ids = this.#unacknowledged.get(conversation)
-    if (ids !== undefined)
-      this.#settle(
-        conversation,
-        ids,
-        ids.filter((other) => other !== id),
-      )
+    if (ids === undefined) return
+    this.#settle(
+      conversation,
+      ids,
+      ids.filter((other) => other !== id),
+    )
   }
 
   /** What is unread may hold something that was not pushed in its turn: begins anew. The client drops what it has. */
@@ -96,8 +118,11 @@ export class Delivery {
     this.#unacknowledged.clear()
     this.#inFlight = 0
     this.#pushedUpTo = 0
+    this.#ahead = []
+    this.#forgetMeanwhile()
     this.#restarted = true
     this.#behind = true
+    this.#more = true
     this.catchUp()
   }
 
@@ -106,7 +131,7 @@ export class Delivery {
     this.#stopped = true
   }
 
-  /** Pushes from the database while there is room. Called again when there is new room. */
+  /** Pushes what is behind while there is room. Called again when there is new room. */
   catchUp() {
     if (!this.#behind) return
     this.#again = true
@@ -119,17 +144,9 @@ export class Delivery {
     try {
       while (this.#again && this.#session.open && !this.#stopped) {
         this.#again = false
-        const room = this.#room()
-        if (room === 0) return
-        this.#forgotten.clear()
-        this.#meanwhile = []
-        this.#restarted = false
-        const { found: loaded, more } = await this.#load(this.#pushedUpTo, room)
-        if (this.#restarted) continue
-        const found = loaded.filter(({ message }) => !this.#forgotten.has(message.id))
-        if (found.length > 0 && !this.#stopped) this.#push(found)
-        if (more) this.#again = true
-        else if (!this.#again) this.#behind = !this.#pushMeanwhile()
+        if (this.#ahead.length === 0 && this.#more && !(await this.#readAhead())) continue
+        if (this.#pushAhead() && !this.#more) this.#behind = !this.#pushMeanwhile()
+        else if (this.#room() > 0) this.#again = true
       }
     } finally {
       // In the same turn as the last look at `again`: a wake-up after this one starts anew.
@@ -137,15 +154,64 @@ export class Delivery {
     }
   }
 
-  /** What was stored while the database was asked for the last of the rest. False when not all of it has room. */
-  #pushMeanwhile(): boolean {
-    for (const { deliverable, bytes } of this.#meanwhile) {
-      const { id } = deliverable.message
-      if (id <= this.#pushedUpTo || this.#forgotten.has(id)) continue
-      if (this.#room() === 0 || this.#stopped) return false
-      this.#pushOne(deliverable, bytes)
+  /** False when it was all begun anew while the database answered. */
+  async #readAhead(): Promise<boolean> {
+    if (this.#room() === 0) return true
+    this.#forgotten.clear()
+    this.#forgetMeanwhile()
+    this.#more = false
+    this.#restarted = false
+    const { found, more } = await this.#load(this.#pushedUpTo, READ_AHEAD)
+    if (this.#restarted) return false
+    let bytes = 0
+    const fits = found.findIndex(({ message }) => {
+      bytes += message.text.length
+      return bytes > KEPT_BYTES
+    })
+    const kept = fits === -1 ? found : found.slice(0, Math.max(1, fits))
+    this.#more ||= more || kept.length < found.length
+    this.#ahead = kept.filter(({ message }) => !this.#forgotten.has(message.id))
+    return true
+  }
+
+  /** Pushes what was read, in as many packets as it takes. True when none of it is left. */
+  #pushAhead(): boolean {
+    while (this.#ahead.length > 0 && !this.#stopped) {
+      const room = Math.min(this.#room(), MAX_PAGE)
+      if (room === 0) return false
+      const page = this.#ahead.slice(0, room)
+      this.#push(this.#ahead.splice(0, fitting(page.map(({ message }) => message))))
     }
     return true
+  }
+
+  /** What was stored while the database was asked for the last of the rest. False when not all of it has room. */
+  #pushMeanwhile(): boolean {
+    for (const [index, { deliverable, bytes }] of this.#meanwhile.entries()) {
+      if (deliverable.message.id <= this.#pushedUpTo) continue
+      if (this.#room() === 0 || this.#stopped) {
+        this.#keepMeanwhile(this.#meanwhile.slice(index))
+        return false
+      }
+      this.#pushOne(deliverable, bytes)
+    }
+    this.#forgetMeanwhile()
+    return true
+  }
+
+  #forgetMeanwhile() {
+    this.#keepMeanwhile([])
+  }
+
+  #keepMeanwhile(kept: Pushable[]) {
+    this.#meanwhile = kept
+    this.#meanwhileBytes = kept.reduce((sum, { bytes }) => sum + bytes.length, 0)
+  }
+
+  #drop(isGone: (deliverable: Deliverable) => boolean) {
+    if (this.#ahead.length > 0) this.#ahead = this.#ahead.filter((deliverable) => !isGone(deliverable))
+    if (this.#meanwhile.length > 0)
+      this.#keepMeanwhile(this.#meanwhile.filter(({ deliverable }) => !isGone(deliverable)))
   }
 
   #pushOne(deliverable: Deliverable, bytes: Buffer) {

@@ -14,7 +14,7 @@ import { type MessageRow, type MessageWriter, MSG_TYPE, type NewMessageRow, type
 import { type Deliverable, Delivery, type WireMessage } from './delivery.ts'
 import { ConversationChanged } from './events.ts'
 import { MessageRecalled, OnNewMessage } from './messages.ts'
-import { fitting, MAX_PAGE } from './page.ts'
+import { fitting } from './page.ts'
 import type { Trail } from './search.ts'
 
 /** Which of a user's messages to read from the database. */
@@ -162,10 +162,8 @@ export class PostOffice {
     const { id } = session.user
     this.#deliveries.get(session)?.stop()
     const delivery = new Delivery(session, {
-      load: (after, room) => {
-        const query = { after, limit: Math.min(room, MAX_PAGE), unreadOnly: true, ...(kind !== undefined && { kind }) }
-        return this.page(id, query, sources)
-      },
+      load: (after, limit) =>
+        this.#read(id, { after, limit, unreadOnly: true, ...(kind !== undefined && { kind }) }, sources),
       window: this.#app.limits.unacknowledged,
       wants,
       onError: (error) => {
@@ -180,17 +178,19 @@ export class PostOffice {
     return { unread: counts.reduce((sum, count) => sum + count, 0) }
   }
 
-  /** A page of a user's messages of all conversations, oldest first, and whether there may be more. */
-  async page(
-    userId: number,
-    query: Query,
-    sources: readonly Source[] = this.#sources,
-  ): Promise<{ found: Deliverable[]; more: boolean }> {
+  /** As many of a user's messages as fit into a packet, oldest first, and whether there may be more. */
+  async page(userId: number, query: Query): Promise<{ found: Deliverable[]; more: boolean }> {
+    const { found, more } = await this.#read(userId, query, this.#sources)
+    const fit = fitting(found.map(({ message }) => message))
+    return { found: found.slice(0, fit), more: more || fit < found.length }
+  }
+
+  /** A user's messages of all conversations of some sources, oldest first, and whether there may be more. */
+  async #read(userId: number, query: Query, sources: readonly Source[]) {
     const parts = await Promise.all(sources.map((source) => source.load(userId, query)))
     const merged = parts.flat().sort((a, b) => a.message.id - b.message.id)
-    const found = merged.slice(0, query.limit)
-    const fit = fitting(found.map(({ message }) => message))
-    return { found: found.slice(0, fit), more: fit < merged.length || parts.some((part) => part.length >= query.limit) }
+    const more = merged.length > query.limit || parts.some((part) => part.length >= query.limit)
+    return { found: merged.slice(0, query.limit), more }
   }
 
   /** A conversation was read up to an id: there is room for more on the user's sessions. */
