@@ -1,9 +1,8 @@
-import { randomBytes } from 'node:crypto'
 import { AddFriend, type Client, CreateRoom, JoinRoom, RefusedByServer } from '../client/index.ts'
-import { DEFAULT_ITERATIONS, deriveKeys, verifierOf } from '../core/scram/index.ts'
 import { CreateUser } from '../plugins/admin/messages.ts'
 import { asOperatorAnyhow } from './sessions.ts'
 import type { Shared } from './shared.ts'
+import { makeVerifier } from './verifier.ts'
 
 const USERS = { alice: '小鹰', bob: 'Bob', carol: 'Carol 🌻' } as const
 const PASSWORD = 'password'
@@ -88,8 +87,6 @@ async function unlessDone(failure: string, request: Promise<unknown>): Promise<b
 }
 
 async function create(client: Client, user: Name): Promise<boolean> {
-  const salt = randomBytes(32)
-  const keys = await deriveKeys(PASSWORD, salt, DEFAULT_ITERATIONS)
-  const verifier = verifierOf(keys, salt, DEFAULT_ITERATIONS)
+  const verifier = await makeVerifier(client, PASSWORD)
   return unlessDone('username_taken', client.request(CreateUser, { user, nickname: USERS[user], ...verifier }))
 }

@@ -9,17 +9,6 @@ const messages = () => import('../../plugins/admin/messages.ts')
 const nameArgument = { type: 'string', demandOption: true, describe: 'name of the account' } as const
 const user = { title: 'user', value: ({ user }: { user: string }) => user }
 
-/** The verifier of a password, made here, with the server's salt and count: it never sees the password itself. */
-async function makeVerifier(client: Client, password: string) {
-  const { randomBytes } = await import('node:crypto')
-  const { knownPreHash } = await import('../../client/credentials.ts')
-  const { deriveKeys, verifierOf } = await import('../../core/scram/index.ts')
-  const { NewSalt } = await import('../../plugins/registration/messages.ts')
-  const made = await client.request(NewSalt, { clientSalt: randomBytes(16) })
-  const [salt, preHash] = [Buffer.from(made.salt), knownPreHash(made.preHash)]
-  return verifierOf(await deriveKeys(password, salt, made.iterations, preHash), salt, made.iterations, preHash)
-}
-
 async function allUsers(client: Client): Promise<UserEntry[]> {
   const { QueryUsers } = await messages()
   const found: UserEntry[] = []
@@ -73,6 +62,7 @@ const create = defineCommand({
     }),
   async run({ name, passwordFile, nickname = '', role }, shared) {
     const { CreateUser } = await messages()
+    const { makeVerifier } = await import('../verifier.ts')
     const password = await readPassword(chosenPasswordFile(passwordFile), {
       prompt: `Password for ${name}`,
       repeat: true,
@@ -108,6 +98,7 @@ const passwd = defineCommand({
     args.positional('name', nameArgument).options({ data: OPTIONS.data, 'password-file': OPTIONS.passwordFile }),
   async run({ name, passwordFile }, shared) {
     const { SetUserPassword } = await messages()
+    const { makeVerifier } = await import('../verifier.ts')
     const password = await readPassword(chosenPasswordFile(passwordFile), {
       prompt: `New password for ${name}`,
       repeat: true,

@@ -1,0 +1,12 @@
+import { randomBytes } from 'node:crypto'
+import { knownPreHash } from '../client/credentials.ts'
+import type { Client } from '../client/index.ts'
+import { deriveKeys, type Verifier, verifierOf } from '../core/scram/index.ts'
+import { NewSalt } from '../plugins/registration/messages.ts'
+
+/** The verifier of a password, made here, with the server's salt and count: it never sees the password itself. */
+export async function makeVerifier(client: Client, password: string): Promise<Verifier> {
+  const made = await client.request(NewSalt, { clientSalt: randomBytes(16) })
+  const [salt, preHash] = [Buffer.from(made.salt), knownPreHash(made.preHash)]
+  return verifierOf(await deriveKeys(password, salt, made.iterations, preHash), salt, made.iterations, preHash)
+}
