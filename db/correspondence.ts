@@ -21,8 +21,6 @@ export interface InboxQuery {
 interface Mailbox {
   readonly reader_id?: number
   readonly writer_id?: number
-  /** Without what the reader has acknowledged. */
-  readonly unreadOnly?: boolean
 }
 
 /** Private messages to a user, oldest first. */
@@ -31,19 +29,13 @@ export async function messagesTo(
   userId: number,
   { after, limit, unreadOnly, senderId, kind }: InboxQuery,
 ): Promise<MessageRow[]> {
-  const box = { reader_id: userId, unreadOnly, ...(senderId !== undefined && { writer_id: senderId }) }
-  const kinds = kind === undefined ? PRIVATE : [kind]
-  const found: MessageRow[] = []
-  for (let last = after; found.length < limit; ) {
-    const ids = await idsOf(db, box, { from: last, limit, newestFirst: false })
-    if (ids.length === 0) break
-    last = ids.at(-1) as number
-    const rows = (await messagesByIds(db, ids)).sort((a, b) => a.id - b.id)
-    found.push(...rows.filter((row) => kinds.includes(row.msg_type) && (!unreadOnly || row.isRead === 1)))
-  }
-  const page = found.slice(0, limit)
-  return unreadOnly ? page : withReadState(db, page)
+  const box = { reader_id: userId, ...(senderId !== undefined && { writer_id: senderId }) }
+  const ids = await idsOf(db, box, { from: after, limit, newestFirst: false, unreadOnly, kinds: kindsOf(kind) })
+  const rows = (await messagesByIds(db, ids)).sort((a, b) => a.id - b.id)
+  return unreadOnly ? rows : withReadState(db, rows)
 }
+
+const kindsOf = (kind: number | undefined) => (kind === undefined ? PRIVATE : [kind])
 
 /** Ids below `before` of private messages of a sender, to a recipient, or both; newest first. */
 export function privateIds(
@@ -55,26 +47,27 @@ export function privateIds(
     ...(ends.user_id !== undefined && { writer_id: ends.user_id }),
     ...(ends.target_id !== undefined && { reader_id: ends.target_id }),
   }
-  return idsOf(db, box, { from: before, limit, newestFirst: true })
+  return idsOf(db, box, { from: before, limit, newestFirst: true, unreadOnly: false, kinds: PRIVATE })
 }
 
 /** How many private messages to a user are unread, by sender. Takes as long as what is unread. */
 export async function unreadBySender(db: Knex, userId: number): Promise<Map<number, number>> {
-  const rows: { writer_id: number; unread: number }[] = await db('correspondence as c')
-    .join('chatmsg as m', sameLane)
-    .where({ 'c.reader_id': userId, 'm.seq': null, 'm.isRead': 1, 'm.isActive': 1 })
-    .whereIn('m.msg_type', PRIVATE)
-    .whereRaw('m.id > c.read_id')
-    .groupBy('c.writer_id')
-    .select('c.writer_id', db.raw('count(*) as ??', ['unread']))
-  return new Map(rows.map(({ writer_id, unread }) => [writer_id, unread]))
+  const runs = (await runsOf(db, { reader_id: userId })).filter(({ newest, read_id }) => (newest ?? 0) > read_id)
+  const counts = await inEach(db, runs, ({ reader_id, writer_id, read_id }) => [
+    `select ${Number(writer_id)} as writer_id, count(*) as unread from chatmsg where target_id = ? and lane = ?
+       and seq is null and id > ? and isRead = 1 and isActive = 1 and msg_type in (?, ?)`,
+    [reader_id, writer_id, read_id, ...PRIVATE],
+  ])
+  return new Map(
+    (counts as { writer_id: number; unread: number }[]).flatMap(({ writer_id, unread }) =>
+      unread > 0 ? [[writer_id, Number(unread)] as const] : [],
+    ),
+  )
 }
 
 export async function countUnread(db: Knex, userId: number): Promise<number> {
   return [...(await unreadBySender(db, userId)).values()].reduce((sum, count) => sum + count, 0)
 }
-
-const sameLane: Knex.JoinCallback = (on) => on.on('m.target_id', 'c.reader_id').andOn('m.lane', 'c.writer_id')
 
 interface Run {
   readonly reader_id: number
@@ -83,16 +76,8 @@ interface Run {
   readonly newest: number | null
 }
 
-/** Runs asked for in one statement at most: SQLite takes 500 selects in one, and each has to be compiled. */
-const RUNS = 100
-
-/** The next ids below or above `from` of all runs, in one order. */
-async function idsOf(
-  db: Knex,
-  { unreadOnly = false, ...ends }: Mailbox,
-  { from, limit, newestFirst }: { from: number; limit: number; newestFirst: boolean },
-): Promise<number[]> {
-  const runs: Run[] = await db('correspondence as c')
+const runsOf = (db: Knex, ends: Mailbox): Promise<Run[]> =>
+  db('correspondence as c')
     .where(ends)
     .select('reader_id', 'writer_id', 'read_id', {
       newest: db('chatmsg as m')
@@ -102,22 +87,53 @@ async function idsOf(
         .limit(1)
         .select('m.id'),
     })
+
+/** Selects made into one statement at most: SQLite takes 500, and each has to be compiled. */
+const SELECTS = 100
+
+/**
+ * The rows of a select for each of these, in a few statements. With numbers in it, not with columns of a join: MySQL
+ * begins a range of an index only at a constant.
+ */
+export async function inEach<T>(
+  db: Knex,
+  things: readonly T[],
+  select: (thing: T) => [sql: string, values: readonly (number | string)[]],
+): Promise<unknown[]> {
+  const found: unknown[] = []
+  for (let at = 0; at < things.length; at += SELECTS) {
+    const selects = things.slice(at, at + SELECTS).map(select)
+    const sql = selects.map(([text], index) => `select * from (${text}) as r${index}`).join(' union all ')
+    const result = await db.raw(
+      sql,
+      selects.flatMap(([, values]) => values),
+    )
+    for (const row of isMysql(db) ? result[0] : result) found.push(row)
+  }
+  return found
+}
+
+/** The next ids below or above `from` of all runs, in one order. */
+async function idsOf(
+  db: Knex,
+  ends: Mailbox,
+  {
+    from,
+    limit,
+    newestFirst,
+    unreadOnly,
+    kinds,
+  }: { from: number; limit: number; newestFirst: boolean; unreadOnly: boolean; kinds: readonly number[] },
+): Promise<number[]> {
+  const runs = await runsOf(db, ends)
   const begin = ({ read_id }: Run) => (unreadOnly ? Math.max(from, read_id) : from)
   const wanted = newestFirst ? runs : runs.filter((run) => (run.newest ?? 0) > begin(run))
+  const filter = `isActive = 1 and msg_type in (${kinds.map(() => '?').join(', ')})${unreadOnly ? ' and isRead = 1' : ''}`
   const order = newestFirst ? 'id < ? order by id desc' : 'id > ? order by id'
-  const ids: number[] = []
-  for (let at = 0; at < wanted.length; at += RUNS) {
-    const some = wanted.slice(at, at + RUNS)
-    // With numbers in it, not with columns of a join: MySQL begins a range of an index only at a constant.
-    const selects = some.map(
-      (_, index) =>
-        `select id from (select id from chatmsg where target_id = ? and lane = ? and seq is null and ${order} limit ?) as r${index}`,
-    )
-    const values = some.flatMap((run) => [run.reader_id, run.writer_id, begin(run), limit])
-    const result = await db.raw(selects.join(' union all '), values)
-    const rows: { id: number }[] = isMysql(db) ? result[0] : result
-    for (const { id } of rows) ids.push(id)
-  }
-  ids.sort((a, b) => (newestFirst ? b - a : a - b))
-  return ids.slice(0, limit)
+  const rows = await inEach(db, wanted, (run) => [
+    `select id from chatmsg where target_id = ? and lane = ? and seq is null and ${filter} and ${order} limit ?`,
+    [run.reader_id, run.writer_id, ...kinds, begin(run), limit],
+  ])
+  const ids = (rows as { id: number }[]).map(({ id }) => id)
+  return ids.sort((a, b) => (newestFirst ? b - a : a - b)).slice(0, limit)
 }

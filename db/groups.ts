@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
-import { type MessageRow, MSG_TYPE } from './messages.ts'
+import { inEach } from './correspondence.ts'
+import { type MessageRow, MSG_TYPE, messagesByIds } from './messages.ts'
 import { isDuplicate, transact } from './transaction.ts'
 
 export interface GroupRow {
@@ -74,24 +75,49 @@ const unread = (db: Knex, userId: number) =>
 
 export type GroupMessageRow = MessageRow & { readonly chatroom_name: string }
 
+interface SeenGroup {
+  readonly chatroom_id: number
+  readonly chatroom_name: string
+  readonly joined_seq: number
+  readonly read_seq: number
+  readonly last_seq: number
+}
+
 /** Group messages for a user with an id above `after`, oldest first, since the user came to each group. */
 export async function groupMessagesTo(
   db: Knex,
   userId: number,
   { after, limit, unreadOnly }: { after: number; limit: number; unreadOnly: boolean },
 ): Promise<GroupMessageRow[]> {
-  const query = db('chatroom_user as u')
+  const groups: SeenGroup[] = await db('chatroom_user as u')
     .join('chatroom as g', 'g.id', 'u.chatroom_id')
-    .join('chatmsg as m', 'm.target_id', 'u.chatroom_id')
-    .where({ 'u.user_id': userId, 'u.isActive': 1, 'g.isActive': 1, 'm.lane': GROUP_LANE, 'm.isActive': 1 })
-    .where('m.id', '>', after)
-    .whereRaw('m.seq > u.joined_seq')
-  if (unreadOnly) void query.whereNot({ 'm.user_id': userId }).whereRaw('m.seq > u.read_seq')
-  return query
-    .select('m.*', 'g.chatroom_name')
-    .select(db.raw('case when m.seq > u.read_seq and m.user_id <> ? then 1 else 0 end as ??', [userId, 'isRead']))
-    .orderBy('m.id')
-    .limit(limit)
+    .where({ 'u.user_id': userId, 'u.isActive': 1, 'g.isActive': 1 })
+    .select('u.chatroom_id', 'g.chatroom_name', 'u.joined_seq', 'u.read_seq', 'g.last_seq')
+  const since = ({ joined_seq, read_seq }: SeenGroup) => (unreadOnly ? Math.max(joined_seq, read_seq) : joined_seq)
+  const rows = await inEach(
+    db,
+    groups.filter((group) => group.last_seq > since(group)),
+    (group) => [
+      `select id from chatmsg where target_id = ? and lane = ? and seq > ? and id > ? and isActive = 1
+         ${unreadOnly ? 'and user_id <> ?' : ''} order by seq limit ?`,
+      [group.chatroom_id, GROUP_LANE, since(group), after, ...(unreadOnly ? [userId] : []), limit],
+    ],
+  )
+  const ids = (rows as { id: number }[]).map(({ id }) => id).sort((a, b) => a - b)
+  const byId = new Map(groups.map((group) => [group.chatroom_id, group]))
+  const found = (await messagesByIds(db, ids.slice(0, limit))).sort((a, b) => a.id - b.id)
+  return found.flatMap((row) => {
+    const group = byId.get(row.target_id)
+    if (group === undefined) return []
+    const isRead = Number(row.seq) > group.read_seq && row.user_id !== userId ? 1 : 0
+    return [{ ...row, isRead, chatroom_name: group.chatroom_name }]
+  })
+}
+
+/** Where a group's sequence stands at a message of it, so that reading on from there is a step down the index. */
+async function sequenceAt(db: Knex, groupId: number, id: number): Promise<number> {
+  const row = await db<MessageRow>('chatmsg').where({ id, target_id: groupId, lane: GROUP_LANE }).first('seq')
+  return row?.seq ?? Number.MAX_SAFE_INTEGER
 }
 
 /** Messages of a group with an id below `before` and a sequence above `since`: the newest `limit`, oldest first. */
@@ -103,6 +129,7 @@ export async function groupHistory(
   const rows = await db<MessageRow>('chatmsg')
     .where({ target_id: groupId, lane: GROUP_LANE, isActive: 1 })
     .where('seq', '>', since)
+    .where('seq', '<', await sequenceAt(db, groupId, before))
     .where('id', '<', before)
     .orderBy('seq', 'desc')
     .limit(limit)
@@ -118,6 +145,7 @@ export async function groupMessageIds(
   const rows = await db<MessageRow>('chatmsg')
     .where({ target_id: groupId, lane: GROUP_LANE, isActive: 1 })
     .where('seq', '>', since)
+    .where('seq', '<', await sequenceAt(db, groupId, before))
     .where('id', '<', before)
     .orderBy('seq', 'desc')
     .limit(limit)

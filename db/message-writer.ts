@@ -25,6 +25,9 @@ export class MessageWriter {
   readonly #store: MessageStore
   readonly #onError: (error: unknown) => void
   #closed = false
+  #newest: number
+  /** Who waits for the read positions that wait. */
+  #afterReads: (() => void)[] = []
   #messages: Job<NewMessageRow, Stored>[] = []
   /** By reader and conversation: only the furthest position matters. */
   #reads = new Map<string, Job<Read, boolean>[]>()
@@ -37,10 +40,16 @@ export class MessageWriter {
   #quiet: NodeJS.Timeout | undefined
   #committing = Promise.resolve()
 
-  /** @param onError told when rows could not be brought into line; it is tried again */
-  constructor(db: Knex, onError: (error: unknown) => void) {
-    this.#onError = onError
+  private constructor(db: Knex, newest: number, onError: (error: unknown) => void) {
     this.#store = isMysql(db) ? new MysqlMessages(db) : new SqliteMessages(db)
+    this.#newest = newest
+    this.#onError = onError
+  }
+
+  /** @param onError told when rows could not be brought into line with read positions; it is tried again */
+  static async open(db: Knex, onError: (error: unknown) => void): Promise<MessageWriter> {
+    const [row] = await db('chatmsg').max({ newest: 'id' })
+    return new MessageWriter(db, Number(row?.newest ?? 0), onError)
   }
 
   /** Stores a message; resolves after COMMIT. A client id that this sender has used gives the first message again. */
@@ -64,6 +73,18 @@ export class MessageWriter {
       if (isWaitedFor) this.#start()
       else this.#later ??= setTimeout(() => this.#start(), LATER_MS)
     })
+  }
+
+  /** The highest id of a message that is stored and whose sender was told so, or is just being told. */
+  get newest(): number {
+    return this.#newest
+  }
+
+  /** Resolves when the read positions asked for so far are on disk, or could not be. */
+  readsSettled(): Promise<void> {
+    if (this.#reads.size === 0) return this.#committing
+    this.#start()
+    return new Promise((resolve) => this.#afterReads.push(resolve))
   }
 
   /** Resolves when the messages asked for so far have been stored, or could not be. */
@@ -145,6 +166,8 @@ export class MessageWriter {
     this.#messages = this.#messages.slice(messages.length)
     const reads = [...this.#reads.values()]
     this.#reads = new Map()
+    const afterReads = this.#afterReads
+    this.#afterReads = []
     clearTimeout(this.#later)
     this.#later = undefined
     try {
@@ -153,20 +176,30 @@ export class MessageWriter {
         reads.map(furthest),
       )
       for (const [index, job] of messages.entries()) settle(job, committed.messages[index] as Outcome<Stored>)
-      for (const [index, jobs] of reads.entries())
-        for (const job of jobs) settle(job, committed.reads[index] as Outcome<boolean>)
+      for (const [index, jobs] of reads.entries()) settleReads(jobs, committed.reads[index] as Outcome<boolean>)
+      this.#newest = committed.messages.reduce(
+        (newest, outcome) => ('done' in outcome ? Math.max(newest, outcome.done.row.id) : newest),
+        this.#newest,
+      )
     } catch (error) {
       // What has come meanwhile would wait as long again for the same answer.
       const waiting = isUnavailable(error) ? [...this.#messages.splice(0), ...[...this.#reads.values()].flat()] : []
       if (waiting.length > 0) this.#reads.clear()
       for (const job of [...messages, ...reads.flat(), ...waiting]) job.reject(error)
     }
+    for (const done of afterReads) done()
   }
 }
 
 function settle<R>(job: Job<unknown, R>, outcome: Outcome<R>) {
   if ('error' in outcome) job.reject(outcome.error)
   else job.resolve(outcome.done)
+}
+
+/** Of several positions in one conversation the furthest was taken, and only the first to name it has moved anything. */
+function settleReads(jobs: readonly Job<Read, boolean>[], outcome: Outcome<boolean>) {
+  const moved = jobs.find(({ work }) => work.upTo === furthest(jobs).upTo)
+  for (const job of jobs) settle(job, 'error' in outcome || job === moved ? outcome : { done: false })
 }
 
 const furthest = (jobs: readonly Job<Read, boolean>[]): Read =>

@@ -39,11 +39,13 @@ export class MysqlMessages implements MessageStore {
   }
 
   commit(messages: readonly NewMessageRow[], reads: readonly Read[]): Promise<Committed> {
+    /** What an earlier try has stored, however it ended. */
+    const stored = new Map<NewMessageRow, Outcome<Stored>>()
+    let tries = 0
     let answerLost = false
     return retrying(async () => {
       try {
-        // A commit that was made and whose answer was lost looks like one of repeats.
-        return await this.#commit(messages, reads, { isAgain: answerLost })
+        return await this.#commit(messages, reads, { stored, isAgain: tries++ > 0, answerLost })
       } catch (error) {
         answerLost ||= isLost(error)
         throw error
@@ -51,7 +53,15 @@ export class MysqlMessages implements MessageStore {
     })
   }
 
-  async #commit(messages: readonly NewMessageRow[], reads: readonly Read[], { isAgain }: { isAgain: boolean }) {
+  async #commit(
+    messages: readonly NewMessageRow[],
+    reads: readonly Read[],
+    {
+      stored,
+      isAgain,
+      answerLost,
+    }: { stored: Map<NewMessageRow, Outcome<Stored>>; isAgain: boolean; answerLost: boolean },
+  ): Promise<Committed> {
     const connection: Connection = await this.#db.client.acquireConnection()
     try {
       const run = runOn(connection, this.#db.client.statementTimeout)
@@ -63,27 +73,35 @@ export class MysqlMessages implements MessageStore {
           // A repeat, or a row that the database does not take: which one shows below.
         }
       }
-      const outcomes: Outcome<Stored>[] = []
-      for (const row of messages) outcomes.push(await this.#storeOne(run, row, isAgain))
+      for (const row of messages) if (!stored.has(row)) stored.set(row, await this.#storeOne(run, row, answerLost))
       const { reads: read } = await this.#store(run, [], reads)
-      return { messages: outcomes, reads: read }
+      return { messages: messages.map((row) => stored.get(row) as Outcome<Stored>), reads: read }
     } finally {
       await this.#db.client.releaseConnection(connection)
     }
   }
 
-  async #storeOne(run: Run, row: NewMessageRow, isAgain: boolean): Promise<Outcome<Stored>> {
-    const earlier = () =>
-      run<MessageRow[]>('select * from chatmsg where user_id = ? and client_id = ?', [row.user_id, row.client_id])
+  /** @param answerLost a commit with this row may have been made: a row that is there may be that one */
+  async #storeOne(run: Run, row: NewMessageRow, answerLost: boolean): Promise<Outcome<Stored>> {
+    const earlier = async (): Promise<Outcome<Stored> | undefined> => {
+      const [found] = await run<MessageRow[]>('select * from chatmsg where user_id = ? and client_id = ?', [
+        row.user_id,
+        row.client_id,
+      ])
+      if (found === undefined) return undefined
+      const pairs = this.#newPairs([found])
+      if (pairs.size > 0) await insertPairs(run, pairs)
+      const isSame = found.target_id === row.target_id && found.msg_type === row.msg_type && found.msg === row.msg
+      return { done: { row: found, repeat: !(answerLost && isSame) } }
+    }
     try {
-      const [found] = await earlier()
-      if (found !== undefined) return { done: { row: found, repeat: !isAgain } }
+      const found = await earlier()
+      if (found !== undefined) return found
       const { messages } = await this.#store(run, [row], [])
       return messages[0] as Outcome<Stored>
     } catch (error) {
       if (isUnavailable(error)) throw error
-      const [found] = isDuplicate(error) ? await earlier() : []
-      return found === undefined ? { error } : { done: { row: found, repeat: true } }
+      return ((isDuplicate(error) && (await earlier())) || { error }) as Outcome<Stored>
     }
   }
 
@@ -103,11 +121,7 @@ export class MysqlMessages implements MessageStore {
     try {
       const rows = await numbered(run, messages, groups)
       const ids = await insert(run, rows)
-      if (pairs.size > 0)
-        await run(
-          'insert into correspondence (reader_id, writer_id) values ? on duplicate key update read_id = read_id',
-          [[...pairs.values()]],
-        )
+      if (pairs.size > 0) await insertPairs(run, pairs)
       if (!isAlone) await run('commit')
       // Only now: an entry of a transaction that was undone would be wrong for ever.
       for (const pair of pairs.keys()) this.#pairs.set(pair, true)
@@ -116,8 +130,7 @@ export class MysqlMessages implements MessageStore {
         repeat: false,
       }))
     } catch (error) {
-      // On a broken connection the server has undone it already, and the first error says more.
-      if (!isAlone && !isUnavailable(error)) await run('rollback')
+      if (!isAlone) await undo(run)
       throw error
     }
   }
@@ -144,6 +157,11 @@ export class MysqlMessages implements MessageStore {
 const isGroupMessage = ({ msg_type }: NewMessageRow) => msg_type === MSG_TYPE.group
 /** Who has read a group message is in the members' positions. */
 const isReadOf = (row: NewMessageRow) => (isGroupMessage(row) ? 0 : 1)
+
+const insertPairs = (run: Run, pairs: ReadonlyMap<string, readonly [number, number]>) =>
+  run('insert into correspondence (reader_id, writer_id) values ? on duplicate key update read_id = read_id', [
+    [...pairs.values()],
+  ])
 
 /** Gives group messages their place in the group's sequence, which is locked until the commit. */
 async function numbered(run: Run, rows: readonly NewMessageRow[], groups: ReadonlySet<number>): Promise<Numbered[]> {
@@ -194,8 +212,18 @@ async function insert(run: Run, rows: readonly Numbered[]): Promise<number[]> {
   return rows.map((_, index) => insertId + index * step)
 }
 
+/** Also after a lock that was waited for in vain: that undoes the one statement, and leaves the transaction open. */
+async function undo(run: Run) {
+  try {
+    await run('rollback')
+  } catch {
+    // The first error says more; what cannot be undone must not be left to the next one who gets the connection.
+    run.destroy()
+  }
+}
+
 function runOn(connection: Connection, timeout: number | undefined): Run {
-  return (sql, values) =>
+  const run = <T>(sql: string, values?: readonly unknown[]): Promise<T> =>
     new Promise((resolve, reject) => {
       connection.query({ sql, values, timeout }, (error, result) => {
         if (error === null) return resolve(result)
@@ -204,4 +232,5 @@ function runOn(connection: Connection, timeout: number | undefined): Run {
         reject(error)
       })
     })
+  return Object.assign(run, { destroy: () => connection.destroy() })
 }

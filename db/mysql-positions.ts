@@ -3,7 +3,11 @@ import type { Read } from './message-store.ts'
 import { MSG_TYPE } from './messages.ts'
 
 /** Runs one statement on the connection of a commit. */
-export type Run = <T>(sql: string, values?: readonly unknown[]) => Promise<T>
+export interface Run {
+  <T>(sql: string, values?: readonly unknown[]): Promise<T>
+  /** Gives the connection up, for one that nobody must go on with. */
+  destroy(): void
+}
 
 /** Positions kept in memory. */
 const KNOWN = 100_000
@@ -69,14 +73,25 @@ export class MysqlPositions {
       if (!read.isGroup && read.upTo <= this.#newest) places.set(key, read.upTo)
       else wanted.set(key, read)
     }
-    const entries = [...wanted]
+    await this.#lookUp(run, [...wanted], places, { exact: true })
+    // Of a group only what is no message of it: its index is walked from the end.
+    await this.#lookUp(
+      run,
+      [...wanted].filter(([key]) => !places.has(key)),
+      places,
+      { exact: false },
+    )
+    return keys.map((key) => places.get(key) ?? 0)
+  }
+
+  async #lookUp(run: Run, entries: [string, Read][], places: Map<string, number>, { exact }: { exact: boolean }) {
     for (let at = 0; at < entries.length; at += PLACES) {
       const some = entries.slice(at, at + PLACES)
       // From the end of the index; `max` would read the whole conversation.
       const selects = some.map(
         ([, { isGroup }], index) =>
           `(select ${index} as nth, ${isGroup ? 'seq' : 'id'} as at from chatmsg
-            where target_id = ? and lane = ? ${isGroup ? '' : 'and seq is null'} and id <= ?
+            where target_id = ? and lane = ? ${isGroup ? '' : 'and seq is null'} and id ${isGroup && exact ? '=' : '<='} ?
             order by ${isGroup ? 'seq' : 'id'} desc limit 1)`,
       )
       const values = some.flatMap(([, { isGroup, fromId, readerId, upTo }]) =>
@@ -85,7 +100,6 @@ export class MysqlPositions {
       const rows = await run<{ nth: number; at: number }[]>(selects.join(' union all '), values)
       for (const row of rows) places.set((some[row.nth] as [string, Read])[0], Number(row.at))
     }
-    return keys.map((key) => places.get(key) ?? 0)
   }
 
   /** Where positions are now. */

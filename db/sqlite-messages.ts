@@ -140,10 +140,10 @@ export class SqliteMessages implements MessageStore {
   }
 }
 
-function markRead({ newest, readPair, groupSequence, readGroup }: Statements, read: Read): boolean {
+function markRead({ newest, readPair, exactSequence, groupSequence, readGroup }: Statements, read: Read): boolean {
   const { readerId, fromId, isGroup, upTo } = read
   if (isGroup) {
-    const seq = groupSequence.get(fromId, -MSG_TYPE.group, upTo)
+    const seq = exactSequence.get(upTo, fromId, -MSG_TYPE.group) ?? groupSequence.get(fromId, -MSG_TYPE.group, upTo)
     return seq !== undefined && readGroup.run(seq, fromId, readerId, seq).changes > 0
   }
   // Never beyond what there is: what comes later was not read.
@@ -172,7 +172,8 @@ function prepare(database: Database) {
     readPair: sql('update correspondence set read_id = ? where reader_id = ? and writer_id = ? and read_id < ?'),
     findSequence: sql('select last_seq from chatroom where id = ?').pluck(),
     setSequence: sql('update chatroom set last_seq = ? where id = ?'),
-    // From the end of the index; `max` would read the whole group.
+    exactSequence: sql('select seq from chatmsg where id = ? and target_id = ? and lane = ?').pluck(),
+    // For what is no message of the group: from the end of the index, since `max` would read all of it.
     groupSequence: sql(
       'select seq from chatmsg where target_id = ? and lane = ? and id <= ? order by seq desc limit 1',
     ).pluck(),

@@ -84,7 +84,7 @@ test('down to the original’s tables and up again: all that they hold is kept',
   const group = (await insertGroup(db, { name: '聊天室', ownerId: alice, isOpen: true, allHistory: false, now })) ?? 0
   const style = { font: 'serif', font_size: 12, color: 'red' }
   const message = { ...style, user_id: alice, send_time: now, client_id: 'a', msg: '你好 😀\n' }
-  const writer = new MessageWriter(db, (error) => t.fail(String(error)))
+  const writer = await MessageWriter.open(db, (error) => t.fail(String(error)))
   await writer.store({ ...message, target_id: bob, msg_type: 1 })
   await writer.store({ ...message, target_id: group, msg_type: 4, client_id: 'b' })
   await writer.close()
@@ -250,7 +250,7 @@ const chat = (client_id: string, msg = 'hi', msg_type: number = MSG_TYPE.chat) =
 test('a row that the database does not take fails alone; a repeat in the same commit is one', async (t) => {
   const { db } = await emptyDatabase(t)
   await migrate(db)
-  const writer = new MessageWriter(db, (error) => t.fail(String(error)))
+  const writer = await MessageWriter.open(db, (error) => t.fail(String(error)))
   const results = await Promise.allSettled(
     [chat('a'), chat('b', null as never), chat('c'), chat('a'), chat('d')].map((row) => writer.store(row)),
   )
@@ -266,7 +266,7 @@ test('group messages of one commit are numbered without gaps, repeats and all', 
   const { db } = await emptyDatabase(t)
   await migrate(db)
   const [id = 0] = await db('chatroom').insert({ chatroom_name: 'ops', create_time: 1 })
-  const writer = new MessageWriter(db, (error) => t.fail(String(error)))
+  const writer = await MessageWriter.open(db, (error) => t.fail(String(error)))
   const say = (client_id: string) => writer.store({ ...chat(client_id, 'hi', MSG_TYPE.group), target_id: id })
   await Promise.all(['a', 'b', 'a', 'c'].map(say))
   await Promise.all(['b', 'd'].map(say))
@@ -281,7 +281,7 @@ test('group messages of one commit are numbered without gaps, repeats and all', 
 test('what was read is marked so in its rows, a little at a time, and what was not stays unread', async (t) => {
   const { db } = await emptyDatabase(t)
   await migrate(db)
-  const writer = new MessageWriter(db, (error) => t.fail(String(error)))
+  const writer = await MessageWriter.open(db, (error) => t.fail(String(error)))
   const stored = await Promise.all(Array.from({ length: 1200 }, (_, n) => writer.store(chat(String(n)))))
   const upTo = stored[1100]?.row.id ?? 0
   const read = { readerId: 2, fromId: 1, isGroup: false, upTo }
@@ -320,7 +320,7 @@ onMariadb(
       connection.query = (...args: Parameters<Query>) => (args.length === 2 ? losing : query)(...args)
       return connection
     }
-    const writer = new MessageWriter(db, (error) => t.fail(String(error)))
+    const writer = await MessageWriter.open(db, (error) => t.fail(String(error)))
     const stored = await Promise.all(['a', 'b'].map((client_id) => writer.store(chat(client_id))))
     t.false(lose)
     t.deepEqual(
@@ -332,6 +332,38 @@ onMariadb(
       stored.map(({ row }) => row.id),
     )
     await writer.close()
+  },
+)
+
+onMariadb(
+  'a commit that waits for a lock in vain is undone as a whole and made again: nothing hangs in the air',
+  async (t) => {
+    const { db, where } = await emptyDatabase(t)
+    await migrate(db)
+    const other = await openDatabase(where)
+    const holder = await other.transaction()
+    await holder('correspondence').insert({ reader_id: 2, writer_id: 1 })
+    const acquire = db.client.acquireConnection.bind(db.client)
+    let tries = 0
+    const writer = await MessageWriter.open(db, (error) => t.fail(String(error)))
+    db.client.acquireConnection = async () => {
+      // The second time the first one was given up.
+      if (++tries === 2) await holder.rollback()
+      return acquire()
+    }
+    const { row, repeat } = await writer.store(chat('a'))
+    t.true(tries >= 2)
+    t.false(repeat)
+    await Promise.all(['b', 'c'].map((id) => writer.store(chat(id))))
+    t.deepEqual(
+      await other('chatmsg').orderBy('id').pluck('client_id'),
+      ['a', 'b', 'c'],
+      'another connection sees them',
+    )
+    t.is(await countUnread(other, 2), 3)
+    t.is(row.client_id, 'a')
+    await writer.close()
+    await other.destroy()
   },
 )
 

@@ -6,7 +6,7 @@ import { Delivery, type LoadUnread } from '../plugins/messages/delivery.ts'
 type Page = Awaited<ReturnType<LoadUnread>>
 
 /** A delivery whose database answers when the test says so. */
-function slowDelivery(t: ExecutionContext) {
+function slowDelivery(t: ExecutionContext, newest = 100) {
   const pushed: Buffer[] = []
   const asked: number[] = []
   let arrives: (page: Page) => void = () => {}
@@ -18,6 +18,7 @@ function slowDelivery(t: ExecutionContext) {
         arrives = resolve
       })
     },
+    newest: () => newest,
     window: 10,
     wants: () => true,
     onError: (error) => t.fail(String(error)),
@@ -58,4 +59,29 @@ test('begun anew while a page of the database is on its way, it asks from the be
   t.deepEqual(asked, [0, 5, 0])
   await answer({ found: [message(3, 'three'), message(5, 'five'), message(6, 'six')], more: false })
   t.true(pushed().includes('three') && pushed().includes('six'))
+})
+
+test('what the database shows before its turn has come is pushed in its turn, once', async (t) => {
+  const { delivery, answer, pushed } = slowDelivery(t, 2)
+  const texts = () => ['one', 'two', 'three', 'four'].map((text) => pushed().toString('latin1').split(text).length - 1)
+  delivery.catchUp()
+  // The commit of the third was not told of yet, and the database already knows the fourth.
+  await answer({ found: [message(1, 'one'), message(2, 'two'), message(4, 'four')], more: false })
+  t.deepEqual(texts(), [1, 1, 0, 0])
+  for (const late of [message(3, 'three'), message(4, 'four')]) delivery.stored(late, Buffer.from(late.message.text))
+  t.deepEqual(texts(), [1, 1, 1, 1])
+})
+
+test('stored while there was no room, a few are kept and pushed without asking the database', async (t) => {
+  const { delivery, asked, answer, pushed } = slowDelivery(t)
+  delivery.catchUp()
+  await answer({ found: [], more: false })
+  for (let id = 1; id <= 15; id++) delivery.stored(message(id, `m${id};`), Buffer.from(`m${id};`))
+  t.is(pushed().toString().split(';').length - 1, 10, 'a window of them')
+  delivery.acknowledged('user 1', 5)
+  await setImmediate()
+  delivery.acknowledged('user 1', 10)
+  await setImmediate()
+  t.is(pushed().toString(), Array.from({ length: 15 }, (_, n) => `m${n + 1};`).join(''))
+  t.deepEqual(asked, [0])
 })

@@ -34,6 +34,7 @@ export const contacts = definePlugin({
     /** The list, newest first; or only what it holds of some users and groups. */
     const load = async (userId: number, only?: Dirty): Promise<Contact[]> => {
       const { friends: known } = await needs.friends.circleOf(userId)
+      await needs.messages.office.writer.readsSettled()
       const unread = await unreadBySender(db, userId)
       const others = [...new Set([...known.keys(), ...unread.keys()])].filter((id) => only?.users.has(id) ?? true)
       const rooms = only?.groups.size === 0 ? [] : await groupStates(db, userId, only && [...only.groups])

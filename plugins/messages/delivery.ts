@@ -24,6 +24,8 @@ interface Pushable {
 
 export interface DeliveryOptions {
   readonly load: LoadUnread
+  /** The highest id of a message of which `stored` was told, or is just being told, whoever it was for. */
+  readonly newest: () => number
   /** Messages out without an acknowledgement, at most. */
   readonly window: number
   /** Whether the session asked for this one. */
@@ -45,6 +47,7 @@ export type LoadUnread = (after: number, limit: number) => Promise<{ found: Deli
 export class Delivery {
   readonly #session: UserSession
   readonly #load: LoadUnread
+  readonly #newest: () => number
   readonly #window: number
   readonly #wants: (deliverable: Deliverable) => boolean
   readonly #onError: (error: unknown) => void
@@ -70,9 +73,10 @@ export class Delivery {
   /** Deleted since the database was last asked: what it says of them is of yesterday. */
   readonly #forgotten = new Set<number>()
 
-  constructor(session: UserSession, { load, window, wants, onError }: DeliveryOptions) {
+  constructor(session: UserSession, { load, newest, window, wants, onError }: DeliveryOptions) {
     this.#session = session
     this.#load = load
+    this.#newest = newest
     this.#window = window
     this.#wants = wants
     this.#onError = onError
@@ -161,8 +165,11 @@ export class Delivery {
     this.#forgetMeanwhile()
     this.#more = false
     this.#restarted = false
-    const { found, more } = await this.#load(this.#pushedUpTo, READ_AHEAD)
+    // What is above this comes through `stored`, in its turn: the database may show a later one before an earlier one.
+    const upTo = this.#newest()
+    const { found: loaded, more } = await this.#load(this.#pushedUpTo, READ_AHEAD)
     if (this.#restarted) return false
+    const found = loaded.filter(({ message }) => message.id <= upTo)
     let bytes = 0
     const fits = found.findIndex(({ message }) => {
       bytes += message.text.length

@@ -39,12 +39,12 @@ export const privateMessages = definePlugin({
     /** Whether the sender of a private message is told when it was read. The reader's other sessions always are. */
     readReceipts: z.boolean().default(true),
   }),
-  setup(app, { options, needs, log, db }) {
+  async setup(app, { options, needs, log, db }) {
     /** The last look-up of a recipient that a session still waits for. */
     const lookUps = new Map<UserSession, Promise<unknown>>()
     const office = new PostOffice(
       app,
-      new MessageWriter(db, (error) => log.warn({ err: error }, 'cannot mark messages as read')),
+      await MessageWriter.open(db, (error) => log.warn({ err: error }, 'cannot mark messages as read')),
       log,
     )
 
@@ -109,7 +109,10 @@ export const privateMessages = definePlugin({
       // Without waiting when the recipient is in memory, so that all messages of one turn reach one commit.
       if (!(to instanceof Promise) && earlier === undefined) return store(session, recipient(to, message.to), message)
       // Behind what waits for its recipient, however long that look-up takes: messages keep their order.
-      const turn = Promise.resolve(earlier).then(() => to)
+      const found = Promise.resolve(to)
+      // Until its turn nobody listens to it, and what became of the earlier one is told to whom it concerns.
+      found.catch(() => {})
+      const turn = Promise.allSettled([earlier]).then(() => found)
       lookUps.set(session, turn)
       const done = () => {
         if (lookUps.get(session) === turn) lookUps.delete(session)

@@ -164,6 +164,7 @@ export class PostOffice {
     const delivery = new Delivery(session, {
       load: (after, limit) =>
         this.#read(id, { after, limit, unreadOnly: true, ...(kind !== undefined && { kind }) }, sources),
+      newest: () => this.writer.newest,
       window: this.#app.limits.unacknowledged,
       wants,
       onError: (error) => {
@@ -172,6 +173,7 @@ export class PostOffice {
       },
     })
     this.#deliveries.set(session, delivery)
+    await this.writer.readsSettled()
     const counts = await Promise.all(this.#sources.map((source) => source.countUnread(id)))
     // After the reply.
     setImmediate(() => delivery.catchUp())
@@ -187,6 +189,8 @@ export class PostOffice {
 
   /** A user's messages of all conversations of some sources, oldest first, and whether there may be more. */
   async #read(userId: number, query: Query, sources: readonly Source[]) {
+    // What was acknowledged is unread no more.
+    if (query.unreadOnly) await this.writer.readsSettled()
     const parts = await Promise.all(sources.map((source) => source.load(userId, query)))
     const merged = parts.flat().sort((a, b) => a.message.id - b.message.id)
     const more = merged.length > query.limit || parts.some((part) => part.length >= query.limit)
