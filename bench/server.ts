@@ -12,6 +12,9 @@ const CEILING = fileURLToPath(new URL('./ceiling-server.js', import.meta.url))
 /** Clock ticks a second in /proc, which Linux has fixed for programs. */
 const TICKS = 100
 
+/** A server that takes longer to end is killed. */
+const STOP_MS = 20_000
+
 /** Rates off, and room for the sessions of the idle workload. */
 const LIMITS = Object.fromEntries(
   [
@@ -33,6 +36,7 @@ export interface BenchServer {
   cpu(): Promise<number>
   /** Resident memory, bytes. */
   memory(): Promise<number>
+  /** Ends it. @throws Error when it had to be killed, or ended badly */
   stop(): Promise<void>
 }
 
@@ -94,6 +98,7 @@ async function start(script: readonly string[], env: NodeJS.ProcessEnv): Promise
   // Whatever becomes of this process, the other one must not stay.
   const kill = () => child.kill('SIGKILL')
   process.on('exit', kill)
+  child.once('exit', () => process.off('exit', kill))
   const { port, pid } = await listening(child)
   return {
     port,
@@ -108,10 +113,14 @@ async function start(script: readonly string[], env: NodeJS.ProcessEnv): Promise
       return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) * 1024
     },
     async stop() {
-      process.off('exit', kill)
-      if (child.exitCode !== null) return
-      child.kill('SIGTERM')
-      await once(child, 'exit')
+      if (child.exitCode === null && child.signalCode === null) {
+        const late = setTimeout(kill, STOP_MS)
+        child.kill('SIGTERM')
+        await once(child, 'exit')
+        clearTimeout(late)
+      }
+      if (child.exitCode !== 0 && child.signalCode !== 'SIGTERM')
+        throw new Error(`the server ended with ${child.exitCode ?? child.signalCode}`)
     },
   }
 }
@@ -119,6 +128,7 @@ async function start(script: readonly string[], env: NodeJS.ProcessEnv): Promise
 function listening(child: ChildProcess): Promise<{ port: number; pid: number }> {
   const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream })
   return new Promise((resolve, reject) => {
+    child.once('error', reject)
     child.once('exit', (code) => reject(new Error(`the server ended with ${code} before it listened`)))
     lines.on('line', (line) => {
       if (line.includes('"listening"')) resolve(JSON.parse(line))

@@ -1,7 +1,7 @@
 /** How many things are done at a time where a server is prepared: enough to keep it busy. */
 const AT_ONCE = 8
 
-/** Does `work` for every item, a few at a time, and tells how many are done. */
+/** Does `work` for every item, a few at a time, and tells how many are done. Begins no more once one has failed. */
 export async function each<T>(
   items: readonly T[],
   work: (item: T, index: number) => Promise<void>,
@@ -11,7 +11,12 @@ export async function each<T>(
   let done = 0
   const worker = async () => {
     for (let index = next++; index < items.length; index = next++) {
-      await work(items[index] as T, index)
+      try {
+        await work(items[index] as T, index)
+      } catch (error) {
+        next = items.length
+        throw error
+      }
       onProgress(++done)
     }
   }
