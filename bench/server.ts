@@ -5,6 +5,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { RATES_OFF } from '../core/limits.ts'
 
 const MAIN = fileURLToPath(new URL('../cli/main.js', import.meta.url))
 const CEILING = fileURLToPath(new URL('./ceiling-server.js', import.meta.url))
@@ -16,18 +17,7 @@ const TICKS = 100
 const STOP_MS = 20_000
 
 /** Rates off, and room for the sessions of the idle workload. */
-const LIMITS = Object.fromEntries(
-  [
-    'unauthenticated',
-    'unauthenticatedPerAddress',
-    'loginFailures',
-    'loginFailuresPerAddress',
-    'registrations',
-    'requestRate',
-    'requestBurst',
-    'connections',
-  ].map((name) => [name, 1_000_000_000]),
-)
+const LIMITS = { ...RATES_OFF, connections: 100_000 }
 
 export interface BenchServer {
   readonly port: number
@@ -38,6 +28,8 @@ export interface BenchServer {
   memory(): Promise<number>
   /** Ends it. @throws Error when it had to be killed, or ended badly */
   stop(): Promise<void>
+  /** Ends it at once, whatever it does. */
+  kill(): Promise<void>
 }
 
 export interface StartOptions {
@@ -111,6 +103,11 @@ async function start(script: readonly string[], env: NodeJS.ProcessEnv): Promise
     memory: async () => {
       const status = await readFile(`/proc/${pid}/status`, 'utf8')
       return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) * 1024
+    },
+    async kill() {
+      if (child.exitCode !== null || child.signalCode !== null) return
+      kill()
+      await once(child, 'exit')
     },
     async stop() {
       if (child.exitCode === null && child.signalCode === null) {

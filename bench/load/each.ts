@@ -1,4 +1,7 @@
-/** How many things are done at a time where a server is prepared: enough to keep it busy. */
+/**
+ * How many things are done at a time where a server is prepared: enough to keep it busy, and fewer than the ten
+ * connections that one address may have before they log in.
+ */
 const AT_ONCE = 8
 
 /** Does `work` for every item, a few at a time, and tells how many are done. Begins no more once one has failed. */

@@ -32,6 +32,7 @@ export async function idle(
     (done) => watcher.progress('making accounts', (done * perUser) / sessions),
   )
   const before = await memory()
+  watcher.measuring(true)
   const began = performance.now()
   const all: LoadUser[] = []
   await each(
@@ -46,6 +47,7 @@ export async function idle(
   )
   const seconds = (performance.now() - began) / 1000
   const after = await memory()
+  watcher.measuring(false)
   for (const user of all) user.end()
   return {
     workload: 'idle',

@@ -37,10 +37,8 @@ export type MakePair = (index: number, signal: AbortSignal) => Promise<[sender: 
 export function friendsOn(address: Address): MakePair {
   const run = randomBytes(4).toString('hex')
   return async (index, signal) => {
-    const [sender, hearer] = await Promise.all([
-      LoadUser.register(address, `bench-a${index}-${run}`, signal),
-      LoadUser.register(address, `bench-b${index}-${run}`, signal),
-    ])
+    const sender = await LoadUser.register(address, `bench-a${index}-${run}`, signal)
+    const hearer = await LoadUser.register(address, `bench-b${index}-${run}`, signal)
     await befriend(sender, hearer)
     await hearer.request(Receive, {})
     return [sender, hearer]
