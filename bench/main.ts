@@ -37,6 +37,8 @@ const STORE_COLUMNS: readonly Column<StoreResult>[] = [
 ]
 
 const ROWS_A_TRANSACTION = [50, 500]
+/** At most: a database alone is steady. */
+const STORE_SECONDS = 2
 const [POSTERS, GROUP_WINDOW] = [10, 8]
 const [LOGIN_USERS, LOGINS_AT_ONCE] = [100, 16]
 /** As many as a server lets a user have. */
@@ -154,14 +156,19 @@ async function storesAlone({ size, seconds, workloads }: BenchOptions, mysql: st
   const folder = await mkdtemp(join(tmpdir(), 'chatctl-bench-'))
   try {
     for (const rows of ROWS_A_TRANSACTION) {
-      const options = { rows, size, seconds: Math.min(seconds, 2), signal: interrupt.signal }
-      progress.update(`SQLite alone, ${rows} rows a transaction`, 0, 100)
-      results.push(await sqliteAlone(join(folder, `${rows}.db`), options))
+      const optionsOf = (database: string) => ({
+        rows,
+        size,
+        seconds: Math.min(seconds, STORE_SECONDS),
+        onProgress: (share: number) =>
+          progress.update(`${database} alone, ${rows} rows a transaction`, share * 100, 100),
+        signal: interrupt.signal,
+      })
+      results.push(await sqliteAlone(join(folder, `${rows}.db`), optionsOf('SQLite')))
       if (mysql === undefined) continue
-      progress.update(`MariaDB alone, ${rows} rows a transaction`, 0, 100)
       const { url, drop } = await newDatabase(mysql)
       try {
-        results.push(await mysqlAlone(url, options))
+        results.push(await mysqlAlone(url, optionsOf('MariaDB')))
       } finally {
         await drop()
       }

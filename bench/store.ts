@@ -14,6 +14,8 @@ export interface StoreOptions {
   /** Bytes of text in a row. */
   readonly size: number
   readonly seconds: number
+  /** Told how far it is, 0 to 1. */
+  readonly onProgress: (share: number) => void
   readonly signal: AbortSignal
 }
 
@@ -62,7 +64,7 @@ const INDEX = 'create index conversation on message (target, id)'
 
 async function timed(
   database: string,
-  { rows, seconds, signal }: StoreOptions,
+  { rows, seconds, onProgress, signal }: StoreOptions,
   store: () => Promise<void>,
 ): Promise<StoreResult> {
   const began = performance.now()
@@ -73,6 +75,7 @@ async function timed(
     await store()
     stored += rows
     took = (performance.now() - began) / 1000
+    onProgress(Math.min(1, took / seconds))
   }
   return { database, rowsATransaction: rows, rowsPerSecond: stored / took }
 }

@@ -149,7 +149,7 @@ test.serial('Ctrl-C ends a benchmark with 130, and the server with it', async (t
 
 test.serial('a database alone: rows a second', async (t) => {
   const file = join(await tempFolder(t), 'alone.db')
-  const result = await sqliteAlone(file, { rows: 50, size: 64, seconds: 0.1, signal: NEVER })
+  const result = await sqliteAlone(file, { rows: 50, size: 64, seconds: 0.1, onProgress: () => {}, signal: NEVER })
   t.like(result, { database: 'SQLite', rowsATransaction: 50 })
   t.true(result.rowsPerSecond > 0)
 })

@@ -5,8 +5,16 @@ import { defineCommand, OPTIONS, wholeNumber } from '../shared.ts'
 
 const WORKLOADS = ['pairs', 'group', 'logins'] as const
 
-const count = (name: string, value: number, describe: string, lowest = 1) =>
-  ({ type: 'number', default: value, describe, group: 'Load', coerce: wholeNumber(name, lowest, 100_000) }) as const
+/** Members of a group who write. */
+const POSTERS = 10
+/** Fewer logins at a time than the connections that an address may have before they log in. */
+const WINDOWS = { pairs: 32, group: 8, logins: 8 }
+
+function count(name: string, standard: number, describe: string, lowest = 1) {
+  const check = wholeNumber(name, lowest, 100_000)
+  const coerce = (value: unknown) => check(value) ?? standard
+  return { type: 'number', default: standard, describe, group: 'Load', coerce } as const
+}
 
 export const bench = defineCommand({
   command: 'bench [server]',
@@ -23,7 +31,12 @@ export const bench = defineCommand({
       .options({
         workload: { choices: WORKLOADS, default: 'pairs' as const, describe: 'what to do', group: 'Load' },
         pairs: count('pairs', 100, 'pairs: how many, each of a sender and a friend'),
-        window: count('window', 32, 'pairs, group: messages of a sender under way; logins: logins at a time'),
+        window: {
+          type: 'number',
+          describe: 'messages of a sender under way, default 32, in a group 8; logins at a time, default 8',
+          group: 'Load',
+          coerce: wholeNumber('window', 1, 100_000),
+        },
         members: count('members', 100, 'group: members, of whom ten at most write', 2),
         users: count('users', 100, 'logins: accounts that log in over and over'),
         size: count('size', 64, 'bytes of text'),
@@ -38,12 +51,12 @@ export const bench = defineCommand({
     const period = { seconds: parseDuration(args.for) / 1000, warmUp: parseDuration(args.warmUp) / 1000 }
     const options = {
       ...period,
-      pairs: args.pairs ?? 0,
-      window: args.window ?? 0,
-      members: args.members ?? 0,
-      posters: Math.min(POSTERS, args.members ?? 0),
-      users: args.users ?? 0,
-      size: args.size ?? 0,
+      pairs: args.pairs,
+      window: args.window ?? WINDOWS[workload],
+      members: args.members,
+      posters: Math.min(POSTERS, args.members),
+      users: args.users,
+      size: args.size,
     }
     const server = args.server ?? (await chosenContext(shared)).server
     const accounts = { pairs: 2 * options.pairs, group: options.members, logins: options.users }[workload]
@@ -79,9 +92,6 @@ export const bench = defineCommand({
     }
   },
 })
-
-/** Members of a group who write. */
-const POSTERS = 10
 
 const isResult = ({ title }: { title: string }) => title === 'result'
 
