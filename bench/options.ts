@@ -77,7 +77,7 @@ export async function readOptions(argv: readonly string[]): Promise<BenchOptions
     db,
     workloads: workloadsOf(args.workload),
     shapes: shapesOf(args),
-    sessions: args.sessions === undefined ? possibleSessions() : [args.sessions],
+    sessions: sessionsOf(args.sessions),
     members,
     messages,
     size,
@@ -112,9 +112,13 @@ function shapesOf({ shapes, pairs, window }: ShapeArgs): readonly PairShape[] {
   })
 }
 
-/** Those for which both processes may open enough files. */
-function possibleSessions(): number[] {
+/** @throws Error for more than both processes may open files for; without a wish, those of IDLE_SESSIONS that they may */
+function sessionsOf(asked: number | undefined): readonly number[] {
   const [, limit] = /^Max open files +(\d+|unlimited)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? []
   const files = limit === 'unlimited' ? Number.POSITIVE_INFINITY : Number(limit)
-  return IDLE_SESSIONS.filter((sessions) => sessions + OTHER_FILES <= files)
+  const highest = files - OTHER_FILES
+  if (asked === undefined) return IDLE_SESSIONS.filter((sessions) => sessions <= highest)
+  if (asked > highest)
+    throw new Error(`--sessions ${asked} needs ${asked + OTHER_FILES} open files, and ${files} are allowed (ulimit -n)`)
+  return [asked]
 }

@@ -168,6 +168,7 @@ test('what is asked of a benchmark makes sense, or is refused', async (t) => {
     [['--workload', 'pears'], /no workload "pears"/],
     [['--shapes', '3*4'], /"3\*4" is no shape/],
     [['--pairs', '0'], /--pairs takes a whole number/],
+    [['--sessions', '1000000000000'], /needs 1000000000500 open files, and \d+ are allowed/],
     [['--seconds', '0'], /--seconds and --warm-up/],
     [['--db', 'oracle'], /Invalid values/],
     [['--speed', '11'], /Unknown argument/],
@@ -175,10 +176,12 @@ test('what is asked of a benchmark makes sense, or is refused', async (t) => {
   for (const [args, message] of refused) await t.throwsAsync(readOptions(args), { message }, args.join(' '))
 })
 
+/** Of a load from the shell. */
+const short = ['--for', '500ms', '--warm-up', '50ms']
+
 test.serial('chatctl bench loads a server on this machine and says how it did', async (t) => {
   const shell = await openShell(t)
-  const { server, stop } = await shell.serve(['--limits', 'off'])
-  const short = ['--for', '500ms', '--warm-up', '50ms']
+  const { server } = await shell.serve(['--limits', 'off'])
   for (const [args, expected] of [
     [['--pairs', '2', '--window', '2'], { workload: 'pairs', shape: '2 pairs, window 2, 64 B' }],
     [['--workload', 'group', '--members', '3', '--window', '2'], { workload: 'group', unit: 'deliveries' }],
@@ -193,6 +196,11 @@ test.serial('chatctl bench loads a server on this machine and says how it did', 
     t.like(result, { ...expected, server })
     isPlausible(t, result)
   }
+})
+
+test.serial('chatctl bench: a table for people, Ctrl-C, and nobody there', async (t) => {
+  const shell = await openShell(t)
+  const { server, stop } = await shell.serve(['--limits', 'off'])
   const { stdout: table } = await shell.run(['bench', server, '--pairs', '1', ...short, '-o', 'table'])
   t.regex(table, /^result +[\d,]+ messages\/s$/m)
 
