@@ -1,4 +1,4 @@
-import { once } from 'node:events'
+import { once, setMaxListeners } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { CipherState, Outbox, openRecord, RecordSplitter } from '../core/noise/index.ts'
 import { type Frame, MessageSplitter } from '../core/wire/index.ts'
@@ -31,9 +31,13 @@ export class CeilingUser implements Talker {
     })
   }
 
-  static async connect(port: number, name: string): Promise<CeilingUser> {
+  static async connect(port: number, name: string, signal: AbortSignal): Promise<CeilingUser> {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true })
-    await once(socket, 'connect')
+    await once(socket, 'connect', { signal })
+    const abort = () => socket.destroy()
+    setMaxListeners(0, signal)
+    signal.addEventListener('abort', abort, { once: true })
+    socket.once('close', () => signal.removeEventListener('abort', abort))
     return new CeilingUser(name, socket)
   }
 

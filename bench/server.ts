@@ -5,6 +5,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { RATES_OFF } from '../core/limits.ts'
 
 const MAIN = fileURLToPath(new URL('../cli/main.js', import.meta.url))
 const CEILING = fileURLToPath(new URL('./ceiling-server.js', import.meta.url))
@@ -12,19 +13,11 @@ const CEILING = fileURLToPath(new URL('./ceiling-server.js', import.meta.url))
 /** Clock ticks a second in /proc, which Linux has fixed for programs. */
 const TICKS = 100
 
+/** A server that takes longer to end is killed. */
+const STOP_MS = 20_000
+
 /** Rates off, and room for the sessions of the idle workload. */
-const LIMITS = Object.fromEntries(
-  [
-    'unauthenticated',
-    'unauthenticatedPerAddress',
-    'loginFailures',
-    'loginFailuresPerAddress',
-    'registrations',
-    'requestRate',
-    'requestBurst',
-    'connections',
-  ].map((name) => [name, 1_000_000_000]),
-)
+const LIMITS = { ...RATES_OFF, connections: 100_000 }
 
 export interface BenchServer {
   readonly port: number
@@ -33,7 +26,10 @@ export interface BenchServer {
   cpu(): Promise<number>
   /** Resident memory, bytes. */
   memory(): Promise<number>
+  /** Ends it. @throws Error when it had to be killed, or ended badly */
   stop(): Promise<void>
+  /** Ends it at once, whatever it does. */
+  kill(): Promise<void>
 }
 
 export interface StartOptions {
@@ -94,6 +90,7 @@ async function start(script: readonly string[], env: NodeJS.ProcessEnv): Promise
   // Whatever becomes of this process, the other one must not stay.
   const kill = () => child.kill('SIGKILL')
   process.on('exit', kill)
+  child.once('exit', () => process.off('exit', kill))
   const { port, pid } = await listening(child)
   return {
     port,
@@ -107,11 +104,20 @@ async function start(script: readonly string[], env: NodeJS.ProcessEnv): Promise
       const status = await readFile(`/proc/${pid}/status`, 'utf8')
       return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) * 1024
     },
-    async stop() {
-      process.off('exit', kill)
-      if (child.exitCode !== null) return
-      child.kill('SIGTERM')
+    async kill() {
+      if (child.exitCode !== null || child.signalCode !== null) return
+      kill()
       await once(child, 'exit')
+    },
+    async stop() {
+      if (child.exitCode === null && child.signalCode === null) {
+        const late = setTimeout(kill, STOP_MS)
+        child.kill('SIGTERM')
+        await once(child, 'exit')
+        clearTimeout(late)
+      }
+      if (child.exitCode !== 0 && child.signalCode !== 'SIGTERM')
+        throw new Error(`the server ended with ${child.exitCode ?? child.signalCode}`)
     },
   }
 }
@@ -119,6 +125,7 @@ async function start(script: readonly string[], env: NodeJS.ProcessEnv): Promise
 function listening(child: ChildProcess): Promise<{ port: number; pid: number }> {
   const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream })
   return new Promise((resolve, reject) => {
+    child.once('error', reject)
     child.once('exit', (code) => reject(new Error(`the server ended with ${code} before it listened`)))
     lines.on('line', (line) => {
       if (line.includes('"listening"')) resolve(JSON.parse(line))

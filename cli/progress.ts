@@ -7,8 +7,14 @@ const INTERVAL = 100
  */
 export class ProgressBar {
   readonly #isTerminal = process.stderr.isTTY === true
+  readonly #unit: 'rows' | '%'
   #step = ''
   #drawn = 0
+
+  /** @param unit what is counted; with `%`, `done` and `total` are a share of the step and 100 */
+  constructor(unit: 'rows' | '%' = 'rows') {
+    this.#unit = unit
+  }
 
   /** @param total 0 where it is not known */
   update(step: string, done: number, total: number) {
@@ -17,8 +23,11 @@ export class ProgressBar {
       if (isNew) this.end()
       if (!isNew && done < total && performance.now() - this.#drawn < INTERVAL) return
       this.#drawn = performance.now()
-      process.stderr.write(`\r\x1b[K${bar(done, total)} ${step} ${count(done)} of ${count(total)}`)
-    } else if (isNew) process.stderr.write(`${step}: ${count(total)} rows, from ${count(done)}\n`)
+      const far = this.#unit === '%' ? `${Math.round(done)} %` : `${count(done)} of ${count(total)}`
+      process.stderr.write(`\r\x1b[K${bar(done, total)} ${step} ${far}`)
+    } else if (isNew) {
+      process.stderr.write(this.#unit === '%' ? `${step}\n` : `${step}: ${count(total)} rows, from ${count(done)}\n`)
+    }
     this.#step = step
   }
 

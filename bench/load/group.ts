@@ -20,6 +20,9 @@ export interface GroupOptions extends Period {
   readonly size: number
 }
 
+/** Digits of the counter in a text and in a client id. */
+const DIGITS = 8
+
 /** A group of which some write, each message to all others. A message is done when every other member has it. */
 export async function group(
   address: Address,
@@ -36,14 +39,14 @@ export async function group(
     failed = reject
   })
   failure.catch(() => {})
-  const owner = await LoadUser.register(address, `g0-${run}`)
+  const owner = await LoadUser.register(address, `bench-g0-${run}`, signal)
   await owner.request(CreateRoom, { group: name })
   await owner.request(Receive, {})
   users.push(owner)
   await each(
     Array.from({ length: members - 1 }),
     async (_, index) => {
-      const user = await LoadUser.register(address, `g${index + 1}-${run}`)
+      const user = await LoadUser.register(address, `bench-g${index + 1}-${run}`, signal)
       await user.request(JoinRoom, { group: name })
       await user.request(Receive, {})
       users.push(user)
@@ -54,29 +57,36 @@ export async function group(
   const latency = new Latency()
   let recording = false
   let stopping: (() => void) | undefined
+  let posted = 0
   let stored = 0
   let deliveries = 0
+  // Long enough to be in the texts and nothing else: any short one is, sooner or later, part of some id or time.
+  const mark = Buffer.from(`<${randomBytes(5).toString('hex')}>`)
+  const keyBytes = 3 + DIGITS
   /** Deliveries still missing, and when it was sent, by poster and place in its sequence. */
   const waiting = new Map<string, { left: number; began: number }>()
 
   const posts = users.slice(0, posters).map((user, index) => {
-    const mark = `#${index}#`.padEnd(8)
+    const poster = String(index).padStart(3, '0')
+    const zeros = '0'.repeat(DIGITS)
+    const text = `${mark.toString()}${poster}${zeros}`
     const template = Template.of(ChatroomMessage, {
       group: name,
-      text: `${mark}${'0'.repeat(8)}${'x'.repeat(Math.max(0, size - 16))}`,
-      clientId: `${run}-${index}-${'0'.repeat(8)}`,
+      text: text.padEnd(size, 'x'),
+      clientId: `${run}-${index}-${zeros}`,
     })
-    const inText = template.placeOf(mark) + 8
+    const inText = template.placeOf(text) + mark.length + poster.length
     const inId = template.placeOf(`${run}-${index}-`) + `${run}-${index}-`.length
     let sent = 0
     let open = 0
     const pump = () => {
       while (open < window && stopping === undefined) {
         const bytes = template.copy(++sent)
-        const counter = String(sent).padStart(8, '0')
+        const counter = String(sent).padStart(DIGITS, '0')
         bytes.write(counter, inText, 'latin1')
         bytes.write(counter, inId, 'latin1')
-        waiting.set(`${mark}${counter}`, { left: members - 1, began: performance.now() })
+        posted++
+        waiting.set(`${poster}${counter}`, { left: members - 1, began: performance.now() })
         open++
         user.send(bytes)
       }
@@ -85,9 +95,8 @@ export async function group(
       open--
       pump()
     }
-    return { mark, pump, done }
+    return { pump, done }
   })
-  const posterOf = new Map(posts.map((post) => [post.mark, post]))
 
   for (const user of users) {
     let upTo = 0
@@ -96,6 +105,7 @@ export async function group(
     user.onFrame = (frame) => {
       if (frame.type === MessageStored.type) {
         stored++
+        ended()
         return true
       }
       if (frame.type === 203) failed(new Error('the server refused a message'))
@@ -114,17 +124,21 @@ export async function group(
     }
   }
 
+  /** Everything that was sent is waited for: what is acknowledged is then known exactly. */
+  function ended() {
+    if (waiting.size === 0 && stored === posted) stopping?.()
+  }
+
   function heard({ bytes, data, end }: Frame) {
-    // Wherever they begin: the marks are in the texts, and in nothing else.
-    for (let at = bytes.indexOf('#', data); at >= 0 && at < end; at = bytes.indexOf('#', at + 16)) {
-      const key = bytes.toString('latin1', at, at + 16)
+    for (let at = bytes.indexOf(mark, data); at >= 0 && at < end; at = bytes.indexOf(mark, at + keyBytes)) {
+      const key = bytes.toString('latin1', at + mark.length, at + mark.length + keyBytes)
       deliveries++
       const post = waiting.get(key)
       if (post === undefined || --post.left > 0) continue
       waiting.delete(key)
       if (recording) latency.add(performance.now() - post.began)
-      posterOf.get(key.slice(0, 8))?.done()
-      if (waiting.size === 0) stopping?.()
+      posts[Number(key.slice(0, 3))]?.done()
+      ended()
     }
   }
 
@@ -138,7 +152,7 @@ export async function group(
   const { count, seconds } = await Promise.race([measure(options, running, watcher, signal), failure])
   const drained = new Promise<void>((resolve) => {
     stopping = resolve
-    if (waiting.size === 0) resolve()
+    ended()
   })
   await Promise.race([drained, failure])
   for (const user of users) {

@@ -18,26 +18,28 @@ export async function idle(
   address: Address,
   { sessions, memory, perUser }: IdleOptions,
   watcher: Watcher,
+  signal: AbortSignal,
 ): Promise<Result> {
   const run = randomBytes(4).toString('hex')
   const users: LoadUser[] = []
   await each(
     Array.from({ length: Math.ceil(sessions / perUser) }),
     async (_, index) => {
-      const user = await LoadUser.register(address, `i${index}-${run}`)
+      const user = await LoadUser.register(address, `bench-i${index}-${run}`, signal)
       user.end()
       users.push(user)
     },
     (done) => watcher.progress('making accounts', (done * perUser) / sessions),
   )
   const before = await memory()
+  watcher.measuring(true)
   const began = performance.now()
   const all: LoadUser[] = []
   await each(
     Array.from({ length: sessions }),
     async (_, index) => {
       const { account } = users[index % users.length] as LoadUser
-      const user = await LoadUser.login(address, account)
+      const user = await LoadUser.login(address, account, signal)
       await user.request(Receive, {})
       all.push(user)
     },
@@ -45,6 +47,7 @@ export async function idle(
   )
   const seconds = (performance.now() - began) / 1000
   const after = await memory()
+  watcher.measuring(false)
   for (const user of all) user.end()
   return {
     workload: 'idle',

@@ -1,3 +1,4 @@
+export { RESULT_COLUMNS } from './columns.ts'
 export { type GroupOptions, group } from './group.ts'
 export { type IdleOptions, idle } from './idle.ts'
 export { type LoginsOptions, logins } from './logins.ts'

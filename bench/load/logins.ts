@@ -25,7 +25,7 @@ export async function logins(
   await each(
     Array.from({ length: users }),
     async (_, index) => {
-      const user = await LoadUser.register(address, `l${index}-${run}`)
+      const user = await LoadUser.register(address, `bench-l${index}-${run}`, signal)
       accounts.push(user.account)
       user.end()
     },
@@ -39,7 +39,7 @@ export async function logins(
   const one = async () => {
     while (!stopping) {
       const began = performance.now()
-      const user = await LoadUser.login(address, accounts[next++ % accounts.length] as LoadUser['account'])
+      const user = await LoadUser.login(address, accounts[next++ % accounts.length] as LoadUser['account'], signal)
       user.end()
       count++
       if (recording) latency.add(performance.now() - began)

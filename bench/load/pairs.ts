@@ -31,16 +31,14 @@ export interface Talker {
 }
 
 /** Makes a sender and a hearer who may write to each other, the hearer waiting for messages. */
-export type MakePair = (index: number) => Promise<[sender: Talker, hearer: Talker]>
+export type MakePair = (index: number, signal: AbortSignal) => Promise<[sender: Talker, hearer: Talker]>
 
 /** Pairs of new accounts on a server, friends of each other. */
 export function friendsOn(address: Address): MakePair {
   const run = randomBytes(4).toString('hex')
-  return async (index) => {
-    const [sender, hearer] = await Promise.all([
-      LoadUser.register(address, `a${index}-${run}`),
-      LoadUser.register(address, `b${index}-${run}`),
-    ])
+  return async (index, signal) => {
+    const sender = await LoadUser.register(address, `bench-a${index}-${run}`, signal)
+    const hearer = await LoadUser.register(address, `bench-b${index}-${run}`, signal)
     await befriend(sender, hearer)
     await hearer.request(Receive, {})
     return [sender, hearer]
@@ -67,7 +65,7 @@ export async function pairs(
   await each(
     Array.from({ length: options.pairs }),
     async (_, index) => {
-      all.push(new Pair(await make(index), options, failed))
+      all.push(new Pair(await make(index, signal), options, failed))
     },
     (done) => watcher.progress('making pairs', done / options.pairs),
   )

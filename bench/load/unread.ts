@@ -15,10 +15,15 @@ export interface UnreadOptions {
 const AT_ONCE = 100
 
 /** Someone comes back to many unread messages: from connecting to the last of them, all acknowledged on the way. */
-export async function unread(address: Address, { messages, size }: UnreadOptions, watcher: Watcher): Promise<Result> {
+export async function unread(
+  address: Address,
+  { messages, size }: UnreadOptions,
+  watcher: Watcher,
+  signal: AbortSignal,
+): Promise<Result> {
   const run = randomBytes(4).toString('hex')
-  const sender = await LoadUser.register(address, `u0-${run}`)
-  const absent = await LoadUser.register(address, `u1-${run}`)
+  const sender = await LoadUser.register(address, `bench-u0-${run}`, signal)
+  const absent = await LoadUser.register(address, `bench-u1-${run}`, signal)
   await sender.request(AddFriend, { user: absent.account.name })
   await absent.request(ConfirmFriendRequest, { user: sender.account.name, accept: true })
   absent.end()
@@ -35,7 +40,7 @@ export async function unread(address: Address, { messages, size }: UnreadOptions
   }
   watcher.measuring(true)
   const began = performance.now()
-  const back = await LoadUser.login(address, absent.account)
+  const back = await LoadUser.login(address, absent.account, signal)
   let heard = 0
   await new Promise<void>((resolve, reject) => {
     back.onLost = reject

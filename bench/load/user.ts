@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { setMaxListeners } from 'node:events'
 import { type Address, Channel } from '../../client/channel.ts'
 import { BUILT_IN_MESSAGES, Catalogue, type InputOf, Login, LoginProof } from '../../client/index.ts'
 import { Requests } from '../../client/requests.ts'
@@ -16,56 +17,64 @@ export interface Account {
 }
 
 const catalogue = new Catalogue(BUILT_IN_MESSAGES)
-/** Nothing here is given up alone: the run as a whole is stopped. */
-const NEVER = new AbortController().signal
 
-/** A connection that costs as little as one can: what is measured is the server. */
+/**
+ * A connection that costs as little as one can: what is measured is the server. Nothing here is given up alone: the
+ * signal is that of the run, and ends every connection of it.
+ */
 export class LoadUser {
   readonly account: Account
   readonly #channel: Channel
   readonly #requests: Requests
+  readonly #signal: AbortSignal
   /** Sees every frame first; true for those that it has dealt with. */
   onFrame: (frame: Frame) => boolean = () => false
   /** Told when the connection is lost. */
   onLost: (error: Error) => void = () => {}
 
-  private constructor(account: Account, channel: Channel, requests: Requests) {
+  private constructor(account: Account, channel: Channel, requests: Requests, signal: AbortSignal) {
     this.account = account
     this.#channel = channel
     this.#requests = requests
+    this.#signal = signal
   }
 
   /** Connects without logging in. @throws ClientError */
-  static async connect(address: Address, account: Account): Promise<LoadUser> {
+  static async connect(address: Address, account: Account, signal: AbortSignal): Promise<LoadUser> {
+    // One listener for every connection and every request under way.
+    setMaxListeners(0, signal)
     const requests = new Requests(catalogue, () => {})
     let user: LoadUser | undefined
     const channel = await Channel.open({
       address,
       checkKey: () => {},
-      signal: NEVER,
+      signal,
       onFrame: (frame) => {
         if (user === undefined || !user.onFrame(frame)) requests.receive(frame)
       },
       onClose: (error) => {
+        signal.removeEventListener('abort', abort)
         requests.fail(error)
         user?.onLost(error)
       },
     })
-    user = new LoadUser(account, channel, requests)
+    const abort = () => channel.destroy()
+    signal.addEventListener('abort', abort, { once: true })
+    user = new LoadUser(account, channel, requests, signal)
     return user
   }
 
   /** Connects and logs in. @throws ClientError */
-  static async login(address: Address, account: Account): Promise<LoadUser> {
-    const user = await LoadUser.connect(address, account)
+  static async login(address: Address, account: Account, signal: AbortSignal): Promise<LoadUser> {
+    const user = await LoadUser.connect(address, account, signal)
     await user.login()
     return user
   }
 
   /** Makes an account of that name and logs in to it. @throws ClientError */
-  static async register(address: Address, name: string): Promise<LoadUser> {
+  static async register(address: Address, name: string, signal: AbortSignal): Promise<LoadUser> {
     const keys = { clientKey: randomBytes(32), serverKey: randomBytes(32) }
-    const user = await LoadUser.connect(address, { name, keys })
+    const user = await LoadUser.connect(address, { name, keys }, signal)
     await user.request(NewSalt, { clientSalt: randomBytes(16) })
     await user.request(Register, { user: name, storedKey: storedKey(keys.clientKey), serverKey: keys.serverKey })
     await user.login()
@@ -83,7 +92,7 @@ export class LoadUser {
 
   /** @throws ClientError */
   request<M extends ClientMessage>(message: M, values: InputOf<M>): Promise<ReplyOf<M>> {
-    return this.#requests.request(message, values, (bytes) => this.#channel.send(bytes), NEVER)
+    return this.#requests.request(message, values, (bytes) => this.#channel.send(bytes), this.#signal)
   }
 
   /** Queues bytes that are encoded already. */

@@ -1,4 +1,5 @@
 import type { CommandModule } from 'yargs'
+import { bench } from './bench.ts'
 import { broadcast } from './broadcast.ts'
 import { config } from './config.ts'
 import { contacts } from './contacts.ts'
@@ -44,4 +45,5 @@ export const COMMANDS: CommandModule<any, any>[] = [
   db,
   config,
   doctor,
+  bench,
 ]

@@ -1,0 +1,238 @@
+// `npm run bench`: see README.md beside this file.
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { cpus, tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { EXIT } from '../cli/exit.ts'
+import { type Column, Output } from '../cli/output.ts'
+import { roomPaths } from '../cli/paths.ts'
+import { ProgressBar } from '../cli/progress.ts'
+import { newDatabase, startMariadb } from '../test/support/mariadb.ts'
+import { CeilingUser } from './ceiling.ts'
+import * as load from './load/index.ts'
+import { type Measured, measured, type Trial } from './measured.ts'
+import { type BenchOptions, type PairShape, readOptions, type Workload } from './options.ts'
+import { PINNED, pin, startCeiling, startServer } from './server.ts'
+import { mysqlAlone, type StoreResult, sqliteAlone } from './store.ts'
+
+/** A line of the table. */
+interface Row extends Measured {
+  /** What the ceiling did of the same shape, in the same unit a second. */
+  readonly ceiling?: number
+  readonly ratio?: number
+}
+
+const COLUMNS: readonly Column<Row>[] = [
+  ...load.RESULT_COLUMNS,
+  { title: 'CPU ms each', value: ({ cpuMs }) => cpuMs.toFixed(4) },
+  { title: 'RSS MB', value: ({ memory }) => Math.round(memory / 1024 ** 2) },
+  { title: 'ceiling /s', value: ({ ceiling }) => ceiling && Math.round(ceiling).toLocaleString('en') },
+  { title: 'of ceiling', value: ({ ratio }) => ratio && `${Math.round(ratio * 100)} %` },
+  { title: 'stored', value: ({ stored }) => stored?.toLocaleString('en') },
+]
+
+const STORE_COLUMNS: readonly Column<StoreResult>[] = [
+  { title: 'database alone', value: ({ database }) => database },
+  { title: 'rows a transaction', value: ({ rowsATransaction }) => rowsATransaction },
+  { title: 'rows/s', value: ({ rowsPerSecond }) => Math.round(rowsPerSecond).toLocaleString('en') },
+]
+
+const ROWS_A_TRANSACTION = [50, 500]
+/** At most: a database alone is steady. */
+const STORE_SECONDS = 2
+const [POSTERS, GROUP_WINDOW] = [10, 8]
+const [LOGIN_USERS, LOGINS_AT_ONCE] = [100, 16]
+/** As many as a server lets a user have. */
+const SESSIONS_A_USER = 10
+
+const interrupt = new AbortController()
+const progress = new ProgressBar('%')
+
+/** Measures all that was asked for, one after the other. */
+async function bench(options: BenchOptions, mysql: string | undefined) {
+  const stores = await storesAlone(options, mysql)
+  const rows: Row[] = []
+  for (const workload of options.workloads) {
+    for (const { title, ceiling, run } of trials(workload, options)) {
+      const highest = ceiling && (await measured(trial(`${title}, ceiling`, ceiling)))
+      rows.push(withRatio(await onServer(title, run, options, mysql), highest?.perSecond))
+    }
+  }
+  return { stores, rows }
+}
+
+type Load = Pick<Trial, 'start' | 'load'>
+
+interface Plan {
+  readonly title: string
+  /** What the same load reaches where nothing is done but what cannot be left out. */
+  readonly ceiling?: Load
+  readonly run: Trial['load']
+}
+
+const trial = (title: string, { start, load }: Load): Trial => ({
+  start,
+  load,
+  progress: (what, share) => progress.update(`${title}: ${what}`, share * 100, 100),
+  signal: interrupt.signal,
+})
+
+const local = (port: number) => ({ host: '127.0.0.1', port })
+
+function trials(workload: Workload, options: BenchOptions): Plan[] {
+  const { members, messages, size } = options
+  switch (workload) {
+    case 'pairs':
+      return options.shapes.map((shape) => pairs(shape, options))
+    case 'group': {
+      const group = { ...options, members, posters: Math.min(POSTERS, members), window: GROUP_WINDOW }
+      return [{ title: `group of ${members}`, run: ({ port }, ...rest) => load.group(local(port), group, ...rest) }]
+    }
+    case 'logins': {
+      const logins = { ...options, users: LOGIN_USERS, window: LOGINS_AT_ONCE }
+      return [{ title: 'logins', run: ({ port }, ...rest) => load.logins(local(port), logins, ...rest) }]
+    }
+    case 'idle':
+      return options.sessions.map((sessions) => ({
+        title: `${sessions} idle sessions`,
+        run: ({ port, memory }, ...rest) =>
+          load.idle(local(port), { sessions, perUser: SESSIONS_A_USER, memory }, ...rest),
+      }))
+    case 'unread':
+      return [
+        {
+          title: `${messages} unread`,
+          run: ({ port }, ...rest) => load.unread(local(port), { messages, size }, ...rest),
+        },
+      ]
+  }
+}
+
+function pairs(shape: PairShape, { size, seconds, warmUp }: BenchOptions): Plan {
+  const options = { ...shape, size, seconds, warmUp }
+  return {
+    title: `${shape.pairs} pairs × ${shape.window}`,
+    ceiling: {
+      start: (data) => startCeiling({ data, size }),
+      load: ({ port }, ...rest) => load.pairs(ceilingPairs(port), options, ...rest),
+    },
+    run: ({ port }, ...rest) => load.pairs(load.friendsOn(local(port)), options, ...rest),
+  }
+}
+
+/** Pairs on the ceiling's server, one after the other: it tells them by the order in which they come. */
+function ceilingPairs(port: number): load.MakePair {
+  let last: Promise<unknown> = Promise.resolve()
+  return (index, signal) => {
+    const pair = last.then(async (): Promise<[CeilingUser, CeilingUser]> => {
+      const sender = await CeilingUser.connect(port, `a${index}`, signal)
+      return [sender, await CeilingUser.connect(port, `b${index}`, signal)]
+    })
+    last = pair
+    return pair
+  }
+}
+
+async function onServer(title: string, run: Trial['load'], options: BenchOptions, mysql: string | undefined) {
+  const node = options.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${resolve(options.profile)}`]
+  const database = mysql === undefined ? undefined : await newDatabase(mysql)
+  try {
+    return await measured({
+      ...trial(title, { start: (data) => startServer({ data, db: database?.url, node }), load: run }),
+      database: (data) => database?.url ?? roomPaths(data).database,
+    })
+  } finally {
+    await database?.drop()
+  }
+}
+
+const withRatio = (result: Measured, ceiling: number | undefined): Row =>
+  ceiling === undefined ? result : { ...result, ceiling, ratio: result.perSecond / ceiling }
+
+/** The databases with nothing around them, in this process. */
+async function storesAlone({ size, seconds, workloads }: BenchOptions, mysql: string | undefined) {
+  const results: StoreResult[] = []
+  // The other workloads store little or nothing.
+  if (!workloads.includes('pairs')) return results
+  const folder = await mkdtemp(join(tmpdir(), 'chatctl-bench-'))
+  try {
+    for (const rows of ROWS_A_TRANSACTION) {
+      const optionsOf = (database: string) => ({
+        rows,
+        size,
+        seconds: Math.min(seconds, STORE_SECONDS),
+        onProgress: (share: number) =>
+          progress.update(`${database} alone, ${rows} rows a transaction`, share * 100, 100),
+        signal: interrupt.signal,
+      })
+      results.push(await sqliteAlone(join(folder, `${rows}.db`), optionsOf('SQLite')))
+      if (mysql === undefined) continue
+      const { url, drop } = await newDatabase(mysql)
+      try {
+        results.push(await mysqlAlone(url, optionsOf('MariaDB')))
+      } finally {
+        await drop()
+      }
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+  return results
+}
+
+/** Gives `work` a database server of its own, where one is asked for. */
+async function withMysql<T>(db: BenchOptions['db'], work: (server: string | undefined) => Promise<T>): Promise<T> {
+  if (db === 'sqlite') return work(undefined)
+  const mariadb = await startMariadb()
+  const kill = () => mariadb.signal('SIGKILL')
+  process.on('exit', kill)
+  try {
+    return await work(mariadb.server)
+  } finally {
+    await mariadb.close()
+    process.off('exit', kill)
+  }
+}
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => {
+    // Asked twice, someone means it; servers are killed on the way out.
+    if (interrupt.signal.aborted) process.exit(EXIT.interrupted)
+    interrupt.abort(new Error('stopped'))
+  })
+}
+
+async function main(): Promise<number> {
+  const options = await readOptions(process.argv.slice(2))
+  if (options.profile !== undefined) await mkdir(options.profile, { recursive: true })
+  // Before MariaDB starts: it inherits the core, and the server has the other one to itself.
+  pin(process.pid, 1)
+  const { stores, rows } = await withMysql(options.db, (mysql) => bench(options, mysql))
+  progress.end()
+  const machine = {
+    cpu: cpus()[0]?.model ?? 'unknown',
+    cores: cpus().length,
+    node: process.version,
+    pinned: PINNED,
+  }
+  const output = new Output(options.json ? 'json' : 'table', undefined)
+  if (options.json) await output.item({ machine, db: options.db, stores, results: rows }, [])
+  else {
+    await output.list(rows, COLUMNS)
+    if (stores.length > 0) await output.write('\n')
+    if (stores.length > 0) await output.list(stores, STORE_COLUMNS)
+    const where = machine.pinned ? 'server on core 0, load and database on core 1' : 'NOT pinned to cores'
+    await output.write(`\n${options.db}; ${machine.cores} × ${machine.cpu}, Node ${machine.node}; ${where}\n`)
+  }
+  const wrong = rows.filter(({ stored, acknowledged }) => stored !== acknowledged)
+  for (const { workload, shape, stored, acknowledged } of wrong)
+    process.stderr.write(`error: ${workload}, ${shape}: ${acknowledged} acknowledged, but ${stored} stored\n`)
+  return wrong.length === 0 ? EXIT.ok : EXIT.failed
+}
+
+try {
+  process.exitCode = await main()
+} catch (error) {
+  progress.end()
+  process.stderr.write(`error: ${(error as Error).message}\n`)
+  process.exitCode = interrupt.signal.aborted ? EXIT.interrupted : EXIT.failed
+}

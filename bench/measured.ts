@@ -1,0 +1,82 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { MSG_TYPE, openDatabase } from '../db/index.ts'
+import type { Result, Watcher } from './load/index.ts'
+import type { BenchServer } from './server.ts'
+
+/** A result with what it cost the server. */
+export interface Measured extends Result {
+  /** CPU time of the server for each thing counted, milliseconds, all its threads. */
+  readonly cpuMs: number
+  /** Resident memory of the server at the end of the measured time, bytes. */
+  readonly memory: number
+  /** Messages of users in the database after the server stopped, where messages were acknowledged. */
+  readonly stored?: number
+}
+
+export interface Trial {
+  /** Starts a server on an empty data folder. */
+  readonly start: (data: string) => Promise<BenchServer>
+  readonly load: (server: BenchServer, watcher: Watcher, signal: AbortSignal) => Promise<Result>
+  /** Path or URL of the database to count the messages in; left out, they are not counted. */
+  readonly database?: (data: string) => string
+  readonly progress: Watcher['progress']
+  readonly signal: AbortSignal
+}
+
+/**
+ * Runs one load on a server of its own, in a folder that goes afterwards. Whatever happens, the server is gone when
+ * this is.
+ * @throws Error when the server does not start, fails or refuses, or when `signal` is aborted
+ */
+export async function measured({ start, load, database, progress, signal }: Trial): Promise<Measured> {
+  signal.throwIfAborted()
+  const data = await mkdtemp(join(tmpdir(), 'chatctl-bench-'))
+  // Connections of a load that failed go with this one.
+  const run = new AbortController()
+  try {
+    const server = await start(data)
+    const cpu: Promise<number>[] = []
+    const memory: Promise<number>[] = []
+    const watcher = {
+      progress,
+      measuring(on: boolean) {
+        cpu.push(server.cpu())
+        if (!on) memory.push(server.memory())
+      },
+    }
+    let result: Result
+    let figures: [cpu: number[], memory: number[]]
+    try {
+      result = await load(server, watcher, AbortSignal.any([signal, run.signal]))
+      figures = await Promise.all([Promise.all(cpu), Promise.all(memory)])
+    } catch (error) {
+      await server.kill()
+      throw error
+    }
+    await server.stop()
+    const [[before = 0, after = 0], [resident = 0]] = figures
+    return {
+      ...result,
+      cpuMs: (after - before) / result.count,
+      memory: resident,
+      ...(database !== undefined &&
+        result.acknowledged !== undefined && { stored: await countMessages(database(data)) }),
+    }
+  } finally {
+    run.abort()
+    await rm(data, { recursive: true, force: true })
+  }
+}
+
+/** Messages that users wrote, in the database of a server that has stopped: friendships leave others there. */
+export async function countMessages(where: string): Promise<number> {
+  const db = await openDatabase(where)
+  try {
+    const [row] = await db('chatmsg').whereIn('msg_type', [MSG_TYPE.chat, MSG_TYPE.group]).count({ count: '*' })
+    return Number(row?.count)
+  } finally {
+    await db.destroy()
+  }
+}

@@ -1,0 +1,81 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import Database from 'better-sqlite3'
+import { createConnection } from 'mysql2/promise'
+
+/** What a database takes with nothing around it: no server can be faster on it. */
+export interface StoreResult {
+  readonly database: string
+  readonly rowsATransaction: number
+  readonly rowsPerSecond: number
+}
+
+export interface StoreOptions {
+  readonly rows: number
+  /** Bytes of text in a row. */
+  readonly size: number
+  readonly seconds: number
+  /** Told how far it is, 0 to 1. */
+  readonly onProgress: (share: number) => void
+  readonly signal: AbortSignal
+}
+
+/** SQLite in this process: a write-ahead log flushed at each commit, one table with one index. */
+export async function sqliteAlone(file: string, options: StoreOptions): Promise<StoreResult> {
+  const db = new Database(file)
+  try {
+    db.pragma('journal_mode = WAL')
+    db.pragma('synchronous = FULL')
+    db.exec(`${TABLE('integer primary key')}; ${INDEX}`)
+    const insert = db.prepare('insert into message (sender, target, sent_at, text) values (?, ?, ?, ?)')
+    const text = 'x'.repeat(options.size)
+    const store = db.transaction(() => {
+      for (let row = 0; row < options.rows; row++) insert.run(row, row ^ 1, Date.now(), text)
+    })
+    return await timed('SQLite', options, async () => {
+      store()
+      // Ctrl-C is heard between two commits.
+      await turn()
+    })
+  } finally {
+    db.close()
+  }
+}
+
+/** MySQL or MariaDB over one connection: a statement of many rows, which is a transaction of its own. */
+export async function mysqlAlone(url: string, options: StoreOptions): Promise<StoreResult> {
+  const db = await createConnection(url)
+  try {
+    await db.query(TABLE('bigint auto_increment primary key'))
+    await db.query(INDEX)
+    const text = 'x'.repeat(options.size)
+    const sql = 'insert into message (sender, target, sent_at, text) values ?'
+    return await timed('MariaDB', options, async () => {
+      await db.query(sql, [Array.from({ length: options.rows }, (_, row) => [row, row ^ 1, Date.now(), text])])
+    })
+  } finally {
+    await db.query('drop table if exists message')
+    await db.end()
+  }
+}
+
+const TABLE = (id: string) =>
+  `create table message (id ${id}, sender int, target int, sent_at bigint, text varchar(4000))`
+const INDEX = 'create index conversation on message (target, id)'
+
+async function timed(
+  database: string,
+  { rows, seconds, onProgress, signal }: StoreOptions,
+  store: () => Promise<void>,
+): Promise<StoreResult> {
+  const began = performance.now()
+  let stored = 0
+  let took = 0
+  while (took < seconds) {
+    signal.throwIfAborted()
+    await store()
+    stored += rows
+    took = (performance.now() - began) / 1000
+    onProgress(Math.min(1, took / seconds))
+  }
+  return { database, rowsATransaction: rows, rowsPerSecond: stored / took }
+}
