@@ -119,7 +119,7 @@ async function dispatch(folder: string) {
 async function writer(file: string) {
   const db = await openDatabase(file)
   try {
-    const messages = new MessageWriter(db)
+    const messages = await MessageWriter.open(db, (error) => console.error(error))
     let sent = 0
     const row = () => ({
       user_id: 1,
@@ -136,7 +136,7 @@ async function writer(file: string) {
       await timeTurns(`store a message, ${rows} a turn`, rows, () =>
         Promise.all(Array.from({ length: rows }, () => messages.store(row()))),
       )
-    await messages.idle()
+    await messages.close()
   } finally {
     await db.destroy()
   }
