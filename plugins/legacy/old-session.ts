@@ -3,7 +3,7 @@ import { type FailureName, type Guest, Refused, type ServerMessage, type ValuesO
 import type { Account } from '../accounts/index.ts'
 import { AddFriendRequest, AddFriendResult, FriendDeleted, FriendList } from '../friends/messages.ts'
 import { AcknowledgeRoom, JoinLeaveChatroom, QueryRooms, RoomInvitation } from '../groups/messages.ts'
-import type { WireMessage } from '../messages/delivery.ts'
+import type { WireMessage } from '../messages/deliverable.ts'
 import { Acknowledge, MessageRecalled, OnNewMessage, Receive } from '../messages/messages.ts'
 import { encodeFrame, MAX_PLAIN, roomFor, SEGMENT_PLAIN } from './frame.ts'
 import { toOldName } from './names.ts'

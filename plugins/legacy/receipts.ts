@@ -1,4 +1,4 @@
-import type { WireMessage } from '../messages/delivery.ts'
+import type { WireMessage } from '../messages/deliverable.ts'
 
 /** How long a connection must stay after a message was written to it, if nothing is heard of the client before. */
 const SETTLE_MS = 1000

@@ -1,15 +1,7 @@
-import { encode, type UserSession, type ValuesOf } from '../../core/index.ts'
+import { encode, type UserSession } from '../../core/index.ts'
+import type { Deliverable } from './deliverable.ts'
 import { OnNewMessage } from './messages.ts'
 import { fitting, MAX_PAGE } from './page.ts'
-
-export type WireMessage = ValuesOf<typeof OnNewMessage>['messages'][number]
-
-/** A message with what delivery needs to know of it. */
-export interface Deliverable {
-  /** What is acknowledged together: one sender's messages, or a group's. */
-  readonly conversation: string
-  readonly message: WireMessage
-}
 
 /** Unread messages read from the database at once: most have room only after others were acknowledged. */
 const READ_AHEAD = 400

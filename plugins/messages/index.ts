@@ -14,7 +14,7 @@ import {
   withReadState,
 } from '../../db/index.ts'
 import { type Account, accounts } from '../accounts/index.ts'
-import type { Deliverable, WireMessage } from './delivery.ts'
+import type { Deliverable, WireMessage } from './deliverable.ts'
 import { ConversationChanged } from './events.ts'
 import * as messages from './messages.ts'
 import { historyPage, pageSize } from './page.ts'

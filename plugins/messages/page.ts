@@ -1,4 +1,4 @@
-import type { Deliverable, WireMessage } from './delivery.ts'
+import type { Deliverable, WireMessage } from './deliverable.ts'
 
 /** Text in one page, in bytes: leaves room in a message of 256 KiB for everything else, and for one more long text. */
 export const PAGE_BYTES = 48 * 1024

@@ -11,7 +11,8 @@ import {
   type UserSession,
 } from '../../core/index.ts'
 import { type MessageRow, type MessageWriter, MSG_TYPE, type NewMessageRow, type Stored } from '../../db/index.ts'
-import { type Deliverable, Delivery, type WireMessage } from './delivery.ts'
+import type { Deliverable, WireMessage } from './deliverable.ts'
+import { Delivery } from './delivery.ts'
 import { ConversationChanged } from './events.ts'
 import { MessageRecalled, OnNewMessage } from './messages.ts'
 import { fitting } from './page.ts'

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import { type MessageRow, messagesByIds } from '../../db/index.ts'
-import type { Deliverable, WireMessage } from './delivery.ts'
+import type { Deliverable, WireMessage } from './deliverable.ts'
 import { PAGE_BYTES } from './page.ts'
 
 /** Rows read from the database at once. */
