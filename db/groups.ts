@@ -120,37 +120,34 @@ async function sequenceAt(db: Knex, groupId: number, id: number): Promise<number
   return row?.seq ?? Number.MAX_SAFE_INTEGER
 }
 
-/** Messages of a group with an id below `before` and a sequence above `since`: the newest `limit`, oldest first. */
-export async function groupHistory(
-  db: Knex,
-  groupId: number,
-  { before, limit, since }: { before: number; limit: number; since: number },
-): Promise<MessageRow[]> {
-  const rows = await db<MessageRow>('chatmsg')
+interface Range {
+  /** Only ids below this one. */
+  readonly before: number
+  readonly limit: number
+  /** Only above this place in the sequence. */
+  readonly since: number
+}
+
+/** @param end the place in the sequence of `before`, see sequenceAt */
+const newestFirst = (db: Knex, groupId: number, { before, limit, since }: Range, end: number) =>
+  db<MessageRow>('chatmsg')
     .where({ target_id: groupId, lane: GROUP_LANE, isActive: 1 })
     .where('seq', '>', since)
-    .where('seq', '<', await sequenceAt(db, groupId, before))
+    .where('seq', '<', end)
     .where('id', '<', before)
     .orderBy('seq', 'desc')
     .limit(limit)
+
+/** The newest messages of a group in a range, oldest first. */
+export async function groupHistory(db: Knex, groupId: number, range: Range): Promise<MessageRow[]> {
+  const rows = await newestFirst(db, groupId, range, await sequenceAt(db, groupId, range.before))
   return rows.reverse()
 }
 
-/** Ids below `before` of a group's messages with a sequence above `since`, newest first. */
-export async function groupMessageIds(
-  db: Knex,
-  groupId: number,
-  { before, limit, since }: { before: number; limit: number; since: number },
-): Promise<number[]> {
-  const rows = await db<MessageRow>('chatmsg')
-    .where({ target_id: groupId, lane: GROUP_LANE, isActive: 1 })
-    .where('seq', '>', since)
-    .where('seq', '<', await sequenceAt(db, groupId, before))
-    .where('id', '<', before)
-    .orderBy('seq', 'desc')
-    .limit(limit)
-    .select('id')
-  return rows.map(({ id }) => id)
+/** Ids of the newest messages of a group in a range, newest first. */
+export async function groupMessageIds(db: Knex, groupId: number, range: Range): Promise<number[]> {
+  const end = await sequenceAt(db, groupId, range.before)
+  return (await newestFirst(db, groupId, range, end).select('id')).map(({ id }) => id)
 }
 
 /** The groups a user is in, and since when it sees what is said there. */

@@ -18,8 +18,9 @@ export async function openProxy(
   const fromClients: Buffer[] = []
   const fromServer: Buffer[] = []
   let deaf = false
-  const listener = createServer((client) => {
-    const server = connect(to.port, to.host)
+  // Without delay: two small writes, a push and a reply, would else be 40 ms apart.
+  const listener = createServer({ noDelay: true }, (client) => {
+    const server = connect({ port: to.port, host: to.host, noDelay: true })
     for (const [from, into, kept] of [
       [client, server, fromClients],
       [server, client, fromServer],
