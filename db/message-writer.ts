@@ -16,6 +16,7 @@ interface Job<T, R> {
 const LATER_MS = 50
 /** How long nothing must be asked for before rows are brought into line with read positions. */
 const QUIET_MS = 1000
+
 /**
  * The one writer of messages. Whatever is asked for in one turn of the event loop, or while a commit runs, goes into the
  * next commit together: so the cost of a flush is shared under load, and nothing waits for a timer when there is none.
@@ -71,7 +72,7 @@ export class MessageWriter {
       if (waiting === undefined) this.#reads.set(key, [{ work, resolve, reject }])
       else waiting.push({ work, resolve, reject })
       if (isWaitedFor) this.#start()
-      else this.#later ??= setTimeout(() => this.#start(), LATER_MS)
+      else this.#later ??= setTimeout(() => this.#startLate(), LATER_MS)
     })
   }
 
@@ -110,6 +111,11 @@ export class MessageWriter {
     if (this.#hasWork) this.#start()
     for (let busy = this.#turn ?? this.#running; busy !== undefined; busy = this.#turn ?? this.#running) await busy
     clearTimeout(this.#quiet)
+  }
+
+  #startLate() {
+    this.#later = undefined
+    this.#start()
   }
 
   #start() {
@@ -184,7 +190,10 @@ export class MessageWriter {
     } catch (error) {
       // What has come meanwhile would wait as long again for the same answer.
       const waiting = isUnavailable(error) ? [...this.#messages.splice(0), ...[...this.#reads.values()].flat()] : []
-      if (waiting.length > 0) this.#reads.clear()
+      if (waiting.length > 0) {
+        this.#reads.clear()
+        afterReads.push(...this.#afterReads.splice(0))
+      }
       for (const job of [...messages, ...reads.flat(), ...waiting]) job.reject(error)
     }
     for (const done of afterReads) done()

@@ -299,6 +299,38 @@ test('what was read is marked so in its rows, a little at a time, and what was n
   t.is(await countUnread(db, 2), 99)
 })
 
+test('the database goes away: who waits for it is refused at once, and nobody waits for ever', async (t) => {
+  const { db } = await emptyDatabase(t)
+  await migrate(db)
+  const writer = await MessageWriter.open(db, (error) => t.fail(String(error)))
+  const acquire = db.client.acquireConnection
+  let isAsked: () => void = () => {}
+  const asked = new Promise<void>((resolve) => {
+    isAsked = resolve
+  })
+  let fail: (error: Error) => void = () => {}
+  db.client.acquireConnection = () => {
+    isAsked()
+    return new Promise((_, reject) => {
+      fail = reject
+    })
+  }
+  const first = writer.store(chat('a'))
+  await asked
+  const meanwhile = writer.store(chat('b'))
+  const read = writer.markRead({ readerId: 2, fromId: 1, isGroup: false, upTo: 1 }, { isWaitedFor: false })
+  const settled = writer.readsSettled()
+  db.client.acquireConnection = acquire
+  fail(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' }))
+  const ends = await Promise.allSettled([first, meanwhile, read, settled])
+  t.deepEqual(
+    ends.map(({ status }) => status),
+    ['rejected', 'rejected', 'rejected', 'fulfilled'],
+  )
+  t.false((await writer.store(chat('a'))).repeat, 'it goes on')
+  await writer.close()
+})
+
 onMariadb(
   'a commit was made and its answer lost: tried again, the messages are stored once and are no repeats',
   async (t) => {
