@@ -1,8 +1,6 @@
 import type { Duplex } from 'node:stream'
-import type { Logger } from 'pino'
 import { Refused, toFailure } from './errors.ts'
 import { Inbox } from './inbox.ts'
-import type { Limits } from './limits.ts'
 import {
   frame as framed,
   type HandshakeResult,
@@ -16,7 +14,8 @@ import {
   RecordSplitter,
 } from './noise/index.ts'
 
-import type { Session, User, UserSession } from './session.ts'
+import type { Peer, PeerHost } from './peer.ts'
+import type { User, UserSession } from './session.ts'
 import type { TokenBucket } from './token-bucket.ts'
 import {
   Closing,
@@ -33,18 +32,8 @@ import {
 
 type State = 'handshake' | 'anonymous' | 'session' | 'closing'
 
-/** What the server does for its connections. */
-export interface ConnectionHost {
-  readonly limits: Limits
+export interface ConnectionHost extends PeerHost {
   readonly staticKey: KeyPair
-  readonly log: Logger
-  dispatch(connection: Connection, frame: Frame): Promise<void> | undefined
-  isRated(frame: Frame): boolean
-  /** Adds to the user's sessions. @throws Refused `too_many_sessions` */
-  loggedIn(session: UserSession): TokenBucket
-  drained(session: UserSession): void
-  sent(session: Session, message: ServerMessage, values: unknown): void
-  closed(connection: Connection): void
 }
 
 /** How long a closing connection waits for the peer to take the last bytes. */
@@ -56,7 +45,7 @@ const RECORDS_BEFORE_LOGIN = 10_000
 let lastId = 0
 
 /** One peer: handshake → anonymous → session → closing, with a deadline for each state. */
-export class Connection implements Session {
+export class Connection implements Peer {
   readonly id = ++lastId
   readonly address: string
   readonly isOperator: boolean
@@ -164,7 +153,7 @@ export class Connection implements Session {
   login(user: User): UserSession {
     if (!this.open || this.#user !== undefined) throw new Refused('not_allowed')
     this.#user = user
-    const session = this as UserSession
+    const session = this as Peer & UserSession
     try {
       this.#requests = this.#host.loggedIn(session)
     } catch (error) {

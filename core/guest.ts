@@ -1,10 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Logger } from 'pino'
 import { Refused, toFailure } from './errors.ts'
-import type { Limits } from './limits.ts'
-import type { Peer } from './peer.ts'
-import type { Session, User, UserSession } from './session.ts'
+import type { Peer, PeerHost } from './peer.ts'
+import type { User, UserSession } from './session.ts'
 import type { TokenBucket } from './token-bucket.ts'
 import {
   type Catalogue,
@@ -32,17 +30,8 @@ export interface Translator {
   watch(now: number): void
 }
 
-/** What the server does for its guests. */
-export interface GuestHost {
-  readonly limits: Limits
-  readonly log: Logger
+export interface GuestHost extends PeerHost {
   readonly catalogue: Catalogue
-  dispatch(peer: Peer, frame: Frame): Promise<void> | undefined
-  isRated(frame: Frame): boolean
-  loggedIn(session: UserSession): TokenBucket
-  drained(session: UserSession): void
-  sent(session: Session, message: ServerMessage, values: unknown): void
-  closed(peer: Peer): void
 }
 
 interface Pending {
@@ -180,7 +169,7 @@ export class Guest implements Peer {
   login(user: User): UserSession {
     if (!this.#open || this.#user !== undefined) throw new Refused('not_allowed')
     this.#user = user
-    const session = this as UserSession
+    const session = this as Peer & UserSession
     try {
       this.#requests = this.#host.loggedIn(session)
     } catch (error) {

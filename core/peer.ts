@@ -1,6 +1,22 @@
+import type { Logger } from 'pino'
 import type { Refused } from './errors.ts'
-import type { Session } from './session.ts'
-import type { FailureName, InputOf, ServerMessage } from './wire/index.ts'
+import type { Limits } from './limits.ts'
+import type { Session, UserSession } from './session.ts'
+import type { TokenBucket } from './token-bucket.ts'
+import type { FailureName, Frame, InputOf, ServerMessage } from './wire/index.ts'
+
+/** What the server does for its peers. */
+export interface PeerHost {
+  readonly limits: Limits
+  readonly log: Logger
+  dispatch(peer: Peer, frame: Frame): Promise<void> | undefined
+  isRated(frame: Frame): boolean
+  /** Adds to the user's sessions. @throws Refused `too_many_sessions` */
+  loggedIn(session: Peer & UserSession): TokenBucket
+  drained(session: UserSession): void
+  sent(session: Session, message: ServerMessage, values: unknown): void
+  closed(peer: Peer): void
+}
 
 /** What the server and its dispatcher need of a connection, whichever protocol its other end speaks. */
 export interface Peer extends Session {

@@ -99,11 +99,11 @@ export class Server {
       catalogue,
       staticKey,
       log,
-      dispatch: (peer: Peer, frame) => this.#dispatcher.dispatch(peer, frame),
+      dispatch: (peer, frame) => this.#dispatcher.dispatch(peer, frame),
       isRated: (frame) => this.#dispatcher.isRated(frame),
       loggedIn: (session) => {
         const requests = sessions.add(session)
-        this.#noLongerStranger(session as unknown as Peer)
+        this.#noLongerStranger(session)
         // After the reply to the login has been queued.
         setImmediate(() => {
           if (!session.open) return
@@ -114,7 +114,7 @@ export class Server {
       },
       drained: (session) => this.#bus.emit(SessionDrained.name, session),
       sent: (session, message, values) => this.#bus.emit(message.name, session, values),
-      closed: (peer: Peer) => this.#closed(peer),
+      closed: (peer) => this.#closed(peer),
     }
   }
 
