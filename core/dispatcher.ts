@@ -18,11 +18,13 @@ import {
 
 type Values = Record<string, unknown>
 // biome-ignore lint/suspicious/noExplicitAny: typed at the door, App.handle
-type Handler = (session: any, values: any, request: any) => unknown
+type Handler = (session: any, values: any, request: { readonly ref: number }) => unknown
+// biome-ignore lint/suspicious/noExplicitAny: typed at the door, App.before
+type Hook = (session: any, values: any) => unknown
 
-interface Owned {
+interface Owned<F> {
   readonly plugin: PluginRecord
-  readonly run: Handler
+  readonly run: F
 }
 
 /** A decoded message on its way to its handler. */
@@ -30,7 +32,7 @@ interface Request {
   readonly connection: Peer
   readonly message: ClientMessage
   readonly ref: number
-  readonly owner: Owned & Traits
+  readonly owner: Owned<Handler> & Traits
 }
 
 interface Traits {
@@ -61,8 +63,8 @@ export class Dispatcher {
   readonly #bus: Bus
   readonly #limits: Limits
   readonly #isUnavailable: (error: unknown) => boolean
-  readonly #handlers = new Map<ClientMessage, Owned & Traits>()
-  readonly #hooks = new Map<ClientMessage, Owned[]>()
+  readonly #handlers = new Map<ClientMessage, Owned<Handler> & Traits>()
+  readonly #hooks = new Map<ClientMessage, Owned<Hook>[]>()
 
   constructor(catalogue: Catalogue, bus: Bus, limits: Limits, isUnavailable: (error: unknown) => boolean) {
     this.#isUnavailable = isUnavailable
@@ -78,7 +80,7 @@ export class Dispatcher {
     return () => this.#handlers.delete(message)
   }
 
-  before(message: ClientMessage, plugin: PluginRecord, run: Handler): () => void {
+  before(message: ClientMessage, plugin: PluginRecord, run: Hook): () => void {
     const hook = { plugin, run }
     this.#hooks.set(message, [...(this.#hooks.get(message) ?? []), hook])
     return () =>
@@ -134,11 +136,11 @@ export class Dispatcher {
   }
 
   /** Runs the hooks, at once as long as they answer at once, then the handler. */
-  #before(request: Request, values: Values, hooks: readonly Owned[]): Promise<void> | undefined {
+  #before(request: Request, values: Values, hooks: readonly Owned<Hook>[]): Promise<void> | undefined {
     for (let index = 0; index < hooks.length; index++) {
-      const hook = hooks[index] as Owned
+      const hook = hooks[index] as Owned<Hook>
       try {
-        const amended = hook.run(request.connection, values, request)
+        const amended = hook.run(request.connection, values)
         if (isThenable(amended)) return this.#beforeLater(request, values, hooks.slice(index), amended)
         values = (amended as Values | undefined) ?? values
       } catch (error) {
@@ -153,7 +155,7 @@ export class Dispatcher {
   async #beforeLater(
     request: Request,
     values: Values,
-    [hook, ...rest]: readonly Owned[],
+    [hook, ...rest]: readonly Owned<Hook>[],
     amended: PromiseLike<unknown>,
   ) {
     if (hook === undefined) return
@@ -169,7 +171,7 @@ export class Dispatcher {
   #handle(request: Request, values: Values): Promise<void> | undefined {
     const { connection, owner } = request
     try {
-      const result = owner.run(connection, values, request)
+      const result = owner.run(connection, values, { ref: request.ref })
       if (!isThenable(result)) {
         this.#succeeded(request, values, result)
         return undefined
@@ -218,7 +220,7 @@ export class Dispatcher {
   }
 }
 
-const NONE: readonly Owned[] = []
+const NONE: readonly Owned<Hook>[] = []
 
 /** When a request may be tried again that failed for want of the database. */
 const RETRY_MS = 1000
