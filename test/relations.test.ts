@@ -231,19 +231,23 @@ async function makeWorld(db: Awaited<ReturnType<typeof openDatabase>>, cell: str
   if (['member', 'ex-member', 'group admin'].includes(relation)) await tables.enterGroup(db, shared, mine, now)
   if (relation === 'ex-member') await tables.leaveGroup(db, shared, mine)
   if (relation === 'group admin') await tables.setMemberRole(db, shared, mine, 'admin')
-  const writer = await tables.MessageWriter.open(db, (error) => console.error(error))
+  const writer = await tables.MessageWriter.open(db, (error) => {
+    throw error
+  })
   const message = async (from: number, to: number) => {
     const plain = { font: '', font_size: 0, color: '', send_time: now, msg: 'hi', msg_type: 1 }
     return (await writer.store({ ...plain, user_id: from, target_id: to, client_id: `${cell} ${from}` })).row.id
   }
+  const [ownMessage, othersMessage] = [await message(mine, theirs), await message(theirs, mine)]
+  await writer.close()
   return {
     me: `me${cell}`,
     other: `other${cell}`,
     third: `third${cell}`,
     group: `group${cell}`,
     ownGroup: `own${cell}`,
-    ownMessage: await message(mine, theirs),
-    othersMessage: await message(theirs, mine),
+    ownMessage,
+    othersMessage,
   }
 }
 
