@@ -130,6 +130,7 @@ async function writer(file: string) {
       send_time: Date.now(),
       font: '',
       font_size: 0,
+      hops: 0,
       color: '',
     })
     for (const rows of [1, 50, 500])

@@ -15,8 +15,12 @@ import {
 import { type Frame, MessageSplitter, WireError } from '../core/wire/index.ts'
 import { ClientError } from './errors.ts'
 
-/** Where a server listens: TCP, its control socket, or a stream that is connected already. */
-export type Address = { readonly host: string; readonly port: number } | { readonly path: string } | Duplex
+/** Where a server listens: TCP, its control socket, a stream that is connected already, or how to get a new one. */
+export type Address =
+  | { readonly host: string; readonly port: number }
+  | { readonly path: string }
+  | Duplex
+  | (() => Duplex)
 
 export interface ChannelOptions {
   readonly address: Address
@@ -51,7 +55,7 @@ export class Channel {
   /** @throws ClientError `unreachable`, `protocol`, `timed_out`, `aborted`, and what `checkKey` throws */
   static async open(options: ChannelOptions): Promise<Channel> {
     const { address, checkKey, signal, onFrame, onClose } = options
-    const stream = isStream(address) ? address : await dial(address, signal)
+    const stream = await open(address, signal)
     // From here on there is always a listener: an error that nobody hears would end the process.
     let ended: ClientError | undefined
     stream.on('error', (error: Error) => {
@@ -117,9 +121,12 @@ async function shakeHands(stream: Duplex, records: RecordSplitter, signal: Abort
   return { ...result, remoteStatic: result.remoteStatic }
 }
 
-const isStream = (address: Address): address is Duplex => 'pipe' in address
+function open(address: Address, signal: AbortSignal): Duplex | Promise<Duplex> {
+  if (typeof address === 'function') return address()
+  return 'pipe' in address ? address : dial(address, signal)
+}
 
-function dial(address: Exclude<Address, Duplex>, signal: AbortSignal): Promise<Socket> {
+function dial(address: Exclude<Address, Duplex | (() => Duplex)>, signal: AbortSignal): Promise<Socket> {
   const where = 'path' in address ? address.path : `${address.host}:${address.port}`
   return new Promise((resolve, reject) => {
     const socket = connect({ ...address, noDelay: true } as never)

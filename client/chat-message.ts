@@ -26,6 +26,10 @@ export interface ChatMessage {
   readonly sentAt: Date
   /** True until the recipient acknowledges it. */
   readonly unread: boolean
+  /** Written by a bot, or by another program that said so. */
+  readonly bot: boolean
+  /** 0: written by a person; otherwise the so many-th message of bots in a row. */
+  readonly hops: number
   readonly style?: TextStyle
 }
 
@@ -36,7 +40,18 @@ type WireMessage = ValuesOf<typeof OnNewMessage>['messages'][number]
 
 export const kindNumber = (kind: Kind): number => Number(Object.entries(KINDS).find(([, name]) => name === kind)?.[0])
 
-export function toChatMessage({ id, kind, from, to, group, text, sentAt, unread, ...style }: WireMessage): ChatMessage {
+export function toChatMessage({
+  id,
+  kind,
+  from,
+  to,
+  group,
+  text,
+  sentAt,
+  unread,
+  hops,
+  ...style
+}: WireMessage): ChatMessage {
   const { font, fontSize, color } = style
   const given: TextStyle = { ...(font && { font }), ...(fontSize && { fontSize }), ...(color && { color }) }
   return {
@@ -47,6 +62,8 @@ export function toChatMessage({ id, kind, from, to, group, text, sentAt, unread,
     text,
     sentAt: new Date(sentAt),
     unread,
+    bot: hops > 0,
+    hops,
     ...(Object.keys(given).length > 0 && { style: given }),
   }
 }

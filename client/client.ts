@@ -4,9 +4,13 @@ import { deriveKeys, ScramError, startLogin, storedKey } from '../core/scram/ind
 import {
   type Catalogue,
   type ClientMessage,
+  Done,
+  decode,
+  encode,
   fromEntries,
   type InputOf,
   KeepAlive,
+  MessageSplitter,
   newClientId,
   Ping,
   QueryProtocol,
@@ -15,7 +19,9 @@ import {
   type ValuesOf,
 } from '../core/wire/index.ts'
 import { ActAs } from '../plugins/admin/messages.ts'
+import { AcknowledgeEvent, Consume, QueryState } from '../plugins/consumers/messages.ts'
 import { AcknowledgeRoom, ChatroomMessage, QueryRoomHistory } from '../plugins/groups/messages.ts'
+import { Once } from '../plugins/idempotency/messages.ts'
 import { ChangePassword, Login, LoginProof, Logout } from '../plugins/login/messages.ts'
 import {
   Acknowledge,
@@ -32,7 +38,7 @@ import { NewSalt, Register } from '../plugins/registration/messages.ts'
 import { type ChatMessage, type Kind, kindNumber, type TextStyle, toChatMessage } from './chat-message.ts'
 import { Credentials, knownPreHash, type LoginKeys } from './credentials.ts'
 import { ClientError } from './errors.ts'
-import { type LifeEvents, type Line, Link, type LinkOptions, type RequestOptions } from './link.ts'
+import { type KeyedOptions, type LifeEvents, type Line, Link, type LinkOptions, type RequestOptions } from './link.ts'
 import { MessageStream } from './message-stream.ts'
 
 export interface Identity {
@@ -69,6 +75,29 @@ export interface SearchOptions {
   readonly limit?: number
 }
 
+export interface SendOptions extends RequestOptions {
+  /** The sender's own id of the message, at most 64 bytes: sent again with it, the message is stored once. */
+  readonly clientId?: string
+  readonly style?: TextStyle
+  /** One more than the `hops` of the message that a program answers here; 0, the default, for what a person writes. */
+  readonly hops?: number
+}
+
+export interface ConsumeOptions {
+  /** A new consumer begins with the first message there is; else with what comes next. */
+  readonly all?: boolean
+  /** Leave out events older than so many milliseconds. */
+  readonly maxAge?: number
+  readonly signal?: AbortSignal
+}
+
+/** What a consumer keeps with an acknowledgement, in the same transaction. */
+export interface KeptState {
+  readonly key: string
+  /** Empty forgets it. */
+  readonly state: string
+}
+
 export interface MessagesOptions {
   /** Only private messages of this user. */
   readonly from?: string
@@ -89,8 +118,8 @@ export class Client {
   readonly #stream: MessageStream
   #credentials: Credentials | undefined
   #actAs: string | undefined
-  /** What was asked for with `receive`, to ask again after a reconnect. */
-  #receiving: InputOf<typeof Receive> | undefined
+  /** Asks again after a reconnect for what was asked for with `receive` or `events`. */
+  #receiveAgain: ((line: Line) => Promise<unknown>) | undefined
 
   constructor(options: LinkOptions) {
     this.#catalogue = options.catalogue
@@ -127,9 +156,13 @@ export class Client {
   async request<M extends ClientMessage>(
     message: M,
     values: InputOf<M>,
-    options?: RequestOptions,
+    { key, ...options }: KeyedOptions = {},
   ): Promise<ReplyOf<M>> {
-    return this.#link.line.request(message, values, options)
+    if (key === undefined) return this.#link.line.request(message, values, options)
+    const signal = this.#link.limit(options)
+    const request = encode(message, 0, values)
+    const once = () => this.#link.line.request(Once, { key, request }, { signal })
+    return replyIn(message, (await this.#link.overReconnects(once, signal)).reply)
   }
 
   /** Told of each push of that type. Returns the function that ends it. */
@@ -188,9 +221,9 @@ export class Client {
   async send(
     to: string | { readonly group: string },
     text: string,
-    { clientId, style = {}, ...limits }: RequestOptions & { clientId?: string; style?: TextStyle } = {},
+    { clientId, style = {}, hops = 0, ...limits }: SendOptions = {},
   ): Promise<SentMessage> {
-    const message = { text, clientId: clientId ?? newClientId(), ...style }
+    const message = { text, clientId: clientId ?? newClientId(), hops, ...style }
     const signal = this.#link.limit(limits)
     const send = () =>
       typeof to === 'string'
@@ -213,8 +246,36 @@ export class Client {
   /** Asks for pushes on this session; returns how many messages are unread. `messages` does it by itself. */
   async receive(filter: InputOf<typeof Receive> = {}): Promise<number> {
     const { unread } = await this.request(Receive, filter)
-    this.#receiving = filter
+    this.#receiveAgain = (line) => line.request(Receive, filter)
     return unread
+  }
+
+  /**
+   * Messages as the events of a durable consumer, which the server keeps: those that no `acknowledgeEvent` has named,
+   * oldest first, then what comes. Reading them acknowledges nothing. In place of `messages`, one loop at a time.
+   */
+  async *events(
+    consumer: string,
+    { all = false, maxAge = 0, signal }: ConsumeOptions = {},
+  ): AsyncGenerator<ChatMessage> {
+    const reading = this.#stream.read({ acknowledge: false, ...(signal && { signal }) })
+    await this.request(Consume, { consumer, all, maxAge })
+    this.#receiveAgain = (line) => line.request(Consume, { consumer, maxAge })
+    yield* reading
+  }
+
+  /**
+   * The event was handled and does not come again; over a lost connection it is said again.
+   * @param id of the message; 0 only keeps the state
+   */
+  async acknowledgeEvent(consumer: string, id: number, kept?: KeptState) {
+    const values = { consumer, id, ...(kept && { ...kept, keep: true }) }
+    await this.#link.overReconnects(() => this.request(AcknowledgeEvent, values))
+  }
+
+  /** What a consumer has kept under a key; empty if there is nothing. */
+  async consumerState(consumer: string, key: string): Promise<string> {
+    return (await this.#link.overReconnects(() => this.request(QueryState, { consumer, key }))).state
   }
 
   /** Learns the message types of this server's plugins; returns all that are known now. */
@@ -285,7 +346,7 @@ export class Client {
   async #restore(line: Line) {
     if (this.#credentials !== undefined) await logIn(line, this.#credentials)
     if (this.#actAs !== undefined) await line.request(ActAs, { user: this.#actAs })
-    if (this.#receiving !== undefined) await line.request(Receive, this.#receiving)
+    await this.#receiveAgain?.(line)
   }
 
   #pushed(message: ServerMessage, values: unknown) {
@@ -296,6 +357,17 @@ export class Client {
     this.#pushes.emit(message.name, values)
   }
 }
+
+/** The reply that a `once_done` carries. @throws ClientError `protocol` */
+function replyIn<M extends ClientMessage>(message: M, bytes: Uint8Array): ReplyOf<M> {
+  const expected = message.reply ?? Done
+  const [frame] = new MessageSplitter(REPLY_LIMITS).push(Buffer.from(bytes))
+  if (frame?.type !== expected.type)
+    throw new ClientError('protocol', `${message.name} was answered by message ${frame?.type}`)
+  return decode(expected, frame, REPLY_LIMITS.values).values as ReplyOf<M>
+}
+
+const REPLY_LIMITS = { message: 65_536, format: 65_536, values: 65_536 }
 
 const toPage = ({ more, messages }: { more: boolean; messages: Parameters<typeof toChatMessage>[0][] }): Page => ({
   more,

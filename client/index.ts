@@ -1,8 +1,10 @@
 import { Catalogue, CONTROL_MESSAGES, type Message } from '../core/wire/index.ts'
 import * as admin from '../plugins/admin/messages.ts'
+import * as consumers from '../plugins/consumers/messages.ts'
 import * as contacts from '../plugins/contacts/messages.ts'
 import * as friends from '../plugins/friends/messages.ts'
 import * as groups from '../plugins/groups/messages.ts'
+import * as idempotency from '../plugins/idempotency/messages.ts'
 import * as login from '../plugins/login/messages.ts'
 import * as messages from '../plugins/messages/messages.ts'
 import * as registration from '../plugins/registration/messages.ts'
@@ -12,6 +14,7 @@ import { Client } from './client.ts'
 import type { LinkOptions } from './link.ts'
 
 export { Catalogue, fromEntries, type InputOf, type Message, type ValuesOf } from '../core/wire/index.ts'
+export * from '../plugins/consumers/messages.ts'
 export * from '../plugins/contacts/messages.ts'
 export * from '../plugins/friends/messages.ts'
 export * from '../plugins/groups/messages.ts'
@@ -20,16 +23,27 @@ export * from '../plugins/messages/messages.ts'
 export * from '../plugins/system/messages.ts'
 export type { Address } from './channel.ts'
 export type { ChatMessage, Kind, TextStyle } from './chat-message.ts'
-export type { Client, Identity, MessagesOptions, Page, SearchOptions, SearchPage, SentMessage } from './client.ts'
+export type {
+  Client,
+  ConsumeOptions,
+  Identity,
+  KeptState,
+  MessagesOptions,
+  Page,
+  SearchOptions,
+  SearchPage,
+  SendOptions,
+  SentMessage,
+} from './client.ts'
 export type { LoginKeys } from './credentials.ts'
 export { ClientError, type ClientErrorCode, RefusedByServer } from './errors.ts'
-export type { RequestOptions } from './link.ts'
+export type { KeyedOptions, RequestOptions } from './link.ts'
 
 /** Every message type that a server has without plugins by others. */
 export const BUILT_IN_MESSAGES: readonly Message[] = [
   ...CONTROL_MESSAGES,
-  ...[registration, login, messages, friends, groups, contacts, system, admin].flatMap((module) =>
-    Object.values(module),
+  ...[registration, login, messages, friends, groups, contacts, system, admin, consumers, idempotency].flatMap(
+    (module) => Object.values(module),
   ),
 ]
 

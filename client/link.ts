@@ -35,6 +35,14 @@ export interface RequestOptions {
   readonly signal?: AbortSignal
 }
 
+export interface KeyedOptions extends RequestOptions {
+  /**
+   * Names this one act: asked again under the same key, also by another process, the server gives the first reply and
+   * does nothing. Over a lost connection the request is then sent again.
+   */
+  readonly key?: string
+}
+
 export interface LifeEvents {
   /** The connection was lost and is being made again. */
   disconnected: [ClientError]

@@ -1,3 +1,4 @@
+import type { Clock } from './clock.ts'
 import { Refused } from './errors.ts'
 import { type Bus, isThenable } from './events.ts'
 import type { Limits } from './limits.ts'
@@ -22,6 +23,12 @@ type Handler = (session: any, values: any, request: { readonly ref: number }) =>
 // biome-ignore lint/suspicious/noExplicitAny: typed at the door, App.before
 type Hook = (session: any, values: any) => unknown
 
+/** Who waits for the outcome of a request, in place of the connection. */
+export interface Waiting {
+  resolve(reply: Values): void
+  reject(refused: Refused): void
+}
+
 interface Owned<F> {
   readonly plugin: PluginRecord
   readonly run: F
@@ -33,6 +40,17 @@ interface Request {
   readonly message: ClientMessage
   readonly ref: number
   readonly owner: Owned<Handler> & Traits
+  /** Undefined where the connection is told. */
+  readonly waiting: Waiting | undefined
+}
+
+export interface DispatcherParts {
+  readonly catalogue: Catalogue
+  readonly bus: Bus
+  readonly limits: Limits
+  readonly clock: Clock
+  /** Tells a database that is down from a fault of a plugin. */
+  readonly isUnavailable: (error: unknown) => boolean
 }
 
 interface Traits {
@@ -62,15 +80,17 @@ export class Dispatcher {
   readonly #catalogue: Catalogue
   readonly #bus: Bus
   readonly #limits: Limits
+  readonly #clock: Clock
   readonly #isUnavailable: (error: unknown) => boolean
   readonly #handlers = new Map<ClientMessage, Owned<Handler> & Traits>()
   readonly #hooks = new Map<ClientMessage, Owned<Hook>[]>()
 
-  constructor(catalogue: Catalogue, bus: Bus, limits: Limits, isUnavailable: (error: unknown) => boolean) {
+  constructor({ catalogue, bus, limits, clock, isUnavailable }: DispatcherParts) {
     this.#isUnavailable = isUnavailable
     this.#catalogue = catalogue
     this.#bus = bus
     this.#limits = limits
+    this.#clock = clock
   }
 
   /** Returns the function that takes the handler off again; undefined if the message has one already. */
@@ -99,39 +119,41 @@ export class Dispatcher {
   /**
    * Handles one frame. Returns a promise when the connection's next frame must wait: until the handler has *started*
    * (after an asynchronous `before`), so that handlers start in order, or, for a serial one, until it has answered.
+   * @param waiting who is told the outcome; the connection if left out
    */
-  dispatch(connection: Peer, frame: Frame): Promise<void> | undefined {
+  dispatch(connection: Peer, frame: Frame, waiting?: Waiting): Promise<void> | undefined {
     const message = this.#catalogue.byType(frame.type)
     const owner = message?.from === 'client' ? this.#handlers.get(message) : undefined
     if (message?.from !== 'client' || owner === undefined) {
-      connection.fail(readRef(frame), 'unknown_type')
+      refuse({ connection, ref: readRef(frame), waiting }, new Refused('unknown_type'))
       return undefined
     }
     const refusal = PERMITTED[message.allow](connection)
     if (refusal !== undefined) {
-      connection.fail(readRef(frame), refusal)
+      refuse({ connection, ref: readRef(frame), waiting }, new Refused(refusal))
       return undefined
     }
     const maxValues = connection.user === undefined ? this.#limits.valuesBeforeLogin : this.#limits.values
     try {
       const { ref, values } = decode(message, frame, maxValues)
-      return this.#before({ connection, message, ref, owner }, values, this.#hooks.get(message) ?? NONE)
+      return this.#before({ connection, message, ref, owner, waiting }, values, this.#hooks.get(message) ?? NONE)
     } catch (error) {
       if (!(error instanceof WireError)) throw error
-      this.#refuseBytes(connection, message, readRef(frame), error)
+      this.#refuseBytes({ connection, message, ref: readRef(frame), waiting }, error)
       return undefined
     }
   }
 
-  #refuseBytes(connection: Peer, message: ClientMessage, ref: number, error: WireError) {
+  #refuseBytes(request: Omit<Request, 'owner'>, error: WireError) {
+    const { connection, message, waiting } = request
     const text = `${message.name}: ${error.message}`
-    if (error.code === 'value') {
-      connection.fail(ref, 'invalid_value', text)
+    if (error.code === 'value' || waiting !== undefined) {
+      refuse(request, new Refused('invalid_value', text))
       return
     }
     // A peer that does not speak this message at all is cut: what follows cannot be trusted either.
     const code = error.code === 'oversized' ? 'too_large' : 'protocol_error'
-    connection.fail(ref, code, text)
+    refuse(request, new Refused(code, text))
     connection.close(code)
   }
 
@@ -195,9 +217,10 @@ export class Dispatcher {
   }
 
   #succeeded(request: Request, values: Values, reply: unknown) {
-    const { connection, message, ref, owner } = request
+    const { connection, message, ref, owner, waiting } = request
     try {
-      if (ref !== 0) connection.reply(message.reply ?? Done, ref, (reply ?? {}) as Values)
+      if (waiting !== undefined) waiting.resolve((reply ?? {}) as Values)
+      else if (ref !== 0) connection.reply(message.reply ?? Done, ref, (reply ?? {}) as Values)
     } catch (error) {
       this.#failed(request, owner.plugin, error)
       return
@@ -205,19 +228,25 @@ export class Dispatcher {
     this.#bus.emit(message.name, connection, values, reply)
   }
 
-  #failed({ connection, message, ref }: Request, plugin: PluginRecord, error: unknown) {
+  #failed(request: Request, plugin: PluginRecord, error: unknown) {
+    const { message } = request
     if (error instanceof Refused) {
-      connection.refuse(ref, error)
+      refuse(request, error)
       return
     }
     if (this.#isUnavailable(error)) {
       plugin.log.warn({ err: error, event: message.name }, 'the database is not available')
-      connection.refuse(ref, new Refused('unavailable', undefined, { retryAfter: RETRY_MS }))
+      refuse(request, new Refused('unavailable', undefined, { retryAfter: RETRY_MS }))
       return
     }
     plugin.failed(error, message.name)
-    connection.fail(ref, 'internal')
+    refuse(request, new Refused('internal'))
   }
+}
+
+function refuse({ connection, ref, waiting }: Pick<Request, 'connection' | 'ref' | 'waiting'>, refused: Refused) {
+  if (waiting === undefined) connection.refuse(ref, refused)
+  else waiting.reject(refused)
 }
 
 const NONE: readonly Owned<Hook>[] = []

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Refused, toFailure } from './errors.ts'
 import type { Peer, PeerHost } from './peer.ts'
+import { frameOf } from './request-frame.ts'
 import type { User, UserSession } from './session.ts'
 import type { TokenBucket } from './token-bucket.ts'
 import {
@@ -225,16 +226,5 @@ export class Guest implements Peer {
 
   #failPending(reason: FailureName) {
     for (const ref of [...this.#pending.keys()]) this.#take(ref)?.reject(new Refused(reason))
-  }
-}
-
-/** @throws Refused `invalid_value` for values that the message cannot carry, as its receiver would */
-function frameOf<M extends ClientMessage>(message: M, ref: number, values: InputOf<M>): Frame {
-  try {
-    const [frame] = new MessageSplitter(NO_LIMITS).push(encode(message, ref, values))
-    return frame as Frame
-  } catch (error) {
-    if (!(error instanceof WireError)) throw error
-    throw new Refused('invalid_value', `${message.name}: ${error.message}`)
   }
 }

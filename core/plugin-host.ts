@@ -1,13 +1,17 @@
 import { createHmac } from 'node:crypto'
 import type { Knex } from 'knex'
 import type { Logger } from 'pino'
+import type { Clock } from './clock.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import { SetupError } from './errors.ts'
 import type { Bus } from './events.ts'
 import type { Guest, Translator } from './guest.ts'
 import type { Limits } from './limits.ts'
+import type { Peer } from './peer.ts'
 import type { AnyPlugin, App } from './plugin.ts'
 import { PluginRecord } from './plugin-record.ts'
+import { frameOf } from './request-frame.ts'
+import type { User, UserSession } from './session.ts'
 import type { Sessions } from './sessions.ts'
 import type { Catalogue, Message } from './wire/index.ts'
 
@@ -23,6 +27,8 @@ export interface HostParts {
   readonly audit: Logger
   readonly db: Knex
   readonly secret: Buffer
+  readonly clock: Clock
+  absent(user: User): UserSession
   admit(translator: Translator, address: string): Guest | undefined
 }
 
@@ -89,7 +95,7 @@ export class PluginHost {
   }
 
   #app(record: PluginRecord): App {
-    const { bus, dispatcher, catalogue, sessions, limits, audit, secret, admit } = this.#parts
+    const { bus, dispatcher, catalogue, sessions, limits, audit, secret, clock, absent, admit } = this.#parts
     const { plugin, cleanups } = record
     const known = (message: Message) => {
       if (catalogue.byType(message.type) === message) return
@@ -103,6 +109,15 @@ export class PluginHost {
       catalogue,
       audit,
       admit,
+      absent,
+      clock,
+      perform: async (session, message, values) => {
+        const frame = frameOf(message, 1, values)
+        // Every session is a peer: the server makes no others.
+        return new Promise((resolve, reject) => {
+          void dispatcher.dispatch(session as Peer, frame, { resolve: resolve as (reply: object) => void, reject })
+        })
+      },
       signal: record.abort.signal,
       secret: (purpose) => createHmac('sha256', secret).update(`${plugin.name}:${purpose}`).digest(),
       handle: (message, handler, { rated = true, serial = false } = {}) => {

@@ -1,10 +1,11 @@
 import type { Knex } from 'knex'
 import type { Logger } from 'pino'
 import type { ZodType } from 'zod'
+import type { Clock } from './clock.ts'
 import type { EventType } from './events.ts'
 import type { Guest, Translator } from './guest.ts'
 import type { Limits } from './limits.ts'
-import type { Session, UserSession } from './session.ts'
+import type { Session, User, UserSession } from './session.ts'
 import type { Sessions } from './sessions.ts'
 import type { Catalogue, ClientMessage, InputOf, Message, ReplyOf, ServerMessage, ValuesOf } from './wire/index.ts'
 
@@ -42,6 +43,8 @@ export interface App {
   readonly sessions: Sessions
   readonly limits: Limits
   readonly catalogue: Catalogue
+  /** What the time is; in tests not the system's. */
+  readonly clock: Clock
   /** Aborted when the plugin stops. */
   readonly signal: AbortSignal
   /** 32 secret bytes for one purpose of this plugin, the same at every start of this server. */
@@ -88,6 +91,16 @@ export interface App {
    * @param address the peer's, without port
    */
   admit(translator: Translator, address: string): Guest | undefined
+  /**
+   * A session of a user who need not be here, to `perform` requests in: nobody sees the user online, and what is pushed
+   * to it goes nowhere.
+   */
+  absent(user: User): UserSession
+  /**
+   * Carries out a request of a session as if its peer had sent it: permission, hooks, handler, listeners. It counts
+   * against no rate. Rejects with the Refused that the peer would have got.
+   */
+  perform<M extends ClientMessage>(session: Session, message: M, values: InputOf<M>): Promise<ReplyOf<M>>
   /** Adds to `chatctl status`. */
   status(report: () => Record<string, number | string>): void
   /** Runs when the plugin stops, last registered first. */

@@ -10,6 +10,8 @@ import {
 import type { Duplex } from 'node:stream'
 import type { Knex } from 'knex'
 import type { Logger } from 'pino'
+import { Absentee } from './absentee.ts'
+import { type Clock, SYSTEM_CLOCK } from './clock.ts'
 import { Connection, type ConnectionHost } from './connection.ts'
 import { controlPlugin } from './control-plugin.ts'
 import { Dispatcher } from './dispatcher.ts'
@@ -38,6 +40,8 @@ export interface ServerOptions {
   /** Tells a database that is down or full from a fault of a plugin: such a request is refused as `unavailable`. */
   readonly isUnavailable?: (error: unknown) => boolean
   readonly limits?: Partial<Limits>
+  /** The system's unless a test sets its own. */
+  readonly clock?: Clock
   readonly log: Logger
   /** Who did what on the operator's side. */
   readonly audit: Logger
@@ -75,12 +79,18 @@ export class Server {
   #stopping: Promise<void> | undefined
 
   constructor(options: ServerOptions) {
-    const { log, audit, db, staticKey, secret } = options
+    const { log, audit, db, staticKey, secret, clock = SYSTEM_CLOCK } = options
     this.#options = options
     this.limits = withDefaults(options.limits)
     this.sessions = new Sessions(this.limits)
     this.fingerprint = fingerprint(staticKey.publicKey)
-    this.#dispatcher = new Dispatcher(this.catalogue, this.#bus, this.limits, options.isUnavailable ?? (() => false))
+    this.#dispatcher = new Dispatcher({
+      catalogue: this.catalogue,
+      bus: this.#bus,
+      limits: this.limits,
+      clock,
+      isUnavailable: options.isUnavailable ?? (() => false),
+    })
     const { sessions, limits, catalogue } = this
     this.#host = new PluginHost({
       bus: this.#bus,
@@ -92,6 +102,8 @@ export class Server {
       audit,
       db,
       secret,
+      clock,
+      absent: (user) => new Absentee(user, --this.#lastGuest),
       admit: (translator, address) => this.#admit(translator, address),
     })
     this.#connectionHost = {

@@ -17,6 +17,8 @@ export interface NewMessageRow extends TextStyle {
   readonly msg: string
   readonly client_id: string
   readonly send_time: number
+  /** 0: written by a person; otherwise the so many-th message of bots in a row. */
+  readonly hops: number
 }
 
 export interface MessageRow extends NewMessageRow {

@@ -10,7 +10,7 @@ import { isDuplicate, isLost, isUnavailable, retrying } from './transaction.ts'
 const PAIRS_KNOWN = 100_000
 
 const COLUMNS =
-  'user_id, send_time, target_id, isRead, msg_type, msg, isActive, client_id, font, font_size, color, seq, lane'
+  'user_id, send_time, target_id, isRead, msg_type, msg, isActive, client_id, font, font_size, color, seq, lane, hops'
 
 interface Connection {
   query(options: object, done: (error: Error | null, result: never) => void): void
@@ -197,6 +197,7 @@ async function insert(run: Run, rows: readonly Numbered[]): Promise<number[]> {
     row.color,
     row.seq,
     laneOf(row),
+    row.hops,
   ])
   const { insertId } = await run<{ insertId: number }>(`insert into chatmsg (${COLUMNS}) values ?`, [values])
   if (rows.length === 1) return [insertId]

@@ -98,6 +98,7 @@ export class SqliteMessages implements MessageStore {
         row.color,
         seq,
         lane,
+        row.hops,
       )
       if (changes === 0)
         return { done: { row: statements.findStored.get(user_id, client_id) as MessageRow, repeat: true } }
@@ -121,6 +122,7 @@ export class SqliteMessages implements MessageStore {
         isActive: 1,
         seq,
         lane,
+        hops: row.hops,
       }
       return { done: { row: stored, repeat: false } }
     } catch (error) {
@@ -162,7 +164,7 @@ function prepare(database: Database) {
     rollback: sql('rollback'),
     insert: sql(
       `insert into chatmsg (user_id, send_time, target_id, isRead, msg_type, msg, isActive, client_id, font, font_size,
-         color, seq, lane) values (?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?) on conflict (client_id, user_id) do nothing`,
+         color, seq, lane, hops) values (?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?) on conflict (client_id, user_id) do nothing`,
     ),
     findStored: sql('select * from chatmsg where user_id = ? and client_id = ?'),
     insertPair: sql('insert into correspondence (reader_id, writer_id) values (?, ?) on conflict do nothing'),

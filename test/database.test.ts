@@ -82,7 +82,7 @@ test('down to the original’s tables and up again: all that they hold is kept',
   await befriend(db, alice, bob, 1234567890123)
   const now = 1999999999999
   const group = (await insertGroup(db, { name: '聊天室', ownerId: alice, isOpen: true, allHistory: false, now })) ?? 0
-  const style = { font: 'serif', font_size: 12, color: 'red' }
+  const style = { font: 'serif', font_size: 12, color: 'red', hops: 0 }
   const message = { ...style, user_id: alice, send_time: now, client_id: 'a', msg: '你好 😀\n' }
   const writer = await MessageWriter.open(db, (error) => t.fail(String(error)))
   await writer.store({ ...message, target_id: bob, msg_type: 1 })
@@ -241,7 +241,7 @@ test('a database that cannot be opened says why, without the password', async (t
   }
 })
 
-const STYLE = { font: '', font_size: 0, color: '' }
+const STYLE = { font: '', font_size: 0, hops: 0, color: '' }
 const chat = (client_id: string, msg = 'hi', msg_type: number = MSG_TYPE.chat) => ({
   ...{ user_id: 1, target_id: 2, msg_type, msg, client_id, send_time: 1 },
   ...STYLE,

@@ -20,6 +20,7 @@ function slowDelivery(t: ExecutionContext, newest = 100) {
     },
     newest: () => newest,
     window: 10,
+    after: 0,
     wants: () => true,
     onError: (error) => t.fail(String(error)),
   })
@@ -35,7 +36,7 @@ function slowDelivery(t: ExecutionContext, newest = 100) {
   }
 }
 
-const style = { font: '', fontSize: 0, color: '' }
+const style = { font: '', fontSize: 0, color: '', hops: 0 }
 const message = (id: number, text: string) => ({
   conversation: 'user 1',
   message: { id, kind: 1, from: 'alice', to: 'bob', text, sentAt: 0, unread: true, ...style, group: '' },

@@ -168,6 +168,10 @@ export const FAILURES = {
   not_blocked: entry(56, 'you have not blocked this user'),
   client_id_reused: entry(41, 'another message was sent with this client id'),
   no_message: entry(42, 'there is no such message of yours'),
+  key_reused: entry(43, 'another request was made with this key'),
+  outcome_unknown: entry(44, 'the server stopped while it carried this out: whether it was done is not known'),
+  no_consumer: entry(45, 'there is no such consumer'),
+  bot_loop: entry(67, 'bots have answered each other too often'),
 } as const satisfies Record<string, FailureEntry>
 
 export type FailureName = keyof typeof FAILURES

@@ -3,6 +3,7 @@ import * as accountsAndDelivery from './0002_accounts_and_delivery.ts'
 import * as blocks from './0003_blocks.ts'
 import * as groups from './0004_groups.ts'
 import * as correspondence from './0005_correspondence.ts'
+import * as bots from './0006_bots.ts'
 
 /** Oldest first. Names carry no file extension: Knex takes `.ts` and `.js` for two migrations otherwise. */
 export const MIGRATIONS = {
@@ -11,4 +12,5 @@ export const MIGRATIONS = {
   '0003_blocks': blocks,
   '0004_groups': groups,
   '0005_correspondence': correspondence,
+  '0006_bots': bots,
 }

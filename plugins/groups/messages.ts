@@ -188,6 +188,7 @@ export const ChatroomMessage = clientMessage({
     font: optional(line('font family; empty: the reader’s own', { max: 64 }), ''),
     fontSize: optional(uint8('in points; 0: the reader’s own'), 0),
     color: optional(line('colour, #rrggbb or a name; empty: the reader’s own', { max: 32 }), ''),
+    hops: optional(uint8('as in send_message'), 0),
   },
   reply: MessageStored,
 })

@@ -20,6 +20,8 @@ export interface DeliveryOptions {
   readonly newest: () => number
   /** Messages out without an acknowledgement, at most. */
   readonly window: number
+  /** Only messages above this id. */
+  readonly after: number
   /** Whether the session asked for this one. */
   readonly wants: (deliverable: Deliverable) => boolean
   readonly onError: (error: unknown) => void
@@ -41,12 +43,13 @@ export class Delivery {
   readonly #load: LoadUnread
   readonly #newest: () => number
   readonly #window: number
+  readonly #after: number
   readonly #wants: (deliverable: Deliverable) => boolean
   readonly #onError: (error: unknown) => void
   /** Pushed and not acknowledged, by conversation; ids ascending. */
   readonly #unacknowledged = new Map<string, number[]>()
   #inFlight = 0
-  #pushedUpTo = 0
+  #pushedUpTo: number
   /** True while there is something unread that was not pushed. */
   #behind = true
   /** Read from the database and not yet pushed, oldest first. */
@@ -65,11 +68,13 @@ export class Delivery {
   /** Deleted since the database was last asked: what it says of them is of yesterday. */
   readonly #forgotten = new Set<number>()
 
-  constructor(session: UserSession, { load, newest, window, wants, onError }: DeliveryOptions) {
+  constructor(session: UserSession, { load, newest, window, after, wants, onError }: DeliveryOptions) {
     this.#session = session
     this.#load = load
     this.#newest = newest
     this.#window = window
+    this.#after = after
+    this.#pushedUpTo = after
     this.#wants = wants
     this.#onError = onError
   }
@@ -113,7 +118,7 @@ export class Delivery {
   restart() {
     this.#unacknowledged.clear()
     this.#inFlight = 0
-    this.#pushedUpTo = 0
+    this.#pushedUpTo = this.#after
     this.#ahead = []
     this.#forgetMeanwhile()
     this.#restarted = true

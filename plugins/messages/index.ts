@@ -124,15 +124,15 @@ export const privateMessages = definePlugin({
     // Asked again, it starts over, perhaps with another filter.
     app.handle(
       Receive,
-      async (session, { from, kind }) => {
+      async (session, { from, kind, after }) => {
         if (from !== '') {
           const { id } = await known(from)
           const wants = ({ conversation }: Deliverable) => conversation === privateWith(id)
-          return office.receive(session, { sources: [source(id)], wants })
+          return office.receive(session, { sources: [source(id)], after, wants })
         }
-        if (kind === 0) return office.receive(session)
+        if (kind === 0) return office.receive(session, { after })
         const wants = ({ message }: Deliverable) => message.kind === kind
-        return office.receive(session, { sources: office.sourcesOf(kind), kind, wants })
+        return office.receive(session, { sources: office.sourcesOf(kind), kind, after, wants })
       },
       { serial: true },
     )
@@ -217,6 +217,7 @@ export interface Draft {
   readonly font: string
   readonly fontSize: number
   readonly color: string
+  readonly hops: number
 }
 
 /** A message as it goes to the writer. */
@@ -231,6 +232,7 @@ export function newRow(senderId: number, targetId: number, kind: number, draft: 
     font: draft.font,
     font_size: draft.fontSize,
     color: draft.color,
+    hops: draft.hops,
   }
 }
 
@@ -253,5 +255,6 @@ export function toWire(
     fontSize: row.font_size,
     color: row.color,
     group: place.group ?? '',
+    hops: row.hops,
   }
 }

@@ -30,6 +30,7 @@ const message = {
   unread: bool('true until the recipient acknowledges it'),
   ...style,
   group: optional(line('name of the group; empty in a private message', { max: 255 }), ''),
+  hops: optional(uint8('0: written by a person; otherwise the so many-th message of bots in a row'), 0),
 }
 
 export const MessageStored = serverMessage({
@@ -58,6 +59,7 @@ export const SendMessage = clientMessage({
       '',
     ),
     ...style,
+    hops: optional(uint8('one more than those of the message that a program answers here; 0 for a person'), 0),
   },
   reply: MessageStored,
 })
@@ -126,6 +128,7 @@ export const Receive = clientMessage({
   fields: {
     from: optional(line('only private messages of this user; empty: of everyone', { max: 255 }), ''),
     kind: optional(uint8('only messages of this kind, as in on_new_message; 0: all'), 0),
+    after: optional(uint64('only messages with a higher id; older ones stay unread'), 0),
   },
   reply: Receiving,
 })

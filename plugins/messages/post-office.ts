@@ -86,6 +86,8 @@ export interface Posted {
 export interface Filter {
   readonly sources?: readonly Source[]
   readonly kind?: number
+  /** Only ids above this one. */
+  readonly after?: number
   readonly wants?: (deliverable: Deliverable) => boolean
 }
 
@@ -158,7 +160,7 @@ export class PostOffice {
   }
 
   /** Begins, or begins again, to push to a session what it wants. */
-  async receive(session: UserSession, { sources = this.#sources, kind, wants = everything }: Filter = {}) {
+  async receive(session: UserSession, { sources = this.#sources, kind, after = 0, wants = everything }: Filter = {}) {
     if (!session.open) throw new Refused('logged_out')
     const { id } = session.user
     this.#deliveries.get(session)?.stop()
@@ -167,6 +169,7 @@ export class PostOffice {
         this.#read(id, { after, limit, unreadOnly: true, ...(kind !== undefined && { kind }) }, sources),
       newest: () => this.writer.newest,
       window: this.#app.limits.unacknowledged,
+      after,
       wants,
       onError: (error) => {
         this.#log.error({ err: error, session: session.id }, 'cannot deliver from the database')
