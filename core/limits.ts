@@ -44,6 +44,12 @@ export const LIMITS = {
   friendRequests: limit(500, 'count', 'requests of one user that wait for an answer; beyond it another is refused'),
   groupMembers: limit(500, 'count', 'members of one group; beyond it joining is refused'),
   groupsPerUser: limit(200, 'count', 'groups of one user; beyond it joining is refused'),
+  requestKeys: limit(
+    604_800_000,
+    'ms',
+    'that a request with a key is remembered; beyond it the same key is a new request',
+  ),
+  consumers: limit(20, 'count', 'durable consumers of one user; beyond it another is refused'),
   searchRows: limit(
     10_000,
     'count',
