@@ -13,7 +13,8 @@ import {
 import { type MessageRow, type MessageWriter, MSG_TYPE, type NewMessageRow, type Stored } from '../../db/index.ts'
 import type { Deliverable, WireMessage } from './deliverable.ts'
 import { Delivery, type DeliveryOptions } from './delivery.ts'
-import { ConversationChanged } from './events.ts'
+import { BotLoop, ConversationChanged } from './events.ts'
+import { Loops } from './loops.ts'
 import { MessageRecalled, OnNewMessage } from './messages.ts'
 import { fitting } from './page.ts'
 import type { Trail } from './search.ts'
@@ -98,6 +99,7 @@ const everything = () => true
 /** Stores messages and brings them to the sessions of their recipients, whatever kind of conversation they are of. */
 export class PostOffice {
   readonly writer: MessageWriter
+  readonly loops: Loops
   readonly #app: App
   readonly #log: Logger
   readonly #sources: Source[] = []
@@ -108,8 +110,10 @@ export class PostOffice {
   constructor(app: App, writer: MessageWriter, log: Logger) {
     this.#app = app
     this.writer = writer
+    this.loops = new Loops(app)
     this.#log = log
     app.onStop(() => writer.close())
+    app.on(BotLoop, (loop) => log.warn(loop, 'bots answer each other'))
     app.on(SessionDrained, (session) => this.#deliveries.get(session)?.catchUp())
     app.on(SessionEnded, (session) => this.#deliveries.delete(session))
   }

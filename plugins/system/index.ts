@@ -9,7 +9,7 @@ import * as messages from './messages.ts'
 /** Accounts read, and messages handed to the writer, at once: as many as it puts into one commit. */
 const PAGE = 400
 
-const PLAIN = { font: '', fontSize: 0, color: '', hops: 0 }
+const PLAIN = { font: '', fontSize: 0, color: '' }
 
 /** System messages: what admins say to everyone, kept and acknowledged as private messages of the account `system`. */
 export const system = definePlugin({
