@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import type { Clock } from './clock.ts'
 import type { AnyPlugin } from './plugin.ts'
 
 /** Failures of a plugin's own code within a minute after which it counts as degraded. */
@@ -12,17 +13,19 @@ export class PluginRecord {
   readonly abort = new AbortController()
   readonly cleanups: (() => unknown)[] = []
   readonly reports: (() => Record<string, number | string>)[] = []
+  readonly #clock: Clock
   #failures: number[] = []
   #lastFailure = ''
 
-  constructor(plugin: AnyPlugin, log: Logger) {
+  constructor(plugin: AnyPlugin, log: Logger, clock: Clock) {
     this.plugin = plugin
     this.log = log.child({ plugin: plugin.name })
+    this.#clock = clock
   }
 
   /** `degraded` after repeated failures within a minute; the plugin goes on running. */
   get state(): { readonly state: 'ok' | 'degraded'; readonly reason: string } {
-    const since = performance.now() - FAILURE_WINDOW_MS
+    const since = this.#clock.now() - FAILURE_WINDOW_MS
     this.#failures = this.#failures.filter((time) => time >= since)
     const degraded = this.#failures.length >= DEGRADED_AFTER
     return { state: degraded ? 'degraded' : 'ok', reason: degraded ? this.#lastFailure : '' }
@@ -33,7 +36,7 @@ export class PluginRecord {
     const reason = error instanceof Error ? error.message : String(error)
     this.#lastFailure = `${event}: ${reason}`
     // Only the last ones matter; a plugin that fails thousands of times a second must not fill the memory.
-    this.#failures = [...this.#failures.slice(1 - DEGRADED_AFTER), performance.now()]
+    this.#failures = [...this.#failures.slice(1 - DEGRADED_AFTER), this.#clock.now()]
     this.log.error({ err: error, event }, 'plugin failed')
   }
 }

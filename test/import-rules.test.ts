@@ -77,6 +77,19 @@ test('one file only touches the primitives of the encryption', (t) => {
   t.deepEqual(users, ['core/noise/primitives.ts'])
 })
 
+/** The writers of db/ wait for the disk, whose time is the system's; clients of the original are as they are. */
+const OWN_TIME = /^core\/(clock|watchdog|watchdog-thread|wire\/client-id)\.ts$|^plugins\/legacy\//
+
+test('the server has its time from the clock it was given, and nowhere else', (t) => {
+  const breaches = files.filter((file) => {
+    if (!/^(core|plugins)\//.test(file) || OWN_TIME.test(file)) return false
+    return /\b(setTimeout|setInterval|Date\.now|performance\.now|new Date\(\))/.test(
+      readFileSync(join(ROOT, file), 'utf8'),
+    )
+  })
+  t.deepEqual(breaches, [])
+})
+
 test('no circle of imports', (t) => {
   const graph = new Map(files.map((file) => [file, importsOf(file)]))
   const done = new Set<string>()

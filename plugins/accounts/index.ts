@@ -151,7 +151,8 @@ export const accounts = definePlugin({
         const shown = nickname.normalize('NFC').trim() || username
         if ([...shown].length > NICKNAME_CHARACTERS || !isLine(shown))
           throw new Refused('invalid_name', `a nickname is one line of at most ${NICKNAME_CHARACTERS} characters`)
-        const id = await insertUser(db, { username, password: formatVerifier(verifier), nickname: shown, role })
+        const identity = { username, password: formatVerifier(verifier), nickname: shown, role }
+        const id = await insertUser(db, identity, app.clock.time())
         changes++
         loading.clear()
         spellings.clear()

@@ -96,7 +96,7 @@ export const privateMessages = definePlugin({
 
     const store = ({ user }: UserSession, to: Account, draft: Draft) =>
       office.post({
-        row: newRow(user.id, to.id, MSG_TYPE.chat, draft),
+        row: newRow(user.id, to.id, MSG_TYPE.chat, draft, app.clock.time()),
         conversation: privateWith(user.id),
         toWire: (row) => toWire(row, user.name, { to: to.name }),
         recipients: [to.id],
@@ -221,14 +221,14 @@ export interface Draft {
 }
 
 /** A message as it goes to the writer. */
-export function newRow(senderId: number, targetId: number, kind: number, draft: Draft): NewMessageRow {
+export function newRow(senderId: number, targetId: number, kind: number, draft: Draft, now: number): NewMessageRow {
   return {
     user_id: senderId,
     target_id: targetId,
     msg_type: kind,
     msg: draft.text,
     client_id: draft.clientId || newClientId(),
-    send_time: Date.now(),
+    send_time: now,
     font: draft.font,
     font_size: draft.fontSize,
     color: draft.color,
