@@ -16,7 +16,6 @@ import {
   MessageSplitter,
   type ReplyOf,
   type ServerMessage,
-  WireError,
 } from './wire/index.ts'
 
 /** The other side of a guest: made by a plugin, it speaks to the peer. */

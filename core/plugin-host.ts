@@ -9,7 +9,7 @@ import type { Guest, Translator } from './guest.ts'
 import type { Limits } from './limits.ts'
 import type { Peer } from './peer.ts'
 import type { AnyPlugin, App } from './plugin.ts'
-import { PluginRecord } from './plugin-record.ts'
+import { type PluginFailure, PluginRecord } from './plugin-record.ts'
 import { frameOf } from './request-frame.ts'
 import type { User, UserSession } from './session.ts'
 import type { Sessions } from './sessions.ts'
@@ -28,6 +28,7 @@ export interface HostParts {
   readonly db: Knex
   readonly secret: Buffer
   readonly clock: Clock
+  readonly pluginFailed: ((failure: PluginFailure) => void) | undefined
   absent(user: User): UserSession
   admit(translator: Translator, address: string): Guest | undefined
 }
@@ -79,7 +80,7 @@ export class PluginHost {
   }
 
   async #startOne(plugin: AnyPlugin, options: unknown) {
-    const record = new PluginRecord(plugin, this.#parts.log, this.#parts.clock)
+    const record = new PluginRecord(plugin, this.#parts)
     this.records.push(record)
     const needs = Object.fromEntries(
       Object.entries(plugin.needs ?? {}).map(([key, needed]) => [key, this.#apis.get(needed.name)]),

@@ -6,6 +6,20 @@ import type { AnyPlugin } from './plugin.ts'
 const DEGRADED_AFTER = 5
 const FAILURE_WINDOW_MS = 60_000
 
+/** What a plugin's code threw. */
+export interface PluginFailure {
+  readonly plugin: string
+  /** What it dealt with: the name of a message or event, `timer` or `stop`. */
+  readonly event: string
+  readonly error: unknown
+}
+
+interface RecordParts {
+  readonly log: Logger
+  readonly clock: Clock
+  readonly pluginFailed: ((failure: PluginFailure) => void) | undefined
+}
+
 /** One running plugin: its health, and how to undo all it registered. */
 export class PluginRecord {
   readonly plugin: AnyPlugin
@@ -14,13 +28,15 @@ export class PluginRecord {
   readonly cleanups: (() => unknown)[] = []
   readonly reports: (() => Record<string, number | string>)[] = []
   readonly #clock: Clock
+  readonly #told: RecordParts['pluginFailed']
   #failures: number[] = []
   #lastFailure = ''
 
-  constructor(plugin: AnyPlugin, log: Logger, clock: Clock) {
+  constructor(plugin: AnyPlugin, { log, clock, pluginFailed }: RecordParts) {
     this.plugin = plugin
     this.log = log.child({ plugin: plugin.name })
     this.#clock = clock
+    this.#told = pluginFailed
   }
 
   /** `degraded` after repeated failures within a minute; the plugin goes on running. */
@@ -38,5 +54,6 @@ export class PluginRecord {
     // Only the last ones matter; a plugin that fails thousands of times a second must not fill the memory.
     this.#failures = [...this.#failures.slice(1 - DEGRADED_AFTER), this.#clock.now()]
     this.log.error({ err: error, event }, 'plugin failed')
+    this.#told?.({ plugin: this.plugin.name, event, error })
   }
 }

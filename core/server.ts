@@ -23,6 +23,7 @@ import { fingerprint, type KeyPair } from './noise/index.ts'
 import type { Peer } from './peer.ts'
 import type { AnyPlugin } from './plugin.ts'
 import { PluginHost } from './plugin-host.ts'
+import type { PluginFailure } from './plugin-record.ts'
 import type { UserSession } from './session.ts'
 import { Sessions } from './sessions.ts'
 import type { FailureName } from './wire/index.ts'
@@ -42,6 +43,8 @@ export interface ServerOptions {
   readonly limits?: Partial<Limits>
   /** The system's unless a test sets its own. */
   readonly clock?: Clock
+  /** Told of each failure of a plugin's code, which is logged in any case. */
+  readonly pluginFailed?: (failure: PluginFailure) => void
   readonly log: Logger
   /** Who did what on the operator's side. */
   readonly audit: Logger
@@ -109,6 +112,7 @@ export class Server {
       db,
       secret,
       clock,
+      pluginFailed: options.pluginFailed,
       absent: (user) => new Absentee(user, --this.#lastGuest),
       admit: (translator, address) => this.#admit(translator, address),
     })

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import test from 'ava'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
-const FOLDERS = ['core', 'plugins', 'db', 'client', 'cli', 'bench']
+const FOLDERS = ['core', 'plugins', 'db', 'client', 'testing', 'cli', 'bench']
 
 const files = FOLDERS.flatMap((folder) =>
   readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map((file) => join(folder, file)),
@@ -34,6 +34,7 @@ const RULES: readonly (readonly [RegExp, (imported: string, file: string) => boo
   [/^db\//, inFolder('db')],
   // Definitions are data: one may name another's as its reply.
   [/^plugins\/[^/]+\/messages\.ts$/, (path) => /^core\/wire\/|^plugins\/[^/]+\/messages\.ts$/.test(path)],
+  [/^plugins\/assembly\.ts$/, (path) => /^(core|db|plugins)\/index\.ts$/.test(path)],
   [/^plugins\/index\.ts$/, (path) => path.startsWith('plugins/') || path === 'core/index.ts'],
   [
     /^plugins\//,
@@ -49,6 +50,7 @@ const RULES: readonly (readonly [RegExp, (imported: string, file: string) => boo
     (path) =>
       /^(client|core\/wire|core\/noise|core\/scram)\//.test(path) || /^plugins\/[^/]+\/messages\.ts$/.test(path),
   ],
+  [/^testing\//, (path) => /^(testing|core|db|plugins|client|bot)\//.test(path)],
   // The load is packed, for `chatctl bench`; the rest of bench/ is not.
   [/^cli\//, (path) => !path.startsWith('bench/') || path.startsWith('bench/load/')],
   [
