@@ -5,6 +5,7 @@ export { defineEvent, type EventType, SessionDrained, SessionEnded, SessionStart
 export type { Guest, Translator } from './guest.ts'
 export { LIMITS, type LimitName, type Limits, RATES_OFF } from './limits.ts'
 export { LoadCache } from './load-cache.ts'
+export { lruCache } from './lru-cache.ts'
 export { fingerprint, generateKeyPair, type KeyPair } from './noise/index.ts'
 export {
   type AnyPlugin,

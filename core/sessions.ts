@@ -1,7 +1,8 @@
-import { LRUCache } from 'lru-cache'
+import type { LRUCache } from 'lru-cache'
 import type { Clock } from './clock.ts'
 import { Refused } from './errors.ts'
 import type { Limits } from './limits.ts'
+import { lruCache } from './lru-cache.ts'
 import type { UserSession } from './session.ts'
 import { TokenBucket } from './token-bucket.ts'
 
@@ -23,8 +24,7 @@ export class Sessions {
     this.#limits = limits
     this.#clock = clock
     const { requestBurst, requestRate } = limits
-    this.#requests = new LRUCache({
-      max: BUCKETS,
+    this.#requests = lruCache(BUCKETS, {
       ttl: Math.max(1000, (requestBurst / requestRate) * 1000),
       updateAgeOnGet: true,
       perf: clock,

@@ -211,7 +211,7 @@ test('a lost connection is made again, and nothing is heard twice', async (t) =>
   await server.settled()
   const ended = server.next(SessionEnded)
   const back = new Promise<void>((resolve) => bob.client.onLife('reconnected', resolve))
-  bob.loseConnection()
+  server.loseConnections('bob')
   t.is((await ended).user.name, 'bob')
   await ann.says('bob', 'meanwhile')
   await back

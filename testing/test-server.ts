@@ -24,7 +24,7 @@ import {
 import { MIN_ITERATIONS } from '../core/scram/index.ts'
 import { isUnavailable, migrate, openInMemory } from '../db/index.ts'
 import { type Assembly, assemble, pluginMigrations } from '../plugins/assembly.ts'
-import type { BotStart, StartableBot } from './bot.ts'
+import type { BotOptions, Running, StartableBot } from './bot.ts'
 import { Dialer, OPERATOR, STRANGER } from './dialer.ts'
 import { emptyDatabase, secret, serverKey } from './once-a-process.ts'
 import { type Inside, Probe } from './probe.ts'
@@ -74,6 +74,7 @@ interface Parts extends Inside {
   readonly stir: Stir
   readonly clock: TestClock | undefined
   readonly failures: PluginFailure[]
+  readonly log: Logger
   /** Message types of plugins that are not built in. */
   readonly foreign: readonly Message[]
 }
@@ -89,6 +90,7 @@ export class TestServer {
   readonly #ignoresFailures: boolean
   readonly #clients: Client[] = []
   readonly #bots: { stop(): unknown }[] = []
+  readonly #ways: { readonly name: string; readonly dialer: Dialer }[] = []
   readonly #accounts = new Map<string, Role>()
   /** How many of the failures a test has looked at. */
   #looked = 0
@@ -119,6 +121,7 @@ export class TestServer {
   ): Promise<TestUser> {
     const keys = await this.#account(name, role)
     const dialer = this.#dialer()
+    this.#ways.push({ name, dialer })
     const client = await this.#enter({ server: dialer.dial, messages })
     await client.login(name, { keys })
     const pushed = [...BUILT_IN_MESSAGES, ...messages].filter((message) => message.from === 'server')
@@ -126,7 +129,6 @@ export class TestServer {
       name,
       client,
       pushed,
-      lose: () => dialer.lose(),
       settled: () => this.settled(),
       circumstances: () => this.#circumstances(),
     })
@@ -153,17 +155,14 @@ export class TestServer {
    * Makes an account of role `bot` and starts a bot on it, which is stopped with the server.
    * @param options of the bot's own `start`
    */
-  async bot<O, R extends { stop(): unknown }>(
-    bot: StartableBot<O, R>,
-    name: string,
-    options?: Omit<O, keyof BotStart>,
-  ): Promise<R> {
+  async bot<B extends StartableBot>(bot: B, name: string, options?: BotOptions<B>): Promise<Running<B>> {
     const keys = await this.#account(name, 'bot')
-    const clock = this.#parts.clock ?? SYSTEM_CLOCK
-    const start = { ...options, server: this.#dialer().dial, user: name, keys, clock }
-    const running = await bot.start(start as O & BotStart)
+    const { log, clock = SYSTEM_CLOCK } = this.#parts
+    const dialer = this.#dialer()
+    this.#ways.push({ name, dialer })
+    const running = await bot.start({ log, ...options, server: dialer.dial, user: name, keys, clock })
     this.#bots.push(running)
-    return running
+    return running as Running<B>
   }
 
   /**
@@ -185,6 +184,11 @@ export class TestServer {
         resolve('from' in event ? { session: first, values, reply } : first)
       })
     })
+  }
+
+  /** Breaks the connections of a user or bot, as a network does; their clients make new ones. */
+  loseConnections(name: string) {
+    for (const way of this.#ways) if (way.name === name) way.dialer.lose()
   }
 
   /** What `chatctl status` shows. */
@@ -316,7 +320,7 @@ export async function testServer(options: TestServerOptions = {}): Promise<TestS
       audit: log,
     })
     const foreign = (options.plugins ?? []).flatMap(({ messages = {} }) => Object.values(messages))
-    return new TestServer({ server, db, stir, clock, failures, foreign, ...probe.inside }, options)
+    return new TestServer({ server, db, stir, clock, failures, log, foreign, ...probe.inside }, options)
   } catch (error) {
     await db.destroy()
     throw error

@@ -32,8 +32,6 @@ export interface UserParts {
   readonly client: Client
   /** Message types of the server that may be pushed. */
   readonly pushed: Iterable<ServerMessage>
-  /** Breaks the connection. */
-  readonly lose: () => void
   readonly settled: () => Promise<void>
   /** What else a reader of a failure should know; empty if nothing. */
   readonly circumstances: () => string
@@ -152,11 +150,6 @@ export class TestUser {
       throw error
     }
     throw new Error(`${this.name} was not refused`)
-  }
-
-  /** Breaks the connection, as a network does; the client makes a new one. */
-  loseConnection() {
-    this.#parts.lose()
   }
 
   #record(message: ServerMessage): Arrivals<object> {
