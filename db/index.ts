@@ -37,5 +37,6 @@ export {
 export { withoutPassword } from './mysql.ts'
 export { isDatabaseUrl, openDatabase } from './open.ts'
 export * from './request-keys.ts'
+export { imageOf, openInMemory } from './sqlite.ts'
 export { isUnavailable } from './transaction.ts'
 export * from './users.ts'

@@ -96,7 +96,10 @@ export const privateMessages = definePlugin({
 
     const store = ({ user }: UserSession, to: Account, draft: Draft & { readonly hops: number }) =>
       office.post({
-        row: newRow(user.id, to.id, MSG_TYPE.chat, draft, office.loops.hops(between(user, to), user, draft.hops)),
+        row: newRow(user.id, to.id, MSG_TYPE.chat, draft, {
+          sentAt: app.clock.time(),
+          hops: office.loops.hops(between(user, to), user, draft.hops),
+        }),
         conversation: privateWith(user.id),
         toWire: (row) => toWire(row, user.name, { to: to.name }),
         recipients: [to.id],
@@ -226,14 +229,20 @@ export interface Draft {
 }
 
 /** A message as it goes to the writer. */
-export function newRow(senderId: number, targetId: number, kind: number, draft: Draft, hops = 0): NewMessageRow {
+export function newRow(
+  senderId: number,
+  targetId: number,
+  kind: number,
+  draft: Draft,
+  { sentAt, hops = 0 }: { readonly sentAt: number; readonly hops?: number },
+): NewMessageRow {
   return {
     user_id: senderId,
     target_id: targetId,
     msg_type: kind,
     msg: draft.text,
     client_id: draft.clientId || newClientId(),
-    send_time: Date.now(),
+    send_time: sentAt,
     font: draft.font,
     font_size: draft.fontSize,
     color: draft.color,

@@ -1,5 +1,4 @@
-import { LRUCache } from 'lru-cache'
-import { type App, Refused, type User } from '../../core/index.ts'
+import { type App, lruCache, Refused, type User } from '../../core/index.ts'
 import { BotLoop } from './events.ts'
 
 /** Conversations in which bots have spoken lately. */
@@ -33,7 +32,7 @@ export interface Conversation {
  */
 export class Loops {
   readonly #app: App
-  readonly #chains = new LRUCache<string, Chain>({ max: KEPT })
+  readonly #chains = lruCache<string, Chain>(KEPT)
 
   constructor(app: App) {
     this.#app = app

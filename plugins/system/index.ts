@@ -21,7 +21,7 @@ export const system = definePlugin({
 
     const post = (to: Account, text: string, clientId: string) =>
       office.post({
-        row: newRow(SYSTEM.id, to.id, MSG_TYPE.system, { text, clientId, ...PLAIN }),
+        row: newRow(SYSTEM.id, to.id, MSG_TYPE.system, { text, clientId, ...PLAIN }, { sentAt: app.clock.time() }),
         conversation: privateWith(SYSTEM.id),
         toWire: (row) => toWire(row, SYSTEM.name, { to: to.name }),
         recipients: [to.id],
