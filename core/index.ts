@@ -1,4 +1,5 @@
 /** What a server is made of and what a plugin needs. The client is in `chatctl/client`. */
+export type { BeforeOptions } from './before.ts'
 export { type Clock, SYSTEM_CLOCK, type Timer } from './clock.ts'
 export { Refused, SetupError } from './errors.ts'
 export { defineEvent, type EventType, SessionDrained, SessionEnded, SessionStarted } from './events.ts'
@@ -6,7 +7,15 @@ export type { Guest, Translator } from './guest.ts'
 export { LIMITS, type LimitName, type Limits, RATES_OFF } from './limits.ts'
 export { LoadCache } from './load-cache.ts'
 export { fingerprint, generateKeyPair, type KeyPair } from './noise/index.ts'
-export { type AnyPlugin, type App, type Context, definePlugin, type Migration, type Plugin } from './plugin.ts'
+export {
+  type AnyPlugin,
+  type App,
+  type Context,
+  definePlugin,
+  type HookContext,
+  type Migration,
+  type Plugin,
+} from './plugin.ts'
 export { loadPlugin } from './plugin-loader.ts'
 export { createServer, type Listening, type Server, type ServerOptions } from './server.ts'
 export { ROLES, type Role, type Session, type User, type UserSession } from './session.ts'
