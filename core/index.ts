@@ -1,4 +1,5 @@
 /** What a server is made of and what a plugin needs. The client is in `chatctl/client`. */
+export type { BeforeOptions } from './before.ts'
 export { type Clock, SYSTEM_CLOCK, type Timer } from './clock.ts'
 export { Refused, SetupError } from './errors.ts'
 export { defineEvent, type EventType, SessionDrained, SessionEnded, SessionStarted } from './events.ts'
@@ -12,6 +13,7 @@ export {
   type App,
   type Context,
   definePlugin,
+  type HookContext,
   type Migration,
   type Plugin,
   type SessionOf,

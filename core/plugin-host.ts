@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto'
 import type { Knex } from 'knex'
 import type { Logger } from 'pino'
+import { ruleOf } from './before.ts'
 import type { Clock, Timer } from './clock.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import { SetupError } from './errors.ts'
@@ -127,9 +128,10 @@ export class PluginHost {
         if (undo === undefined) throw new SetupError(`plugin ${plugin.name}: ${message.name} has a handler already`)
         cleanups.push(undo)
       },
-      before: (message, hook) => {
+      before: (message, hook, options = {}) => {
         known(message)
-        cleanups.push(dispatcher.before(message, record, hook))
+        const rule = ruleOf(options, `plugin ${plugin.name}, before ${message.name}`)
+        cleanups.push(dispatcher.before(message, record, hook, rule))
       },
       on: (event: { readonly name: string }, listener: (...payload: never[]) => unknown) => {
         cleanups.push(bus.on(event.name, listener, (error) => record.failed(error, event.name)))
