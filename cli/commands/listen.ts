@@ -5,17 +5,12 @@ import { messageLine } from '../message-view.ts'
 import { printableJson } from '../printable.ts'
 import { asUser } from '../sessions.ts'
 import { defineCommand, type Shared, WHO, wholeNumber } from '../shared.ts'
+import { type Stops, Watch } from '../watch.ts'
 
 const KINDS = ['chat', 'group', 'system'] as const
 type Kind = (typeof KINDS)[number]
 
 const isKind = (type: string | undefined): type is Kind => KINDS.some((kind) => kind === type)
-
-interface Stops {
-  readonly count: number
-  readonly for: number | undefined
-  readonly idle: number | undefined
-}
 
 export const listen = defineCommand({
   command: 'listen',
@@ -135,51 +130,5 @@ async function pushes(client: Client, shared: Shared, type: string, stops: Stops
   } finally {
     off()
     watch.end()
-  }
-}
-
-/** The stop conditions: a count, a total time, a time of silence, Ctrl-C. */
-class Watch {
-  readonly #stop = new AbortController()
-  readonly #stops: Stops
-  readonly #interrupt: AbortSignal
-  readonly #interrupted = () => this.#stop.abort()
-  #total: NodeJS.Timeout | undefined
-  #silence: NodeJS.Timeout | undefined
-  #count = 0
-
-  constructor(stops: Stops, interrupt: AbortSignal) {
-    this.#stops = stops
-    this.#interrupt = interrupt
-    interrupt.addEventListener('abort', this.#interrupted)
-    if (stops.for !== undefined) this.#total = setTimeout(() => this.#stop.abort(), stops.for)
-    this.#listenForSilence()
-  }
-
-  get signal(): AbortSignal {
-    return this.#stop.signal
-  }
-
-  counted() {
-    if (++this.#count >= this.#stops.count) this.#stop.abort()
-    else this.#listenForSilence()
-  }
-
-  /** A wanted number that did not come is a time-out; without one, the end of the time is the wanted end. */
-  exit(): ExitName {
-    if (this.#interrupt.aborted) return 'interrupted'
-    return Number.isFinite(this.#stops.count) && this.#count < this.#stops.count ? 'timed_out' : 'ok'
-  }
-
-  end() {
-    clearTimeout(this.#total)
-    clearTimeout(this.#silence)
-    this.#interrupt.removeEventListener('abort', this.#interrupted)
-  }
-
-  #listenForSilence() {
-    if (this.#stops.idle === undefined) return
-    clearTimeout(this.#silence)
-    this.#silence = setTimeout(() => this.#stop.abort(), this.#stops.idle)
   }
 }
