@@ -103,6 +103,8 @@ export interface MessagesOptions {
   readonly from?: string
   /** Only messages of this kind. */
   readonly kind?: Kind
+  /** Only messages with a higher id; older ones stay unread. */
+  readonly after?: number
   readonly acknowledge?: boolean
   readonly signal?: AbortSignal
 }
@@ -237,9 +239,15 @@ export class Client {
    * Received messages: what is unread, oldest first, then what comes. Each is acknowledged when the loop asks for the
    * next one, unless `acknowledge` is false; one that the loop was left at comes again. One loop at a time.
    */
-  async *messages({ from, kind, acknowledge = true, signal }: MessagesOptions = {}): AsyncGenerator<ChatMessage> {
+  async *messages({
+    from,
+    kind,
+    after,
+    acknowledge = true,
+    signal,
+  }: MessagesOptions = {}): AsyncGenerator<ChatMessage> {
     const reading = this.#stream.read({ acknowledge, ...(signal && { signal }) })
-    await this.receive({ from, kind: kind === undefined ? undefined : kindNumber(kind) })
+    await this.receive({ from, kind: kind === undefined ? undefined : kindNumber(kind), after })
     yield* reading
   }
 
