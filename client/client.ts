@@ -19,7 +19,7 @@ import {
   type ValuesOf,
 } from '../core/wire/index.ts'
 import { ActAs } from '../plugins/admin/messages.ts'
-import { AcknowledgeEvent, Consume, QueryState } from '../plugins/consumers/messages.ts'
+import { AcknowledgeEvent, Consume, type Consuming, QueryState } from '../plugins/consumers/messages.ts'
 import { AcknowledgeRoom, ChatroomMessage, QueryRoomHistory } from '../plugins/groups/messages.ts'
 import { Once } from '../plugins/idempotency/messages.ts'
 import { ChangePassword, Login, LoginProof, Logout } from '../plugins/login/messages.ts'
@@ -89,6 +89,8 @@ export interface ConsumeOptions {
   /** Leave out events older than so many milliseconds. */
   readonly maxAge?: number
   readonly signal?: AbortSignal
+  /** Told once the server has taken it up: what is sent from then on comes as an event. */
+  readonly onConsuming?: (consuming: ValuesOf<typeof Consuming>) => void
 }
 
 /** What a consumer keeps with an acknowledgement, in the same transaction. */
@@ -264,10 +266,10 @@ export class Client {
    */
   async *events(
     consumer: string,
-    { all = false, maxAge = 0, signal }: ConsumeOptions = {},
+    { all = false, maxAge = 0, signal, onConsuming }: ConsumeOptions = {},
   ): AsyncGenerator<ChatMessage> {
     const reading = this.#stream.read({ acknowledge: false, ...(signal && { signal }) })
-    await this.request(Consume, { consumer, all, maxAge })
+    onConsuming?.(await this.request(Consume, { consumer, all, maxAge }))
     this.#receiveAgain = (line) => line.request(Consume, { consumer, maxAge })
     yield* reading
   }

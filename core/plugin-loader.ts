@@ -6,6 +6,7 @@ import type { AnyPlugin } from './plugin.ts'
 
 /** The package's doors, so that a plugin anywhere on the disk gets this very server's `chatctl`, not a second copy. */
 const DOORS = {
+  'chatctl/bot': fileURLToPath(new URL('../bot/index.js', import.meta.url)),
   'chatctl/client': fileURLToPath(new URL('../client/index.js', import.meta.url)),
   'chatctl/plugins': fileURLToPath(new URL('../plugins/index.js', import.meta.url)),
   'chatctl/testing': fileURLToPath(new URL('../testing/index.js', import.meta.url)),
