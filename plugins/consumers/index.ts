@@ -1,12 +1,5 @@
 import { definePlugin, Refused, SessionEnded, type UserSession } from '../../core/index.ts'
-import {
-  type ConsumerRow,
-  ConsumerWriter,
-  consumersOf,
-  countConsumers,
-  findConsumer,
-  lastIdBefore,
-} from '../../db/index.ts'
+import { ConsumerWriter, consumersOf, countConsumers, findConsumer, lastIdBefore } from '../../db/index.ts'
 import { privateMessages } from '../messages/index.ts'
 import { Consumer } from './consumer.ts'
 import * as messages from './messages.ts'
@@ -57,26 +50,23 @@ export const consumers = definePlugin({
     const save = (consumer: Consumer) =>
       void writer.save(consumer.row).catch((error) => log.warn({ err: error }, 'cannot keep where a consumer is'))
 
+    const isOpen = (userId: number, name: string) => open.get(userId)?.has(name) === true
+
     /** Finds a consumer or makes one at a position. */
-    const make = async (userId: number, name: string, position: () => number | Promise<number>) => {
-      const found = await find(userId, name)
-      if (found !== undefined) return { consumer: found, isNew: false }
-      if ((await countConsumers(db, userId)) >= app.limits.consumers)
-        throw new Refused('too_many', 'you have too many consumers already; delete_consumer forgets one')
-      const row: ConsumerRow = {
-        user_id: userId,
-        name,
-        position: await position(),
-        pending: [],
-        moved_at: app.clock.time(),
+    const make = async (userId: number, name: string, position: () => number) => {
+      for (;;) {
+        const found = await find(userId, name)
+        if (found !== undefined) return { consumer: found, isNew: false }
+        if ((await countConsumers(db, userId)) >= app.limits.consumers)
+          throw new Refused('too_many', 'you have too many consumers already; delete_consumer forgets one')
+        // Somebody else may have made it meanwhile.
+        if (isOpen(userId, name)) continue
+        const row = { user_id: userId, name, position: position(), pending: [], moved_at: app.clock.time() }
+        const consumer = new Consumer(row)
+        open.set(userId, (open.get(userId) ?? new Map()).set(name, Promise.resolve(consumer)))
+        await writer.save(row)
+        return { consumer, isNew: true }
       }
-      // Somebody else may have made it meanwhile.
-      const other = await find(userId, name)
-      if (other !== undefined) return { consumer: other, isNew: false }
-      const consumer = new Consumer(row)
-      open.set(userId, (open.get(userId) ?? new Map()).set(name, Promise.resolve(consumer)))
-      await writer.save(row)
-      return { consumer, isNew: true }
     }
 
     /** Whoever had the consumer until now gets no more of it. */
