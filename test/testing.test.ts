@@ -196,12 +196,12 @@ test('what a timer sets off has been heard before the next timer is called', asy
   )
 })
 
-test('a day passes in a moment: connections stay, clients answer when they are asked', async (t) => {
+test('an hour passes in a moment: connections stay, clients answer when they are asked', async (t) => {
   await using server = await testServer()
   const [ann, bob] = [await server.user('ann'), await server.user('bob')]
-  await server.clock.advance(24 * 3600 * 1000)
+  await server.clock.advance(3600 * 1000)
   await ann.says('bob', 'still there?')
-  t.is((await bob.hears('still there?')).sentAt.toISOString(), '2030-01-02T00:00:00.000Z')
+  t.is((await bob.hears('still there?')).sentAt.toISOString(), '2030-01-01T01:00:00.000Z')
 })
 
 test('a lost connection is made again, and nothing is heard twice', async (t) => {
