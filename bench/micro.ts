@@ -12,6 +12,7 @@ import { CipherState, openRecord, sealRecords } from '../core/noise/index.ts'
 import { decode, encode, type Frame, type Message, MessageSplitter, Ping } from '../core/wire/index.ts'
 import { MessageWriter, MSG_TYPE, openDatabase } from '../db/index.ts'
 import { OnNewMessage, SendMessage } from '../plugins/messages/messages.ts'
+import { testServer } from '../testing/index.ts'
 
 interface Figure {
   readonly what: string
@@ -143,11 +144,24 @@ async function writer(file: string) {
   }
 }
 
+/** A whole test with `chatctl/testing`, but for the import: a server, two users, a message each way, the end of it. */
+async function testKit() {
+  await timeTurns('a test with two users and a message each way', 1, async () => {
+    await using server = await testServer()
+    const [alice, bob] = [await server.user('alice'), await server.user('bob')]
+    await alice.says('bob', TEXT)
+    await bob.hears(TEXT)
+    await bob.says('alice', TEXT)
+    await alice.hears(TEXT)
+  })
+}
+
 const folder = await mkdtemp(join(tmpdir(), 'chatctl-bench-'))
 try {
   codec()
   records()
   await writer(await dispatch(folder))
+  await testKit()
 } finally {
   await rm(folder, { recursive: true, force: true })
   process.stderr.write('\n')

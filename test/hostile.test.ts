@@ -1,8 +1,9 @@
 import type { Socket } from 'node:net'
-import { duplexPair } from 'node:stream'
 import test, { type ExecutionContext } from 'ava'
+import { LIMITS } from '../core/limits.ts'
 import { frame, HandshakeState, MAGIC } from '../core/noise/index.ts'
 import { Closing, encode, Ping } from '../core/wire/index.ts'
+import { testServer } from '../testing/index.ts'
 import { connectRaw, ended, enter } from './support/raw.ts'
 import { openStage, type Stage } from './support/room.ts'
 
@@ -32,33 +33,55 @@ async function undisturbed(t: ExecutionContext, stage: Stage, attack: () => Prom
 }
 
 test('half a handshake is cut at the deadline, while others chat on', async (t) => {
-  const stage = await openStage(t, { limits: { handshake: 150 } })
-  await undisturbed(t, stage, async () => {
-    const silent = await connectRaw(stage)
-    const half = await connectRaw(stage)
-    half.write(MAGIC.subarray(0, 5))
-    const almost = await connectRaw(stage)
-    almost.write(Buffer.concat([MAGIC, Buffer.from([0, 32]), Buffer.alloc(31)]))
-    await Promise.all([silent, half, almost].map(ended))
-  })
+  await using server = await testServer()
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
+  const [silent, half, almost] = [server.stream(), server.stream(), server.stream()]
+  half.write(MAGIC.subarray(0, 5))
+  almost.write(Buffer.concat([MAGIC, Buffer.from([0, 32]), Buffer.alloc(31)]))
+  const peers = [silent, half, almost]
+  await server.clock.advance(LIMITS.handshake.value - 1)
+  t.false(peers.some(({ destroyed }) => destroyed))
+  await alice.says('bob', 'what are they waiting for?')
+  await server.clock.advance(1)
+  t.true(peers.every(({ destroyed }) => destroyed))
+  await bob.hears('what are they waiting for?')
+  await bob.says('alice', 'gone')
+  await alice.hears('gone')
 })
 
 test('a peer that sends a byte now and then gets no more time', async (t) => {
-  const stage = await openStage(t, { limits: { handshake: 200 } })
-  const socket = await connectRaw(stage)
+  await using server = await testServer()
+  const peer = server.stream()
   const hello = Buffer.concat([MAGIC, frame(new HandshakeState({ initiator: true, prologue: MAGIC }).writeMessage())])
   let at = 0
-  const dripping = setInterval(() => socket.write(hello.subarray(at, ++at)), 10)
-  await ended(socket)
-  clearInterval(dripping)
-  t.true(at < hello.length)
+  for (; !peer.destroyed; await server.clock.advance(1000)) peer.write(hello.subarray(at, ++at))
+  t.is(at, LIMITS.handshake.value / 1000)
 })
 
 test('who does not log in is told so and closed', async (t) => {
-  const stage = await openStage(t, { limits: { handshake: 200, login: 250 } })
-  const peer = await enter(stage)
-  await ended(peer.socket)
-  t.like(peer.heard.at(-1), { values: { name: 'timed_out' } })
+  await using server = await testServer()
+  const peer = await enter(server.stream())
+  await server.clock.advance(LIMITS.login.value - 1)
+  t.deepEqual(peer.heard, [])
+  await server.clock.advance(1)
+  t.like(peer.heard, [{ values: { name: 'timed_out' } }])
+  t.true(peer.socket.destroyed)
+})
+
+test('a user who has fallen silent is asked, and then cut', async (t) => {
+  await using server = await testServer()
+  await server.user('alice')
+  const line = server.stream()
+  await using bob = await server.connect({ server: line, reconnect: false })
+  await bob.register('bob', 'correct horse')
+  await bob.login('bob', { password: 'correct horse' })
+  // Whatever his process is still told, it does nothing.
+  line.pause()
+  await server.clock.advance(LIMITS.dead.value)
+  t.is(server.status().users, 2)
+  // The server looks every second, and leaves him one more to hear of it.
+  await server.clock.advance(2000)
+  t.is(server.status().users, 1, 'alice answers when she is asked')
 })
 
 test('ten megabytes of zeros are cut at the first one', async (t) => {
@@ -170,33 +193,30 @@ test('many tiny messages at once are answered in order, and memory stays bounded
 })
 
 test('a reader that stops reading is cut; what was for it waits in the database', async (t) => {
-  const stage = await openStage(t, {
-    limits: {
-      requestBurst: 10_000,
-      outboundSoft: 32 * 1024,
-      outboundHard: 128 * 1024,
-      outboundStall: 300,
-      unacknowledged: 1e6,
-    },
-  })
-  // A stream without the kernel's megabytes of buffers in between.
-  const [line, serverEnd] = duplexPair()
-  stage.room.server.accept(serverEnd, { address: '127.0.0.1', isOperator: false })
-  const [alice, bob] = [await stage.user('alice'), await stage.user('bob', { server: line })]
-  await bob.receive()
+  const limits = { outboundSoft: 32 * 1024, outboundHard: 128 * 1024, unacknowledged: 1e6 }
+  await using server = await testServer({ limits })
+  const alice = await server.user('alice')
+  const enterAsBob = async (line = server.stream()) => {
+    const client = await server.connect({ server: line, reconnect: false })
+    await client.login('bob', { password: 'correct horse' })
+    return client
+  }
+  await (await server.connect()).register('bob', 'correct horse')
+  const line = server.stream()
+  await (await enterAsBob(line)).receive()
   // Bob's process stops reading: everything sent to him piles up.
-  const { server } = stage.room
-  const bobs = [...server.sessions].find(({ user }) => user.name === 'bob')
+  const bobs = [...server.server.sessions].find(({ user }) => user.name === 'bob')
   line.pause()
   const text = 'x'.repeat(10_000)
   const count = 150
-  for (let sent = 0; sent < count; sent += 50)
-    await Promise.all(Array.from({ length: 50 }, () => alice.send('bob', text)))
-  while (bobs?.open) await new Promise((resolve) => setImmediate(resolve))
-  line.destroy()
-  const again = await stage.user('bob')
+  await Promise.all(Array.from({ length: count }, () => alice.says('bob', text)))
+  await server.clock.advance(LIMITS.outboundStall.value)
+  t.true(bobs?.open)
+  // The server looks every second: the first look sees what he took, the next one that it was the last.
+  await server.clock.advance(3000)
+  t.false(bobs?.open)
   let heard = 0
-  for await (const message of again.messages()) {
+  for await (const message of (await enterAsBob()).messages()) {
     t.is(message.text, text)
     if (++heard === count) break
   }

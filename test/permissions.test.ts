@@ -1,7 +1,7 @@
 import test from 'ava'
-import { BUILT_IN_MESSAGES, type Client, connect } from '../client/index.ts'
-import type { Allow, ClientMessage } from '../core/index.ts'
-import { openStage, type Stage } from './support/room.ts'
+import { BUILT_IN_MESSAGES, type Client } from '../client/index.ts'
+import { type Allow, type ClientMessage, clientMessage } from '../core/index.ts'
+import { type TestServer, testServer } from '../testing/index.ts'
 import { sampleValues } from './support/samples.ts'
 
 type Caller = 'anonymous' | 'user' | 'admin' | 'operator' | 'operator as user'
@@ -39,35 +39,23 @@ const EXPECTED: Record<Allow, Record<Caller, 'passes' | 'login_required' | 'not_
   },
 }
 
-async function enterAs(stage: Stage, caller: Caller): Promise<Client> {
-  if (caller === 'anonymous') return stage.connect()
-  if (caller === 'user') return stage.user('alice')
-  if (caller === 'admin') return stage.user('root')
-  const operator = await stage.connect({ server: { path: stage.control } })
+async function enterAs(server: TestServer, caller: Caller): Promise<Client> {
+  if (caller === 'anonymous') return server.connect()
+  if (caller === 'user') return (await server.user('alice')).client
+  if (caller === 'admin') return (await server.user('root', { role: 'admin' })).client
+  const operator = await server.operator()
   if (caller === 'operator as user') await operator.actAs('alice')
   return operator
-}
-
-/** Root is an admin, made as an operator makes one. */
-async function makeAdmin(stage: Stage) {
-  const { deriveKeys, storedKey } = await import('../core/scram/index.ts')
-  const { CreateUser } = await import('../plugins/admin/messages.ts')
-  const salt = Buffer.alloc(32, 1)
-  const { clientKey, serverKey } = await deriveKeys("root's password", salt, 4096)
-  await using operator = await connect({ server: { path: stage.control }, reconnect: false })
-  const verifier = { salt, iterations: 4096, storedKey: storedKey(clientKey), serverKey }
-  await operator.request(CreateUser, { user: 'root', role: 'admin', ...verifier })
 }
 
 const requests = BUILT_IN_MESSAGES.filter((message): message is ClientMessage => message.from === 'client')
 
 for (const caller of ['anonymous', 'user', 'admin', 'operator', 'operator as user'] as const) {
   test(`every message type, sent by: ${caller}`, async (t) => {
-    const stage = await openStage(t, { limits: { messagesBeforeLogin: 1000 } })
-    await makeAdmin(stage)
-    await stage.user('alice')
+    await using server = await testServer({ limits: { messagesBeforeLogin: 1000 } })
+    await server.user('alice')
     for (const message of requests) {
-      const client = await enterAs(stage, caller)
+      const client = await enterAs(server, caller)
       const outcome = await client.request(message, sampleValues(message.fields) as never).then(
         () => 'passes',
         (error: { failure?: string }) => error.failure ?? 'no answer',
@@ -83,9 +71,8 @@ for (const caller of ['anonymous', 'user', 'admin', 'operator', 'operator as use
 }
 
 test('what only servers say, and what nobody knows, is refused', async (t) => {
-  const stage = await openStage(t, { limits: { messagesBeforeLogin: 1000 } })
-  const { clientMessage } = await import('../core/index.ts')
-  const stranger = await stage.connect()
+  await using server = await testServer({ limits: { messagesBeforeLogin: 1000 } })
+  const stranger = await server.connect()
   for (const type of [100, 104, 121, 129, 192, 203, 7, 999, 5000, 0xffffffff]) {
     const forged = clientMessage({ type, name: 'forged', about: '', allow: 'any', fields: {} })
     await t.throwsAsync(stranger.request(forged, {}), { message: /no such message type/ }, String(type))

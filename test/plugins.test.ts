@@ -2,9 +2,9 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { z } from 'zod'
-import type { Client } from '../client/index.ts'
 import {
   type AnyPlugin,
+  type ClientMessage,
   clientMessage,
   defineEvent,
   definePlugin,
@@ -15,7 +15,8 @@ import {
   uint32,
 } from '../core/index.ts'
 import { SendMessage } from '../plugins/index.ts'
-import { openStage, type Stage, tempFolder } from './support/room.ts'
+import { type TestServer, type TestUser, testServer } from '../testing/index.ts'
+import { openStage, tempFolder } from './support/room.ts'
 
 const Echoed = serverMessage({ type: 1001, name: 'echoed', about: '', fields: { text: line('') } })
 const Echo = clientMessage({
@@ -43,30 +44,28 @@ async function withEcho(
   t: ExecutionContext,
   setup: AnyPlugin['setup'],
   more: Partial<AnyPlugin> = {},
-): Promise<[Stage, Client]> {
-  const stage = await openStage(t, { plugins: [echo({ ...more, setup })] })
-  return [stage, await stage.user('alice', { messages: [Echo, Echoed] })]
+): Promise<[TestUser, TestServer]> {
+  const server = await testServer({ plugins: [echo({ ...more, setup })] })
+  t.teardown(() => server.dispose())
+  return [await server.user('alice'), server]
 }
 
-const failure = async (t: ExecutionContext, request: Promise<unknown>) =>
-  ((await t.throwsAsync(request, { name: 'RefusedByServer' })) as unknown as { failure: string }).failure
-
 test('a plugin adds a message type: typed, checked, answered', async (t) => {
-  const [, alice] = await withEcho(t, () => {})
+  const [alice] = await withEcho(t, () => {})
   t.deepEqual(await alice.request(Echo, { text: 'hello' }), { text: 'hello' })
 })
 
 test('a client that was not built with the type learns it from the server', async (t) => {
-  const stage = await openStage(t, { plugins: [echo()] })
-  const alice = await stage.user('alice')
-  const learned = (await alice.learn()).byName('echo')
+  await using server = await testServer({ plugins: [echo()] })
+  const alice = await server.user('alice', { messages: [] })
+  const learned = (await alice.client.learn()).byName('echo')
   if (learned?.from !== 'client') return t.fail('not learned')
   t.deepEqual(await alice.request(learned, { text: 'hello' } as never), { text: 'hello' } as never)
 })
 
 test('before: in order, may amend, may refuse with a name of its own', async (t) => {
   const seen: string[] = []
-  const [, alice] = await withEcho(t, (app) => {
+  const [alice] = await withEcho(t, (app) => {
     app.before(Echo, (session, { text }) => {
       seen.push(`first ${session.user.name} ${text}`)
       return { text: `${text}!` }
@@ -88,7 +87,7 @@ test('a slow before does not let a later message overtake', async (t) => {
   const gate = new Promise<void>((resolve) => {
     release = resolve
   })
-  const [, alice] = await withEcho(t, (app) => {
+  const [alice] = await withEcho(t, (app) => {
     app.before(Echo, (_session, { text }) => (text === 'slow' ? gate : undefined))
     app.on(Echo, (_session, { text }) => order.push(text))
   })
@@ -113,16 +112,17 @@ test('a before that throws refuses; the handler never runs', async (t) => {
       })
     },
   })
-  const stage = await openStage(t, { plugins: [guarded] })
-  const alice = await stage.user('alice', { messages: [Echo, Echoed] })
-  t.is(await failure(t, alice.request(Echo, { text: 'bad' })), 'internal')
+  await using server = await testServer({ plugins: [guarded] })
+  const alice = await server.user('alice')
+  t.is(await alice.refused(alice.request(Echo, { text: 'bad' })), 'internal')
   await alice.request(Echo, { text: 'good' })
   t.deepEqual(handled, ['good'])
+  t.like(server.failures(), [{ plugin: 'guarded', event: 'echo', error: { message: 'a bug' } }])
 })
 
 test('listeners that throw or reject harm nobody, and mark the plugin degraded', async (t) => {
   const told: string[] = []
-  const [stage, alice] = await withEcho(t, (app) => {
+  const [alice, server] = await withEcho(t, (app) => {
     app.on(Echo, () => {
       throw new Error('thrown in a listener')
     })
@@ -133,15 +133,12 @@ test('listeners that throw or reject harm nobody, and mark the plugin degraded',
   })
   for (let n = 0; n < 3; n++) t.deepEqual(await alice.request(Echo, { text: 'hi' }), { text: 'hi' })
   t.deepEqual(told, ['alice hi hi', 'alice hi hi', 'alice hi hi'])
-  const state = stage.room.server.status().plugins.find(({ name }) => name === 'echo')
-  t.like(state, { state: 'degraded', reason: 'echo: rejected in a listener' })
-  t.deepEqual(
-    stage.room.server
-      .status()
-      .plugins.filter(({ state }) => state !== 'ok')
-      .map(({ name }) => name),
-    ['echo'],
-  )
+  const failing = () => server.status().plugins.filter(({ state }) => state !== 'ok')
+  t.like(failing(), [{ name: 'echo', state: 'degraded', reason: 'echo: rejected in a listener' }])
+  t.is(failing().length, 1)
+  t.is(server.failures().length, 6)
+  await server.clock.advance(60_001)
+  t.deepEqual(failing(), [], 'a minute later it is forgiven')
 })
 
 test('a handler that throws, rejects or returns nonsense answers internal, and the next request works', async (t) => {
@@ -153,7 +150,7 @@ test('a handler that throws, rejects or returns nonsense answers internal, and t
     fields: { how: line('') },
     reply: Echoed,
   })
-  const [, alice] = await withEcho(
+  const [alice, server] = await withEcho(
     t,
     (app) => {
       app.handle(Try, (_session, { how }) => {
@@ -166,8 +163,9 @@ test('a handler that throws, rejects or returns nonsense answers internal, and t
     { messages: { Echo, Echoed, Try } },
   )
   for (const how of ['throw', 'reject', 'nothing', 'wrong'])
-    t.is(await failure(t, alice.request(Try, { how })), 'internal', how)
+    t.is(await alice.refused(alice.request(Try, { how })), 'internal', how)
   t.deepEqual(await alice.request(Try, { how: 'well' }), { text: 'fine' })
+  t.is(server.failures().length, 4)
 })
 
 test('a before of another plugin guards a built-in message', async (t) => {
@@ -180,14 +178,12 @@ test('a before of another plugin guards a built-in message', async (t) => {
       })
     },
   })
-  const stage = await openStage(t, { plugins: [guard] })
-  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
-  t.is(await failure(t, alice.send('bob', 'buy spam')), 'guard.spam')
-  await alice.send('bob', 'hello')
-  t.deepEqual(
-    (await bob.inbox()).messages.map(({ text }) => text),
-    ['hello'],
-  )
+  await using server = await testServer({ plugins: [guard] })
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
+  t.is(await alice.refused(alice.says('bob', 'buy spam')), 'guard.spam')
+  await alice.says('bob', 'hello')
+  await bob.hears('hello')
+  await bob.hearsNothing()
 })
 
 test('events of a plugin’s own, timers and stop tasks end with it, in reverse order', async (t) => {
@@ -205,7 +201,7 @@ test('events of a plugin’s own, timers and stop tasks end with it, in reverse 
     needs: { source },
     setup(app, { needs }) {
       app.on(Happened, ({ what }) => log.push(what))
-      app.every(1, () => {
+      app.every(1000, () => {
         throw new Error('in a timer')
       })
       app.signal.addEventListener('abort', () => log.push('sink is aborted'))
@@ -215,8 +211,10 @@ test('events of a plugin’s own, timers and stop tasks end with it, in reverse 
     },
   })
   // Given in the wrong order: the host sorts by needs.
-  const stage = await openStage(t, { plugins: [sink, source] })
-  await stage.room.close()
+  const server = await testServer({ plugins: [sink, source] })
+  await server.clock.advance(1000)
+  t.like(server.failures(), [{ plugin: 'sink', event: 'timer', error: { message: 'in a timer' } }])
+  await server.dispose()
   t.deepEqual(log, ['hello', 'sink is aborted', 'sink stops first', 'sink stops second', 'source stops'])
 })
 
@@ -280,7 +278,7 @@ const WRONG_SETUPS: readonly (readonly [string, () => AnyPlugin[], RegExp])[] = 
 
 for (const [what, plugins, message] of WRONG_SETUPS) {
   test(`a server does not start with ${what}`, async (t) => {
-    await t.throwsAsync(openStage(t, { plugins: plugins() }), { name: 'SetupError', message })
+    await t.throwsAsync(testServer({ plugins: plugins() }), { name: 'SetupError', message })
   })
 }
 
@@ -290,22 +288,22 @@ test('options are checked by the plugin’s own schema, and named in the error',
     options: z.strictObject({ max: z.number().int().default(3) }),
     setup: (_app, { options }) => options.max,
   })
-  const start = (pluginOptions: Record<string, unknown>) => openStage(t, { plugins: [limited], pluginOptions })
-  await start({ limited: { max: 5 } })
+  const start = (pluginOptions: Record<string, object>) => testServer({ plugins: [limited], pluginOptions })
+  await (await start({ limited: { max: 5 } })).dispose()
   await t.throwsAsync(start({ limited: { max: 'many' } }), { message: /limited\.max: .*number/ })
   await t.throwsAsync(start({ limited: { maximum: 5 } }), { message: /limited: .*maximum/ })
   await t.throwsAsync(start({ limitd: {} }), { message: /options for plugin "limitd", which is not loaded/ })
 })
 
 test('a built-in feature can be left out', async (t) => {
-  const stage = await openStage(t, { without: ['messages', 'friends', 'groups', 'contacts', 'system'] })
-  const alice = await stage.user('alice')
-  t.is(await failure(t, alice.send('alice', 'hi')), 'unknown_type')
-  await t.throwsAsync(openStage(t, { without: ['mesages'] }), { message: /no built-in plugin is named "mesages"/ })
-  await t.throwsAsync(openStage(t, { without: ['messages'] }), {
+  await using server = await testServer({ without: ['messages', 'friends', 'groups', 'contacts', 'system'] })
+  const alice = await server.user('alice')
+  t.is(await alice.refused(alice.says('alice', 'hi')), 'unknown_type')
+  await t.throwsAsync(testServer({ without: ['mesages'] }), { message: /no built-in plugin is named "mesages"/ })
+  await t.throwsAsync(testServer({ without: ['messages'] }), {
     message: /(friends|groups|contacts|system) needs messages, which is not loaded/,
   })
-  await t.throwsAsync(openStage(t, { without: ['accounts'] }), { message: /needs accounts, which is not loaded/ })
+  await t.throwsAsync(testServer({ without: ['accounts'] }), { message: /needs accounts, which is not loaded/ })
 })
 
 const SOURCE = `
@@ -334,12 +332,11 @@ for (const extension of ['ts', 'js', 'mjs']) {
     }
     await writeFile(join(folder, `asker.${extension}`), source)
     const plugin = await loadPlugin(`./asker.${extension}`, folder)
-    const stage = await openStage(t, { plugins: [plugin] })
-    const alice = await stage.user('alice')
-    const ask = (await alice.learn()).byName('ask')
-    if (ask?.from !== 'client') return t.fail('not learned')
-    t.deepEqual(await alice.request(ask, { what: 'yes' } as never), {} as never)
-    t.is(await failure(t, alice.request(ask, { what: 'no' } as never)), 'loaded.no')
+    await using server = await testServer({ plugins: [plugin] })
+    const alice = await server.user('alice')
+    const { Ask } = plugin.messages as { Ask: ClientMessage }
+    t.deepEqual(await alice.request(Ask, { what: 'yes' } as never), {} as never)
+    t.is(await alice.refused(alice.request(Ask, { what: 'no' } as never)), 'loaded.no')
   })
 }
 
@@ -396,14 +393,14 @@ test('numbers travel from the wire to the handler as the definition says', async
     fields: { a: uint32(''), b: uint32('') },
     reply: Echoed,
   })
-  const [, alice] = await withEcho(t, (app) => app.handle(Add, (_session, { a, b }) => ({ text: String(a + b) })), {
+  const [alice] = await withEcho(t, (app) => app.handle(Add, (_session, { a, b }) => ({ text: String(a + b) })), {
     messages: { Echo, Echoed, Add },
   })
   t.deepEqual(await alice.request(Add, { a: 2, b: 3 }), { text: '5' })
 })
 
 test('a refusal that quotes what no line can hold is told all the same, and nothing breaks', async (t) => {
-  const [, alice] = await withEcho(t, (app) => {
+  const [alice] = await withEcho(t, (app) => {
     app.before(Echo, async (_session, { text }) => {
       throw new Refused(`echo.${'ü'.repeat(60)}`, `not "\u202e${text}\u200e\n\u001b[31m" ${'x'.repeat(2000)}`)
     })

@@ -1,7 +1,7 @@
 import test from 'ava'
 import { OnNewMessage } from '../client/index.ts'
 import { clientMessage, defineEvent, definePlugin, line, Refused, SessionEnded, serverMessage } from '../core/index.ts'
-import { JoinRoom, SendMessage } from '../plugins/index.ts'
+import { JoinRoom, KickUser, SendMessage } from '../plugins/index.ts'
 import { testServer } from '../testing/index.ts'
 
 const Waved = serverMessage({ type: 1701, name: 'waved', about: '', fields: { by: line('') } })
@@ -196,12 +196,12 @@ test('what a timer sets off has been heard before the next timer is called', asy
   )
 })
 
-test('a day passes in a moment: connections stay, clients answer when they are asked', async (t) => {
+test('an hour passes in a moment: connections stay, clients answer when they are asked', async (t) => {
   await using server = await testServer()
   const [ann, bob] = [await server.user('ann'), await server.user('bob')]
-  await server.clock.advance(24 * 3600 * 1000)
+  await server.clock.advance(3600 * 1000)
   await ann.says('bob', 'still there?')
-  t.is((await bob.hears('still there?')).sentAt.toISOString(), '2030-01-02T00:00:00.000Z')
+  t.is((await bob.hears('still there?')).sentAt.toISOString(), '2030-01-01T01:00:00.000Z')
 })
 
 test('a lost connection is made again, and nothing is heard twice', async (t) => {
@@ -232,6 +232,22 @@ test('named again, a user has one more session; the operator and strangers have 
   await stranger.send('ann', 'hi')
   await Promise.all([desk.hears('hi'), phone.hears('hi')])
   await t.throwsAsync(server.user('ann', { role: 'admin' }), { message: 'ann has the role user already, not admin' })
+})
+
+test('who was sent away is said to be, and who waits for what cannot come any more holds nothing up', async (t) => {
+  await using server = await testServer()
+  const [ann, root] = [await server.user('Ann'), await server.user('root', { role: 'admin' })]
+  t.is(ann.name, 'ann')
+  await root.request(KickUser, { user: 'ann' })
+  await t.throwsAsync(ann.hears('hi', { within: 5 }), {
+    message: /\nann’s connection is over: an admin ended the session/,
+  })
+  const waiting = [root.hears('hi', { within: 50 }), server.next(SessionEnded, { within: 50 })]
+  let isComplaining = false
+  for (const promise of waiting) promise.catch(() => (isComplaining = true))
+  await server.dispose()
+  await new Promise((resolve) => setTimeout(resolve, 60))
+  t.false(isComplaining)
 })
 
 test('servers of one test know nothing of each other', async (t) => {

@@ -1,7 +1,14 @@
+import type { Patience } from './patience.ts'
+
 /** Things that came and were not yet asked for, and who waits for one. Each is given to one asker, oldest first. */
 export class Arrivals<T extends object> {
+  readonly #patience: Patience
   readonly #unclaimed: T[] = []
   readonly #waiting = new Set<(item: T) => boolean>()
+
+  constructor(patience: Patience) {
+    this.#patience = patience
+  }
 
   get unclaimed(): readonly T[] {
     return this.#unclaimed
@@ -27,7 +34,7 @@ export class Arrivals<T extends object> {
     if (index >= 0) return Promise.resolve(this.#unclaimed.splice(index, 1)[0])
     return new Promise((resolve, reject) => {
       const settle = (act: () => void) => {
-        clearTimeout(timer)
+        hasCome()
         this.#waiting.delete(offer)
         act()
       }
@@ -42,7 +49,7 @@ export class Arrivals<T extends object> {
         settle(() => resolve(item))
         return true
       }
-      const timer = setTimeout(() => settle(() => resolve(undefined)), within)
+      const hasCome = this.#patience.lasts(within, () => settle(() => resolve(undefined)))
       this.#waiting.add(offer)
     })
   }

@@ -21,9 +21,9 @@ export class Dialer {
   }
 
   readonly dial = (): Duplex => {
-    const [near, far] = duplexPair()
+    // As with a socket, whose other end ends when one does, and is gone when one is.
+    const [near, far] = duplexPair({ allowHalfOpen: false })
     this.#ends = [near, far]
-    // As with a socket, one end that is gone is gone for the other, too.
     near.once('close', () => far.destroy())
     far.once('close', () => near.destroy())
     this.#server.accept(far, this.#origin)

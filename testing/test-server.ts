@@ -24,9 +24,11 @@ import {
 import { MIN_ITERATIONS } from '../core/scram/index.ts'
 import { isUnavailable, migrate, openInMemory } from '../db/index.ts'
 import { type Assembly, assemble, pluginMigrations } from '../plugins/assembly.ts'
+import { Arrivals } from './arrivals.ts'
 import type { BotOptions, Running, StartableBot } from './bot.ts'
 import { Dialer, OPERATOR, STRANGER } from './dialer.ts'
 import { emptyDatabase, secret, serverKey } from './once-a-process.ts'
+import { Patience } from './patience.ts'
 import { type Inside, Probe } from './probe.ts'
 import { Stir } from './stir.ts'
 import { TestClock } from './test-clock.ts'
@@ -91,7 +93,8 @@ export class TestServer {
   readonly #clients: Client[] = []
   readonly #bots: { stop(): unknown }[] = []
   readonly #ways: { readonly name: string; readonly dialer: Dialer }[] = []
-  readonly #accounts = new Map<string, Role>()
+  readonly #accounts = new Map<string, { readonly role: Role; readonly made: Promise<unknown> }>()
+  readonly #patience = new Patience()
   /** How many of the failures a test has looked at. */
   #looked = 0
   #disposing: Promise<void> | undefined
@@ -123,11 +126,12 @@ export class TestServer {
     const dialer = this.#dialer()
     this.#ways.push({ name, dialer })
     const client = await this.#enter({ server: dialer.dial, messages })
-    await client.login(name, { keys })
+    const identity = await client.login(name, { keys })
     const pushed = [...BUILT_IN_MESSAGES, ...messages].filter((message) => message.from === 'server')
     const user = new TestUser({
-      name,
+      name: identity.user,
       client,
+      patience: this.#patience,
       pushed,
       settled: () => this.settled(),
       circumstances: () => this.#circumstances(),
@@ -174,21 +178,14 @@ export class TestServer {
   next<M extends ClientMessage>(message: M, options?: Waiting): Promise<Handled<M>>
   next<M extends ServerMessage>(message: M, options?: Waiting): Promise<Sent<M>>
   next(event: EventType | Message, { within = WITHIN_MS }: Waiting = {}): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(
-        () => reject(new Error(`${event.name} did not happen within ${within} ms.${this.#circumstances()}`)),
-        within,
-      )
-      this.app.on(event as EventType, (...[first, values, reply]: unknown[]) => {
-        clearTimeout(timer)
-        resolve('from' in event ? { session: first, values, reply } : first)
-      })
-    })
+    const arrivals = new Arrivals<unknown[]>(this.#patience)
+    this.app.on(event as EventType, (...payload: unknown[]) => arrivals.push(payload))
+    return this.#nextOf(event, arrivals, within)
   }
 
   /** Breaks the connections of a user or bot, as a network does; their clients make new ones. */
   loseConnections(name: string) {
-    for (const way of this.#ways) if (way.name === name) way.dialer.lose()
+    for (const way of this.#ways) if (way.name.toLowerCase() === name.toLowerCase()) way.dialer.lose()
   }
 
   /** What `chatctl status` shows. */
@@ -221,35 +218,54 @@ export class TestServer {
   }
 
   async #dispose() {
-    const { server, db, clock, failures } = this.#parts
-    await this.#lastly(async () => {
-      await Promise.all(this.#bots.map((bot) => bot.stop()))
-      await Promise.all(this.#clients.map((client) => client.close()))
-      await server.stop()
-    }, clock)
-    await db.destroy()
+    const { db, clock, failures } = this.#parts
+    this.#patience.end()
+    try {
+      await this.#lastly(() => this.#stop(), clock)
+    } finally {
+      await db.destroy()
+    }
     const unseen = failures.slice(this.#looked)
     if (unseen.length === 0 || this.#ignoresFailures) return
     throw new Error(`code of plugins has thrown:${listed(unseen)}`, { cause: unseen[0]?.error })
   }
 
+  async #stop() {
+    try {
+      await Promise.all(this.#bots.map((bot) => bot.stop()))
+    } finally {
+      await Promise.all(this.#clients.map((client) => client.close()))
+      await this.server.stop()
+    }
+  }
+
   /** Whatever waits for time gets it. */
   async #lastly(end: () => Promise<void>, clock: TestClock | undefined) {
     let isOver = false
-    const ending = end().finally(() => {
+    const over = () => {
       isOver = true
-    })
+    }
+    const ending = end()
+    ending.then(over, over)
     while (clock !== undefined && !isOver) await clock.advance(LAST_STEPS_MS)
     await ending
   }
 
+  async #nextOf(event: EventType | Message, arrivals: Arrivals<unknown[]>, within: number): Promise<unknown> {
+    const payload = await arrivals.take(() => true, within)
+    if (payload === undefined)
+      throw new Error(`${event.name} did not happen within ${within} ms.${this.#circumstances()}`)
+    const [first, values, reply] = payload
+    return 'from' in event ? { session: first, values, reply } : first
+  }
+
   async #account(name: string, role: Role): Promise<LoginKeys> {
-    const before = this.#accounts.get(name)
-    if (before !== undefined && before !== role) throw new Error(`${name} has the role ${before} already, not ${role}`)
-    if (before === undefined) {
-      this.#accounts.set(name, role)
-      await this.#parts.createAccount(name, role)
-    }
+    const before = this.#accounts.get(name.toLowerCase())
+    if (before !== undefined && before.role !== role)
+      throw new Error(`${name} has the role ${before.role} already, not ${role}`)
+    const account = before ?? { role, made: this.#parts.createAccount(name, role) }
+    this.#accounts.set(name.toLowerCase(), account)
+    await account.made
     return (await secret()).keys
   }
 

@@ -14,6 +14,7 @@ import {
 } from '../client/index.ts'
 import type { ClientMessage, ReplyOf, ServerMessage } from '../core/index.ts'
 import { Arrivals } from './arrivals.ts'
+import type { Patience } from './patience.ts'
 
 /** What to hear: this very text, a text that fits, or a message that does. */
 export type Wanted = string | RegExp | ((message: ChatMessage) => boolean)
@@ -30,6 +31,7 @@ export interface Hearing {
 export interface UserParts {
   readonly name: string
   readonly client: Client
+  readonly patience: Patience
   /** Message types of the server that may be pushed. */
   readonly pushed: Iterable<ServerMessage>
   readonly settled: () => Promise<void>
@@ -44,15 +46,17 @@ export class TestUser {
   readonly name: string
   /** The real client, for everything that has no method here. */
   readonly client: Client
-  readonly #messages = new Arrivals<ChatMessage>()
+  readonly #messages: Arrivals<ChatMessage>
   readonly #pushes = new Map<string, Arrivals<object>>()
   readonly #heard: ChatMessage[] = []
   /** After a lost connection the server pushes again what was not acknowledged. */
   readonly #seen = new Set<number>()
   readonly #parts: UserParts
+  #end: Error | undefined
 
   constructor(parts: UserParts) {
     this.#parts = parts
+    this.#messages = new Arrivals(parts.patience)
     this.name = parts.name
     this.client = parts.client
     for (const message of parts.pushed) this.#record(message)
@@ -62,6 +66,9 @@ export class TestUser {
         this.#seen.add(message.id)
         this.#messages.push(message)
       }
+    })
+    this.client.onLife('closed', (error) => {
+      this.#end = error
     })
     this.client.on(MessageRecalled, (recalled) => this.#messages.drop(({ id }) => id === recalled.id))
   }
@@ -120,7 +127,7 @@ export class TestUser {
     const waiting = [...this.#pushes].flatMap(([name, { unclaimed }]) => unclaimed.map(() => name))
     const other = waiting.length === 0 ? 'nothing else' : waiting.join(', ')
     throw new Error(
-      `${this.name} was not told ${message.name} within ${within} ms, but ${other}.${this.#parts.circumstances()}`,
+      `${this.name} was not told ${message.name} within ${within} ms, but ${other}.${this.#circumstances()}`,
     )
   }
 
@@ -153,17 +160,22 @@ export class TestUser {
   }
 
   #record(message: ServerMessage): Arrivals<object> {
-    const pushes = new Arrivals<object>()
+    const pushes = new Arrivals<object>(this.#parts.patience)
     this.#pushes.set(message.name, pushes)
     this.client.on(message, (values) => pushes.push(values))
     return pushes
+  }
+
+  #circumstances(): string {
+    const end = this.#end && `\n${this.name}’s connection is over: ${this.#end.message}.`
+    return `${end ?? ''}${this.#parts.circumstances()}`
   }
 
   #account(): string {
     const list = (title: string, messages: readonly ChatMessage[]) =>
       messages.length === 0 ? '' : `\n${title}:${messages.map((message) => `\n  ${shown(message)}`).join('')}`
     const unheard = list('Not yet heard', this.#messages.unclaimed) || '\nNothing else came.'
-    return `${unheard}${list('Heard before', this.#heard)}${this.#parts.circumstances()}`
+    return `${unheard}${list('Heard before', this.#heard)}${this.#circumstances()}`
   }
 }
 

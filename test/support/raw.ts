@@ -1,4 +1,5 @@
 import { connect as dial, type Socket } from 'node:net'
+import { Duplex } from 'node:stream'
 import {
   type CipherState,
   frame,
@@ -24,12 +25,12 @@ export const connectRaw = ({ host, port, localAddress }: Where): Promise<Socket>
     socket.on('error', () => {})
   })
 
-export const ended = (socket: Socket): Promise<void> =>
+export const ended = (socket: Duplex): Promise<void> =>
   new Promise((resolve) => (socket.destroyed ? resolve() : socket.once('close', () => resolve())))
 
 /** A peer that speaks the encryption, but says what it likes inside. */
-export async function enter(where: Where) {
-  const socket = await connectRaw(where)
+export async function enter(where: Where | Duplex) {
+  const socket = where instanceof Duplex ? where : await connectRaw(where)
   const handshake = new HandshakeState({ initiator: true, prologue: MAGIC })
   socket.write(Buffer.concat([MAGIC, frame(handshake.writeMessage())]))
   const records = new RecordSplitter()
