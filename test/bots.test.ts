@@ -141,7 +141,9 @@ test('in a group only who is asked answers; what nobody handles passes by, comma
   await ann.client.request(CreateRoom, { group })
   await bob.client.request(JoinRoom, { group })
   const bot = createBot({ name: 'waiter', groups: [group] })
-    .command('order', { about: 'Orders' }, async (ctx) => ctx.reply(`${ctx.from} gets ${(await ctx.ask('What?'))?.text}`))
+    .command('order', { about: 'Orders' }, async (ctx) =>
+      ctx.reply(`${ctx.from} gets ${(await ctx.ask('What?'))?.text}`),
+    )
     .command('bill', { about: 'Says what it costs' }, (ctx) => ctx.reply('much'))
   await startBot(t, stage, bot)
   t.is(await ann.asks({ group }, '/order'), 'What?')

@@ -15,7 +15,13 @@ export async function startBot<State>(
 ): Promise<RunningBot<State>> {
   const self = await stage.user(user)
   await self.close()
-  const running = await bot.start({ server: stage.address, user, password: `${user}'s password`, log: quiet, ...options })
+  const running = await bot.start({
+    server: stage.address,
+    user,
+    password: `${user}'s password`,
+    log: quiet,
+    ...options,
+  })
   t.teardown(() => running.stop({ grace: 0 }))
   return running
 }
@@ -75,6 +81,32 @@ export class Person {
       // The test has ended.
       if ((error as ClientError).code !== 'closed') throw error
     }
+  }
+}
+
+/** Where handlers stand until it is open. */
+export class Gate {
+  #isOpen = false
+  #passes = 0
+  #waiting: (() => void)[] = []
+
+  open() {
+    this.#isOpen = true
+    for (const go of this.#waiting.splice(0)) go()
+  }
+
+  close() {
+    this.#isOpen = false
+  }
+
+  pass(): Promise<void> {
+    this.#passes++
+    return this.#isOpen ? Promise.resolve() : new Promise((resolve) => this.#waiting.push(resolve))
+  }
+
+  /** Resolves when it was come to so many times. */
+  reached(times: number): Promise<void> {
+    return until(() => this.#passes >= times)
   }
 }
 
