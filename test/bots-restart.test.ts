@@ -182,9 +182,12 @@ test('a state file that is none is refused, and left as it is', async (t) => {
   t.is(await readFile(file, 'utf8'), '{"user ann": ')
   const folder = join(await tempFolder(t), 'folder')
   await mkdir(folder)
-  await t.throwsAsync(startBot(t, stage, counter({ initial: () => ({ count: 0 }), in: { file: folder } }, new Gate())), {
-    code: 'EISDIR',
-  })
+  await t.throwsAsync(
+    startBot(t, stage, counter({ initial: () => ({ count: 0 }), in: { file: folder } }, new Gate())),
+    {
+      code: 'EISDIR',
+    },
+  )
 })
 
 test('a question survives a restart: asked once, and answered while the bot is away', async (t) => {
