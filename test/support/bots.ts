@@ -84,6 +84,32 @@ export class Person {
   }
 }
 
+/** Where handlers stand until it is open. */
+export class Gate {
+  #isOpen = false
+  #passes = 0
+  #waiting: (() => void)[] = []
+
+  open() {
+    this.#isOpen = true
+    for (const go of this.#waiting.splice(0)) go()
+  }
+
+  close() {
+    this.#isOpen = false
+  }
+
+  pass(): Promise<void> {
+    this.#passes++
+    return this.#isOpen ? Promise.resolve() : new Promise((resolve) => this.#waiting.push(resolve))
+  }
+
+  /** Resolves when it was come to so many times. */
+  reached(times: number): Promise<void> {
+    return until(() => this.#passes >= times)
+  }
+}
+
 /** Waits until something is so. Fails with the test's time limit. */
 export async function until(holds: () => boolean | Promise<boolean>) {
   while (!(await holds())) await new Promise((resolve) => setImmediate(resolve))
