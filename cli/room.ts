@@ -24,6 +24,7 @@ import {
   migrationState,
   openDatabase,
 } from '../db/index.ts'
+import { assemble, pluginMigrations } from '../plugins/assembly.ts'
 import { BUILT_IN, legacy } from '../plugins/index.ts'
 import { roomPaths } from './paths.ts'
 
@@ -61,12 +62,7 @@ export async function openRoom(options: RoomOptions): Promise<Room> {
   const { data, log } = options
   const paths = roomPaths(data)
   await mkdir(data, { recursive: true, mode: 0o700 })
-  for (const plugin of options.plugins ?? []) checkTypes(plugin)
-  const plugins = [
-    ...builtIn(options.without),
-    ...(options.legacy === undefined ? [] : [legacy]),
-    ...(options.plugins ?? []),
-  ]
+  const plugins = assemble(options, options.legacy === undefined ? BUILT_IN : [...BUILT_IN, legacy])
   const lock = lockFolder(data)
   const audit = pino.destination({ dest: paths.audit, append: true, mode: 0o600, sync: true })
   const ends: (() => unknown)[] = [() => audit.end(), () => lock.close()]
@@ -122,35 +118,6 @@ function optionsOf({ legacy: where, pluginOptions = {} }: RoomOptions): Readonly
 
 /** How long the database may take for one statement before it counts as down. */
 const STATEMENT_MS = 4000
-
-/** First number of other people's message types: below, a later built-in one could clash. */
-const FIRST_FOREIGN_TYPE = 1000
-
-function checkTypes({ name, messages = {} }: AnyPlugin) {
-  const low = Object.values(messages).find(({ type }) => type < FIRST_FOREIGN_TYPE)
-  if (low !== undefined)
-    throw new SetupError(
-      `plugin ${name}: message ${low.name} has type ${low.type}; yours begin at ${FIRST_FOREIGN_TYPE}`,
-    )
-}
-
-function builtIn(without: readonly string[] = []): AnyPlugin[] {
-  const unknown = without.find((name) => !BUILT_IN.some((plugin) => plugin.name === name))
-  if (unknown !== undefined)
-    throw new SetupError(
-      `no built-in plugin is named "${unknown}" (there are ${BUILT_IN.map(({ name }) => name).join(', ')})`,
-    )
-  return BUILT_IN.filter(({ name }) => !without.includes(name))
-}
-
-/** Migrations of plugins, under names that begin with the plugin's. */
-export function pluginMigrations(plugins: readonly AnyPlugin[]): Migrations {
-  return Object.fromEntries(
-    plugins.flatMap(({ name, migrations = {} }) =>
-      Object.entries(migrations).map(([migration, change]) => [`${name}/${migration}`, change]),
-    ),
-  )
-}
 
 /** With a connection of its own: a migration may take longer than any statement of a running server. */
 async function prepareSchema(where: string, plugins: Migrations, wanted: boolean) {

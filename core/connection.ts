@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import type { Timer } from './clock.ts'
 import { Refused, toFailure } from './errors.ts'
 import { Inbox } from './inbox.ts'
 import {
@@ -61,11 +62,11 @@ export class Connection implements Peer {
   #outbox: Outbox | undefined
   #user: User | undefined
   #requests: TokenBucket | undefined
-  #deadline: NodeJS.Timeout | undefined
+  #deadline: Timer | undefined
   #messagesBeforeLogin = 0
   #recordsBeforeLogin = 0
   #inFlight = 0
-  #lastHeard = performance.now()
+  #lastHeard: number
   #asked = false
   /** Whether everyone who asked was told that there is room. */
   #wasWritable = true
@@ -79,6 +80,7 @@ export class Connection implements Peer {
     origin: { readonly address: string; readonly isOperator: boolean },
   ) {
     this.#host = host
+    this.#lastHeard = host.clock.now()
     this.#stream = stream
     this.address = origin.address
     this.isOperator = origin.isOperator
@@ -88,7 +90,7 @@ export class Connection implements Peer {
       format: formatBeforeLogin,
       values: valuesBeforeLogin,
     })
-    this.#inbox = new Inbox(stream, (frame, waited) => this.#accept(frame, waited))
+    this.#inbox = new Inbox(stream, host.clock, (frame, waited) => this.#accept(frame, waited))
     this.#expect(host.limits.handshake)
     stream.on('data', (chunk: Buffer) => this.#receive(chunk))
     stream.on('drain', () => this.#drained())
@@ -161,7 +163,7 @@ export class Connection implements Peer {
       throw error
     }
     this.#state = 'session'
-    clearTimeout(this.#deadline)
+    this.#deadline?.cancel()
     const { message, format, values } = this.#host.limits
     this.#messages.limits = { message, format, values }
     return session
@@ -213,7 +215,7 @@ export class Connection implements Peer {
   }
 
   #receive(chunk: Buffer) {
-    this.#lastHeard = performance.now()
+    this.#lastHeard = this.#host.clock.now()
     this.#asked = false
     if (this.#state === 'closing') return
     try {
@@ -240,7 +242,7 @@ export class Connection implements Peer {
       if (!this.#wasWritable) this.#drained()
     })
     this.#state = 'anonymous'
-    if (this.isOperator) clearTimeout(this.#deadline)
+    if (this.isOperator) this.#deadline?.cancel()
     else this.#expect(this.#host.limits.login, 'timed_out')
   }
 
@@ -253,7 +255,7 @@ export class Connection implements Peer {
         return undefined
       }
     } else if (!waited && this.#requests !== undefined && this.#host.isRated(frame)) {
-      const wait = this.#requests.take(performance.now())
+      const wait = this.#requests.take(this.#host.clock.now())
       if (wait > this.#host.limits.requestPause) {
         this.#requests.giveBack()
         this.refuse(readRef(frame), new Refused('rate_limited', undefined, { retryAfter: wait }))
@@ -292,8 +294,8 @@ export class Connection implements Peer {
   }
 
   #expect(ms: number, reason?: FailureName) {
-    clearTimeout(this.#deadline)
-    this.#deadline = setTimeout(() => (reason ? this.close(reason) : this.#stream.destroy()), ms)
+    this.#deadline?.cancel()
+    this.#deadline = this.#host.clock.after(ms, () => (reason ? this.close(reason) : this.#stream.destroy()))
   }
 
   #drained() {
@@ -304,7 +306,7 @@ export class Connection implements Peer {
   }
 
   #ended() {
-    clearTimeout(this.#deadline)
+    this.#deadline?.cancel()
     this.#inbox.stop()
     this.#state = 'closing'
     this.#host.closed(this)

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
+import type { Timer } from './clock.ts'
 import { Refused, toFailure } from './errors.ts'
 import type { Peer, PeerHost } from './peer.ts'
 import { frameOf } from './request-frame.ts'
@@ -16,7 +16,6 @@ import {
   MessageSplitter,
   type ReplyOf,
   type ServerMessage,
-  WireError,
 } from './wire/index.ts'
 
 /** The other side of a guest: made by a plugin, it speaks to the peer. */
@@ -27,7 +26,7 @@ export interface Translator {
   push(message: ServerMessage, values: Record<string, unknown>): void
   /** The session has ended: the stream is to be closed, after the last words. Called once. */
   end(reason: FailureName): void
-  /** Called every second, with `performance.now()`. */
+  /** Called every second, with the clock's `now()`. */
   watch(now: number): void
 }
 
@@ -66,14 +65,14 @@ export class Guest implements Peer {
   #requests: TokenBucket | undefined
   #inFlight = 0
   #wasWritable = true
-  readonly #deadline: NodeJS.Timeout
+  readonly #deadline: Timer
 
   constructor(host: GuestHost, translator: Translator, origin: { readonly id: number; readonly address: string }) {
     this.#host = host
     this.#translator = translator
     this.id = origin.id
     this.address = origin.address
-    this.#deadline = setTimeout(() => this.close('timed_out'), host.limits.login)
+    this.#deadline = host.clock.after(host.limits.login, () => this.close('timed_out'))
     this.closed = new Promise((resolve) => {
       this.#forget = resolve
     })
@@ -130,7 +129,7 @@ export class Guest implements Peer {
     if (this.#gone) return
     this.#gone = true
     this.#open = false
-    clearTimeout(this.#deadline)
+    this.#deadline.cancel()
     this.#failPending('logged_out')
     this.#host.closed(this)
     this.#forget()
@@ -177,14 +176,14 @@ export class Guest implements Peer {
       this.#user = undefined
       throw error
     }
-    clearTimeout(this.#deadline)
+    this.#deadline.cancel()
     return session
   }
 
   close(reason: FailureName) {
     if (!this.#open) return
     this.#open = false
-    clearTimeout(this.#deadline)
+    this.#deadline.cancel()
     // After the reply that this turn may still bring.
     setImmediate(() => {
       this.#failPending(reason)
@@ -210,12 +209,12 @@ export class Guest implements Peer {
 
   async #rate(frame: Frame) {
     if (this.#requests === undefined || !this.#host.isRated(frame)) return
-    const wait = this.#requests.take(performance.now())
+    const wait = this.#requests.take(this.#host.clock.now())
     if (wait > this.#host.limits.requestPause) {
       this.#requests.giveBack()
       throw new Refused('rate_limited', undefined, { retryAfter: wait })
     }
-    if (wait > 0) await sleep(wait, undefined, { ref: false })
+    if (wait > 0) await new Promise<void>((resolve) => this.#host.clock.after(wait, resolve).unref())
   }
 
   #take(ref: number): Pending | undefined {

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import type { Clock, Timer } from './clock.ts'
 import type { Frame } from './wire/index.ts'
 
 /**
@@ -13,16 +14,18 @@ type Accept = (frame: Frame, waited: boolean) => Promise<void> | number | undefi
  */
 export class Inbox {
   readonly #stream: Duplex
+  readonly #clock: Clock
   readonly #accept: Accept
   #frames: Frame[] = []
   #next = 0
   #blocked = false
   readonly #holds = new Set<string>()
   #stopped = false
-  #timer: NodeJS.Timeout | undefined
+  #timer: Timer | undefined
 
-  constructor(stream: Duplex, accept: Accept) {
+  constructor(stream: Duplex, clock: Clock, accept: Accept) {
     this.#stream = stream
+    this.#clock = clock
     this.#accept = accept
   }
 
@@ -41,7 +44,7 @@ export class Inbox {
 
   stop() {
     this.#stopped = true
-    clearTimeout(this.#timer)
+    this.#timer?.cancel()
     this.#frames = []
   }
 
@@ -66,7 +69,7 @@ export class Inbox {
       if (offerAgain && !this.#stopped) this.#offer(frame, true)
       this.run()
     }
-    if (typeof wait === 'number') this.#timer = setTimeout(() => goOn(true), wait)
+    if (typeof wait === 'number') this.#timer = this.#clock.after(wait, () => goOn(true))
     else
       wait.then(
         () => goOn(false),

@@ -6,6 +6,7 @@ export { defineEvent, type EventType, SessionDrained, SessionEnded, SessionStart
 export type { Guest, Translator } from './guest.ts'
 export { LIMITS, type LimitName, type Limits, RATES_OFF } from './limits.ts'
 export { LoadCache } from './load-cache.ts'
+export { lruCache } from './lru-cache.ts'
 export { fingerprint, generateKeyPair, type KeyPair } from './noise/index.ts'
 export {
   type AnyPlugin,
@@ -15,8 +16,10 @@ export {
   type HookContext,
   type Migration,
   type Plugin,
+  type SessionOf,
 } from './plugin.ts'
 export { loadPlugin } from './plugin-loader.ts'
+export type { PluginFailure } from './plugin-record.ts'
 export { createServer, type Listening, type Server, type ServerOptions } from './server.ts'
 export { ROLES, type Role, type Session, type User, type UserSession } from './session.ts'
 export { startWatchdog } from './watchdog.ts'

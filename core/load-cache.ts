@@ -1,4 +1,5 @@
-import { LRUCache } from 'lru-cache'
+import type { LRUCache } from 'lru-cache'
+import { lruCache } from './lru-cache.ts'
 
 /**
  * Things read from the database and kept in memory, so that a message costs no query. Whoever changes one of them
@@ -15,7 +16,7 @@ export class LoadCache<K extends string | number, V extends object> {
    */
   constructor(max: number, load: (key: K) => Promise<V | undefined>) {
     this.#load = load
-    this.#known = new LRUCache({ max })
+    this.#known = lruCache(max)
   }
 
   /** At once when it is in memory. */

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import type { Clock } from './clock.ts'
 import type { Refused } from './errors.ts'
 import type { Limits } from './limits.ts'
 import type { Session, UserSession } from './session.ts'
@@ -9,6 +10,7 @@ import type { FailureName, Frame, InputOf, ServerMessage } from './wire/index.ts
 export interface PeerHost {
   readonly limits: Limits
   readonly log: Logger
+  readonly clock: Clock
   dispatch(peer: Peer, frame: Frame): Promise<void> | undefined
   isRated(frame: Frame): boolean
   /** Adds to the user's sessions. @throws Refused `too_many_sessions` */
@@ -29,7 +31,7 @@ export interface Peer extends Session {
   fail(ref: number, code: FailureName, text?: string): void
   requestStarted(): void
   requestEnded(): void
-  /** Called every second, with `performance.now()`. */
+  /** Called every second, with the clock's `now()`. */
   watch(now: number): void
   /** Starts no more requests: the server is about to stop. */
   takeNoMore(): void

@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto'
 import type { Knex } from 'knex'
 import type { Logger } from 'pino'
 import { ruleOf } from './before.ts'
-import type { Clock } from './clock.ts'
+import type { Clock, Timer } from './clock.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import { SetupError } from './errors.ts'
 import type { Bus } from './events.ts'
@@ -10,7 +10,7 @@ import type { Guest, Translator } from './guest.ts'
 import type { Limits } from './limits.ts'
 import type { Peer } from './peer.ts'
 import type { AnyPlugin, App } from './plugin.ts'
-import { PluginRecord } from './plugin-record.ts'
+import { type PluginFailure, PluginRecord } from './plugin-record.ts'
 import { frameOf } from './request-frame.ts'
 import type { User, UserSession } from './session.ts'
 import type { Sessions } from './sessions.ts'
@@ -29,6 +29,7 @@ export interface HostParts {
   readonly db: Knex
   readonly secret: Buffer
   readonly clock: Clock
+  readonly pluginFailed: ((failure: PluginFailure) => void) | undefined
   absent(user: User): UserSession
   admit(translator: Translator, address: string): Guest | undefined
 }
@@ -80,7 +81,7 @@ export class PluginHost {
   }
 
   async #startOne(plugin: AnyPlugin, options: unknown) {
-    const record = new PluginRecord(plugin, this.#parts.log)
+    const record = new PluginRecord(plugin, this.#parts)
     this.records.push(record)
     const needs = Object.fromEntries(
       Object.entries(plugin.needs ?? {}).map(([key, needed]) => [key, this.#apis.get(needed.name)]),
@@ -88,7 +89,7 @@ export class PluginHost {
     const context = { options: parseOptions(plugin, options), needs, log: record.log, db: this.#parts.db }
     try {
       const setup = Promise.resolve(plugin.setup(this.#app(record), context))
-      this.#apis.set(plugin.name, await withDeadline(setup, SETUP_MS))
+      this.#apis.set(plugin.name, await withDeadline(setup, SETUP_MS, this.#parts.clock))
     } catch (error) {
       if (error instanceof SetupError) throw error
       throw new SetupError(`plugin ${plugin.name} failed to start: ${(error as Error).message}`, { cause: error })
@@ -144,9 +145,8 @@ export class PluginHost {
             record.failed(error, 'timer')
           }
         }
-        const timer = setInterval(() => void guarded(), ms)
-        timer.unref()
-        cleanups.push(() => clearInterval(timer))
+        const timer = clock.every(ms, () => void guarded()).unref()
+        cleanups.push(() => timer.cancel())
       },
       status: (report) => record.reports.push(report),
       onStop: (task) => cleanups.push(task),
@@ -187,14 +187,14 @@ function parseOptions(plugin: AnyPlugin, options: unknown): unknown {
   throw new SetupError(`plugin options: ${issues.join('; ')}`)
 }
 
-async function withDeadline<T>(work: Promise<T>, ms: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
+async function withDeadline<T>(work: Promise<T>, ms: number, clock: Clock): Promise<T> {
+  let timer: Timer | undefined
   const deadline = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${ms / 1000} s`)), ms)
+    timer = clock.after(ms, () => reject(new Error(`no answer within ${ms / 1000} s`)))
   })
   try {
     return await Promise.race([work, deadline])
   } finally {
-    clearTimeout(timer)
+    timer?.cancel()
   }
 }

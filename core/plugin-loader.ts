@@ -8,6 +8,7 @@ import type { AnyPlugin } from './plugin.ts'
 const DOORS = {
   'chatctl/client': fileURLToPath(new URL('../client/index.js', import.meta.url)),
   'chatctl/plugins': fileURLToPath(new URL('../plugins/index.js', import.meta.url)),
+  'chatctl/testing': fileURLToPath(new URL('../testing/index.js', import.meta.url)),
   chatctl: fileURLToPath(new URL('./index.js', import.meta.url)),
   // For the options of a plugin that has no packages of its own.
   zod: createRequire(import.meta.url).resolve('zod'),

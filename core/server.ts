@@ -11,7 +11,7 @@ import type { Duplex } from 'node:stream'
 import type { Knex } from 'knex'
 import type { Logger } from 'pino'
 import { Absentee } from './absentee.ts'
-import { type Clock, SYSTEM_CLOCK } from './clock.ts'
+import { type Clock, SYSTEM_CLOCK, type Timer } from './clock.ts'
 import { Connection, type ConnectionHost } from './connection.ts'
 import { controlPlugin } from './control-plugin.ts'
 import { Dispatcher } from './dispatcher.ts'
@@ -23,6 +23,7 @@ import { fingerprint, type KeyPair } from './noise/index.ts'
 import type { Peer } from './peer.ts'
 import type { AnyPlugin } from './plugin.ts'
 import { PluginHost } from './plugin-host.ts'
+import type { PluginFailure } from './plugin-record.ts'
 import type { UserSession } from './session.ts'
 import { Sessions } from './sessions.ts'
 import type { FailureName } from './wire/index.ts'
@@ -42,6 +43,8 @@ export interface ServerOptions {
   readonly limits?: Partial<Limits>
   /** The system's unless a test sets its own. */
   readonly clock?: Clock
+  /** Told of each failure of a plugin's code, which is logged in any case. */
+  readonly pluginFailed?: (failure: PluginFailure) => void
   readonly log: Logger
   /** Who did what on the operator's side. */
   readonly audit: Logger
@@ -54,6 +57,9 @@ export interface Listening {
 
 /** How often silent and stalled connections are looked at. */
 const WATCH_MS = 1000
+
+/** How often a stopping server looks whether its requests have been answered. */
+const DRAIN_LOOK_MS = 5
 
 /** A chat server without features: what it can do is in its plugins. */
 export class Server {
@@ -72,17 +78,20 @@ export class Server {
   readonly #waiting = new Set<Peer>()
   readonly #started = new Set<UserSession>()
   readonly #listeners: NetServer[] = []
-  readonly #startedAt = Date.now()
+  readonly #clock: Clock
+  readonly #startedAt: number
   readonly #connectionHost: ConnectionHost & GuestHost
-  #watch: NodeJS.Timeout | undefined
+  #watch: Timer | undefined
   #lastGuest = 0
   #stopping: Promise<void> | undefined
 
   constructor(options: ServerOptions) {
     const { log, audit, db, staticKey, secret, clock = SYSTEM_CLOCK } = options
     this.#options = options
+    this.#clock = clock
+    this.#startedAt = clock.now()
     this.limits = withDefaults(options.limits)
-    this.sessions = new Sessions(this.limits)
+    this.sessions = new Sessions(this.limits, clock)
     this.fingerprint = fingerprint(staticKey.publicKey)
     this.#dispatcher = new Dispatcher({
       catalogue: this.catalogue,
@@ -103,6 +112,7 @@ export class Server {
       db,
       secret,
       clock,
+      pluginFailed: options.pluginFailed,
       absent: (user) => new Absentee(user, --this.#lastGuest),
       admit: (translator, address) => this.#admit(translator, address),
     })
@@ -111,6 +121,7 @@ export class Server {
       catalogue,
       staticKey,
       log,
+      clock,
       dispatch: (peer, frame) => this.#dispatcher.dispatch(peer, frame),
       isRated: (frame) => this.#dispatcher.isRated(frame),
       loggedIn: (session) => {
@@ -140,10 +151,10 @@ export class Server {
       await this.#host.stop()
       throw error
     }
-    const now = () => performance.now()
-    this.#watch = setInterval(() => {
-      for (const connection of this.#connections) connection.watch(now())
-    }, WATCH_MS)
+    this.#watch = this.#clock.every(WATCH_MS, () => {
+      const now = this.#clock.now()
+      for (const connection of this.#connections) connection.watch(now)
+    })
   }
 
   /** Listens on TCP; port 0 takes a free one. @throws SetupError */
@@ -234,7 +245,7 @@ export class Server {
       ...this.#host.records.flatMap(({ reports }) => reports.map((report) => report())),
     )
     return {
-      uptime: Math.round((Date.now() - this.#startedAt) / 1000),
+      uptime: Math.round((this.#clock.now() - this.#startedAt) / 1000),
       pid: process.pid,
       fingerprint: this.fingerprint,
       connections: this.#connections.size,
@@ -255,12 +266,13 @@ export class Server {
   }
 
   async #stop(reason: FailureName) {
-    clearInterval(this.#watch)
+    this.#watch?.cancel()
     for (const listener of this.#listeners) listener.close()
     for (const connection of this.#connections) connection.takeNoMore()
-    const end = performance.now() + this.limits.drain
+    const clock = this.#clock
+    const end = clock.now() + this.limits.drain
     const busy = () => [...this.#connections].some(({ inFlight }) => inFlight > 0)
-    while (busy() && performance.now() < end) await new Promise((resolve) => setTimeout(resolve, 5))
+    while (busy() && clock.now() < end) await new Promise<void>((resolve) => clock.after(DRAIN_LOOK_MS, resolve))
     const gone = [...this.#connections].map((connection) => connection.closed)
     for (const connection of this.#connections) connection.close(reason)
     await Promise.all(gone)

@@ -1,6 +1,8 @@
-import { LRUCache } from 'lru-cache'
+import type { LRUCache } from 'lru-cache'
+import type { Clock } from './clock.ts'
 import { Refused } from './errors.ts'
 import type { Limits } from './limits.ts'
+import { lruCache } from './lru-cache.ts'
 import type { UserSession } from './session.ts'
 import { TokenBucket } from './token-bucket.ts'
 
@@ -16,14 +18,18 @@ export class Sessions {
   /** Kept after the last session until they would be full again: logging in anew must not renew the burst. */
   readonly #requests: LRUCache<number, TokenBucket>
   readonly #limits: Limits
+  readonly #clock: Clock
 
-  constructor(limits: Limits) {
+  constructor(limits: Limits, clock: Clock) {
     this.#limits = limits
+    this.#clock = clock
     const { requestBurst, requestRate } = limits
-    this.#requests = new LRUCache({
-      max: BUCKETS,
+    this.#requests = lruCache(BUCKETS, {
       ttl: Math.max(1000, (requestBurst / requestRate) * 1000),
       updateAgeOnGet: true,
+      perf: clock,
+      // Else it keeps the time for a while, by a timer of the system's.
+      ttlResolution: 0,
     })
   }
 
@@ -49,10 +55,9 @@ export class Sessions {
     this.#byUser.set(id, sessions.add(session))
     const factor = role === 'bot' ? MACHINE_RATE : 1
     // The operator's haste is not the user's: it has a rate of its own.
-    if (session.isOperator)
-      return new TokenBucket(requestRate * MACHINE_RATE, requestBurst * MACHINE_RATE, performance.now())
-    const kept =
-      this.#requests.get(id) ?? new TokenBucket(requestRate * factor, requestBurst * factor, performance.now())
+    const now = this.#clock.now()
+    if (session.isOperator) return new TokenBucket(requestRate * MACHINE_RATE, requestBurst * MACHINE_RATE, now)
+    const kept = this.#requests.get(id) ?? new TokenBucket(requestRate * factor, requestBurst * factor, now)
     this.#requests.set(id, kept)
     return kept
   }

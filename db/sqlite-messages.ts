@@ -26,7 +26,7 @@ export class SqliteMessages implements MessageStore {
   worthwhile = FEWEST
   readonly #db: Knex
   /** Who is known to have a row in `correspondence`, by reader. */
-  readonly #writers = new LRUCache<number, Set<number>>({ max: READERS_KNOWN })
+  readonly #writers = new LRUCache<number, Set<number>>({ maxSize: READERS_KNOWN, sizeCalculation: () => 1 })
   #statements: Statements | undefined
 
   constructor(db: Knex) {

@@ -2,6 +2,9 @@ import knex, { type Knex } from 'knex'
 import { DatabaseError } from './errors.ts'
 import { SILENT } from './silent.ts'
 
+/** One connection, which is never closed for being idle. */
+const POOL = { min: 1, max: 1 }
+
 /** SQLite's number for synchronous=FULL: each commit is flushed before it returns. */
 const FULL = 2
 
@@ -11,6 +14,7 @@ const CACHE_KIB = 65_536
 interface SqliteConnection {
   pragma(text: string, options?: { simple: boolean }): unknown
   exec(sql: string): void
+  serialize(): Buffer
 }
 
 /**
@@ -18,14 +22,7 @@ interface SqliteConnection {
  * @throws DatabaseError
  */
 export async function openSqlite(file: string): Promise<Knex> {
-  const db = knex({
-    client: 'better-sqlite3',
-    connection: { filename: file },
-    useNullAsDefault: true,
-    log: SILENT,
-    acquireConnectionTimeout: 5000,
-    pool: { min: 1, max: 1, afterCreate: prepare },
-  })
+  const db = open(file, { ...POOL, afterCreate: prepare })
   try {
     await db.raw('select 1')
     return db
@@ -33,6 +30,35 @@ export async function openSqlite(file: string): Promise<Knex> {
     await db.destroy()
     throw new DatabaseError(`cannot open the database ${file}: ${(error as Error).message}`, { cause: error })
   }
+}
+
+/**
+ * Opens a database in memory, for tests: it is gone with its connection.
+ * @param image of another one, as `imageOf` gives it; empty if left out
+ */
+export const openInMemory = (image?: Buffer): Knex =>
+  // better-sqlite3 takes an image in place of a file name; Knex hands it on, and only its types do not know that.
+  open((image as unknown as string | undefined) ?? ':memory:', POOL)
+
+/** All of a SQLite database as bytes. */
+export async function imageOf(db: Knex): Promise<Buffer> {
+  const connection: SqliteConnection = await db.client.acquireConnection()
+  try {
+    return connection.serialize()
+  } finally {
+    await db.client.releaseConnection(connection)
+  }
+}
+
+function open(filename: string, pool: Knex.PoolConfig): Knex {
+  return knex({
+    client: 'better-sqlite3',
+    connection: { filename },
+    useNullAsDefault: true,
+    log: SILENT,
+    acquireConnectionTimeout: 5000,
+    pool,
+  })
 }
 
 function prepare(connection: SqliteConnection, done: (error: Error | undefined, connection: unknown) => void) {

@@ -26,9 +26,9 @@ export const listUsers = (db: Knex, afterId: number, limit: number): Promise<Use
   db<UserRow>('userinfo').where('id', '>', afterId).orderBy('id').limit(limit)
 
 /** Returns the new id, or undefined when the name is taken. */
-export async function insertUser(db: Knex, identity: Identity): Promise<number | undefined> {
+export async function insertUser(db: Knex, identity: Identity, registeredAt = Date.now()): Promise<number | undefined> {
   try {
-    const [id] = await db('userinfo').insert({ ...identity, reg_time: Date.now(), isActive: 1 })
+    const [id] = await db('userinfo').insert({ ...identity, reg_time: registeredAt, isActive: 1 })
     return id
   } catch (error) {
     if (isDuplicate(error)) return undefined

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import test from 'ava'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
-const FOLDERS = ['core', 'plugins', 'db', 'client', 'cli', 'bench']
+const FOLDERS = ['core', 'plugins', 'db', 'client', 'testing', 'cli', 'bench']
 
 const files = FOLDERS.flatMap((folder) =>
   readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map((file) => join(folder, file)),
@@ -34,6 +34,7 @@ const RULES: readonly (readonly [RegExp, (imported: string, file: string) => boo
   [/^db\//, inFolder('db')],
   // Definitions are data: one may name another's as its reply.
   [/^plugins\/[^/]+\/messages\.ts$/, (path) => /^core\/wire\/|^plugins\/[^/]+\/messages\.ts$/.test(path)],
+  [/^plugins\/assembly\.ts$/, (path) => /^(core|db|plugins)\/index\.ts$/.test(path)],
   [/^plugins\/index\.ts$/, (path) => path.startsWith('plugins/') || path === 'core/index.ts'],
   [
     /^plugins\//,
@@ -49,6 +50,7 @@ const RULES: readonly (readonly [RegExp, (imported: string, file: string) => boo
     (path) =>
       /^(client|core\/wire|core\/noise|core\/scram)\//.test(path) || /^plugins\/[^/]+\/messages\.ts$/.test(path),
   ],
+  [/^testing\//, (path) => /^(testing|core|db|plugins|client|bot)\//.test(path)],
   // The load is packed, for `chatctl bench`; the rest of bench/ is not.
   [/^cli\//, (path) => !path.startsWith('bench/') || path.startsWith('bench/load/')],
   [
@@ -75,6 +77,19 @@ test('one file only touches the primitives of the encryption', (t) => {
     return inFolder('core/noise')(file) && /from 'node:crypto'/.test(readFileSync(join(ROOT, file), 'utf8'))
   })
   t.deepEqual(users, ['core/noise/primitives.ts'])
+})
+
+/** The writers of db/ wait for the disk, whose time is the system's; clients of the original are as they are. */
+const OWN_TIME = /^core\/(clock|watchdog|watchdog-thread|wire\/client-id)\.ts$|^plugins\/legacy\//
+
+test('the server has its time from the clock it was given, and nowhere else', (t) => {
+  const breaches = files.filter((file) => {
+    if (!/^(core|plugins)\//.test(file) || OWN_TIME.test(file)) return false
+    return /\b(setTimeout|setInterval|Date\.now|performance\.now|new Date\(\))/.test(
+      readFileSync(join(ROOT, file), 'utf8'),
+    )
+  })
+  t.deepEqual(breaches, [])
 })
 
 test('no circle of imports', (t) => {

@@ -38,7 +38,7 @@ async function withDatabase<T>(
   if (exclusive) await refuseWhileRunning({ ...shared, data: config.data })
   const { loadPlugin } = await import('../../core/plugin-loader.ts')
   const { openDatabase, withoutPassword } = await import('../../db/index.ts')
-  const { pluginMigrations } = await import('../room.ts')
+  const { pluginMigrations } = await import('../../plugins/assembly.ts')
   if (config.db === '') requireDatabase(config.data)
   const where = config.db || roomPaths(config.data).database
   const plugins = await Promise.all(config.plugins.map((specifier) => loadPlugin(specifier, pluginFolder)))

@@ -1,5 +1,4 @@
-import { LRUCache } from 'lru-cache'
-import { definePlugin, isLine, Refused, ROLES, type Role, toLine, type User } from '../../core/index.ts'
+import { definePlugin, isLine, lruCache, Refused, ROLES, type Role, toLine, type User } from '../../core/index.ts'
 import type { Verifier } from '../../core/scram/index.ts'
 import { findUser, findUsersById, insertUser, listUsers, type UserRow, updateUser } from '../../db/index.ts'
 import { formatVerifier, parseVerifier } from './verifier.ts'
@@ -43,12 +42,12 @@ const NICKNAME_CHARACTERS = 64
 export const accounts = definePlugin({
   name: 'accounts',
   setup(app, { db }) {
-    const byName = new LRUCache<string, Account>({ max: CACHED })
-    const byId = new LRUCache<number, Account>({ max: CACHED })
+    const byName = lruCache<string, Account>(CACHED)
+    const byId = lruCache<number, Account>(CACHED)
     // As they were asked for: an adopted database may hold "Bob" beside "bob", so case alone decides nothing.
-    const spellings = new LRUCache<string, Account>({ max: CACHED })
+    const spellings = lruCache<string, Account>(CACHED)
     // Names that nobody has are answered as quickly as others, or the time would tell.
-    const missing = new LRUCache<string, true>({ max: CACHED })
+    const missing = lruCache<string, true>(CACHED)
     const loading = new Map<string, Promise<Account | undefined>>()
 
     /** Grows with each change of an account: what was read before it must not be kept. */
@@ -151,7 +150,8 @@ export const accounts = definePlugin({
         const shown = nickname.normalize('NFC').trim() || username
         if ([...shown].length > NICKNAME_CHARACTERS || !isLine(shown))
           throw new Refused('invalid_name', `a nickname is one line of at most ${NICKNAME_CHARACTERS} characters`)
-        const id = await insertUser(db, { username, password: formatVerifier(verifier), nickname: shown, role })
+        const identity = { username, password: formatVerifier(verifier), nickname: shown, role }
+        const id = await insertUser(db, identity, app.clock.time())
         changes++
         loading.clear()
         spellings.clear()

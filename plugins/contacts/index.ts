@@ -86,7 +86,9 @@ export const contacts = definePlugin({
         for (const contact of gone) session.send(messages.ContactGone, contact)
       }
     }
-    const watchers = new Watchers(tell, (error) => log.warn({ err: error }, 'cannot tell of changed contacts'))
+    const watchers = new Watchers(app.clock, tell, (error) =>
+      log.warn({ err: error }, 'cannot tell of changed contacts'),
+    )
     app.onStop(() => watchers.stop())
 
     app.handle(

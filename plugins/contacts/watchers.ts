@@ -1,4 +1,4 @@
-import type { UserSession } from '../../core/index.ts'
+import type { Clock, Timer, UserSession } from '../../core/index.ts'
 
 /** Changes of a list are told together, at most so often; a lively conversation must not cost a query a message. */
 const TELL_MS = 200
@@ -12,7 +12,7 @@ export interface Dirty {
 interface Watch {
   readonly sessions: Set<UserSession>
   dirty: Dirty
-  timer: NodeJS.Timeout | undefined
+  timer: Timer | undefined
 }
 
 const clean = (): Dirty => ({ users: new Set(), groups: new Set() })
@@ -20,13 +20,16 @@ const clean = (): Dirty => ({ users: new Set(), groups: new Set() })
 /** Who wants to hear of changes of their contact list, and what has changed since they were last told. */
 export class Watchers {
   readonly #byUser = new Map<number, Watch>()
+  readonly #clock: Clock
   readonly #tell: (userId: number, sessions: Iterable<UserSession>, dirty: Dirty) => Promise<void>
   readonly #onError: (error: unknown) => void
 
   constructor(
+    clock: Clock,
     tell: (userId: number, sessions: Iterable<UserSession>, dirty: Dirty) => Promise<void>,
     onError: (error: unknown) => void,
   ) {
+    this.#clock = clock
     this.#tell = tell
     this.#onError = onError
   }
@@ -42,12 +45,12 @@ export class Watchers {
     const watch = this.#byUser.get(session.user.id)
     watch?.sessions.delete(session)
     if (watch?.sessions.size !== 0) return
-    clearTimeout(watch.timer)
+    watch.timer?.cancel()
     this.#byUser.delete(session.user.id)
   }
 
   stop() {
-    for (const { timer } of this.#byUser.values()) clearTimeout(timer)
+    for (const { timer } of this.#byUser.values()) timer?.cancel()
     this.#byUser.clear()
   }
 
@@ -68,7 +71,7 @@ export class Watchers {
   #wake(userId: number) {
     const watch = this.#byUser.get(userId)
     if (watch === undefined || watch.timer !== undefined) return
-    watch.timer = setTimeout(() => void this.#flush(userId, watch), TELL_MS)
+    watch.timer = this.#clock.after(TELL_MS, () => void this.#flush(userId, watch))
   }
 
   async #flush(userId: number, watch: Watch) {

@@ -99,12 +99,12 @@ export const friends = definePlugin({
       if (await findRequest(db, user.id, other.id)) throw new Refused('already_requested')
       refuseTooMany(mine)
       if (await findRequest(db, other.id, user.id)) {
-        if (!(await befriend(db, user.id, other.id, Date.now()))) throw new Refused('blocked')
+        if (!(await befriend(db, user.id, other.id, app.clock.time()))) throw new Refused('blocked')
         joined(user, other)
         return
       }
       if ((await countRequestsOf(db, user.id)) >= app.limits.friendRequests) throw new Refused('too_many')
-      const sentAt = Date.now()
+      const sentAt = app.clock.time()
       await insertRequest(db, user.id, other.id, note, sentAt)
       tell(other.id, AddFriendRequest, { user: user.name, nickname: user.nickname, note, sentAt })
     })
@@ -115,7 +115,7 @@ export const friends = definePlugin({
       if (accept) {
         refuseTooMany(await circleOf(user.id))
         refuseTooMany(await circleOf(other.id), 'that user has too many friends already')
-        if (!(await befriend(db, user.id, other.id, Date.now()))) throw new Refused('blocked')
+        if (!(await befriend(db, user.id, other.id, app.clock.time()))) throw new Refused('blocked')
         joined(user, other)
         return
       }
@@ -144,7 +144,7 @@ export const friends = definePlugin({
       const other = await known(name)
       if (other.id === user.id) throw new Refused('yourself')
       const { friends } = await circleOf(user.id)
-      await block(db, user.id, other.id, Date.now())
+      await block(db, user.id, other.id, app.clock.time())
       circles.forget(user.id, other.id)
       // Who was no friend learns nothing of it.
       if (friends.has(other.id)) parted(user, other)

@@ -114,7 +114,7 @@ export const groups = definePlugin({
     app.handle(messages.CreateRoom, async ({ user }, { group: wanted, open, allHistory }) => {
       const name = checkName(wanted)
       await refuseTooMany(user.id)
-      const id = await insertGroup(db, { name, ownerId: user.id, isOpen: open, allHistory, now: Date.now() })
+      const id = await insertGroup(db, { name, ownerId: user.id, isOpen: open, allHistory, now: app.clock.time() })
       if (id === undefined) throw new Refused('group_exists')
       roster.forget(name)
       groupNames.forget(user.id)
@@ -128,7 +128,7 @@ export const groups = definePlugin({
       if (!group.isOpen && !group.invited.has(user.id)) throw new Refused('not_invited')
       if (group.members.size >= app.limits.groupMembers) throw new Refused('too_many', 'the group is full')
       await refuseTooMany(user.id)
-      await enterGroup(db, group.id, user.id, Date.now())
+      await enterGroup(db, group.id, user.id, app.clock.time())
       changed(group, user.name, 'joined', '', [user.id])
       await office.entered(user.id)
     })
@@ -171,7 +171,7 @@ export const groups = definePlugin({
       const group = await member(name, user, 'owner', 'admin')
       const account = await known(guest)
       if (group.members.has(account.id)) throw new Refused('already_member')
-      await inviteToGroup(db, group.id, account.id, Date.now())
+      await inviteToGroup(db, group.id, account.id, app.clock.time())
       roster.forget(group.name)
       tell([account.id], messages.RoomInvitation, { group: group.name, by: user.name })
     })
@@ -217,11 +217,13 @@ export const groups = definePlugin({
       for (const id of group.members.keys()) office.left(id, conversationOf(group.id))
     })
 
-    const post = ({ user }: UserSession, group: Group, draft: Draft) => {
+    const post = ({ user }: UserSession, group: Group, draft: Draft & { readonly hops: number }) => {
       roleIn(group, user.id)
+      const key = conversationOf(group.id)
+      const hops = office.loops.hops({ key, group: group.name }, user, draft.hops)
       return office.post({
-        row: newRow(user.id, group.id, MSG_TYPE.group, draft),
-        conversation: conversationOf(group.id),
+        row: newRow(user.id, group.id, MSG_TYPE.group, draft, { sentAt: app.clock.time(), hops }),
+        conversation: key,
         toWire: (row) => toWire(row, user.name, { group: group.name }, true),
         recipients: group.memberIds,
         except: user.id,

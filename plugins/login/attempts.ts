@@ -3,7 +3,7 @@ import { type Limits, Refused } from '../../core/index.ts'
 
 /**
  * Counts failed logins, by account and address together and by address alone: never by account alone, or anyone could
- * lock out anyone.
+ * lock out anyone. By the system's time: the limiter has no other clock.
  */
 export class Attempts {
   readonly #ofAccount: RateLimiterMemory

@@ -1,0 +1,48 @@
+import { randomBytes } from 'node:crypto'
+import type { LoginKeys } from '../client/index.ts'
+import { generateKeyPair, type KeyPair } from '../core/index.ts'
+import { deriveKeys, MIN_ITERATIONS, type Verifier, verifierOf } from '../core/scram/index.ts'
+import { imageOf, migrate, openInMemory } from '../db/index.ts'
+
+/** What costs milliseconds to make and is as good for the next server: made once a process, when first needed. */
+
+export interface Secret {
+  readonly password: string
+  /** What a client logs in with. */
+  readonly keys: LoginKeys
+  /** What the server knows of it. */
+  readonly verifier: Verifier
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly it: T } | undefined
+  return () => {
+    made ??= { it: make() }
+    return made.it
+  }
+}
+
+export const serverKey: () => KeyPair = once(generateKeyPair)
+
+/** The password of every test user, and what follows from it. */
+export const secret: () => Promise<Secret> = once(async () => {
+  const password = 'the password of every test user'
+  const salt = randomBytes(32)
+  const keys = await deriveKeys(password, salt, MIN_ITERATIONS)
+  return {
+    password,
+    keys: { ...keys, salt, iterations: MIN_ITERATIONS },
+    verifier: verifierOf(keys, salt, MIN_ITERATIONS),
+  }
+})
+
+/** A database with the server's own tables and nothing in them. */
+export const emptyDatabase: () => Promise<Buffer> = once(async () => {
+  const db = openInMemory()
+  try {
+    await migrate(db)
+    return await imageOf(db)
+  } finally {
+    await db.destroy()
+  }
+})
