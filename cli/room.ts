@@ -38,6 +38,8 @@ export interface RoomOptions {
   /** Names of built-in plugins to leave out. */
   readonly without?: readonly string[]
   readonly pluginOptions?: Readonly<Record<string, unknown>>
+  /** Where those were written, for the error when some are wrong. */
+  readonly optionsFrom?: string | undefined
   readonly limits?: Partial<Limits>
   /** Where to listen for clients of the original chat room; nowhere if left out. */
   readonly legacy?: { readonly host: string; readonly port: number } | undefined
@@ -77,7 +79,9 @@ export async function openRoom(options: RoomOptions): Promise<Room> {
       staticKey: await loadKey(paths.key),
       secret: await loadSecret(paths.secret),
       plugins,
+      builtIn: [...BUILT_IN, legacy],
       pluginOptions: optionsOf(options),
+      ...(options.optionsFrom !== undefined && { optionsFrom: options.optionsFrom }),
       db,
       limits: options.limits ?? {},
       isUnavailable,

@@ -21,6 +21,16 @@ export interface Rule {
   readonly refusal: BeforeOptions['refusal']
 }
 
+/** What is told about the rule of a message. */
+export interface RuleFacts {
+  readonly message: string
+  readonly order: number
+  readonly timeout: number
+  readonly failure: 'closed' | 'open'
+  /** Its own code for a failure. */
+  readonly refusal?: string
+}
+
 const TIMEOUT_MS = 5000
 
 /** Timers take no more. */

@@ -116,7 +116,7 @@ export interface App {
    * against no rate. Rejects with the Refused that the peer would have got.
    */
   perform<M extends ClientMessage>(session: Session, message: M, values: InputOf<M>): Promise<ReplyOf<M>>
-  /** Adds to `chatctl status`. */
+  /** Adds to `chatctl status`: `polls.open` for what a plugin "polls" calls `open`. */
   status(report: () => Record<string, number | string>): void
   /** Runs when the plugin stops, last registered first. */
   onStop(task: () => unknown): void
@@ -138,7 +138,10 @@ export interface Context<Options, N extends Needs> {
 /** A feature of the server: messages, behaviour, tables. Made with definePlugin. */
 export interface Plugin<Api = unknown> {
   readonly name: string
+  /** Its own version, for people. */
   readonly version?: string
+  /** The versions of the plugin API it was written for, as `^1.0`; any if left out. A server of another one refuses it. */
+  readonly api?: string
   readonly messages?: { readonly [name: string]: Message }
   readonly needs?: Needs
   readonly options?: ZodType

@@ -87,6 +87,7 @@ const MATRIX: Record<string, Row> = {
   ping: row(nothing, EVERYONE),
   query_protocol: row(nothing, EVERYONE),
   query_status: row(nothing, ADMIN),
+  query_plugins: row(nothing, ADMIN),
   new_salt: row(() => ({ clientSalt: Buffer.alloc(16, 7) }), EVERYONE),
   register: row(({ me: user }) => ({ user, ...keys }), { anonymous: 'no_salt', rest: 'not_allowed' }),
   // Also who is logged in begins so to change the password.

@@ -61,8 +61,10 @@ export const rules = (app: App) => {
   app.before(SendMessage, (_session, values) => ({ ...values, text: 5 }))
   // @ts-expect-error an amendment that lacks fields
   app.before(SendMessage, () => ({ text: 'hi' }))
-  // @ts-expect-error amended in place
-  app.before(SendMessage, (_session, values) => void (values.text = 'hi'))
+  app.before(SendMessage, (_session, values) => {
+    // @ts-expect-error amended in place
+    values.text = 'hi'
+  })
   // @ts-expect-error a rule fails open or closed
   app.before(SendMessage, () => {}, { failure: 'ajar' })
   // @ts-expect-error a code of one's own names its plugin
