@@ -1,5 +1,7 @@
 import test from 'ava'
 import { type ChatMessage, connect, OnNewMessage, parseAddress } from '../client/index.ts'
+import { SetUserActive } from '../plugins/index.ts'
+import { testServer } from '../testing/index.ts'
 import { openProxy } from './support/proxy.ts'
 import { openStage } from './support/room.ts'
 
@@ -97,10 +99,9 @@ test('a request ends at its time limit or when its caller stops it, and the conn
 })
 
 test('a client that was closed says so, and its loops end', async (t) => {
-  const stage = await openStage(t)
-  const alice = await stage.user('alice')
+  await using server = await testServer()
+  const { client: alice } = await server.user('alice')
   const heard: ChatMessage[] = []
-  await alice.receive()
   const loop = (async () => {
     for await (const message of alice.messages()) heard.push(message)
   })()
@@ -113,8 +114,8 @@ test('a client that was closed says so, and its loops end', async (t) => {
 })
 
 test('a loop ends when its caller says so', async (t) => {
-  const stage = await openStage(t)
-  const alice = await stage.user('alice')
+  await using server = await testServer()
+  const { client: alice } = await server.user('alice')
   const stop = new AbortController()
   const loop = (async () => {
     for await (const message of alice.messages({ signal: stop.signal })) t.fail(message.text)
@@ -138,24 +139,22 @@ test('a server that stops says why; a client that should come back does', async 
 })
 
 test('an account that is disabled ends its sessions for good', async (t) => {
-  const stage = await openStage(t)
-  const alice = await stage.user('alice', { reconnect: true })
+  await using server = await testServer()
+  const { client: alice } = await server.user('alice')
   const closed = new Promise<Error>((resolve) => alice.onLife('closed', resolve))
-  await using operator = await connect({ server: { path: stage.control }, reconnect: false })
-  const { SetUserActive } = await import('../plugins/admin/messages.ts')
+  const operator = await server.operator()
   await operator.request(SetUserActive, { user: 'alice', active: false })
   t.like(await closed, { failure: 'account_disabled' })
-  await t.throwsAsync(stage.user('alice'), { message: /account is disabled/ })
+  await t.throwsAsync(server.user('alice'), { message: /account is disabled/ })
 })
 
 test('pushes are told as typed events', async (t) => {
-  const stage = await openStage(t)
-  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+  await using server = await testServer()
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   const pushed = new Promise<string>((resolve) => {
-    bob.on(OnNewMessage, ({ messages }) => resolve(messages[0]?.text ?? ''))
+    bob.client.on(OnNewMessage, ({ messages }) => resolve(messages[0]?.text ?? ''))
   })
-  await bob.receive()
-  await alice.send('bob', 'hello')
+  await alice.says('bob', 'hello')
   t.is(await pushed, 'hello')
 })
 
@@ -228,9 +227,10 @@ test('closing while the way back is being made ends at once', async (t) => {
 })
 
 test('a message that a loop was left at comes again in the next loop', async (t) => {
-  const stage = await openStage(t)
-  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
-  for (const text of ['one', 'two', 'three']) await alice.send('bob', text)
+  await using server = await testServer()
+  const alice = await server.user('alice')
+  const { client: bob } = await server.user('bob')
+  for (const text of ['one', 'two', 'three']) await alice.says('bob', text)
   for await (const { text } of bob.messages()) if (text === 'two') break
   const again: string[] = []
   for await (const { text } of bob.messages()) {

@@ -1,8 +1,8 @@
 import test from 'ava'
-import { OnNewMessage } from '../client/index.ts'
+import { connect, OnNewMessage } from '../client/index.ts'
 import { clientMessage, defineEvent, definePlugin, line, Refused, SessionEnded, serverMessage } from '../core/index.ts'
 import { JoinRoom, KickUser, SendMessage } from '../plugins/index.ts'
-import { testServer } from '../testing/index.ts'
+import { type BotStart, testServer } from '../testing/index.ts'
 
 const Waved = serverMessage({ type: 1701, name: 'waved', about: '', fields: { by: line('') } })
 const Wave = clientMessage({ type: 1700, name: 'wave', about: '', allow: 'user', fields: { at: line('') } })
@@ -248,6 +248,42 @@ test('who was sent away is said to be, and who waits for what cannot come any mo
   await server.dispose()
   await new Promise((resolve) => setTimeout(resolve, 60))
   t.false(isComplaining)
+})
+
+/** The least that the kit takes for a bot: it answers, and greets on the hour. */
+const greeter = {
+  async start({ server, user, keys, clock, greeting = 'hello' }: BotStart & { readonly greeting?: string }) {
+    const client = await connect({ server })
+    await client.login(user, { keys })
+    const hourly = clock.every(3_600_000, () => void client.send('ann', greeting))
+    const reading = (async () => {
+      for await (const { from, text } of client.messages()) await client.send(from, `${text}!`, { hops: 1 })
+    })()
+    return {
+      user,
+      async stop() {
+        hourly.cancel()
+        await client.close()
+        await reading
+      },
+    }
+  },
+}
+
+test('a bot runs on an account of its own, goes by the test’s clock, comes back, and ends with the server', async (t) => {
+  await using server = await testServer()
+  const ann = await server.user('ann')
+  const bot = await server.bot(greeter, 'greeter', { greeting: 'good morning' })
+  t.is(bot.user, 'greeter')
+  await ann.says('greeter', 'hi')
+  t.true((await ann.hears('hi!', { from: 'greeter' })).bot)
+  await server.clock.advance(3_600_000)
+  await ann.hears('good morning', { within: 0 })
+  const ended = server.next(SessionEnded)
+  server.loseConnections('greeter')
+  t.is((await ended).user.role, 'bot')
+  await ann.says('greeter', 'back?')
+  await ann.hears('back?!')
 })
 
 test('servers of one test know nothing of each other', async (t) => {

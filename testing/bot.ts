@@ -19,6 +19,7 @@ export interface StartableBot {
 }
 
 /** What a bot's own `start` takes besides. */
-export type BotOptions<B extends StartableBot> = Omit<Parameters<B['start']>[0], 'server' | 'user' | 'keys' | 'clock'>
+export type BotOptions<B extends StartableBot> = Omit<Parameters<B['start']>[0], keyof BotStart> &
+  Partial<Pick<BotStart, 'log'>>
 
 export type Running<B extends StartableBot> = Awaited<ReturnType<B['start']>>
