@@ -449,6 +449,45 @@ for (const extension of ['ts', 'js', 'mjs']) {
   })
 }
 
+/** A package as npm would install it. */
+async function install(folder: string, name: string, manifest: object, files: Readonly<Record<string, string>>) {
+  const at = join(folder, 'node_modules', name)
+  await mkdir(at, { recursive: true })
+  await writeFile(join(at, 'package.json'), JSON.stringify({ name, type: 'module', ...manifest }))
+  for (const [file, source] of Object.entries(files)) await writeFile(join(at, file), source)
+}
+
+const EXPORTS: readonly (readonly [string, object])[] = [
+  ['for import only', { '.': { import: './plugin.js' } }],
+  ['with types first', { '.': { types: './plugin.d.ts', default: './plugin.js' } }],
+  ['another one for require', { '.': { require: './other.cjs', import: './plugin.js' } }],
+]
+
+for (const [what, exports] of EXPORTS) {
+  test(`a plugin is a package, seen from the folder of the configuration: exports ${what}`, async (t) => {
+    const folder = await tempFolder(t)
+    await install(folder, '@team/asker', { exports }, { 'plugin.js': SOURCE, 'other.cjs': 'module.exports = {}' })
+    const below = join(folder, 'etc', 'chat')
+    await mkdir(below, { recursive: true })
+    t.is((await loadPlugin('@team/asker', below)).name, 'loaded')
+    await t.throwsAsync(loadPlugin('@team/asker', '/'), { message: /cannot find plugin "@team\/asker" from \// })
+  })
+}
+
+test('a plugin that has another copy of chatctl beside it gets the one that runs', async (t) => {
+  const folder = await tempFolder(t)
+  const copy = `
+    export class Refused extends Error {}
+    export const [definePlugin, clientMessage, line] = Array(3).fill((value) => value)`
+  await install(folder, 'chatctl', { exports: './index.js' }, { 'index.js': copy })
+  await install(folder, 'asker', { exports: './plugin.js' }, { 'plugin.js': SOURCE })
+  const stage = await openStage(t, { plugins: [await loadPlugin('asker', folder)] })
+  const alice = await stage.user('alice')
+  const ask = (await alice.learn()).byName('ask')
+  if (ask?.from !== 'client') return t.fail('not learned')
+  t.is(await failure(t, alice.request(ask, { what: 'no' } as never)), 'loaded.no')
+})
+
 test('a plugin that cannot be loaded says which file and what was found', async (t) => {
   const folder = await tempFolder(t)
   await writeFile(join(folder, 'nothing.ts'), 'export const answer = 42')
