@@ -3,7 +3,15 @@ import { mkdir, open, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import pino, { type Logger } from 'pino'
-import { createServer, generateKeyPair, type KeyPair, type Limits, type Server, SetupError } from '../core/index.ts'
+import {
+  type Clock,
+  createServer,
+  generateKeyPair,
+  type KeyPair,
+  type Limits,
+  type Server,
+  SetupError,
+} from '../core/index.ts'
 import { exportPrivateKey, keyPairFromPrivateKey } from '../core/noise/index.ts'
 import type { AnyPlugin } from '../core/plugin.ts'
 import {
@@ -33,6 +41,8 @@ export interface RoomOptions {
   /** Where to listen for clients of the original chat room; nowhere if left out. */
   readonly legacy?: { readonly host: string; readonly port: number } | undefined
   readonly log: Logger
+  /** The system's unless a test sets its own. */
+  readonly clock?: Clock
   /** Whether to bring an older database up to date; a new one always is. */
   readonly migrate?: boolean
 }
@@ -75,6 +85,7 @@ export async function openRoom(options: RoomOptions): Promise<Room> {
       db,
       limits: options.limits ?? {},
       isUnavailable,
+      ...(options.clock !== undefined && { clock: options.clock }),
       log,
       audit: pino(
         { base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (level) => ({ level }) } },

@@ -1,7 +1,7 @@
 /** What a server is made of and what a plugin needs. The client is in `chatctl/client`. */
 export { type Clock, SYSTEM_CLOCK, type Timer } from './clock.ts'
 export { Refused, SetupError } from './errors.ts'
-export { defineEvent, type EventType, SessionDrained, SessionEnded, SessionStarted } from './events.ts'
+export { defineEvent, type EventType, ServerStarted, SessionDrained, SessionEnded, SessionStarted } from './events.ts'
 export type { Guest, Translator } from './guest.ts'
 export { LIMITS, type LimitName, type Limits, RATES_OFF } from './limits.ts'
 export { LoadCache } from './load-cache.ts'

@@ -27,5 +27,6 @@ export {
 } from './migrate.ts'
 export { withoutPassword } from './mysql.ts'
 export { isDatabaseUrl, openDatabase } from './open.ts'
+export * from './scheduled.ts'
 export { isUnavailable } from './transaction.ts'
 export * from './users.ts'

@@ -8,6 +8,7 @@ import { legacy } from './legacy/index.ts'
 import { login } from './login/index.ts'
 import { privateMessages } from './messages/index.ts'
 import { registration } from './registration/index.ts'
+import { schedule } from './schedule/index.ts'
 import { system } from './system/index.ts'
 
 export * from './admin/messages.ts'
@@ -17,8 +18,9 @@ export * from './groups/messages.ts'
 export * from './login/messages.ts'
 export * from './messages/messages.ts'
 export * from './registration/messages.ts'
+export * from './schedule/messages.ts'
 export * from './system/messages.ts'
-export { accounts, admin, contacts, friends, groups, legacy, login, privateMessages, registration, system }
+export { accounts, admin, contacts, friends, groups, legacy, login, privateMessages, registration, schedule, system }
 
 /** The features that a server has unless told otherwise. */
 export const BUILT_IN: readonly AnyPlugin[] = [
@@ -30,5 +32,6 @@ export const BUILT_IN: readonly AnyPlugin[] = [
   groups,
   contacts,
   system,
+  schedule,
   admin,
 ]

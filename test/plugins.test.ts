@@ -298,12 +298,12 @@ test('options are checked by the plugin’s own schema, and named in the error',
 })
 
 test('a built-in feature can be left out', async (t) => {
-  const stage = await openStage(t, { without: ['messages', 'friends', 'groups', 'contacts', 'system'] })
+  const stage = await openStage(t, { without: ['messages', 'friends', 'groups', 'contacts', 'system', 'schedule'] })
   const alice = await stage.user('alice')
   t.is(await failure(t, alice.send('alice', 'hi')), 'unknown_type')
   await t.throwsAsync(openStage(t, { without: ['mesages'] }), { message: /no built-in plugin is named "mesages"/ })
   await t.throwsAsync(openStage(t, { without: ['messages'] }), {
-    message: /(friends|groups|contacts|system) needs messages, which is not loaded/,
+    message: /(friends|groups|contacts|system|schedule) needs messages, which is not loaded/,
   })
   await t.throwsAsync(openStage(t, { without: ['accounts'] }), { message: /needs accounts, which is not loaded/ })
 })

@@ -178,6 +178,14 @@ const MATRIX: Record<string, Row> = {
   chatroom_message: row(ownGroup(text), 'ok', othersGroup(text), MEMBERS),
   acknowledge_room: row(ownGroup({ upTo: 1 }), 'ok', othersGroup({ upTo: 1 }), MEMBERS),
   query_room_history: row(ownGroup(), 'ok', othersGroup(), MEMBERS),
+  schedule_message: row(
+    ownGroup({ ...text, delay: 3_600_000 }),
+    'ok',
+    othersGroup({ ...text, delay: 3_600_000 }),
+    MEMBERS,
+  ),
+  query_scheduled: row(nothing, 'ok'),
+  cancel_scheduled: row(() => ({ id: 1_000_000 }), 'no_scheduled'),
   act_as: row(me, { anonymous: 'not_allowed', rest: 'not_allowed' }, other),
   query_users: row(nothing, ADMIN),
   create_user: row(
