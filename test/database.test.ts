@@ -4,6 +4,7 @@ import test, { type ExecutionContext } from 'ava'
 import type { Knex } from 'knex'
 import { AddFriend, CreateRoom, JoinRoom, QueryContacts, QueryRooms } from '../client/index.ts'
 import { clientMessage, definePlugin, line, uint32 } from '../core/index.ts'
+import { ORIGINAL_TABLES } from '../db/adopt/original.ts'
 import {
   backUp,
   befriend,
@@ -18,7 +19,7 @@ import {
   rollbackAll,
   setMemberRole,
 } from '../db/index.ts'
-import { MIGRATIONS } from '../db/migrations/index.ts'
+import { MIGRATIONS, NEW_TABLES } from '../db/migrations/index.ts'
 import { markSome } from '../db/read-marks.ts'
 import { transact } from '../db/transaction.ts'
 import { openShell } from './support/cli.ts'
@@ -72,6 +73,14 @@ test('up, down and up again leaves the same schema', async (t) => {
   )
   await migrate(db)
   t.deepEqual(await schemaOf(db), first)
+})
+
+test('each table that the migrations make is named, so that an adoption that was cut short can begin anew', async (t) => {
+  const { db } = await emptyDatabase(t)
+  await migrate(db)
+  for (const table of [...ORIGINAL_TABLES, ...NEW_TABLES]) await db.schema.dropTable(table)
+  const left = (await schemaOf(db)).filter((sql) => /create table/i.test(sql) && !/sqlite_|chatctl_/.test(sql))
+  t.deepEqual(left, [])
 })
 
 test('down to the original’s tables and up again: all that they hold is kept', async (t) => {

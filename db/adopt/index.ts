@@ -3,6 +3,7 @@ import type { Knex } from 'knex'
 import { DatabaseError } from '../errors.ts'
 import { MIGRATIONS_TABLE, migrate, migrationState } from '../migrate.ts'
 import { fillCorrespondence } from '../migrations/0005_correspondence.ts'
+import { NEW_TABLES } from '../migrations/index.ts'
 import { isMysql } from '../migrations/tables.ts'
 import { transact } from '../transaction.ts'
 import type { Context, Step } from './context.ts'
@@ -133,7 +134,7 @@ async function setAside(db: Knex) {
 /** MySQL does not undo half a migration: what an earlier try has made, which is empty, goes first. */
 async function makeSchema(db: Knex) {
   if ((await progressOf(db, SCHEMA)).isDone) return
-  for (const table of [...ORIGINAL_TABLES, 'userblock', 'correspondence', MIGRATIONS_TABLE, `${MIGRATIONS_TABLE}_lock`])
+  for (const table of [...ORIGINAL_TABLES, ...NEW_TABLES, MIGRATIONS_TABLE, `${MIGRATIONS_TABLE}_lock`])
     await db.schema.dropTableIfExists(table)
   await migrate(db)
   await markDone(db, SCHEMA)

@@ -16,3 +16,13 @@ export const MIGRATIONS = {
   '0006_bots': bots,
   '0007_scheduled': scheduled,
 }
+
+/** What the migrations make besides the original's tables. */
+export const NEW_TABLES = [
+  'userblock',
+  'correspondence',
+  'consumer',
+  'consumer_state',
+  'request_key',
+  'scheduled',
+] as const
