@@ -4,7 +4,10 @@ import { generateKeyPair, type KeyPair } from '../core/index.ts'
 import { deriveKeys, MIN_ITERATIONS, type Verifier, verifierOf } from '../core/scram/index.ts'
 import { imageOf, migrate, openInMemory } from '../db/index.ts'
 
-/** What costs milliseconds to make and is as good for the next server: made once a process, when first needed. */
+/**
+ * What costs milliseconds to make and is as good for the next server: made once a process, and begun with the import, so
+ * that the first test does not pay for all of them.
+ */
 
 export interface Secret {
   readonly password: string
@@ -14,18 +17,17 @@ export interface Secret {
   readonly verifier: Verifier
 }
 
-function once<T>(make: () => T): () => T {
-  let made: { readonly it: T } | undefined
-  return () => {
-    made ??= { it: make() }
-    return made.it
-  }
+/** Begins at once; what goes wrong is told to whoever asks. */
+function begun<T>(make: () => Promise<T>): () => Promise<T> {
+  const making = make()
+  making.catch(() => {})
+  return () => making
 }
 
-export const serverKey: () => KeyPair = once(generateKeyPair)
+export const serverKey: KeyPair = generateKeyPair()
 
 /** The password of every test user, and what follows from it. */
-export const secret: () => Promise<Secret> = once(async () => {
+export const secret: () => Promise<Secret> = begun(async () => {
   const password = 'the password of every test user'
   const salt = randomBytes(32)
   const keys = await deriveKeys(password, salt, MIN_ITERATIONS)
@@ -37,7 +39,7 @@ export const secret: () => Promise<Secret> = once(async () => {
 })
 
 /** A database with the server's own tables and nothing in them. */
-export const emptyDatabase: () => Promise<Buffer> = once(async () => {
+export const emptyDatabase: () => Promise<Buffer> = begun(async () => {
   const db = openInMemory()
   try {
     await migrate(db)

@@ -319,7 +319,7 @@ export async function testServer(options: TestServerOptions = {}): Promise<TestS
     db.on('query-response', stir.seen)
     const probe = new Probe(has('accounts'))
     const server = await createServer({
-      staticKey: serverKey(),
+      staticKey: serverKey,
       secret: Buffer.alloc(32, 'test'),
       plugins: [...plugins, probe.plugin],
       pluginOptions: {
