@@ -1,4 +1,4 @@
-import { dirname, isAbsolute, resolve } from 'node:path'
+import { dirname, isAbsolute, relative, resolve } from 'node:path'
 import { z } from 'zod'
 import { LIMITS, type Limits, RATES_OFF } from '../core/limits.ts'
 import { isDatabaseUrl } from '../db/open.ts'
@@ -120,6 +120,13 @@ function describe(
 ): string {
   const [setting = ''] = path.map(String)
   return `${path.join('.')}: ${message} (from ${origin[setting as Setting] ?? 'nowhere'})`
+}
+
+/** An origin for an error: a file as one would name it here; undefined for what nobody wrote. */
+export function shownOrigin(origin: string): string | undefined {
+  if (origin === 'default') return undefined
+  const path = relative(process.cwd(), origin)
+  return isAbsolute(origin) && !path.startsWith('..') ? `./${path}` : origin
 }
 
 /** `4444`, `0.0.0.0:4444` or `[::1]:4444`. */

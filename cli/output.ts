@@ -74,6 +74,11 @@ export class Output {
     return this.write(machine ? `${printableJson(record)}\n` : `${forPeople()}\n`)
   }
 
+  /** One record that a script mostly wants one text of: that text whole, or the record on a line. */
+  text(record: object, text: string): Promise<void> {
+    return this.write(this.isJson ? `${printableJson(record)}\n` : `${printable(text)}\n`)
+  }
+
   /** A line of talk, on stderr; never data. */
   note(text: string) {
     process.stderr.write(`${printable(text)}\n`)

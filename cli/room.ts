@@ -3,7 +3,15 @@ import { mkdir, open, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import pino, { type Logger } from 'pino'
-import { createServer, generateKeyPair, type KeyPair, type Limits, type Server, SetupError } from '../core/index.ts'
+import {
+  type Clock,
+  createServer,
+  generateKeyPair,
+  type KeyPair,
+  type Limits,
+  type Server,
+  SetupError,
+} from '../core/index.ts'
 import { exportPrivateKey, keyPairFromPrivateKey } from '../core/noise/index.ts'
 import type { AnyPlugin } from '../core/plugin.ts'
 import {
@@ -30,10 +38,14 @@ export interface RoomOptions {
   /** Names of built-in plugins to leave out. */
   readonly without?: readonly string[]
   readonly pluginOptions?: Readonly<Record<string, unknown>>
+  /** Where those were written, for the error when some are wrong. */
+  readonly optionsFrom?: string | undefined
   readonly limits?: Partial<Limits>
   /** Where to listen for clients of the original chat room; nowhere if left out. */
   readonly legacy?: { readonly host: string; readonly port: number } | undefined
   readonly log: Logger
+  /** The system's unless a test sets its own. */
+  readonly clock?: Clock
   /** Whether to bring an older database up to date; a new one always is. */
   readonly migrate?: boolean
 }
@@ -67,10 +79,13 @@ export async function openRoom(options: RoomOptions): Promise<Room> {
       staticKey: await loadKey(paths.key),
       secret: await loadSecret(paths.secret),
       plugins,
+      builtIn: [...BUILT_IN, legacy],
       pluginOptions: optionsOf(options),
+      ...(options.optionsFrom !== undefined && { optionsFrom: options.optionsFrom }),
       db,
       limits: options.limits ?? {},
       isUnavailable,
+      ...(options.clock !== undefined && { clock: options.clock }),
       log,
       audit: pino(
         { base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (level) => ({ level }) } },

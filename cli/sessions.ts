@@ -43,19 +43,20 @@ export async function chosenContext({ context: asked }: Shared): Promise<Context
 }
 
 /**
- * Acts as a user: with `--as` through the control socket of `--data`, otherwise logged in from a context.
+ * Acts as a user, whose name `act` gets: with `--as` through the control socket of `--data`, otherwise logged in from a
+ * context.
  * @param reconnect whether to survive a lost connection; only for commands that stay
  */
 export async function asUser<T>(
   shared: Shared,
-  act: (client: Client) => Promise<T>,
+  act: (client: Client, user: string) => Promise<T>,
   { reconnect = false }: { reconnect?: boolean } = {},
 ): Promise<T> {
   if (shared.as !== undefined) {
     const user = shared.as
     return asOperator(shared, async (operator) => {
       await operator.actAs(user)
-      return act(operator)
+      return act(operator, user)
     })
   }
   const context = await chosenContext(shared)
@@ -67,7 +68,7 @@ export async function asUser<T>(
   return closing(self, async () => {
     await self.login(context.user, { keys: context.keys })
     if (options.pin === undefined) await rememberServer(server, { key: self.fingerprint, state: 'verified' })
-    return act(self)
+    return act(self, context.user)
   })
 }
 

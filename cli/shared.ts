@@ -29,7 +29,7 @@ interface SharedArgs {
   as?: string
   data?: string
   pin?: string
-  timeout?: string
+  timeout?: string | undefined
 }
 
 /** One command: data for yargs, and what it does. A returned name is the exit code, `ok` if none is. */
@@ -37,6 +37,8 @@ export interface Command<A> {
   readonly command: string
   readonly describe: string
   readonly examples?: readonly (readonly [string, string])[]
+  /** `--timeout` is the command's own; connecting and requests then have that of the environment, or the default. */
+  readonly ownTimeout?: boolean
   readonly builder?: (args: Argv<object>) => Argv<A>
   // biome-ignore lint/suspicious/noConfusingVoidType: most commands have nothing to report
   run(args: ArgumentsCamelCase<A>, shared: Shared): Promise<ExitName | void>
@@ -61,6 +63,7 @@ export function defineCommand<A>({
   command,
   describe,
   examples = [],
+  ownTimeout = false,
   builder,
   run,
 }: Command<A>): CommandModule<object, A> {
@@ -75,7 +78,8 @@ export function defineCommand<A>({
       started = true
       refuseRepeats(args)
       const unmarked = Object.fromEntries(Object.entries(args).map(([name, value]) => [name, unmark(value)]))
-      exitName = (await run(unmarked as typeof args, await readShared(unmarked as SharedArgs))) ?? 'ok'
+      const shared = await readShared({ ...(unmarked as SharedArgs), ...(ownTimeout && { timeout: undefined }) })
+      exitName = (await run(unmarked as typeof args, shared)) ?? 'ok'
     },
   }
 }
@@ -146,7 +150,7 @@ async function readShared(args: SharedArgs): Promise<Shared> {
 }
 
 /** Options that may be given more than once. */
-const LISTS = ['_', 'fields', 'plugin', 'without']
+const LISTS = ['_', 'args', 'fields', 'plugin', 'without']
 
 function refuseRepeats(args: object) {
   const repeated = Object.entries(args).find(([name, value]) => Array.isArray(value) && !LISTS.includes(name))

@@ -19,7 +19,7 @@ import {
   type ValuesOf,
 } from '../core/wire/index.ts'
 import { ActAs } from '../plugins/admin/messages.ts'
-import { AcknowledgeEvent, Consume, QueryState } from '../plugins/consumers/messages.ts'
+import { AcknowledgeEvent, Consume, type Consuming, QueryState } from '../plugins/consumers/messages.ts'
 import { AcknowledgeRoom, ChatroomMessage, QueryRoomHistory } from '../plugins/groups/messages.ts'
 import { Once } from '../plugins/idempotency/messages.ts'
 import { ChangePassword, Login, LoginProof, Logout } from '../plugins/login/messages.ts'
@@ -89,6 +89,8 @@ export interface ConsumeOptions {
   /** Leave out events older than so many milliseconds. */
   readonly maxAge?: number
   readonly signal?: AbortSignal
+  /** Told once the server has taken it up: what is sent from then on comes as an event. */
+  readonly onConsuming?: (consuming: ValuesOf<typeof Consuming>) => void
 }
 
 /** What a consumer keeps with an acknowledgement, in the same transaction. */
@@ -103,6 +105,8 @@ export interface MessagesOptions {
   readonly from?: string
   /** Only messages of this kind. */
   readonly kind?: Kind
+  /** Only messages with a higher id; older ones stay unread. */
+  readonly after?: number
   readonly acknowledge?: boolean
   readonly signal?: AbortSignal
 }
@@ -237,9 +241,15 @@ export class Client {
    * Received messages: what is unread, oldest first, then what comes. Each is acknowledged when the loop asks for the
    * next one, unless `acknowledge` is false; one that the loop was left at comes again. One loop at a time.
    */
-  async *messages({ from, kind, acknowledge = true, signal }: MessagesOptions = {}): AsyncGenerator<ChatMessage> {
+  async *messages({
+    from,
+    kind,
+    after,
+    acknowledge = true,
+    signal,
+  }: MessagesOptions = {}): AsyncGenerator<ChatMessage> {
     const reading = this.#stream.read({ acknowledge, ...(signal && { signal }) })
-    await this.receive({ from, kind: kind === undefined ? undefined : kindNumber(kind) })
+    await this.receive({ from, kind: kind === undefined ? undefined : kindNumber(kind), after })
     yield* reading
   }
 
@@ -256,10 +266,10 @@ export class Client {
    */
   async *events(
     consumer: string,
-    { all = false, maxAge = 0, signal }: ConsumeOptions = {},
+    { all = false, maxAge = 0, signal, onConsuming }: ConsumeOptions = {},
   ): AsyncGenerator<ChatMessage> {
     const reading = this.#stream.read({ acknowledge: false, ...(signal && { signal }) })
-    await this.request(Consume, { consumer, all, maxAge })
+    onConsuming?.(await this.request(Consume, { consumer, all, maxAge }))
     this.#receiveAgain = (line) => line.request(Consume, { consumer, maxAge })
     yield* reading
   }

@@ -1,8 +1,13 @@
 import { definePlugin } from './plugin.ts'
-import { type Catalogue, Ping, QueryProtocol, QueryStatus, toEntry } from './wire/index.ts'
+import type { PluginFacts } from './plugin-facts.ts'
+import { type Catalogue, Ping, QueryPlugins, QueryProtocol, QueryStatus, toEntry } from './wire/index.ts'
 
 /** Answers the messages of the protocol itself. */
-export const controlPlugin = (server: { status(): object; readonly catalogue: Catalogue }) =>
+export const controlPlugin = (server: {
+  readonly catalogue: Catalogue
+  status(): object
+  plugins(): Promise<readonly PluginFacts[]>
+}) =>
   definePlugin({
     name: 'control',
     setup(app) {
@@ -12,5 +17,6 @@ export const controlPlugin = (server: { status(): object; readonly catalogue: Ca
         limits: JSON.stringify(app.limits),
       }))
       app.handle(QueryStatus, () => ({ json: JSON.stringify(server.status()) }))
+      app.handle(QueryPlugins, async () => ({ json: JSON.stringify(await server.plugins()) }))
     },
   })

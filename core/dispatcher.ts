@@ -1,9 +1,11 @@
+import { HookRun, HookTimeout, type Rule, refusalOf, withinTime } from './before.ts'
 import type { Clock } from './clock.ts'
 import { Refused } from './errors.ts'
 import { type Bus, isThenable } from './events.ts'
 import type { Limits } from './limits.ts'
 import type { Peer } from './peer.ts'
 import type { PluginRecord } from './plugin-record.ts'
+import { frameOf } from './request-frame.ts'
 import type { User } from './session.ts'
 import {
   type Allow,
@@ -21,7 +23,7 @@ type Values = Record<string, unknown>
 // biome-ignore lint/suspicious/noExplicitAny: typed at the door, App.handle
 type Handler = (session: any, values: any, request: { readonly ref: number }) => unknown
 // biome-ignore lint/suspicious/noExplicitAny: typed at the door, App.before
-type Hook = (session: any, values: any) => unknown
+type Hook = (session: any, values: any, run: HookRun) => unknown
 
 /** Who waits for the outcome of a request, in place of the connection. */
 export interface Waiting {
@@ -33,6 +35,8 @@ interface Owned<F> {
   readonly plugin: PluginRecord
   readonly run: F
 }
+
+type OwnedHook = Owned<Hook> & { readonly rule: Rule }
 
 /** A decoded message on its way to its handler. */
 interface Request {
@@ -83,7 +87,8 @@ export class Dispatcher {
   readonly #clock: Clock
   readonly #isUnavailable: (error: unknown) => boolean
   readonly #handlers = new Map<ClientMessage, Owned<Handler> & Traits>()
-  readonly #hooks = new Map<ClientMessage, Owned<Hook>[]>()
+  /** In the order in which they run. */
+  readonly #hooks = new Map<ClientMessage, readonly OwnedHook[]>()
 
   constructor({ catalogue, bus, limits, clock, isUnavailable }: DispatcherParts) {
     this.#isUnavailable = isUnavailable
@@ -100,13 +105,19 @@ export class Dispatcher {
     return () => this.#handlers.delete(message)
   }
 
-  before(message: ClientMessage, plugin: PluginRecord, run: Hook): () => void {
-    const hook = { plugin, run }
-    this.#hooks.set(message, [...(this.#hooks.get(message) ?? []), hook])
+  /** Returns the function that takes the hook off again. */
+  before(message: ClientMessage, plugin: PluginRecord, run: Hook, rule: Rule): () => void {
+    const hook = { plugin, run, rule }
+    const hooks = () => this.#hooks.get(message) ?? NONE
+    // Sorting keeps those of equal order as they came.
+    this.#hooks.set(
+      message,
+      [...hooks(), hook].sort((a, b) => a.rule.order - b.rule.order),
+    )
     return () =>
       this.#hooks.set(
         message,
-        (this.#hooks.get(message) ?? []).filter((other) => other !== hook),
+        hooks().filter((other) => other !== hook),
       )
   }
 
@@ -158,16 +169,19 @@ export class Dispatcher {
   }
 
   /** Runs the hooks, at once as long as they answer at once, then the handler. */
-  #before(request: Request, values: Values, hooks: readonly Owned<Hook>[]): Promise<void> | undefined {
+  #before(request: Request, values: Values, hooks: readonly OwnedHook[]): Promise<void> | undefined {
     for (let index = 0; index < hooks.length; index++) {
-      const hook = hooks[index] as Owned<Hook>
+      const hook = hooks[index] as OwnedHook
+      const run = new HookRun()
       try {
-        const amended = hook.run(request.connection, values)
-        if (isThenable(amended)) return this.#beforeLater(request, values, hooks.slice(index), amended)
-        values = (amended as Values | undefined) ?? values
+        const answer = hook.run(request.connection, values, run)
+        if (isThenable(answer)) {
+          const answered = withinTime(answer, run, hook.rule.timeout, this.#clock)
+          return this.#beforeLater(request, values, hooks.slice(index), answered)
+        }
+        values = this.#amended(request, values, answer)
       } catch (error) {
-        this.#failed(request, hook.plugin, error)
-        return undefined
+        if (!this.#passes(request, hook, error)) return undefined
       }
     }
     return this.#handle(request, values)
@@ -177,17 +191,52 @@ export class Dispatcher {
   async #beforeLater(
     request: Request,
     values: Values,
-    [hook, ...rest]: readonly Owned<Hook>[],
-    amended: PromiseLike<unknown>,
+    [hook, ...rest]: readonly OwnedHook[],
+    answered: Promise<unknown>,
   ) {
     if (hook === undefined) return
+    const { connection } = request
+    // Under way, although no handler has it yet: a server that stops waits for it.
+    connection.requestStarted()
     try {
-      values = ((await amended) as Values | undefined) ?? values
+      values = this.#amended(request, values, await answered)
     } catch (error) {
-      this.#failed(request, hook.plugin, error)
-      return
+      if (!this.#passes(request, hook, error)) return
+    } finally {
+      connection.requestEnded()
     }
     await this.#before(request, values, rest)
+  }
+
+  /**
+   * What the next one gets after a hook's answer: values that could have come from the wire, whoever made them.
+   * @throws AmendmentError
+   */
+  #amended({ message }: Request, values: Values, answer: unknown): Values {
+    if (answer === undefined || answer === null || answer === values) return values
+    if (typeof answer !== 'object') throw new AmendmentError(`a hook returns values or nothing, not ${typeof answer}`)
+    try {
+      return decode(message, frameOf(message, 0, answer as never), this.#limits.values).values
+    } catch (error) {
+      throw new AmendmentError((error as Error).message)
+    }
+  }
+
+  /** After what a hook threw: whether the message goes on all the same. If not, it has been refused. */
+  #passes(request: Request, hook: OwnedHook, error: unknown): boolean {
+    const { plugin, rule } = hook
+    if (error instanceof Refused) {
+      refuse(request, error)
+      return false
+    }
+    const isOpen = rule.failure === 'open'
+    if (this.#isUnavailable(error)) {
+      this.#unavailable(request, plugin, error, !isOpen)
+      return isOpen
+    }
+    plugin.failed(error, `before ${request.message.name} ${whatHappened(error)}`)
+    if (!isOpen) refuse(request, refusalOf(rule))
+    return isOpen
   }
 
   #handle(request: Request, values: Values): Promise<void> | undefined {
@@ -229,19 +278,29 @@ export class Dispatcher {
   }
 
   #failed(request: Request, plugin: PluginRecord, error: unknown) {
-    const { message } = request
-    if (error instanceof Refused) {
-      refuse(request, error)
-      return
+    if (error instanceof Refused) refuse(request, error)
+    else if (this.#isUnavailable(error)) this.#unavailable(request, plugin, error)
+    else {
+      plugin.failed(error, request.message.name)
+      refuse(request, new Refused('internal'))
     }
-    if (this.#isUnavailable(error)) {
-      plugin.log.warn({ err: error, event: message.name }, 'the database is not available')
-      refuse(request, new Refused('unavailable', undefined, { retryAfter: RETRY_MS }))
-      return
-    }
-    plugin.failed(error, message.name)
-    refuse(request, new Refused('internal'))
   }
+
+  /** No fault of the plugin's. */
+  #unavailable(request: Request, plugin: PluginRecord, error: unknown, refuses = true) {
+    plugin.log.warn({ err: error, event: request.message.name }, 'the database is not available')
+    if (refuses) refuse(request, new Refused('unavailable', undefined, { retryAfter: RETRY_MS }))
+  }
+}
+
+/** A hook amended a message to something that the message cannot carry. */
+class AmendmentError extends Error {
+  override readonly name = 'AmendmentError'
+}
+
+function whatHappened(error: unknown): string {
+  if (error instanceof HookTimeout) return 'timed out'
+  return error instanceof AmendmentError ? 'amended it wrongly' : 'failed'
 }
 
 function refuse({ connection, ref, waiting }: Pick<Request, 'connection' | 'ref' | 'waiting'>, refused: Refused) {
@@ -249,7 +308,7 @@ function refuse({ connection, ref, waiting }: Pick<Request, 'connection' | 'ref'
   else waiting.reject(refused)
 }
 
-const NONE: readonly Owned<Hook>[] = []
+const NONE: readonly OwnedHook[] = []
 
 /** When a request may be tried again that failed for want of the database. */
 const RETRY_MS = 1000

@@ -1,4 +1,6 @@
 /** What a server is made of and what a plugin needs. The client is in `chatctl/client`. */
+export { API_VERSION } from './api-version.ts'
+export type { BeforeOptions, RuleFacts } from './before.ts'
 export { type Clock, SYSTEM_CLOCK, type Timer } from './clock.ts'
 export { Refused, SetupError } from './errors.ts'
 export { defineEvent, type EventType, SessionDrained, SessionEnded, SessionStarted } from './events.ts'
@@ -12,10 +14,12 @@ export {
   type App,
   type Context,
   definePlugin,
+  type HookContext,
   type Migration,
   type Plugin,
   type SessionOf,
 } from './plugin.ts'
+export type { PluginFacts } from './plugin-facts.ts'
 export { loadPlugin } from './plugin-loader.ts'
 export type { PluginFailure } from './plugin-record.ts'
 export { createServer, type Listening, type Server, type ServerOptions } from './server.ts'

@@ -44,6 +44,14 @@ export const LIMITS = {
   friendRequests: limit(500, 'count', 'requests of one user that wait for an answer; beyond it another is refused'),
   groupMembers: limit(500, 'count', 'members of one group; beyond it joining is refused'),
   groupsPerUser: limit(200, 'count', 'groups of one user; beyond it joining is refused'),
+  botHops: limit(10, 'count', 'answers of bots to bots in a row; beyond it the next one is refused; at most 255'),
+  botTurns: limit(100, 'per minute', 'bots speaking after other bots in a group, without a person; beyond it refused'),
+  requestKeys: limit(
+    604_800_000,
+    'ms',
+    'that a request with a key is remembered; beyond it the same key is a new request',
+  ),
+  consumers: limit(20, 'count', 'durable consumers of one user; beyond it another is refused'),
   searchRows: limit(
     10_000,
     'count',

@@ -1,6 +1,8 @@
 import { createHmac } from 'node:crypto'
 import type { Knex } from 'knex'
 import type { Logger } from 'pino'
+import { checkApi } from './api-version.ts'
+import { ruleOf } from './before.ts'
 import type { Clock, Timer } from './clock.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import { SetupError } from './errors.ts'
@@ -9,6 +11,7 @@ import type { Guest, Translator } from './guest.ts'
 import type { Limits } from './limits.ts'
 import type { Peer } from './peer.ts'
 import type { AnyPlugin, App } from './plugin.ts'
+import { readOptions } from './plugin-options.ts'
 import { type PluginFailure, PluginRecord } from './plugin-record.ts'
 import { frameOf } from './request-frame.ts'
 import type { User, UserSession } from './session.ts'
@@ -45,15 +48,17 @@ export class PluginHost {
 
   /**
    * @param options of each plugin, by its name
-   * @throws SetupError naming the plugin, for a missing need, a cycle, bad options, a clash of types, a failed setup
+   * @param from where the options were written, for the error
+   * @throws SetupError naming the plugin, for another API version, a missing need, a cycle, bad options, a clash of
+   *   types, a failed setup
    */
-  async start(plugins: readonly AnyPlugin[], options: Readonly<Record<string, unknown>>) {
+  async start(plugins: readonly AnyPlugin[], options: Readonly<Record<string, unknown>>, from?: string) {
     const ordered = inOrderOfNeeds(plugins)
-    const unknown = Object.keys(options).find((name) => !plugins.some((plugin) => plugin.name === name))
-    if (unknown !== undefined) throw new SetupError(`options for plugin "${unknown}", which is not loaded`)
+    for (const plugin of ordered) checkApi(plugin)
+    const read = readOptions(ordered, options, from)
     // All definitions first, so that a plugin may look up another one's message while it starts.
     for (const plugin of ordered) this.#define(plugin)
-    for (const plugin of ordered) await this.#startOne(plugin, options[plugin.name])
+    for (const plugin of ordered) await this.#startOne(plugin, read.get(plugin.name))
   }
 
   async stop() {
@@ -85,7 +90,7 @@ export class PluginHost {
     const needs = Object.fromEntries(
       Object.entries(plugin.needs ?? {}).map(([key, needed]) => [key, this.#apis.get(needed.name)]),
     )
-    const context = { options: parseOptions(plugin, options), needs, log: record.log, db: this.#parts.db }
+    const context = { options, needs, log: record.log, db: this.#parts.db }
     try {
       const setup = Promise.resolve(plugin.setup(this.#app(record), context))
       this.#apis.set(plugin.name, await withDeadline(setup, SETUP_MS, this.#parts.clock))
@@ -97,7 +102,7 @@ export class PluginHost {
 
   #app(record: PluginRecord): App {
     const { bus, dispatcher, catalogue, sessions, limits, audit, secret, clock, absent, admit } = this.#parts
-    const { plugin, cleanups } = record
+    const { plugin, cleanups, registered } = record
     const known = (message: Message) => {
       if (catalogue.byType(message.type) === message) return
       throw new SetupError(
@@ -126,13 +131,18 @@ export class PluginHost {
         const undo = dispatcher.handle(message, record, handler, { rated, serial })
         if (undo === undefined) throw new SetupError(`plugin ${plugin.name}: ${message.name} has a handler already`)
         cleanups.push(undo)
+        registered.handles.push(message.name)
       },
-      before: (message, hook) => {
+      before: (message, hook, options = {}) => {
         known(message)
-        cleanups.push(dispatcher.before(message, record, hook))
+        const rule = ruleOf(options, `plugin ${plugin.name}, before ${message.name}`)
+        cleanups.push(dispatcher.before(message, record, hook, rule))
+        const { refusal, ...how } = rule
+        registered.before.push({ message: message.name, ...how, ...(refusal && { refusal: refusal.code }) })
       },
       on: (event: { readonly name: string }, listener: (...payload: never[]) => unknown) => {
         cleanups.push(bus.on(event.name, listener, (error) => record.failed(error, event.name)))
+        registered.listens.push(event.name)
       },
       emit: (event, payload) => bus.emit(event.name, payload),
       every: (ms, task) => {
@@ -145,6 +155,7 @@ export class PluginHost {
         }
         const timer = clock.every(ms, () => void guarded()).unref()
         cleanups.push(() => timer.cancel())
+        registered.timers.push(ms)
       },
       status: (report) => record.reports.push(report),
       onStop: (task) => cleanups.push(task),
@@ -172,17 +183,6 @@ function inOrderOfNeeds(plugins: readonly AnyPlugin[]): AnyPlugin[] {
   }
   for (const plugin of plugins) visit(plugin, [])
   return [...ordered]
-}
-
-function parseOptions(plugin: AnyPlugin, options: unknown): unknown {
-  if (plugin.options === undefined) {
-    if (options === undefined) return undefined
-    throw new SetupError(`plugin ${plugin.name} takes no options`)
-  }
-  const result = plugin.options.safeParse(options ?? {})
-  if (result.success) return result.data
-  const issues = result.error.issues.map(({ path, message }) => `${[plugin.name, ...path].join('.')}: ${message}`)
-  throw new SetupError(`plugin options: ${issues.join('; ')}`)
 }
 
 async function withDeadline<T>(work: Promise<T>, ms: number, clock: Clock): Promise<T> {

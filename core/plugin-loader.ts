@@ -1,4 +1,5 @@
-import { createRequire } from 'node:module'
+import { realpath } from 'node:fs/promises'
+import { createRequire, register } from 'node:module'
 import { isAbsolute, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { SetupError } from './errors.ts'
@@ -6,6 +7,7 @@ import type { AnyPlugin } from './plugin.ts'
 
 /** The package's doors, so that a plugin anywhere on the disk gets this very server's `chatctl`, not a second copy. */
 const DOORS = {
+  'chatctl/bot': fileURLToPath(new URL('../bot/index.js', import.meta.url)),
   'chatctl/client': fileURLToPath(new URL('../client/index.js', import.meta.url)),
   'chatctl/plugins': fileURLToPath(new URL('../plugins/index.js', import.meta.url)),
   'chatctl/testing': fileURLToPath(new URL('../testing/index.js', import.meta.url)),
@@ -20,7 +22,7 @@ const DOORS = {
  * @throws SetupError that names the file and what was found in it
  */
 export async function loadPlugin(specifier: string, folder: string): Promise<AnyPlugin> {
-  const path = locate(specifier, folder)
+  const path = await locate(specifier, folder)
   let module: Record<string, unknown>
   try {
     module = (await importFile(path)) as Record<string, unknown>
@@ -35,6 +37,7 @@ export async function loadPlugin(specifier: string, folder: string): Promise<Any
 
 async function importFile(path: string): Promise<unknown> {
   if (!/\.[cm]?ts$/.test(path)) {
+    if (await hasAnotherServer(path)) openDoors()
     try {
       return await import(pathToFileURL(path).href)
     } catch (error) {
@@ -47,18 +50,39 @@ async function importFile(path: string): Promise<unknown> {
   return createJiti(import.meta.url, { alias: DOORS, nativeModules: Object.values(DOORS) }).import(path)
 }
 
-function locate(specifier: string, folder: string): string {
+/**
+ * Whether a file would get another copy of `chatctl` than the one that runs, as a plugin does that has it installed
+ * beside it while a global one is running. Their messages and refusals would be strangers to each other.
+ */
+async function hasAnotherServer(path: string): Promise<boolean> {
+  const found = await resolveAsImport('chatctl', path)
+  return found !== undefined && (await realpath(found)) !== (await realpath(DOORS.chatctl))
+}
+
+let areDoorsOpen = false
+
+/** From now on every import of `chatctl` in this process gets this server's. */
+function openDoors() {
+  if (areDoorsOpen) return
+  areDoorsOpen = true
+  const { zod: _, ...own } = DOORS
+  const data = Object.fromEntries(Object.entries(own).map(([name, path]) => [name, pathToFileURL(path).href]))
+  register(new URL('./door-hooks.js', import.meta.url), { data })
+}
+
+async function locate(specifier: string, folder: string): Promise<string> {
   if (specifier.startsWith('.') || isAbsolute(specifier)) return resolve(folder, specifier)
-  try {
-    return createRequire(resolve(folder, 'package.json')).resolve(specifier)
-  } catch (error) {
-    throw new SetupError(
-      `cannot find plugin "${specifier}" from ${folder}; a file needs a path such as ./${specifier}`,
-      {
-        cause: error,
-      },
-    )
-  }
+  const found = await resolveAsImport(specifier, resolve(folder, 'package.json'))
+  if (found !== undefined) return found
+  throw new SetupError(`cannot find plugin "${specifier}" from ${folder}; a file needs a path such as ./${specifier}`)
+}
+
+/** The file that `import` of a package would get in that file; Node has this only for the file that asks. */
+async function resolveAsImport(specifier: string, file: string): Promise<string | undefined> {
+  const { createJiti } = await import('jiti')
+  const parentURL = pathToFileURL(file).href
+  const url = createJiti(import.meta.url).esmResolve(specifier, { parentURL, try: true })
+  return url?.startsWith('file:') ? fileURLToPath(url) : undefined
 }
 
 function isPlugin(value: unknown): value is AnyPlugin {

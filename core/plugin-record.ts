@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import type { RuleFacts } from './before.ts'
 import type { Clock } from './clock.ts'
 import type { AnyPlugin } from './plugin.ts'
 
@@ -9,7 +10,7 @@ const FAILURE_WINDOW_MS = 60_000
 /** What a plugin's code threw. */
 export interface PluginFailure {
   readonly plugin: string
-  /** What it dealt with: the name of a message or event, `timer` or `stop`. */
+  /** What it dealt with: the name of a message or event, `before MESSAGE` and what happened, `timer`, `status`, `stop`. */
   readonly event: string
   readonly error: unknown
 }
@@ -27,6 +28,12 @@ export class PluginRecord {
   readonly abort = new AbortController()
   readonly cleanups: (() => unknown)[] = []
   readonly reports: (() => Record<string, number | string>)[] = []
+  readonly registered: {
+    readonly handles: string[]
+    readonly before: RuleFacts[]
+    readonly listens: string[]
+    readonly timers: number[]
+  } = { handles: [], before: [], listens: [], timers: [] }
   readonly #clock: Clock
   readonly #told: RecordParts['pluginFailed']
   #failures: number[] = []
@@ -37,6 +44,19 @@ export class PluginRecord {
     this.log = log.child({ plugin: plugin.name })
     this.#clock = clock
     this.#told = pluginFailed
+  }
+
+  /** What the plugin reports about itself; a report that throws is left out. */
+  get report(): Record<string, number | string> {
+    const values = this.reports.map((report) => {
+      try {
+        return report()
+      } catch (error) {
+        this.failed(error, 'status')
+        return {}
+      }
+    })
+    return Object.assign({}, ...values)
   }
 
   /** `degraded` after repeated failures within a minute; the plugin goes on running. */

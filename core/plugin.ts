@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import type { Logger } from 'pino'
 import type { ZodType } from 'zod'
+import type { BeforeOptions } from './before.ts'
 import type { Clock } from './clock.ts'
 import type { EventType } from './events.ts'
 import type { Guest, Translator } from './guest.ts'
@@ -38,6 +39,12 @@ export interface Request {
   readonly ref: number
 }
 
+/** What a `before` hook gets besides the message. */
+export interface HookContext {
+  /** Aborted when the hook's time is out: its answer is not waited for any more. */
+  readonly signal: AbortSignal
+}
+
 /** The server as one plugin sees it. What is registered here is undone by the host when the plugin stops. */
 export interface App {
   readonly sessions: Sessions
@@ -65,13 +72,21 @@ export interface App {
     options?: { readonly rated?: boolean; readonly serial?: boolean },
   ): void
   /**
-   * Runs before the handler, in plugin order. It may throw Refused, or amend by returning other values.
-   * Any other error refuses too, as `internal`.
+   * Runs before the handler. It may throw Refused, or amend by returning other values; they are checked as if they had
+   * come from the client. The values it gets are not to be changed. When it throws anything else, amends to what the
+   * message cannot carry, or does not answer in time, that is a failure of the plugin, and the message is refused
+   * (`failure: 'closed'`) or passes unchanged (`'open'`). While a database is down that the hook needs, a refused sender
+   * is told `unavailable`.
    */
   before<M extends ClientMessage>(
     message: M,
-    // biome-ignore lint/suspicious/noConfusingVoidType: a hook that amends nothing returns nothing
-    hook: (session: SessionOf<M>, values: ValuesOf<M>) => MaybePromise<ValuesOf<M> | undefined | void>,
+    hook: (
+      session: SessionOf<M>,
+      values: Readonly<ValuesOf<M>>,
+      run: HookContext,
+      // biome-ignore lint/suspicious/noConfusingVoidType: a hook that amends nothing returns nothing
+    ) => MaybePromise<Readonly<ValuesOf<M>> | undefined | void>,
+    options?: BeforeOptions,
   ): void
   /** Told after a message was handled, with the reply. Cannot change anything; its failures are only logged. */
   on<M extends ClientMessage>(
@@ -101,7 +116,7 @@ export interface App {
    * against no rate. Rejects with the Refused that the peer would have got.
    */
   perform<M extends ClientMessage>(session: Session, message: M, values: InputOf<M>): Promise<ReplyOf<M>>
-  /** Adds to `chatctl status`. */
+  /** Adds to `chatctl status`: `polls.open` for what a plugin "polls" calls `open`. */
   status(report: () => Record<string, number | string>): void
   /** Runs when the plugin stops, last registered first. */
   onStop(task: () => unknown): void
@@ -123,7 +138,10 @@ export interface Context<Options, N extends Needs> {
 /** A feature of the server: messages, behaviour, tables. Made with definePlugin. */
 export interface Plugin<Api = unknown> {
   readonly name: string
+  /** Its own version, for people. */
   readonly version?: string
+  /** The versions of the plugin API it was written for, as `^1.0`; any if left out. A server of another one refuses it. */
+  readonly api?: string
   readonly messages?: { readonly [name: string]: Message }
   readonly needs?: Needs
   readonly options?: ZodType

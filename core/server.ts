@@ -22,6 +22,7 @@ import { type Limits, withDefaults } from './limits.ts'
 import { fingerprint, type KeyPair } from './noise/index.ts'
 import type { Peer } from './peer.ts'
 import type { AnyPlugin } from './plugin.ts'
+import { factsOf, type PluginFacts } from './plugin-facts.ts'
 import { PluginHost } from './plugin-host.ts'
 import type { PluginFailure } from './plugin-record.ts'
 import type { UserSession } from './session.ts'
@@ -36,6 +37,10 @@ export interface ServerOptions {
   readonly plugins: readonly AnyPlugin[]
   /** Options of plugins, by plugin name; each plugin checks its own. */
   readonly pluginOptions?: Readonly<Record<string, unknown>>
+  /** Where those were written, for the error when some are wrong. */
+  readonly optionsFrom?: string
+  /** Those of the plugins that come with the server: what they report about themselves needs no prefix. */
+  readonly builtIn?: readonly AnyPlugin[]
   /** Migrated database, handed to plugins; the server itself knows no SQL. */
   readonly db: Knex
   /** Tells a database that is down or full from a fault of a plugin: such a request is refused as `unavailable`. */
@@ -81,6 +86,7 @@ export class Server {
   readonly #clock: Clock
   readonly #startedAt: number
   readonly #connectionHost: ConnectionHost & GuestHost
+  #control: AnyPlugin | undefined
   #watch: Timer | undefined
   #lastGuest = 0
   #stopping: Promise<void> | undefined
@@ -143,10 +149,10 @@ export class Server {
 
   /** Starts the plugins. @throws SetupError */
   async start() {
-    const { plugins, pluginOptions = {} } = this.#options
-    const control = controlPlugin({ status: () => this.status(), catalogue: this.catalogue })
+    const { plugins, pluginOptions = {}, optionsFrom } = this.#options
+    this.#control = controlPlugin(this)
     try {
-      await this.#host.start([control, ...plugins], pluginOptions)
+      await this.#host.start([this.#control, ...plugins], pluginOptions, optionsFrom)
     } catch (error) {
       await this.#host.stop()
       throw error
@@ -240,9 +246,10 @@ export class Server {
       version: plugin.version,
       ...state,
     }))
-    const reports: Record<string, number | string> = Object.assign(
-      {},
-      ...this.#host.records.flatMap(({ reports }) => reports.map((report) => report())),
+    const reports: Record<string, number | string> = Object.fromEntries(
+      this.#host.records.flatMap(({ plugin, report }) =>
+        Object.entries(report).map(([name, value]) => [this.#isOwn(plugin) ? name : `${plugin.name}.${name}`, value]),
+      ),
     )
     return {
       uptime: Math.round((this.#clock.now() - this.#startedAt) / 1000),
@@ -254,6 +261,15 @@ export class Server {
       ...reports,
       plugins,
     }
+  }
+
+  /** What `chatctl plugin list` shows, in the order in which they started. */
+  plugins(): Promise<readonly PluginFacts[]> {
+    return Promise.all(this.#host.records.map((record) => factsOf(record, this.#isOwn(record.plugin))))
+  }
+
+  #isOwn(plugin: AnyPlugin): boolean {
+    return plugin === this.#control || (this.#options.builtIn ?? []).includes(plugin)
   }
 
   /**

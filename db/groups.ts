@@ -73,6 +73,10 @@ const unread = (db: Knex, userId: number) =>
     .whereNot({ 'x.user_id': userId })
     .whereRaw('x.seq > xu.read_seq')
 
+/** Begins where the sequence stands at an id, so that what lies before it is not read. */
+const AFTER_ID = `and seq > coalesce((select x.seq from chatmsg as x where x.target_id = ? and x.lane = ? and x.id <= ?
+  order by x.seq desc limit 1), 0)`
+
 export type GroupMessageRow = MessageRow & { readonly chatroom_name: string }
 
 interface SeenGroup {
@@ -83,11 +87,20 @@ interface SeenGroup {
   readonly last_seq: number
 }
 
+export interface GroupQuery {
+  /** Only ids above this one. */
+  readonly after: number
+  readonly limit: number
+  readonly unreadOnly: boolean
+  /** Leave out what the user wrote; what is unread never is. */
+  readonly withoutOwn?: boolean
+}
+
 /** Group messages for a user with an id above `after`, oldest first, since the user came to each group. */
 export async function groupMessagesTo(
   db: Knex,
   userId: number,
-  { after, limit, unreadOnly }: { after: number; limit: number; unreadOnly: boolean },
+  { after, limit, unreadOnly, withoutOwn = unreadOnly }: GroupQuery,
 ): Promise<GroupMessageRow[]> {
   const groups: SeenGroup[] = await db('chatroom_user as u')
     .join('chatroom as g', 'g.id', 'u.chatroom_id')
@@ -99,8 +112,16 @@ export async function groupMessagesTo(
     groups.filter((group) => group.last_seq > since(group)),
     (group) => [
       `select id from chatmsg where target_id = ? and lane = ? and seq > ? and id > ? and isActive = 1
-         ${unreadOnly ? 'and user_id <> ?' : ''} order by seq limit ?`,
-      [group.chatroom_id, GROUP_LANE, since(group), after, ...(unreadOnly ? [userId] : []), limit],
+         ${unreadOnly ? '' : AFTER_ID} ${withoutOwn ? 'and user_id <> ?' : ''} order by seq limit ?`,
+      [
+        group.chatroom_id,
+        GROUP_LANE,
+        since(group),
+        after,
+        ...(unreadOnly ? [] : [group.chatroom_id, GROUP_LANE, after]),
+        ...(withoutOwn ? [userId] : []),
+        limit,
+      ],
     ],
   )
   const ids = (rows as { id: number }[]).map(({ id }) => id).sort((a, b) => a - b)

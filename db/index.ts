@@ -7,6 +7,15 @@ export {
   isHalfAdopted,
 } from './adopt/index.ts'
 export { backUp } from './backup.ts'
+export { ConsumerWriter } from './consumer-writer.ts'
+export {
+  type ConsumerRow,
+  consumersOf,
+  countConsumers,
+  findConsumer,
+  lastIdBefore,
+  type StateRow,
+} from './consumers.ts'
 export * from './contacts.ts'
 export * from './correspondence.ts'
 export { DatabaseError } from './errors.ts'
@@ -27,6 +36,7 @@ export {
 } from './migrate.ts'
 export { withoutPassword } from './mysql.ts'
 export { isDatabaseUrl, openDatabase } from './open.ts'
+export * from './request-keys.ts'
 export { imageOf, openInMemory } from './sqlite.ts'
 export { isUnavailable } from './transaction.ts'
 export * from './users.ts'

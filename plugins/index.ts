@@ -1,9 +1,11 @@
 import type { AnyPlugin } from '../core/index.ts'
 import { accounts } from './accounts/index.ts'
 import { admin } from './admin/index.ts'
+import { consumers } from './consumers/index.ts'
 import { contacts } from './contacts/index.ts'
 import { friends } from './friends/index.ts'
 import { groups } from './groups/index.ts'
+import { idempotency } from './idempotency/index.ts'
 import { legacy } from './legacy/index.ts'
 import { login } from './login/index.ts'
 import { privateMessages } from './messages/index.ts'
@@ -11,14 +13,29 @@ import { registration } from './registration/index.ts'
 import { system } from './system/index.ts'
 
 export * from './admin/messages.ts'
+export * from './consumers/messages.ts'
 export * from './contacts/messages.ts'
 export * from './friends/messages.ts'
 export * from './groups/messages.ts'
+export * from './idempotency/messages.ts'
 export * from './login/messages.ts'
 export * from './messages/messages.ts'
 export * from './registration/messages.ts'
 export * from './system/messages.ts'
-export { accounts, admin, contacts, friends, groups, legacy, login, privateMessages, registration, system }
+export {
+  accounts,
+  admin,
+  consumers,
+  contacts,
+  friends,
+  groups,
+  idempotency,
+  legacy,
+  login,
+  privateMessages,
+  registration,
+  system,
+}
 
 /** The features that a server has unless told otherwise. */
 export const BUILT_IN: readonly AnyPlugin[] = [
@@ -29,6 +46,8 @@ export const BUILT_IN: readonly AnyPlugin[] = [
   friends,
   groups,
   contacts,
+  consumers,
+  idempotency,
   system,
   admin,
 ]

@@ -6,10 +6,12 @@ import { hasMariadb, startMariadb } from '../dist/test/support/mariadb.js'
 const PLAYS = [
   'accounts',
   'adopt',
+  'consumers',
   'contacts',
   'database',
   'friends',
   'groups',
+  'idempotency',
   'legacy',
   'messages',
   'plugins',

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import test from 'ava'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
-const FOLDERS = ['core', 'plugins', 'db', 'client', 'testing', 'cli', 'bench']
+const FOLDERS = ['core', 'plugins', 'db', 'client', 'bot', 'testing', 'cli', 'bench']
 
 const files = FOLDERS.flatMap((folder) =>
   readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map((file) => join(folder, file)),
@@ -51,6 +51,13 @@ const RULES: readonly (readonly [RegExp, (imported: string, file: string) => boo
       /^(client|core\/wire|core\/noise|core\/scram)\//.test(path) || /^plugins\/[^/]+\/messages\.ts$/.test(path),
   ],
   [/^testing\//, (path) => /^(testing|core|db|plugins|client|bot)\//.test(path)],
+  [
+    /^bot\//,
+    (path) =>
+      /^(bot|client|core\/wire)\//.test(path) ||
+      path === 'core/clock.ts' ||
+      /^plugins\/[^/]+\/messages\.ts$/.test(path),
+  ],
   // The load is packed, for `chatctl bench`; the rest of bench/ is not.
   [/^cli\//, (path) => !path.startsWith('bench/') || path.startsWith('bench/load/')],
   [

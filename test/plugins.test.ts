@@ -4,13 +4,17 @@ import test, { type ExecutionContext } from 'ava'
 import { z } from 'zod'
 import {
   type AnyPlugin,
+  API_VERSION,
   type ClientMessage,
   clientMessage,
   defineEvent,
   definePlugin,
   line,
   loadPlugin,
+  type PluginFacts,
+  QueryPlugins,
   Refused,
+  SessionStarted,
   serverMessage,
   uint32,
 } from '../core/index.ts'
@@ -117,7 +121,7 @@ test('a before that throws refuses; the handler never runs', async (t) => {
   t.is(await alice.refused(alice.request(Echo, { text: 'bad' })), 'internal')
   await alice.request(Echo, { text: 'good' })
   t.deepEqual(handled, ['good'])
-  t.like(server.failures(), [{ plugin: 'guarded', event: 'echo', error: { message: 'a bug' } }])
+  t.like(server.failures(), [{ plugin: 'guarded', event: 'before echo failed', error: { message: 'a bug' } }])
 })
 
 test('listeners that throw or reject harm nobody, and mark the plugin degraded', async (t) => {
@@ -290,18 +294,123 @@ test('options are checked by the plugin’s own schema, and named in the error',
   })
   const start = (pluginOptions: Record<string, object>) => testServer({ plugins: [limited], pluginOptions })
   await (await start({ limited: { max: 5 } })).dispose()
-  await t.throwsAsync(start({ limited: { max: 'many' } }), { message: /limited\.max: .*number/ })
-  await t.throwsAsync(start({ limited: { maximum: 5 } }), { message: /limited: .*maximum/ })
-  await t.throwsAsync(start({ limitd: {} }), { message: /options for plugin "limitd", which is not loaded/ })
+  await t.throwsAsync(start({ limited: { max: 'many' } }), {
+    message: 'options.limited.max: expected number, got string',
+  })
+  await t.throwsAsync(start({ limited: { maximum: 5 } }), { message: /^options\.limited: .*maximum/ })
+  await t.throwsAsync(start({ limitd: {} }), { message: 'options.limitd: no plugin of that name is loaded' })
+  await t.throwsAsync(start({ contacts: {} }), { message: 'options.contacts: this plugin takes no options' })
+})
+
+test('all wrong options are named at once, with where they were written', async (t) => {
+  const limited = definePlugin({
+    name: 'limited',
+    options: z.strictObject({ max: z.number(), words: z.array(z.string()) }),
+    setup() {},
+  })
+  const pluginOptions = { limited: { max: 'many', words: ['a', 5] }, limitd: {} }
+  await t.throwsAsync(openStage(t, { plugins: [limited], pluginOptions, optionsFrom: './chatctl.config.json' }), {
+    name: 'SetupError',
+    message:
+      'options.limitd: no plugin of that name is loaded; options.limited.max: expected number, got string; ' +
+      'options.limited.words.1: expected string, got number (from ./chatctl.config.json)',
+  })
+})
+
+test('a plugin says which versions of the plugin API it was written for, and another one refuses it', async (t) => {
+  for (const api of ['^1.0', '>=1 <3', '1.x', API_VERSION]) await openStage(t, { plugins: [echo({ api })] })
+  const refused: readonly (readonly [string, string])[] = [
+    ['^2.0', `plugin echo is written for plugin API ^2.0; this server has ${API_VERSION}`],
+    ['^1.7', `plugin echo is written for plugin API ^1.7; this server has ${API_VERSION}`],
+    ['newest', 'plugin echo: api is a range of versions such as "^1.0", not "newest"'],
+    [1 as never, 'plugin echo: api is a range of versions such as "^1.0", not 1'],
+  ]
+  for (const [api, message] of refused)
+    await t.throwsAsync(openStage(t, { plugins: [echo({ api })] }), { name: 'SetupError', message })
+})
+
+test('reports of plugins by others bear their names, so that none hides another’s or the server’s own', async (t) => {
+  const reporter = (name: string, users: number) =>
+    definePlugin({ name, setup: (app) => app.status(() => ({ users, seen: 1 })) })
+  const broken = definePlugin({
+    name: 'broken',
+    setup: (app) =>
+      app.status(() => {
+        throw new Error('no figures')
+      }),
+  })
+  const stage = await openStage(t, { plugins: [reporter('one', 10), broken, reporter('two', 20)] })
+  const status = stage.room.server.status()
+  t.like(status, { users: 0, 'one.users': 10, 'one.seen': 1, 'two.users': 20, 'two.seen': 1 })
+  for (let n = 0; n < 4; n++) stage.room.server.status()
+  t.like(
+    stage.room.server.status().plugins.find(({ name }) => name === 'broken'),
+    { state: 'degraded', reason: 'status: no figures' },
+  )
+})
+
+test('an admin is told what every plugin brings, handles, checks and hears', async (t) => {
+  const talkative = echo({
+    version: '0.3.0',
+    api: '^1.0',
+    options: z.strictObject({ max: z.number().int().default(3) }),
+    migrations: { '0001_init': { up: async () => {}, down: async () => {} } },
+    setup(app) {
+      const refusal = { code: 'echo.unsure', text: 'cannot be checked now' } as const
+      app.before(SendMessage, () => {}, { order: 5, timeout: 300, failure: 'open', refusal })
+      app.before(Echo, () => {})
+      app.on(SessionStarted, () => {})
+      app.every(60_000, () => {})
+    },
+  })
+  const odd = definePlugin({
+    name: 'odd',
+    options: { safeParse: (data: unknown) => ({ success: true, data }) } as never,
+    setup() {},
+  })
+  const stage = await openStage(t, { plugins: [talkative, odd] })
+  const operator = await stage.connect({ server: { path: stage.control } })
+  const facts: PluginFacts[] = JSON.parse((await operator.request(QueryPlugins, {})).json)
+  const of = (name: string) => facts.find((entry) => entry.name === name)
+  t.deepEqual(of('echo'), {
+    name: 'echo',
+    version: '0.3.0',
+    api: '^1.0',
+    builtIn: false,
+    state: 'ok',
+    reason: '',
+    needs: [],
+    messages: ['echo', 'echoed'],
+    handles: ['echo'],
+    before: [
+      { message: 'send_message', order: 5, timeout: 300, failure: 'open', refusal: 'echo.unsure' },
+      { message: 'echo', order: 0, timeout: 5000, failure: 'closed' },
+    ],
+    listens: ['core.session_started'],
+    options: {
+      $schema: 'https://json-schema.org/draft/2020-12/schema',
+      type: 'object',
+      properties: { max: { default: 3, type: 'integer', minimum: -(2 ** 53 - 1), maximum: 2 ** 53 - 1 } },
+      additionalProperties: false,
+    },
+    migrations: ['0001_init'],
+    timers: [60_000],
+  })
+  t.like(of('odd'), { api: 'any', options: {} })
+  t.like(of('friends'), { builtIn: true, api: 'any', state: 'ok' })
+  t.like(of('control'), { builtIn: true, handles: ['ping', 'query_protocol', 'query_status', 'query_plugins'] })
+  t.true(of('friends')?.before.some(({ message }) => message === 'send_message'))
 })
 
 test('a built-in feature can be left out', async (t) => {
-  await using server = await testServer({ without: ['messages', 'friends', 'groups', 'contacts', 'system'] })
+  await using server = await testServer({
+    without: ['messages', 'friends', 'groups', 'contacts', 'consumers', 'system'],
+  })
   const alice = await server.user('alice')
   t.is(await alice.refused(alice.says('alice', 'hi')), 'unknown_type')
   await t.throwsAsync(testServer({ without: ['mesages'] }), { message: /no built-in plugin is named "mesages"/ })
   await t.throwsAsync(testServer({ without: ['messages'] }), {
-    message: /(friends|groups|contacts|system) needs messages, which is not loaded/,
+    message: /(friends|groups|contacts|consumers|system) needs messages, which is not loaded/,
   })
   await t.throwsAsync(testServer({ without: ['accounts'] }), { message: /needs accounts, which is not loaded/ })
 })
@@ -339,6 +448,45 @@ for (const extension of ['ts', 'js', 'mjs']) {
     t.is(await alice.refused(alice.request(Ask, { what: 'no' } as never)), 'loaded.no')
   })
 }
+
+/** A package as npm would install it. */
+async function install(folder: string, name: string, manifest: object, files: Readonly<Record<string, string>>) {
+  const at = join(folder, 'node_modules', name)
+  await mkdir(at, { recursive: true })
+  await writeFile(join(at, 'package.json'), JSON.stringify({ name, type: 'module', ...manifest }))
+  for (const [file, source] of Object.entries(files)) await writeFile(join(at, file), source)
+}
+
+const EXPORTS: readonly (readonly [string, object])[] = [
+  ['for import only', { '.': { import: './plugin.js' } }],
+  ['with types first', { '.': { types: './plugin.d.ts', default: './plugin.js' } }],
+  ['another one for require', { '.': { require: './other.cjs', import: './plugin.js' } }],
+]
+
+for (const [what, exports] of EXPORTS) {
+  test(`a plugin is a package, seen from the folder of the configuration: exports ${what}`, async (t) => {
+    const folder = await tempFolder(t)
+    await install(folder, '@team/asker', { exports }, { 'plugin.js': SOURCE, 'other.cjs': 'module.exports = {}' })
+    const below = join(folder, 'etc', 'chat')
+    await mkdir(below, { recursive: true })
+    t.is((await loadPlugin('@team/asker', below)).name, 'loaded')
+    await t.throwsAsync(loadPlugin('@team/asker', '/'), { message: /cannot find plugin "@team\/asker" from \// })
+  })
+}
+
+test('a plugin that has another copy of chatctl beside it gets the one that runs', async (t) => {
+  const folder = await tempFolder(t)
+  const copy = `
+    export class Refused extends Error {}
+    export const [definePlugin, clientMessage, line] = Array(3).fill((value) => value)`
+  await install(folder, 'chatctl', { exports: './index.js' }, { 'index.js': copy })
+  await install(folder, 'asker', { exports: './plugin.js' }, { 'plugin.js': SOURCE })
+  const stage = await openStage(t, { plugins: [await loadPlugin('asker', folder)] })
+  const alice = await stage.user('alice')
+  const ask = (await alice.learn()).byName('ask')
+  if (ask?.from !== 'client') return t.fail('not learned')
+  t.is(await failure(t, alice.request(ask, { what: 'no' } as never)), 'loaded.no')
+})
 
 test('a plugin that cannot be loaded says which file and what was found', async (t) => {
   const folder = await tempFolder(t)

@@ -1,6 +1,6 @@
 import test from 'ava'
-import { BUILT_IN_MESSAGES, type Client } from '../client/index.ts'
-import type { ClientMessage } from '../core/index.ts'
+import { BUILT_IN_MESSAGES, type Client, SendMessage } from '../client/index.ts'
+import { type ClientMessage, encode } from '../core/index.ts'
 import { deriveKeys, storedKey, verifierOf } from '../core/scram/index.ts'
 import * as tables from '../db/index.ts'
 import { openDatabase } from '../db/index.ts'
@@ -87,6 +87,7 @@ const MATRIX: Record<string, Row> = {
   ping: row(nothing, EVERYONE),
   query_protocol: row(nothing, EVERYONE),
   query_status: row(nothing, ADMIN),
+  query_plugins: row(nothing, ADMIN),
   new_salt: row(() => ({ clientSalt: Buffer.alloc(16, 7) }), EVERYONE),
   register: row(({ me: user }) => ({ user, ...keys }), { anonymous: 'no_salt', rest: 'not_allowed' }),
   // Also who is logged in begins so to change the password.
@@ -178,6 +179,18 @@ const MATRIX: Record<string, Row> = {
   chatroom_message: row(ownGroup(text), 'ok', othersGroup(text), MEMBERS),
   acknowledge_room: row(ownGroup({ upTo: 1 }), 'ok', othersGroup({ upTo: 1 }), MEMBERS),
   query_room_history: row(ownGroup(), 'ok', othersGroup(), MEMBERS),
+  once: row(
+    ({ me: to }) => ({ key: 'k', request: encode(SendMessage, 0, { to, ...text }) }),
+    'ok',
+    ({ other: to }) => ({ key: 'l', request: encode(SendMessage, 0, { to, ...text }) }),
+    { friend: 'ok', admin: 'ok', blocked: 'blocked', rest: 'not_friends' },
+  ),
+  consume: row(() => ({ consumer: 'c' }), 'ok'),
+  acknowledge_event: row(() => ({ consumer: 'none', id: 1 }), 'no_consumer'),
+  move_consumer: row(() => ({ consumer: 'c', after: 0 }), 'ok'),
+  query_consumers: row(nothing, 'ok'),
+  delete_consumer: row(() => ({ consumer: 'none' }), 'no_consumer'),
+  query_state: row(() => ({ consumer: 'none', key: 'k' }), 'no_consumer'),
   act_as: row(me, { anonymous: 'not_allowed', rest: 'not_allowed' }, other),
   query_users: row(nothing, ADMIN),
   create_user: row(

@@ -311,7 +311,7 @@ test('dispose ends what waits for time, and may be called again', async (t) => {
 
 test('a server that cannot start says why, as a real one does', async (t) => {
   await t.throwsAsync(testServer({ without: ['mesages'] }), { name: 'SetupError', message: /no built-in plugin/ })
-  await t.throwsAsync(testServer({ pluginOptions: { wavin: {} } }), { message: /plugin "wavin", which is not loaded/ })
+  await t.throwsAsync(testServer({ pluginOptions: { wavin: {} } }), { message: /options.wavin: no plugin of that name is loaded/ })
   await t.throwsAsync(testServer({ without: ['accounts'] }), { message: /needs accounts, which is not loaded/ })
   const real = await testServer({ clock: 'system' })
   t.throws(() => real.clock, { message: /runs on the system’s clock/ })

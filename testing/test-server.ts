@@ -24,6 +24,7 @@ import {
 import { MIN_ITERATIONS } from '../core/scram/index.ts'
 import { isUnavailable, migrate, openInMemory } from '../db/index.ts'
 import { type Assembly, assemble, pluginMigrations } from '../plugins/assembly.ts'
+import { BUILT_IN } from '../plugins/index.ts'
 import { Arrivals } from './arrivals.ts'
 import type { BotOptions, Running, StartableBot } from './bot.ts'
 import { Dialer, OPERATOR, STRANGER } from './dialer.ts'
@@ -322,6 +323,7 @@ export async function testServer(options: TestServerOptions = {}): Promise<TestS
       staticKey: serverKey,
       secret: Buffer.alloc(32, 'test'),
       plugins: [...plugins, probe.plugin],
+      builtIn: [...BUILT_IN, probe.plugin],
       pluginOptions: {
         ...(has('registration') && { registration: { iterations: MIN_ITERATIONS } }),
         ...(has('friends') && { friends: { messagesFrom: 'anyone' } }),

@@ -1,4 +1,5 @@
 import type { CommandModule } from 'yargs'
+import { ask } from './ask.ts'
 import { bench } from './bench.ts'
 import { broadcast } from './broadcast.ts'
 import { config } from './config.ts'
@@ -6,6 +7,7 @@ import { contacts } from './contacts.ts'
 import { context } from './context.ts'
 import { db } from './db.ts'
 import { doctor } from './doctor.ts'
+import { expect } from './expect.ts'
 import { friends } from './friends.ts'
 import { groups } from './groups.ts'
 import { history, inbox } from './inbox.ts'
@@ -30,6 +32,8 @@ export const COMMANDS: CommandModule<any, any>[] = [
   whoami,
   context,
   send,
+  ask,
+  expect,
   listen,
   inbox,
   history,

@@ -5,30 +5,54 @@ import { messageLine } from '../message-view.ts'
 import { printableJson } from '../printable.ts'
 import { asUser } from '../sessions.ts'
 import { defineCommand, type Shared, WHO, wholeNumber } from '../shared.ts'
+import { type Stops, Watch } from '../watch.ts'
+import { STDIN } from '../words.ts'
 
 const KINDS = ['chat', 'group', 'system'] as const
 type Kind = (typeof KINDS)[number]
 
 const isKind = (type: string | undefined): type is Kind => KINDS.some((kind) => kind === type)
 
-interface Stops {
-  readonly count: number
-  readonly for: number | undefined
-  readonly idle: number | undefined
-}
+/** A heading of the help. */
+const EXEC = 'A program for each message'
 
 export const listen = defineCommand({
-  command: 'listen',
-  describe: 'Print messages as they come, unread ones first; each is acknowledged once it is printed',
+  command: 'listen [args..]',
+  describe:
+    'Print messages as they come, or run a program for each, unread ones first; each is acknowledged when that is done',
   examples: [
     ['$0 listen', 'until Ctrl-C'],
     ['$0 listen --count 1 --for 30s -o ndjson', 'wait for one message; exit 6 if none comes'],
     ['$0 listen --type system', 'only what admins say to everyone'],
     ['$0 listen --from bob | jq -r .text', 'NDJSON when stdout is no terminal'],
+    ['$0 listen --exec ./handler', 'the message as a line of JSON on its stdin; what it prints is the answer'],
+    ['$0 listen --exec ./handler --jobs 1 -- --verbose', 'with arguments of its own'],
   ],
   builder: (args) =>
-    args.options({
+    args.positional('args', { type: 'string', array: true, describe: 'arguments of the program of --exec' }).options({
       ...WHO,
+      exec: {
+        type: 'string',
+        describe: 'run this program, without a shell, for each message; one is read when it exited with 0',
+        group: EXEC,
+      },
+      jobs: {
+        type: 'string',
+        describe: 'programs at once, one in each conversation; default 4',
+        coerce: wholeNumber('jobs', 1, 64),
+        group: EXEC,
+      },
+      retries: {
+        type: 'string',
+        describe: 'runs after one that failed, after 1 s, 2 s, 4 s …; then it ends with 1. Default 3',
+        coerce: wholeNumber('retries', 0, 1000),
+        group: EXEC,
+      },
+      'exec-timeout': {
+        type: 'string',
+        describe: 'a run that takes longer is killed and has failed; default 5m',
+        group: EXEC,
+      },
       count: { type: 'string', describe: 'stop after so many', coerce: wholeNumber('count', 1, 1e9) },
       for: { type: 'string', describe: 'stop after this time, such as 30s' },
       idle: { type: 'string', describe: 'stop when nothing came for this time' },
@@ -45,12 +69,23 @@ export const listen = defineCommand({
         describe: '--no-ack leaves the messages unread, and stops after the first 100',
       },
     }),
-  async run({ count, for: total, idle, from, type, since, ack }, shared) {
+  async run({ count, for: total, idle, from, type, since, ack, args = [], ...exec }, shared) {
     const stops: Stops = {
       count: count ?? Number.POSITIVE_INFINITY,
       for: total === undefined ? undefined : parseDuration(total),
       idle: idle === undefined ? undefined : parseDuration(idle),
     }
+    if (exec.exec !== undefined) {
+      if (type !== undefined && !isKind(type))
+        throw new CliError('usage', `--exec handles messages: ${KINDS.join(', ')}`)
+      if (since !== undefined || !ack) throw new CliError('usage', '--exec goes with neither --since nor --no-ack')
+      const { listenWith } = await import('../exec.ts')
+      const { exec: program, jobs = 4, retries = 3, execTimeout = '5m' } = exec
+      const words = args.map((word) => (word === STDIN ? '-' : word))
+      const options = { program, args: words, jobs, retries, timeout: parseDuration(execTimeout) }
+      return listenWith(options, stops, { ...(from && { from }), ...(type && { kind: type }) }, shared)
+    }
+    if (args.length > 0) throw new CliError('usage', `nothing takes "${args[0]}": words go with --exec`)
     if (type !== undefined && !isKind(type))
       return asUser(shared, (client) => pushes(client, shared, type, stops), { reconnect: true })
     const wanted = (message: ChatMessage) =>
@@ -135,51 +170,5 @@ async function pushes(client: Client, shared: Shared, type: string, stops: Stops
   } finally {
     off()
     watch.end()
-  }
-}
-
-/** The stop conditions: a count, a total time, a time of silence, Ctrl-C. */
-class Watch {
-  readonly #stop = new AbortController()
-  readonly #stops: Stops
-  readonly #interrupt: AbortSignal
-  readonly #interrupted = () => this.#stop.abort()
-  #total: NodeJS.Timeout | undefined
-  #silence: NodeJS.Timeout | undefined
-  #count = 0
-
-  constructor(stops: Stops, interrupt: AbortSignal) {
-    this.#stops = stops
-    this.#interrupt = interrupt
-    interrupt.addEventListener('abort', this.#interrupted)
-    if (stops.for !== undefined) this.#total = setTimeout(() => this.#stop.abort(), stops.for)
-    this.#listenForSilence()
-  }
-
-  get signal(): AbortSignal {
-    return this.#stop.signal
-  }
-
-  counted() {
-    if (++this.#count >= this.#stops.count) this.#stop.abort()
-    else this.#listenForSilence()
-  }
-
-  /** A wanted number that did not come is a time-out; without one, the end of the time is the wanted end. */
-  exit(): ExitName {
-    if (this.#interrupt.aborted) return 'interrupted'
-    return Number.isFinite(this.#stops.count) && this.#count < this.#stops.count ? 'timed_out' : 'ok'
-  }
-
-  end() {
-    clearTimeout(this.#total)
-    clearTimeout(this.#silence)
-    this.#interrupt.removeEventListener('abort', this.#interrupted)
-  }
-
-  #listenForSilence() {
-    if (this.#stops.idle === undefined) return
-    clearTimeout(this.#silence)
-    this.#silence = setTimeout(() => this.#stop.abort(), this.#stops.idle)
   }
 }

@@ -16,8 +16,8 @@ export const serve = defineCommand({
   ],
   builder: (args) => args.options(SERVE_OPTIONS),
   async run(flags, shared): Promise<ExitName> {
-    const { readConfig } = await import('../config.ts')
-    const { config, pluginFolder, limits, legacy } = await readConfig(flags)
+    const { readConfig, shownOrigin } = await import('../config.ts')
+    const { config, origin, pluginFolder, limits, legacy } = await readConfig(flags)
     await refuseWhileRunning({ ...shared, data: config.data })
     const { loadPlugin } = await import('../../core/plugin-loader.ts')
     const { openLog } = await import('../logger.ts')
@@ -39,6 +39,7 @@ export const serve = defineCommand({
         plugins,
         without,
         pluginOptions,
+        optionsFrom: shownOrigin(origin.options),
         limits,
         legacy,
         log,

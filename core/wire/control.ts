@@ -101,6 +101,23 @@ export const QueryStatus = clientMessage({
   reply: Status,
 })
 
+export const PluginList = serverMessage({
+  type: 157,
+  name: 'plugin_list',
+  about: 'The plugins of this server, in the order in which they started.',
+  fields: {
+    json: text('array of objects, as `chatctl plugin list -o json` prints it', { max: MAX_TEXT }),
+  },
+})
+export const QueryPlugins = clientMessage({
+  type: 43,
+  name: 'query_plugins',
+  about: 'Asks for all plugins: what each brings, handles, checks, listens to, and whether it is well.',
+  allow: 'admin',
+  fields: {},
+  reply: PluginList,
+})
+
 export const CONTROL_MESSAGES = [
   ...FAILURE_MESSAGES,
   Done,
@@ -110,6 +127,8 @@ export const CONTROL_MESSAGES = [
   Protocol,
   QueryStatus,
   Status,
+  QueryPlugins,
+  PluginList,
   KeepAlive,
   Closing,
 ] as const

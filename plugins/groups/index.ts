@@ -217,11 +217,13 @@ export const groups = definePlugin({
       for (const id of group.members.keys()) office.left(id, conversationOf(group.id))
     })
 
-    const post = ({ user }: UserSession, group: Group, draft: Draft) => {
+    const post = ({ user }: UserSession, group: Group, draft: Draft & { readonly hops: number }) => {
       roleIn(group, user.id)
+      const key = conversationOf(group.id)
+      const hops = office.loops.hops({ key, group: group.name }, user, draft.hops)
       return office.post({
-        row: newRow(user.id, group.id, MSG_TYPE.group, draft, app.clock.time()),
-        conversation: conversationOf(group.id),
+        row: newRow(user.id, group.id, MSG_TYPE.group, draft, { sentAt: app.clock.time(), hops }),
+        conversation: key,
         toWire: (row) => toWire(row, user.name, { group: group.name }, true),
         recipients: group.memberIds,
         except: user.id,

@@ -1,7 +1,7 @@
 import { bool, bytes, clientMessage, line, serverMessage } from '../../core/wire/index.ts'
 
 /** Longest request or reply in an envelope, in bytes. */
-const MAX_INNER = 65_536
+const MAX_INNER = 60_000
 
 export const OnceDone = serverMessage({
   type: 144,

@@ -23,9 +23,16 @@ export interface DeliveryOptions {
   /** Only messages above this id. */
   readonly after: number
   /** Whether the session asked for this one. */
-  readonly wants: (deliverable: Deliverable) => boolean
+  readonly wants?: (deliverable: Deliverable) => boolean
   readonly onError: (error: unknown) => void
+  /** Each message is acknowledged by itself, with `forget`, not a conversation up to an id. */
+  readonly individually?: boolean
+  /** Told of each message that was pushed. */
+  readonly onPushed?: (id: number) => void
 }
+
+/** The conversation of a message that is acknowledged by itself. */
+export const eventKey = (id: number) => `event ${id}`
 
 /**
  * Where a session gets what is not in memory: unread messages above an id, oldest first, at most `limit`, and whether
@@ -46,6 +53,8 @@ export class Delivery {
   readonly #after: number
   readonly #wants: (deliverable: Deliverable) => boolean
   readonly #onError: (error: unknown) => void
+  readonly #individually: boolean
+  readonly #onPushed: (id: number) => void
   /** Pushed and not acknowledged, by conversation; ids ascending. */
   readonly #unacknowledged = new Map<string, number[]>()
   #inFlight = 0
@@ -68,7 +77,8 @@ export class Delivery {
   /** Deleted since the database was last asked: what it says of them is of yesterday. */
   readonly #forgotten = new Set<number>()
 
-  constructor(session: UserSession, { load, newest, window, after, wants, onError }: DeliveryOptions) {
+  constructor(session: UserSession, options: DeliveryOptions) {
+    const { load, newest, window, after, wants = () => true, onError } = options
     this.#session = session
     this.#load = load
     this.#newest = newest
@@ -77,6 +87,8 @@ export class Delivery {
     this.#pushedUpTo = after
     this.#wants = wants
     this.#onError = onError
+    this.#individually = options.individually ?? false
+    this.#onPushed = options.onPushed ?? (() => {})
   }
 
   /** A message has just been stored. `bytes`: the push, encoded once for all sessions. */
@@ -93,7 +105,7 @@ export class Delivery {
 
   /** A conversation was acknowledged up to an id, on whichever session of the user. */
   acknowledged(conversation: string, upTo: number) {
-    this.#drop((other) => other.conversation === conversation && other.message.id <= upTo)
+    this.#drop((other) => this.#keyOf(other) === conversation && other.message.id <= upTo)
     const ids = this.#unacknowledged.get(conversation)
     if (ids === undefined) return
     let read = 0
@@ -127,7 +139,12 @@ export class Delivery {
     this.catchUp()
   }
 
-  /** Another delivery has taken over this session. */
+  /** True when something else is pushed to the session, or nothing. */
+  get stopped(): boolean {
+    return this.#stopped || !this.#session.open
+  }
+
+  /** Something else is pushed to the session from now on. */
   stop() {
     this.#stopped = true
   }
@@ -228,12 +245,20 @@ export class Delivery {
     for (const deliverable of found) this.#pushed(deliverable)
   }
 
-  #pushed({ conversation, message: { id } }: Deliverable) {
+  #pushed(deliverable: Deliverable) {
+    const { id } = deliverable.message
+    const conversation = this.#keyOf(deliverable)
     this.#pushedUpTo = Math.max(this.#pushedUpTo, id)
     this.#inFlight++
     const ids = this.#unacknowledged.get(conversation)
     if (ids === undefined) this.#unacknowledged.set(conversation, [id])
     else ids.push(id)
+    this.#onPushed(id)
+  }
+
+  /** What is acknowledged together. */
+  #keyOf({ conversation, message }: Deliverable): string {
+    return this.#individually ? eventKey(message.id) : conversation
   }
 
   /** Of what is out in a conversation only this is left. */

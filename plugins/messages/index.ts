@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { definePlugin, newClientId, Refused, type UserSession } from '../../core/index.ts'
+import { definePlugin, newClientId, Refused, type User, type UserSession } from '../../core/index.ts'
 import {
   conversation,
   countUnread,
@@ -94,9 +94,12 @@ export const privateMessages = definePlugin({
     })
     office.addSource(source())
 
-    const store = ({ user }: UserSession, to: Account, draft: Draft) =>
+    const store = ({ user }: UserSession, to: Account, draft: Draft & { readonly hops: number }) =>
       office.post({
-        row: newRow(user.id, to.id, MSG_TYPE.chat, draft, app.clock.time()),
+        row: newRow(user.id, to.id, MSG_TYPE.chat, draft, {
+          sentAt: app.clock.time(),
+          hops: office.loops.hops(between(user, to), user, draft.hops),
+        }),
         conversation: privateWith(user.id),
         toWire: (row) => toWire(row, user.name, { to: to.name }),
         recipients: [to.id],
@@ -209,6 +212,12 @@ export const privateMessages = definePlugin({
   },
 })
 
+/** The private conversation of two users, whoever speaks. */
+const between = ({ id: one }: User, { id: other }: User) => ({
+  key: `users ${Math.min(one, other)} ${Math.max(one, other)}`,
+  group: '',
+})
+
 /** What a sender gives of a message, of whatever kind. */
 export interface Draft {
   readonly text: string
@@ -217,22 +226,27 @@ export interface Draft {
   readonly font: string
   readonly fontSize: number
   readonly color: string
-  readonly hops: number
 }
 
 /** A message as it goes to the writer. */
-export function newRow(senderId: number, targetId: number, kind: number, draft: Draft, now: number): NewMessageRow {
+export function newRow(
+  senderId: number,
+  targetId: number,
+  kind: number,
+  draft: Draft,
+  { sentAt, hops = 0 }: { readonly sentAt: number; readonly hops?: number },
+): NewMessageRow {
   return {
     user_id: senderId,
     target_id: targetId,
     msg_type: kind,
     msg: draft.text,
     client_id: draft.clientId || newClientId(),
-    send_time: now,
+    send_time: sentAt,
     font: draft.font,
     font_size: draft.fontSize,
     color: draft.color,
-    hops: draft.hops,
+    hops,
   }
 }
 

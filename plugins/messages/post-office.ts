@@ -12,8 +12,9 @@ import {
 } from '../../core/index.ts'
 import { type MessageRow, type MessageWriter, MSG_TYPE, type NewMessageRow, type Stored } from '../../db/index.ts'
 import type { Deliverable, WireMessage } from './deliverable.ts'
-import { Delivery } from './delivery.ts'
-import { ConversationChanged } from './events.ts'
+import { Delivery, type DeliveryOptions } from './delivery.ts'
+import { BotLoop, ConversationChanged } from './events.ts'
+import { Loops } from './loops.ts'
 import { MessageRecalled, OnNewMessage } from './messages.ts'
 import { fitting } from './page.ts'
 import type { Trail } from './search.ts'
@@ -25,6 +26,8 @@ export interface Query {
   readonly limit: number
   /** Leave out what the user has acknowledged. */
   readonly unreadOnly: boolean
+  /** Leave out group messages of the user’s own. */
+  readonly withoutOwn?: boolean
   /** Only this kind, one of the source's. */
   readonly kind?: number
 }
@@ -96,6 +99,7 @@ const everything = () => true
 /** Stores messages and brings them to the sessions of their recipients, whatever kind of conversation they are of. */
 export class PostOffice {
   readonly writer: MessageWriter
+  readonly loops: Loops
   readonly #app: App
   readonly #log: Logger
   readonly #sources: Source[] = []
@@ -106,8 +110,10 @@ export class PostOffice {
   constructor(app: App, writer: MessageWriter, log: Logger) {
     this.#app = app
     this.writer = writer
+    this.loops = new Loops(app)
     this.#log = log
     app.onStop(() => writer.close())
+    app.on(BotLoop, (loop) => log.warn(loop, 'bots answer each other'))
     app.on(SessionDrained, (session) => this.#deliveries.get(session)?.catchUp())
     app.on(SessionEnded, (session) => this.#deliveries.delete(session))
   }
@@ -163,20 +169,13 @@ export class PostOffice {
   async receive(session: UserSession, { sources = this.#sources, kind, after = 0, wants = everything }: Filter = {}) {
     if (!session.open) throw new Refused('logged_out')
     const { id } = session.user
-    this.#deliveries.get(session)?.stop()
-    const delivery = new Delivery(session, {
+    // Before anything else: what is stored from now on is for this session.
+    const delivery = this.begin(session, {
       load: (after, limit) =>
         this.#read(id, { after, limit, unreadOnly: true, ...(kind !== undefined && { kind }) }, sources),
-      newest: () => this.writer.newest,
-      window: this.#app.limits.unacknowledged,
       after,
       wants,
-      onError: (error) => {
-        this.#log.error({ err: error, session: session.id }, 'cannot deliver from the database')
-        session.close('unavailable')
-      },
     })
-    this.#deliveries.set(session, delivery)
     await this.writer.readsSettled()
     const counts = await Promise.all(this.#sources.map((source) => source.countUnread(id)))
     // After the reply.
@@ -184,11 +183,38 @@ export class PostOffice {
     return { unread: counts.reduce((sum, count) => sum + count, 0) }
   }
 
+  /** What is pushed to a session from now on, in place of what it got so far; it begins with its first `catchUp`. */
+  begin(session: UserSession, options: Omit<DeliveryOptions, 'newest' | 'window' | 'onError'>): Delivery {
+    this.#deliveries.get(session)?.stop()
+    const delivery = new Delivery(session, {
+      ...options,
+      newest: () => this.writer.newest,
+      window: this.#app.limits.unacknowledged,
+      onError: (error) => {
+        this.#log.error({ err: error, session: session.id }, 'cannot deliver from the database')
+        session.close('unavailable')
+      },
+    })
+    this.#deliveries.set(session, delivery)
+    return delivery
+  }
+
+  /** Ends what `begin` began, unless the session gets something else by now. */
+  end(session: UserSession, delivery: Delivery) {
+    delivery.stop()
+    if (this.#deliveries.get(session) === delivery) this.#deliveries.delete(session)
+  }
+
   /** As many of a user's messages as fit into a packet, oldest first, and whether there may be more. */
   async page(userId: number, query: Query): Promise<{ found: Deliverable[]; more: boolean }> {
     const { found, more } = await this.#read(userId, query, this.#sources)
     const fit = fitting(found.map(({ message }) => message))
     return { found: found.slice(0, fit), more: more || fit < found.length }
+  }
+
+  /** A user's messages of all conversations, oldest first, and whether there may be more. */
+  read(userId: number, query: Query): Promise<{ found: Deliverable[]; more: boolean }> {
+    return this.#read(userId, query, this.#sources)
   }
 
   /** A user's messages of all conversations of some sources, oldest first, and whether there may be more. */

@@ -9,7 +9,7 @@ import * as messages from './messages.ts'
 /** Accounts read, and messages handed to the writer, at once: as many as it puts into one commit. */
 const PAGE = 400
 
-const PLAIN = { font: '', fontSize: 0, color: '', hops: 0 }
+const PLAIN = { font: '', fontSize: 0, color: '' }
 
 /** System messages: what admins say to everyone, kept and acknowledged as private messages of the account `system`. */
 export const system = definePlugin({
@@ -21,7 +21,7 @@ export const system = definePlugin({
 
     const post = (to: Account, text: string, clientId: string) =>
       office.post({
-        row: newRow(SYSTEM.id, to.id, MSG_TYPE.system, { text, clientId, ...PLAIN }, app.clock.time()),
+        row: newRow(SYSTEM.id, to.id, MSG_TYPE.system, { text, clientId, ...PLAIN }, { sentAt: app.clock.time() }),
         conversation: privateWith(SYSTEM.id),
         toWire: (row) => toWire(row, SYSTEM.name, { to: to.name }),
         recipients: [to.id],

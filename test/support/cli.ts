@@ -110,19 +110,25 @@ function collect(child: ChildProcess) {
   })
   child.stderr?.on('data', (chunk) => {
     stderr += chunk
+    wake()
   })
   child.once('exit', () => wake())
+  const until = async (isThere: () => boolean) => {
+    while (!isThere()) {
+      if (child.exitCode !== null) throw new Error(`exited with ${child.exitCode}: ${stderr}${stdout}`)
+      await new Promise<void>((resolve) => {
+        wake = resolve
+      })
+    }
+  }
   return {
     all: () => ({ stdout, stderr }),
     /** The first whole line of stdout, when there is one; fails if the process ends before. */
     async line(): Promise<string> {
-      while (!stdout.includes('\n')) {
-        if (child.exitCode !== null) throw new Error(`exited with ${child.exitCode}: ${stderr}${stdout}`)
-        await new Promise<void>((resolve) => {
-          wake = resolve
-        })
-      }
+      await until(() => stdout.includes('\n'))
       return stdout.slice(0, stdout.indexOf('\n'))
     },
+    /** When it has said that on stderr, perhaps in more than one line; fails if the process ends before. */
+    says: (what: RegExp) => until(() => what.test(stderr)),
   }
 }

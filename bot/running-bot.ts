@@ -1,0 +1,404 @@
+import { EventEmitter } from 'eventemitter3'
+import { LRUCache } from 'lru-cache'
+import { type ChatMessage, type Client, ConsumerTaken, type Identity, type KeptState } from '../client/index.ts'
+import type { Clock } from '../core/clock.ts'
+import { Asking, type AskingParts } from './asking.ts'
+import { Asks } from './asks.ts'
+import { Attempts, isLoop, MOST_RUNS } from './attempts.ts'
+import { ChatQueues } from './chat-queues.ts'
+import { chatOf, laneOf } from './chats.ts'
+import { MessageContext, PushContext, ScheduleContext } from './context.ts'
+import type { AnyContext, BotLifeEvents, Definition } from './definition.ts'
+import { Doorkeeper } from './doorkeeper.ts'
+import { Effects } from './effects.ts'
+import { Elsewhere } from './elsewhere.ts'
+import { BotError } from './errors.ts'
+import type { BotLog } from './log.ts'
+import { ReadMarks } from './read-marks.ts'
+import { type Route, Router } from './router.ts'
+import { Schedule } from './schedule.ts'
+import { openState, type StateStore } from './state.ts'
+import type { Work } from './work.ts'
+
+const DEFAULT_CONCURRENCY = 8
+/** How long handlers may take to finish when the bot stops, milliseconds. */
+const GRACE_MS = 10_000
+/**
+ * So many events unfinished, most of them behind questions, and the oldest question is given up: the server hands out at
+ * most 100 (its limit `unacknowledged`), and the bot would hear nothing more, the answers least of all.
+ */
+const MOST_UNFINISHED = 80
+/** An acknowledgement that the server cannot take now is not given up: the event would come again. */
+const ALWAYS = { most: Number.POSITIVE_INFINITY }
+/** Chats whose loop was told of, remembered so that it is told once. */
+const REMEMBERED_LOOPS = 1000
+
+export interface RunningParts<State> {
+  readonly definition: Definition<State>
+  readonly client: Client
+  readonly identity: Identity
+  readonly consumer: string
+  readonly clock: Clock
+  readonly log: BotLog
+  /** A new consumer begins with the first message there is. */
+  readonly all: boolean
+}
+
+/** A bot at work. */
+export class RunningBot<State = unknown> {
+  readonly client: Client
+  /** Resolves when the bot was stopped; rejects with the error that ended it. */
+  readonly done: Promise<void>
+  readonly #parts: RunningParts<State>
+  readonly #log: BotLog
+  readonly #router: Router<State>
+  readonly #queues: ChatQueues<Work>
+  readonly #asks: Asks
+  readonly #elsewhere: Elsewhere
+  readonly #asking: AskingParts
+  readonly #attempts: Attempts
+  readonly #marks: ReadMarks
+  readonly #doorkeeper: Doorkeeper
+  readonly #life = new EventEmitter<BotLifeEvents>()
+  readonly #loops = new LRUCache<string, true>({ max: REMEMBERED_LOOPS })
+  readonly #schedules: Schedule[] = []
+  /** Names of schedules that run. */
+  readonly #due = new Set<string>()
+  /** Aborted when no more events are wanted. */
+  readonly #reading = new AbortController()
+  /** Aborted when handlers have to end. */
+  readonly #end = new AbortController()
+  #states: StateStore | undefined
+  #unfinished = 0
+  #settle: { resolve(): void; reject(error: unknown): void } = { resolve() {}, reject() {} }
+  #stopping: Promise<void> | undefined
+
+  constructor(parts: RunningParts<State>) {
+    const { definition, client, identity, consumer, clock, log } = parts
+    const { options } = definition
+    this.#parts = parts
+    this.client = client
+    this.#log = log
+    this.#router = new Router(definition, identity.user)
+    this.#queues = new ChatQueues(options.concurrency ?? DEFAULT_CONCURRENCY, (work) => this.#handle(work))
+    this.#asks = new Asks(clock)
+    this.#elsewhere = new Elsewhere(client, consumer, this.#queues)
+    this.#asking = { asks: this.#asks, queues: this.#queues, elsewhere: this.#elsewhere, clock }
+    this.#attempts = new Attempts(client, clock, this.#end.signal)
+    this.#marks = new ReadMarks(client, log)
+    const { friends = 'accept', invitations = 'accept', groups = [] } = options
+    this.#doorkeeper = new Doorkeeper(client, { friends, invitations, groups }, log)
+    for (const { event, listener } of definition.life) this.#life.on(event, listener as never)
+    this.done = new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject }
+    })
+    // Whoever does not look at it must not be ended by it.
+    this.done.catch(() => {})
+  }
+
+  /** Told of the bot's life, besides the listeners of its definition. Returns the function that ends it. */
+  onLife<E extends keyof BotLifeEvents>(event: E, listener: (...payload: BotLifeEvents[E]) => void): () => void {
+    this.#life.on(event, listener as never)
+    return () => this.#life.off(event, listener as never)
+  }
+
+  /** Begins to take events; resolves when they come. Called once, by `Bot.start`. */
+  async run() {
+    const { client } = this
+    const { definition, consumer, all, clock } = this.#parts
+    const { state, backlog } = definition.options
+    client.onLife('disconnected', (error) => {
+      this.#log.warn({ err: error }, 'the connection is lost')
+      this.#life.emit('disconnected', error)
+    })
+    client.onLife('reconnected', () => {
+      this.#log.info('connected again')
+      void this.#doorkeeper.catchUp()
+      this.#life.emit('reconnected')
+    })
+    client.on(ConsumerTaken, (taken) => {
+      if (taken.consumer !== consumer) return
+      this.#fail(new BotError('consumer_taken', `another process has taken over as the consumer "${consumer}"`))
+    })
+    for (const push of definition.pushes)
+      client.on(push.message, (values) => void this.#push(push.message.name, (context) => push.run(values, context)))
+    this.#doorkeeper.listen()
+    await this.#doorkeeper.join()
+
+    let consuming = () => {}
+    const isConsuming = new Promise<void>((resolve) => {
+      consuming = resolve
+    })
+    const events = client.events(consumer, {
+      all,
+      ...(backlog && { maxAge: backlog.maxAge }),
+      signal: this.#reading.signal,
+      onConsuming: () => consuming(),
+    })
+    const first = events.next()
+    // Looked at in `#read`, which may not be reached.
+    first.catch(() => {})
+    await Promise.race([isConsuming, first])
+    // Before any event is handled.
+    if (state !== undefined) this.#states = await openState(state.in, { client, consumer })
+    await this.#elsewhere.restore()
+    void this.#read(first, events)
+    await this.#doorkeeper.catchUp()
+    for (const { name, cron, run } of definition.schedules) {
+      const schedule = new Schedule(cron, clock, (time) => void this.#runSchedule(name, time, run))
+      this.#schedules.push(schedule)
+      schedule.start()
+    }
+    this.#log.info({ user: this.#parts.identity.user, consumer }, 'the bot is at work')
+    this.#life.emit('started')
+  }
+
+  /**
+   * Takes no more events and lets the handlers finish. What is not finished by then comes again at the next start.
+   * @param grace milliseconds, default 10 s
+   */
+  stop({ grace = GRACE_MS }: { grace?: number } = {}): Promise<void> {
+    this.#stopping ??= this.#stop(grace)
+    return this.#stopping
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
+  }
+
+  async #stop(grace: number, error?: unknown) {
+    this.#reading.abort()
+    for (const schedule of this.#schedules) schedule.stop()
+    const finished = this.#queues.stop()
+    // The answer to a question comes at the next start.
+    this.#asks.abandon(new BotStopped())
+    if (grace > 0) await this.#within(grace, finished)
+    this.#end.abort(new BotStopped())
+    await this.client.close()
+    this.#log.info('the bot has stopped')
+    if (error === undefined) this.#settle.resolve()
+    else this.#settle.reject(error)
+    this.#life.emit('stopped', error)
+  }
+
+  #within(ms: number, finished: Promise<void>): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.#parts.clock.after(ms, resolve)
+      void finished.then(() => {
+        timer.cancel()
+        resolve()
+      })
+    })
+  }
+
+  /** Ends the bot: handlers under way cannot finish what they do. */
+  #fail(error: unknown) {
+    if (this.#stopping !== undefined) return
+    this.#log.error({ err: error }, 'the bot has to end')
+    this.#end.abort(new BotStopped())
+    this.#stopping = this.#stop(0, error)
+  }
+
+  async #read(first: Promise<IteratorResult<ChatMessage>>, events: AsyncGenerator<ChatMessage>) {
+    try {
+      // The server's window bounds how many are taken and not finished.
+      for (let next = await first; !next.done; next = await events.next()) this.#receive(next.value)
+      // Whoever closed the client did not ask for more either.
+      await this.stop()
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  #receive(message: ChatMessage) {
+    const work: Work = { message, chat: chatOf(message), answers: new Map() }
+    const lane = laneOf(work.chat)
+    this.#unfinished++
+    this.#elsewhere.arrived(message.id)
+    if (!this.#isWanted(message)) return void this.#finish(work)
+    const taken = this.#asks.take(lane, message)
+    // Its asker finishes it.
+    if (taken === true) return
+    if (taken !== false) return void this.#sendHint(work, taken.hint)
+    // While a question waits, what nobody would handle passes by.
+    if (this.#asks.has(lane) && this.#router.route(message) === undefined) return void this.#finish(work)
+    this.#queues.push(lane, work)
+    if (this.#unfinished >= MOST_UNFINISHED && this.#asks.giveUpOldest())
+      this.#log.warn({ unfinished: this.#unfinished }, 'too much waits behind open questions: the oldest was given up')
+  }
+
+  #isWanted({ kind, from }: ChatMessage): boolean {
+    if (from === this.#parts.identity.user) return false
+    return (
+      kind === 'chat' ||
+      kind === 'group' ||
+      (kind === 'system' && this.#parts.definition.options.systemMessages === true)
+    )
+  }
+
+  async #sendHint(work: Work, hint: string) {
+    const { message } = work
+    const key = `${this.#parts.consumer}/${message.id}/hint`
+    try {
+      const { effects } = this.#actingFor(key, message.hops + 1)
+      await this.#attempts.run(() => effects.send(message.from, hint, { key }), { most: MOST_RUNS })
+    } catch (error) {
+      if (this.#end.signal.aborted) return
+      this.#log.warn({ err: error, event: message.id }, 'could not say which answers there are')
+    }
+    await this.#finish(work)
+  }
+
+  /** Runs the handler of an event, as often as need be; then the event is acknowledged. Does not reject. */
+  async #handle(work: Work) {
+    const { message } = work
+    const route = this.#router.route(message)
+    if (route === undefined) return this.#finish(work)
+    const at = { event: message.id, handler: route.handler }
+    let kept: KeptState | undefined
+    let context: MessageContext<State> | undefined
+    try {
+      kept = await this.#attempts.run(
+        async () => {
+          context = await this.#contextOf(work, route)
+          await this.#throughMiddleware(context, route)
+          return this.#states?.save(work.chat, message.id, JSON.stringify(context.state))
+        },
+        {
+          most: MOST_RUNS,
+          onRetry: (error, pause) => this.#log.warn({ err: error, ...at, pause }, 'the handler runs again'),
+        },
+      )
+    } catch (error) {
+      if (!this.#isGivenUp(context)) await this.#failed(error, context, at, work.chat)
+    }
+    // It comes again at the next start.
+    if (this.#isGivenUp(context)) return
+    await this.#finish(work, { kept, isHandled: true })
+  }
+
+  async #contextOf(work: Work, { match }: Route<State>): Promise<MessageContext<State>> {
+    const { message, chat } = work
+    const { definition, consumer } = this.#parts
+    const kept = await this.#states?.load(chat, message.id)
+    const state = kept === undefined ? definition.options.state?.initial() : JSON.parse(kept)
+    const { giveUp, ...acting } = this.#actingFor(`${consumer}/${message.id}`, message.hops + 1)
+    const asking = new Asking(this.#asking, { effects: acting.effects, giveUp, work })
+    return new MessageContext<State>({ ...acting, message, chat, match, state: state as State, asking })
+  }
+
+  #isGivenUp(context: AnyContext<State> | undefined): boolean {
+    return this.#end.signal.aborted || context?.signal.aborted === true
+  }
+
+  async #throughMiddleware(context: MessageContext<State>, { run }: Route<State>) {
+    const { middleware } = this.#parts.definition
+    const step = async (index: number): Promise<void> => {
+      const layer = middleware[index]
+      if (layer === undefined) await run(context)
+      else await layer(context, () => step(index + 1))
+    }
+    await step(0)
+  }
+
+  /** The event is done with, and so are the answers that its handler took. */
+  async #finish(work: Work, { kept, isHandled = false }: { kept?: KeptState | undefined; isHandled?: boolean } = {}) {
+    const { message, answers } = work
+    const { consumer } = this.#parts
+    const done = [message, ...answers.values()]
+    try {
+      // All in one turn, so they leave together.
+      await Promise.all(
+        done.map(({ id }) => {
+          const state = id === message.id ? kept : undefined
+          return this.#attempts.run(() => this.client.acknowledgeEvent(consumer, id, state), ALWAYS)
+        }),
+      )
+      await this.#attempts.run(() => this.#elsewhere.finished(message.id), ALWAYS)
+    } catch (error) {
+      if (this.#end.signal.aborted) return
+      return this.#fail(error)
+    } finally {
+      this.#unfinished -= done.length
+    }
+    if (isHandled) for (const handled of done) this.#marks.mark(handled)
+  }
+
+  /** An error of a handler is its own affair: the bot goes on. */
+  async #failed(error: unknown, context: AnyContext<State> | undefined, at: object, chat: string | undefined) {
+    if (isLoop(error)) {
+      const where = chat ?? ''
+      if (this.#loops.has(where)) return
+      this.#loops.set(where, true)
+      this.#log.warn({ ...at, chat: where }, 'the server has stopped an exchange of bots')
+      this.#life.emit('loop', where)
+      return
+    }
+    const { onError } = this.#parts.definition
+    try {
+      if (onError === undefined || context === undefined) this.#log.error({ err: error, ...at }, 'a handler failed')
+      else await onError(error, context)
+    } catch (second) {
+      this.#log.error({ err: second, ...at }, 'the error handler failed')
+    }
+  }
+
+  async #push(name: string, run: (context: PushContext) => unknown) {
+    // Told once, to this process alone: what it does is done once over reconnects.
+    const context = new PushContext(this.#actingFor(`push/${crypto.randomUUID()}`, 1))
+    try {
+      await run(context)
+    } catch (error) {
+      if (!this.#end.signal.aborted) await this.#failed(error, context, { handler: `on ${name}` }, undefined)
+    }
+  }
+
+  async #runSchedule(name: string, time: Date, run: (context: ScheduleContext) => unknown) {
+    const { consumer } = this.#parts
+    const at = { handler: `schedule ${name}`, time }
+    if (this.#due.has(name)) return this.#log.warn(at, 'the run before has not ended: this one is left out')
+    this.#due.add(name)
+    let context: ScheduleContext | undefined
+    try {
+      await this.#attempts.run(
+        async () => {
+          const { giveUp, ...acting } = this.#actingFor(`${consumer}/schedule/${name}/${time.getTime()}`, 1)
+          const asking = new Asking(this.#asking, { effects: acting.effects, giveUp })
+          context = new ScheduleContext({ ...acting, time, asking })
+          await run(context)
+        },
+        {
+          most: MOST_RUNS,
+          onRetry: (error, pause) => this.#log.warn({ err: error, ...at, pause }, 'the schedule runs again'),
+        },
+      )
+    } catch (error) {
+      if (!this.#isGivenUp(context)) await this.#failed(error, context, at, undefined)
+    } finally {
+      this.#due.delete(name)
+    }
+  }
+
+  #actingFor(origin: string, hops: number) {
+    const { client } = this
+    const { definition, identity } = this.#parts
+    const run = new AbortController()
+    const signal = AbortSignal.any([this.#end.signal, run.signal])
+    return {
+      effects: new Effects(client, { origin, hops, signal }),
+      client,
+      bot: { name: definition.options.name, user: identity.user },
+      log: this.#log,
+      signal,
+      giveUp: (reason: unknown) => run.abort(reason),
+    }
+  }
+}
+
+/** What the promises of a handler reject with when the bot stops: its event comes again at the next start. */
+class BotStopped extends Error {
+  constructor() {
+    super('the bot stops')
+    this.name = 'BotStopped'
+  }
+}

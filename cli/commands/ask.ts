@@ -1,0 +1,162 @@
+import type { ChatMessage, Client, SentMessage } from '../../client/index.ts'
+import { parseDuration } from '../duration.ts'
+import { CliError, type ExitName } from '../exit.ts'
+import { checkGroup, isNamed, since, type Wanted } from '../incoming.ts'
+import { asUser } from '../sessions.ts'
+import { defineCommand, type Shared, WHO } from '../shared.ts'
+import { readText } from '../stdin.ts'
+import { Watch } from '../watch.ts'
+import { STDIN } from '../words.ts'
+
+/** Pages of unread messages that are looked through before the answer is rather left unread. */
+const PAGES = 20
+
+export const ask = defineCommand({
+  command: 'ask [to] [question]',
+  describe: 'Send a question and wait for the answer; prints it, or exits with 6',
+  examples: [
+    ['$0 ask bob "Which version?" --timeout 10m', 'prints what Bob writes next'],
+    ['$0 ask bob "Deploy?" --options yes,no --timeout 10m', 'any other answer is told the options'],
+    ['$0 ask --group ops "Deploy?" --options yes,no', 'whoever answers first; --from bob: only Bob'],
+    ['$0 ask bob "Deploy 7?" --options yes,no --id deploy-7', 'run again, it does not ask again'],
+    ['[ "$($0 ask bob "Deploy?" --options yes,no --timeout 10m)" = yes ] && ./deploy', 'in a script'],
+  ],
+  ownTimeout: true,
+  builder: (args) =>
+    args
+      .positional('to', { type: 'string', describe: 'whom to ask; left out with --group' })
+      .positional('question', { type: 'string', describe: 'the question; - reads stdin' })
+      .options({
+        ...WHO,
+        group: { type: 'string', describe: 'ask this group: any member may answer' },
+        from: { type: 'string', describe: 'with --group: only this member may answer' },
+        options: { type: 'string', describe: 'the answers there are, commas between; case and blanks do not matter' },
+        timeout: {
+          type: 'string',
+          describe: 'how long to wait for the answer, such as 10m; until Ctrl-C if left out. Each request has 10s',
+        },
+        id: {
+          type: 'string',
+          describe: 'your own id of the question: run again with it, an answer that came meanwhile is taken',
+        },
+      }),
+  async run({ to: first, question: second, group, from, options, timeout, id }, shared): Promise<ExitName> {
+    if (group !== undefined && second !== undefined)
+      throw new CliError('usage', 'with --group there is no recipient: give only the question')
+    if (group === undefined && first === undefined) throw new CliError('usage', 'say whom to ask')
+    if (group === undefined && from !== undefined) throw new CliError('usage', '--from goes with --group')
+    const given = group === undefined ? second : first
+    if (given === undefined) throw new CliError('usage', 'no question', 'give it after the name, or - to read stdin')
+    const choices = options === undefined ? undefined : toChoices(options)
+    const wait = timeout === undefined ? undefined : parseDuration(timeout)
+    const text = given === STDIN ? await readText() : given
+    if (text === '') throw new CliError('usage', 'the question is empty')
+    const question = {
+      to: group === undefined ? (first ?? '') : { group },
+      text: choices === undefined ? text : `${text} [${choices.join('/')}]`,
+      id,
+      choices,
+      answerer: group === undefined ? { from: first } : { group, from },
+    }
+    const within = { text: timeout, ms: wait }
+    return asUser(shared, (client, self) => askAndWait(client, shared, { ...question, self }, within), {
+      reconnect: true,
+    })
+  },
+})
+
+interface Question {
+  readonly to: Parameters<Client['send']>[0]
+  readonly text: string
+  readonly id: string | undefined
+  /** Undefined where any answer will do. */
+  readonly choices: readonly string[] | undefined
+  readonly answerer: Wanted
+  /** Who asks. */
+  readonly self: string
+}
+
+async function askAndWait(
+  client: Client,
+  shared: Shared,
+  { to, text, id, choices, answerer, self }: Question,
+  timeout: { readonly text: string | undefined; readonly ms: number | undefined },
+): Promise<ExitName> {
+  await checkGroup(client, answerer)
+  const asked = await client.send(to, text, { ...(id !== undefined && { clientId: id }) })
+  const watch = new Watch({ count: 1, for: timeout.ms }, shared.signal)
+  /** Of this question and its answers: what was sent from here, and what was looked at and told so. */
+  const settled = new Set<number>()
+  const told = new Set<string>()
+  try {
+    for await (const message of since(client, answerer, { after: asked.id, signal: watch.signal })) {
+      if (settled.has(message.id) || message.kind === 'system') continue
+      // Said in the group from another session. A note to oneself may be an answer.
+      if (message.group !== undefined && isNamed(message.from, self)) continue
+      const answer = choices === undefined ? message.text : choices.find((choice) => isSame(choice, message.text))
+      if (answer !== undefined) {
+        const { id, from: by, sentAt: at } = message
+        await shared.output.text({ answer, by, id, askedId: asked.id, at }, answer)
+        if (message.unread && (await isOldest(client, message, settled))) await client.acknowledge(message)
+        return 'ok'
+      }
+      // In a group people talk of other things, too.
+      if (typeof to !== 'string' && told.has(message.from)) continue
+      told.add(message.from)
+      settled.add(message.id)
+      const hint = await tellChoices(client, shared, to, { asked, message, choices: choices ?? [] })
+      if (hint !== undefined) settled.add(hint.id)
+    }
+    if (watch.exit() === 'timed_out') throw new CliError('timed_out', `no answer within ${timeout.text}`)
+    return watch.exit()
+  } finally {
+    watch.end()
+  }
+}
+
+/** Once for each message, also when the command is run again. */
+async function tellChoices(
+  client: Client,
+  { output }: Shared,
+  to: Question['to'],
+  { asked, message, choices }: { asked: SentMessage; message: ChatMessage; choices: readonly string[] },
+): Promise<SentMessage | undefined> {
+  try {
+    return await client.send(to, `Please answer with one of: ${choices.join(', ')}`, {
+      clientId: `ask-${asked.id}-${message.id}`,
+      hops: Math.min(message.hops + 1, 255),
+    })
+  } catch (error) {
+    if ((error as Error).name !== 'RefusedByServer') throw error
+    output.note(`${message.from} could not be told the options: ${(error as Error).message}`)
+    return undefined
+  }
+}
+
+/** Whether acknowledging this message would mark none before it as read, but for those that are settled. */
+async function isOldest(client: Client, message: ChatMessage, settled: ReadonlySet<number>): Promise<boolean> {
+  const { from, group } = message
+  let after = 0
+  for (let page = 0; page < PAGES; page++) {
+    const { messages, more } = await client.inbox({ after, limit: 100 })
+    for (const { id, ...other } of messages) {
+      if (id >= message.id) return true
+      const isSameConversation = other.group === group && (group !== undefined || other.from === from)
+      if (isSameConversation && !settled.has(id)) return false
+      after = id
+    }
+    if (!more) return true
+  }
+  return false
+}
+
+const normal = (text: string) => text.trim().toLowerCase()
+const isSame = (one: string, other: string) => normal(one) === normal(other)
+
+function toChoices(list: string): string[] {
+  const choices = list.split(',').map((choice) => choice.trim())
+  if (choices.includes('')) throw new CliError('usage', '--options: an option is empty')
+  const repeated = choices.find((choice, index) => choices.findIndex((other) => isSame(other, choice)) < index)
+  if (repeated !== undefined) throw new CliError('usage', `--options: "${repeated}" is there twice`)
+  return choices
+}

@@ -1,0 +1,92 @@
+import type { ChatMessage } from '../../client/index.ts'
+import { parseDuration } from '../duration.ts'
+import { CliError, type ExitName } from '../exit.ts'
+import { checkGroup, unread } from '../incoming.ts'
+import { asUser } from '../sessions.ts'
+import { defineCommand, WHO, wholeNumber } from '../shared.ts'
+import { Watch } from '../watch.ts'
+
+export const expect = defineCommand({
+  command: 'expect',
+  describe: 'Wait for a message that matches, unread ones first; prints its text, or exits with 6',
+  examples: [
+    ['$0 expect --from bob --match "^(yes|no)$" --timeout 30s', 'prints the text'],
+    ['$0 expect --group ops --match "build (\\d+) is green" -o json | jq -r ".match[1]"', 'a part of it'],
+    ['$0 expect --from ci --match done --ignore-case --count 3', 'three of them'],
+    ['$0 expect --match alarm --no-ack', 'from anyone; it stays unread'],
+  ],
+  ownTimeout: true,
+  builder: (args) =>
+    args.options({
+      ...WHO,
+      from: { type: 'string', describe: 'private messages of this user; with --group, what this member says there' },
+      group: { type: 'string', describe: 'messages of this group' },
+      match: {
+        type: 'string',
+        describe: 'regular expression of JavaScript (flag u) to find in the text; any if left out',
+      },
+      'ignore-case': { type: 'boolean', default: false, describe: 'match in whatever case' },
+      count: { type: 'string', describe: 'so many matches; default 1', coerce: wholeNumber('count', 1, 1e9) },
+      timeout: {
+        type: 'string',
+        describe: 'how long to wait in all, such as 30s; until Ctrl-C if left out. Each request has 10s',
+      },
+      ack: {
+        type: 'boolean',
+        default: true,
+        describe: 'mark a match as read, and so what is before it in its conversation; --no-ack leaves all unread',
+      },
+    }),
+  async run({ from, group, match, ignoreCase, count = 1, timeout, ack }, shared): Promise<ExitName> {
+    const pattern = match === undefined ? undefined : toPattern(match, ignoreCase)
+    const stops = { count, for: timeout === undefined ? undefined : parseDuration(timeout) }
+    const watch = new Watch(stops, shared.signal)
+    const act: Parameters<typeof asUser<void>>[1] = async (client) => {
+      await checkGroup(client, { from, group })
+      for await (const message of unread(client, { from, group }, { signal: watch.signal })) {
+        const found = pattern === undefined ? undefined : pattern.exec(message.text)
+        if (found === null) continue
+        await shared.output.text(toRecord(message, found), message.text)
+        // After it was printed: a reader that went away leaves it unread.
+        if (ack) await client.acknowledge(message)
+        watch.counted()
+      }
+    }
+    try {
+      await asUser(shared, act, { reconnect: true })
+      if (watch.exit() === 'timed_out') throw new CliError('timed_out', `no such message within ${timeout}`)
+      return watch.exit()
+    } finally {
+      watch.end()
+    }
+  },
+})
+
+/** The message, and what the expression found: the whole match, then its groups, and those that have names. */
+const toRecord = (message: ChatMessage, found: RegExpExecArray | undefined) => ({
+  ...message,
+  ...(found && { match: [...found], ...(found.groups && { groups: { ...found.groups } }) }),
+})
+
+/** @throws CliError that says what is wrong and from which character on */
+function toPattern(source: string, ignoreCase: boolean): RegExp {
+  const compile = (part: string) => new RegExp(part, ignoreCase ? 'iu' : 'u')
+  try {
+    return compile(source)
+  } catch (error) {
+    // V8 does not say where: behind the longest beginning that it takes.
+    let valid = source.length - 1
+    while (valid > 0 && !compiles(() => compile(source.slice(0, valid)))) valid--
+    const why = (error as Error).message.split(': ').at(-1)
+    throw new CliError('usage', `--match: ${why}, at character ${valid + 1} of "${source}"`)
+  }
+}
+
+function compiles(compile: () => RegExp): boolean {
+  try {
+    compile()
+    return true
+  } catch {
+    return false
+  }
+}

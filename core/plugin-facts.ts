@@ -1,0 +1,55 @@
+import type { RuleFacts } from './before.ts'
+import type { PluginRecord } from './plugin-record.ts'
+
+/** What is known about a running plugin: what `chatctl plugin list` and `info` show. */
+export interface PluginFacts {
+  readonly name: string
+  /** Its own, if it says. */
+  readonly version?: string
+  /** The plugin API it was written for: a range of versions, or `any`. */
+  readonly api: string
+  readonly builtIn: boolean
+  readonly state: 'ok' | 'degraded'
+  /** The last failure of a degraded plugin. */
+  readonly reason: string
+  readonly needs: readonly string[]
+  /** Message types that it brings, by name. */
+  readonly messages: readonly string[]
+  readonly handles: readonly string[]
+  readonly before: readonly RuleFacts[]
+  /** Messages and events that it is told of. */
+  readonly listens: readonly string[]
+  /** JSON schema of its options; absent where it takes none. */
+  readonly options?: object
+  readonly migrations: readonly string[]
+  /** Milliseconds of each of its repeating timers. */
+  readonly timers: readonly number[]
+}
+
+export async function factsOf(record: PluginRecord, builtIn: boolean): Promise<PluginFacts> {
+  const { plugin, registered } = record
+  const { name, version, api = 'any', needs = {}, messages = {}, migrations = {} } = plugin
+  return {
+    name,
+    ...(version !== undefined && { version }),
+    api,
+    builtIn,
+    ...record.state,
+    needs: Object.values(needs).map((needed) => needed.name),
+    messages: Object.values(messages).map((message) => message.name),
+    ...registered,
+    ...(plugin.options !== undefined && { options: await schemaOf(plugin.options) }),
+    migrations: Object.keys(migrations),
+  }
+}
+
+/** What may be written in the configuration. `{}`, which allows anything, for a schema that JSON has no words for. */
+async function schemaOf(options: NonNullable<PluginRecord['plugin']['options']>): Promise<object> {
+  const { toJSONSchema } = await import('zod')
+  try {
+    return toJSONSchema(options, { io: 'input', unrepresentable: 'any' })
+  } catch {
+    // A schema of another library, or of another version of this one.
+    return {}
+  }
+}

@@ -1,0 +1,101 @@
+import type { Knex } from 'knex'
+import { type ConsumerRow, deleteConsumer, findState, type StateRow, saveConsumers } from './consumers.ts'
+import { transact } from './transaction.ts'
+
+/** How long what was asked for waits for more of it: losing so much to a crash only brings events again. */
+const TOGETHER_MS = 10
+/** After a commit that failed. */
+const RETRY_MS = 1000
+
+interface Batch {
+  readonly consumers: Map<string, ConsumerRow>
+  readonly states: Map<string, StateRow>
+  readonly waiting: { resolve(): void; reject(error: unknown): void }[]
+}
+
+const newBatch = (): Batch => ({ consumers: new Map(), states: new Map(), waiting: [] })
+
+const keyOf = ({ user_id, name }: Pick<ConsumerRow, 'user_id' | 'name'>) => `${user_id} ${name}`
+const stateKeyOf = (row: Omit<StateRow, 'state'>) => JSON.stringify([row.user_id, row.name, row.state_key])
+
+/**
+ * Keeps where consumers are. What comes within a moment goes into one transaction, a consumer's position together with
+ * the state that belongs to it; what could not be written is written with the next.
+ */
+export class ConsumerWriter {
+  readonly #db: Knex
+  #next = newBatch()
+  #committing: Batch | undefined
+  #timer: NodeJS.Timeout | undefined
+  #running: Promise<void> | undefined
+
+  constructor(db: Knex) {
+    this.#db = db
+  }
+
+  /** Resolves when both are on disk. */
+  save(consumer: ConsumerRow, state?: StateRow): Promise<void> {
+    this.#next.consumers.set(keyOf(consumer), consumer)
+    if (state !== undefined) this.#next.states.set(stateKeyOf(state), state)
+    return this.#wait(TOGETHER_MS)
+  }
+
+  /** What is kept under a key, also what is still to be written; empty if there is nothing. */
+  async state(userId: number, name: string, key: string): Promise<string> {
+    const wanted = stateKeyOf({ user_id: userId, name, state_key: key })
+    const written = this.#next.states.get(wanted) ?? this.#committing?.states.get(wanted)
+    return written?.state ?? findState(this.#db, userId, name, key)
+  }
+
+  /** Resolves when all that was asked for is on disk. */
+  async settled() {
+    while (this.#next.consumers.size > 0 || this.#running !== undefined) await this.#wait(0)
+  }
+
+  async delete(userId: number, name: string) {
+    await this.settled()
+    await transact(this.#db, (trx) => deleteConsumer(trx, userId, name))
+  }
+
+  async close() {
+    await this.settled()
+    clearTimeout(this.#timer)
+  }
+
+  #wait(ms: number): Promise<void> {
+    if (ms === 0) this.#start()
+    else this.#timer ??= setTimeout(() => this.#start(), ms)
+    if (this.#next.consumers.size === 0) return this.#running ?? Promise.resolve()
+    return new Promise((resolve, reject) => this.#next.waiting.push({ resolve, reject }))
+  }
+
+  #start() {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    if (this.#next.consumers.size === 0) return
+    this.#running ??= this.#run()
+  }
+
+  async #run() {
+    const batch = this.#next
+    this.#next = newBatch()
+    this.#committing = batch
+    try {
+      await transact(this.#db, (trx) => saveConsumers(trx, [...batch.consumers.values()], [...batch.states.values()]))
+      for (const { resolve } of batch.waiting) resolve()
+    } catch (error) {
+      this.#keep(batch)
+      for (const { reject } of batch.waiting) reject(error)
+    }
+    this.#committing = undefined
+    this.#running = undefined
+    if (this.#next.consumers.size > 0) this.#timer ??= setTimeout(() => this.#start(), TOGETHER_MS)
+  }
+
+  /** What could not be written is still to be, unless there is newer already. */
+  #keep(failed: Batch) {
+    for (const [key, row] of failed.consumers) if (!this.#next.consumers.has(key)) this.#next.consumers.set(key, row)
+    for (const [key, row] of failed.states) if (!this.#next.states.has(key)) this.#next.states.set(key, row)
+    this.#timer ??= setTimeout(() => this.#start(), RETRY_MS)
+  }
+}

@@ -1,0 +1,86 @@
+import type { Knex } from 'knex'
+
+/** How far a consumer of a user's messages has come. */
+export interface ConsumerRow {
+  readonly user_id: number
+  readonly name: string
+  /** Every message up to this id was handled, but for the pending ones. */
+  readonly position: number
+  /** Ids up to the position, ascending. */
+  readonly pending: readonly number[]
+  readonly moved_at: number
+}
+
+/** What a consumer keeps under a key. */
+export interface StateRow {
+  readonly user_id: number
+  readonly name: string
+  readonly state_key: string
+  /** Empty where there is nothing. */
+  readonly state: string
+}
+
+type Stored = Omit<ConsumerRow, 'pending'> & { readonly pending: string }
+
+const toRow = ({ pending, ...row }: Stored): ConsumerRow => ({
+  ...row,
+  pending: pending === '' ? [] : pending.split(',').map(Number),
+})
+
+export async function findConsumer(db: Knex, userId: number, name: string): Promise<ConsumerRow | undefined> {
+  const row = await db<Stored>('consumer').where({ user_id: userId, name }).first()
+  return row && toRow(row)
+}
+
+/** By name. */
+export async function consumersOf(db: Knex, userId: number): Promise<ConsumerRow[]> {
+  return (await db<Stored>('consumer').where({ user_id: userId }).orderBy('name')).map(toRow)
+}
+
+export async function countConsumers(db: Knex, userId: number): Promise<number> {
+  const [row] = await db('consumer').where({ user_id: userId }).count({ count: '*' })
+  return Number(row?.count)
+}
+
+/** Writes consumers and states over what there is of them, all or none. */
+export async function saveConsumers(
+  trx: Knex.Transaction,
+  consumers: readonly ConsumerRow[],
+  states: readonly StateRow[],
+) {
+  const rows = consumers.map((row) => ({ ...row, pending: row.pending.join(',') }))
+  if (rows.length > 0) await trx('consumer').insert(rows).onConflict(['user_id', 'name']).merge()
+  const kept = states.filter(({ state }) => state !== '')
+  if (kept.length > 0) await trx('consumer_state').insert(kept).onConflict(['user_id', 'name', 'state_key']).merge()
+  for (const { user_id, name, state_key } of states.filter(({ state }) => state === ''))
+    await trx('consumer_state').where({ user_id, name, state_key }).delete()
+}
+
+/** Forgets a consumer and its state: neither is a user's data, so nothing of them is kept. */
+export async function deleteConsumer(trx: Knex.Transaction, userId: number, name: string) {
+  await trx('consumer_state').where({ user_id: userId, name }).delete()
+  await trx('consumer').where({ user_id: userId, name }).delete()
+}
+
+export async function findState(db: Knex, userId: number, name: string, key: string): Promise<string> {
+  const row = await db<StateRow>('consumer_state').where({ user_id: userId, name, state_key: key }).first()
+  return row?.state ?? ''
+}
+
+/**
+ * The highest id of a message older than a time, 0 if there is none. Halves the ids again and again, since times have no
+ * index: ids grow with the time, but for messages taken over from elsewhere.
+ */
+export async function lastIdBefore(db: Knex, time: number): Promise<number> {
+  const [row] = await db('chatmsg').max({ newest: 'id' })
+  let low = 0
+  let high = Number(row?.newest ?? 0)
+  while (low < high) {
+    const middle = Math.floor((low + high + 1) / 2)
+    const found = await db('chatmsg').where('id', '<=', middle).orderBy('id', 'desc').first('id', 'send_time')
+    if (found === undefined) return 0
+    if (found.send_time < time) low = middle
+    else high = Number(found.id) - 1
+  }
+  return low
+}

@@ -1,0 +1,122 @@
+import { createHash } from 'node:crypto'
+import {
+  type App,
+  type ClientMessage,
+  Done,
+  decode,
+  definePlugin,
+  encode,
+  type Frame,
+  type InputOf,
+  MessageSplitter,
+  Refused,
+  WireError,
+} from '../../core/index.ts'
+import {
+  deleteRequestKey,
+  deleteRequestKeysBefore,
+  findRequestKey,
+  insertRequestKey,
+  type RequestKeyRow,
+  setReply,
+} from '../../db/index.ts'
+import * as messages from './messages.ts'
+
+const { Once, OnceDone } = messages
+
+const HOUR_MS = 3_600_000
+/** The ref, which differs each time a request is sent. */
+const REF_BYTES = 4
+
+interface Answer {
+  readonly repeat: boolean
+  readonly reply: Buffer
+}
+
+/** Requests that are carried out once however often they are sent, by a key that their sender gives them. */
+export const idempotency = definePlugin({
+  name: 'idempotency',
+  messages,
+  setup(app, { db, log }) {
+    /** Under way, by user and key. */
+    const running = new Map<string, { readonly hash: string; readonly reply: Promise<Buffer> }>()
+
+    const carryOut = async (row: RequestKeyRow, perform: () => Promise<Buffer>): Promise<Answer> => {
+      if (!(await insertRequestKey(db, row))) return { repeat: true, reply: await earlierReply(row) }
+      let reply: Buffer
+      try {
+        reply = await perform()
+      } catch (error) {
+        await deleteRequestKey(db, row)
+        throw error
+      }
+      try {
+        await setReply(db, row, reply)
+      } catch (error) {
+        // It was done, and the sender is told so; only who asks once more will not be.
+        log.error({ err: error, key: row.request_key }, 'cannot keep the reply of a request')
+      }
+      return { repeat: false, reply }
+    }
+
+    const earlierReply = async (row: RequestKeyRow): Promise<Buffer> => {
+      const earlier = await findRequestKey(db, row.user_id, row.request_key)
+      if (earlier?.request_hash !== row.request_hash) throw new Refused('key_reused')
+      if (earlier.reply === null) throw new Refused('outcome_unknown')
+      return earlier.reply
+    }
+
+    app.handle(Once, async (session, { key, request }) => {
+      const { message, frame, values } = innerRequest(app, request)
+      const hash = createHash('sha256')
+        .update(frame.bytes.subarray(0, frame.data))
+        .update(frame.bytes.subarray(frame.data + REF_BYTES))
+        .digest('base64url')
+      const place = `${session.user.id} ${key}`
+      const other = running.get(place)
+      if (other !== undefined) {
+        if (other.hash !== hash) throw new Refused('key_reused')
+        return { repeat: true, reply: await other.reply }
+      }
+      const asked_at = app.clock.time()
+      const row = { user_id: session.user.id, request_key: key, request_hash: hash, reply: null, asked_at }
+      const answer = carryOut(row, async () => {
+        const reply = encode(message.reply ?? Done, 0, ((await app.perform(session, message, values)) ?? {}) as never)
+        if (reply.length > OnceDone.fields.reply.max)
+          throw new Refused('too_large', `the reply to ${message.name} is too long to be kept; ask without a key`)
+        return reply
+      })
+      const reply = answer.then((answered) => answered.reply)
+      // Looked at only by who asks the same meanwhile.
+      reply.catch(() => {})
+      running.set(place, { hash, reply })
+      try {
+        return await answer
+      } finally {
+        running.delete(place)
+      }
+    })
+
+    const forget = () => deleteRequestKeysBefore(db, app.clock.time() - app.limits.requestKeys)
+    app.every(HOUR_MS, forget)
+    return forget()
+  },
+})
+
+/** The request in an envelope. @throws Refused for what is no request of a user */
+function innerRequest(app: App, bytes: Uint8Array): { message: ClientMessage; frame: Frame; values: InputOf<never> } {
+  try {
+    const frames = [...new MessageSplitter(app.limits).push(Buffer.from(bytes))]
+    const [frame] = frames
+    if (frame === undefined || frames.length > 1 || frame.end !== bytes.length)
+      throw new Refused('invalid_value', 'once.request: holds not exactly one message')
+    const message = app.catalogue.byType(frame.type)
+    if (message?.from !== 'client') throw new Refused('unknown_type')
+    if (message.type === Once.type || (message.allow !== 'user' && message.allow !== 'admin'))
+      throw new Refused('not_allowed', `${message.name} cannot be sent once`)
+    return { message, frame, values: decode(message, frame, app.limits.values).values as InputOf<never> }
+  } catch (error) {
+    if (!(error instanceof WireError)) throw error
+    throw new Refused('invalid_value', `once.request: ${error.message}`)
+  }
+}

@@ -1,0 +1,49 @@
+import type { ExecutionContext } from 'ava'
+import { type Client, connect } from '../../client/index.ts'
+import { openShell, type Ran, type RunOptions } from './cli.ts'
+
+/**
+ * A server in a process of its own, and a desk at which the operator works in Alice's name, from the shell. The others
+ * are clients in this process, so that they hear and answer at once.
+ */
+export async function openDesk(t: ExecutionContext, args: readonly string[] = []) {
+  const shell = await openShell(t)
+  const room = await shell.serve(args)
+  const password = 'the same for all'
+  const enter = async (name: string): Promise<Client> => {
+    const client = await connect({ server: room.server })
+    t.teardown(() => client.close())
+    await client.register(name, password).catch((error) => {
+      if (error.failure !== 'username_taken') throw error
+    })
+    await client.login(name, { password })
+    return client
+  }
+  const alice = await enter('alice')
+  const asAlice = (words: readonly string[]) => {
+    const end = words.indexOf('--')
+    const at = end === -1 ? words.length : end
+    return [...words.slice(0, at), '--as', 'alice', '--data', './room', ...words.slice(at)]
+  }
+  return {
+    shell,
+    room,
+    alice,
+    /** Registers if need be, and logs in. */
+    enter,
+    asAlice,
+    start: (words: readonly string[], options?: RunOptions) => shell.start(asAlice(words), options),
+    run: (words: readonly string[], options?: RunOptions): Promise<Ran> => shell.run(asAlice(words), options),
+    /** The next message that somebody gets; acknowledged. */
+    async hears(client: Client): Promise<string> {
+      for await (const message of client.messages({ acknowledge: false })) {
+        await client.acknowledge(message)
+        return message.text
+      }
+      throw new Error('the client was closed')
+    },
+  }
+}
+
+export const textsOf = (page: { readonly messages: readonly { readonly text: string }[] }) =>
+  page.messages.map(({ text }) => text)
