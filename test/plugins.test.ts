@@ -481,11 +481,11 @@ test('a plugin that has another copy of chatctl beside it gets the one that runs
     export const [definePlugin, clientMessage, line] = Array(3).fill((value) => value)`
   await install(folder, 'chatctl', { exports: './index.js' }, { 'index.js': copy })
   await install(folder, 'asker', { exports: './plugin.js' }, { 'plugin.js': SOURCE })
-  const stage = await openStage(t, { plugins: [await loadPlugin('asker', folder)] })
-  const alice = await stage.user('alice')
-  const ask = (await alice.learn()).byName('ask')
-  if (ask?.from !== 'client') return t.fail('not learned')
-  t.is(await failure(t, alice.request(ask, { what: 'no' } as never)), 'loaded.no')
+  const plugin = await loadPlugin('asker', folder)
+  await using server = await testServer({ plugins: [plugin] })
+  const alice = await server.user('alice')
+  const { Ask } = plugin.messages as { Ask: ClientMessage }
+  t.is(await alice.refused(alice.request(Ask, { what: 'no' } as never)), 'loaded.no')
 })
 
 test('a plugin that cannot be loaded says which file and what was found', async (t) => {

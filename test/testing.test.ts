@@ -1,8 +1,9 @@
 import test from 'ava'
-import { connect, OnNewMessage } from '../client/index.ts'
+import { createBot } from '../bot/index.ts'
+import { OnNewMessage } from '../client/index.ts'
 import { clientMessage, defineEvent, definePlugin, line, Refused, SessionEnded, serverMessage } from '../core/index.ts'
 import { JoinRoom, KickUser, SendMessage } from '../plugins/index.ts'
-import { type BotStart, testServer } from '../testing/index.ts'
+import { testServer } from '../testing/index.ts'
 
 const Waved = serverMessage({ type: 1701, name: 'waved', about: '', fields: { by: line('') } })
 const Wave = clientMessage({ type: 1700, name: 'wave', about: '', allow: 'user', fields: { at: line('') } })
@@ -250,40 +251,40 @@ test('who was sent away is said to be, and who waits for what cannot come any mo
   t.false(isComplaining)
 })
 
-/** The least that the kit takes for a bot: it answers, and greets on the hour. */
-const greeter = {
-  async start({ server, user, keys, clock, greeting = 'hello' }: BotStart & { readonly greeting?: string }) {
-    const client = await connect({ server })
-    await client.login(user, { keys })
-    const hourly = clock.every(3_600_000, () => void client.send('ann', greeting))
-    const reading = (async () => {
-      for await (const { from, text } of client.messages()) await client.send(from, `${text}!`, { hops: 1 })
-    })()
-    return {
-      user,
-      async stop() {
-        hourly.cancel()
-        await client.close()
-        await reading
-      },
-    }
-  },
-}
-
 test('a bot runs on an account of its own, goes by the test’s clock, comes back, and ends with the server', async (t) => {
+  const bot = createBot({ name: 'waiter' })
+    .command('order', { about: 'Orders' }, async (ctx) => {
+      const answer = await ctx.ask('What?', { timeout: 60_000 })
+      await ctx.reply(answer?.text ?? 'too late')
+    })
+    .schedule('0 * * * *', (ctx) => ctx.send('ann', `it is ${ctx.time.getUTCHours()}`), { timezone: 'UTC' })
   await using server = await testServer()
   const ann = await server.user('ann')
-  const bot = await server.bot(greeter, 'greeter', { greeting: 'good morning' })
-  t.is(bot.user, 'greeter')
-  await ann.says('greeter', 'hi')
-  t.true((await ann.hears('hi!', { from: 'greeter' })).bot)
+  const running = await server.bot(bot, 'waiter', { consumer: 'orders' })
+
+  await ann.says('waiter', '/order')
+  t.true((await ann.hears('What?', { from: 'waiter' })).bot)
+  await ann.says('waiter', 'tea')
+  await ann.hears('tea')
+
+  await ann.says('waiter', '/order')
+  await ann.hears('What?')
+  await server.clock.advance(59_999)
+  await ann.hearsNothing()
+  await server.clock.advance(1)
+  await ann.hears('too late')
+
   await server.clock.advance(3_600_000)
-  await ann.hears('good morning', { within: 0 })
+  await ann.hears('it is 1')
+
   const ended = server.next(SessionEnded)
-  server.loseConnections('greeter')
+  server.loseConnections('waiter')
   t.is((await ended).user.role, 'bot')
-  await ann.says('greeter', 'back?')
-  await ann.hears('back?!')
+  await ann.says('waiter', '/order')
+  await ann.hears('What?')
+
+  await server.dispose()
+  await running.done
 })
 
 test('servers of one test know nothing of each other', async (t) => {
@@ -311,7 +312,9 @@ test('dispose ends what waits for time, and may be called again', async (t) => {
 
 test('a server that cannot start says why, as a real one does', async (t) => {
   await t.throwsAsync(testServer({ without: ['mesages'] }), { name: 'SetupError', message: /no built-in plugin/ })
-  await t.throwsAsync(testServer({ pluginOptions: { wavin: {} } }), { message: /options.wavin: no plugin of that name is loaded/ })
+  await t.throwsAsync(testServer({ pluginOptions: { wavin: {} } }), {
+    message: /options.wavin: no plugin of that name is loaded/,
+  })
   await t.throwsAsync(testServer({ without: ['accounts'] }), { message: /needs accounts, which is not loaded/ })
   const real = await testServer({ clock: 'system' })
   t.throws(() => real.clock, { message: /runs on the system’s clock/ })
