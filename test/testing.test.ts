@@ -71,6 +71,36 @@ test('who waits in vain is told what came instead, and where the clock stands', 
   })
 })
 
+test('a long account is cut short, and says why no more came', async (t) => {
+  await using server = await testServer({ limits: { unacknowledged: 25 } })
+  const [ann, bob] = [await server.user('ann'), await server.user('bob')]
+  for (let n = 1; n <= 30; n++) await ann.says('bob', `message ${n}`)
+  await t.throwsAsync(bob.hears('message 30', { within: 5 }), {
+    message:
+      /Not yet heard:\n {2}… 5 older ones\n {2}ann: "message 6"\n(?:.+\n)+ {2}ann: "message 25"\nMore than 25 unheard messages/,
+  })
+  await bob.hears('message 25')
+  await bob.hears('message 30')
+})
+
+test('what was taken back before it was heard was never said', async (t) => {
+  await using server = await testServer()
+  const [ann, bob] = [await server.user('ann'), await server.user('bob')]
+  const { id } = await ann.says('bob', 'oops')
+  await server.settled()
+  await ann.client.recall(id)
+  await t.notThrowsAsync(bob.hearsNothing())
+})
+
+test('where only friends may write, users become friends in one line', async (t) => {
+  await using server = await testServer({ pluginOptions: { friends: { messagesFrom: 'friends' } } })
+  const [ann, bob] = [await server.user('ann'), await server.user('bob')]
+  t.is(await ann.refused(ann.says('bob', 'hi')), 'not_friends')
+  await ann.befriends(bob)
+  await ann.says('bob', 'hi')
+  await bob.hears('hi')
+})
+
 test('what is still on its way is waited for', async (t) => {
   await using server = await testServer()
   const [ann, bob] = [await server.user('ann'), await server.user('bob')]

@@ -10,7 +10,6 @@ import { imageOf, migrate, openInMemory } from '../db/index.ts'
  */
 
 export interface Secret {
-  readonly password: string
   /** What a client logs in with. */
   readonly keys: LoginKeys
   /** What the server knows of it. */
@@ -26,13 +25,11 @@ function begun<T>(make: () => Promise<T>): () => Promise<T> {
 
 export const serverKey: KeyPair = generateKeyPair()
 
-/** The password of every test user, and what follows from it. */
+/** What follows from the password of every test user. */
 export const secret: () => Promise<Secret> = begun(async () => {
-  const password = 'the password of every test user'
   const salt = randomBytes(32)
-  const keys = await deriveKeys(password, salt, MIN_ITERATIONS)
+  const keys = await deriveKeys('the password of every test user', salt, MIN_ITERATIONS)
   return {
-    password,
     keys: { ...keys, salt, iterations: MIN_ITERATIONS },
     verifier: verifierOf(keys, salt, MIN_ITERATIONS),
   }

@@ -134,6 +134,7 @@ export class TestServer {
       client,
       patience: this.#patience,
       pushed,
+      window: this.server.limits.unacknowledged,
       settled: () => this.settled(),
       circumstances: () => this.#circumstances(),
     })

@@ -34,12 +34,16 @@ export interface UserParts {
   readonly patience: Patience
   /** Message types of the server that may be pushed. */
   readonly pushed: Iterable<ServerMessage>
+  /** So many unacknowledged messages the server pushes, and no more. */
+  readonly window: number
   readonly settled: () => Promise<void>
   /** What else a reader of a failure should know; empty if nothing. */
   readonly circumstances: () => string
 }
 
 const WITHIN_MS = 1000
+/** Messages in the account of a failure: more would hide what it is about. */
+const LISTED = 20
 
 /** Someone who is logged in, says things, and is heard to have heard things. */
 export class TestUser {
@@ -172,10 +176,11 @@ export class TestUser {
   }
 
   #account(): string {
-    const list = (title: string, messages: readonly ChatMessage[]) =>
-      messages.length === 0 ? '' : `\n${title}:${messages.map((message) => `\n  ${shown(message)}`).join('')}`
-    const unheard = list('Not yet heard', this.#messages.unclaimed) || '\nNothing else came.'
-    return `${unheard}${list('Heard before', this.#heard)}${this.#circumstances()}`
+    const { unclaimed } = this.#messages
+    const unheard = list('Not yet heard', unclaimed) || '\nNothing else came.'
+    const { window } = this.#parts
+    const full = unclaimed.length < window ? '' : `\nMore than ${window} unheard messages are not pushed.`
+    return `${unheard}${list('Heard before', this.#heard)}${full}${this.#circumstances()}`
   }
 }
 
@@ -188,6 +193,13 @@ function isWanted(wanted: Wanted, message: ChatMessage): boolean {
 function quoted(wanted: Wanted): string {
   if (typeof wanted === 'string') return JSON.stringify(wanted)
   return wanted instanceof RegExp ? String(wanted) : 'a message that fits'
+}
+
+function list(title: string, messages: readonly ChatMessage[]): string {
+  if (messages.length === 0) return ''
+  const older = messages.length > LISTED ? `\n  … ${messages.length - LISTED} older ones` : ''
+  const newest = messages.slice(-LISTED).map((message) => `\n  ${shown(message)}`)
+  return `\n${title}:${older}${newest.join('')}`
 }
 
 const shown = ({ from, group, text }: ChatMessage) =>
