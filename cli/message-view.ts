@@ -3,14 +3,14 @@ import type { Column, Output } from './output.ts'
 import { printable, printableLine } from './printable.ts'
 
 /** Local time without the date's noise: people read it next to other lines of the same day. */
-const time = (date: Date) => date.toLocaleString('sv-SE', { dateStyle: 'short', timeStyle: 'medium' })
+export const localTime = (date: Date) => date.toLocaleString('sv-SE', { dateStyle: 'short', timeStyle: 'medium' })
 
 /** Columns of a list of messages. */
 export function messageColumns({ colors }: Output): Column<ChatMessage>[] {
   const unread = ({ unread }: ChatMessage) => (unread ? colors.red : undefined)
   return [
     { title: 'id', value: ({ id }) => id, color: unread },
-    { title: 'time', value: ({ sentAt }) => time(sentAt) },
+    { title: 'time', value: ({ sentAt }) => localTime(sentAt) },
     { title: 'from', value: ({ from }) => from, color: unread },
     { title: 'to', value: ({ to, group }) => group ?? to },
     { title: 'text', value: ({ text }) => text },
@@ -22,5 +22,5 @@ export function messageLine({ colors }: Output, { sentAt, kind, from, group, tex
   const where = group === undefined ? '' : ` @${printableLine(group)}`
   const name = (text: string) => colors.bold(kind === 'system' ? colors.yellow(text) : text)
   const body = printable(text).replace(/\n/g, '\n    ')
-  return `${colors.dim(time(sentAt))} ${name(printableLine(from))}${where}: ${body}`
+  return `${colors.dim(localTime(sentAt))} ${name(printableLine(from))}${where}: ${body}`
 }

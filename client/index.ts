@@ -8,6 +8,7 @@ import * as idempotency from '../plugins/idempotency/messages.ts'
 import * as login from '../plugins/login/messages.ts'
 import * as messages from '../plugins/messages/messages.ts'
 import * as registration from '../plugins/registration/messages.ts'
+import * as schedule from '../plugins/schedule/messages.ts'
 import * as system from '../plugins/system/messages.ts'
 import type { Address } from './channel.ts'
 import { Client } from './client.ts'
@@ -20,6 +21,7 @@ export * from '../plugins/friends/messages.ts'
 export * from '../plugins/groups/messages.ts'
 export * from '../plugins/login/messages.ts'
 export * from '../plugins/messages/messages.ts'
+export * from '../plugins/schedule/messages.ts'
 export * from '../plugins/system/messages.ts'
 export type { Address } from './channel.ts'
 export type { ChatMessage, Kind, TextStyle } from './chat-message.ts'
@@ -42,9 +44,19 @@ export type { KeyedOptions, RequestOptions } from './link.ts'
 /** Every message type that a server has without plugins by others. */
 export const BUILT_IN_MESSAGES: readonly Message[] = [
   ...CONTROL_MESSAGES,
-  ...[registration, login, messages, friends, groups, contacts, system, admin, consumers, idempotency].flatMap(
-    (module) => Object.values(module),
-  ),
+  ...[
+    registration,
+    login,
+    messages,
+    friends,
+    groups,
+    contacts,
+    system,
+    admin,
+    consumers,
+    idempotency,
+    schedule,
+  ].flatMap((module) => Object.values(module)),
 ]
 
 export const DEFAULT_PORT = 7300

@@ -11,6 +11,8 @@ export interface EventType<P = unknown> {
 
 export const defineEvent = <P>(name: string): EventType<P> => ({ name })
 
+/** Every plugin is there and nobody else yet: told once, before the first connection. */
+export const ServerStarted = defineEvent<undefined>('core.server_started')
 /** A user logged in on a session; told after the login was answered. */
 export const SessionStarted = defineEvent<UserSession>('core.session_started')
 /** A session of a user ended, whoever ended it. */

@@ -16,7 +16,7 @@ import { Connection, type ConnectionHost } from './connection.ts'
 import { controlPlugin } from './control-plugin.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { SetupError } from './errors.ts'
-import { Bus, SessionDrained, SessionEnded, SessionStarted } from './events.ts'
+import { Bus, ServerStarted, SessionDrained, SessionEnded, SessionStarted } from './events.ts'
 import { Guest, type GuestHost, type Translator } from './guest.ts'
 import { type Limits, withDefaults } from './limits.ts'
 import { fingerprint, type KeyPair } from './noise/index.ts'
@@ -161,6 +161,7 @@ export class Server {
       const now = this.#clock.now()
       for (const connection of this.#connections) connection.watch(now)
     })
+    this.#bus.emit(ServerStarted.name)
   }
 
   /** Listens on TCP; port 0 takes a free one. @throws SetupError */

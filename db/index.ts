@@ -37,6 +37,7 @@ export {
 export { withoutPassword } from './mysql.ts'
 export { isDatabaseUrl, openDatabase } from './open.ts'
 export * from './request-keys.ts'
+export * from './scheduled.ts'
 export { imageOf, openInMemory } from './sqlite.ts'
 export { isUnavailable } from './transaction.ts'
 export * from './users.ts'

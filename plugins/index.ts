@@ -10,6 +10,7 @@ import { legacy } from './legacy/index.ts'
 import { login } from './login/index.ts'
 import { privateMessages } from './messages/index.ts'
 import { registration } from './registration/index.ts'
+import { schedule } from './schedule/index.ts'
 import { system } from './system/index.ts'
 
 export * from './admin/messages.ts'
@@ -21,6 +22,7 @@ export * from './idempotency/messages.ts'
 export * from './login/messages.ts'
 export * from './messages/messages.ts'
 export * from './registration/messages.ts'
+export * from './schedule/messages.ts'
 export * from './system/messages.ts'
 export {
   accounts,
@@ -34,6 +36,7 @@ export {
   login,
   privateMessages,
   registration,
+  schedule,
   system,
 }
 
@@ -49,5 +52,6 @@ export const BUILT_IN: readonly AnyPlugin[] = [
   consumers,
   idempotency,
   system,
+  schedule,
   admin,
 ]

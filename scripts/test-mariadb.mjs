@@ -17,6 +17,7 @@ const PLAYS = [
   'plugins',
   'recall',
   'room',
+  'schedule',
   'search',
   'system',
 ]

@@ -20,6 +20,7 @@ import {
 } from '../core/index.ts'
 import { SendMessage } from '../plugins/index.ts'
 import { type TestServer, type TestUser, testServer } from '../testing/index.ts'
+import { refusal } from './support/play.ts'
 import { openStage, tempFolder } from './support/room.ts'
 
 const Echoed = serverMessage({ type: 1001, name: 'echoed', about: '', fields: { text: line('') } })
@@ -404,13 +405,13 @@ test('an admin is told what every plugin brings, handles, checks and hears', asy
 
 test('a built-in feature can be left out', async (t) => {
   await using server = await testServer({
-    without: ['messages', 'friends', 'groups', 'contacts', 'consumers', 'system'],
+    without: ['messages', 'friends', 'groups', 'contacts', 'consumers', 'system', 'schedule'],
   })
   const alice = await server.user('alice')
   t.is(await alice.refused(alice.says('alice', 'hi')), 'unknown_type')
   await t.throwsAsync(testServer({ without: ['mesages'] }), { message: /no built-in plugin is named "mesages"/ })
   await t.throwsAsync(testServer({ without: ['messages'] }), {
-    message: /(friends|groups|contacts|consumers|system) needs messages, which is not loaded/,
+    message: /(friends|groups|contacts|consumers|system|schedule) needs messages, which is not loaded/,
   })
   await t.throwsAsync(testServer({ without: ['accounts'] }), { message: /needs accounts, which is not loaded/ })
 })
@@ -481,11 +482,11 @@ test('a plugin that has another copy of chatctl beside it gets the one that runs
     export const [definePlugin, clientMessage, line] = Array(3).fill((value) => value)`
   await install(folder, 'chatctl', { exports: './index.js' }, { 'index.js': copy })
   await install(folder, 'asker', { exports: './plugin.js' }, { 'plugin.js': SOURCE })
-  const plugin = await loadPlugin('asker', folder)
-  await using server = await testServer({ plugins: [plugin] })
-  const alice = await server.user('alice')
-  const { Ask } = plugin.messages as { Ask: ClientMessage }
-  t.is(await alice.refused(alice.request(Ask, { what: 'no' } as never)), 'loaded.no')
+  const stage = await openStage(t, { plugins: [await loadPlugin('asker', folder)] })
+  const alice = await stage.user('alice')
+  const ask = (await alice.learn()).byName('ask')
+  if (ask?.from !== 'client') return t.fail('not learned')
+  t.is(await refusal(t, alice.request(ask, { what: 'no' } as never)), 'loaded.no')
 })
 
 test('a plugin that cannot be loaded says which file and what was found', async (t) => {

@@ -191,6 +191,14 @@ const MATRIX: Record<string, Row> = {
   query_consumers: row(nothing, 'ok'),
   delete_consumer: row(() => ({ consumer: 'none' }), 'no_consumer'),
   query_state: row(() => ({ consumer: 'none', key: 'k' }), 'no_consumer'),
+  schedule_message: row(
+    ownGroup({ ...text, delay: 3_600_000 }),
+    'ok',
+    othersGroup({ ...text, delay: 3_600_000 }),
+    MEMBERS,
+  ),
+  query_scheduled: row(nothing, 'ok'),
+  cancel_scheduled: row(() => ({ id: 1_000_000 }), 'no_scheduled'),
   act_as: row(me, { anonymous: 'not_allowed', rest: 'not_allowed' }, other),
   query_users: row(nothing, ADMIN),
   create_user: row(

@@ -17,6 +17,7 @@ import { login, logout, whoami } from './login.ts'
 import { protocol } from './protocol.ts'
 import { recall } from './recall.ts'
 import { register } from './register.ts'
+import { scheduled } from './scheduled.ts'
 import { send } from './send.ts'
 import { serve } from './serve.ts'
 import { status } from './status.ts'
@@ -32,6 +33,7 @@ export const COMMANDS: CommandModule<any, any>[] = [
   whoami,
   context,
   send,
+  scheduled,
   ask,
   expect,
   listen,

@@ -1,6 +1,8 @@
 import { createInterface } from 'node:readline'
 import type { Client, SentMessage, TextStyle } from '../../client/index.ts'
 import { CliError } from '../exit.ts'
+import { localTime } from '../message-view.ts'
+import { parseDelay, parseMoment } from '../moment.ts'
 import type { Output } from '../output.ts'
 import { asUser } from '../sessions.ts'
 import { defineCommand, type Shared, WHO, wholeNumber } from '../shared.ts'
@@ -10,6 +12,9 @@ import { STDIN } from '../words.ts'
 /** Lines under way at once: enough to fill the server's commits, few enough to stop soon. */
 const WINDOW = 64
 
+/** A heading of the help. */
+const LATER = 'Later'
+
 export const send = defineCommand({
   command: 'send [to] [text]',
   describe: 'Send a message to a user or a group; prints its id once it is stored',
@@ -18,6 +23,11 @@ export const send = defineCommand({
     ['make test 2>&1 | $0 send bob -', 'stdin as one message'],
     ['tail -f app.log | $0 send ops - --lines', 'a message a line'],
     ['$0 send --group ops "build broke"', 'to a group'],
+    [
+      '$0 send bob "stand-up" --at 09:30',
+      'the next time it is that late; sent by the server, whether you are here or not',
+    ],
+    ['$0 send bob "still there?" --delay 10m', 'see `$0 scheduled`'],
     ['$0 send --as alice bob "from the operator"', 'on the server’s machine, without a password'],
   ],
   builder: (args) =>
@@ -29,11 +39,17 @@ export const send = defineCommand({
         group: { type: 'string', describe: 'send to this group' },
         lines: { type: 'boolean', describe: 'each line of stdin is a message; empty ones are left out' },
         id: { type: 'string', describe: 'your own id of the message: sent again with it, it is stored once' },
+        delay: { type: 'string', describe: 'send it so much later, such as 90s, 10m, 2h or 7d', group: LATER },
+        at: {
+          type: 'string',
+          describe: 'send it then: 2026-12-24T18:00 here, 2026-12-24T18:00Z or +01:00 there, 18:00 the next time',
+          group: LATER,
+        },
         font: { type: 'string', describe: 'font family of the text' },
         'font-size': { type: 'string', describe: 'in points', coerce: wholeNumber('font-size', 1, 255) },
         'text-color': { type: 'string', describe: 'colour of the text, #rrggbb or a name' },
       }),
-  async run({ to: first, text: second, group, lines, id, font, fontSize, textColor }, shared) {
+  async run({ to: first, text: second, group, lines, id, delay, at, font, fontSize, textColor }, shared) {
     if (group !== undefined && second !== undefined)
       throw new CliError('usage', 'with --group there is no recipient: give only the text')
     if (group === undefined && first === undefined) throw new CliError('usage', 'say to whom')
@@ -43,6 +59,8 @@ export const send = defineCommand({
     const fromStdin = text === STDIN || text === undefined
     if (lines && !fromStdin) throw new CliError('usage', '--lines reads stdin: give - instead of a text')
     if (lines && id !== undefined) throw new CliError('usage', '--id names one message, --lines sends many')
+    const when = toTime(delay, at)
+    if (lines && when !== undefined) throw new CliError('usage', '--lines sends at once: not with --delay or --at')
     if (text === undefined && process.stdin.isTTY)
       throw new CliError('usage', 'no text', 'give it after the name, or - to read stdin')
     const style: TextStyle = {
@@ -53,8 +71,10 @@ export const send = defineCommand({
     if (lines) return asUser(shared, (client) => sendLines(client, shared, to, style), { reconnect: true })
     const body = fromStdin ? await readText() : text
     if (body === '') throw new CliError('usage', 'the text is empty')
+    const options = { style, ...(id !== undefined && { clientId: id }) }
+    if (when !== undefined) return asUser(shared, (client) => sendLater(client, shared, { to, body, when, options }))
     await asUser(shared, async (client) => {
-      await print(output, to, await client.send(to, body, { style, ...(id !== undefined && { clientId: id }) }))
+      await print(output, to, await client.send(to, body, options))
     })
   },
 })
@@ -94,3 +114,39 @@ const print = (output: Output, to: Recipient, { id, sentAt, repeat }: SentMessag
     ],
     { title: 'id', value: (message) => message.id },
   )
+
+/** When to send it, as the server is told; undefined for now. */
+function toTime(delay: string | undefined, at: string | undefined): { at: number } | { delay: number } | undefined {
+  if (delay !== undefined && at !== undefined) throw new CliError('usage', '--delay or --at, not both')
+  // By the server's clock: this one may be wrong.
+  if (delay !== undefined) return { delay: parseDelay(delay) }
+  return at === undefined ? undefined : { at: parseMoment(at).getTime() }
+}
+
+interface Later {
+  readonly to: Recipient
+  readonly body: string
+  readonly when: { at: number } | { delay: number }
+  readonly options: { readonly style: TextStyle; readonly clientId?: string }
+}
+
+async function sendLater(client: Client, { output }: Shared, { to, body, when, options }: Later) {
+  const { ScheduleMessage } = await import('../../plugins/schedule/messages.ts')
+  const { style, ...clientId } = options
+  const target = typeof to === 'string' ? { to } : to
+  const { id, at, repeat } = await client.request(ScheduleMessage, {
+    text: body,
+    ...target,
+    ...when,
+    ...style,
+    ...clientId,
+  })
+  await output.item(
+    { scheduled: id, ...target, at: new Date(at), repeat },
+    [
+      { title: 'scheduled', value: (message) => message.scheduled },
+      { title: 'at', value: (message) => localTime(message.at) },
+    ],
+    { title: 'scheduled', value: (message) => message.scheduled },
+  )
+}

@@ -190,6 +190,7 @@ export const FAILURES = {
   key_reused: entry(43, 'another request was made with this key'),
   outcome_unknown: entry(44, 'the server stopped while it carried this out: whether it was done is not known'),
   no_consumer: entry(45, 'there is no such consumer'),
+  no_scheduled: entry(46, 'there is no such message of yours that waits for its time'),
   bot_loop: entry(67, 'bots have answered each other too often'),
 } as const satisfies Record<string, FailureEntry>
 

@@ -4,6 +4,7 @@ import * as blocks from './0003_blocks.ts'
 import * as groups from './0004_groups.ts'
 import * as correspondence from './0005_correspondence.ts'
 import * as bots from './0006_bots.ts'
+import * as scheduled from './0007_scheduled.ts'
 
 /** Oldest first. Names carry no file extension: Knex takes `.ts` and `.js` for two migrations otherwise. */
 export const MIGRATIONS = {
@@ -13,4 +14,5 @@ export const MIGRATIONS = {
   '0004_groups': groups,
   '0005_correspondence': correspondence,
   '0006_bots': bots,
+  '0007_scheduled': scheduled,
 }

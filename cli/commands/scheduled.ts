@@ -1,0 +1,82 @@
+import type { Client, ValuesOf } from '../../client/index.ts'
+import { CliError } from '../exit.ts'
+import { localTime } from '../message-view.ts'
+import { asUser } from '../sessions.ts'
+import { defineCommand, defineGroup, WHO } from '../shared.ts'
+
+type Entry = ValuesOf<typeof import('../../plugins/schedule/messages.ts').ScheduledList>['messages'][number]
+
+const messages = () => import('../../plugins/schedule/messages.ts')
+
+async function allScheduled(client: Client, all: boolean): Promise<Entry[]> {
+  const { QueryScheduled } = await messages()
+  const found: Entry[] = []
+  for (let more = true; more; ) {
+    const page = await client.request(QueryScheduled, { after: found.at(-1)?.id ?? 0, all, limit: 100 })
+    found.push(...page.messages)
+    more = page.more
+  }
+  return found
+}
+
+const list = defineCommand({
+  command: 'list',
+  describe: 'List your messages that wait for their time',
+  examples: [
+    ['$0 scheduled list', 'what waits'],
+    [
+      '$0 scheduled list --all -o ndjson',
+      'also what was sent, failed (with the reason) or cancelled in the last 30 days',
+    ],
+  ],
+  builder: (args) =>
+    args.options({
+      ...WHO,
+      all: { type: 'boolean', default: false, describe: 'also those that were sent, failed or cancelled' },
+    }),
+  async run({ all }, shared) {
+    const found = await asUser(shared, (client) => allScheduled(client, all))
+    const records = found.map(({ id, to, group, at, messageId, ...rest }) => ({
+      id,
+      ...(group ? { group } : { to }),
+      at: new Date(at),
+      ...rest,
+      ...(messageId > 0 && { messageId }),
+    }))
+    const { colors } = shared.output
+    await shared.output.list(
+      records,
+      [
+        { title: 'id', value: ({ id }) => id },
+        { title: 'at', value: ({ at }) => localTime(at) },
+        { title: 'to', value: (record) => ('group' in record ? record.group : record.to) },
+        {
+          title: 'state',
+          value: ({ state }) => state,
+          color: ({ state }) => (state === 'failed' ? colors.red : undefined),
+        },
+        { title: 'text', value: ({ text }) => text },
+        { title: 'reason', value: ({ reason }) => reason },
+      ],
+      'nothing waits',
+    )
+  },
+})
+
+const cancel = defineCommand({
+  command: 'cancel <id>',
+  describe: 'Keep a message from being sent',
+  examples: [['$0 scheduled cancel 7', 'by the id that `send --at` printed and `scheduled list` shows']],
+  builder: (args) =>
+    args.positional('id', { type: 'string', demandOption: true, describe: 'id of the scheduled message' }).options(WHO),
+  async run({ id: word }, shared) {
+    const id = Number(word)
+    if (!/^\d+$/.test(word) || id > 0xffffffff)
+      throw new CliError('usage', `"${word}" is no id of a scheduled message`, 'see `chatctl scheduled list`')
+    const { CancelScheduled } = await messages()
+    await asUser(shared, (client) => client.request(CancelScheduled, { id }))
+    await shared.output.item({ id, done: 'cancelled' }, [{ title: 'cancelled', value: (record) => record.id }])
+  },
+})
+
+export const scheduled = defineGroup('scheduled', 'Messages of `send --at` and `send --delay`', [list, cancel])

@@ -1,0 +1,119 @@
+import type { Knex } from 'knex'
+import { isDuplicate } from './transaction.ts'
+
+/** A message that is to be sent at a set time. Times in milliseconds since 1970 UTC. */
+export interface ScheduledRow {
+  readonly id: number
+  readonly user_id: number
+  readonly target_id: number
+  /** 1 where the target is a group. */
+  readonly is_group: number
+  /** Empty once it is sent. */
+  readonly msg: string
+  readonly client_id: string
+  readonly font: string
+  readonly font_size: number
+  readonly color: string
+  readonly hops: number
+  readonly made_at: number
+  readonly due_at: number
+  readonly next_at: number
+  /** `sending` after a crash: whether it was sent is found out by sending it again. */
+  readonly state: 'waiting' | 'sending' | 'sent' | 'failed' | 'cancelled'
+  readonly reason: string
+  /** 0 until it is sent. */
+  readonly message_id: number
+  readonly done_at: number
+}
+
+export type NewScheduledRow = Omit<ScheduledRow, 'id' | 'next_at' | 'state' | 'reason' | 'message_id' | 'done_at'>
+
+/** What still has to be done. */
+const OPEN = ['waiting', 'sending']
+
+/** Stores one, or finds that of the same user and client id. */
+export async function insertScheduled(db: Knex, row: NewScheduledRow): Promise<{ row: ScheduledRow; repeat: boolean }> {
+  let repeat = false
+  try {
+    await db('scheduled').insert({ ...row, next_at: row.due_at, state: 'waiting' })
+  } catch (error) {
+    if (!isDuplicate(error)) throw error
+    repeat = true
+  }
+  const { client_id, user_id } = row
+  const stored = await findScheduled(db, { client_id, user_id })
+  if (stored === undefined) throw new Error('a scheduled message is gone the moment it was stored')
+  return { row: stored, repeat }
+}
+
+export const findScheduled = (
+  db: Knex,
+  key: Pick<ScheduledRow, 'client_id' | 'user_id'>,
+): Promise<ScheduledRow | undefined> => db<ScheduledRow>('scheduled').where(key).first()
+
+export async function countScheduled(db: Knex, userId: number): Promise<number> {
+  const [row] = await db('scheduled').where({ user_id: userId }).whereIn('state', OPEN).count({ open: '*' })
+  return Number(row?.open)
+}
+
+/** Of one user, oldest first. */
+export const scheduledOf = (
+  db: Knex,
+  userId: number,
+  { after, limit, all }: { after: number; limit: number; all: boolean },
+): Promise<ScheduledRow[]> =>
+  db<ScheduledRow>('scheduled')
+    .where({ user_id: userId })
+    .where('id', '>', after)
+    .where((state) => (all ? undefined : void state.whereIn('state', OPEN)))
+    .orderBy('id')
+    .limit(limit)
+
+/** When the next one is to be sent; undefined when none waits. */
+export async function nextScheduled(db: Knex): Promise<number | undefined> {
+  const row = await db<ScheduledRow>('scheduled').where({ state: 'waiting' }).orderBy('next_at').first('next_at')
+  return row?.next_at
+}
+
+/** Takes the one that has been due for the longest: from now on it cannot be cancelled. */
+export async function takeDue(db: Knex, now: number): Promise<ScheduledRow | undefined> {
+  for (;;) {
+    const row = await db<ScheduledRow>('scheduled')
+      .where({ state: 'waiting' })
+      .where('next_at', '<=', now)
+      .orderBy([{ column: 'next_at' }, { column: 'id' }])
+      .first()
+    if (row === undefined) return undefined
+    const taken = await db<ScheduledRow>('scheduled')
+      .where({ id: row.id, state: 'waiting' })
+      .update({ state: 'sending' })
+    if (taken > 0) return row
+  }
+}
+
+/** Notes what became of one that was taken. */
+export async function settleScheduled(
+  db: Knex,
+  id: number,
+  outcome: Partial<Pick<ScheduledRow, 'state' | 'reason' | 'message_id' | 'next_at' | 'done_at' | 'msg'>>,
+) {
+  await db<ScheduledRow>('scheduled').where({ id, state: 'sending' }).update(outcome)
+}
+
+/** False for what is not that user's, is being sent or is done. */
+export async function cancelScheduled(db: Knex, userId: number, id: number, now: number): Promise<boolean> {
+  const cancelled = await db<ScheduledRow>('scheduled')
+    .where({ id, user_id: userId, state: 'waiting' })
+    .update({ state: 'cancelled', done_at: now, msg: '' })
+  return cancelled > 0
+}
+
+/** After a start: what was being sent when the server ended waits again. */
+export async function resumeScheduled(db: Knex) {
+  await db<ScheduledRow>('scheduled').where({ state: 'sending' }).update({ state: 'waiting' })
+}
+
+/** Deletes what was done before a time. */
+export async function forgetScheduled(db: Knex, before: number) {
+  await db<ScheduledRow>('scheduled').whereNotIn('state', OPEN).where('done_at', '<', before).delete()
+}
