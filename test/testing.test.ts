@@ -66,6 +66,10 @@ test('who waits in vain is told what came instead, and where the clock stands', 
       'The clock stands at 2030-01-01T00:00:00.000Z; `clock.advance(ms)` moves it on.',
   })
   await t.throwsAsync(bob.hearsNothing(), { message: /^bob heard something\.\nNot yet heard:\n {2}ann: "good night"/ })
+  await t.throwsAsync(bob.asks('ann', 'who is there?', { within: 5 }), {
+    message: /^bob did not hear an answer to "who is there\?" within 5 ms\.\nNot yet heard:\n {2}ann: "good night"/,
+  })
+  await ann.hears('who is there?')
   await t.throwsAsync(ann.hears(/./, { group: 'ops', within: 5 }), {
     message: /^ann did not hear \/\.\/ in ops within 5 ms\.\nNothing else came\./,
   })
@@ -292,10 +296,8 @@ test('a bot runs on an account of its own, goes by the test’s clock, comes bac
   const ann = await server.user('ann')
   const running = await server.bot(bot, 'waiter', { consumer: 'orders' })
 
-  await ann.says('waiter', '/order')
-  t.true((await ann.hears('What?', { from: 'waiter' })).bot)
-  await ann.says('waiter', 'tea')
-  await ann.hears('tea')
+  t.is(await ann.asks('waiter', '/order'), 'What?')
+  t.is(await ann.asks('waiter', 'tea'), 'tea')
 
   await ann.says('waiter', '/order')
   await ann.hears('What?')

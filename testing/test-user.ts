@@ -87,19 +87,29 @@ export class TestUser {
    * It is then acknowledged, and with it what the same sender wrote before.
    * @throws Error that lists what was heard, when none comes in time
    */
-  async hears(wanted: Wanted, { from, group, within = WITHIN_MS }: Hearing = {}): Promise<ChatMessage> {
+  hears(wanted: Wanted, { from, group, within }: Hearing = {}): Promise<ChatMessage> {
     const fits = (message: ChatMessage) =>
       (from === undefined || message.from === from) &&
       (group === undefined || message.group === group) &&
       isWanted(wanted, message)
-    const message = await this.#messages.take(fits, within)
-    if (message === undefined) {
-      const what = [quoted(wanted), from && `from ${from}`, group && `in ${group}`].filter(Boolean).join(' ')
-      throw new Error(`${this.name} did not hear ${what} within ${within} ms.${this.#account()}`)
-    }
-    this.#heard.push(message)
-    await this.client.acknowledge(message)
-    return message
+    const what = [quoted(wanted), from && `from ${from}`, group && `in ${group}`].filter(Boolean).join(' ')
+    return this.#hear(fits, what, within)
+  }
+
+  /**
+   * Says something and gives the text of what is said next in the same conversation, by the other user or, in a group, by
+   * anyone else.
+   * @throws Error as `hears` does
+   */
+  async asks(
+    to: string | { readonly group: string },
+    text: string,
+    { within }: { readonly within?: number } = {},
+  ): Promise<string> {
+    const asked = await this.says(to, text)
+    const fits = ({ id, from, group }: ChatMessage) =>
+      id > asked.id && (typeof to === 'string' ? from === to && group === undefined : group === to.group)
+    return (await this.#hear(fits, `an answer to ${JSON.stringify(text)}`, within)).text
   }
 
   /**
@@ -161,6 +171,15 @@ export class TestUser {
       throw error
     }
     throw new Error(`${this.name} was not refused`)
+  }
+
+  async #hear(fits: (message: ChatMessage) => boolean, what: string, within = WITHIN_MS): Promise<ChatMessage> {
+    const message = await this.#messages.take(fits, within)
+    if (message === undefined)
+      throw new Error(`${this.name} did not hear ${what} within ${within} ms.${this.#account()}`)
+    this.#heard.push(message)
+    await this.client.acknowledge(message)
+    return message
   }
 
   #record(message: ServerMessage): Arrivals<object> {
