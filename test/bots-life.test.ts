@@ -1,6 +1,6 @@
 import test from 'ava'
 import pino from 'pino'
-import { createBot } from '../bot/index.ts'
+import { createBot, type ScheduleContext } from '../bot/index.ts'
 import {
   AddFriend,
   AddFriendResult,
@@ -11,8 +11,8 @@ import {
   QueryRooms,
 } from '../client/index.ts'
 import { clientMessage, definePlugin, Refused, serverMessage, text } from '../core/index.ts'
+import { testServer } from '../testing/index.ts'
 import { Person, startBot, until } from './support/bots.ts'
-import { FakeClock } from './support/fake-clock.ts'
 import { nextPush } from './support/play.ts'
 import { openProxy } from './support/proxy.ts'
 import { openStage } from './support/room.ts'
@@ -90,8 +90,7 @@ const busy = (times: number) =>
   })
 
 test('a refusal that passes makes the handler run again, after the time that the server says', async (t) => {
-  const stage = await openStage(t, { plugins: [busy(2)] })
-  const clock = new FakeClock()
+  await using server = await testServer({ plugins: [busy(2)] })
   let runs = 0
   const bot = createBot({ name: 'clerk', messages: { Busy } }).message(async (ctx) => {
     runs++
@@ -99,23 +98,20 @@ test('a refusal that passes makes the handler run again, after the time that the
     await ctx.request(Busy, {})
     await ctx.reply('done')
   })
-  await startBot(t, stage, bot, { clock })
-  const ann = await Person.at(stage, 'ann')
+  await server.bot(bot, 'clerk')
+  const ann = await server.user('ann')
   t.is(await ann.asks('clerk', 'do it'), 'on it')
   for (const run of [1, 2]) {
-    await until(() => clock.timers === 1)
+    await server.clock.advance(4999)
     t.is(runs, run)
-    clock.advance(4999)
-    t.is(clock.timers, 1)
-    clock.advance(1)
+    await server.clock.advance(1)
+    t.is(runs, run + 1)
   }
-  t.is((await ann.hears(2)).text, 'done')
-  t.is(runs, 3)
+  await ann.hears('done')
 })
 
 test('a handler runs six times at most', async (t) => {
-  const stage = await openStage(t, { plugins: [busy(1000)] })
-  const clock = new FakeClock()
+  await using server = await testServer({ plugins: [busy(1000)] })
   let runs = 0
   const bot = createBot({ name: 'clerk', messages: { Busy } })
     .hears('do it', async (ctx) => {
@@ -124,13 +120,10 @@ test('a handler runs six times at most', async (t) => {
     })
     .message((ctx) => ctx.reply('fine'))
   const { log, said } = keptLog()
-  await startBot(t, stage, bot, { clock, log })
-  const ann = await Person.at(stage, 'ann')
+  await server.bot(bot, 'clerk', { log })
+  const ann = await server.user('ann')
   await ann.says('clerk', 'do it')
-  for (let run = 1; run < 6; run++) {
-    await until(() => clock.timers === 1)
-    clock.advance(60_000)
-  }
+  for (let run = 1; run < 6; run++) await server.clock.advance(60_000)
   t.is(await ann.asks('clerk', 'hello'), 'fine')
   t.is(runs, 6)
   t.like(said('a handler failed'), { length: 1, 0: { err: { message: 'later' } } })
@@ -245,56 +238,43 @@ test('two bots that answer everything in one group stop by themselves', async (t
 })
 
 test('schedules run by the clock, each time once for all who run the bot', async (t) => {
-  const stage = await openStage(t)
-  const ann = await Person.at(stage, 'ann')
-  const bot = createBot({ name: 'clock' }).schedule(
-    '0 9 * * *',
-    (ctx) => ctx.send('ann', `it is ${ctx.time.toISOString()}`),
-    {
-      name: 'morning',
-      timezone: 'UTC',
-    },
-  )
-  const clock = new FakeClock()
-  const start = new Date(clock.time())
-  const nine = new Date(Date.UTC(start.getUTCFullYear(), start.getUTCMonth(), start.getUTCDate() + 1, 9))
-  clock.advance(nine.getTime() - 3_600_000 - clock.time())
-  const day = 86_400_000
-  // Two that do not know of each other: as when one takes over from another in that very minute.
-  for (const consumer of ['clock', 'clock']) {
-    const own = new FakeClock()
-    own.advance(clock.time() - own.time())
-    const running = await startBot(t, stage, bot, { clock: own, consumer })
-    await until(() => own.timers > 0)
-    own.advance(day)
-    await ann.hears(1)
-    await running.stop()
-  }
-  t.deepEqual(ann.texts, [`it is ${nine.toISOString()}`])
+  const eight = new Date('2030-06-01T08:00:00Z')
+  await using server = await testServer({ clock: eight })
+  const ann = await server.user('ann')
+  const said = (ctx: ScheduleContext) => ctx.send('ann', `it is ${ctx.time.toISOString()}`)
+  const bot = createBot({ name: 'clock' }).schedule('0 9 * * *', said, { name: 'morning', timezone: 'UTC' })
+  const first = await server.bot(bot, 'clock')
+  await server.clock.advance(3_599_999)
+  await ann.hearsNothing()
+  await server.clock.advance(1)
+  await ann.hears('it is 2030-06-01T09:00:00.000Z')
+  await first.stop()
+  // One that does not know of the other: as when it takes over in that very minute.
+  server.clock.setTime(eight)
+  await server.bot(bot, 'clock')
+  await server.clock.advance(3_600_000)
+  await ann.hearsNothing()
+  await server.clock.advance(86_400_000)
+  t.is((await ann.hears(/./)).text, 'it is 2030-06-02T09:00:00.000Z')
 })
 
 test('a schedule may ask', async (t) => {
-  const stage = await openStage(t)
-  const ann = await Person.at(stage, 'ann')
-  const clock = new FakeClock()
-  let ended = 0
+  await using server = await testServer()
+  const ann = await server.user('ann')
   const bot = createBot({ name: 'clock' })
     .schedule('* * * * *', async (ctx) => {
       const answer = await ctx.ask('ann', 'All well?', { options: ['yes', 'no'], timeout: 30_000 })
       await ctx.send('ann', answer?.choice ?? 'no answer')
-      ended++
     })
     .message((ctx) => ctx.reply('what?'))
-  await startBot(t, stage, bot, { clock })
-  clock.advance(60_000)
-  t.is((await ann.hears(1)).text, 'All well? (yes / no)')
+  await server.bot(bot, 'clock')
+  await server.clock.advance(60_000)
+  await ann.hears('All well? (yes / no)')
   t.is(await ann.asks('clock', 'yes'), 'yes')
-  await until(() => ended === 1)
-  clock.advance(60_000)
-  t.is((await ann.hears(3)).text, 'All well? (yes / no)')
-  await until(() => clock.timers > 1)
-  clock.advance(30_000)
-  t.is((await ann.hears(4)).text, 'no answer')
+  await server.clock.advance(60_000)
+  await ann.hears('All well? (yes / no)')
+  await server.clock.advance(30_000)
+  await ann.hears('no answer')
   t.is(await ann.asks('clock', 'yes'), 'what?')
 })
 

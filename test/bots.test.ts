@@ -1,10 +1,9 @@
 import test from 'ava'
 import { z } from 'zod'
 import { type ArgumentSchemas, type Bot, createBot } from '../bot/index.ts'
-import { CreateRoom, JoinRoom, OnNewMessage } from '../client/index.ts'
-import { Person, startBot, until } from './support/bots.ts'
-import { FakeClock } from './support/fake-clock.ts'
-import { openStage } from './support/room.ts'
+import { OnNewMessage } from '../client/index.ts'
+import { testServer } from '../testing/index.ts'
+import { Gate } from './support/bots.ts'
 
 function dice(): Bot {
   return createBot({ name: 'dice' })
@@ -18,22 +17,23 @@ function dice(): Bot {
 }
 
 test('a bot answers commands, with words that fit, and what it hears', async (t) => {
-  const stage = await openStage(t)
-  await startBot(t, stage, dice())
-  const ann = await Person.at(stage, 'ann')
+  await using server = await testServer()
+  await server.bot(dice(), 'dice')
+  const ann = await server.user('ann')
   t.is(await ann.asks('dice', '/roll'), 'one of 6')
   t.is(await ann.asks('dice', '/ROLL 20'), 'one of 20')
   t.is(await ann.asks('dice', '/roll@dice "8"'), 'one of 8')
   t.is(await ann.asks('dice', 'Thanks a lot, dice'), 'any time!')
   t.is(await ann.asks('dice', 'thanks'), 'any time')
   t.is(await ann.asks('dice', ' Ping '), 'pong')
-  t.true(ann.heard.every(({ bot, hops }) => bot && hops === 1))
+  await ann.says('dice', 'ping')
+  t.like(await ann.hears('pong'), { bot: true, hops: 1 })
 })
 
 test('words that do not fit are answered with what is wrong and the usage', async (t) => {
-  const stage = await openStage(t)
-  await startBot(t, stage, dice())
-  const ann = await Person.at(stage, 'ann')
+  await using server = await testServer()
+  await server.bot(dice(), 'dice')
+  const ann = await server.user('ann')
   const usage = '\nusage: /roll [sides]'
   t.is(await ann.asks('dice', '/roll 1'), `sides: Too small: expected number to be >=2${usage}`)
   t.is(await ann.asks('dice', '/roll six'), `sides: Invalid input: expected number, received NaN${usage}`)
@@ -42,9 +42,9 @@ test('words that do not fit are answered with what is wrong and the usage', asyn
 })
 
 test('help is made from the commands; an unknown one is answered in private only', async (t) => {
-  const stage = await openStage(t)
-  await startBot(t, stage, dice())
-  const ann = await Person.at(stage, 'ann')
+  await using server = await testServer()
+  await server.bot(dice(), 'dice')
+  const ann = await server.user('ann')
   t.is(await ann.asks('dice', '/help'), '/roll [sides]  Rolls dice\n/help [command]  Says what there is')
   t.is(await ann.asks('dice', '/help roll'), '/roll [sides]\nRolls dice\n  sides: default 6')
   t.is(await ann.asks('dice', '/rol 6'), 'There is no /rol; did you mean /roll?')
@@ -53,40 +53,40 @@ test('help is made from the commands; an unknown one is answered in private only
 })
 
 test('in a group a bot answers its own commands, and says nothing to those of others', async (t) => {
-  const stage = await openStage(t)
-  const ann = await Person.at(stage, 'ann')
-  await ann.client.request(CreateRoom, { group: 'games' })
+  await using server = await testServer()
+  const ann = await server.user('ann')
+  await ann.joins('games')
   const bot = createBot({ name: 'dice', groups: ['games'] }).command('roll', { about: 'Rolls' }, (ctx) =>
     ctx.reply(`rolled in ${ctx.group} for ${ctx.from}`),
   )
-  await startBot(t, stage, bot)
+  await server.bot(bot, 'dice')
   for (const text of ['/rol', '/roll@other', 'hello', '/help@other']) await ann.says({ group: 'games' }, text)
   t.is(await ann.asks({ group: 'games' }, '/roll@DICE'), 'rolled in games for ann')
-  t.deepEqual(ann.texts, ['rolled in games for ann'])
+  await ann.hearsNothing()
 })
 
 test('a group joined twice is no error, one that is not there is', async (t) => {
-  const stage = await openStage(t)
-  const ann = await Person.at(stage, 'ann')
-  await ann.client.request(CreateRoom, { group: 'games' })
+  await using server = await testServer()
+  const ann = await server.user('ann')
+  await ann.joins('games')
   const bot = () => createBot({ name: 'dice', groups: ['games'] })
-  await (await startBot(t, stage, bot())).stop()
-  await t.notThrowsAsync(startBot(t, stage, bot()))
-  await t.throwsAsync(startBot(t, stage, createBot({ name: 'dice', groups: ['nowhere'] })), {
+  await (await server.bot(bot(), 'dice')).stop()
+  await t.notThrowsAsync(server.bot(bot(), 'dice'))
+  await t.throwsAsync(server.bot(createBot({ name: 'dice', groups: ['nowhere'] }), 'dice'), {
     name: 'RefusedByServer',
     message: /group/,
   })
 })
 
 test('the rest of a command’s words goes into an array', async (t) => {
-  const stage = await openStage(t)
+  await using server = await testServer()
   const bot = createBot({ name: 'clerk' }).command(
     'note',
     { about: 'Notes', args: { to: z.string(), words: z.array(z.string()).min(1).describe('what to note') } },
     (ctx, { to, words }) => ctx.reply(`${to}: ${words.join('|')}`),
   )
-  await startBot(t, stage, bot)
-  const ann = await Person.at(stage, 'ann')
+  await server.bot(bot, 'clerk')
+  const ann = await server.user('ann')
   t.is(await ann.asks('clerk', '/note bob tea "two sugars" it\'s'), "bob: tea|two sugars|it's")
   t.is(await ann.asks('clerk', '/note'), 'to is missing\nusage: /note <to> <words…>')
   t.regex(await ann.asks('clerk', '/note bob'), /^words: .*\nusage/)
@@ -117,7 +117,7 @@ test('definitions that cannot work are refused where they are made', (t) => {
 })
 
 test('a bot asks, and takes the answer before anything else does', async (t) => {
-  const stage = await openStage(t)
+  await using server = await testServer()
   const bot = createBot({ name: 'waiter' })
     .command('order', { about: 'Orders' }, async (ctx) => {
       const drink = await ctx.ask('Which?', { options: ['Tea', 'Coffee'] })
@@ -125,8 +125,8 @@ test('a bot asks, and takes the answer before anything else does', async (t) => 
       await ctx.reply(`${drink?.choice} with ${sugar?.choice}`)
     })
     .message((ctx) => ctx.reply(`"${ctx.text}"?`))
-  await startBot(t, stage, bot)
-  const ann = await Person.at(stage, 'ann')
+  await server.bot(bot, 'waiter')
+  const ann = await server.user('ann')
   t.is(await ann.asks('waiter', '/order'), 'Which? (Tea / Coffee)')
   t.is(await ann.asks('waiter', 'water'), 'Please answer with Tea or Coffee.')
   t.is(await ann.asks('waiter', ' COFFEE '), 'Sugar?')
@@ -135,64 +135,64 @@ test('a bot asks, and takes the answer before anything else does', async (t) => 
 })
 
 test('in a group only who is asked answers; what nobody handles passes by, commands of others wait', async (t) => {
-  const stage = await openStage(t)
-  const [ann, bob] = [await Person.at(stage, 'ann'), await Person.at(stage, 'bob')]
+  await using server = await testServer()
+  const [ann, bob] = [await server.user('ann'), await server.user('bob')]
   const group = 'tea'
-  await ann.client.request(CreateRoom, { group })
-  await bob.client.request(JoinRoom, { group })
+  await ann.joins(group)
+  await bob.joins(group)
   const bot = createBot({ name: 'waiter', groups: [group] })
     .command('order', { about: 'Orders' }, async (ctx) =>
       ctx.reply(`${ctx.from} gets ${(await ctx.ask('What?'))?.text}`),
     )
     .command('bill', { about: 'Says what it costs' }, (ctx) => ctx.reply('much'))
-  await startBot(t, stage, bot)
+  await server.bot(bot, 'waiter')
   t.is(await ann.asks({ group }, '/order'), 'What?')
   await bob.says({ group }, 'I would take tea')
   await bob.says({ group }, '/bill')
-  await ann.hears(3)
   t.is(await ann.asks({ group }, 'coffee'), 'ann gets coffee')
-  t.is((await ann.hears(5)).text, 'much')
+  await ann.hears('much', { from: 'waiter' })
 })
 
 test('a question that nobody answers ends by the clock', async (t) => {
-  const stage = await openStage(t)
-  const clock = new FakeClock()
+  await using server = await testServer()
   const bot = createBot({ name: 'waiter' }).command('order', { about: 'Orders' }, async (ctx) => {
     const answer = await ctx.ask('What?', { timeout: 60_000 })
     await ctx.reply(answer === undefined ? 'too late' : answer.text)
   })
-  await startBot(t, stage, bot, { clock })
-  const ann = await Person.at(stage, 'ann')
+  await server.bot(bot, 'waiter')
+  const ann = await server.user('ann')
   t.is(await ann.asks('waiter', '/order'), 'What?')
-  await until(() => clock.timers > 0)
-  clock.advance(59_999)
-  t.is(clock.timers, 1)
-  clock.advance(1)
-  t.is((await ann.hears(2)).text, 'too late')
+  await server.clock.advance(59_999)
+  await ann.hearsNothing()
+  await server.clock.advance(1)
+  await ann.hears('too late')
   t.is(await ann.asks('waiter', '/order'), 'What?')
   t.is(await ann.asks('waiter', 'tea'), 'tea')
 })
 
 test('one chat waits for no other, but each is answered in order', async (t) => {
-  const stage = await openStage(t)
-  const gates = new Map<string, () => void>()
+  await using server = await testServer()
+  const gates = { ann: new Gate(), bob: new Gate() }
   const bot = createBot({ name: 'clerk', concurrency: 2 }).message(async (ctx) => {
-    if (ctx.text === 'wait') await new Promise<void>((resolve) => gates.set(ctx.from, resolve))
+    if (ctx.text === 'wait') await gates[ctx.from as keyof typeof gates].pass()
     await ctx.reply(ctx.text)
   })
-  await startBot(t, stage, bot)
-  const [ann, bob, cyd] = [await Person.at(stage, 'ann'), await Person.at(stage, 'bob'), await Person.at(stage, 'cyd')]
+  await server.bot(bot, 'clerk')
+  const [ann, bob, cyd] = [await server.user('ann'), await server.user('bob'), await server.user('cyd')]
   for (const text of ['wait', 'one', 'two']) await ann.says('clerk', text)
-  await until(() => gates.has('ann'))
+  await gates.ann.reached(1)
   t.is(await bob.asks('clerk', 'hello'), 'hello')
-  t.deepEqual(ann.texts, [])
+  await ann.hearsNothing()
   await bob.says('clerk', 'wait')
-  await until(() => gates.has('bob'))
+  await gates.bob.reached(1)
   await cyd.says('clerk', 'third at a time')
-  gates.get('ann')?.()
-  await ann.hears(3)
-  t.deepEqual(ann.texts, ['wait', 'one', 'two'])
-  t.is((await cyd.hears(1)).text, 'third at a time')
-  gates.get('bob')?.()
-  t.is((await bob.hears(2)).text, 'wait')
+  gates.ann.open()
+  const answers = [await ann.hears(/./), await ann.hears(/./), await ann.hears(/./)]
+  t.deepEqual(
+    answers.map(({ text }) => text),
+    ['wait', 'one', 'two'],
+  )
+  await cyd.hears('third at a time')
+  gates.bob.open()
+  await bob.hears('wait')
 })

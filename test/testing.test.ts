@@ -1,8 +1,9 @@
 import test from 'ava'
-import { connect, OnNewMessage } from '../client/index.ts'
+import { createBot } from '../bot/index.ts'
+import { OnNewMessage } from '../client/index.ts'
 import { clientMessage, defineEvent, definePlugin, line, Refused, SessionEnded, serverMessage } from '../core/index.ts'
 import { JoinRoom, KickUser, SendMessage } from '../plugins/index.ts'
-import { type BotStart, testServer } from '../testing/index.ts'
+import { testServer } from '../testing/index.ts'
 
 const Waved = serverMessage({ type: 1701, name: 'waved', about: '', fields: { by: line('') } })
 const Wave = clientMessage({ type: 1700, name: 'wave', about: '', allow: 'user', fields: { at: line('') } })
@@ -65,9 +66,43 @@ test('who waits in vain is told what came instead, and where the clock stands', 
       'The clock stands at 2030-01-01T00:00:00.000Z; `clock.advance(ms)` moves it on.',
   })
   await t.throwsAsync(bob.hearsNothing(), { message: /^bob heard something\.\nNot yet heard:\n {2}ann: "good night"/ })
+  await t.throwsAsync(bob.asks('ann', 'who is there?', { within: 5 }), {
+    message: /^bob did not hear an answer to "who is there\?" within 5 ms\.\nNot yet heard:\n {2}ann: "good night"/,
+  })
+  await ann.hears('who is there?')
   await t.throwsAsync(ann.hears(/./, { group: 'ops', within: 5 }), {
     message: /^ann did not hear \/\.\/ in ops within 5 ms\.\nNothing else came\./,
   })
+})
+
+test('a long account is cut short, and says why no more came', async (t) => {
+  await using server = await testServer({ limits: { unacknowledged: 25 } })
+  const [ann, bob] = [await server.user('ann'), await server.user('bob')]
+  for (let n = 1; n <= 30; n++) await ann.says('bob', `message ${n}`)
+  await t.throwsAsync(bob.hears('message 30', { within: 5 }), {
+    message:
+      /Not yet heard:\n {2}… 5 older ones\n {2}ann: "message 6"\n(?:.+\n)+ {2}ann: "message 25"\nMore than 25 unheard messages/,
+  })
+  await bob.hears('message 25')
+  await bob.hears('message 30')
+})
+
+test('what was taken back before it was heard was never said', async (t) => {
+  await using server = await testServer()
+  const [ann, bob] = [await server.user('ann'), await server.user('bob')]
+  const { id } = await ann.says('bob', 'oops')
+  await server.settled()
+  await ann.client.recall(id)
+  await t.notThrowsAsync(bob.hearsNothing())
+})
+
+test('where only friends may write, users become friends in one line', async (t) => {
+  await using server = await testServer({ pluginOptions: { friends: { messagesFrom: 'friends' } } })
+  const [ann, bob] = [await server.user('ann'), await server.user('bob')]
+  t.is(await ann.refused(ann.says('bob', 'hi')), 'not_friends')
+  await ann.befriends(bob)
+  await ann.says('bob', 'hi')
+  await bob.hears('hi')
 })
 
 test('what is still on its way is waited for', async (t) => {
@@ -250,40 +285,38 @@ test('who was sent away is said to be, and who waits for what cannot come any mo
   t.false(isComplaining)
 })
 
-/** The least that the kit takes for a bot: it answers, and greets on the hour. */
-const greeter = {
-  async start({ server, user, keys, clock, greeting = 'hello' }: BotStart & { readonly greeting?: string }) {
-    const client = await connect({ server })
-    await client.login(user, { keys })
-    const hourly = clock.every(3_600_000, () => void client.send('ann', greeting))
-    const reading = (async () => {
-      for await (const { from, text } of client.messages()) await client.send(from, `${text}!`, { hops: 1 })
-    })()
-    return {
-      user,
-      async stop() {
-        hourly.cancel()
-        await client.close()
-        await reading
-      },
-    }
-  },
-}
-
 test('a bot runs on an account of its own, goes by the test’s clock, comes back, and ends with the server', async (t) => {
+  const bot = createBot({ name: 'waiter' })
+    .command('order', { about: 'Orders' }, async (ctx) => {
+      const answer = await ctx.ask('What?', { timeout: 60_000 })
+      await ctx.reply(answer?.text ?? 'too late')
+    })
+    .schedule('0 * * * *', (ctx) => ctx.send('ann', `it is ${ctx.time.getUTCHours()}`), { timezone: 'UTC' })
   await using server = await testServer()
   const ann = await server.user('ann')
-  const bot = await server.bot(greeter, 'greeter', { greeting: 'good morning' })
-  t.is(bot.user, 'greeter')
-  await ann.says('greeter', 'hi')
-  t.true((await ann.hears('hi!', { from: 'greeter' })).bot)
+  const running = await server.bot(bot, 'waiter', { consumer: 'orders' })
+
+  t.is(await ann.asks('waiter', '/order'), 'What?')
+  t.is(await ann.asks('waiter', 'tea'), 'tea')
+
+  await ann.says('waiter', '/order')
+  await ann.hears('What?')
+  await server.clock.advance(59_999)
+  await ann.hearsNothing()
+  await server.clock.advance(1)
+  await ann.hears('too late')
+
   await server.clock.advance(3_600_000)
-  await ann.hears('good morning', { within: 0 })
+  await ann.hears('it is 1')
+
   const ended = server.next(SessionEnded)
-  server.loseConnections('greeter')
+  server.loseConnections('waiter')
   t.is((await ended).user.role, 'bot')
-  await ann.says('greeter', 'back?')
-  await ann.hears('back?!')
+  await ann.says('waiter', '/order')
+  await ann.hears('What?')
+
+  await server.dispose()
+  await running.done
 })
 
 test('servers of one test know nothing of each other', async (t) => {

@@ -134,6 +134,7 @@ export class TestServer {
       client,
       patience: this.#patience,
       pushed,
+      window: this.server.limits.unacknowledged,
       settled: () => this.settled(),
       circumstances: () => this.#circumstances(),
     })
@@ -320,7 +321,7 @@ export async function testServer(options: TestServerOptions = {}): Promise<TestS
     db.on('query-response', stir.seen)
     const probe = new Probe(has('accounts'))
     const server = await createServer({
-      staticKey: serverKey(),
+      staticKey: serverKey,
       secret: Buffer.alloc(32, 'test'),
       plugins: [...plugins, probe.plugin],
       builtIn: [...BUILT_IN, probe.plugin],

@@ -34,12 +34,16 @@ export interface UserParts {
   readonly patience: Patience
   /** Message types of the server that may be pushed. */
   readonly pushed: Iterable<ServerMessage>
+  /** So many unacknowledged messages the server pushes, and no more. */
+  readonly window: number
   readonly settled: () => Promise<void>
   /** What else a reader of a failure should know; empty if nothing. */
   readonly circumstances: () => string
 }
 
 const WITHIN_MS = 1000
+/** Messages in the account of a failure: more would hide what it is about. */
+const LISTED = 20
 
 /** Someone who is logged in, says things, and is heard to have heard things. */
 export class TestUser {
@@ -83,19 +87,29 @@ export class TestUser {
    * It is then acknowledged, and with it what the same sender wrote before.
    * @throws Error that lists what was heard, when none comes in time
    */
-  async hears(wanted: Wanted, { from, group, within = WITHIN_MS }: Hearing = {}): Promise<ChatMessage> {
+  hears(wanted: Wanted, { from, group, within }: Hearing = {}): Promise<ChatMessage> {
     const fits = (message: ChatMessage) =>
       (from === undefined || message.from === from) &&
       (group === undefined || message.group === group) &&
       isWanted(wanted, message)
-    const message = await this.#messages.take(fits, within)
-    if (message === undefined) {
-      const what = [quoted(wanted), from && `from ${from}`, group && `in ${group}`].filter(Boolean).join(' ')
-      throw new Error(`${this.name} did not hear ${what} within ${within} ms.${this.#account()}`)
-    }
-    this.#heard.push(message)
-    await this.client.acknowledge(message)
-    return message
+    const what = [quoted(wanted), from && `from ${from}`, group && `in ${group}`].filter(Boolean).join(' ')
+    return this.#hear(fits, what, within)
+  }
+
+  /**
+   * Says something and gives the text of what is said next in the same conversation, by the other user or, in a group, by
+   * anyone else.
+   * @throws Error as `hears` does
+   */
+  async asks(
+    to: string | { readonly group: string },
+    text: string,
+    { within }: { readonly within?: number } = {},
+  ): Promise<string> {
+    const asked = await this.says(to, text)
+    const fits = ({ id, from, group }: ChatMessage) =>
+      id > asked.id && (typeof to === 'string' ? from === to && group === undefined : group === to.group)
+    return (await this.#hear(fits, `an answer to ${JSON.stringify(text)}`, within)).text
   }
 
   /**
@@ -159,6 +173,15 @@ export class TestUser {
     throw new Error(`${this.name} was not refused`)
   }
 
+  async #hear(fits: (message: ChatMessage) => boolean, what: string, within = WITHIN_MS): Promise<ChatMessage> {
+    const message = await this.#messages.take(fits, within)
+    if (message === undefined)
+      throw new Error(`${this.name} did not hear ${what} within ${within} ms.${this.#account()}`)
+    this.#heard.push(message)
+    await this.client.acknowledge(message)
+    return message
+  }
+
   #record(message: ServerMessage): Arrivals<object> {
     const pushes = new Arrivals<object>(this.#parts.patience)
     this.#pushes.set(message.name, pushes)
@@ -172,10 +195,11 @@ export class TestUser {
   }
 
   #account(): string {
-    const list = (title: string, messages: readonly ChatMessage[]) =>
-      messages.length === 0 ? '' : `\n${title}:${messages.map((message) => `\n  ${shown(message)}`).join('')}`
-    const unheard = list('Not yet heard', this.#messages.unclaimed) || '\nNothing else came.'
-    return `${unheard}${list('Heard before', this.#heard)}${this.#circumstances()}`
+    const { unclaimed } = this.#messages
+    const unheard = list('Not yet heard', unclaimed) || '\nNothing else came.'
+    const { window } = this.#parts
+    const full = unclaimed.length < window ? '' : `\nMore than ${window} unheard messages are not pushed.`
+    return `${unheard}${list('Heard before', this.#heard)}${full}${this.#circumstances()}`
   }
 }
 
@@ -188,6 +212,13 @@ function isWanted(wanted: Wanted, message: ChatMessage): boolean {
 function quoted(wanted: Wanted): string {
   if (typeof wanted === 'string') return JSON.stringify(wanted)
   return wanted instanceof RegExp ? String(wanted) : 'a message that fits'
+}
+
+function list(title: string, messages: readonly ChatMessage[]): string {
+  if (messages.length === 0) return ''
+  const older = messages.length > LISTED ? `\n  … ${messages.length - LISTED} older ones` : ''
+  const newest = messages.slice(-LISTED).map((message) => `\n  ${shown(message)}`)
+  return `\n${title}:${older}${newest.join('')}`
 }
 
 const shown = ({ from, group, text }: ChatMessage) =>
