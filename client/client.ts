@@ -269,7 +269,8 @@ export class Client {
     { all = false, maxAge = 0, signal, onConsuming }: ConsumeOptions = {},
   ): AsyncGenerator<ChatMessage> {
     const reading = this.#stream.read({ acknowledge: false, ...(signal && { signal }) })
-    onConsuming?.(await this.request(Consume, { consumer, all, maxAge }))
+    const consuming = await this.request(Consume, { consumer, all, maxAge })
+    onConsuming?.(consuming)
     this.#receiveAgain = (line) => line.request(Consume, { consumer, maxAge })
     yield* reading
   }
