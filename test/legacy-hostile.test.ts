@@ -269,7 +269,7 @@ test('--legacy is a port or an address, and what cannot be is said', async (t) =
   const clash = await shell.run(['serve', '--data', './other', '--port', '0', '--legacy', `[::1]:${taken}`])
   t.is(clash.code, 1)
   t.regex(clash.stderr, /original clients on ::1:\d+: the address is in use/)
-  const without = ['groups', 'contacts'].flatMap((name) => ['--without', name])
+  const without = ['groups', 'contacts', 'schedule'].flatMap((name) => ['--without', name])
   const needs = await shell.run(['serve', '--data', './third', '--port', '0', '--legacy', '0', ...without])
   t.regex(needs.stderr, /legacy needs groups/)
   const socket = connect(Number(taken), '::1')
