@@ -10,6 +10,7 @@ import * as messages from '../plugins/messages/messages.ts'
 import * as registration from '../plugins/registration/messages.ts'
 import * as schedule from '../plugins/schedule/messages.ts'
 import * as system from '../plugins/system/messages.ts'
+import * as tap from '../plugins/tap/messages.ts'
 import type { Address } from './channel.ts'
 import { Client } from './client.ts'
 import type { LinkOptions } from './link.ts'
@@ -56,6 +57,7 @@ export const BUILT_IN_MESSAGES: readonly Message[] = [
     consumers,
     idempotency,
     schedule,
+    tap,
   ].flatMap((module) => Object.values(module)),
 ]
 

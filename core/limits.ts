@@ -58,6 +58,7 @@ export const LIMITS = {
     'messages that one search looks at; beyond it the client asks again from there on',
   ),
   scheduled: limit(100, 'count', 'messages of one user that wait for their time; beyond it another is refused'),
+  tapRate: limit(2000, 'per second', 'messages that one tap shows; beyond it they are counted and not shown'),
   historyPage: limit(50, 'count', 'messages in a page of history when the client names no number'),
   stall: limit(30_000, 'ms', 'without the server doing anything; beyond it the process ends itself; 0 is no bound'),
   drain: limit(10_000, 'ms', 'for requests under way when the server stops; beyond it they are cut'),

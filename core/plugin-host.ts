@@ -64,7 +64,7 @@ export class PluginHost {
   async stop() {
     for (const record of this.records.splice(0).reverse()) {
       record.abort.abort()
-      for (const cleanup of record.cleanups.reverse()) {
+      for (const cleanup of record.cleanups.splice(0).reverse()) {
         try {
           await cleanup()
         } catch (error) {
@@ -141,8 +141,14 @@ export class PluginHost {
         registered.before.push({ message: message.name, ...how, ...(refusal && { refusal: refusal.code }) })
       },
       on: (event: { readonly name: string }, listener: (...payload: never[]) => unknown) => {
-        cleanups.push(bus.on(event.name, listener, (error) => record.failed(error, event.name)))
+        const off = bus.on(event.name, listener, (error) => record.failed(error, event.name))
+        cleanups.push(off)
         registered.listens.push(event.name)
+        return () => {
+          if (!remove(cleanups, off)) return
+          off()
+          remove(registered.listens, event.name)
+        }
       },
       emit: (event, payload) => bus.emit(event.name, payload),
       every: (ms, task) => {
@@ -161,6 +167,12 @@ export class PluginHost {
       onStop: (task) => cleanups.push(task),
     }
   }
+}
+
+function remove<T>(from: T[], item: T): boolean {
+  const index = from.indexOf(item)
+  if (index >= 0) from.splice(index, 1)
+  return index >= 0
 }
 
 function inOrderOfNeeds(plugins: readonly AnyPlugin[]): AnyPlugin[] {

@@ -88,14 +88,17 @@ export interface App {
     ) => MaybePromise<Readonly<ValuesOf<M>> | undefined | void>,
     options?: BeforeOptions,
   ): void
-  /** Told after a message was handled, with the reply. Cannot change anything; its failures are only logged. */
+  /**
+   * Told after a message was handled, with the reply. Cannot change anything; its failures are only logged. Returns the
+   * function that ends it before the plugin stops.
+   */
   on<M extends ClientMessage>(
     message: M,
     listener: (session: SessionOf<M>, values: ValuesOf<M>, reply: ReplyOf<M>) => unknown,
-  ): void
+  ): () => void
   /** Told of each message sent by the server to a session through `Session.send` or as a reply. */
-  on<M extends ServerMessage>(message: M, listener: (session: Session, values: InputOf<M>) => unknown): void
-  on<P>(event: EventType<P>, listener: (payload: P) => unknown): void
+  on<M extends ServerMessage>(message: M, listener: (session: Session, values: InputOf<M>) => unknown): () => void
+  on<P>(event: EventType<P>, listener: (payload: P) => unknown): () => void
   emit<P>(event: EventType<P>, payload: P): void
   /** A repeating timer that ends with the plugin. Milliseconds. */
   every(ms: number, task: () => unknown): void

@@ -12,6 +12,7 @@ import { privateMessages } from './messages/index.ts'
 import { registration } from './registration/index.ts'
 import { schedule } from './schedule/index.ts'
 import { system } from './system/index.ts'
+import { tap } from './tap/index.ts'
 
 export * from './admin/messages.ts'
 export * from './consumers/messages.ts'
@@ -24,6 +25,7 @@ export * from './messages/messages.ts'
 export * from './registration/messages.ts'
 export * from './schedule/messages.ts'
 export * from './system/messages.ts'
+export * from './tap/messages.ts'
 export {
   accounts,
   admin,
@@ -38,6 +40,7 @@ export {
   registration,
   schedule,
   system,
+  tap,
 }
 
 /** The features that a server has unless told otherwise. */
@@ -54,4 +57,5 @@ export const BUILT_IN: readonly AnyPlugin[] = [
   system,
   schedule,
   admin,
+  tap,
 ]

@@ -363,6 +363,63 @@ test.serial('a message that waits is listed and cancelled', async (t) => {
   }
 })
 
+test.serial(
+  'an operator taps what goes through the server, without what was said and without its secrets',
+  async (t) => {
+    const { shell, enter, alice } = await openDesk(t)
+    const tapped = (...words: string[]) => shell.start(['tap', '--data', './room', ...words])
+    const everything = tapped('--user', 'Alice')
+    const texts = tapped('--type', 'send_message', '--texts', '--count', '1')
+    await until(async () => {
+      const status = JSON.parse((await shell.run(['status', '--data', './room', '-o', 'json'])).stdout)
+      return status.taps === 2 ? true : undefined
+    })
+    await enter('bob')
+    await alice.send('bob', 'hush')
+    await enter('alice')
+    await t.throwsAsync(alice.send('nobody', 'hush'))
+    const { code, stdout, stderr } = await texts.done
+    t.is(code, 0, stderr)
+    t.like(JSON.parse(stdout), {
+      direction: 'in',
+      user: 'alice',
+      name: 'send_message',
+      values: { to: 'bob', text: 'hush' },
+    })
+    await until(async () => {
+    await new Promise(setImmediate)
+    return everything.output.all().stdout.includes('user_not_exist') ? true : undefined
+  })
+    everything.child.kill('SIGINT')
+    t.is((await everything.done).code, 130)
+    const seen = everything.output.all().stdout
+    t.false(seen.includes('hush'))
+    const entries = seen
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    t.true(entries.every(({ user }) => user === 'alice'))
+    t.deepEqual(entries.find(({ name }) => name === 'login_proof')?.values, { clientFinal: { hidden: true } })
+    const trail = await readFile(join(shell.folder, 'room', 'audit.log'), 'utf8')
+    t.is(trail.match(/"event":"tap"/g)?.length, 1)
+    const cases: [words: string[], code: number, stderr: RegExp][] = [
+      [['--type', 'nothing_known'], 5, /^error: this server has no message type "nothing_known"$/m],
+      [['--type', 'on_new_message'], 5, /^error: on_new_message cannot be tapped/m],
+      [['--user', 'nobody'], 5, /^error: there is no user "nobody"$/m],
+      [['--group', 'nowhere'], 5, /^error: there is no group "nowhere"$/m],
+      [['--count', 'many'], 2, /^error: --count takes a whole number/m],
+      [['--for', '300ms', '--count', '1', '--type', 'broadcast'], 6, /^$/],
+    ]
+    for (const [words, expected, said] of cases) {
+      const ran = await shell.run(['tap', '--data', './room', ...words])
+      t.is(ran.code, expected, `${words.join(' ')}: ${ran.stderr}`)
+      t.regex(ran.stderr, said)
+      t.false(ran.stderr.includes('at Link'), 'no stack')
+    }
+    t.is((await shell.run(['tap', '--data', './nowhere'])).code, 3)
+  },
+)
+
 /** Asks again until there is something. */
 async function until<T>(ask: () => Promise<T | undefined>): Promise<T> {
   for (;;) {

@@ -199,6 +199,7 @@ const MATRIX: Record<string, Row> = {
   ),
   query_scheduled: row(nothing, 'ok'),
   cancel_scheduled: row(() => ({ id: 1_000_000 }), 'no_scheduled'),
+  tap: row(nothing, { anonymous: 'not_allowed', rest: 'not_allowed' }),
   act_as: row(me, { anonymous: 'not_allowed', rest: 'not_allowed' }, other),
   query_users: row(nothing, ADMIN),
   create_user: row(

@@ -21,6 +21,7 @@ import { scheduled } from './scheduled.ts'
 import { send } from './send.ts'
 import { serve } from './serve.ts'
 import { status } from './status.ts'
+import { tap } from './tap.ts'
 import { users } from './users.ts'
 
 /** In the order of `chatctl --help`. A command loads what it needs only when it runs. */
@@ -46,6 +47,7 @@ export const COMMANDS: CommandModule<any, any>[] = [
   inject,
   protocol,
   status,
+  tap,
   users,
   broadcast,
   db,

@@ -1,0 +1,115 @@
+import type { Client, ValuesOf } from '../../client/index.ts'
+import { parseDuration } from '../duration.ts'
+import type { ExitName } from '../exit.ts'
+import { localTime } from '../message-view.ts'
+import { printableJson, printableLine } from '../printable.ts'
+import { asOperator } from '../sessions.ts'
+import { defineCommand, OPTIONS, type Shared, wholeNumber } from '../shared.ts'
+import { Watch } from '../watch.ts'
+
+type Entry = ValuesOf<typeof import('../../plugins/tap/messages.ts').Tapped>
+
+/** Records that wait for the reader of stdout; what comes beyond them is lost, as in the server. */
+const MAX_WAITING = 10_000
+
+/** What one sees, and what not. */
+const ABOUT = [
+  'Texts and bytes show as their length unless --texts is given, which goes into the audit log; what belongs to',
+  'passwords never shows. A request shows when it was carried out; one that was refused shows as the failure that was',
+  'answered, such as general_failure, which neither --group nor --type of the request finds. Pushed chat messages',
+  '(on_new_message) do not show, the requests that set them off do. Who reads too slowly loses records, and so does',
+  'who gets more than limits.tapRate a second: `dropped` of the next one says how many.',
+].join(' ')
+
+export const tap = defineCommand({
+  command: 'tap',
+  describe: 'Watch what users send and what the server answers and pushes, as it happens; needs the running server',
+  examples: [
+    ['$0 tap --data ./room', 'everything, until Ctrl-C'],
+    ['$0 tap --user alice', 'only what Alice’s sessions send and get'],
+    ['$0 tap --type send_message --count 1 --for 30s', 'wait for one; exit 6 if none comes'],
+    ['$0 tap --type general_failure -o ndjson | jq -r .outcome', 'why requests are refused'],
+    ['$0 tap --group ops --texts', 'what is said in a group; leaves a trace'],
+  ],
+  builder: (args) =>
+    args.epilogue(ABOUT).options({
+      data: OPTIONS.data,
+      user: { type: 'string', describe: 'only sessions of this user' },
+      type: { type: 'string', describe: 'only messages of this name, see `chatctl protocol`' },
+      group: { type: 'string', describe: 'only messages that name this group, and the replies to them' },
+      texts: { type: 'boolean', default: false, describe: 'show what was said, too; goes into the audit log' },
+      count: { type: 'string', describe: 'stop after so many', coerce: wholeNumber('count', 1, 1e9) },
+      for: { type: 'string', describe: 'stop after this time, such as 30s' },
+    }),
+  async run({ user = '', type = '', group = '', texts, count, for: total }, shared): Promise<ExitName> {
+    const stops = {
+      count: count ?? Number.POSITIVE_INFINITY,
+      for: total === undefined ? undefined : parseDuration(total),
+    }
+    return asOperator(shared, async (client) => {
+      const watch = new Watch(stops, shared.signal)
+      try {
+        await print(client, { user, type, group, texts }, watch, shared)
+        return watch.exit()
+      } finally {
+        watch.end()
+      }
+    })
+  },
+})
+
+interface Filter {
+  readonly user: string
+  readonly type: string
+  readonly group: string
+  readonly texts: boolean
+}
+
+async function print(client: Client, filter: Filter, watch: Watch, { output }: Shared) {
+  const { Tap, Tapped } = await import('../../plugins/tap/messages.ts')
+  let waiting = 0
+  let lost = 0
+  const isOver = new Promise<void>((resolve, reject) => {
+    watch.signal.addEventListener('abort', () => resolve(), { once: true })
+    client.onLife('closed', reject)
+    client.on(Tapped, (entry) => {
+      if (watch.signal.aborted) return
+      if (waiting >= MAX_WAITING) {
+        lost += entry.dropped + 1
+        return
+      }
+      const record = toRecord(entry, lost)
+      lost = 0
+      waiting++
+      output
+        .record(record, () => toLine(record))
+        .then(() => {
+          waiting--
+        }, reject)
+      watch.counted()
+    })
+  })
+  // Looked at only once the server has agreed; until then its refusal is what is told.
+  isOver.catch(() => {})
+  await client.request(Tap, filter)
+  await isOver
+}
+
+const toRecord = ({ at, direction, session, user, name, values, outcome, dropped }: Entry, lost: number) => ({
+  at: new Date(at),
+  direction,
+  session,
+  ...(user !== '' && { user }),
+  name,
+  outcome,
+  values: JSON.parse(values) as unknown,
+  dropped: dropped + lost,
+})
+
+function toLine({ at, direction, session, user, name, values, outcome, dropped }: ReturnType<typeof toRecord>) {
+  const arrow = direction === 'in' ? '→' : '←'
+  const who = printableLine(user ?? '-')
+  const how = outcome === 'ok' ? '' : ` ${printableLine(outcome)}`
+  const gap = dropped === 0 ? '' : `${dropped} lost\n`
+  return `${gap}${localTime(at)} ${who}#${session} ${arrow} ${printableLine(name)}${how} ${printableJson(values)}`
+}

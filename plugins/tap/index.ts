@@ -1,0 +1,78 @@
+import { type ClientMessage, definePlugin, Refused, type ServerMessage, type Session } from '../../core/index.ts'
+import { findGroup } from '../../db/index.ts'
+import { accounts } from '../accounts/index.ts'
+import * as messages from './messages.ts'
+import { Tap } from './tap.ts'
+
+/** Pushed as bytes that were encoded once for many sessions, which nobody is told of. */
+const NEVER_TOLD = 'on_new_message'
+
+/** Shows an operator what goes through the server while it does. Costs nothing while nobody looks. */
+export const tap = definePlugin({
+  name: 'tap',
+  messages,
+  needs: { accounts },
+  setup(app, { needs, db }) {
+    /** What ends each tap. */
+    const taps = new Map<Session, () => void>()
+
+    const end = (session: Session) => {
+      taps.get(session)?.()
+      taps.delete(session)
+    }
+    /** Nobody is told of the end of a session that has no user. */
+    const endClosed = () => {
+      for (const session of taps.keys()) if (!session.open) end(session)
+    }
+
+    /** @throws Refused for what this server does not have, which would be silence */
+    const check = async (user: string, type: string, group: string) => {
+      const account = user === '' ? undefined : await needs.accounts.find(user)
+      if (user !== '' && account === undefined) throw new Refused('user_not_exist', `there is no user "${user}"`)
+      if (type === NEVER_TOLD)
+        throw new Refused('invalid_value', `${type} cannot be tapped: tap what sets it off, such as send_message`)
+      if (type !== '' && app.catalogue.byName(type) === undefined)
+        throw new Refused('invalid_value', `this server has no message type "${type}"`)
+      if (group !== '' && (await findGroup(db, group)) === undefined)
+        throw new Refused('group_not_exist', `there is no group "${group}"`)
+      return account?.name ?? ''
+    }
+
+    app.handle(messages.Tap, async (session, { user: asked, type, group, texts }) => {
+      const user = await check(asked, type, group)
+      // First the trace: where none can be left, nobody reads along.
+      if (texts) app.audit.info({ event: 'tap', by: 'operator', user, type, group, texts, session: session.id })
+      endClosed()
+      end(session)
+      const filter = { user, group: group.toLowerCase(), texts }
+      const view = new Tap(session, filter, { clock: app.clock, perSecond: app.limits.tapRate })
+      const guarded =
+        (tell: (from: Session, values: object) => void) =>
+        (from: Session, values: object): void =>
+          session.open ? tell(from, values) : endClosed()
+      // A tap of a tap would never end.
+      const own: readonly unknown[] = Object.values(messages)
+      const ends = [...app.catalogue]
+        .filter((message) => !own.includes(message) && (type === '' || message.name === type))
+        .map((message) =>
+          message.from === 'client'
+            ? app.on(
+                message as ClientMessage,
+                guarded((from, values) => view.in(from, message, values as never)),
+              )
+            : app.on(
+                message as ServerMessage,
+                guarded((from, values) => view.out(from, message, values as never)),
+              ),
+        )
+      taps.set(session, () => {
+        for (const off of ends) off()
+      })
+    })
+
+    app.status(() => {
+      endClosed()
+      return { taps: taps.size }
+    })
+  },
+})

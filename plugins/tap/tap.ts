@@ -1,0 +1,112 @@
+import {
+  type ClientMessage,
+  type Clock,
+  Closing,
+  Done,
+  FAILURE_MESSAGES,
+  type Message,
+  type Session,
+} from '../../core/index.ts'
+import { TokenBucket } from '../../core/token-bucket.ts'
+import { Tapped } from './messages.ts'
+import { shown } from './shown.ts'
+
+type Values = Readonly<Record<string, unknown>>
+
+export interface Filter {
+  /** Name as the account has it; empty for all. */
+  readonly user: string
+  /** Name of the group, in lower case; empty for all. */
+  readonly group: string
+  readonly texts: boolean
+}
+
+interface Told {
+  readonly session: Session
+  readonly message: Message
+  readonly values: Values
+  readonly matches: boolean
+}
+
+const FAILURES: readonly Message[] = [...FAILURE_MESSAGES, Closing]
+
+/** One operator's view of what goes through the server. What is too much for it is counted and lost. */
+export class Tap {
+  readonly session: Session
+  readonly #filter: Filter
+  readonly #clock: Clock
+  readonly #rate: TokenBucket
+  #dropped = 0
+  /** A reply is told before the request that it answers; it waits for that for the rest of the turn. */
+  #reply: Told | undefined
+
+  constructor(session: Session, filter: Filter, { clock, perSecond }: { clock: Clock; perSecond: number }) {
+    this.session = session
+    this.#filter = filter
+    this.#clock = clock
+    this.#rate = new TokenBucket(perSecond, perSecond, clock.now())
+  }
+
+  /** A request was handled. */
+  in(session: Session, message: ClientMessage, values: Values) {
+    if (!this.#isOf(session)) return
+    const reply = this.#reply
+    const isAnswered = reply?.session === session && reply.message === (message.reply ?? Done)
+    if (!isAnswered) this.#release()
+    this.#reply = undefined
+    const matches = this.#isOfGroup(values)
+    if (matches) this.#tell('in', session, message, values)
+    if (isAnswered && (matches || reply.matches)) this.#tell('out', session, reply.message, reply.values)
+  }
+
+  /** A session was sent a reply, a failure or a push. */
+  out(session: Session, message: Message, values: Values) {
+    if (!this.#isOf(session)) return
+    this.#release()
+    this.#reply = { session, message, values, matches: this.#isOfGroup(values) }
+    queueMicrotask(() => this.#release())
+  }
+
+  #release() {
+    const reply = this.#reply
+    this.#reply = undefined
+    if (reply?.matches) this.#tell('out', reply.session, reply.message, reply.values)
+  }
+
+  #isOf(session: Session): boolean {
+    return session !== this.session && (this.#filter.user === '' || session.user?.name === this.#filter.user)
+  }
+
+  #isOfGroup(values: Values): boolean {
+    if (this.#filter.group === '') return true
+    const lists = Object.values(values).filter((value): value is Values[] => Array.isArray(value))
+    return [values, ...lists.flat()].some(
+      ({ group }) => typeof group === 'string' && group.toLowerCase() === this.#filter.group,
+    )
+  }
+
+  #mayTell(): boolean {
+    if (this.#rate.take(this.#clock.now()) === 0) return true
+    this.#rate.giveBack()
+    return false
+  }
+
+  #tell(direction: 'in' | 'out', session: Session, message: Message, values: Values) {
+    if (!this.session.writable || !this.#mayTell()) {
+      this.#dropped++
+      return
+    }
+    const dropped = this.#dropped
+    this.#dropped = 0
+    this.session.send(Tapped, {
+      at: this.#clock.time(),
+      direction,
+      session: session.id,
+      user: session.user?.name ?? '',
+      name: message.name,
+      values: shown(message, values, this.#filter.texts),
+      outcome: FAILURES.includes(message) ? String(values.name) : 'ok',
+      dropped,
+    })
+  }
+}
