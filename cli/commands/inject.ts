@@ -12,14 +12,18 @@ export const inject = defineCommand({
     ["$0 inject send_message to=bob text='by its fields'", 'as the selected login'],
     ['$0 inject --as alice query_inbox all=true -o json', 'as the operator, in the name of alice'],
     ['$0 inject --data ./room query_status', 'as the operator'],
+    ['$0 inject create_room group=ops --key setup-1', 'run again, it does nothing and prints the same reply'],
     ['$0 protocol --live', 'which types there are'],
   ],
   builder: (args) =>
     args
       .positional('type', { type: 'string', demandOption: true, describe: 'name or number of the message type' })
       .positional('fields', { type: 'string', array: true, default: [], describe: 'FIELD=VALUE; FIELD:=JSON' })
-      .options(WHO),
-  async run({ type, fields }, shared) {
+      .options({
+        ...WHO,
+        key: { type: 'string', describe: 'your own name of this act: under the same key it is carried out once' },
+      }),
+  async run({ type, fields, key }, shared) {
     // With a data folder but nobody to act as, it is the operator's own message.
     const act = shared.as === undefined && shared.dataWasGiven ? asOperator : asUser
     await act(shared, async (client) => {
@@ -29,7 +33,9 @@ export const inject = defineCommand({
         throw new CliError('usage', `this server knows no message "${type}"`, 'see `chatctl protocol --live`')
       if (message.from === 'server') throw new CliError('usage', `${message.name} is sent by the server only`)
       const request: ClientMessage = message
-      const values = await client.request(request, readFields(message, fields) as never)
+      const values = await client.request(request, readFields(message, fields) as never, {
+        ...(key !== undefined && { key }),
+      })
       const record = {
         type: message.reply?.name ?? 'done',
         ...Object.fromEntries(Object.entries(values ?? {}).map(([name, value]) => [name, toJson(value)])),
