@@ -150,7 +150,7 @@ async function readShared(args: SharedArgs): Promise<Shared> {
 }
 
 /** Options that may be given more than once. */
-const LISTS = ['_', 'args', 'fields', 'plugin', 'without']
+const LISTS = ['_', 'args', 'fields', 'plugin', 'plugins', 'without']
 
 function refuseRepeats(args: object) {
   const repeated = Object.entries(args).find(([name, value]) => Array.isArray(value) && !LISTS.includes(name))

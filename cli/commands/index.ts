@@ -14,6 +14,7 @@ import { history, inbox } from './inbox.ts'
 import { inject } from './inject.ts'
 import { listen } from './listen.ts'
 import { login, logout, whoami } from './login.ts'
+import { plugin } from './plugin.ts'
 import { protocol } from './protocol.ts'
 import { recall } from './recall.ts'
 import { register } from './register.ts'
@@ -46,6 +47,7 @@ export const COMMANDS: CommandModule<any, any>[] = [
   groups,
   inject,
   protocol,
+  plugin,
   status,
   tap,
   users,

@@ -1,0 +1,165 @@
+import { basename, relative, resolve } from 'node:path'
+import type { PluginFacts } from '../../core/plugin-facts.ts'
+import { CliError, type ExitName } from '../exit.ts'
+import type { Finding } from '../plugin-check.ts'
+import { printableJson } from '../printable.ts'
+import { asOperator } from '../sessions.ts'
+import { defineCommand, defineGroup, OPTIONS, type Shared } from '../shared.ts'
+
+/** All plugins of a running server. */
+async function running(shared: Shared): Promise<PluginFacts[]> {
+  const { QueryPlugins } = await import('../../core/wire/index.ts')
+  const { json } = await asOperator(shared, (client) => client.request(QueryPlugins, {}))
+  return JSON.parse(json)
+}
+
+const list = defineCommand({
+  command: 'list',
+  describe: 'List the plugins of a running server, and how they do',
+  examples: [['$0 plugin list --data ./room -o ndjson', 'a line a plugin']],
+  builder: (args) => args.options({ data: OPTIONS.data }),
+  async run(_args, shared) {
+    const { colors } = shared.output
+    await shared.output.list(await running(shared), [
+      { title: 'plugin', value: ({ name }) => name },
+      { title: 'version', value: ({ version, builtIn }) => version ?? (builtIn ? 'built in' : '-') },
+      { title: 'api', value: ({ api }) => api },
+      {
+        title: 'state',
+        value: ({ state, reason }) => (state === 'ok' ? state : `${state}: ${reason}`),
+        color: ({ state }) => (state === 'ok' ? undefined : colors.red),
+      },
+      { title: 'handles', value: ({ handles }) => handles.length },
+      { title: 'before', value: ({ before }) => before.length },
+      { title: 'listens', value: ({ listens }) => listens.length },
+    ])
+  },
+})
+
+const info = defineCommand({
+  command: 'info <name>',
+  describe: 'Show what a plugin of a running server brings, handles, checks and hears',
+  examples: [['$0 plugin info friends --data ./room', '']],
+  builder: (args) =>
+    args
+      .positional('name', { type: 'string', demandOption: true, describe: 'name of the plugin' })
+      .options({ data: OPTIONS.data }),
+  async run({ name }, shared) {
+    const plugins = await running(shared)
+    const found = plugins.find((plugin) => plugin.name === name)
+    if (found === undefined)
+      throw new CliError(
+        'failed',
+        `no plugin "${name}" runs there`,
+        `there are ${plugins.map((p) => p.name).join(', ')}`,
+      )
+    const words = (list: readonly string[]) => list.join(', ') || '-'
+    await shared.output.item(found, [
+      { title: 'plugin', value: (plugin) => plugin.name },
+      { title: 'version', value: ({ version, builtIn }) => version ?? (builtIn ? 'built in' : '-') },
+      { title: 'written for API', value: ({ api }) => api },
+      { title: 'state', value: ({ state, reason }) => (state === 'ok' ? state : `${state}: ${reason}`) },
+      { title: 'needs', value: ({ needs }) => words(needs) },
+      { title: 'messages', value: ({ messages }) => words(messages) },
+      { title: 'handles', value: ({ handles }) => words(handles) },
+      {
+        title: 'before',
+        value: ({ before }) =>
+          words(
+            before.map(
+              ({ message, order, timeout, failure }) => `${message} (order ${order}, ${timeout} ms, fails ${failure})`,
+            ),
+          ),
+      },
+      { title: 'listens', value: ({ listens }) => words(listens) },
+      { title: 'options', value: ({ options }) => (options === undefined ? '-' : printableJson(options)) },
+      { title: 'migrations', value: ({ migrations }) => words(migrations) },
+      { title: 'timers', value: ({ timers }) => words(timers.map((ms) => `${ms} ms`)) },
+    ])
+  },
+})
+
+const check = defineCommand({
+  command: 'check <plugins..>',
+  describe: 'Look whether plugins would work: load them, try their tables, start and stop them; nothing is kept',
+  examples: [
+    ['$0 plugin check ./polls/index.ts', 'exit 1 if something is wrong'],
+    [`$0 plugin check ./limit.ts --options '{"limit":{"max":3}}'`, 'with options, as in the config file'],
+    ['$0 plugin check @team/polls', 'a package, seen from here'],
+  ],
+  builder: (args) =>
+    args
+      .positional('plugins', {
+        type: 'string',
+        array: true,
+        demandOption: true,
+        describe: './file.ts, ./file.js or a package; several that need each other',
+      })
+      .options({ options: { type: 'string', describe: 'options of plugins by name, as JSON' } }),
+  async run({ plugins, options }, shared): Promise<ExitName> {
+    const { checkPlugins } = await import('../plugin-check.ts')
+    const findings: Finding[] = []
+    const checked = { plugins, folder: process.cwd(), options: readOptions(options) }
+    for await (const finding of checkPlugins(checked)) findings.push(finding)
+    const { colors } = shared.output
+    await shared.output.list(findings, [
+      { title: 'step', value: ({ step }) => step },
+      { title: 'ok', value: ({ ok }) => (ok ? 'ok' : 'failed'), color: ({ ok }) => (ok ? colors.green : colors.red) },
+      { title: 'what', value: ({ detail }) => detail },
+    ])
+    return findings.every(({ ok }) => ok) ? 'ok' : 'failed'
+  },
+})
+
+function readOptions(text = '{}'): Record<string, unknown> {
+  try {
+    const options: unknown = JSON.parse(text)
+    if (typeof options === 'object' && options !== null && !Array.isArray(options)) return { ...options }
+  } catch (error) {
+    throw new CliError('usage', `--options: ${(error as Error).message}`)
+  }
+  throw new CliError('usage', '--options takes an object: {"plugin":{"option":…}}')
+}
+
+const create = defineCommand({
+  command: 'new <name>',
+  describe: 'Write the folder of a new plugin: messages, behaviour, a table, a test, a type test',
+  examples: [
+    ['$0 plugin new polls', 'into ./polls'],
+    ['$0 plugin new polls --dir plugins/polls', 'into another folder'],
+  ],
+  builder: (args) =>
+    args
+      .positional('name', { type: 'string', demandOption: true, describe: 'name of the plugin: a-z, 0-9 and dashes' })
+      .options({ dir: { type: 'string', describe: 'folder to write; default ./NAME' } }),
+  async run({ name, dir }, shared) {
+    const { checkName, installHint, messageNumber, writeTemplate } = await import('../template.ts')
+    checkName(name)
+    const folder = resolve(dir ?? name)
+    const snake = name.replaceAll('-', '_')
+    const type = messageNumber(name)
+    const files = await writeTemplate('plugin', folder, [
+      ['my-plugin', name],
+      ['my_plugin', snake],
+      ['1001', String(type + 1)],
+      ['1000', String(type)],
+    ])
+    const where = relative(process.cwd(), folder) || '.'
+    const steps = [`cd ${where}`, 'npm install', installHint(folder), 'npm test', 'npx chatctl plugin check ./index.ts']
+    await shared.output.item({ plugin: name, folder, files }, [
+      { title: 'written', value: () => `${where}/ (${files.map((file) => basename(file)).join(', ')})` },
+    ])
+    for (const step of ['next:', ...steps.filter((step) => step !== undefined).map((step) => `  ${step}`)])
+      shared.output.note(step)
+  },
+})
+
+export const plugin = {
+  ...defineGroup('plugin', 'Plugins: begin one, check it, and see those of a running server', [
+    create,
+    check,
+    list,
+    info,
+  ]),
+  aliases: ['plugins'],
+}

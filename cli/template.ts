@@ -1,0 +1,66 @@
+import { createHash } from 'node:crypto'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { CliError } from './exit.ts'
+
+/** Where templates lie in the package, as they are written. */
+const TEMPLATES = fileURLToPath(new URL('../../templates/', import.meta.url))
+
+const NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/
+const MOST_LETTERS = 40
+
+/** @throws CliError `usage` */
+export function checkName(name: string) {
+  if (!NAME.test(name) || name.length > MOST_LETTERS)
+    throw new CliError('usage', `"${name}" is no name: use at most ${MOST_LETTERS} of a-z, 0-9 and single dashes`)
+}
+
+/** First number of other people's message types, how many there are to choose from, and how far apart. */
+const NUMBERS = { first: 1000, count: 100_000, apart: 100 }
+
+/** Where the message types of a plugin of that name may begin: others will hardly have taken those numbers. */
+export function messageNumber(name: string): number {
+  const { first, count, apart } = NUMBERS
+  return first + (createHash('sha256').update(name).digest().readUInt32BE() % count) * apart
+}
+
+/**
+ * Writes a folder from a template; what stands for a name in the template, in file names too, is replaced.
+ * @param words what to replace, longest first where one holds another
+ * @returns the files, relative to the folder
+ * @throws CliError when something is there already
+ */
+export async function writeTemplate(
+  template: string,
+  folder: string,
+  words: readonly (readonly [string, string])[],
+): Promise<string[]> {
+  const there = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return []
+    throw new CliError('failed', `cannot write to ${folder}: ${error.message}`)
+  })
+  if (there.length > 0) throw new CliError('failed', `${folder} is not empty`, 'give another name, or --dir')
+  const replaced = (text: string) => words.reduce((result, [word, value]) => result.replaceAll(word, value), text)
+  const source = join(TEMPLATES, template)
+  await mkdir(folder, { recursive: true })
+  const written: string[] = []
+  for (const file of (await readdir(source)).sort()) {
+    // npm leaves files of that name out of a package.
+    const name = file === 'gitignore' ? '.gitignore' : replaced(file)
+    await writeFile(join(folder, name), replaced(await readFile(join(source, file), 'utf8')))
+    written.push(name)
+  }
+  return written
+}
+
+/** How to get at this package from a folder that does not find it; undefined where it is found. */
+export function installHint(folder: string): string | undefined {
+  try {
+    createRequire(join(resolve(folder), 'package.json')).resolve('chatctl/package.json')
+    return undefined
+  } catch {
+    return `npm install --no-save ${fileURLToPath(new URL('../../', import.meta.url))}`
+  }
+}

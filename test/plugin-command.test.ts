@@ -1,0 +1,140 @@
+import { execFile } from 'node:child_process'
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import test, { type ExecutionContext } from 'ava'
+import { openShell, type Ran, type Shell } from './support/cli.ts'
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+const json = ({ stdout }: Ran) => JSON.parse(stdout)
+const POLLS = join(ROOT, 'examples/polls/index.ts')
+
+/** Runs a JavaScript program in a folder. */
+const node = (args: readonly string[], cwd: string): Promise<Ran> =>
+  new Promise((resolve) => {
+    const child = execFile(process.execPath, args, { cwd }, (_error, stdout, stderr) =>
+      resolve({ code: child.exitCode, stdout, stderr }),
+    )
+  })
+
+/** A folder in which `chatctl` and what the template asks for are installed. */
+async function openWorkshop(t: ExecutionContext): Promise<Shell> {
+  const shell = await openShell(t)
+  const modules = join(shell.folder, 'node_modules')
+  await mkdir(modules)
+  await symlink(ROOT, join(modules, 'chatctl'))
+  for (const name of ['zod', 'typescript', '@types'])
+    await symlink(join(ROOT, 'node_modules', name), join(modules, name))
+  return shell
+}
+
+test.serial(
+  'a new plugin compiles, passes its test and its check, and is used on a real server, at once',
+  async (t) => {
+    const shell = await openWorkshop(t)
+    const made = json(await shell.run(['plugin', 'new', 'kudos-board', '-o', 'json']))
+    t.is(made.plugin, 'kudos-board')
+    const folder = join(shell.folder, 'kudos-board')
+    const names = ['.gitignore', 'README.md', 'index.ts', 'kudos-board.test.ts', 'messages.ts', 'package.json']
+    t.deepEqual((await readdir(folder)).sort(), [...names, 'tsconfig.json', 'types.ts'])
+    for (const name of names) t.notRegex(await readFile(join(folder, name), 'utf8'), /my.plugin|type: 100[01]\b/, name)
+
+    const compiled = await node([join(ROOT, 'node_modules/typescript/bin/tsc')], folder)
+    t.is(compiled.code, 0, compiled.stdout)
+    const tested = await node(['--test', 'dist/'], folder)
+    t.is(tested.code, 0, tested.stdout)
+    t.regex(tested.stdout, /# pass [2-9]/)
+
+    const checked = await shell.run(['plugin', 'check', './kudos-board/index.ts', '-o', 'json'])
+    t.is(checked.code, 0, checked.stdout)
+    t.deepEqual(
+      json(checked).map(({ step, ok }: { step: string; ok: boolean }) => [step, ok]),
+      ['load', 'messages', 'migrations', 'start'].map((step) => [step, true]),
+    )
+
+    const room = await shell.serve(['--plugin', './kudos-board/index.ts'])
+    await writeFile(join(shell.folder, 'pw'), 'a password')
+    for (const name of ['alice', 'bob'])
+      t.is((await shell.run(['users', 'create', name, '--data', './room', '--password-file', 'pw'])).code, 0)
+    const thank = ['inject', '--as', 'alice', '--data', './room', 'kudos_board_thank', 'user=bob', 'why=tea']
+    t.like(json(await shell.run([...thank, '-o', 'json'])), { type: 'kudos_board_thanked', user: 'bob', times: 1 })
+    const facts = json(await shell.run(['plugin', 'info', 'kudos-board', '--data', './room', '-o', 'json']))
+    t.like(facts, {
+      version: '0.1.0',
+      api: '^1.0',
+      state: 'ok',
+      messages: ['kudos_board_thank', 'kudos_board_thanked'],
+      handles: ['kudos_board_thank'],
+      migrations: ['0001_init'],
+    })
+    const listed = json(await shell.run(['plugins', 'list', '--data', './room', '-o', 'json']))
+    t.true(listed.some(({ name }: { name: string }) => name === 'kudos-board'))
+    t.is(json(await shell.run(['status', '--data', './room', '-o', 'json']))['kudos-board.thanks'], 1)
+    const unknown = await shell.run(['plugin', 'info', 'kudos', '--data', './room'])
+    t.is(unknown.code, 1)
+    t.regex(unknown.stderr, /no plugin "kudos" runs there\nhint: there are control, .*kudos-board/)
+    await room.stop()
+    t.is((await shell.run(['plugin', 'list', '--data', './room'])).code, 3)
+  },
+)
+
+test.serial('a plugin is not written over anything, nor under a name that is none', async (t) => {
+  const shell = await openShell(t)
+  const refused = async (args: string[], code: number, why: RegExp) => {
+    const ran = await shell.run(['plugin', 'new', ...args])
+    t.is(ran.code, code, args.join(' '))
+    t.regex(ran.stderr, why)
+  }
+  await mkdir(join(shell.folder, 'full'))
+  await writeFile(join(shell.folder, 'full', 'precious'), 'mine')
+  await refused(['full'], 1, /full is not empty/)
+  await refused(['polls', '--dir', './full'], 1, /full is not empty\nhint: give another name, or --dir/)
+  await refused(['polls', '--dir', './full/precious'], 1, /cannot write to .*precious/)
+  for (const name of ['Polls', '1st', '../out', 'a b', 'a--b', 'x'.repeat(41)])
+    await refused([name], 2, /is no name: use at most 40 of a-z, 0-9 and single dashes/)
+  await refused([], 2, /Not enough/)
+  t.deepEqual(await readdir(join(shell.folder, 'full')), ['precious'])
+})
+
+test.serial('a check says what is wrong, and goes no further', async (t) => {
+  const shell = await openShell(t)
+  const plugin = (name: string, body: string) =>
+    writeFile(
+      join(shell.folder, name),
+      `import { clientMessage, definePlugin } from 'chatctl'\nimport { z } from 'zod'\nexport default definePlugin({ ${body} })`,
+    )
+  const message = (type: number, name: string) =>
+    `clientMessage({ type: ${type}, name: '${name}', about: '', allow: 'user', fields: {} })`
+  await plugin('low.ts', `name: 'low', messages: { A: ${message(999, 'a')} }, setup() {}`)
+  await plugin('clash.ts', `name: 'clash', messages: { A: ${message(1000, 'send_message')} }, setup() {}`)
+  await plugin('future.ts', `name: 'future', api: '^9.0', setup() {}`)
+  await plugin(
+    'stuck.ts',
+    `name: 'stuck', setup() {}, migrations: { '0001': { up: (db) => db.schema.createTable('stuck', (t) => t.increments()), down: async () => {} } }`,
+  )
+  await plugin('throws.ts', `name: 'throws', setup() { throw new Error('not today') }`)
+  await plugin('stops.ts', `name: 'stops', setup(app) { app.onStop(() => { throw new Error('never ends') }) }`)
+  await plugin('limit.ts', `name: 'limit', options: z.strictObject({ max: z.number() }), setup() {}`)
+  await writeFile(join(shell.folder, 'nothing.ts'), 'export const answer = 42')
+  const last = async (args: string[]) => {
+    const ran = await shell.run(['plugin', 'check', ...args, '-o', 'json'])
+    const finding = json(ran).at(-1)
+    t.is(ran.code, finding.ok ? 0 : 1, args.join(' '))
+    return `${finding.step} ${finding.ok}: ${finding.detail}`
+  }
+  t.regex(await last(['./missing.ts']), /^load false: cannot load plugin \.\/missing\.ts/)
+  t.regex(await last(['./nothing.ts']), /^load false: .*exports no plugin \(found: answer\)/)
+  t.regex(await last(['no-such-package']), /^load false: cannot find plugin "no-such-package"/)
+  t.regex(await last(['./low.ts']), /^messages false: plugin low: message a has type 999; yours begin at 1000/)
+  t.regex(await last(['./clash.ts']), /^messages false: plugin clash defines message 1000 send_message, but 11/)
+  t.regex(await last(['./stuck.ts']), /^migrations false: .*stuck.* already exists/)
+  t.regex(await last(['./future.ts']), /^start false: plugin future is written for plugin API \^9\.0/)
+  t.regex(await last(['./throws.ts']), /^start false: plugin throws failed to start: not today/)
+  t.regex(await last(['./stops.ts']), /^start false: when it stopped: Error: never ends/)
+  t.regex(await last(['./limit.ts']), /^start false: options\.limit\.max: expected number/)
+  t.is(await last(['./limit.ts', '--options', '{"limit":{"max":3}}']), 'start true: started and stopped')
+  t.is(await last([POLLS]), 'start true: started and stopped')
+  t.regex(await last(['./throws.ts', './nothing.ts']), /^load false/)
+  for (const options of ['{', '[1]', 'null'])
+    t.is((await shell.run(['plugin', 'check', './limit.ts', '--options', options])).code, 2)
+})
