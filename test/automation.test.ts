@@ -387,9 +387,9 @@ test.serial(
       values: { to: 'bob', text: 'hush' },
     })
     await until(async () => {
-    await new Promise(setImmediate)
-    return everything.output.all().stdout.includes('user_not_exist') ? true : undefined
-  })
+      await new Promise(setImmediate)
+      return everything.output.all().stdout.includes('user_not_exist') ? true : undefined
+    })
     everything.child.kill('SIGINT')
     t.is((await everything.done).code, 130)
     const seen = everything.output.all().stdout
