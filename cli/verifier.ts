@@ -10,3 +10,13 @@ export async function makeVerifier(client: Client, password: string): Promise<Ve
   const [salt, preHash] = [Buffer.from(made.salt), knownPreHash(made.preHash)]
   return verifierOf(await deriveKeys(password, salt, made.iterations, preHash), salt, made.iterations, preHash)
 }
+
+/** The least that there is: a key of 32 random bytes is not found by trying, however cheap a try is. */
+const KEY_ITERATIONS = 4096
+
+/** A new key to log in with in place of a password, and its verifier. */
+export async function makeKey(): Promise<{ key: string; verifier: Verifier }> {
+  const key = `ckey_${randomBytes(32).toString('base64url')}`
+  const salt = randomBytes(32)
+  return { key, verifier: verifierOf(await deriveKeys(key, salt, KEY_ITERATIONS, ''), salt, KEY_ITERATIONS, '') }
+}

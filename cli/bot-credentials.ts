@@ -1,0 +1,44 @@
+import type { StartOptions } from '../bot/index.ts'
+import { CliError } from './exit.ts'
+import { readPassword } from './secrets.ts'
+import { chosenContext, keyCheck } from './sessions.ts'
+import { chosenServer, type Shared } from './shared.ts'
+
+interface Asked {
+  readonly server: string | undefined
+  readonly context: string | undefined
+  readonly user: string | undefined
+  readonly keyFile: string | undefined
+}
+
+export type BotLogin = Pick<StartOptions, 'user' | 'key' | 'keys' | 'pin' | 'checkKey'> & { readonly server: string }
+
+/**
+ * Who a bot is: the account of a key, of `--key-file` or `CHATCTL_BOT_KEY`, by default named as the bot; or a context,
+ * where one is named or there is no key.
+ */
+export async function botLogin(asked: Asked, name: string, shared: Shared): Promise<BotLogin> {
+  const { context, keyFile, user = name } = asked
+  if (context !== undefined && keyFile !== undefined)
+    throw new CliError('usage', 'a context has keys of its own: give --context or --key-file')
+  const key = keyFile === undefined ? process.env.CHATCTL_BOT_KEY : await readPassword(keyFile, { prompt: 'Key' })
+  if (context === undefined && key !== undefined && key !== '') {
+    const server = chosenServer(asked.server)
+    return { server, user, key, ...(await keyCheck(server, shared)) }
+  }
+  const { server, user: self, keys } = await contextOf(shared)
+  if (asked.server !== undefined && asked.server !== server)
+    throw new CliError('usage', `that login is for ${server}, not ${asked.server}`)
+  return { server, user: self, keys, ...(await keyCheck(server, shared)) }
+}
+
+async function contextOf(shared: Shared) {
+  try {
+    return await chosenContext(shared)
+  } catch (error) {
+    if (!(error instanceof CliError) || shared.context !== undefined) throw error
+    const hint =
+      'make an account with `chatctl users create NAME --bot`, and give its key as CHATCTL_BOT_KEY or --key-file'
+    throw new CliError('authentication', 'no key and no login', hint)
+  }
+}
