@@ -1,6 +1,6 @@
 import type { StartOptions } from '../bot/index.ts'
 import { CliError } from './exit.ts'
-import { readPassword } from './secrets.ts'
+import { readSecret } from './secrets.ts'
 import { chosenContext, keyCheck } from './sessions.ts'
 import { chosenServer, type Shared } from './shared.ts'
 
@@ -18,14 +18,16 @@ export type BotLogin = Pick<StartOptions, 'user' | 'key' | 'keys' | 'pin' | 'che
  * where one is named or there is no key.
  */
 export async function botLogin(asked: Asked, name: string, shared: Shared): Promise<BotLogin> {
-  const { context, keyFile, user = name } = asked
-  if (context !== undefined && keyFile !== undefined)
-    throw new CliError('usage', 'a context has keys of its own: give --context or --key-file')
-  const key = keyFile === undefined ? process.env.CHATCTL_BOT_KEY : await readPassword(keyFile, { prompt: 'Key' })
+  const { context, keyFile, user } = asked
+  if (context !== undefined && (keyFile !== undefined || user !== undefined))
+    throw new CliError('usage', 'a context is an account with keys: it goes without --key-file and --user')
+  const key = keyFile === undefined ? process.env.CHATCTL_BOT_KEY : await readSecret(keyFile, 'key')
+  if (keyFile !== undefined && key === '') throw new CliError('usage', `the key file ${keyFile} is empty`)
   if (context === undefined && key !== undefined && key !== '') {
     const server = chosenServer(asked.server)
-    return { server, user, key, ...(await keyCheck(server, shared)) }
+    return { server, user: user ?? name, key, ...(await keyCheck(server, shared)) }
   }
+  if (user !== undefined) throw noKey()
   const { server, user: self, keys } = await contextOf(shared)
   if (asked.server !== undefined && asked.server !== server)
     throw new CliError('usage', `that login is for ${server}, not ${asked.server}`)
@@ -37,8 +39,13 @@ async function contextOf(shared: Shared) {
     return await chosenContext(shared)
   } catch (error) {
     if (!(error instanceof CliError) || shared.context !== undefined) throw error
-    const hint =
-      'make an account with `chatctl users create NAME --bot`, and give its key as CHATCTL_BOT_KEY or --key-file'
-    throw new CliError('authentication', 'no key and no login', hint)
+    throw noKey()
   }
 }
+
+const noKey = () =>
+  new CliError(
+    'authentication',
+    'no key and no login',
+    'make an account with `chatctl users create NAME --bot`, and give its key as CHATCTL_BOT_KEY or with --key-file',
+  )

@@ -1,10 +1,10 @@
-import { dirname, resolve } from 'node:path'
 import type { StartOptions } from '../../bot/index.ts'
 import { botLogin } from '../bot-credentials.ts'
+import type { RunParts } from '../bot-runner.ts'
 import { rememberServer } from '../contexts.ts'
-import { CliError, type ExitName, explain } from '../exit.ts'
+import { CliError } from '../exit.ts'
+import { toDate } from '../moment.ts'
 import { defineCommand, defineGroup, OPTIONS } from '../shared.ts'
-import { watchSources } from '../source-watch.ts'
 import { stopSignal } from '../stop-signal.ts'
 
 const LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
@@ -15,7 +15,7 @@ const run = defineCommand({
   examples: [
     ['CHATCTL_BOT_KEY=… $0 bot run ./dice.ts', 'as the account with the bot’s name'],
     ['$0 bot run ./dice.ts --key-file dice.key --server chat.example:7300', 'the key from a file'],
-    ['$0 bot run ./dice.ts --watch', 'start again when a source file changes'],
+    ['$0 bot run ./dice.ts --watch', 'while you write it'],
     ['$0 bot run ./dice.ts --replay-from 2026-11-01', 'handle again what came since then'],
   ],
   builder: (args) =>
@@ -35,65 +35,49 @@ const run = defineCommand({
       watch: { type: 'boolean', describe: 'start again when a source file in the bot’s folder changes' },
       'log-level': { type: 'string', choices: LEVELS, default: 'info', describe: 'how much to tell' },
     }),
-  async run(
-    { file, context, server, user, keyFile, consumer, replayFrom, all, watch, logLevel },
-    shared,
-  ): Promise<ExitName> {
+  async run(args, shared) {
+    const { file, consumer, all, watch, logLevel } = args
     const { openTalk } = await import('../logger.ts')
     const { loadBot } = await import('../bot-loader.ts')
-    const replay = replayFrom === undefined ? undefined : readReplay(replayFrom)
+    const { runBot, runWatched } = await import('../bot-runner.ts')
+    const replay = args.replayFrom === undefined ? undefined : readReplay(args.replayFrom)
     const bot = await loadBot(file)
-    const log = await openTalk(logLevel, process.stderr.isTTY === true)
+    const { server, context, user, keyFile } = args
     const login = await botLogin({ server, context, user, keyFile }, bot.name, shared)
-    const options: StartOptions = {
-      ...login,
-      log,
-      timeout: shared.timeout,
-      ...(consumer !== undefined && { consumer }),
-      ...(all !== undefined && { all }),
-    }
-    const end = new AbortController()
+    const log = await openTalk(logLevel, process.stderr.isTTY === true)
     const stopping = stopSignal(shared.signal).then((signal) => log.info({ signal }, 'stopping'))
-    let running = await bot.start({ ...options, ...(replay && { replay }) })
-    try {
-      if (login.pin === undefined)
-        await rememberServer(login.server, { key: running.client.fingerprint, state: 'verified' })
-      if (!watch) await Promise.race([stopping, running.done])
-      else {
-        const changes = watchSources(dirname(resolve(file)), end.signal)
-        for (let changed = changes.next(); ; ) {
-          const what = await Promise.race([stopping, running.done, changed.then(() => CHANGED)])
-          if (what !== CHANGED) break
-          changed = changes.next()
-          const next = await loadBot(file, { fresh: true }).catch((error) => explain(error).message)
-          if (typeof next === 'string') log.error(`${next}; the bot goes on as it was`)
-          else {
-            await running.stop()
-            running = await next.start(options)
-          }
-        }
-      }
-      return 'ok'
-    } finally {
-      end.abort()
-      await running.stop()
+    const parts: RunParts = {
+      file,
+      bot,
+      replay,
+      stopping,
+      options: {
+        ...login,
+        log,
+        timeout: shared.timeout,
+        ...(consumer !== undefined && { consumer }),
+        ...(all !== undefined && { all }),
+      },
+      async started({ client: { fingerprint } }) {
+        if (login.pin === undefined) await rememberServer(login.server, { key: fingerprint, state: 'verified' })
+      },
     }
+    await (watch ? runWatched(parts, log) : runBot(parts))
   },
 })
 
-const CHANGED = Symbol('a source file has changed')
-
-/** An id, or a time in any form that JavaScript reads. */
+/** The id of a message, or a time: local unless it names its zone. */
 function readReplay(text: string): NonNullable<StartOptions['replay']> {
   if (/^\d+$/.test(text)) return { after: Number(text) }
-  const since = new Date(text)
-  if (Number.isNaN(since.getTime()))
+  const since = toDate(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00` : text)
+  if (since === undefined)
     throw new CliError(
       'usage',
-      `"${text}" is no id and no time`,
-      'a time is such as 2026-11-01 or 2026-11-01T09:00:00Z',
+      `--replay-from: "${text}" is no id and no time`,
+      'a time is such as 2026-11-01 or 2026-11-01T09:00, with Z or +01:00 after it where it is not local',
     )
+  if (since.getTime() > Date.now()) throw new CliError('usage', `--replay-from: ${text} is still to come`)
   return { since }
 }
 
-export const bot = defineGroup('bot', 'Bots: begin one, and run it', [run])
+export const bot = defineGroup('bot', 'Run a bot', [run])

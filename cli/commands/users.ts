@@ -62,13 +62,17 @@ const create = defineCommand({
       data: OPTIONS.data,
       'password-file': OPTIONS.passwordFile,
       nickname: { type: 'string', describe: 'name shown to others' },
-      role: { type: 'string', choices: ['user', 'bot', 'admin'], default: 'user', describe: 'what the account may do' },
+      role: {
+        type: 'string',
+        choices: ['user', 'bot', 'admin'],
+        describe: 'what the account may do; user if left out',
+      },
       bot: { type: 'boolean', describe: 'of a bot, with a random key in place of a password; prints the key, once' },
     }),
-  async run({ name, passwordFile, nickname = '', role, bot }, shared) {
+  async run({ name, passwordFile, nickname = '', role: asked, bot }, shared) {
     const { CreateUser } = await messages()
     if (bot) {
-      if (role === 'admin') throw new CliError('usage', 'a bot is no admin: leave out --role')
+      if (asked !== undefined) throw new CliError('usage', '--bot is the role as well: leave out --role')
       const { key, verifier } = await newKey(passwordFile)
       const created = await asOperatorAnyhow(
         shared,
@@ -77,6 +81,7 @@ const create = defineCommand({
       )
       return printKey(shared, { ...created, role: 'bot', key })
     }
+    const role = asked ?? 'user'
     const { makeVerifier } = await import('../verifier.ts')
     const password = await readPassword(chosenPasswordFile(passwordFile), {
       prompt: `Password for ${name}`,
