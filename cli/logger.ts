@@ -1,4 +1,3 @@
-import type { Writable } from 'node:stream'
 import pino, { type DestinationStream, type Logger } from 'pino'
 
 /** Names under which a secret could get into a log record; their values never do. */
@@ -15,7 +14,7 @@ export interface ServerLog {
  * line of a server's output is the record that says where it listens, whatever plugins say while they start.
  */
 export async function openLog(level: string, pretty: boolean): Promise<ServerLog> {
-  const target = pretty ? await prettyStream() : plainStream()
+  const target = await openTarget(process.stdout, pretty)
   let held: string[] | undefined = []
   const stream: DestinationStream = {
     write(line) {
@@ -23,7 +22,21 @@ export async function openLog(level: string, pretty: boolean): Promise<ServerLog
       else held.push(line)
     },
   }
-  const log = pino(
+  return {
+    log: toStream(level, stream),
+    release() {
+      for (const line of held ?? []) target.write(line)
+      held = undefined
+    },
+  }
+}
+
+/** The log of a command that stays, on stderr: stdout is for data. */
+export const openTalk = async (level: string, pretty: boolean): Promise<Logger> =>
+  toStream(level, await openTarget(process.stderr, pretty))
+
+const toStream = (level: string, stream: DestinationStream): Logger =>
+  pino(
     {
       level,
       base: null,
@@ -34,14 +47,6 @@ export async function openLog(level: string, pretty: boolean): Promise<ServerLog
     },
     stream,
   )
-  return {
-    log,
-    release() {
-      for (const line of held ?? []) target.write(line)
-      held = undefined
-    },
-  }
-}
 
 /**
  * Errors of the database driver carry the statement with its values, that is, what people wrote: of those only the code
@@ -55,12 +60,9 @@ function withoutValues(error: unknown): unknown {
   return { type: error.name, code, message: error.message.slice(error.message.lastIndexOf(' - ') + 1) }
 }
 
-function plainStream(): DestinationStream {
-  // Straight to stdout, whose EPIPE main deals with; pino's own stream would throw it from within.
-  return { write: (line) => void process.stdout.write(line) }
-}
-
-async function prettyStream(): Promise<Writable> {
-  const { default: pretty } = await import('pino-pretty')
-  return pretty({ destination: process.stdout, ignore: 'plugin', messageFormat: '{if plugin}[{plugin}] {end}{msg}' })
+async function openTarget(destination: NodeJS.WriteStream, pretty: boolean): Promise<DestinationStream> {
+  // Straight to the stream, whose EPIPE main deals with; pino's own stream would throw it from within.
+  if (!pretty) return { write: (line) => void destination.write(line) }
+  const { default: prettyPrint } = await import('pino-pretty')
+  return prettyPrint({ destination, ignore: 'plugin', messageFormat: '{if plugin}[{plugin}] {end}{msg}' })
 }

@@ -27,7 +27,8 @@ export function parseMoment(text: string, now = new Date()): Date {
   return moment
 }
 
-function toDate(text: string): Date | undefined {
+/** `2026-12-24T18:00`, local unless it names its zone; undefined for anything else. */
+export function toDate(text: string): Date | undefined {
   const parts = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d)(?::(\d\d))?(?:Z|[+-]\d\d:\d\d)?$/.exec(text)
   if (parts === null) return undefined
   const [year = 0, month = 0, day = 0, hour = 0] = parts.slice(1).map(Number)

@@ -11,17 +11,18 @@ export async function readPassword(
   file: string | undefined,
   { prompt, repeat = false }: { prompt: string; repeat?: boolean },
 ) {
-  const password = file === undefined ? await ask(prompt, repeat) : await fromFile(file)
+  const password = file === undefined ? await ask(prompt, repeat) : await readSecret(file, 'password')
   if (password === '') throw new CliError('usage', 'the password is empty')
   return password
 }
 
-async function fromFile(file: string): Promise<string> {
+/** What a file or stdin (`-`) holds, without one trailing line break. @param what names it in errors */
+export async function readSecret(file: string, what: 'password' | 'key'): Promise<string> {
   try {
     const content = file === STDIN || file === '-' ? await text(process.stdin) : await readFile(file, 'utf8')
     return content.replace(/\r?\n$/, '')
   } catch (error) {
-    throw new CliError('usage', `cannot read the password file ${file}: ${(error as Error).message}`)
+    throw new CliError('usage', `cannot read the ${what} file ${file}: ${(error as Error).message}`)
   }
 }
 

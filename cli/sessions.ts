@@ -11,7 +11,7 @@ import type { Shared } from './shared.ts'
 const client = () => import('../client/index.ts')
 
 /** A server's key on first contact is believed and remembered; later another one is refused. */
-async function keyCheck(server: string, shared: Shared): Promise<Pick<ConnectOptions, 'pin' | 'checkKey'>> {
+export async function keyCheck(server: string, shared: Shared): Promise<Pick<ConnectOptions, 'pin' | 'checkKey'>> {
   const known = (await knownServers())[server]
   const pin = shared.pin ?? known?.key
   if (pin !== undefined) return { pin }

@@ -35,8 +35,12 @@ export async function loadPlugin(specifier: string, folder: string): Promise<Any
   throw new SetupError(`${specifier} exports no plugin (found: ${exports}); export definePlugin({ … }) as default`)
 }
 
-async function importFile(path: string): Promise<unknown> {
-  if (!/\.[cm]?ts$/.test(path)) {
+/**
+ * Imports a file as it is, with the package's doors open to it.
+ * @param options.fresh read it and what it imports from the disk again, if it was imported before
+ */
+export async function importFile(path: string, { fresh = false }: { fresh?: boolean } = {}): Promise<unknown> {
+  if (!fresh && !/\.[cm]?ts$/.test(path)) {
     if (await hasAnotherServer(path)) openDoors()
     try {
       return await import(pathToFileURL(path).href)
@@ -47,7 +51,11 @@ async function importFile(path: string): Promise<unknown> {
     }
   }
   const { createJiti } = await import('jiti')
-  return createJiti(import.meta.url, { alias: DOORS, nativeModules: Object.values(DOORS) }).import(path)
+  return createJiti(import.meta.url, {
+    alias: DOORS,
+    nativeModules: Object.values(DOORS),
+    moduleCache: !fresh,
+  }).import(path)
 }
 
 /**

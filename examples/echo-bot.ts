@@ -1,7 +1,6 @@
-import { connect } from 'chatctl/client'
+import { createBot } from 'chatctl/bot'
 
-/** Answers everyone with their own words. Usage: node echo-bot.js HOST:PORT NAME, password in ECHO_PASSWORD. */
-const [server = '127.0.0.1:7300', name = 'echo'] = process.argv.slice(2)
-await using bot = await connect({ server })
-await bot.login(name, { password: process.env.ECHO_PASSWORD ?? '' })
-for await (const { from, text } of bot.messages()) await bot.send(from, text)
+/** Answers everyone with their own words: `chatctl users create echo --bot`, then `chatctl bot run echo-bot.ts`. */
+export default createBot({ name: 'echo' })
+  .hears(/^hello\b/i, (ctx) => ctx.reply(`Hello, ${ctx.from}!`))
+  .message((ctx) => ctx.reply(ctx.text))

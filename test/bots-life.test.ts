@@ -1,5 +1,6 @@
 import test from 'ava'
 import pino from 'pino'
+import { z } from 'zod'
 import { createBot, type ScheduleContext } from '../bot/index.ts'
 import {
   AddFriend,
@@ -11,6 +12,7 @@ import {
   QueryRooms,
 } from '../client/index.ts'
 import { clientMessage, definePlugin, Refused, serverMessage, text } from '../core/index.ts'
+import { BotLoop } from '../plugins/messages/events.ts'
 import { testServer } from '../testing/index.ts'
 import { Person, startBot, until } from './support/bots.ts'
 import { nextPush } from './support/play.ts'
@@ -212,8 +214,19 @@ test('invitations are taken, or not', async (t) => {
   t.is((await running.client.request(QueryRooms, {})).groups.length, 1)
 })
 
-test('two bots that answer everything in one group stop by themselves', async (t) => {
-  const stage = await openStage(t)
+/** A plugin that notes the loops that the server tells of. */
+function watcher() {
+  const told: { readonly bots: readonly string[]; readonly group: string }[] = []
+  const plugin = definePlugin({
+    name: 'watcher',
+    setup: (app) => app.on(BotLoop, (loop) => told.push(loop)),
+  })
+  return { plugin, told }
+}
+
+test('two bots that answer everything in one group stop by themselves, and the server names both', async (t) => {
+  const { plugin, told } = watcher()
+  const stage = await openStage(t, { plugins: [plugin] })
   const ann = await Person.at(stage, 'ann')
   await ann.client.request(CreateRoom, { group: 'ops' })
   const { log, said, lines } = keptLog()
@@ -231,10 +244,37 @@ test('two bots that answer everything in one group stop by themselves', async (t
   t.is(messages.length, 21, 'one of a person, and ten of each bot')
   t.is(said('the server has stopped an exchange of bots').length, 2)
   t.false(lines.some(({ level }) => level >= 50))
-  // A person begins anew, and nothing is told twice.
+  t.true(told.length > 0)
+  for (const { bots, group } of told)
+    t.deepEqual({ bots: [...bots].sort(), group }, { bots: ['echo', 'parrot'], group: 'ops' })
+  // A person begins anew, and the bots tell nothing twice.
   await ann.says({ group: 'ops' }, 'again')
   await until(async () => (await ann.client.groupHistory('ops', { limit: 100 })).messages.length === 42)
   t.is(loops.length, 2)
+})
+
+test('two bots that answer each other in private stop by themselves, and the server names both', async (t) => {
+  const { plugin, told } = watcher()
+  await using server = await testServer({ plugins: [plugin] })
+  const bot = (name: string) =>
+    createBot({ name })
+      .command('greet', { about: 'Greets', args: { whom: z.string() } }, (ctx, { whom }) => ctx.send(whom, 'hello'))
+      .message((ctx) => ctx.reply(ctx.text))
+  const echo = await server.bot(bot('echo'), 'echo')
+  const parrot = await server.bot(bot('parrot'), 'parrot')
+  const stopped = Promise.race([echo, parrot].map((one) => new Promise((resolve) => one.onLife('loop', resolve))))
+  const ann = await server.user('ann')
+  await ann.says('echo', '/greet parrot')
+  t.regex(String(await stopped), /^user (echo|parrot)$/)
+  await server.settled()
+  t.is(told.length, 1)
+  t.deepEqual(
+    { bots: [...(told[0]?.bots ?? [])].sort(), group: told[0]?.group },
+    { bots: ['echo', 'parrot'], group: '' },
+  )
+  const { messages } = await echo.client.history('parrot', { limit: 100 })
+  t.is(messages.length, 10)
+  t.is(await ann.asks('parrot', 'still there?'), 'still there?')
 })
 
 test('schedules run by the clock, each time once for all who run the bot', async (t) => {

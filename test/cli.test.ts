@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
@@ -484,20 +483,18 @@ test.serial('a plugin of one’s own: loaded with --plugin, reached with inject,
     { type: 1000, allow: 'user', reply: 'poll_created' },
   )
   t.is((await shell.run(['inject', '--context', 'alice', 'create_poll', 'question='])).code, 2)
+  const { poll } = polled
+  await works(t, shell, ['inject', '--context', 'bob', 'vote', `poll=${poll}`, 'choice=yes'])
+  const closed = await works(t, shell, ['inject', '--context', 'alice', 'close_poll', `poll=${poll}`, '-o', 'json'])
+  t.like(json(closed), { type: 'poll_closed', poll, question: 'Tea?', result: [{ choice: 'yes', votes: 1 }] })
 })
 
 test.serial('the echo bot of the README answers', async (t) => {
   const { shell, room } = await aliceAndBob(t)
-  await writeFile(join(shell.folder, 'echo.pw'), 'echo password')
-  await works(t, shell, ['users', 'create', 'echo', '--data', './room', '--role', 'bot', '--password-file', 'echo.pw'])
-  const bot = spawn(
-    process.execPath,
-    [new URL('../examples/echo-bot.js', import.meta.url).pathname, room.server, 'echo'],
-    {
-      env: { ...process.env, ECHO_PASSWORD: 'echo password' },
-    },
-  )
-  t.teardown(() => bot.kill())
+  const { stdout: key } = await works(t, shell, ['users', 'create', 'echo', '--bot', '--data', './room'])
+  const bot = new URL('../../examples/echo-bot.ts', import.meta.url).pathname
+  const running = shell.start(['bot', 'run', bot, '--server', room.server], { env: { CHATCTL_BOT_KEY: key.trim() } })
+  await running.output.says(/at work/)
   await works(t, shell, ['send', '--context', 'alice', 'echo', 'is anybody there?'])
   const heard = await works(t, shell, ['listen', '--context', 'alice', '--count', '1', '--for', '30s', '-o', 'json'])
   t.like(json(heard), { from: 'echo', text: 'is anybody there?' })

@@ -1,5 +1,8 @@
+import { z } from 'zod'
+import { createBot } from '../bot/index.ts'
 import type { Client } from '../client/index.ts'
 import { type App, clientMessage, defineEvent, definePlugin, line, serverMessage, uint32 } from '../core/index.ts'
+import * as polls from '../examples/polls/messages.ts'
 import { SendMessage } from '../plugins/index.ts'
 
 /**
@@ -123,4 +126,61 @@ export const plugins = [
   definePlugin({ name: 'bad', needs: {}, setup: (_app, { needs }) => needs.counter }),
   // @ts-expect-error an argument of another type
   definePlugin({ name: 'bad', needs: { counter }, setup: (_app, { needs }) => needs.counter.timesOf(5) }),
+]
+
+const { ClosePoll, CreatePoll, PollCreated, Vote } = polls
+
+export const bots = [
+  // What must hold.
+  createBot({ name: 'ok', messages: polls, state: { in: 'server', initial: () => ({ open: 0 }) } })
+    .command(
+      'poll',
+      { about: '', args: { question: z.string(), days: z.coerce.number().optional() } },
+      async (ctx, args) => {
+        const { poll }: { poll: number } = await ctx.request(CreatePoll, { question: args.question })
+        const nothing: undefined = await ctx.request(Vote, { poll, choice: 'yes' })
+        const { result } = await ctx.request(ClosePoll, { poll })
+        ctx.state.open += result.reduce((sum, { votes }) => sum + votes, args.days ?? 0)
+        return nothing
+      },
+    )
+    .on(PollCreated, ({ by, question }, ctx) => ctx.send(by, question))
+    .hears('which?', async (ctx) => {
+      const answer = await ctx.ask('Which?', { options: ['tea', 'coffee'] })
+      const choice: 'tea' | 'coffee' | undefined = answer?.choice
+      return choice
+    }),
+  createBot({ name: 'bad', messages: polls, state: { in: 'memory', initial: () => ({ open: 0 }) } })
+    .message(async (ctx) => {
+      // @ts-expect-error there is no such message
+      await ctx.request(polls.CreatePol, { question: 'Tea?' })
+      // @ts-expect-error a value that the message has not
+      await ctx.request(CreatePoll, { question: 'Tea?', kind: 'tea' })
+      // @ts-expect-error a value is missing
+      await ctx.request(Vote, { poll: 1 })
+      // @ts-expect-error a value of another type
+      await ctx.request(ClosePoll, { poll: 'one' })
+      // @ts-expect-error what the server sends is no request
+      await ctx.request(PollCreated, { poll: 1, by: 'ann', question: 'Tea?' })
+      const closed = await ctx.request(ClosePoll, { poll: 1 })
+      // @ts-expect-error the reply has no such field
+      closed.winner.toString()
+      // @ts-expect-error the state has no such field
+      ctx.state.closed = 1
+      const answer = await ctx.ask('Which?', { options: ['tea', 'coffee'] })
+      // @ts-expect-error not one of the options
+      return answer?.choice === 'water'
+    })
+    // @ts-expect-error what a client sends is no push
+    .on(CreatePoll, () => {})
+    // @ts-expect-error a name is no push
+    .on('poll_created', () => {})
+    // @ts-expect-error the push has no such field
+    .on(PollCreated, ({ text }) => text)
+    // @ts-expect-error there is no such event in a bot's life
+    .onLife('begun', () => {})
+    // @ts-expect-error the command has no such argument
+    .command('vote', { about: '', args: { poll: z.coerce.number() } }, (_ctx, { pol }) => pol)
+    // @ts-expect-error the argument is of another type
+    .command('close', { about: '', args: { poll: z.coerce.number() } }, (_ctx, { poll }) => poll.trim()),
 ]

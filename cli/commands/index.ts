@@ -1,6 +1,7 @@
 import type { CommandModule } from 'yargs'
 import { ask } from './ask.ts'
 import { bench } from './bench.ts'
+import { bot } from './bot.ts'
 import { broadcast } from './broadcast.ts'
 import { config } from './config.ts'
 import { contacts } from './contacts.ts'
@@ -45,6 +46,7 @@ export const COMMANDS: CommandModule<any, any>[] = [
   recall,
   friends,
   groups,
+  bot,
   inject,
   protocol,
   plugin,

@@ -1,8 +1,9 @@
 import { type Server, startWatchdog } from '../../core/index.ts'
-import { EXIT, type ExitName } from '../exit.ts'
+import type { ExitName } from '../exit.ts'
 import { SERVE_OPTIONS } from '../serve-options.ts'
 import { refuseWhileRunning } from '../sessions.ts'
 import { defineCommand, type Shared } from '../shared.ts'
+import { stopSignal } from '../stop-signal.ts'
 
 export const serve = defineCommand({
   command: 'serve',
@@ -102,16 +103,4 @@ function announce(server: Server, { host, port }: { host: string; port: number }
 
 `,
   )
-}
-
-/** SIGTERM, or Ctrl-C through the signal that main owns. A second one ends the process at once. */
-function stopSignal(interrupt: AbortSignal): Promise<string> {
-  return new Promise((done) => {
-    interrupt.addEventListener('abort', () => done('SIGINT'), { once: true })
-    if (interrupt.aborted) done('SIGINT')
-    process.once('SIGTERM', () => {
-      process.once('SIGTERM', () => process.exit(EXIT.failed))
-      done('SIGTERM')
-    })
-  })
 }

@@ -1,7 +1,8 @@
 import type { Client, ValuesOf } from '../../client/index.ts'
+import { CliError } from '../exit.ts'
 import { readPassword } from '../secrets.ts'
 import { asOperator, asOperatorAnyhow } from '../sessions.ts'
-import { chosenPasswordFile, defineCommand, defineGroup, OPTIONS } from '../shared.ts'
+import { chosenPasswordFile, defineCommand, defineGroup, OPTIONS, type Shared } from '../shared.ts'
 
 type UserEntry = ValuesOf<typeof import('../../plugins/admin/messages.ts').UserList>['users'][number]
 
@@ -52,16 +53,35 @@ const list = defineCommand({
 const create = defineCommand({
   command: 'create <name>',
   describe: 'Make an account for someone',
-  examples: [['$0 users create ci --role bot --password-file pw', 'without asking']],
+  examples: [
+    ['$0 users create ci --role bot --password-file pw', 'without asking'],
+    ['$0 users create dice --bot > dice.key', 'for a bot, with a key in place of a password'],
+  ],
   builder: (args) =>
     args.positional('name', nameArgument).options({
       data: OPTIONS.data,
       'password-file': OPTIONS.passwordFile,
       nickname: { type: 'string', describe: 'name shown to others' },
-      role: { type: 'string', choices: ['user', 'bot', 'admin'], default: 'user', describe: 'what the account may do' },
+      role: {
+        type: 'string',
+        choices: ['user', 'bot', 'admin'],
+        describe: 'what the account may do; user if left out',
+      },
+      bot: { type: 'boolean', describe: 'of a bot, with a random key in place of a password; prints the key, once' },
     }),
-  async run({ name, passwordFile, nickname = '', role }, shared) {
+  async run({ name, passwordFile, nickname = '', role: asked, bot }, shared) {
     const { CreateUser } = await messages()
+    if (bot) {
+      if (asked !== undefined) throw new CliError('usage', '--bot is the role as well: leave out --role')
+      const { key, verifier } = await newKey(passwordFile)
+      const created = await asOperatorAnyhow(
+        shared,
+        (client) => client.request(CreateUser, { user: name, nickname, role: 'bot', ...verifier }),
+        { make: true },
+      )
+      return printKey(shared, { ...created, role: 'bot', key })
+    }
+    const role = asked ?? 'user'
     const { makeVerifier } = await import('../verifier.ts')
     const password = await readPassword(chosenPasswordFile(passwordFile), {
       prompt: `Password for ${name}`,
@@ -76,6 +96,20 @@ const create = defineCommand({
     await shared.output.item({ ...created, role }, [{ title: 'created', value: ({ user }) => user }], user)
   },
 })
+
+/** @throws CliError when a password was given as well */
+async function newKey(passwordFile: string | undefined) {
+  if (passwordFile !== undefined) throw new CliError('usage', 'a key takes the place of a password: give only one')
+  const { makeKey } = await import('../verifier.ts')
+  return makeKey()
+}
+
+/** The one time that a key is shown: whoever reads it from a pipe gets it alone. */
+async function printKey<R extends { user: string; key: string }>({ output }: Shared, made: R) {
+  const key = { title: 'key', value: (record: R) => record.key }
+  await output.item(made, [{ title: 'account', value: (record: R) => record.user }, key], key)
+  output.note('the key is shown once and kept nowhere; give it to the bot as CHATCTL_BOT_KEY or in a --key-file')
+}
 
 const setActive = (verb: string, active: boolean, about: string) =>
   defineCommand({
@@ -93,11 +127,23 @@ const setActive = (verb: string, active: boolean, about: string) =>
 const passwd = defineCommand({
   command: 'passwd <name>',
   describe: 'Set a new password, and end the account’s sessions',
-  examples: [['$0 users passwd bob', 'asks for it']],
+  examples: [
+    ['$0 users passwd bob', 'asks for it'],
+    ['$0 users passwd dice --bot-key > dice.key', 'a new key for a bot'],
+  ],
   builder: (args) =>
-    args.positional('name', nameArgument).options({ data: OPTIONS.data, 'password-file': OPTIONS.passwordFile }),
-  async run({ name, passwordFile }, shared) {
+    args.positional('name', nameArgument).options({
+      data: OPTIONS.data,
+      'password-file': OPTIONS.passwordFile,
+      'bot-key': { type: 'boolean', describe: 'a new random key, as of `users create --bot`; prints it, once' },
+    }),
+  async run({ name, passwordFile, botKey }, shared) {
     const { SetUserPassword } = await messages()
+    if (botKey) {
+      const { key, verifier } = await newKey(passwordFile)
+      await asOperatorAnyhow(shared, (client) => client.request(SetUserPassword, { user: name, ...verifier }))
+      return printKey(shared, { user: name, key })
+    }
     const { makeVerifier } = await import('../verifier.ts')
     const password = await readPassword(chosenPasswordFile(passwordFile), {
       prompt: `New password for ${name}`,

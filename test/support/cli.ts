@@ -130,5 +130,7 @@ function collect(child: ChildProcess) {
     },
     /** When it has said that on stderr, perhaps in more than one line; fails if the process ends before. */
     says: (what: RegExp) => until(() => what.test(stderr)),
+    /** When that is in what it has printed on stdout; fails if the process ends before. */
+    prints: (text: string) => until(() => stdout.includes(text)),
   }
 }

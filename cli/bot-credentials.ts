@@ -1,0 +1,51 @@
+import type { StartOptions } from '../bot/index.ts'
+import { CliError } from './exit.ts'
+import { readSecret } from './secrets.ts'
+import { chosenContext, keyCheck } from './sessions.ts'
+import { chosenServer, type Shared } from './shared.ts'
+
+interface Asked {
+  readonly server: string | undefined
+  readonly context: string | undefined
+  readonly user: string | undefined
+  readonly keyFile: string | undefined
+}
+
+export type BotLogin = Pick<StartOptions, 'user' | 'key' | 'keys' | 'pin' | 'checkKey'> & { readonly server: string }
+
+/**
+ * Who a bot is: the account of a key, of `--key-file` or `CHATCTL_BOT_KEY`, by default named as the bot; or a context,
+ * where one is named or there is no key.
+ */
+export async function botLogin(asked: Asked, name: string, shared: Shared): Promise<BotLogin> {
+  const { context, keyFile, user } = asked
+  if (context !== undefined && (keyFile !== undefined || user !== undefined))
+    throw new CliError('usage', 'a context is an account with keys: it goes without --key-file and --user')
+  const key = keyFile === undefined ? process.env.CHATCTL_BOT_KEY : await readSecret(keyFile, 'key')
+  if (keyFile !== undefined && key === '') throw new CliError('usage', `the key file ${keyFile} is empty`)
+  if (context === undefined && key !== undefined && key !== '') {
+    const server = chosenServer(asked.server)
+    return { server, user: user ?? name, key, ...(await keyCheck(server, shared)) }
+  }
+  if (user !== undefined) throw noKey()
+  const { server, user: self, keys } = await contextOf(shared)
+  if (asked.server !== undefined && asked.server !== server)
+    throw new CliError('usage', `that login is for ${server}, not ${asked.server}`)
+  return { server, user: self, keys, ...(await keyCheck(server, shared)) }
+}
+
+async function contextOf(shared: Shared) {
+  try {
+    return await chosenContext(shared)
+  } catch (error) {
+    if (!(error instanceof CliError) || shared.context !== undefined) throw error
+    throw noKey()
+  }
+}
+
+const noKey = () =>
+  new CliError(
+    'authentication',
+    'no key and no login',
+    'make an account with `chatctl users create NAME --bot`, and give its key as CHATCTL_BOT_KEY or with --key-file',
+  )

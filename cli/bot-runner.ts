@@ -1,0 +1,73 @@
+import { dirname, resolve } from 'node:path'
+import type { Bot, BotLog, RunningBot, StartOptions } from '../bot/index.ts'
+import { loadBot } from './bot-loader.ts'
+import { explain } from './exit.ts'
+import { watchSources } from './source-watch.ts'
+
+export interface RunParts {
+  readonly file: string
+  readonly bot: Bot<unknown>
+  /** How the bot is started, each time. */
+  readonly options: StartOptions
+  /** For the first start only. */
+  readonly replay: StartOptions['replay']
+  /** Resolves when it is to end. */
+  readonly stopping: Promise<unknown>
+  /** Told of the bot when it is at work for the first time. */
+  started(running: RunningBot<unknown>): Promise<void>
+}
+
+/** Runs a bot until it is told to stop. @throws what ended the bot otherwise */
+export async function runBot({ bot, options, replay, stopping, started }: RunParts) {
+  await using running = await bot.start({ ...options, ...(replay && { replay }) })
+  await started(running)
+  await Promise.race([stopping, running.done])
+}
+
+const CHANGED = Symbol('a source file has changed')
+
+/**
+ * Runs a bot, and starts it again when source files in its folder have changed. One that cannot be loaded or started is
+ * told of, and the one before goes on.
+ * @throws what ended the bot otherwise
+ */
+export async function runWatched(parts: RunParts, log: BotLog) {
+  const { file, options, replay, stopping, started } = parts
+  const end = new AbortController()
+  const sources = watchSources(dirname(resolve(file)), end.signal)
+  const nextChange = () => sources.next().then(() => CHANGED)
+  let changed = nextChange()
+  let current = parts.bot
+  let running: RunningBot<unknown> | undefined
+  try {
+    running = await current.start({ ...options, ...(replay && { replay }) })
+    await started(running)
+    while ((await Promise.race([stopping, running.done, changed])) === CHANGED) {
+      changed = nextChange()
+      const next = await loadChanged(file, log)
+      if (next === undefined) continue
+      await running.stop()
+      try {
+        running = await next.start(options)
+        current = next
+      } catch (error) {
+        log.error(`cannot start what ${file} has become: ${explain(error).message}; the bot goes on as it was`)
+        running = await current.start(options)
+      }
+    }
+  } finally {
+    // Whoever waited for a change does no more.
+    changed.catch(() => {})
+    end.abort()
+    await running?.stop()
+  }
+}
+
+async function loadChanged(file: string, log: BotLog): Promise<Bot<unknown> | undefined> {
+  try {
+    return await loadBot(file, { fresh: true })
+  } catch (error) {
+    log.error(`${explain(error).message}; the bot goes on as it was`)
+    return undefined
+  }
+}

@@ -1,0 +1,83 @@
+import type { StartOptions } from '../../bot/index.ts'
+import { botLogin } from '../bot-credentials.ts'
+import type { RunParts } from '../bot-runner.ts'
+import { rememberServer } from '../contexts.ts'
+import { CliError } from '../exit.ts'
+import { toDate } from '../moment.ts'
+import { defineCommand, defineGroup, OPTIONS } from '../shared.ts'
+import { stopSignal } from '../stop-signal.ts'
+
+const LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
+
+const run = defineCommand({
+  command: 'run <file>',
+  describe: 'Run a bot until SIGTERM or Ctrl-C; its log goes to stderr',
+  examples: [
+    ['CHATCTL_BOT_KEY=… $0 bot run ./dice.ts', 'as the account with the bot’s name'],
+    ['$0 bot run ./dice.ts --key-file dice.key --server chat.example:7300', 'the key from a file'],
+    ['$0 bot run ./dice.ts --watch', 'while you write it'],
+    ['$0 bot run ./dice.ts --replay-from 2026-11-01', 'handle again what came since then'],
+  ],
+  builder: (args) =>
+    args.positional('file', { type: 'string', demandOption: true, describe: 'module that exports the bot' }).options({
+      context: OPTIONS.context,
+      server: OPTIONS.server,
+      pin: OPTIONS.pin,
+      user: { type: 'string', describe: 'the account of the key; the bot’s name if left out', group: 'Who' },
+      'key-file': {
+        type: 'string',
+        describe: 'file that holds the key; - is stdin; else CHATCTL_BOT_KEY',
+        group: 'Who',
+      },
+      consumer: { type: 'string', describe: 'name under which the server keeps what was handled' },
+      'replay-from': { type: 'string', describe: 'id of a message, or a time: handle again what came after it' },
+      all: { type: 'boolean', describe: 'at its very first start, begin with all messages there are' },
+      watch: { type: 'boolean', describe: 'start again when a source file in the bot’s folder changes' },
+      'log-level': { type: 'string', choices: LEVELS, default: 'info', describe: 'how much to tell' },
+    }),
+  async run(args, shared) {
+    const { file, consumer, all, watch, logLevel } = args
+    const { openTalk } = await import('../logger.ts')
+    const { loadBot } = await import('../bot-loader.ts')
+    const { runBot, runWatched } = await import('../bot-runner.ts')
+    const replay = args.replayFrom === undefined ? undefined : readReplay(args.replayFrom)
+    const bot = await loadBot(file)
+    const { server, context, user, keyFile } = args
+    const login = await botLogin({ server, context, user, keyFile }, bot.name, shared)
+    const log = await openTalk(logLevel, process.stderr.isTTY === true)
+    const stopping = stopSignal(shared.signal).then((signal) => log.info({ signal }, 'stopping'))
+    const parts: RunParts = {
+      file,
+      bot,
+      replay,
+      stopping,
+      options: {
+        ...login,
+        log,
+        timeout: shared.timeout,
+        ...(consumer !== undefined && { consumer }),
+        ...(all !== undefined && { all }),
+      },
+      async started({ client: { fingerprint } }) {
+        if (login.pin === undefined) await rememberServer(login.server, { key: fingerprint, state: 'verified' })
+      },
+    }
+    await (watch ? runWatched(parts, log) : runBot(parts))
+  },
+})
+
+/** The id of a message, or a time: local unless it names its zone. */
+function readReplay(text: string): NonNullable<StartOptions['replay']> {
+  if (/^\d+$/.test(text)) return { after: Number(text) }
+  const since = toDate(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00` : text)
+  if (since === undefined)
+    throw new CliError(
+      'usage',
+      `--replay-from: "${text}" is no id and no time`,
+      'a time is such as 2026-11-01 or 2026-11-01T09:00, with Z or +01:00 after it where it is not local',
+    )
+  if (since.getTime() > Date.now()) throw new CliError('usage', `--replay-from: ${text} is still to come`)
+  return { since }
+}
+
+export const bot = defineGroup('bot', 'Run a bot', [run])

@@ -1,0 +1,204 @@
+import { EventEmitter, once } from 'node:events'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import test, { type ExecutionContext } from 'ava'
+import { type Client, QueryConsumers } from '../../client/index.ts'
+import { line, MINUTES, seeded, times } from '../support/endurance.ts'
+import { type House, openHouse } from '../support/house.ts'
+
+const BOT = fileURLToPath(new URL('../support/killed-bot.js', import.meta.url))
+const NAMES = ['alice', 'carol', 'dave', 'eve']
+/** Messages of one person that wait for their answer. */
+const WINDOW = 3
+const MOST_ANSWERS_A_ROUND = 60
+const MOST_MS_MORE = 12
+const LONGEST_START_MS = 1500
+
+/** Someone who keeps the bot busy, and notes what it answers. */
+class Customer {
+  readonly name: string
+  readonly #client: Client
+  readonly #answered: () => void
+  /** Ids of what was said to the bot, by text. */
+  readonly said = new Map<string, number>()
+  /** Ids of the answers, by text. */
+  readonly answers = new Map<string, Set<number>>()
+  isTalking = true
+
+  /** @param answered called after each answer */
+  constructor(name: string, client: Client, answered: () => void) {
+    this.name = name
+    this.#client = client
+    this.#answered = answered
+    void this.#listen()
+  }
+
+  async say(): Promise<number> {
+    const text = `${this.name} ${this.said.size + 1}`
+    // Before it is sent: the answer may be here first.
+    this.said.set(text, 0)
+    const { id } = await this.#client.send('worker', text, { clientId: text })
+    this.said.set(text, id)
+    return id
+  }
+
+  get isAnswered(): boolean {
+    return [...this.said.keys()].every((text) => this.answers.has(`done ${text}`))
+  }
+
+  async #listen() {
+    for await (const { id, text } of this.#client.messages()) {
+      const before = this.answers.get(text)
+      this.answers.set(text, new Set([...(before ?? []), id]))
+      this.#answered()
+      if (this.isTalking && before === undefined && text.startsWith('done')) await this.say()
+    }
+  }
+}
+
+/** A house with a bot's account, and the file in which the bot notes what it handles. */
+async function openWorkshop(t: ExecutionContext) {
+  const house = await openHouse(t, { limits: { groupsPerUser: 1e6 } })
+  const handled = join(house.shell.folder, 'handled')
+  await writeFile(handled, '')
+  const made = await house.shell.run(['users', 'create', 'worker', '--bot', '--data', './room'])
+  const key = made.stdout.trim()
+  const environment = {
+    HANDLED_FILE: handled,
+    CHATCTL_BOT_KEY: key,
+    CHATCTL_SERVER: `${house.host}:${house.port}`,
+  }
+  return {
+    house,
+    key,
+    handled: async () => (await readFile(handled, 'utf8')).split('\n').filter(Boolean).map(Number),
+    start: (env: Readonly<Record<string, string>> = {}, args: readonly string[] = []) =>
+      house.shell.start(['bot', 'run', BOT, ...args], { env: { ...environment, ...env } }),
+  }
+}
+
+/** How it stands; all but the first three must be 0. */
+function figures(customers: readonly Customer[], handled: readonly number[]) {
+  const once = new Set(handled)
+  const answers = customers.flatMap((customer) => [...customer.answers])
+  const wanted = customers.flatMap(({ said }) => [...said.keys()]).flatMap((text) => [`seen ${text}`, `done ${text}`])
+  const given = new Set(answers.map(([text]) => text))
+  return {
+    events: customers.reduce((sum, { said }) => sum + said.size, 0),
+    'handled again': handled.length - once.size,
+    answers: answers.length,
+    skipped: customers.flatMap(({ said }) => [...said.values()]).filter((id) => !once.has(id)).length,
+    'answers missing': wanted.filter((text) => !given.has(text)).length,
+    'answers twice': answers.filter(([, ids]) => ids.size > 1).length,
+    unexpected: answers.length - wanted.filter((text) => given.has(text)).length,
+  }
+}
+
+const KEPT = { skipped: 0, 'answers missing': 0, 'answers twice': 0, unexpected: 0 }
+
+/** All who keep the bot busy. */
+async function openCustomers(house: House) {
+  const bell = new EventEmitter()
+  const enter = async (name: string) =>
+    new Customer(name, await house.user(name, { reconnect: true }), () => bell.emit('answer'))
+  const customers = await Promise.all(NAMES.map(enter))
+  return {
+    customers,
+    answers: () => customers.reduce((sum, customer) => sum + customer.answers.size, 0),
+    async until(holds: () => boolean) {
+      while (!holds()) await once(bell, 'answer')
+    },
+  }
+}
+
+test('a bot is killed again and again: each event is handled, and what it does for it is done once', async (t) => {
+  const rounds = times(6, 200)
+  t.timeout(rounds * 20_000 + 2 * MINUTES)
+  const random = seeded(t)
+  const { house, key, start, handled } = await openWorkshop(t)
+  const early = await house.user('early')
+  const { id: before } = await early.send('worker', 'from before its time')
+  const first = start()
+  await first.output.says(/at work/)
+  first.child.kill('SIGKILL')
+  await first.done
+  const { customers, answers, until } = await openCustomers(house)
+  let beforeWork = 0
+  for (let round = 1; round <= rounds; round++) {
+    // Some for the bot that is not there.
+    await Promise.all(customers.map((customer) => customer.say()))
+    while (customers.some(({ said, answers }) => said.size * 2 - answers.size < WINDOW * 2))
+      await Promise.all(customers.map((customer) => customer.say()))
+    const bot = start()
+    if (random() < 0.1) {
+      beforeWork++
+      await pause(random() * LONGEST_START_MS)
+    } else {
+      const wanted = answers() + random() * MOST_ANSWERS_A_ROUND
+      await Promise.race([until(() => answers() >= wanted), bot.done])
+      // Not a wait for anything: the moment of the kill.
+      await pause(random() * MOST_MS_MORE)
+    }
+    t.true(bot.child.kill('SIGKILL'), `round ${round}: the bot has ended by itself`)
+    t.like(await bot.done, { signal: 'SIGKILL' })
+  }
+  for (const customer of customers) customer.isTalking = false
+  const last = start()
+  await until(() => customers.every(({ isAnswered }) => isAnswered))
+  last.child.kill()
+  const ended = await last.done
+  t.is(ended.code, 0)
+  const ids = await handled()
+  const found = figures(customers, ids)
+  t.log(line({ rounds, 'killed while starting': beforeWork, ...found }))
+  t.like(found, KEPT)
+  // Otherwise the kills came when nothing was under way.
+  t.true(found['handled again'] > 0)
+  t.false(ids.includes(before), 'nothing from before its start')
+
+  // Asked for, all comes again, and still nothing is done twice.
+  const again = start({}, ['--replay-from', String(before - 1)])
+  await again.output.says(/at work/)
+  const self = await house.connect()
+  await self.login('worker', { password: key })
+  for (let isDone = false; !isDone; ) {
+    const [consumer] = (await self.request(QueryConsumers, {})).consumers
+    isDone = consumer?.pending === 0 && consumer.position >= Math.max(...ids)
+  }
+  again.child.kill()
+  t.is((await again.done).code, 0)
+  const both = await handled()
+  t.true(both.includes(before))
+  t.is(both.length, ids.length + found.events + 1)
+  t.like(figures(customers, both), { ...KEPT, answers: found.answers })
+})
+
+test('control: a bot without keys says things twice, and one that acknowledges first skips an event', async (t) => {
+  t.timeout(2 * MINUTES)
+  const { house, start, handled } = await openWorkshop(t)
+  const { customers, until } = await openCustomers(house)
+  const [alice] = customers as [Customer]
+  alice.isTalking = false
+  /** Lets it die at the second of two messages, and starts it again. */
+  const play = async (flaw: string) => {
+    const first = start({ FLAW: flaw, DIE_AT: `alice ${alice.said.size + 2}` })
+    await first.output.says(/at work/)
+    await alice.say()
+    await alice.say()
+    t.like(await first.done, { signal: 'SIGKILL' })
+    const second = start({ FLAW: flaw })
+    await second.output.says(/at work/)
+    const text = `alice ${alice.said.size + 1}`
+    await alice.say()
+    await until(() => alice.answers.has(`done ${text}`))
+    second.child.kill()
+    t.is((await second.done).code, 0)
+    return figures(customers, await handled())
+  }
+  t.like(await play('keyless'), { ...KEPT, 'answers twice': 1 })
+  const hasty = await play('hasty')
+  t.log(line(hasty))
+  t.like(hasty, { skipped: 1, 'answers missing': 2 })
+})
