@@ -80,4 +80,20 @@ function readReplay(text: string): NonNullable<StartOptions['replay']> {
   return { since }
 }
 
-export const bot = defineGroup('bot', 'Run a bot', [run])
+const create = defineCommand({
+  command: 'new <name>',
+  describe: 'Write the folder of a new bot: a bot, a test of it, and what npm needs',
+  examples: [['$0 bot new dice', 'makes ./dice']],
+  builder: (args) =>
+    args.positional('name', { type: 'string', demandOption: true, describe: 'of the bot, its account and its folder' }),
+  async run({ name }, { output }) {
+    const { writeBot } = await import('../bot-template.ts')
+    const files = await writeBot(name, name)
+    const made = { title: 'made', value: ({ folder }: { folder: string }) => folder }
+    const inIt = { title: 'files', value: ({ files }: { files: string[] }) => files.join(', ') }
+    await output.item({ name, folder: name, files }, [made, inIt], made)
+    output.note(`next: cd ${name} && npm install && npm test; its README.md goes on from there`)
+  },
+})
+
+export const bot = defineGroup('bot', 'Bots: begin one, and run it', [create, run])
