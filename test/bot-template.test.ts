@@ -1,32 +1,8 @@
-import { execFile } from 'node:child_process'
-import { mkdir, readFile, symlink } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
-import test, { type ExecutionContext } from 'ava'
-import { openShell, type Shell } from './support/cli.ts'
-
-const ROOT = fileURLToPath(new URL('../../', import.meta.url))
-const run = promisify(execFile)
-
-/** What `npm install` would do in the bot's folder: this very package, and what it needs from this one's own. */
-async function install(folder: string) {
-  const { dependencies, devDependencies } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'))
-  const modules = join(folder, 'node_modules')
-  await mkdir(join(modules, '@types'), { recursive: true })
-  for (const name of Object.keys({ ...dependencies, ...devDependencies }))
-    await symlink(name === 'chatctl' ? ROOT : join(ROOT, 'node_modules', name), join(modules, name))
-  await mkdir(join(modules, '.bin'))
-  await symlink(join(modules, 'typescript/bin/tsc'), join(modules, '.bin/tsc'))
-  await symlink(join(modules, 'jiti/lib/jiti-cli.mjs'), join(modules, '.bin/jiti'))
-}
-
-/** Runs a script of the bot's package.json. */
-const npm = (t: ExecutionContext, { folder, home }: Shell, script: string) => {
-  t.log(`npm run ${script}`)
-  const env = { PATH: process.env.PATH, HOME: home, npm_config_update_notifier: 'false' }
-  return run('npm', ['run', '--silent', script], { cwd: join(folder, 'dice'), env })
-}
+import test from 'ava'
+import { install, runIn } from './support/bot-folder.ts'
+import { openShell } from './support/cli.ts'
 
 test('a new bot checks, tests, runs and answers as it is', async (t) => {
   t.timeout(120_000)
@@ -37,9 +13,10 @@ test('a new bot checks, tests, runs and answers as it is', async (t) => {
     folder: 'dice',
     files: ['.gitignore', 'README.md', 'bot.test.ts', 'bot.ts', 'package.json', 'tsconfig.json'],
   })
-  await install(join(shell.folder, 'dice'))
-  await npm(t, shell, 'check')
-  const { stdout } = await npm(t, shell, 'test')
+  const folder = join(shell.folder, 'dice')
+  await install(folder)
+  await runIn(folder, 'npm', ['run', '--silent', 'check'])
+  const { stdout } = await runIn(folder, 'npm', ['test', '--silent'])
   t.regex(stdout, /# pass 2\n# fail 0\n/)
 
   const { server } = await shell.serve()
