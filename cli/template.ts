@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { join, resolve } from 'node:path'
+import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { CliError } from './exit.ts'
 
-/** Where templates lie in the package, as they are written. */
-const TEMPLATES = fileURLToPath(new URL('../../templates/', import.meta.url))
+/** This package, and in it the templates, as they are written. */
+const PACKAGE = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '')
+const TEMPLATES = join(PACKAGE, 'templates')
 
 const NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/
 const MOST_LETTERS = 40
@@ -48,19 +49,31 @@ export async function writeTemplate(
   const written: string[] = []
   for (const file of (await readdir(source)).sort()) {
     // npm leaves files of that name out of a package.
-    const name = file === 'gitignore' ? '.gitignore' : replaced(file)
+    const name = file === '_gitignore' ? '.gitignore' : replaced(file)
     await writeFile(join(folder, name), replaced(await readFile(join(source, file), 'utf8')))
     written.push(name)
   }
-  return written
+  return written.sort()
 }
 
-/** How to get at this package from a folder that does not find it; undefined where it is found. */
-export function installHint(folder: string): string | undefined {
+/** What to type after a folder was written: how to go there, install, and `then`. */
+export function nextSteps(folder: string, then: readonly string[]): string[] {
+  const where = relative(process.cwd(), folder) || '.'
+  const steps = [
+    `cd ${where}`,
+    'npm install',
+    ...(isInReach(folder) ? [] : [`npm install --no-save ${PACKAGE}`]),
+    ...then,
+  ]
+  return ['next:', ...steps.map((step) => `  ${step}`)]
+}
+
+/** Whether programs in that folder find this package. */
+function isInReach(folder: string): boolean {
   try {
-    createRequire(join(resolve(folder), 'package.json')).resolve('chatctl/package.json')
-    return undefined
+    createRequire(join(folder, 'package.json')).resolve('chatctl/package.json')
+    return true
   } catch {
-    return `npm install --no-save ${fileURLToPath(new URL('../../', import.meta.url))}`
+    return false
   }
 }

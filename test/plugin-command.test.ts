@@ -3,6 +3,7 @@ import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
+import { checkPlugins, type Finding } from '../cli/plugin-check.ts'
 import { openShell, type Ran, type Shell } from './support/cli.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
@@ -33,7 +34,7 @@ test.serial(
   async (t) => {
     const shell = await openWorkshop(t)
     const made = json(await shell.run(['plugin', 'new', 'kudos-board', '-o', 'json']))
-    t.is(made.plugin, 'kudos-board')
+    t.is(made.name, 'kudos-board')
     const folder = join(shell.folder, 'kudos-board')
     const names = ['.gitignore', 'README.md', 'index.ts', 'kudos-board.test.ts', 'messages.ts', 'package.json']
     t.deepEqual((await readdir(folder)).sort(), [...names, 'tsconfig.json', 'types.ts'])
@@ -116,11 +117,10 @@ test.serial('a check says what is wrong, and goes no further', async (t) => {
   await plugin('stops.ts', `name: 'stops', setup(app) { app.onStop(() => { throw new Error('never ends') }) }`)
   await plugin('limit.ts', `name: 'limit', options: z.strictObject({ max: z.number() }), setup() {}`)
   await writeFile(join(shell.folder, 'nothing.ts'), 'export const answer = 42')
-  const last = async (args: string[]) => {
-    const ran = await shell.run(['plugin', 'check', ...args, '-o', 'json'])
-    const finding = json(ran).at(-1)
-    t.is(ran.code, finding.ok ? 0 : 1, args.join(' '))
-    return `${finding.step} ${finding.ok}: ${finding.detail}`
+  const last = async (plugins: string[], options = {}) => {
+    let finding: Finding | undefined
+    for await (finding of checkPlugins({ plugins, folder: shell.folder, options }));
+    return `${finding?.step} ${finding?.ok}: ${finding?.detail}`
   }
   t.regex(await last(['./missing.ts']), /^load false: cannot load plugin \.\/missing\.ts/)
   t.regex(await last(['./nothing.ts']), /^load false: .*exports no plugin \(found: answer\)/)
@@ -132,9 +132,14 @@ test.serial('a check says what is wrong, and goes no further', async (t) => {
   t.regex(await last(['./throws.ts']), /^start false: plugin throws failed to start: not today/)
   t.regex(await last(['./stops.ts']), /^start false: when it stopped: Error: never ends/)
   t.regex(await last(['./limit.ts']), /^start false: options\.limit\.max: expected number/)
-  t.is(await last(['./limit.ts', '--options', '{"limit":{"max":3}}']), 'start true: started and stopped')
+  t.is(await last(['./limit.ts'], { limit: { max: 3 } }), 'start true: started and stopped')
   t.is(await last([POLLS]), 'start true: started and stopped')
   t.regex(await last(['./throws.ts', './nothing.ts']), /^load false/)
+  const ran = await shell.run(['plugin', 'check', './limit.ts', '--options', '{"limit":{"max":3}}', '-o', 'json'])
+  t.is(ran.code, 0)
+  const failed = await shell.run(['plugin', 'check', './throws.ts', '-o', 'ndjson'])
+  t.is(failed.code, 1)
+  t.like(JSON.parse(failed.stdout.trim().split('\n').at(-1) ?? ''), { step: 'start', ok: false })
   for (const options of ['{', '[1]', 'null'])
     t.is((await shell.run(['plugin', 'check', './limit.ts', '--options', options])).code, 2)
 })

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import type { StartOptions } from '../../bot/index.ts'
 import { botLogin } from '../bot-credentials.ts'
 import type { RunParts } from '../bot-runner.ts'
@@ -80,4 +81,28 @@ function readReplay(text: string): NonNullable<StartOptions['replay']> {
   return { since }
 }
 
-export const bot = defineGroup('bot', 'Run a bot', [run])
+const create = defineCommand({
+  command: 'new <name>',
+  describe: 'Write the folder of a new bot: a bot, a test of it, and what npm needs',
+  examples: [
+    ['$0 bot new dice', 'into ./dice'],
+    ['$0 bot new dice --dir bots/dice', 'into another folder'],
+  ],
+  builder: (args) =>
+    args
+      .positional('name', { type: 'string', demandOption: true, describe: 'name of the bot: a-z, 0-9 and dashes' })
+      .options({ dir: { type: 'string', describe: 'folder to write; default ./NAME' } }),
+  async run({ name, dir }, { output }) {
+    const { checkName, nextSteps, writeTemplate } = await import('../template.ts')
+    checkName(name)
+    const folder = resolve(dir ?? name)
+    const files = await writeTemplate('bot', folder, [['{{name}}', name]])
+    const made = { title: 'written', value: ({ folder }: { folder: string }) => folder }
+    const inIt = { title: 'files', value: ({ files }: { files: string[] }) => files.join(', ') }
+    await output.item({ name, folder, files }, [made, inIt], made)
+    for (const step of nextSteps(folder, ['npm test'])) output.note(step)
+    output.note('its README.md goes on from there')
+  },
+})
+
+export const bot = defineGroup('bot', 'Bots: begin one, and run it', [create, run])

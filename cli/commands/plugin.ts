@@ -1,4 +1,4 @@
-import { basename, relative, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import type { PluginFacts } from '../../core/plugin-facts.ts'
 import { CliError, type ExitName } from '../exit.ts'
 import type { Finding } from '../plugin-check.ts'
@@ -133,7 +133,7 @@ const create = defineCommand({
       .positional('name', { type: 'string', demandOption: true, describe: 'name of the plugin: a-z, 0-9 and dashes' })
       .options({ dir: { type: 'string', describe: 'folder to write; default ./NAME' } }),
   async run({ name, dir }, shared) {
-    const { checkName, installHint, messageNumber, writeTemplate } = await import('../template.ts')
+    const { checkName, messageNumber, nextSteps, writeTemplate } = await import('../template.ts')
     checkName(name)
     const folder = resolve(dir ?? name)
     const snake = name.replaceAll('-', '_')
@@ -144,13 +144,10 @@ const create = defineCommand({
       ['1001', String(type + 1)],
       ['1000', String(type)],
     ])
-    const where = relative(process.cwd(), folder) || '.'
-    const steps = [`cd ${where}`, 'npm install', installHint(folder), 'npm test', 'npx chatctl plugin check ./index.ts']
-    await shared.output.item({ plugin: name, folder, files }, [
-      { title: 'written', value: () => `${where}/ (${files.map((file) => basename(file)).join(', ')})` },
-    ])
-    for (const step of ['next:', ...steps.filter((step) => step !== undefined).map((step) => `  ${step}`)])
-      shared.output.note(step)
+    const made = { title: 'written', value: ({ folder }: { folder: string }) => folder }
+    const inIt = { title: 'files', value: ({ files }: { files: string[] }) => files.join(', ') }
+    await shared.output.item({ name, folder, files }, [made, inIt], made)
+    for (const step of nextSteps(folder, ['npm test', 'npx chatctl plugin check ./index.ts'])) shared.output.note(step)
   },
 })
 
