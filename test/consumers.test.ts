@@ -211,3 +211,19 @@ test('an event that was handled before the server was started again is acknowled
   for (let at = await place(robot, 'main'); at?.position !== events[2]?.id; at = await place(robot, 'main'));
   t.like(await place(robot, 'main'), { pending: 2 })
 })
+
+test('many states that come in one moment are kept, and hold up nobody', async (t) => {
+  const stage = await openStage(t)
+  const robot = await stage.user('robot')
+  const others = [await stage.user('robot'), await stage.user('robot')]
+  await robot.request(MoveConsumer, { consumer: 'main', after: 0 })
+  const keys = Array.from({ length: 200 }, (_, index) => `key ${index}`)
+  await Promise.all(
+    [robot, ...others].flatMap((client, number) =>
+      keys.map((key) => client.acknowledgeEvent('main', 0, { key: `${number} ${key}`, state: 'kept' })),
+    ),
+  )
+  t.is(await robot.consumerState('main', '2 key 199'), 'kept')
+  await robot.close()
+  t.true((await others[0]?.request(MoveConsumer, { consumer: 'other', after: 0 }))?.isNew)
+})
