@@ -1,5 +1,5 @@
 import test from 'ava'
-import { type ChatMessage, type Client, ConsumerTaken, CreateRoom, JoinRoom } from '../client/index.ts'
+import { type ChatMessage, type Client, ConsumerTaken, CreateRoom, JoinRoom, MessageRecalled } from '../client/index.ts'
 import { DeleteConsumer, LeaveRoom, MoveConsumer, QueryConsumers } from '../plugins/index.ts'
 import { nextPush, refusal } from './support/play.ts'
 import { openStage, tempFolder } from './support/room.ts'
@@ -226,4 +226,24 @@ test('many states that come in one moment are kept, and hold up nobody', async (
   t.is(await robot.consumerState('main', '2 key 199'), 'kept')
   await robot.close()
   t.true((await others[0]?.request(MoveConsumer, { consumer: 'other', after: 0 }))?.isNew)
+})
+
+test('messages that are taken back before they are handled leave no less room for others', async (t) => {
+  const stage = await openStage(t, { limits: { unacknowledged: 3 } })
+  const alice = await stage.user('alice')
+  const robot = await stage.user('robot')
+  const events = robot.events('main', { all: true })
+  const first = events.next()
+  await alice.send('robot', 'first')
+  t.is((await first).value?.text, 'first')
+  for (const text of ['oops', 'no', 'wrong']) {
+    const recalled = nextPush(robot, MessageRecalled)
+    await alice.recall((await alice.send('robot', text)).id)
+    await recalled
+  }
+  await alice.send('robot', 'last')
+  const last = (await events.next()).value
+  t.is(last?.text, 'last')
+  await robot.acknowledgeEvent('main', last?.id ?? 0)
+  t.like(await place(robot, 'main'), { pending: 1 }, 'of what lies before it, only the first is still there')
 })

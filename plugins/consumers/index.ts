@@ -106,6 +106,7 @@ export const consumers = definePlugin({
             if (consumer.acknowledge(id)) save(consumer)
           })
         },
+        onForgotten: (id) => consumer.forget(id),
       })
       consumer.holder = { session, delivery }
       // After the reply.
