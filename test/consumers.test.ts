@@ -1,6 +1,6 @@
 import test from 'ava'
 import { type ChatMessage, type Client, ConsumerTaken, CreateRoom, JoinRoom, MessageRecalled } from '../client/index.ts'
-import { DeleteConsumer, LeaveRoom, MoveConsumer, QueryConsumers } from '../plugins/index.ts'
+import { Consume, DeleteConsumer, LeaveRoom, MoveConsumer, QueryConsumers } from '../plugins/index.ts'
 import { nextPush, refusal } from './support/play.ts'
 import { openStage, tempFolder } from './support/room.ts'
 
@@ -246,4 +246,33 @@ test('messages that are taken back before they are handled leave no less room fo
   t.is(last?.text, 'last')
   await robot.acknowledgeEvent('main', last?.id ?? 0)
   t.like(await place(robot, 'main'), { pending: 1 }, 'of what lies before it, only the first is still there')
+})
+
+test('a consumer that is asked for while it is deleted is a new one', async (t) => {
+  const stage = await openStage(t)
+  const alice = await stage.user('alice')
+  const robot = await stage.user('robot')
+  const { id } = await alice.send('robot', 'one')
+  await robot.request(Consume, { consumer: 'main', all: true })
+  await robot.acknowledgeEvent('main', id)
+  const [, anew] = await Promise.all([
+    robot.request(DeleteConsumer, { consumer: 'main' }),
+    robot.request(Consume, { consumer: 'main', all: true }),
+  ])
+  t.deepEqual(anew, { position: 0, pending: 0, isNew: true })
+  t.like(await place(robot, 'main'), { position: 0, active: true })
+  await robot.acknowledgeEvent('main', id)
+  t.like(await place(robot, 'main'), { position: id })
+})
+
+test('a consumer that was deleted does not come back with a late acknowledgement', async (t) => {
+  const stage = await openStage(t)
+  const robot = await stage.user('robot')
+  await robot.request(MoveConsumer, { consumer: 'main', after: 0 })
+  const [, late] = await Promise.allSettled([
+    robot.request(DeleteConsumer, { consumer: 'main' }),
+    robot.acknowledgeEvent('main', 0, { key: 'key', state: 'late' }),
+  ])
+  t.is(late?.status, 'rejected')
+  t.is(await place(robot, 'main'), undefined)
 })
