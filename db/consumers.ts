@@ -42,6 +42,13 @@ export async function countConsumers(db: Knex, userId: number): Promise<number> 
   return Number(row?.count)
 }
 
+/** Rows of one statement: SQLite takes 500. */
+const STEP = 200
+
+function* steps<Row>(rows: readonly Row[]): Generator<Row[], void, void> {
+  for (let at = 0; at < rows.length; at += STEP) yield rows.slice(at, at + STEP)
+}
+
 /** Writes consumers and states over what there is of them, all or none. */
 export async function saveConsumers(
   trx: Knex.Transaction,
@@ -49,9 +56,10 @@ export async function saveConsumers(
   states: readonly StateRow[],
 ) {
   const rows = consumers.map((row) => ({ ...row, pending: row.pending.join(',') }))
-  if (rows.length > 0) await trx('consumer').insert(rows).onConflict(['user_id', 'name']).merge()
+  for (const some of steps(rows)) await trx('consumer').insert(some).onConflict(['user_id', 'name']).merge()
   const kept = states.filter(({ state }) => state !== '')
-  if (kept.length > 0) await trx('consumer_state').insert(kept).onConflict(['user_id', 'name', 'state_key']).merge()
+  for (const some of steps(kept))
+    await trx('consumer_state').insert(some).onConflict(['user_id', 'name', 'state_key']).merge()
   for (const { user_id, name, state_key } of states.filter(({ state }) => state === ''))
     await trx('consumer_state').where({ user_id, name, state_key }).delete()
 }

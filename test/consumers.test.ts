@@ -1,6 +1,6 @@
 import test from 'ava'
-import { type ChatMessage, type Client, ConsumerTaken, CreateRoom, JoinRoom } from '../client/index.ts'
-import { DeleteConsumer, LeaveRoom, MoveConsumer, QueryConsumers } from '../plugins/index.ts'
+import { type ChatMessage, type Client, ConsumerTaken, CreateRoom, JoinRoom, MessageRecalled } from '../client/index.ts'
+import { Consume, DeleteConsumer, LeaveRoom, MoveConsumer, QueryConsumers } from '../plugins/index.ts'
 import { nextPush, refusal } from './support/play.ts'
 import { openStage, tempFolder } from './support/room.ts'
 
@@ -210,4 +210,69 @@ test('an event that was handled before the server was started again is acknowled
   t.deepEqual(texts(await next(robot, 'main', 3)), ['one', 'two', 'three'])
   for (let at = await place(robot, 'main'); at?.position !== events[2]?.id; at = await place(robot, 'main'));
   t.like(await place(robot, 'main'), { pending: 2 })
+})
+
+test('many states that come in one moment are kept, and hold up nobody', async (t) => {
+  const stage = await openStage(t)
+  const robot = await stage.user('robot')
+  const others = [await stage.user('robot'), await stage.user('robot')]
+  await robot.request(MoveConsumer, { consumer: 'main', after: 0 })
+  const keys = Array.from({ length: 200 }, (_, index) => `key ${index}`)
+  await Promise.all(
+    [robot, ...others].flatMap((client, number) =>
+      keys.map((key) => client.acknowledgeEvent('main', 0, { key: `${number} ${key}`, state: 'kept' })),
+    ),
+  )
+  t.is(await robot.consumerState('main', '2 key 199'), 'kept')
+  await robot.close()
+  t.true((await others[0]?.request(MoveConsumer, { consumer: 'other', after: 0 }))?.isNew)
+})
+
+test('messages that are taken back before they are handled leave no less room for others', async (t) => {
+  const stage = await openStage(t, { limits: { unacknowledged: 3 } })
+  const alice = await stage.user('alice')
+  const robot = await stage.user('robot')
+  const events = robot.events('main', { all: true })
+  const first = events.next()
+  await alice.send('robot', 'first')
+  t.is((await first).value?.text, 'first')
+  for (const text of ['oops', 'no', 'wrong']) {
+    const recalled = nextPush(robot, MessageRecalled)
+    await alice.recall((await alice.send('robot', text)).id)
+    await recalled
+  }
+  await alice.send('robot', 'last')
+  const last = (await events.next()).value
+  t.is(last?.text, 'last')
+  await robot.acknowledgeEvent('main', last?.id ?? 0)
+  t.like(await place(robot, 'main'), { pending: 1 }, 'of what lies before it, only the first is still there')
+})
+
+test('a consumer that is asked for while it is deleted is a new one', async (t) => {
+  const stage = await openStage(t)
+  const alice = await stage.user('alice')
+  const robot = await stage.user('robot')
+  const { id } = await alice.send('robot', 'one')
+  await robot.request(Consume, { consumer: 'main', all: true })
+  await robot.acknowledgeEvent('main', id)
+  const [, anew] = await Promise.all([
+    robot.request(DeleteConsumer, { consumer: 'main' }),
+    robot.request(Consume, { consumer: 'main', all: true }),
+  ])
+  t.deepEqual(anew, { position: 0, pending: 0, isNew: true })
+  t.like(await place(robot, 'main'), { position: 0, active: true })
+  await robot.acknowledgeEvent('main', id)
+  t.like(await place(robot, 'main'), { position: id })
+})
+
+test('a consumer that was deleted does not come back with a late acknowledgement', async (t) => {
+  const stage = await openStage(t)
+  const robot = await stage.user('robot')
+  await robot.request(MoveConsumer, { consumer: 'main', after: 0 })
+  const [, late] = await Promise.allSettled([
+    robot.request(DeleteConsumer, { consumer: 'main' }),
+    robot.acknowledgeEvent('main', 0, { key: 'key', state: 'late' }),
+  ])
+  t.is(late?.status, 'rejected')
+  t.is(await place(robot, 'main'), undefined)
 })

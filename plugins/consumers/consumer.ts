@@ -57,8 +57,9 @@ export class Consumer {
 
   /** An event was handled. False when that changes nothing that is to be kept. */
   acknowledge(id: number): boolean {
+    const wasOut = this.#out.delete(id)
     this.holder?.delivery.forget(eventKey(id), id)
-    if (!this.#out.delete(id)) {
+    if (!wasOut) {
       if (id > this.#position && this.#ahead.size < MOST_AHEAD) this.#ahead.add(id)
       return false
     }

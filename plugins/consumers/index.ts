@@ -42,7 +42,7 @@ export const consumers = definePlugin({
 
     const existing = async (userId: number, name: string): Promise<Consumer> => {
       const found = await find(userId, name)
-      if (found === undefined) throw new Refused('no_consumer', `there is no consumer "${name}"`)
+      if (found === undefined) throw noConsumer(name)
       return found
     }
 
@@ -106,6 +106,7 @@ export const consumers = definePlugin({
             if (consumer.acknowledge(id)) save(consumer)
           })
         },
+        onForgotten: (id) => consumer.forget(id),
       })
       consumer.holder = { session, delivery }
       // After the reply.
@@ -169,10 +170,23 @@ export const consumers = definePlugin({
       { serial: true },
     )
 
+    const remove = async (consumer: Consumer): Promise<undefined> => {
+      release(consumer)
+      await writer.delete(consumer.userId, consumer.name)
+    }
+
     app.handle(DeleteConsumer, async ({ user }, { consumer: name }) => {
-      release(await existing(user.id, name))
-      open.get(user.id)?.delete(name)
-      await writer.delete(user.id, name)
+      const found = find(user.id, name)
+      const removing = found.then((consumer) => consumer && remove(consumer))
+      // Whoever asks for it meanwhile finds none.
+      const own = open.get(user.id)
+      own?.set(name, removing)
+      try {
+        await removing
+      } finally {
+        if (own?.get(name) === removing) own.delete(name)
+      }
+      if ((await found) === undefined) throw noConsumer(name)
     })
 
     app.handle(QueryState, async ({ user }, { consumer: name, key }) => {
@@ -185,3 +199,5 @@ export const consumers = definePlugin({
     })
   },
 })
+
+const noConsumer = (name: string) => new Refused('no_consumer', `there is no consumer "${name}"`)

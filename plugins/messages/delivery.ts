@@ -29,6 +29,8 @@ export interface DeliveryOptions {
   readonly individually?: boolean
   /** Told of each message that was pushed. */
   readonly onPushed?: (id: number) => void
+  /** Told of each message that nobody has to acknowledge any more. */
+  readonly onForgotten?: (id: number) => void
 }
 
 /** The conversation of a message that is acknowledged by itself. */
@@ -55,6 +57,7 @@ export class Delivery {
   readonly #onError: (error: unknown) => void
   readonly #individually: boolean
   readonly #onPushed: (id: number) => void
+  readonly #onForgotten: (id: number) => void
   /** Pushed and not acknowledged, by conversation; ids ascending. */
   readonly #unacknowledged = new Map<string, number[]>()
   #inFlight = 0
@@ -89,6 +92,7 @@ export class Delivery {
     this.#onError = onError
     this.#individually = options.individually ?? false
     this.#onPushed = options.onPushed ?? (() => {})
+    this.#onForgotten = options.onForgotten ?? (() => {})
   }
 
   /** A message has just been stored. `bytes`: the push, encoded once for all sessions. */
@@ -117,10 +121,12 @@ export class Delivery {
   forget(conversation: string, id: number) {
     if (this.#catchingUp) this.#forgotten.add(id)
     this.#drop(({ message }) => message.id === id)
-    const ids = this.#unacknowledged.get(conversation)
+    this.#onForgotten(id)
+    const key = this.#individually ? eventKey(id) : conversation
+    const ids = this.#unacknowledged.get(key)
     if (ids === undefined) return
     this.#settle(
-      conversation,
+      key,
       ids,
       ids.filter((other) => other !== id),
     )
