@@ -2,6 +2,7 @@ import type { ChatMessage, Client, MessagesOptions } from '../client/index.ts'
 import { EXIT, type ExitName } from './exit.ts'
 import { Handler } from './handler.ts'
 import { Handlers } from './handlers.ts'
+import { noteLife } from './incoming.ts'
 import { printableLine } from './printable.ts'
 import { asUser } from './sessions.ts'
 import type { Shared } from './shared.ts'
@@ -65,8 +66,7 @@ async function handleAll(client: Client, { output }: Shared, { handler, limits, 
     },
   })
   const signal = AbortSignal.any([watch.signal, failed.signal])
-  client.onLife('disconnected', ({ message }) => output.note(`connection lost: ${message}; trying to come back`))
-  client.onLife('reconnected', () => output.note('connected again'))
+  noteLife(client, output)
   try {
     let taken = 0
     for await (const message of client.messages({ ...filter, acknowledge: false, signal })) {

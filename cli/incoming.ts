@@ -1,6 +1,7 @@
 import { kindNumber } from '../client/chat-message.ts'
 import type { ChatMessage, Client } from '../client/index.ts'
 import { CliError } from './exit.ts'
+import type { Output } from './output.ts'
 
 /** Whose messages a command waits for; all of everyone if left out. */
 export interface Wanted {
@@ -15,6 +16,12 @@ export const isNamed = (name: string, asked: string) => name === asked || name =
 export function isWanted({ from, group }: Wanted, message: ChatMessage): boolean {
   if (from !== undefined && !isNamed(message.from, from)) return false
   return group === undefined ? from === undefined || message.group === undefined : message.group === group
+}
+
+/** Says when the connection was lost and when it is back: a command that waits would only seem to hang. */
+export function noteLife(client: Client, output: Output) {
+  client.onLife('disconnected', ({ message }) => output.note(`connection lost: ${message}; trying to come back`))
+  client.onLife('reconnected', () => output.note('connected again'))
 }
 
 /**

@@ -1,8 +1,9 @@
 #!/usr/bin/env node
-import { CliError, EXIT, type ExitName, explain } from './exit.ts'
+import { CliError, EXIT, type ExitName, type Explained, explain } from './exit.ts'
 import { printableJson, printableLine } from './printable.ts'
 import { program } from './program.ts'
 import { chosenExit, hasStarted, setInterrupt } from './shared.ts'
+import { unmarked } from './words.ts'
 
 async function run(argv: string[]): Promise<ExitName> {
   await program(argv).parseAsync()
@@ -15,7 +16,7 @@ function report(error: unknown, argv: readonly string[]): ExitName {
   if (argv.includes('--get-yargs-completions')) return 'ok'
   if (interrupt.signal.aborted) error = interrupt.signal.reason
   const isYargs = !hasStarted() && !(error instanceof CliError)
-  const explained = isYargs ? { exit: 'usage' as const, message: (error as Error).message } : explain(error)
+  const explained = isYargs ? usageError(unmarked((error as Error).message), argv) : explain(error)
   const { exit, message, hint, failure, retryAfter } = {
     hint: undefined,
     failure: undefined,
@@ -31,6 +32,15 @@ function report(error: unknown, argv: readonly string[]): ExitName {
   }
   if (process.env.CHATCTL_DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`)
   return exit
+}
+
+/** A text such as "-5 degrees" is taken for options. */
+function usageError(message: string, argv: readonly string[]): Explained {
+  const end = argv.indexOf('--')
+  const isOption = /^(--[a-z][a-z-]*|-[oh])(=|$)/
+  const hasDash = argv.some((word, index) => /^-./.test(word) && !isOption.test(word) && (end === -1 || index < end))
+  const hint = 'words that begin with - and are no options go last, after --: chatctl send bob -- "-5 degrees"'
+  return { exit: 'usage', message, ...(hasDash && message.startsWith('Unknown argument') && { hint }) }
 }
 
 /** Looks at the words themselves: the error may be that they cannot be parsed. */

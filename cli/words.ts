@@ -18,6 +18,9 @@ export function markWords(words: readonly string[]): string[] {
   ]
 }
 
+/** What yargs says about words, without the marks. */
+export const unmarked = (text: string) => text.replaceAll(MARK, '')
+
 /** The words that a user wrote, but for STDIN. */
 export function unmark<T>(value: T): T
 export function unmark(value: unknown): unknown {

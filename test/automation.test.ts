@@ -420,6 +420,65 @@ test.serial(
   },
 )
 
+test.serial(
+  'an empty value is a variable that was not set, and words that begin with a dash are explained',
+  async (t) => {
+    const { room, enter, run } = await openDesk(t)
+    const bob = await enter('bob')
+    await bob.send('alice', 'unread')
+    const cases: [words: string[], stderr: RegExp][] = [
+      [['expect', '--match', ''], /^error: --match is empty$/m],
+      [['expect', '--match'], /^error: --match is empty$/m],
+      [['expect', '--from', ''], /^error: --from is empty$/m],
+      [['listen', '--from', ''], /^error: --from is empty$/m],
+      [['listen', '--exec', 'true', '--from', ''], /^error: --from is empty$/m],
+      [['listen', '--exec', ''], /^error: --exec is empty$/m],
+      [['listen', '--jobs', '2'], /^error: --jobs goes with --exec$/m],
+      [['listen', '--exec-timeout', '2s'], /^error: --exec-timeout goes with --exec$/m],
+      [['ask', '--group', '', 'Who?'], /^error: --group is empty$/m],
+      [['ask', 'bob', 'Who?', '--id', ''], /^error: --id is empty$/m],
+      [['send', 'bob', 'x', '--id', ''], /^error: --id is empty$/m],
+      [['send', 'bob', 'x', '--id', 'x'.repeat(65)], /^error: --id is 65 bytes long, at most 64 are allowed$/m],
+      [['send', 'bob', '-5 degrees'], /^error: Unknown argument.*\nhint: words that begin with -/m],
+      [['send', 'bob', '--', '-5 degrees', '--delay'], /^error: Unknown argument: --delay$/m],
+    ]
+    for (const [words, stderr] of cases) {
+      const ran = await run(words)
+      t.is(ran.code, 2, `${words.join(' ')}: ${ran.stderr}`)
+      t.regex(ran.stderr, stderr)
+      t.false(ran.stderr.includes('\\u0000'), ran.stderr)
+    }
+    t.deepEqual(textsOf(await bob.inbox({ all: true })), [], 'nothing was sent')
+    t.is((await room.stop()).code, 0)
+  },
+)
+
+test.serial('who waits is told that the server has gone, and goes on when it is back', async (t) => {
+  const { shell, room, enter } = await openDesk(t)
+  await enter('bob')
+  await writeFile(join(shell.folder, 'bob.pw'), 'the same for all')
+  const login = await shell.run(['login', 'bob', '--server', room.server, '--password-file', 'bob.pw'])
+  t.is(login.code, 0, login.stderr)
+  const commands = [
+    shell.start(['ask', 'alice', 'Still there?']),
+    shell.start(['expect', '--from', 'alice', '--match', 'yes']),
+  ]
+  await until(async () => {
+    const users = JSON.parse((await shell.run(['users', 'list', '--data', './room', '-o', 'json'])).stdout)
+    // The client in this process, and both commands.
+    return users.some((user: { user: string; sessions: number }) => user.user === 'bob' && user.sessions === 3)
+      ? true
+      : undefined
+  })
+  room.child.kill('SIGKILL')
+  await room.done
+  for (const { output } of commands) await output.says(/^connection lost: .*; trying to come back$/m)
+  await shell.serve(['--port', room.server.split(':')[1] ?? ''])
+  for (const { output } of commands) await output.says(/^connected again$/m)
+  await shell.run(['send', '--data', './room', '--as', 'alice', 'bob', 'yes'])
+  for (const { done } of commands) t.like(await done, { code: 0, stdout: 'yes\n' })
+})
+
 /** Asks again until there is something. */
 async function until<T>(ask: () => Promise<T | undefined>): Promise<T> {
   for (;;) {

@@ -108,6 +108,8 @@ test('the server filters by user, by type, by group, and by all of them', async 
   for (const entry of ['alice in chatroom_message', 'alice in query_room_users', 'alice out query_room_users_result'])
     t.true(ofGroup.includes(entry), `${entry} in ${ofGroup.join()}`)
   t.false(ofGroup.some((entry) => entry.includes('send_message')))
+  const reply = 'query_room_users_result'
+  t.deepEqual(await names({ type: reply, group: 'Ops' }), [`alice out ${reply}`])
   t.deepEqual(await names({ user: 'alice', type: 'chatroom_message', group: 'Ops' }), ['alice in chatroom_message'])
 })
 
@@ -117,7 +119,7 @@ test('a filter for what is not there is refused, and the tap that was there goes
   const { operator, told } = await tapping(server, { type: 'ping' })
   t.is(await failure(tapWith(operator, { user: 'nobody' })), 'user_not_exist')
   t.is(await failure(tapWith(operator, { group: 'nowhere' })), 'group_not_exist')
-  for (const type of ['no_such_type', 'on_new_message'])
+  for (const type of ['no_such_type', 'on_new_message', 'tap', 'tapped'])
     t.is(await failure(tapWith(operator, { type })), 'invalid_value')
   t.is(await failure(alice.client.request(Tap, {})), 'not_allowed')
   t.is(await failure((await server.connect()).request(Tap, {})), 'not_allowed')

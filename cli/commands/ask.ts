@@ -1,9 +1,9 @@
 import type { ChatMessage, Client, SentMessage } from '../../client/index.ts'
 import { parseDuration } from '../duration.ts'
 import { CliError, type ExitName } from '../exit.ts'
-import { checkGroup, isNamed, since, type Wanted } from '../incoming.ts'
+import { checkGroup, isNamed, noteLife, since, type Wanted } from '../incoming.ts'
 import { asUser } from '../sessions.ts'
-import { defineCommand, type Shared, WHO } from '../shared.ts'
+import { defineCommand, notEmpty, ownId, type Shared, WHO } from '../shared.ts'
 import { readText } from '../stdin.ts'
 import { Watch } from '../watch.ts'
 import { STDIN } from '../words.ts'
@@ -28,8 +28,8 @@ export const ask = defineCommand({
       .positional('question', { type: 'string', describe: 'the question; - reads stdin' })
       .options({
         ...WHO,
-        group: { type: 'string', describe: 'ask this group: any member may answer' },
-        from: { type: 'string', describe: 'with --group: only this member may answer' },
+        group: { type: 'string', describe: 'ask this group: any member may answer', coerce: notEmpty('group') },
+        from: { type: 'string', describe: 'with --group: only this member may answer', coerce: notEmpty('from') },
         options: { type: 'string', describe: 'the answers there are, commas between; case and blanks do not matter' },
         timeout: {
           type: 'string',
@@ -38,6 +38,7 @@ export const ask = defineCommand({
         id: {
           type: 'string',
           describe: 'your own id of the question: run again with it, an answer that came meanwhile is taken',
+          coerce: ownId('id'),
         },
       }),
   async run({ to: first, question: second, group, from, options, timeout, id }, shared): Promise<ExitName> {
@@ -83,6 +84,7 @@ async function askAndWait(
   timeout: { readonly text: string | undefined; readonly ms: number | undefined },
 ): Promise<ExitName> {
   await checkGroup(client, answerer)
+  noteLife(client, shared.output)
   const asked = await client.send(to, text, { ...(id !== undefined && { clientId: id }) })
   const watch = new Watch({ count: 1, for: timeout.ms }, shared.signal)
   /** Of this question and its answers: what was sent from here, and what was looked at and told so. */

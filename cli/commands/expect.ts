@@ -1,9 +1,9 @@
 import type { ChatMessage } from '../../client/index.ts'
 import { parseDuration } from '../duration.ts'
 import { CliError, type ExitName } from '../exit.ts'
-import { checkGroup, unread } from '../incoming.ts'
+import { checkGroup, noteLife, unread } from '../incoming.ts'
 import { asUser } from '../sessions.ts'
-import { defineCommand, WHO, wholeNumber } from '../shared.ts'
+import { defineCommand, notEmpty, WHO, wholeNumber } from '../shared.ts'
 import { Watch } from '../watch.ts'
 
 export const expect = defineCommand({
@@ -19,11 +19,16 @@ export const expect = defineCommand({
   builder: (args) =>
     args.options({
       ...WHO,
-      from: { type: 'string', describe: 'private messages of this user; with --group, what this member says there' },
-      group: { type: 'string', describe: 'messages of this group' },
+      from: {
+        type: 'string',
+        describe: 'private messages of this user; with --group, what this member says there',
+        coerce: notEmpty('from'),
+      },
+      group: { type: 'string', describe: 'messages of this group', coerce: notEmpty('group') },
       match: {
         type: 'string',
         describe: 'regular expression of JavaScript (flag u) to find in the text; any if left out',
+        coerce: notEmpty('match'),
       },
       'ignore-case': { type: 'boolean', default: false, describe: 'match in whatever case' },
       count: { type: 'string', describe: 'so many matches; default 1', coerce: wholeNumber('count', 1, 1e9) },
@@ -43,6 +48,7 @@ export const expect = defineCommand({
     const watch = new Watch(stops, shared.signal)
     const act: Parameters<typeof asUser<void>>[1] = async (client) => {
       await checkGroup(client, { from, group })
+      noteLife(client, shared.output)
       for await (const message of unread(client, { from, group }, { signal: watch.signal })) {
         const found = pattern === undefined ? undefined : pattern.exec(message.text)
         if (found === null) continue

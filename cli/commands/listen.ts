@@ -1,10 +1,11 @@
 import type { ChatMessage, Client } from '../../client/index.ts'
 import { parseDuration } from '../duration.ts'
 import { CliError, type ExitName } from '../exit.ts'
+import { noteLife } from '../incoming.ts'
 import { messageLine } from '../message-view.ts'
 import { printableJson } from '../printable.ts'
 import { asUser } from '../sessions.ts'
-import { defineCommand, type Shared, WHO, wholeNumber } from '../shared.ts'
+import { defineCommand, notEmpty, type Shared, WHO, wholeNumber } from '../shared.ts'
 import { type Stops, Watch } from '../watch.ts'
 import { STDIN } from '../words.ts'
 
@@ -34,6 +35,7 @@ export const listen = defineCommand({
       exec: {
         type: 'string',
         describe: 'run this program, without a shell, for each message; one is read when it exited with 0',
+        coerce: notEmpty('exec'),
         group: EXEC,
       },
       jobs: {
@@ -56,8 +58,12 @@ export const listen = defineCommand({
       count: { type: 'string', describe: 'stop after so many', coerce: wholeNumber('count', 1, 1e9) },
       for: { type: 'string', describe: 'stop after this time, such as 30s' },
       idle: { type: 'string', describe: 'stop when nothing came for this time' },
-      from: { type: 'string', describe: 'only private messages of this user' },
-      type: { type: 'string', describe: `only this kind (${KINDS.join(', ')}), or a push message of a plugin` },
+      from: { type: 'string', describe: 'only private messages of this user', coerce: notEmpty('from') },
+      type: {
+        type: 'string',
+        describe: `only this kind (${KINDS.join(', ')}), or a push message of a plugin`,
+        coerce: notEmpty('type'),
+      },
       since: {
         type: 'string',
         describe: 'first all messages after this id, read ones too',
@@ -85,6 +91,10 @@ export const listen = defineCommand({
       const options = { program, args: words, jobs, retries, timeout: parseDuration(execTimeout) }
       return listenWith(options, stops, { ...(from && { from }), ...(type && { kind: type }) }, shared)
     }
+    const [alone] = Object.entries({ jobs: exec.jobs, retries: exec.retries, 'exec-timeout': exec.execTimeout })
+      .filter(([, value]) => value !== undefined)
+      .map(([name]) => name)
+    if (alone !== undefined) throw new CliError('usage', `--${alone} goes with --exec`)
     if (args.length > 0) throw new CliError('usage', `nothing takes "${args[0]}": words go with --exec`)
     if (type !== undefined && !isKind(type))
       return asUser(shared, (client) => pushes(client, shared, type, stops), { reconnect: true })
@@ -113,8 +123,7 @@ async function messages(
 ): Promise<ExitName> {
   const { output } = shared
   const watch = new Watch(stops, shared.signal)
-  client.onLife('disconnected', ({ message }) => output.note(`connection lost: ${message}; trying to come back`))
-  client.onLife('reconnected', () => output.note('connected again'))
+  noteLife(client, output)
   let last = 0
   const print = async (message: ChatMessage) => {
     if (message.id <= last || !wanted(message)) return

@@ -5,7 +5,7 @@ import { localTime } from '../message-view.ts'
 import { parseDelay, parseMoment } from '../moment.ts'
 import type { Output } from '../output.ts'
 import { asUser } from '../sessions.ts'
-import { defineCommand, type Shared, WHO, wholeNumber } from '../shared.ts'
+import { defineCommand, notEmpty, ownId, type Shared, WHO, wholeNumber } from '../shared.ts'
 import { readText } from '../stdin.ts'
 import { STDIN } from '../words.ts'
 
@@ -36,9 +36,13 @@ export const send = defineCommand({
       .positional('text', { type: 'string', describe: 'the text; - reads stdin' })
       .options({
         ...WHO,
-        group: { type: 'string', describe: 'send to this group' },
+        group: { type: 'string', describe: 'send to this group', coerce: notEmpty('group') },
         lines: { type: 'boolean', describe: 'each line of stdin is a message; empty ones are left out' },
-        id: { type: 'string', describe: 'your own id of the message: sent again with it, it is stored once' },
+        id: {
+          type: 'string',
+          describe: 'your own id of the message: sent again with it, it is stored once',
+          coerce: ownId('id'),
+        },
         delay: { type: 'string', describe: 'send it so much later, such as 90s, 10m, 2h or 7d', group: LATER },
         at: {
           type: 'string',

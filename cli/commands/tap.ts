@@ -4,7 +4,7 @@ import type { ExitName } from '../exit.ts'
 import { localTime } from '../message-view.ts'
 import { printableJson, printableLine } from '../printable.ts'
 import { asOperator } from '../sessions.ts'
-import { defineCommand, OPTIONS, type Shared, wholeNumber } from '../shared.ts'
+import { defineCommand, notEmpty, OPTIONS, type Shared, wholeNumber } from '../shared.ts'
 import { Watch } from '../watch.ts'
 
 type Entry = ValuesOf<typeof import('../../plugins/tap/messages.ts').Tapped>
@@ -34,9 +34,17 @@ export const tap = defineCommand({
   builder: (args) =>
     args.epilogue(ABOUT).options({
       data: OPTIONS.data,
-      user: { type: 'string', describe: 'only sessions of this user' },
-      type: { type: 'string', describe: 'only messages of this name, see `chatctl protocol`' },
-      group: { type: 'string', describe: 'only messages that name this group, and the replies to them' },
+      user: { type: 'string', describe: 'only sessions of this user', coerce: notEmpty('user') },
+      type: {
+        type: 'string',
+        describe: 'only messages of this name, see `chatctl protocol`',
+        coerce: notEmpty('type'),
+      },
+      group: {
+        type: 'string',
+        describe: 'only messages that name this group, and the replies to them',
+        coerce: notEmpty('group'),
+      },
       texts: { type: 'boolean', default: false, describe: 'show what was said, too; goes into the audit log' },
       count: { type: 'string', describe: 'stop after so many', coerce: wholeNumber('count', 1, 1e9) },
       for: { type: 'string', describe: 'stop after this time, such as 30s' },

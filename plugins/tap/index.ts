@@ -4,8 +4,8 @@ import { accounts } from '../accounts/index.ts'
 import * as messages from './messages.ts'
 import { Tap } from './tap.ts'
 
-/** Pushed as bytes that were encoded once for many sessions, which nobody is told of. */
-const NEVER_TOLD = 'on_new_message'
+/** Pushed as bytes that were encoded once for many sessions, which nobody is told of; and a tap of a tap would not end. */
+const NEVER_TOLD = ['on_new_message', messages.Tap.name, messages.Tapped.name]
 
 /** Shows an operator what goes through the server while it does. Costs nothing while nobody looks. */
 export const tap = definePlugin({
@@ -29,7 +29,7 @@ export const tap = definePlugin({
     const check = async (user: string, type: string, group: string) => {
       const account = user === '' ? undefined : await needs.accounts.find(user)
       if (user !== '' && account === undefined) throw new Refused('user_not_exist', `there is no user "${user}"`)
-      if (type === NEVER_TOLD)
+      if (NEVER_TOLD.includes(type))
         throw new Refused('invalid_value', `${type} cannot be tapped: tap what sets it off, such as send_message`)
       if (type !== '' && app.catalogue.byName(type) === undefined)
         throw new Refused('invalid_value', `this server has no message type "${type}"`)
@@ -44,16 +44,14 @@ export const tap = definePlugin({
       if (texts) app.audit.info({ event: 'tap', by: 'operator', user, type, group, texts, session: session.id })
       endClosed()
       end(session)
-      const filter = { user, group: group.toLowerCase(), texts }
+      const filter = { user, type, group: group.toLowerCase(), texts }
       const view = new Tap(session, filter, { clock: app.clock, perSecond: app.limits.tapRate })
       const guarded =
         (tell: (from: Session, values: object) => void) =>
         (from: Session, values: object): void =>
           session.open ? tell(from, values) : endClosed()
-      // A tap of a tap would never end.
-      const own: readonly unknown[] = Object.values(messages)
       const ends = [...app.catalogue]
-        .filter((message) => !own.includes(message) && (type === '' || message.name === type))
+        .filter((message) => !NEVER_TOLD.includes(message.name) && view.needs(message))
         .map((message) =>
           message.from === 'client'
             ? app.on(

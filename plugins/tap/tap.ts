@@ -16,6 +16,8 @@ type Values = Readonly<Record<string, unknown>>
 export interface Filter {
   /** Name as the account has it; empty for all. */
   readonly user: string
+  /** Name of the message; empty for all. */
+  readonly type: string
   /** Name of the group, in lower case; empty for all. */
   readonly group: string
   readonly texts: boolean
@@ -45,6 +47,12 @@ export class Tap {
     this.#filter = filter
     this.#clock = clock
     this.#rate = new TokenBucket(perSecond, perSecond, clock.now())
+  }
+
+  /** Whether it has to be told of these: a reply of a group is known by its request. */
+  needs(message: Message): boolean {
+    if (this.#isOfType(message)) return true
+    return this.#filter.group !== '' && message.from === 'client' && this.#isOfType(message.reply ?? Done)
   }
 
   /** A request was handled. */
@@ -77,6 +85,10 @@ export class Tap {
     return session !== this.session && (this.#filter.user === '' || session.user?.name === this.#filter.user)
   }
 
+  #isOfType({ name }: Message): boolean {
+    return this.#filter.type === '' || this.#filter.type === name
+  }
+
   #isOfGroup(values: Values): boolean {
     if (this.#filter.group === '') return true
     const lists = Object.values(values).filter((value): value is Values[] => Array.isArray(value))
@@ -92,6 +104,7 @@ export class Tap {
   }
 
   #tell(direction: 'in' | 'out', session: Session, message: Message, values: Values) {
+    if (!this.#isOfType(message)) return
     if (!this.session.writable || !this.#mayTell()) {
       this.#dropped++
       return
