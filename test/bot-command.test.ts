@@ -275,6 +275,11 @@ test('with --replay-from a bot handles again what came after a message or since 
   await hears([], [])
   await hears(['one', 'two'], ['--replay-from', '2020-01-01'])
   await hears(['two'], ['--replay-from', String(id)])
+  const ahead = await shell.run(['bot', 'run', file, '--server', server, '--replay-from', '1000'], {
+    env: { CHATCTL_BOT_KEY: key },
+  })
+  t.is(ahead.code, 1)
+  t.regex(ahead.stderr, /nothing after 1000 was handled yet/)
   await hears([], [])
   await hears(['one', 'two'], ['--consumer', 'another', '--all'])
 })
