@@ -1,10 +1,11 @@
-import { type Address, connect, type LoginKeys, MoveConsumer, OnNewMessage } from '../client/index.ts'
+import { type Address, connect, type LoginKeys, OnNewMessage } from '../client/index.ts'
 import { type Clock, SYSTEM_CLOCK } from '../core/clock.ts'
 import type { ServerMessage, ValuesOf } from '../core/wire/index.ts'
 import { type ArgumentSchemas, type ArgumentsOf, Command } from './command.ts'
 import type { MessageContext, PushContext, ScheduleContext } from './context.ts'
 import type { BotLifeEvents, Definition, ErrorHandler, MessageHandler, Middleware, Options } from './definition.ts'
 import { type BotLog, standardLog } from './log.ts'
+import { moveBack, type Replay } from './replay.ts'
 import { RunningBot } from './running-bot.ts'
 import { readPattern } from './schedule.ts'
 
@@ -24,8 +25,11 @@ export interface StartOptions {
   readonly checkKey?: (key: string) => void | Promise<void>
   /** In place of the definition's consumer. */
   readonly consumer?: string
-  /** Begins again behind a message, or with those of a time: also what was handled comes again. */
-  readonly replay?: { readonly after: number } | { readonly since: Date }
+  /**
+   * Begins again behind a message, or with those of a time: also what was handled comes again. What was not handled before
+   * that point does not.
+   */
+  readonly replay?: Replay
   /** A new consumer begins with the first message there is, not with what comes next. */
   readonly all?: boolean
   /** Stops the bot when it aborts. */
@@ -181,10 +185,7 @@ export class Bot<State = undefined> {
         ...(keys !== undefined && { keys }),
         ...(password !== undefined && { password }),
       })
-      if (replay !== undefined) {
-        const from = 'since' in replay ? { after: 0, since: replay.since.getTime() } : replay
-        await client.request(MoveConsumer, { consumer, ...from })
-      }
+      if (replay !== undefined) await moveBack(client, consumer, replay, log)
       const definition = this.#definition
       const running = new RunningBot({ definition, client, identity, consumer, clock, log, all })
       await running.run()

@@ -1,5 +1,8 @@
-/** Why a bot ended by itself. `consumer_taken`: another process runs as the same consumer of the same user. */
-export type BotErrorCode = 'consumer_taken'
+/**
+ * Why a bot ended by itself. `consumer_taken`: another process runs as the same consumer of the same user.
+ * `nothing_to_replay`: it was to begin again behind a message that it has not come to yet.
+ */
+export type BotErrorCode = 'consumer_taken' | 'nothing_to_replay'
 
 export class BotError extends Error {
   readonly code: BotErrorCode

@@ -35,7 +35,12 @@ export async function runWatched(parts: RunParts, log: BotLog) {
   const { file, options, replay, stopping, started } = parts
   const end = new AbortController()
   const sources = watchSources(dirname(resolve(file)), end.signal)
-  const nextChange = () => sources.next().then(() => CHANGED)
+  const nextChange = () => {
+    const next = sources.next().then(() => CHANGED)
+    // Looked at in the race below, which may have ended.
+    next.catch(() => {})
+    return next
+  }
   let changed = nextChange()
   let current = parts.bot
   let running: RunningBot<unknown> | undefined
@@ -56,8 +61,6 @@ export async function runWatched(parts: RunParts, log: BotLog) {
       }
     }
   } finally {
-    // Whoever waited for a change does no more.
-    changed.catch(() => {})
     end.abort()
     await running?.stop()
   }

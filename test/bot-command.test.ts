@@ -57,7 +57,7 @@ async function runBot(shell: Shell, file: string, key: string, args: readonly st
   }
 }
 
-test('a bot account is made with a key, printed once, whether the server runs or not', async (t) => {
+test.serial('a bot account is made with a key, printed once, whether the server runs or not', async (t) => {
   const shell = await openShell(t)
   const before = await shell.run(['users', 'create', 'early', '--bot', '--data', './room'])
   t.is(before.code, 0)
@@ -84,7 +84,7 @@ test('a bot account is made with a key, printed once, whether the server runs or
   t.false(list.stdout.includes(key))
 })
 
-test('a key takes the place of a password and of a role', async (t) => {
+test.serial('a key takes the place of a password and of a role', async (t) => {
   const shell = await openShell(t)
   await shell.run(['users', 'create', 'echo', '--bot', '--data', './room'])
   const refused = async (args: readonly string[], code: number, stderr: RegExp) => {
@@ -103,7 +103,7 @@ test('a key takes the place of a password and of a role', async (t) => {
   t.is(JSON.parse(stdout).length, 1)
 })
 
-test('a bot gets a new key, and the old one is none any more', async (t) => {
+test.serial('a bot gets a new key, and the old one is none any more', async (t) => {
   const shell = await openShell(t)
   const { server } = await shell.serve()
   const old = await botAccount(shell, 'echo')
@@ -119,7 +119,7 @@ test('a bot gets a new key, and the old one is none any more', async (t) => {
   t.is((await again.stop()).code, 0)
 })
 
-test('a bot runs, answers, and stops on SIGTERM and on Ctrl-C when its handlers have finished', async (t) => {
+test.serial('a bot runs, answers, and stops on SIGTERM and on Ctrl-C when its handlers have finished', async (t) => {
   const shell = await openShell(t)
   const { server } = await shell.serve()
   const key = await botAccount(shell, 'echo')
@@ -131,7 +131,7 @@ test('a bot runs, answers, and stops on SIGTERM and on Ctrl-C when its handlers 
      export default createBot({ name: 'echo' }).message(async (ctx) => {
        if (ctx.text === 'wait') {
          ctx.log.info('waiting')
-         await new Promise<void>((resolve) => process.once(ctx.message.text === 'wait' ? 'SIGUSR2' : 'exit', resolve))
+         await new Promise<void>((resolve) => process.once('SIGUSR2', resolve))
        }
        await ctx.reply(\`\${ctx.text}!\`)
      })`,
@@ -160,35 +160,39 @@ test('a bot runs, answers, and stops on SIGTERM and on Ctrl-C when its handlers 
   t.like(await self.request(QueryConsumers, {}), { consumers: { 0: { consumer: 'echo', pending: 0 } } })
 })
 
-test('a key is read from a file or stdin, an account may be named otherwise than the bot, a login will do', async (t) => {
-  const shell = await openShell(t)
-  const { server } = await shell.serve()
-  const file = await write(shell, 'echo.ts', answering('$' + '{ctx.bot.user}'))
-  await write(shell, 'bot.key', `${await botAccount(shell, 'parrot')}\n`)
-  const ann = await person(t, server, 'ann')
-  const named = shell.start(['bot', 'run', file, '--user', 'parrot', '--key-file', 'bot.key', '--server', server])
-  await named.output.says(/"consumer":"echo".*at work/)
-  t.is(await ann.asks('parrot', 'who?'), 'parrot')
-  named.child.kill()
-  t.is((await named.done).code, 0)
-  const piped = shell.start(['bot', 'run', file, '--user', 'parrot', '--key-file', '-', '--consumer', 'two'], {
-    env: { CHATCTL_SERVER: server },
-  })
-  piped.child.stdin?.end(await newKey(shell, 'parrot'))
-  await piped.output.says(/"consumer":"two".*at work/)
-  await write(shell, 'pw', 'password of a person')
-  await person(t, server, 'carol')
-  await shell.run(['login', 'carol', '--server', server, '--password-file', 'pw'])
-  const kept = shell.start(['bot', 'run', file, '--context', 'carol'])
-  await kept.output.says(/at work/)
-  t.is(await ann.asks('carol', 'who?'), 'carol')
-})
+test.serial(
+  'a key is read from a file or stdin, an account may be named otherwise than the bot, a login will do',
+  async (t) => {
+    const shell = await openShell(t)
+    const { server } = await shell.serve()
+    const file = await write(shell, 'echo.ts', answering('$' + '{ctx.bot.user}'))
+    await write(shell, 'bot.key', `${await botAccount(shell, 'parrot')}\n`)
+    const ann = await person(t, server, 'ann')
+    const named = shell.start(['bot', 'run', file, '--user', 'parrot', '--key-file', 'bot.key', '--server', server])
+    await named.output.says(/"consumer":"echo".*at work/)
+    t.is(await ann.asks('parrot', 'who?'), 'parrot')
+    named.child.kill()
+    t.is((await named.done).code, 0)
+    const piped = shell.start(['bot', 'run', file, '--user', 'parrot', '--key-file', '-', '--consumer', 'two'], {
+      env: { CHATCTL_SERVER: server },
+    })
+    piped.child.stdin?.end(await newKey(shell, 'parrot'))
+    await piped.output.says(/"consumer":"two".*at work/)
+    await write(shell, 'pw', 'password of a person')
+    await person(t, server, 'carol')
+    await shell.run(['login', 'carol', '--server', server, '--password-file', 'pw'])
+    const kept = shell.start(['bot', 'run', file, '--context', 'carol'])
+    await kept.output.says(/at work/)
+    t.is(await ann.asks('carol', 'who?'), 'carol')
+  },
+)
 
 async function newKey(shell: Shell, name: string): Promise<string> {
   return (await shell.run(['users', 'passwd', name, '--bot-key', '--data', './room'])).stdout
 }
 
-test('what keeps a bot from starting is said, with a code of its own', async (t) => {
+test.serial('what keeps a bot from starting is said, with a code of its own', async (t) => {
+  t.timeout(120_000)
   const shell = await openShell(t)
   const { server } = await shell.serve()
   const key = await botAccount(shell, 'echo')
@@ -220,7 +224,7 @@ test('what keeps a bot from starting is said, with a code of its own', async (t)
   await fails([good, '--replay-from', '2999-01-01', ...at], 2, /still to come/)
 })
 
-test('with --watch a changed bot takes over, a broken one does not', async (t) => {
+test.serial('with --watch a changed bot takes over, a broken one does not', async (t) => {
   const shell = await openShell(t)
   const { server } = await shell.serve()
   const key = await botAccount(shell, 'echo')
@@ -252,7 +256,7 @@ test('with --watch a changed bot takes over, a broken one does not', async (t) =
   t.is((await bot.stop()).code, 0)
 })
 
-test('with --replay-from a bot handles again what came after a message or since a time', async (t) => {
+test.serial('with --replay-from a bot handles again what came after a message or since a time', async (t) => {
   const shell = await openShell(t)
   const { server } = await shell.serve()
   const key = await botAccount(shell, 'echo')
@@ -275,6 +279,11 @@ test('with --replay-from a bot handles again what came after a message or since 
   await hears([], [])
   await hears(['one', 'two'], ['--replay-from', '2020-01-01'])
   await hears(['two'], ['--replay-from', String(id)])
+  const ahead = await shell.run(['bot', 'run', file, '--server', server, '--replay-from', '1000'], {
+    env: { CHATCTL_BOT_KEY: key },
+  })
+  t.is(ahead.code, 1)
+  t.regex(ahead.stderr, /nothing after 1000 was handled yet/)
   await hears([], [])
   await hears(['one', 'two'], ['--consumer', 'another', '--all'])
 })

@@ -4,7 +4,7 @@ import test from 'ava'
 import { install, runIn } from './support/bot-folder.ts'
 import { openShell } from './support/cli.ts'
 
-test('a new bot checks, tests, runs and answers as it is', async (t) => {
+test.serial('a new bot checks, tests, runs and answers as it is', async (t) => {
   t.timeout(120_000)
   const shell = await openShell(t)
   const made = await shell.run(['bot', 'new', 'dice', '-o', 'json'])
@@ -32,7 +32,7 @@ test('a new bot checks, tests, runs and answers as it is', async (t) => {
   t.is((await bot.done).code, 0)
 })
 
-test('a new bot takes no place of anything, and its name has to do for everything', async (t) => {
+test.serial('a new bot takes no place of anything, and its name has to do for everything', async (t) => {
   const shell = await openShell(t)
   await shell.run(['bot', 'new', 'dice'])
   const before = await readFile(join(shell.folder, 'dice/bot.ts'), 'utf8')

@@ -1,6 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
+import pino from 'pino'
 import { type Bot, createBot, type StateOptions } from '../bot/index.ts'
 import { openState } from '../bot/state.ts'
 import { CreateRoom, QueryConsumers, QueryRooms } from '../client/index.ts'
@@ -92,6 +93,22 @@ test('a bot may begin with all there is, with what is new enough, or again from 
   await until(() => seen.length > 0)
   await running.stop()
   t.deepEqual(seen, ['new'])
+})
+
+test('what a replay leaves out is said', async (t) => {
+  const stage = await openStage(t)
+  const ann = await Person.at(stage, 'ann')
+  const warnings: string[] = []
+  const log = pino({ level: 'warn' }, { write: (line) => void warnings.push(line) })
+  const bot = createBot({ name: 'clerk' }).message((ctx) => ctx.reply('here'))
+  await (await startBot(t, stage, bot)).stop()
+  const { id } = await ann.says('clerk', 'while it is away')
+  await t.throwsAsync(startBot(t, stage, bot, { replay: { after: id } }), { code: 'nothing_to_replay' })
+  const running = await startBot(t, stage, bot, { replay: { since: new Date(Date.now() + 60_000) }, log })
+  t.regex(warnings.join(), /"to":\d+.*is left out/)
+  t.is(await ann.asks('clerk', 'hello'), 'here')
+  await running.stop()
+  t.is(ann.heard.length, 1)
 })
 
 test('stopping lets handlers finish', async (t) => {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
-import { type Client, QueryConsumers } from '../../client/index.ts'
+import { type Client, QueryConsumers, QueryRooms } from '../../client/index.ts'
 import { line, MINUTES, seeded, times } from '../support/endurance.ts'
 import { type House, openHouse } from '../support/house.ts'
 
@@ -157,12 +157,15 @@ test('a bot is killed again and again: each event is handled, and what it does f
   // Otherwise the kills came when nothing was under way.
   t.true(found['handled again'] > 0)
   t.false(ids.includes(before), 'nothing from before its start')
+  await using self = await house.connect()
+  await self.login('worker', { password: key })
+  const { groups } = await self.request(QueryRooms, {})
+  const asked = customers.flatMap(({ said }) => [...said.keys()]).filter((text) => text.endsWith('0'))
+  t.deepEqual(groups.map(({ group }) => group).sort(), asked.map((text) => `made for ${text}`).sort())
 
   // Asked for, all comes again, and still nothing is done twice.
   const again = start({}, ['--replay-from', String(before - 1)])
   await again.output.says(/at work/)
-  const self = await house.connect()
-  await self.login('worker', { password: key })
   for (let isDone = false; !isDone; ) {
     const [consumer] = (await self.request(QueryConsumers, {})).consumers
     isDone = consumer?.pending === 0 && consumer.position >= Math.max(...ids)
