@@ -28,6 +28,7 @@ export class ConsumerWriter {
   #committing: Batch | undefined
   #timer: NodeJS.Timeout | undefined
   #running: Promise<void> | undefined
+  #closed = false
 
   constructor(db: Knex) {
     this.#db = db
@@ -37,7 +38,8 @@ export class ConsumerWriter {
   save(consumer: ConsumerRow, state?: StateRow): Promise<void> {
     this.#next.consumers.set(keyOf(consumer), consumer)
     if (state !== undefined) this.#next.states.set(stateKeyOf(state), state)
-    return this.#wait(TOGETHER_MS)
+    this.#startIn(TOGETHER_MS)
+    return new Promise((resolve, reject) => this.#next.waiting.push({ resolve, reject }))
   }
 
   /** What is kept under a key, also what is still to be written; empty if there is nothing. */
@@ -47,9 +49,13 @@ export class ConsumerWriter {
     return written?.state ?? findState(this.#db, userId, name, key)
   }
 
-  /** Resolves when all that was asked for is on disk. */
+  /** Resolves when all that was asked for until now is on disk. */
   async settled() {
-    while (this.#next.consumers.size > 0 || this.#running !== undefined) await this.#wait(0)
+    if (this.#running !== undefined) await this.#running
+    if (this.#next.consumers.size === 0) return
+    const written = new Promise<void>((resolve, reject) => this.#next.waiting.push({ resolve, reject }))
+    this.#start()
+    await written
   }
 
   async delete(userId: number, name: string) {
@@ -57,16 +63,18 @@ export class ConsumerWriter {
     await transact(this.#db, (trx) => deleteConsumer(trx, userId, name))
   }
 
+  /** The last thing that is asked. Rejects when what was left could not be written. */
   async close() {
-    await this.settled()
-    clearTimeout(this.#timer)
+    try {
+      await this.settled()
+    } finally {
+      this.#closed = true
+      clearTimeout(this.#timer)
+    }
   }
 
-  #wait(ms: number): Promise<void> {
-    if (ms === 0) this.#start()
-    else this.#timer ??= setTimeout(() => this.#start(), ms)
-    if (this.#next.consumers.size === 0) return this.#running ?? Promise.resolve()
-    return new Promise((resolve, reject) => this.#next.waiting.push({ resolve, reject }))
+  #startIn(ms: number) {
+    if (!this.#closed) this.#timer ??= setTimeout(() => this.#start(), ms)
   }
 
   #start() {
@@ -89,13 +97,13 @@ export class ConsumerWriter {
     }
     this.#committing = undefined
     this.#running = undefined
-    if (this.#next.consumers.size > 0) this.#timer ??= setTimeout(() => this.#start(), TOGETHER_MS)
+    if (this.#next.consumers.size > 0) this.#startIn(TOGETHER_MS)
   }
 
   /** What could not be written is still to be, unless there is newer already. */
   #keep(failed: Batch) {
     for (const [key, row] of failed.consumers) if (!this.#next.consumers.has(key)) this.#next.consumers.set(key, row)
     for (const [key, row] of failed.states) if (!this.#next.states.has(key)) this.#next.states.set(key, row)
-    this.#timer ??= setTimeout(() => this.#start(), RETRY_MS)
+    this.#startIn(RETRY_MS)
   }
 }

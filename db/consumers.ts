@@ -70,6 +70,12 @@ export async function deleteConsumer(trx: Knex.Transaction, userId: number, name
   await trx('consumer').where({ user_id: userId, name }).delete()
 }
 
+/** Under how many keys a consumer keeps something. */
+export async function countStates(db: Knex, userId: number, name: string): Promise<number> {
+  const [row] = await db('consumer_state').where({ user_id: userId, name }).count({ count: '*' })
+  return Number(row?.count)
+}
+
 export async function findState(db: Knex, userId: number, name: string, key: string): Promise<string> {
   const row = await db<StateRow>('consumer_state').where({ user_id: userId, name, state_key: key }).first()
   return row?.state ?? ''

@@ -12,6 +12,7 @@ export {
   type ConsumerRow,
   consumersOf,
   countConsumers,
+  countStates,
   findConsumer,
   lastIdBefore,
   type StateRow,

@@ -1,5 +1,6 @@
 import test from 'ava'
 import { type ChatMessage, type Client, ConsumerTaken, CreateRoom, JoinRoom, MessageRecalled } from '../client/index.ts'
+import { ConsumerWriter, findConsumer, migrate, openInMemory } from '../db/index.ts'
 import { Consume, DeleteConsumer, LeaveRoom, MoveConsumer, QueryConsumers } from '../plugins/index.ts'
 import { nextPush, refusal } from './support/play.ts'
 import { openStage, tempFolder } from './support/room.ts'
@@ -275,4 +276,25 @@ test('a consumer that was deleted does not come back with a late acknowledgement
   ])
   t.is(late?.status, 'rejected')
   t.is(await place(robot, 'main'), undefined)
+})
+
+test('who waits until consumers are written waits for what was asked before, however much comes after', async (t) => {
+  const db = openInMemory()
+  t.teardown(() => db.destroy())
+  await migrate(db)
+  const writer = new ConsumerWriter(db)
+  const row = (position: number) => ({ user_id: 1, name: 'main', position, pending: [], moved_at: 0 })
+  const saves = [writer.save(row(1))]
+  let isSettled = false
+  const settled = writer.settled().then(() => {
+    isSettled = true
+  })
+  for (let position = 2; !isSettled; position++) {
+    saves.push(writer.save(row(position)))
+    await saves.at(-2)
+  }
+  await settled
+  await Promise.all(saves)
+  t.is((await findConsumer(db, 1, 'main'))?.position, saves.length)
+  await writer.close()
 })

@@ -1,6 +1,16 @@
 import test from 'ava'
 import { CreateRoom, QueryRooms, RoomList } from '../client/index.ts'
-import { clientMessage, definePlugin, encode, line, Refused, serverMessage, uint32 } from '../core/index.ts'
+import {
+  clientMessage,
+  definePlugin,
+  encode,
+  line,
+  MAX_TEXT,
+  Refused,
+  serverMessage,
+  text,
+  uint32,
+} from '../core/index.ts'
 import { Login, Once, OnceDone } from '../plugins/index.ts'
 import { refusal } from './support/play.ts'
 import { openStage, tempFolder } from './support/room.ts'
@@ -154,4 +164,20 @@ test('a key is forgotten when its time is over', async (t) => {
   const second = await openStage(t, { data, plugins: [plugin], limits: { requestKeys: 0 } })
   await (await second.user('alice', { messages })).request(Count, { what: 'a' }, { key: 'k' })
   t.is(times(), 2)
+})
+
+test('a reply that no envelope holds: the request is carried out once all the same, and its sender is told', async (t) => {
+  const Long = serverMessage({ type: 1003, name: 'long', about: '', fields: { words: text('', { max: MAX_TEXT }) } })
+  const Tell = clientMessage({ type: 1002, name: 'tell', about: '', allow: 'user', fields: {}, reply: Long })
+  let told = 0
+  const plugin = definePlugin({
+    name: 'talker',
+    messages: { Tell, Long },
+    setup: (app) => app.handle(Tell, () => ({ words: 'x'.repeat(60_000 + told++) })),
+  })
+  const stage = await openStage(t, { plugins: [plugin] })
+  const alice = await stage.user('alice', { messages: [Tell, Long] })
+  t.is(await refusal(t, alice.request(Tell, {}, { key: 'k' })), 'too_large')
+  t.is(await refusal(t, alice.request(Tell, {}, { key: 'k' })), 'outcome_unknown')
+  t.is(told, 1)
 })

@@ -123,3 +123,15 @@ test('a bot that talks with a person is never stopped, and a person is no bot', 
   t.is(await refusal(t, alice.send('robot', 'by a script', { hops: 3 })), 'bot_loop')
   t.is(loops.length, 1)
 })
+
+test('programs of people that call each other answers do not silence the bots of a group', async (t) => {
+  const { bot, stage, loops } = await openLab(t, { botTurns: 5 })
+  const robot = await bot('robot')
+  const [alice, mallory] = [await stage.user('alice'), await stage.user('mallory')]
+  await robot.request(CreateRoom, { group: 'lab' })
+  for (const client of [alice, mallory]) await client.request(JoinRoom, { group: 'lab' })
+  for (let index = 0; index < 10; index++)
+    for (const client of [alice, mallory]) await client.send({ group: 'lab' }, 'beep', { hops: 1 })
+  await robot.send({ group: 'lab' }, 'still here')
+  t.deepEqual(loops, [])
+})

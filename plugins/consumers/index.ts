@@ -118,8 +118,9 @@ export const consumers = definePlugin({
       async (session, { consumer: name, all, maxAge }) => {
         const { id } = session.user
         const { consumer, isNew } = await make(id, name, () => (all ? 0 : office.writer.newest))
+        const tooOld = maxAge > 0 ? await lastIdBefore(db, app.clock.time() - maxAge) : 0
         if (!session.open) throw new Refused('logged_out')
-        if (maxAge > 0) consumer.skipTo(await lastIdBefore(db, app.clock.time() - maxAge))
+        consumer.skipTo(tooOld)
         if (consumer.holder?.session !== session) release(consumer)
         const { position, pending } = consumer
         start(consumer, session)

@@ -46,17 +46,24 @@ export const idempotency = definePlugin({
       let reply: Buffer
       try {
         reply = await perform()
-      } catch (error) {
-        await deleteRequestKey(db, row)
-        throw error
+      } catch (refusal) {
+        await noted(row, 'cannot give a key back', () => deleteRequestKey(db, row))
+        throw refusal
       }
-      try {
-        await setReply(db, row, reply)
-      } catch (error) {
-        // It was done, and the sender is told so; only who asks once more will not be.
-        log.error({ err: error, key: row.request_key }, 'cannot keep the reply of a request')
-      }
+      // The key stays taken, without a reply: that the request was carried out is certain.
+      if (reply.length > OnceDone.fields.reply.max)
+        throw new Refused('too_large', 'it was carried out, but its reply is too long for once_done')
+      await noted(row, 'cannot keep the reply of a request', () => setReply(db, row, reply))
       return { repeat: false, reply }
+    }
+
+    /** What became of the request is certain, and its sender is told; only who asks once more may not be. */
+    const noted = async ({ request_key: key }: RequestKeyRow, otherwise: string, note: () => Promise<void>) => {
+      try {
+        await note()
+      } catch (error) {
+        log.error({ err: error, key }, otherwise)
+      }
     }
 
     const earlierReply = async (row: RequestKeyRow): Promise<Buffer> => {
@@ -80,12 +87,9 @@ export const idempotency = definePlugin({
       }
       const asked_at = app.clock.time()
       const row = { user_id: session.user.id, request_key: key, request_hash: hash, reply: null, asked_at }
-      const answer = carryOut(row, async () => {
-        const reply = encode(message.reply ?? Done, 0, ((await app.perform(session, message, values)) ?? {}) as never)
-        if (reply.length > OnceDone.fields.reply.max)
-          throw new Refused('too_large', `the reply to ${message.name} is too long to be kept; ask without a key`)
-        return reply
-      })
+      const answer = carryOut(row, async () =>
+        encode(message.reply ?? Done, 0, ((await app.perform(session, message, values)) ?? {}) as never),
+      )
       const reply = answer.then((answered) => answered.reply)
       // Looked at only by who asks the same meanwhile.
       reply.catch(() => {})

@@ -44,17 +44,19 @@ export class Loops {
    * @throws Refused `bot_loop`
    */
   hops({ key, group }: Conversation, user: User, claimed: number): number {
+    const { botHops, botTurns } = this.#app.limits
     if (user.role !== 'bot' && claimed === 0) {
       if (this.#chains.size > 0) begin(this.#chains.get(key), this.#app.clock.now())
       return 0
     }
+    // What people's programs say of themselves is about their own messages: it must not silence a group's bots.
+    if (user.role !== 'bot' && group !== '' && claimed <= botHops) return claimed
     const chain = this.#chainOf(key, user)
     const [last] = chain.bots
     const isAnswer = last.id !== user.id
     const answered = group === '' ? chain.hops + (isAnswer ? 1 : 0) : 0
     const hops = Math.max(1, claimed, answered)
     const turns = chain.turns + (isAnswer ? 1 : 0)
-    const { botHops, botTurns } = this.#app.limits
     if (hops > botHops || (group !== '' && turns > botTurns)) this.#refuse(chain, user, group, hops)
     chain.hops = hops
     chain.turns = turns
