@@ -184,6 +184,20 @@ test('state is kept with the acknowledgement, and gone with the consumer', async
   t.deepEqual((await robot.request(QueryConsumers, {})).consumers, [])
 })
 
+test('a consumer keeps no more keys than the limit, and goes on with those it has', async (t) => {
+  const stage = await openStage(t, { limits: { consumerKeys: 2 } })
+  const robot = await stage.user('robot')
+  await robot.request(MoveConsumer, { consumer: 'main', after: 0 })
+  const keep = (key: string, state: string) => robot.acknowledgeEvent('main', 0, { key, state })
+  await keep('a', '1')
+  await keep('b', '1')
+  t.is(await refusal(t, keep('c', '1')), 'too_many')
+  await keep('a', '2')
+  await keep('b', '')
+  await keep('c', '1')
+  t.is(await robot.consumerState('main', 'a'), '2')
+})
+
 test('nobody has more consumers than the limit, and nobody another one’s', async (t) => {
   const stage = await openStage(t, { limits: { consumers: 2 } })
   const robot = await stage.user('robot')

@@ -1,5 +1,5 @@
 import { definePlugin, Refused, SessionEnded, type UserSession } from '../../core/index.ts'
-import { ConsumerWriter, consumersOf, countConsumers, findConsumer, lastIdBefore } from '../../db/index.ts'
+import { ConsumerWriter, consumersOf, countConsumers, countStates, findConsumer, lastIdBefore } from '../../db/index.ts'
 import { privateMessages } from '../messages/index.ts'
 import { Consumer } from './consumer.ts'
 import * as messages from './messages.ts'
@@ -129,10 +129,18 @@ export const consumers = definePlugin({
       { serial: true },
     )
 
+    /** @throws Refused `too_many` */
+    const refuseTooManyKeys = async (userId: number, name: string, key: string) => {
+      if ((await writer.state(userId, name, key)) !== '') return
+      if ((await countStates(db, userId, name)) >= app.limits.consumerKeys)
+        throw new Refused('too_many', 'this consumer keeps too much already')
+    }
+
     app.handle(
       AcknowledgeEvent,
       async ({ user }, { consumer: name, id, keep, key, state }) => {
         const consumer = await existing(user.id, name)
+        if (keep && state !== '') await refuseTooManyKeys(user.id, name, key)
         const changed = consumer.acknowledge(id)
         if (!changed && !keep) return
         const kept = { user_id: user.id, name, state_key: key, state }
