@@ -101,6 +101,9 @@ test.serial('a key takes the place of a password and of a role', async (t) => {
   await refused(['users', 'passwd', 'nobody', '--bot-key'], 5, /no such user/)
   const { stdout } = await shell.run(['users', 'list', '--data', './room', '-o', 'json'])
   t.is(JSON.parse(stdout).length, 1)
+  const ann = ['users', 'create', 'ann', '--password-file', '-', '--data', './room']
+  t.is((await shell.run(ann, { input: 'a password' })).code, 0)
+  await refused(['users', 'passwd', 'Ann', '--bot-key'], 2, /ann is no bot/)
 })
 
 test.serial('a bot gets a new key, and the old one is none any more', async (t) => {

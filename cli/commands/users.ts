@@ -141,7 +141,12 @@ const passwd = defineCommand({
     const { SetUserPassword } = await messages()
     if (botKey) {
       const { key, verifier } = await newKey(passwordFile)
-      await asOperatorAnyhow(shared, (client) => client.request(SetUserPassword, { user: name, ...verifier }))
+      await asOperatorAnyhow(shared, async (client) => {
+        const account = (await allUsers(client)).find(({ user }) => user === name.toLowerCase())
+        if (account !== undefined && account.role !== 'bot')
+          throw new CliError('usage', `${account.user} is no bot: a key would take the place of a person's password`)
+        return client.request(SetUserPassword, { user: name, ...verifier })
+      })
       return printKey(shared, { user: name, key })
     }
     const { makeVerifier } = await import('../verifier.ts')
