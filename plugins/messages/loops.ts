@@ -14,6 +14,9 @@ interface Chain {
   turns: number
   began: number
   last: number
+  /** Who spoke last, to tell answers from reports. */
+  speaker: number
+  /** The last two programs that spoke, to be named. */
   readonly bots: [last: User, before: User | undefined]
   /** Whether anybody was told that it goes round. */
   told: boolean
@@ -49,11 +52,12 @@ export class Loops {
       if (this.#chains.size > 0) begin(this.#chains.get(key), this.#app.clock.now())
       return 0
     }
-    // What people's programs say of themselves is about their own messages: it must not silence a group's bots.
-    if (user.role !== 'bot' && group !== '' && claimed <= botHops) return claimed
     const chain = this.#chainOf(key, user)
     const [last] = chain.bots
-    const isAnswer = last.id !== user.id
+    if (last.id !== user.id) chain.bots.splice(0, 2, user, last)
+    // What people's programs say of themselves is about their own messages: it must not silence a group's bots.
+    if (user.role !== 'bot' && group !== '' && claimed <= botHops) return claimed
+    const isAnswer = chain.speaker !== user.id
     const answered = group === '' ? chain.hops + (isAnswer ? 1 : 0) : 0
     const hops = Math.max(1, claimed, answered)
     const turns = chain.turns + (isAnswer ? 1 : 0)
@@ -61,10 +65,7 @@ export class Loops {
     chain.hops = hops
     chain.turns = turns
     chain.last = this.#app.clock.now()
-    if (isAnswer) {
-      chain.bots[1] = last
-      chain.bots[0] = user
-    }
+    chain.speaker = user.id
     return hops
   }
 
@@ -72,7 +73,7 @@ export class Loops {
     const now = this.#app.clock.now()
     let chain = this.#chains.get(key)
     if (chain === undefined) {
-      chain = { hops: 0, turns: 0, began: now, last: now, bots: [user, undefined], told: false }
+      chain = { hops: 0, turns: 0, began: now, last: now, speaker: user.id, bots: [user, undefined], told: false }
       this.#chains.set(key, chain)
     } else if (now - chain.last >= QUIET_MS) begin(chain, now)
     else if (now - chain.began >= QUIET_MS) Object.assign(chain, { began: now, turns: 0 })
