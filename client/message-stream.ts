@@ -45,6 +45,8 @@ export class MessageStream {
   read(options: { acknowledge: boolean; signal?: AbortSignal }): AsyncGenerator<ChatMessage> {
     if (this.#reading) throw new Error('another loop reads the messages of this client already')
     this.#reading = true
+    // Only who acknowledges has finished with what was handed out; else the server knows best what comes again.
+    if (!options.acknowledge) this.#seen.clear()
     return this.#read(options)
   }
 
