@@ -185,8 +185,10 @@ export const schedule = definePlugin({
       },
     })
 
+    const forget = () => forgetScheduled(db, now() - KEPT_MS)
     app.on(ServerStarted, () => sender.wake())
-    app.every(DAY_MS, () => forgetScheduled(db, now() - KEPT_MS))
+    app.on(ServerStarted, forget)
+    app.every(DAY_MS, forget)
     app.onStop(() => sender.stop())
   },
 })
