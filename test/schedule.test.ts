@@ -283,6 +283,16 @@ test('what can be checked is checked when it is scheduled', async (t) => {
   await later(alice, 'bob', 'three')
 })
 
+test('scheduled all at once, from wherever, they are no more than the limit', async (t) => {
+  const { stage } = await stageOf(t, { limits: { scheduled: 5 } })
+  const [alice, elsewhere] = [await stage.user('alice'), await stage.user('alice')]
+  const texts = Array.from({ length: 10 }, (_, index) => String(index))
+  const asked = [alice, elsewhere].flatMap((client) => texts.map((text) => later(client, 'alice', text)))
+  const stored = (await Promise.allSettled(asked)).filter(({ status }) => status === 'fulfilled')
+  t.is(stored.length, 5)
+  t.is((await listed(alice)).length, 5)
+})
+
 test('a list of many long messages comes in pages', async (t) => {
   const { stage } = await stageOf(t)
   const alice = await stage.user('alice')

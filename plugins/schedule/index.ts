@@ -8,6 +8,7 @@ import {
   groupNameOf,
   insertScheduled,
   membersOf,
+  type NewScheduledRow,
   nextScheduled,
   resumeScheduled,
   type ScheduledRow,
@@ -69,6 +70,24 @@ export const schedule = definePlugin({
       return due
     }
 
+    /** The last that each user stores. */
+    const turns = new Map<number, Promise<unknown>>()
+
+    /** One after the other, or all of a burst would be counted before the first is stored. @throws Refused `too_many` */
+    const store = (row: NewScheduledRow) => {
+      const turn = Promise.allSettled([turns.get(row.user_id)]).then(async () => {
+        if ((await countScheduled(db, row.user_id)) >= app.limits.scheduled)
+          throw new Refused('too_many', 'too many of your messages wait for their time')
+        return insertScheduled(db, row)
+      })
+      turns.set(row.user_id, turn)
+      const done = () => {
+        if (turns.get(row.user_id) === turn) turns.delete(row.user_id)
+      }
+      turn.then(done, done)
+      return turn
+    }
+
     app.handle(ScheduleMessage, async ({ user }, { text, to, group, at, delay, clientId, fontSize, ...style }) => {
       needs.messages.office.checkText(text)
       const target = await targetOf(user, to, group)
@@ -78,10 +97,8 @@ export const schedule = definePlugin({
       let repeat = stored !== undefined
       if (stored === undefined) {
         const due = timeOf(at, delay)
-        if ((await countScheduled(db, user.id)) >= app.limits.scheduled)
-          throw new Refused('too_many', 'too many of your messages wait for their time')
         const row = { ...asked, ...target, ...style, msg: text, font_size: fontSize, made_at: now(), due_at: due }
-        const inserted = await insertScheduled(db, row)
+        const inserted = await store(row)
         stored = inserted.row
         repeat = inserted.repeat
         sender.wake()
