@@ -276,3 +276,15 @@ test('a consumer that was deleted does not come back with a late acknowledgement
   t.is(late?.status, 'rejected')
   t.is(await place(robot, 'main'), undefined)
 })
+
+test('events that a loop left without acknowledging them come again in the next one', async (t) => {
+  const stage = await openStage(t)
+  const alice = await stage.user('alice')
+  const robot = await stage.user('robot')
+  for (const text of ['one', 'two', 'three']) await alice.send('robot', text)
+  const [, two] = await next(robot, 'main', 3, { all: true })
+  await robot.acknowledgeEvent('main', two?.id ?? 0)
+  t.deepEqual(texts(await next(robot, 'main', 2)), ['one', 'three'])
+  await robot.request(MoveConsumer, { consumer: 'main', after: 0 })
+  t.deepEqual(texts(await next(robot, 'main', 3)), ['one', 'two', 'three'])
+})
