@@ -268,7 +268,7 @@ export class Client {
     consumer: string,
     { all = false, maxAge = 0, signal, onConsuming }: ConsumeOptions = {},
   ): AsyncGenerator<ChatMessage> {
-    const reading = this.#stream.read({ acknowledge: false, ...(signal && { signal }) })
+    const reading = this.#stream.read({ acknowledge: false, again: true, ...(signal && { signal }) })
     const consuming = await this.request(Consume, { consumer, all, maxAge })
     onConsuming?.(consuming)
     this.#receiveAgain = (line) => line.request(Consume, { consumer, maxAge })

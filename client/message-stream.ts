@@ -40,13 +40,13 @@ export class MessageStream {
   /**
    * Begins to read at once, whenever the first message is asked for.
    * @param acknowledge acknowledge each message when the loop asks for the next one: its body has then finished with it
+   * @param again what an earlier loop was handed out and comes again is handed out again
    * @throws Error when another loop reads; the ClientError that ended the client, unless it was closed on purpose
    */
-  read(options: { acknowledge: boolean; signal?: AbortSignal }): AsyncGenerator<ChatMessage> {
+  read(options: { acknowledge: boolean; again?: boolean; signal?: AbortSignal }): AsyncGenerator<ChatMessage> {
     if (this.#reading) throw new Error('another loop reads the messages of this client already')
     this.#reading = true
-    // Only who acknowledges has finished with what was handed out; else the server knows best what comes again.
-    if (!options.acknowledge) this.#seen.clear()
+    if (options.again) this.#seen.clear()
     return this.#read(options)
   }
 
