@@ -39,6 +39,7 @@ export class Asking {
   readonly #parts: AskingParts
   readonly #effects: Effects
   readonly #giveUp: (reason: unknown) => void
+  readonly #over = new AbortController()
   /** Undefined for a run that no event began. */
   readonly #work: Work | undefined
 
@@ -48,6 +49,11 @@ export class Asking {
     this.#effects = run.effects
     this.#giveUp = run.giveUp
     this.#work = run.work
+  }
+
+  /** The run has ended: what it still asks is not waited for any more. */
+  end() {
+    this.#over.abort()
   }
 
   async ask<Choice extends string>(
@@ -83,6 +89,7 @@ export class Asking {
               lane,
               fits,
               until,
+              over: this.#over.signal,
               ...(isPrivate && options !== undefined && { hint: `Please answer with ${options.join(' or ')}.` }),
             })
     } finally {

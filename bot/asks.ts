@@ -11,6 +11,8 @@ export interface Question {
   readonly hint?: string
   /** By the clock, milliseconds since 1970. */
   readonly until: number
+  /** Aborted when the run that asks is over: nobody waits for the answer any more, and it is a message like any other. */
+  readonly over: AbortSignal
 }
 
 interface Open extends Question {
@@ -48,11 +50,14 @@ export class Asks {
   /** Resolves with the answer, undefined when none came in time; rejects when the questions are abandoned. */
   wait(question: Question): Promise<ChatMessage | undefined> {
     if (this.#abandoned !== undefined) return Promise.reject(this.#abandoned)
+    if (question.over.aborted) return Promise.resolve(undefined)
     return new Promise((resolve, reject) => {
       const left = Math.max(0, question.until - this.#clock.time())
       const timer = this.#clock.after(Math.min(left, LONGEST_TIMER), () => ask.settle(undefined))
+      const unwanted = () => ask.settle(undefined)
       const end = () => {
         timer.cancel()
+        question.over.removeEventListener('abort', unwanted)
         this.#open.delete(ask)
       }
       const ask: Open = {
@@ -66,6 +71,7 @@ export class Asks {
           reject(reason)
         },
       }
+      question.over.addEventListener('abort', unwanted)
       this.#open.add(ask)
     })
   }

@@ -260,9 +260,14 @@ export class RunningBot<State = unknown> {
     try {
       kept = await this.#attempts.run(
         async () => {
-          context = await this.#contextOf(work, route)
-          await this.#throughMiddleware(context, route)
-          return this.#states?.save(work.chat, message.id, JSON.stringify(context.state))
+          const run = await this.#begin(work, route)
+          context = run.context
+          try {
+            await this.#throughMiddleware(run.context, route)
+          } finally {
+            run.asking.end()
+          }
+          return this.#states?.save(work.chat, message.id, JSON.stringify(run.context.state))
         },
         {
           most: MOST_RUNS,
@@ -277,14 +282,16 @@ export class RunningBot<State = unknown> {
     await this.#finish(work, { kept, isHandled: true })
   }
 
-  async #contextOf(work: Work, { match }: Route<State>): Promise<MessageContext<State>> {
+  /** One run of a handler. */
+  async #begin(work: Work, { match }: Route<State>) {
     const { message, chat } = work
     const { definition, consumer } = this.#parts
     const kept = await this.#states?.load(chat, message.id)
     const state = kept === undefined ? definition.options.state?.initial() : JSON.parse(kept)
     const { giveUp, ...acting } = this.#actingFor(`${consumer}/${message.id}`, message.hops + 1)
     const asking = new Asking(this.#asking, { effects: acting.effects, giveUp, work })
-    return new MessageContext<State>({ ...acting, message, chat, match, state: state as State, asking })
+    const context = new MessageContext<State>({ ...acting, message, chat, match, state: state as State, asking })
+    return { context, asking }
   }
 
   #isGivenUp(context: AnyContext<State> | undefined): boolean {
@@ -365,7 +372,11 @@ export class RunningBot<State = unknown> {
           const { giveUp, ...acting } = this.#actingFor(`${consumer}/schedule/${name}/${time.getTime()}`, 1)
           const asking = new Asking(this.#asking, { effects: acting.effects, giveUp })
           context = new ScheduleContext({ ...acting, time, asking })
-          await run(context)
+          try {
+            await run(context)
+          } finally {
+            asking.end()
+          }
         },
         {
           most: MOST_RUNS,

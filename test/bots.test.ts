@@ -134,6 +134,23 @@ test('a bot asks, and takes the answer before anything else does', async (t) => 
   t.is(await ann.asks('waiter', 'two'), '"two"?')
 })
 
+test('a handler that has ended waits for no answer: what comes then is a message like any other', async (t) => {
+  await using server = await testServer()
+  const bot = createBot({ name: 'clerk' })
+    .command('first', { about: 'Asks two at once' }, async (ctx) => {
+      const answer = await Promise.race(['bob', 'cat'].map((to) => ctx.ask('Do you take it?', { to })))
+      await ctx.reply(`${answer?.from}: ${answer?.text}`)
+    })
+    .message((ctx) => ctx.reply(`"${ctx.text}"?`))
+  await server.bot(bot, 'clerk')
+  const [ann, bob, cat] = [await server.user('ann'), await server.user('bob'), await server.user('cat')]
+  await ann.says('clerk', '/first')
+  await Promise.all([bob, cat].map((user) => user.hears('Do you take it?')))
+  await bob.says('clerk', 'yes')
+  await ann.hears('bob: yes')
+  t.is(await cat.asks('clerk', 'me too'), '"me too"?')
+})
+
 test('in a group only who is asked answers; what nobody handles passes by, commands of others wait', async (t) => {
   await using server = await testServer()
   const [ann, bob] = [await server.user('ann'), await server.user('bob')]
