@@ -1,23 +1,20 @@
 import { EventEmitter } from 'eventemitter3'
-import { LRUCache } from 'lru-cache'
 import { type ChatMessage, type Client, ConsumerTaken, type Identity, type KeptState } from '../client/index.ts'
 import type { Clock } from '../core/clock.ts'
-import { Asking, type AskingParts } from './asking.ts'
 import { Asks } from './asks.ts'
-import { Attempts, isLoop, MOST_RUNS } from './attempts.ts'
+import { Attempts } from './attempts.ts'
 import { ChatQueues } from './chat-queues.ts'
 import { chatOf, laneOf } from './chats.ts'
-import { MessageContext, PushContext, ScheduleContext } from './context.ts'
-import type { AnyContext, BotLifeEvents, Definition } from './definition.ts'
+import type { BotLifeEvents, Definition } from './definition.ts'
 import { Doorkeeper } from './doorkeeper.ts'
-import { Effects } from './effects.ts'
 import { Elsewhere } from './elsewhere.ts'
 import { BotError } from './errors.ts'
+import { GIVEN_UP, Handlers } from './handlers.ts'
 import type { BotLog } from './log.ts'
 import { ReadMarks } from './read-marks.ts'
-import { type Route, Router } from './router.ts'
+import { Router } from './router.ts'
 import { Schedule } from './schedule.ts'
-import { openState, type StateStore } from './state.ts'
+import { openState } from './state.ts'
 import type { Work } from './work.ts'
 
 const DEFAULT_CONCURRENCY = 8
@@ -30,8 +27,6 @@ const GRACE_MS = 10_000
 const MOST_UNFINISHED = 80
 /** An acknowledgement that the server cannot take now is not given up: the event would come again. */
 const ALWAYS = { most: Number.POSITIVE_INFINITY }
-/** Chats whose loop was told of, remembered so that it is told once. */
-const REMEMBERED_LOOPS = 1000
 
 export interface RunningParts<State> {
   readonly definition: Definition<State>
@@ -55,20 +50,16 @@ export class RunningBot<State = unknown> {
   readonly #queues: ChatQueues<Work>
   readonly #asks: Asks
   readonly #elsewhere: Elsewhere
-  readonly #asking: AskingParts
+  readonly #handlers: Handlers<State>
   readonly #attempts: Attempts
   readonly #marks: ReadMarks
   readonly #doorkeeper: Doorkeeper
   readonly #life = new EventEmitter<BotLifeEvents>()
-  readonly #loops = new LRUCache<string, true>({ max: REMEMBERED_LOOPS })
   readonly #schedules: Schedule[] = []
-  /** Names of schedules that run. */
-  readonly #due = new Set<string>()
   /** Aborted when no more events are wanted. */
   readonly #reading = new AbortController()
   /** Aborted when handlers have to end. */
   readonly #end = new AbortController()
-  #states: StateStore | undefined
   #unfinished = 0
   #settle: { resolve(): void; reject(error: unknown): void } = { resolve() {}, reject() {} }
   #stopping: Promise<void> | undefined
@@ -83,8 +74,18 @@ export class RunningBot<State = unknown> {
     this.#queues = new ChatQueues(options.concurrency ?? DEFAULT_CONCURRENCY, (work) => this.#handle(work))
     this.#asks = new Asks(clock)
     this.#elsewhere = new Elsewhere(client, consumer, this.#queues)
-    this.#asking = { asks: this.#asks, queues: this.#queues, elsewhere: this.#elsewhere, clock }
     this.#attempts = new Attempts(client, clock, this.#end.signal)
+    this.#handlers = new Handlers({
+      definition,
+      client,
+      identity,
+      consumer,
+      log,
+      attempts: this.#attempts,
+      asking: { asks: this.#asks, queues: this.#queues, elsewhere: this.#elsewhere, clock },
+      end: this.#end.signal,
+      onLoop: (chat) => this.#life.emit('loop', chat),
+    })
     this.#marks = new ReadMarks(client, log)
     const { friends = 'accept', invitations = 'accept', groups = [] } = options
     this.#doorkeeper = new Doorkeeper(client, { friends, invitations, groups }, log)
@@ -121,7 +122,10 @@ export class RunningBot<State = unknown> {
       this.#fail(new BotError('consumer_taken', `another process has taken over as the consumer "${consumer}"`))
     })
     for (const push of definition.pushes)
-      client.on(push.message, (values) => void this.#push(push.message.name, (context) => push.run(values, context)))
+      client.on(
+        push.message,
+        (values) => void this.#handlers.push(push.message.name, (context) => push.run(values, context)),
+      )
     this.#doorkeeper.listen()
     await this.#doorkeeper.join()
 
@@ -140,12 +144,12 @@ export class RunningBot<State = unknown> {
     first.catch(() => {})
     await Promise.race([isConsuming, first])
     // Before any event is handled.
-    if (state !== undefined) this.#states = await openState(state.in, { client, consumer })
+    if (state !== undefined) this.#handlers.states = await openState(state.in, { client, consumer })
     await this.#elsewhere.restore()
     void this.#read(first, events)
     await this.#doorkeeper.catchUp()
     for (const { name, cron, run } of definition.schedules) {
-      const schedule = new Schedule(cron, clock, (time) => void this.#runSchedule(name, time, run))
+      const schedule = new Schedule(cron, clock, (time) => void this.#handlers.schedule(name, time, run))
       this.#schedules.push(schedule)
       schedule.start()
     }
@@ -236,76 +240,19 @@ export class RunningBot<State = unknown> {
     )
   }
 
-  async #sendHint(work: Work, hint: string) {
-    const { message } = work
-    const key = `${this.#parts.consumer}/${message.id}/hint`
-    try {
-      const { effects } = this.#actingFor(key, message.hops + 1)
-      await this.#attempts.run(() => effects.send(message.from, hint, { key }), { most: MOST_RUNS })
-    } catch (error) {
-      if (this.#end.signal.aborted) return
-      this.#log.warn({ err: error, event: message.id }, 'could not say which answers there are')
-    }
-    await this.#finish(work)
-  }
-
-  /** Runs the handler of an event, as often as need be; then the event is acknowledged. Does not reject. */
+  /** Runs the handler of an event; then the event is acknowledged. Does not reject. */
   async #handle(work: Work) {
-    const { message } = work
-    const route = this.#router.route(message)
+    const route = this.#router.route(work.message)
     if (route === undefined) return this.#finish(work)
-    const at = { event: message.id, handler: route.handler }
-    let kept: KeptState | undefined
-    let context: MessageContext<State> | undefined
-    try {
-      kept = await this.#attempts.run(
-        async () => {
-          const run = await this.#begin(work, route)
-          context = run.context
-          try {
-            await this.#throughMiddleware(run.context, route)
-          } finally {
-            run.asking.end()
-          }
-          return this.#states?.save(work.chat, message.id, JSON.stringify(run.context.state))
-        },
-        {
-          most: MOST_RUNS,
-          onRetry: (error, pause) => this.#log.warn({ err: error, ...at, pause }, 'the handler runs again'),
-        },
-      )
-    } catch (error) {
-      if (!this.#isGivenUp(context)) await this.#failed(error, context, at, work.chat)
-    }
+    const outcome = await this.#handlers.message(work, route)
     // It comes again at the next start.
-    if (this.#isGivenUp(context)) return
-    await this.#finish(work, { kept, isHandled: true })
+    if (outcome === GIVEN_UP) return
+    await this.#finish(work, { ...outcome, isHandled: true })
   }
 
-  /** One run of a handler. */
-  async #begin(work: Work, { match }: Route<State>) {
-    const { message, chat } = work
-    const { definition, consumer } = this.#parts
-    const kept = await this.#states?.load(chat, message.id)
-    const state = kept === undefined ? definition.options.state?.initial() : JSON.parse(kept)
-    const { giveUp, ...acting } = this.#actingFor(`${consumer}/${message.id}`, message.hops + 1)
-    const asking = new Asking(this.#asking, { effects: acting.effects, giveUp, work })
-    const context = new MessageContext<State>({ ...acting, message, chat, match, state: state as State, asking })
-    return { context, asking }
-  }
-
-  #isGivenUp(context: AnyContext<State> | undefined): boolean {
-    return this.#end.signal.aborted || context?.signal.aborted === true
-  }
-
-  async #throughMiddleware(context: MessageContext<State>, { run }: Route<State>) {
-    const { middleware } = this.#parts.definition
-    const step = async (index: number): Promise<void> => {
-      const layer = middleware[index]
-      if (layer === undefined) await run(context)
-      else await layer(context, () => step(index + 1))
-    }
-    await step(0)
+  async #sendHint(work: Work, hint: string) {
+    await this.#handlers.hint(work, hint)
+    if (!this.#end.signal.aborted) await this.#finish(work)
   }
 
   /** The event is done with, and so are the answers that its handler took. */
@@ -329,80 +276,6 @@ export class RunningBot<State = unknown> {
       this.#unfinished -= done.length
     }
     if (isHandled) for (const handled of done) this.#marks.mark(handled)
-  }
-
-  /** An error of a handler is its own affair: the bot goes on. */
-  async #failed(error: unknown, context: AnyContext<State> | undefined, at: object, chat: string | undefined) {
-    if (isLoop(error)) {
-      const where = chat ?? ''
-      if (this.#loops.has(where)) return
-      this.#loops.set(where, true)
-      this.#log.warn({ ...at, chat: where }, 'the server has stopped an exchange of bots')
-      this.#life.emit('loop', where)
-      return
-    }
-    const { onError } = this.#parts.definition
-    try {
-      if (onError === undefined || context === undefined) this.#log.error({ err: error, ...at }, 'a handler failed')
-      else await onError(error, context)
-    } catch (second) {
-      this.#log.error({ err: second, ...at }, 'the error handler failed')
-    }
-  }
-
-  async #push(name: string, run: (context: PushContext) => unknown) {
-    // Told once, to this process alone: what it does is done once over reconnects.
-    const context = new PushContext(this.#actingFor(`push/${crypto.randomUUID()}`, 1))
-    try {
-      await run(context)
-    } catch (error) {
-      if (!this.#end.signal.aborted) await this.#failed(error, context, { handler: `on ${name}` }, undefined)
-    }
-  }
-
-  async #runSchedule(name: string, time: Date, run: (context: ScheduleContext) => unknown) {
-    const { consumer } = this.#parts
-    const at = { handler: `schedule ${name}`, time }
-    if (this.#due.has(name)) return this.#log.warn(at, 'the run before has not ended: this one is left out')
-    this.#due.add(name)
-    let context: ScheduleContext | undefined
-    try {
-      await this.#attempts.run(
-        async () => {
-          const { giveUp, ...acting } = this.#actingFor(`${consumer}/schedule/${name}/${time.getTime()}`, 1)
-          const asking = new Asking(this.#asking, { effects: acting.effects, giveUp })
-          context = new ScheduleContext({ ...acting, time, asking })
-          try {
-            await run(context)
-          } finally {
-            asking.end()
-          }
-        },
-        {
-          most: MOST_RUNS,
-          onRetry: (error, pause) => this.#log.warn({ err: error, ...at, pause }, 'the schedule runs again'),
-        },
-      )
-    } catch (error) {
-      if (!this.#isGivenUp(context)) await this.#failed(error, context, at, undefined)
-    } finally {
-      this.#due.delete(name)
-    }
-  }
-
-  #actingFor(origin: string, hops: number) {
-    const { client } = this
-    const { definition, identity } = this.#parts
-    const run = new AbortController()
-    const signal = AbortSignal.any([this.#end.signal, run.signal])
-    return {
-      effects: new Effects(client, { origin, hops, signal }),
-      client,
-      bot: { name: definition.options.name, user: identity.user },
-      log: this.#log,
-      signal,
-      giveUp: (reason: unknown) => run.abort(reason),
-    }
   }
 }
 
