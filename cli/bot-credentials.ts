@@ -14,8 +14,8 @@ interface Asked {
 export type BotLogin = Pick<StartOptions, 'user' | 'key' | 'keys' | 'pin' | 'checkKey'> & { readonly server: string }
 
 /**
- * Who a bot is: the account of a key, of `--key-file` or `CHATCTL_BOT_KEY`, by default named as the bot; or a context,
- * where one is named or there is no key.
+ * Who a bot is: the account of a key, of `--key-file` or `CHATCTL_BOT_KEY`, by default named as the bot; or a context
+ * that is named. The selected login is a person's: no bot is to speak in that name because a key was forgotten.
  */
 export async function botLogin(asked: Asked, name: string, shared: Shared): Promise<BotLogin> {
   const { context, keyFile, user } = asked
@@ -27,25 +27,16 @@ export async function botLogin(asked: Asked, name: string, shared: Shared): Prom
     const server = chosenServer(asked.server)
     return { server, user: user ?? name, key, ...(await keyCheck(server, shared)) }
   }
-  if (user !== undefined) throw noKey()
-  const { server, user: self, keys } = await contextOf(shared)
+  if (user !== undefined || shared.context === undefined) throw noKey()
+  const { server, user: self, keys } = await chosenContext(shared)
   if (asked.server !== undefined && asked.server !== server)
     throw new CliError('usage', `that login is for ${server}, not ${asked.server}`)
   return { server, user: self, keys, ...(await keyCheck(server, shared)) }
 }
 
-async function contextOf(shared: Shared) {
-  try {
-    return await chosenContext(shared)
-  } catch (error) {
-    if (!(error instanceof CliError) || shared.context !== undefined) throw error
-    throw noKey()
-  }
-}
-
 const noKey = () =>
   new CliError(
     'authentication',
-    'no key and no login',
+    'no key and no --context',
     'make an account with `chatctl users create NAME --bot`, and give its key as CHATCTL_BOT_KEY or with --key-file',
   )

@@ -216,7 +216,12 @@ test.serial('what keeps a bot from starting is said, with a code of its own', as
   await fails([beside, ...at], 1, /cannot load beside\.ts: .*broken\.ts/)
   await fails(['missing.ts', ...at], 1, /cannot load missing\.ts/)
   await fails([good, ...at], 4, /name or password/, 'ckey_wrong')
-  await fails([good, ...at], 4, /no key and no login[\s\S]*users create NAME --bot/, '')
+  await fails([good, ...at], 4, /no key and no --context[\s\S]*users create NAME --bot/, '')
+  // A person who is logged in is not who the bot is.
+  await person(t, server, 'dora')
+  await write(shell, 'pw', 'password of a person')
+  t.is((await shell.run(['login', 'dora', '--server', server, '--password-file', 'pw'])).code, 0)
+  await fails([good, ...at], 4, /no key and no --context/, '')
   await fails([good, '--user', 'echo', ...at], 4, /no key/, '')
   await fails([good, '--server', '127.0.0.1:1'], 3, /127\.0\.0\.1:1/)
   await fails([good, '--key-file', 'empty.key', ...at], 2, /empty\.key is empty/)
