@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type AnyPlugin, Catalogue, loadPlugin } from '../core/index.ts'
 import { migrate, openInMemory, rollback } from '../db/index.ts'
 import { assemble, pluginMigrations } from '../plugins/assembly.ts'
@@ -34,6 +35,7 @@ export async function* checkPlugins({ plugins: asked, folder, options }: Checked
   for (const specifier of asked) {
     const finding = await attempt('load', specifier, async () => {
       const plugin = await loadPlugin(specifier, folder)
+      checkName(plugin)
       plugins.push(plugin)
       const { name, version = 'no version', api = 'any' } = plugin
       return `${name}, ${version}, for plugin API ${api}`
@@ -62,6 +64,14 @@ async function attempt(step: string, plugin: string, look: () => Promise<string>
   }
 }
 
+const NAME = /^[a-z][a-z0-9_-]{0,63}$/
+
+/** The name is part of option paths, failure codes, reports and recorded migrations. */
+function checkName({ name }: AnyPlugin) {
+  if (!NAME.test(name)) throw new Error(`the name "${name}" is not at most 64 of a-z, 0-9, - and _ after a letter`)
+  if (BUILT_IN.some((plugin) => plugin.name === name)) throw new Error(`a built-in plugin is named "${name}" too`)
+}
+
 function lookAtMessages(plugins: readonly AnyPlugin[]): string {
   const catalogue = new Catalogue(BUILT_IN.flatMap(({ messages = {} }) => Object.values(messages)))
   assemble({ plugins })
@@ -80,8 +90,14 @@ async function tryMigrations(plugins: readonly AnyPlugin[]): Promise<string> {
   const db = openInMemory()
   try {
     await migrate(db)
+    const without = await schemaOf(db)
     await migrate(db, migrations)
     await rollback(db, migrations)
+    const after = await schemaOf(db)
+    const left = after.filter((sql) => !without.includes(sql))
+    if (left.length > 0) throw new Error(`down leaves behind: ${left.join('; ')}`)
+    const lost = without.filter((sql) => !after.includes(sql))
+    if (lost.length > 0) throw new Error(`down does not bring back: ${lost.join('; ')}`)
     await migrate(db, migrations)
     return `${names.join(', ')}: up, down and up again`
   } finally {
@@ -89,11 +105,35 @@ async function tryMigrations(plugins: readonly AnyPlugin[]): Promise<string> {
   }
 }
 
+/** Tables and indexes, as SQL. */
+const schemaOf = (db: ReturnType<typeof openInMemory>): Promise<string[]> =>
+  db('sqlite_master').whereNotNull('sql').whereNot('name', 'like', 'sqlite_%').orderBy('name').pluck('sql')
+
 async function tryStart(plugins: readonly AnyPlugin[], options: Checked['options']): Promise<string> {
+  const before = process.getActiveResourcesInfo()
   const server = await testServer({ plugins, pluginOptions: options as Record<string, object>, ignoreFailures: true })
   const failures = server.failures()
   await server.dispose()
   const [failure] = server.failures()
-  if (failure === undefined) return 'started and stopped'
+  if (failure === undefined) {
+    // What closes takes a turn to be closed.
+    await nextTurn()
+    const open = leftOpen(before, process.getActiveResourcesInfo())
+    if (open.length === 0) return 'started and stopped'
+    throw new Error(
+      `still open after it stopped: ${open.join(', ')}; make timers with app.every, end the rest in app.onStop`,
+    )
+  }
   throw new Error(`${failures.length > 0 ? 'while it ran' : 'when it stopped'}: ${String(failure.error)}`)
+}
+
+/** What a stopped plugin must not leave: it would keep a server's process alive. */
+const KEEPS_ALIVE = ['Timeout', 'TCPServerWrap', 'TCPSocketWrap', 'UDPWRAP', 'FSEventWrap']
+
+function leftOpen(before: readonly string[], after: readonly string[]): string[] {
+  return KEEPS_ALIVE.flatMap((kind) => {
+    const count = (kinds: readonly string[]) => kinds.filter((other) => other === kind).length
+    const more = count(after) - count(before)
+    return more > 0 ? [more === 1 ? kind : `${more} × ${kind}`] : []
+  })
 }

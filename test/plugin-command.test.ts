@@ -113,6 +113,19 @@ test.serial('a check says what is wrong, and goes no further', async (t) => {
     'stuck.ts',
     `name: 'stuck', setup() {}, migrations: { '0001': { up: (db) => db.schema.createTable('stuck', (t) => t.increments()), down: async () => {} } }`,
   )
+  await plugin(
+    'leaves.ts',
+    `name: 'leaves', setup() {}, migrations: { '0001': {
+      up: async (db) => { if (!(await db.schema.hasTable('leaves'))) await db.schema.createTable('leaves', (t) => t.increments()) },
+      down: async () => {} } }`,
+  )
+  await plugin(
+    'takes.ts',
+    `name: 'takes', setup() {}, migrations: { '0001': { up: async () => {}, down: (db) => db.schema.dropTable('userfriend') } }`,
+  )
+  await plugin('named.ts', `name: 'Na.med', setup() {}`)
+  await plugin('friends.ts', `name: 'friends', setup() {}`)
+  await plugin('forgets.ts', `name: 'forgets', setup() { setInterval(() => {}, 1000) }`)
   await plugin('throws.ts', `name: 'throws', setup() { throw new Error('not today') }`)
   await plugin('stops.ts', `name: 'stops', setup(app) { app.onStop(() => { throw new Error('never ends') }) }`)
   await plugin('limit.ts', `name: 'limit', options: z.strictObject({ max: z.number() }), setup() {}`)
@@ -127,7 +140,11 @@ test.serial('a check says what is wrong, and goes no further', async (t) => {
   t.regex(await last(['no-such-package']), /^load false: cannot find plugin "no-such-package"/)
   t.regex(await last(['./low.ts']), /^messages false: plugin low: message a has type 999; yours begin at 1000/)
   t.regex(await last(['./clash.ts']), /^messages false: plugin clash defines message 1000 send_message, but 11/)
-  t.regex(await last(['./stuck.ts']), /^migrations false: .*stuck.* already exists/)
+  t.regex(await last(['./stuck.ts']), /^migrations false: down leaves behind: CREATE TABLE `stuck`/)
+  t.regex(await last(['./leaves.ts']), /^migrations false: down leaves behind: CREATE TABLE `leaves`/)
+  t.regex(await last(['./takes.ts']), /^migrations false: down does not bring back: .*userfriend/)
+  t.regex(await last(['./named.ts']), /^load false: the name "Na\.med" is not at most 64 of a-z/)
+  t.regex(await last(['./friends.ts']), /^load false: a built-in plugin is named "friends" too/)
   t.regex(await last(['./future.ts']), /^start false: plugin future is written for plugin API \^9\.0/)
   t.regex(await last(['./throws.ts']), /^start false: plugin throws failed to start: not today/)
   t.regex(await last(['./stops.ts']), /^start false: when it stopped: Error: never ends/)
@@ -140,6 +157,9 @@ test.serial('a check says what is wrong, and goes no further', async (t) => {
   const failed = await shell.run(['plugin', 'check', './throws.ts', '-o', 'ndjson'])
   t.is(failed.code, 1)
   t.like(JSON.parse(failed.stdout.trim().split('\n').at(-1) ?? ''), { step: 'start', ok: false })
+  const forgot = await shell.run(['plugin', 'check', './forgets.ts'])
+  t.is(forgot.code, 1)
+  t.regex(forgot.stdout, /^start\tfailed\tstill open after it stopped: Timeout; make timers with app\.every/m)
   for (const options of ['{', '[1]', 'null'])
     t.is((await shell.run(['plugin', 'check', './limit.ts', '--options', options])).code, 2)
 })

@@ -79,6 +79,9 @@ const info = defineCommand({
   },
 })
 
+/** How long a check waits for what plugins left open. */
+const LEFT_OPEN_MS = 500
+
 const check = defineCommand({
   command: 'check <plugins..>',
   describe: 'Look whether plugins would work: load them, try their tables, start and stop them; nothing is kept',
@@ -107,6 +110,8 @@ const check = defineCommand({
       { title: 'ok', value: ({ ok }) => (ok ? 'ok' : 'failed'), color: ({ ok }) => (ok ? colors.green : colors.red) },
       { title: 'what', value: ({ detail }) => detail },
     ])
+    // What a plugin forgot to end must not keep this process: only then is there anything to wait for.
+    setTimeout(() => process.exit(), LEFT_OPEN_MS).unref()
     return findings.every(({ ok }) => ok) ? 'ok' : 'failed'
   },
 })
