@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import type { Bot } from '../bot/index.ts'
-import { importFile } from '../core/plugin-loader.ts'
+import { fileOf, importFile } from '../core/plugin-loader.ts'
 import { CliError } from './exit.ts'
 
 /**
@@ -11,7 +11,7 @@ import { CliError } from './exit.ts'
 export async function loadBot(file: string, options?: { readonly fresh: boolean }): Promise<Bot<unknown>> {
   let module: Record<string, unknown>
   try {
-    module = (await importFile(resolve(file), options)) as Record<string, unknown>
+    module = (await importFile(await fileOf(resolve(file)), options)) as Record<string, unknown>
   } catch (error) {
     throw new CliError('failed', `cannot load ${file}: ${(error as Error).message}`)
   }

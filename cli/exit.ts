@@ -59,6 +59,7 @@ const HINTS: Readonly<Record<string, string>> = {
   login_failed: 'check name and password; a kept login is renewed with `chatctl login NAME`',
   authentication: 'log in again with `chatctl login NAME`',
   user_not_exist: 'names are those of `chatctl users list`',
+  not_friends: 'ask to be friends with `chatctl friends add NAME`; the other one accepts',
   username_taken: 'choose another name, or log in with `chatctl login NAME`',
 }
 

@@ -36,11 +36,20 @@ function report(error: unknown, argv: readonly string[]): ExitName {
 
 /** A text such as "-5 degrees" is taken for options. */
 function usageError(message: string, argv: readonly string[]): Explained {
+  if (message.startsWith('Not enough non-option arguments')) {
+    const command = argv.filter((word) => /^[a-z]+$/.test(word)).slice(0, 2)
+    const hint = `\`${['chatctl', ...command, '--help'].join(' ')}\` shows what goes there`
+    return { exit: 'usage', message: 'words are missing', hint }
+  }
   const end = argv.indexOf('--')
   const isOption = /^(--[a-z][a-z-]*|-[oh])(=|$)/
   const hasDash = argv.some((word, index) => /^-./.test(word) && !isOption.test(word) && (end === -1 || index < end))
   const hint = 'words that begin with - and are no options go last, after --: chatctl send bob -- "-5 degrees"'
-  return { exit: 'usage', message, ...(hasDash && message.startsWith('Unknown argument') && { hint }) }
+  return {
+    exit: 'usage',
+    message: message.replace(/\s*\n\s*/g, ' '),
+    ...(hasDash && message.startsWith('Unknown argument') && { hint }),
+  }
 }
 
 /** Looks at the words themselves: the error may be that they cannot be parsed. */

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { type AnyPlugin, Catalogue, loadPlugin } from '../core/index.ts'
+import { type AnyPlugin, Catalogue, loadPlugin, type PluginFacts, QueryPlugins } from '../core/index.ts'
 import { migrate, openInMemory, rollback } from '../db/index.ts'
 import { assemble, pluginMigrations } from '../plugins/assembly.ts'
 import { BUILT_IN } from '../plugins/index.ts'
@@ -91,17 +91,26 @@ async function tryMigrations(plugins: readonly AnyPlugin[]): Promise<string> {
   try {
     await migrate(db)
     const without = await schemaOf(db)
-    await migrate(db, migrations)
-    await rollback(db, migrations)
+    await told('up', migrate(db, migrations))
+    await told('down', rollback(db, migrations))
     const after = await schemaOf(db)
     const left = after.filter((sql) => !without.includes(sql))
     if (left.length > 0) throw new Error(`down leaves behind: ${left.join('; ')}`)
     const lost = without.filter((sql) => !after.includes(sql))
     if (lost.length > 0) throw new Error(`down does not bring back: ${lost.join('; ')}`)
-    await migrate(db, migrations)
+    await told('up, after down,', migrate(db, migrations))
     return `${names.join(', ')}: up, down and up again`
   } finally {
     await db.destroy()
+  }
+}
+
+/** What is tried, with its name in front of what goes wrong. */
+async function told<T>(step: string, trying: Promise<T>): Promise<T> {
+  try {
+    return await trying
+  } catch (error) {
+    throw new Error(`${step} fails: ${(error as Error).message}`, { cause: error })
   }
 }
 
@@ -111,14 +120,21 @@ const schemaOf = (db: ReturnType<typeof openInMemory>): Promise<string[]> =>
 
 async function tryStart(plugins: readonly AnyPlugin[], options: Checked['options']): Promise<string> {
   const before = process.getActiveResourcesInfo()
-  const server = await testServer({ plugins, pluginOptions: options as Record<string, object>, ignoreFailures: true })
+  // On the system's clock, so that a plugin that never gets ready is given up.
+  const how = { ignoreFailures: true, clock: 'system' } as const
+  const server = await testServer({ plugins, pluginOptions: options as Record<string, object>, ...how })
   const failures = server.failures()
+  const facts: PluginFacts[] = JSON.parse((await (await server.operator()).request(QueryPlugins, {})).json)
+  const unanswered = plugins
+    .flatMap(({ messages = {} }) => Object.values(messages))
+    .filter(({ from, name }) => from === 'client' && !facts.some(({ handles }) => handles.includes(name)))
   await server.dispose()
   const [failure] = server.failures()
   if (failure === undefined) {
     // What closes takes a turn to be closed.
     await nextTurn()
     const open = leftOpen(before, process.getActiveResourcesInfo())
+    if (unanswered.length > 0) throw new Error(`nobody handles ${unanswered.map(({ name }) => name).join(', ')}`)
     if (open.length === 0) return 'started and stopped'
     throw new Error(
       `still open after it stopped: ${open.join(', ')}; make timers with app.every, end the rest in app.onStop`,

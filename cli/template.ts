@@ -15,7 +15,10 @@ const MOST_LETTERS = 40
 /** @throws CliError `usage` */
 export function checkName(name: string) {
   if (!NAME.test(name) || name.length > MOST_LETTERS)
-    throw new CliError('usage', `"${name}" is no name: use at most ${MOST_LETTERS} of a-z, 0-9 and single dashes`)
+    throw new CliError(
+      'usage',
+      `"${name}" is no name: a letter, then a-z, 0-9 and single dashes, at most ${MOST_LETTERS}`,
+    )
 }
 
 /** First number of other people's message types, how many there are to choose from, and how far apart. */
@@ -53,19 +56,14 @@ export async function writeTemplate(
     await writeFile(join(folder, name), replaced(await readFile(join(source, file), 'utf8')))
     written.push(name)
   }
+  if (!isInReach(folder)) await addPackage(join(folder, 'package.json'))
   return written.sort()
 }
 
 /** What to type after a folder was written: how to go there, install, and `then`. */
 export function nextSteps(folder: string, then: readonly string[]): string[] {
   const where = relative(process.cwd(), folder) || '.'
-  const steps = [
-    `cd ${where}`,
-    'npm install',
-    ...(isInReach(folder) ? [] : [`npm install --no-save ${PACKAGE}`]),
-    ...then,
-  ]
-  return ['next:', ...steps.map((step) => `  ${step}`)]
+  return ['next:', ...[`cd ${where}`, 'npm install', ...then].map((step) => `  ${step}`)]
 }
 
 /** Whether programs in that folder find this package. */
@@ -76,4 +74,12 @@ function isInReach(folder: string): boolean {
   } catch {
     return false
   }
+}
+
+/** For a folder that does not find this package: a link to it, and the very zod it uses, whose types fit no other. */
+async function addPackage(file: string) {
+  const zod = createRequire(import.meta.url)('zod/package.json') as { version: string }
+  const described = JSON.parse(await readFile(file, 'utf8'))
+  const devDependencies = { ...described.devDependencies, chatctl: `file:${PACKAGE}`, zod: zod.version }
+  await writeFile(file, `${JSON.stringify({ ...described, devDependencies }, undefined, 2)}\n`)
 }

@@ -1,6 +1,6 @@
-import { realpath } from 'node:fs/promises'
+import { realpath, stat } from 'node:fs/promises'
 import { createRequire, register } from 'node:module'
-import { isAbsolute, resolve } from 'node:path'
+import { isAbsolute, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { SetupError } from './errors.ts'
 import type { AnyPlugin } from './plugin.ts'
@@ -78,8 +78,20 @@ function openDoors() {
   register(new URL('./door-hooks.js', import.meta.url), { data })
 }
 
+/**
+ * The file at a path: for a folder its index.ts or index.js.
+ * @throws SetupError where there is none
+ */
+export async function fileOf(path: string): Promise<string> {
+  for (const file of [path, join(path, 'index.ts'), join(path, 'index.js')]) {
+    const found = await stat(file).catch(() => undefined)
+    if (found?.isFile()) return file
+  }
+  throw new SetupError(`there is no file ${path}`)
+}
+
 async function locate(specifier: string, folder: string): Promise<string> {
-  if (specifier.startsWith('.') || isAbsolute(specifier)) return resolve(folder, specifier)
+  if (specifier.startsWith('.') || isAbsolute(specifier)) return fileOf(resolve(folder, specifier))
   const found = await resolveAsImport(specifier, resolve(folder, 'package.json'))
   if (found !== undefined) return found
   throw new SetupError(`cannot find plugin "${specifier}" from ${folder}; a file needs a path such as ./${specifier}`)

@@ -215,7 +215,7 @@ test.serial('what keeps a bot from starting is said, with a code of its own', as
   await fails([broken, ...at], 1, /cannot load broken\.ts: .*broken\.ts/)
   await fails([beside, ...at], 1, /cannot load beside\.ts: .*broken\.ts/)
   await fails(['missing.ts', ...at], 1, /cannot load missing\.ts/)
-  await fails([good, ...at], 4, /name or password/, 'ckey_wrong')
+  await fails([good, ...at], 4, /not the key of the account "[a-z]+"[\s\S]*passwd [a-z]+ --bot-key/, 'ckey_wrong')
   await fails([good, ...at], 4, /no key and no --context[\s\S]*users create NAME --bot/, '')
   // A person who is logged in is not who the bot is.
   await person(t, server, 'dora')

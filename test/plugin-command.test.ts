@@ -92,9 +92,13 @@ test.serial('a plugin is not written over anything, nor under a name that is non
   await refused(['polls', '--dir', './full'], 1, /full is not empty\nhint: give another name, or --dir/)
   await refused(['polls', '--dir', './full/precious'], 1, /cannot write to .*precious/)
   for (const name of ['Polls', '1st', '../out', 'a b', 'a--b', 'x'.repeat(41)])
-    await refused([name], 2, /is no name: use at most 40 of a-z, 0-9 and single dashes/)
-  await refused([], 2, /Not enough/)
+    await refused([name], 2, /is no name: a letter, then a-z, 0-9 and single dashes, at most 40/)
+  await refused([], 2, /words are missing\nhint: `chatctl plugin new --help`/)
   t.deepEqual(await readdir(join(shell.folder, 'full')), ['precious'])
+  // Nothing there finds chatctl: npm is told where it is.
+  t.is((await shell.run(['plugin', 'new', 'polls'])).code, 0)
+  const { devDependencies } = JSON.parse(await readFile(join(shell.folder, 'polls', 'package.json'), 'utf8'))
+  t.is(devDependencies.chatctl, `file:${ROOT.replace(/\/$/, '')}`)
 })
 
 test.serial('a check says what is wrong, and goes no further', async (t) => {
@@ -108,6 +112,7 @@ test.serial('a check says what is wrong, and goes no further', async (t) => {
     `clientMessage({ type: ${type}, name: '${name}', about: '', allow: 'user', fields: {} })`
   await plugin('low.ts', `name: 'low', messages: { A: ${message(999, 'a')} }, setup() {}`)
   await plugin('clash.ts', `name: 'clash', messages: { A: ${message(1000, 'send_message')} }, setup() {}`)
+  await plugin('lonely.ts', `name: 'lonely', messages: { A: ${message(1000, 'a')} }, setup() {}`)
   await plugin('future.ts', `name: 'future', api: '^9.0', setup() {}`)
   await plugin(
     'stuck.ts',
@@ -135,7 +140,7 @@ test.serial('a check says what is wrong, and goes no further', async (t) => {
     for await (finding of checkPlugins({ plugins, folder: shell.folder, options }));
     return `${finding?.step} ${finding?.ok}: ${finding?.detail}`
   }
-  t.regex(await last(['./missing.ts']), /^load false: cannot load plugin \.\/missing\.ts/)
+  t.regex(await last(['./missing.ts']), /^load false: there is no file .*missing\.ts/)
   t.regex(await last(['./nothing.ts']), /^load false: .*exports no plugin \(found: answer\)/)
   t.regex(await last(['no-such-package']), /^load false: cannot find plugin "no-such-package"/)
   t.regex(await last(['./low.ts']), /^messages false: plugin low: message a has type 999; yours begin at 1000/)
@@ -146,6 +151,7 @@ test.serial('a check says what is wrong, and goes no further', async (t) => {
   t.regex(await last(['./named.ts']), /^load false: the name "Na\.med" is not at most 64 of a-z/)
   t.regex(await last(['./friends.ts']), /^load false: a built-in plugin is named "friends" too/)
   t.regex(await last(['./future.ts']), /^start false: plugin future is written for plugin API \^9\.0/)
+  t.is(await last(['./lonely.ts']), 'start false: nobody handles a')
   t.regex(await last(['./throws.ts']), /^start false: plugin throws failed to start: not today/)
   t.regex(await last(['./stops.ts']), /^start false: when it stopped: Error: never ends/)
   t.regex(await last(['./limit.ts']), /^start false: options\.limit\.max: expected number/)

@@ -63,7 +63,14 @@ const run = defineCommand({
         if (login.pin === undefined) await rememberServer(login.server, { key: fingerprint, state: 'verified' })
       },
     }
-    await (watch ? runWatched(parts, log) : runBot(parts))
+    try {
+      await (watch ? runWatched(parts, log) : runBot(parts))
+    } catch (error) {
+      const { failure } = error as { failure?: string }
+      if (failure !== 'login_failed' || login.key === undefined) throw error
+      const hint = `on the server's machine \`chatctl users passwd ${login.user} --bot-key\` makes a new one`
+      throw new CliError('authentication', `that is not the key of the account "${login.user}"`, hint)
+    }
   },
 })
 
