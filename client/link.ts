@@ -134,6 +134,8 @@ export class Link {
   limit({ timeout = this.#options.timeout ?? DEFAULT_TIMEOUT_MS, signal }: RequestOptions = {}): AbortSignal {
     const signals = [signal, this.#options.signal].filter((given) => given !== undefined)
     const limit = AbortSignal.timeout(timeout)
+    // Node lets a time limit that is only part of another signal be collected as garbage, and then it never comes.
+    limit.addEventListener('abort', () => {}, { once: true })
     return signals.length === 0 ? limit : AbortSignal.any([limit, ...signals])
   }
 

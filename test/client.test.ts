@@ -1,3 +1,6 @@
+import { type AddressInfo, createServer } from 'node:net'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import test from 'ava'
 import { type ChatMessage, connect, OnNewMessage, parseAddress } from '../client/index.ts'
 import { SetUserActive } from '../plugins/index.ts'
@@ -238,4 +241,18 @@ test('a message that a loop was left at comes again in the next loop', async (t)
     if (text === 'three') break
   }
   t.deepEqual(again, ['two', 'three'])
+})
+
+test('a time limit holds, whatever the memory is cleared of meanwhile', async (t) => {
+  setFlagsFromString('--expose-gc')
+  const collect: () => void = runInNewContext('gc')
+  const mute = createServer(() => {})
+  await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => mute.close())
+  const { port } = mute.address() as AddressInfo
+  const { signal } = new AbortController()
+  const connecting = connect({ server: `127.0.0.1:${port}`, timeout: 300, signal })
+  const collecting = setInterval(collect, 20)
+  t.teardown(() => clearInterval(collecting))
+  await t.throwsAsync(connecting, { code: 'timed_out' })
 })
