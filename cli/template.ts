@@ -46,7 +46,10 @@ export async function writeTemplate(
     throw new CliError('failed', `cannot write to ${folder}: ${error.message}`)
   })
   if (there.length > 0) throw new CliError('failed', `${folder} is not empty`, 'give another name, or --dir')
-  const replaced = (text: string) => words.reduce((result, [word, value]) => result.replaceAll(word, value), text)
+  // In one pass, or a word could be replaced in what has just taken the place of another.
+  const pattern = new RegExp(words.map(([word]) => word.replace(/[{}]/g, '\\$&')).join('|'), 'g')
+  const values = new Map(words)
+  const replaced = (text: string) => text.replace(pattern, (word) => values.get(word) ?? word)
   const source = join(TEMPLATES, template)
   await mkdir(folder, { recursive: true })
   const written: string[] = []

@@ -95,6 +95,11 @@ test.serial('a plugin is not written over anything, nor under a name that is non
     await refused([name], 2, /is no name: a letter, then a-z, 0-9 and single dashes, at most 40/)
   await refused([], 2, /words are missing\nhint: `chatctl plugin new --help`/)
   t.deepEqual(await readdir(join(shell.folder, 'full')), ['precious'])
+  // A name may hold what stands for something else in the template.
+  t.is((await shell.run(['plugin', 'new', 'poll-1000'])).code, 0)
+  const read = (file: string) => readFile(join(shell.folder, 'poll-1000', file), 'utf8')
+  t.is(JSON.parse(await read('package.json')).name, 'poll-1000')
+  t.regex(await read('messages.ts'), /name: 'poll_1000_thank'/)
   // Nothing there finds chatctl: npm is told where it is.
   t.is((await shell.run(['plugin', 'new', 'polls'])).code, 0)
   const { devDependencies } = JSON.parse(await readFile(join(shell.folder, 'polls', 'package.json'), 'utf8'))
