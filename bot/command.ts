@@ -76,7 +76,7 @@ export class Command {
 }
 
 /** Words between spaces; one in quotation marks may hold spaces. Undefined when a quotation mark is not closed. */
-export function splitWords(text: string): string[] | undefined {
+function splitWords(text: string): string[] | undefined {
   const words: string[] = []
   for (const [, double, single, plain, open] of text.matchAll(/"([^"]*)"|'([^']*)'|([^\s"']\S*)|(["'])/g)) {
     if (open !== undefined) return undefined

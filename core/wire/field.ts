@@ -136,3 +136,10 @@ export const preHash = (about: string) => optional(line(about, { max: 16 }), '')
 
 /** One of the two keys of a SCRAM-SHA-256 verifier. */
 export const scramKey = (about: string) => bytes(about, { min: 32, max: 32 })
+
+/** How a sender wants a text shown. */
+export const textStyle = {
+  font: optional(line('font family; empty: the reader’s own', { max: 64 }), ''),
+  fontSize: optional(uint8('in points; 0: the reader’s own'), 0),
+  color: optional(line('colour, #rrggbb or a name; empty: the reader’s own', { max: 32 }), ''),
+}

@@ -7,18 +7,13 @@ import {
   optional,
   serverMessage,
   text,
+  textStyle,
   uint8,
   uint16,
   uint32,
   uint64,
   userName,
 } from '../../core/wire/index.ts'
-
-const style = {
-  font: optional(line('font family; empty: the reader’s own', { max: 64 }), ''),
-  fontSize: optional(uint8('in points; 0: the reader’s own'), 0),
-  color: optional(line('colour, #rrggbb or a name; empty: the reader’s own', { max: 32 }), ''),
-}
 
 const message = {
   id: uint64('number of the message; later ones of a conversation have higher numbers'),
@@ -28,7 +23,7 @@ const message = {
   text: text('the text', { max: MAX_TEXT }),
   sentAt: uint64('when the server stored it, milliseconds since 1970 UTC'),
   unread: bool('true until the recipient acknowledges it'),
-  ...style,
+  ...textStyle,
   group: optional(line('name of the group; empty in a private message', { max: 255 }), ''),
   hops: optional(uint8('0: written by a person; otherwise the so many-th message of bots in a row'), 0),
 }
@@ -58,7 +53,7 @@ export const SendMessage = clientMessage({
       }),
       '',
     ),
-    ...style,
+    ...textStyle,
     hops: optional(uint8('one more than those of the message that a program answers here; 0 for a person'), 0),
   },
   reply: MessageStored,
