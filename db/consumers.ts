@@ -82,8 +82,8 @@ export async function findState(db: Knex, userId: number, name: string, key: str
 }
 
 /**
- * The highest id of a message older than a time, 0 if there is none. Halves the ids again and again, since times have no
- * index: ids grow with the time, but for messages taken over from elsewhere.
+ * An id up to which all messages are older than a time, and above which none is. Halves the ids again and again, since
+ * times have no index: ids grow with the time, but for messages taken over from elsewhere.
  */
 export async function lastIdBefore(db: Knex, time: number): Promise<number> {
   const [row] = await db('chatmsg').max({ newest: 'id' })
@@ -92,8 +92,8 @@ export async function lastIdBefore(db: Knex, time: number): Promise<number> {
   while (low < high) {
     const middle = Math.floor((low + high + 1) / 2)
     const found = await db('chatmsg').where('id', '<=', middle).orderBy('id', 'desc').first('id', 'send_time')
-    if (found === undefined) return 0
-    if (found.send_time < time) low = middle
+    // None at all is older than any time.
+    if (found === undefined || found.send_time < time) low = middle
     else high = Number(found.id) - 1
   }
   return low

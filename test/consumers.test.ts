@@ -1,9 +1,10 @@
 import test from 'ava'
 import { type ChatMessage, type Client, ConsumerTaken, CreateRoom, JoinRoom, MessageRecalled } from '../client/index.ts'
-import { ConsumerWriter, findConsumer, migrate, openInMemory } from '../db/index.ts'
+import { ConsumerWriter, findConsumer, lastIdBefore, migrate, openInMemory } from '../db/index.ts'
 import { Consume, DeleteConsumer, LeaveRoom, MoveConsumer, QueryConsumers } from '../plugins/index.ts'
 import { nextPush, refusal } from './support/play.ts'
 import { openStage, tempFolder } from './support/room.ts'
+import { SkipClock } from './support/skip-clock.ts'
 
 /** The next events of a consumer, none of them acknowledged. */
 async function next(client: Client, consumer: string, count: number, options = {}): Promise<ChatMessage[]> {
@@ -134,15 +135,15 @@ test('more events than the window wait until there is room', async (t) => {
 })
 
 test('a consumer is moved back and forward, by id and by time, and skips what is too old', async (t) => {
-  const stage = await openStage(t)
+  const clock = new SkipClock()
+  const stage = await openStage(t, { clock })
   const alice = await stage.user('alice')
   const robot = await stage.user('robot')
   const sent = []
   for (const text of ['one', 'two', 'three']) {
     const { id, sentAt } = await alice.send('robot', text)
     sent.push({ id, time: sentAt.getTime() })
-    // Each has a millisecond of its own.
-    while (Date.now() <= sentAt.getTime());
+    clock.skip(10_000)
   }
   const events = await next(robot, 'main', 3, { all: true })
   for (const { id } of events) await robot.acknowledgeEvent('main', id)
@@ -155,10 +156,31 @@ test('a consumer is moved back and forward, by id and by time, and skips what is
   t.deepEqual(texts(await next(await stage.user('robot'), 'new', 1)), ['three'])
   await second.request(MoveConsumer, { consumer: 'main', after: 0 })
   const late = await stage.user('robot')
-  const reading = next(late, 'main', 1, { maxAge: 1 })
+  const reading = next(late, 'main', 1, { maxAge: 10_000 })
   while (!(await place(late, 'main'))?.active);
   await alice.send('robot', 'fresh')
   t.deepEqual(texts(await reading), ['fresh'])
+})
+
+test('a time is found among ids that do not begin at one and have gaps', async (t) => {
+  const db = openInMemory()
+  t.teardown(() => db.destroy())
+  await migrate(db)
+  const rest = { user_id: 1, target_id: 2, msg_type: 1, msg: 'hi', font: '', font_size: 0, color: '', lane: 1 }
+  for (const [id, send_time] of [
+    [1000, 10],
+    [1003, 20],
+    [1004, 20],
+    [1900, 30],
+  ] as const)
+    await db('chatmsg').insert({ ...rest, id, send_time, isRead: 1, isActive: 1, client_id: String(id) })
+  const newestBefore = async (time: number) =>
+    (
+      await db('chatmsg')
+        .where('id', '<=', await lastIdBefore(db, time))
+        .max({ id: 'id' })
+    )[0]?.id
+  t.deepEqual(await Promise.all([10, 11, 20, 21, 31].map(newestBefore)), [null, 1000, 1000, 1004, 1900])
 })
 
 test('state is kept with the acknowledgement, and gone with the consumer', async (t) => {
