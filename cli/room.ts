@@ -19,6 +19,7 @@ import {
   isEmpty,
   isHalfAdopted,
   isUnavailable,
+  loadOf,
   type Migrations,
   migrate,
   migrationState,
@@ -85,6 +86,7 @@ export async function openRoom(options: RoomOptions): Promise<Room> {
       db,
       limits: options.limits ?? {},
       isUnavailable,
+      databaseLoad: loadOf(db),
       ...(options.clock !== undefined && { clock: options.clock }),
       log,
       audit: pino(

@@ -10,10 +10,12 @@ export class Absentee implements Peer, UserSession {
   readonly id: number
   readonly user: User
   readonly address = 'server'
+  readonly network = 'server'
   readonly isOperator = false
   readonly handshakeHash = Buffer.alloc(32)
   readonly writable = false
   readonly open = true
+  readonly progress = 2
   readonly inFlight = 0
   readonly closed = new Promise<void>(() => {})
 
@@ -32,6 +34,7 @@ export class Absentee implements Peer, UserSession {
   refuse() {}
   fail() {}
   close() {}
+  charge() {}
   requestStarted() {}
   requestEnded() {}
   watch() {}

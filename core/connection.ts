@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import { networkOf } from './address.ts'
 import type { Timer } from './clock.ts'
 import { Refused, toFailure } from './errors.ts'
 import { Inbox } from './inbox.ts'
@@ -17,7 +18,7 @@ import {
 
 import type { Peer, PeerHost } from './peer.ts'
 import type { User, UserSession } from './session.ts'
-import type { TokenBucket } from './token-bucket.ts'
+import type { Rates } from './sessions.ts'
 import {
   Closing,
   encode,
@@ -49,6 +50,7 @@ let lastId = 0
 export class Connection implements Peer {
   readonly id = ++lastId
   readonly address: string
+  readonly network: string
   readonly isOperator: boolean
   /** Resolves when the stream is closed and the server has forgotten the connection. */
   readonly closed: Promise<void>
@@ -61,7 +63,7 @@ export class Connection implements Peer {
   #secure: HandshakeResult | undefined
   #outbox: Outbox | undefined
   #user: User | undefined
-  #requests: TokenBucket | undefined
+  #rates: Rates | undefined
   #deadline: Timer | undefined
   #messagesBeforeLogin = 0
   #recordsBeforeLogin = 0
@@ -83,6 +85,7 @@ export class Connection implements Peer {
     this.#lastHeard = host.clock.now()
     this.#stream = stream
     this.address = origin.address
+    this.network = networkOf(origin.address)
     this.isOperator = origin.isOperator
     const { messageBeforeLogin, formatBeforeLogin, valuesBeforeLogin } = host.limits
     this.#messages = new MessageSplitter({
@@ -90,7 +93,7 @@ export class Connection implements Peer {
       format: formatBeforeLogin,
       values: valuesBeforeLogin,
     })
-    this.#inbox = new Inbox(stream, host.clock, (frame, waited) => this.#accept(frame, waited))
+    this.#inbox = new Inbox(stream, host, (frame, waited) => this.#accept(frame, waited))
     this.#expect(host.limits.handshake)
     stream.on('data', (chunk: Buffer) => this.#receive(chunk))
     stream.on('drain', () => this.#drained())
@@ -128,6 +131,15 @@ export class Connection implements Peer {
     return this.#inFlight
   }
 
+  get progress(): number {
+    if (this.#secure === undefined) return 0
+    return this.#messagesBeforeLogin === 0 ? 1 : 2
+  }
+
+  charge(tokens: number) {
+    this.#rates?.requests.take(this.#host.clock.now(), tokens)
+  }
+
   send<M extends ServerMessage>(message: M, values: InputOf<M>) {
     this.reply(message, 0, values)
   }
@@ -157,7 +169,7 @@ export class Connection implements Peer {
     this.#user = user
     const session = this as Peer & UserSession
     try {
-      this.#requests = this.#host.loggedIn(session)
+      this.#rates = this.#host.loggedIn(session)
     } catch (error) {
       this.#user = undefined
       throw error
@@ -254,10 +266,12 @@ export class Connection implements Peer {
         this.close('login_required')
         return undefined
       }
-    } else if (!waited && this.#requests !== undefined && this.#host.isRated(frame)) {
-      const wait = this.#requests.take(this.#host.clock.now())
-      if (wait > this.#host.limits.requestPause) {
-        this.#requests.giveBack()
+    } else if (!waited && this.#rates !== undefined) {
+      const isRated = this.#host.isRated(frame)
+      const { requests, signals } = this.#rates
+      const wait = (isRated ? requests : signals).take(this.#host.clock.now())
+      if (isRated && wait > this.#host.limits.requestPause) {
+        requests.giveBack()
         this.refuse(readRef(frame), new Refused('rate_limited', undefined, { retryAfter: wait }))
         return undefined
       }

@@ -12,10 +12,15 @@ export const controlPlugin = (server: {
     name: 'control',
     setup(app) {
       app.handle(Ping, () => {}, { rated: false })
-      app.handle(QueryProtocol, () => ({
-        json: JSON.stringify([...server.catalogue].map(toEntry)),
-        limits: JSON.stringify(app.limits),
-      }))
+      /** Made once, since strangers may ask for it; every message is defined before the first request. */
+      let protocol: { readonly json: string; readonly limits: string } | undefined
+      app.handle(QueryProtocol, () => {
+        protocol ??= {
+          json: JSON.stringify([...server.catalogue].map(toEntry)),
+          limits: JSON.stringify(app.limits),
+        }
+        return protocol
+      })
       app.handle(QueryStatus, () => ({ json: JSON.stringify(server.status()) }))
       app.handle(QueryPlugins, async () => ({ json: JSON.stringify(await server.plugins()) }))
     },

@@ -6,6 +6,7 @@ import type { Limits } from './limits.ts'
 import type { Peer } from './peer.ts'
 import type { PluginRecord } from './plugin-record.ts'
 import { frameOf } from './request-frame.ts'
+import { type DatabaseLoad, RequestQueue } from './request-queue.ts'
 import type { User } from './session.ts'
 import {
   type Allow,
@@ -46,6 +47,8 @@ interface Request {
   readonly owner: Owned<Handler> & Traits
   /** Undefined where the connection is told. */
   readonly waiting: Waiting | undefined
+  /** Set for a request that was started by the queue, which is told when it has been answered. */
+  readonly queuedFor?: string | undefined
 }
 
 export interface DispatcherParts {
@@ -55,11 +58,14 @@ export interface DispatcherParts {
   readonly clock: Clock
   /** Tells a database that is down from a fault of a plugin. */
   readonly isUnavailable: (error: unknown) => boolean
+  readonly databaseLoad: DatabaseLoad
 }
 
-interface Traits {
-  readonly rated: boolean
+/** How requests of one type are handled, see App.handle. */
+export interface Traits {
+  readonly rated: boolean | ((bytes: number) => boolean)
   readonly serial: boolean
+  readonly pipelined: boolean
 }
 
 interface Caller {
@@ -86,12 +92,14 @@ export class Dispatcher {
   readonly #limits: Limits
   readonly #clock: Clock
   readonly #isUnavailable: (error: unknown) => boolean
+  readonly #queue: RequestQueue
   readonly #handlers = new Map<ClientMessage, Owned<Handler> & Traits>()
   /** In the order in which they run. */
   readonly #hooks = new Map<ClientMessage, readonly OwnedHook[]>()
 
-  constructor({ catalogue, bus, limits, clock, isUnavailable }: DispatcherParts) {
+  constructor({ catalogue, bus, limits, clock, isUnavailable, databaseLoad }: DispatcherParts) {
     this.#isUnavailable = isUnavailable
+    this.#queue = new RequestQueue(limits.requestsAtOnce, databaseLoad)
     this.#catalogue = catalogue
     this.#bus = bus
     this.#limits = limits
@@ -124,30 +132,38 @@ export class Dispatcher {
   /** Whether this frame counts against the user's request rate. */
   isRated(frame: Frame): boolean {
     const message = this.#catalogue.byType(frame.type)
-    return message?.from !== 'client' || (this.#handlers.get(message)?.rated ?? true)
+    if (message?.from !== 'client') return true
+    const rated = this.#handlers.get(message)?.rated ?? true
+    return typeof rated === 'function' ? rated(frame.end - frame.format) : rated
+  }
+
+  /** Requests that wait because their user has others under way, or because the database is busy. */
+  get queued(): number {
+    return this.#queue.length
   }
 
   /**
    * Handles one frame. Returns a promise when the connection's next frame must wait: until the handler has *started*
-   * (after an asynchronous `before`), so that handlers start in order, or, for a serial one, until it has answered.
+   * (after its turn in the queue and an asynchronous `before`), so that handlers start in order, or, for a serial one,
+   * until it has answered.
    * @param waiting who is told the outcome; the connection if left out
    */
   dispatch(connection: Peer, frame: Frame, waiting?: Waiting): Promise<void> | undefined {
     const message = this.#catalogue.byType(frame.type)
     const owner = message?.from === 'client' ? this.#handlers.get(message) : undefined
     if (message?.from !== 'client' || owner === undefined) {
-      refuse({ connection, ref: readRef(frame), waiting }, new Refused('unknown_type'))
+      this.#refuse({ connection, ref: readRef(frame), waiting }, new Refused('unknown_type'))
       return undefined
     }
     const refusal = PERMITTED[message.allow](connection)
     if (refusal !== undefined) {
-      refuse({ connection, ref: readRef(frame), waiting }, new Refused(refusal))
+      this.#refuse({ connection, ref: readRef(frame), waiting }, new Refused(refusal))
       return undefined
     }
     const maxValues = connection.user === undefined ? this.#limits.valuesBeforeLogin : this.#limits.values
     try {
       const { ref, values } = decode(message, frame, maxValues)
-      return this.#before({ connection, message, ref, owner, waiting }, values, this.#hooks.get(message) ?? NONE)
+      return this.#start({ connection, message, ref, owner, waiting }, values)
     } catch (error) {
       if (!(error instanceof WireError)) throw error
       this.#refuseBytes({ connection, message, ref: readRef(frame), waiting }, error)
@@ -155,16 +171,34 @@ export class Dispatcher {
     }
   }
 
+  /** Starts a request when its turn has come. One made by a plugin belongs to a request that has been started. */
+  #start(request: Request, values: Values): Promise<void> | undefined {
+    const { connection, message, owner, waiting } = request
+    const hooks = this.#hooks.get(message) ?? NONE
+    if (owner.pipelined || waiting !== undefined) return this.#before(request, values, hooks)
+    const queuedFor = userOf(connection)
+    const queued = { ...request, queuedFor }
+    if (this.#queue.tryStart(queuedFor)) return this.#before(queued, values, hooks)
+    return new Promise((resolve) => {
+      this.#queue.enqueue(queuedFor, () => {
+        if (connection.open) return resolve(this.#before(queued, values, hooks))
+        // Its connection has ended meanwhile: there is nobody to answer.
+        this.#ended(queued)
+        resolve()
+      })
+    })
+  }
+
   #refuseBytes(request: Omit<Request, 'owner'>, error: WireError) {
     const { connection, message, waiting } = request
     const text = `${message.name}: ${error.message}`
     if (error.code === 'value' || waiting !== undefined) {
-      refuse(request, new Refused('invalid_value', text))
+      this.#refuse(request, new Refused('invalid_value', text))
       return
     }
     // A peer that does not speak this message at all is cut: what follows cannot be trusted either.
     const code = error.code === 'oversized' ? 'too_large' : 'protocol_error'
-    refuse(request, new Refused(code, text))
+    this.#refuse(request, new Refused(code, text))
     connection.close(code)
   }
 
@@ -226,7 +260,7 @@ export class Dispatcher {
   #passes(request: Request, hook: OwnedHook, error: unknown): boolean {
     const { plugin, rule } = hook
     if (error instanceof Refused) {
-      refuse(request, error)
+      this.#refuse(request, error)
       return false
     }
     const isOpen = rule.failure === 'open'
@@ -235,7 +269,7 @@ export class Dispatcher {
       return isOpen
     }
     plugin.failed(error, `before ${request.message.name} ${whatHappened(error)}`)
-    if (!isOpen) refuse(request, refusalOf(rule))
+    if (!isOpen) this.#refuse(request, refusalOf(rule))
     return isOpen
   }
 
@@ -274,22 +308,34 @@ export class Dispatcher {
       this.#failed(request, owner.plugin, error)
       return
     }
+    this.#ended(request)
     this.#bus.emit(message.name, connection, values, reply)
   }
 
+  #refuse(request: Pick<Request, 'connection' | 'ref' | 'waiting' | 'queuedFor'>, refused: Refused) {
+    if (request.waiting === undefined) request.connection.refuse(request.ref, refused)
+    else request.waiting.reject(refused)
+    this.#ended(request)
+  }
+
+  /** Every request comes here once, answered or refused. */
+  #ended({ queuedFor }: Pick<Request, 'queuedFor'>) {
+    if (queuedFor !== undefined) this.#queue.ended(queuedFor)
+  }
+
   #failed(request: Request, plugin: PluginRecord, error: unknown) {
-    if (error instanceof Refused) refuse(request, error)
+    if (error instanceof Refused) this.#refuse(request, error)
     else if (this.#isUnavailable(error)) this.#unavailable(request, plugin, error)
     else {
       plugin.failed(error, request.message.name)
-      refuse(request, new Refused('internal'))
+      this.#refuse(request, new Refused('internal'))
     }
   }
 
   /** No fault of the plugin's. */
   #unavailable(request: Request, plugin: PluginRecord, error: unknown, refuses = true) {
     plugin.log.warn({ err: error, event: request.message.name }, 'the database is not available')
-    if (refuses) refuse(request, new Refused('unavailable', undefined, { retryAfter: RETRY_MS }))
+    if (refuses) this.#refuse(request, new Refused('unavailable', undefined, { retryAfter: RETRY_MS }))
   }
 }
 
@@ -303,9 +349,10 @@ function whatHappened(error: unknown): string {
   return error instanceof AmendmentError ? 'amended it wrongly' : 'failed'
 }
 
-function refuse({ connection, ref, waiting }: Pick<Request, 'connection' | 'ref' | 'waiting'>, refused: Refused) {
-  if (waiting === undefined) connection.refuse(ref, refused)
-  else waiting.reject(refused)
+/** Whose request it is, for the fair queue: before a login the peer's network stands for the user. */
+function userOf({ user, isOperator, id, network }: Peer): string {
+  if (isOperator) return `operator ${id}`
+  return user === undefined ? network : `user ${user.id}`
 }
 
 const NONE: readonly OwnedHook[] = []

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
+import { networkOf } from './address.ts'
 import type { Timer } from './clock.ts'
 import { Refused, toFailure } from './errors.ts'
 import type { Peer, PeerHost } from './peer.ts'
 import { frameOf } from './request-frame.ts'
 import type { User, UserSession } from './session.ts'
-import type { TokenBucket } from './token-bucket.ts'
+import type { Rates } from './sessions.ts'
 import {
   type Catalogue,
   type ClientMessage,
@@ -48,6 +49,7 @@ const NO_LIMITS = { message: Number.MAX_SAFE_INTEGER, format: Number.MAX_SAFE_IN
 export class Guest implements Peer {
   readonly id: number
   readonly address: string
+  readonly network: string
   readonly isOperator = false
   /** There was no handshake: a login is bound to this very guest. */
   readonly handshakeHash = randomBytes(32)
@@ -62,7 +64,7 @@ export class Guest implements Peer {
   #stopping = false
   #gone = false
   #user: User | undefined
-  #requests: TokenBucket | undefined
+  #rates: Rates | undefined
   #inFlight = 0
   #wasWritable = true
   readonly #deadline: Timer
@@ -72,6 +74,7 @@ export class Guest implements Peer {
     this.#translator = translator
     this.id = origin.id
     this.address = origin.address
+    this.network = networkOf(origin.address)
     this.#deadline = host.clock.after(host.limits.login, () => this.close('timed_out'))
     this.closed = new Promise((resolve) => {
       this.#forget = resolve
@@ -94,6 +97,15 @@ export class Guest implements Peer {
 
   get inFlight(): number {
     return this.#inFlight
+  }
+
+  /** There is no handshake: it counts as over. */
+  get progress(): number {
+    return this.#lastRef === 0 ? 1 : 2
+  }
+
+  charge(tokens: number) {
+    this.#rates?.requests.take(this.#host.clock.now(), tokens)
   }
 
   /**
@@ -171,7 +183,7 @@ export class Guest implements Peer {
     this.#user = user
     const session = this as Peer & UserSession
     try {
-      this.#requests = this.#host.loggedIn(session)
+      this.#rates = this.#host.loggedIn(session)
     } catch (error) {
       this.#user = undefined
       throw error
@@ -208,10 +220,12 @@ export class Guest implements Peer {
   }
 
   async #rate(frame: Frame) {
-    if (this.#requests === undefined || !this.#host.isRated(frame)) return
-    const wait = this.#requests.take(this.#host.clock.now())
-    if (wait > this.#host.limits.requestPause) {
-      this.#requests.giveBack()
+    if (this.#rates === undefined) return
+    const isRated = this.#host.isRated(frame)
+    const { requests, signals } = this.#rates
+    const wait = (isRated ? requests : signals).take(this.#host.clock.now())
+    if (isRated && wait > this.#host.limits.requestPause) {
+      requests.giveBack()
       throw new Refused('rate_limited', undefined, { retryAfter: wait })
     }
     if (wait > 0) await new Promise<void>((resolve) => this.#host.clock.after(wait, resolve).unref())

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { Clock, Timer } from './clock.ts'
+import type { Runnable, RunQueue } from './run-queue.ts'
 import type { Frame } from './wire/index.ts'
 
 /**
@@ -12,9 +13,10 @@ type Accept = (frame: Frame, waited: boolean) => Promise<void> | number | undefi
  * Frames that have come in and wait for their turn. While anything waits, the socket is not read: TCP then slows the
  * peer down, so what lies here is never more than one chunk of it.
  */
-export class Inbox {
+export class Inbox implements Runnable {
   readonly #stream: Duplex
   readonly #clock: Clock
+  readonly #queue: RunQueue
   readonly #accept: Accept
   #frames: Frame[] = []
   #next = 0
@@ -23,9 +25,11 @@ export class Inbox {
   #stopped = false
   #timer: Timer | undefined
 
-  constructor(stream: Duplex, clock: Clock, accept: Accept) {
+  /** @param queue shares the event loop among connections */
+  constructor(stream: Duplex, { clock, queue }: { clock: Clock; queue: RunQueue }, accept: Accept) {
     this.#stream = stream
     this.#clock = clock
+    this.#queue = queue
     this.#accept = accept
   }
 
@@ -45,13 +49,28 @@ export class Inbox {
   stop() {
     this.#stopped = true
     this.#timer?.cancel()
+    this.#queue.remove(this)
     this.#frames = []
   }
 
+  /** Handles what waits, now or when this connection's share of the event loop comes. */
   run() {
-    while (!this.#blocked && this.#holds.size === 0 && !this.#stopped && this.#next < this.#frames.length) {
-      this.#offer(this.#frames[this.#next++] as Frame, false)
-    }
+    if (this.#isReady) this.#queue.run(this)
+    else this.#readOn()
+  }
+
+  step(isOver: () => boolean): boolean {
+    while (this.#isReady && !isOver()) this.#offer(this.#frames[this.#next++] as Frame, false)
+    this.#readOn()
+    return this.#isReady
+  }
+
+  get #isReady(): boolean {
+    return !this.#blocked && this.#holds.size === 0 && !this.#stopped && this.#next < this.#frames.length
+  }
+
+  /** Back-pressure: the socket is read only while nothing waits here. */
+  #readOn() {
     if (this.#stopped) return
     if (this.#next === this.#frames.length) {
       this.#frames = []

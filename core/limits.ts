@@ -22,9 +22,19 @@ export const LIMITS = {
   unauthenticated: limit(
     200,
     'count',
-    'connections not logged in; beyond it one of them, by lot, is closed for a new one',
+    'connections not logged in; beyond it one is closed for a new one: of the network with most, by lot among those that have done least',
   ),
-  unauthenticatedPerAddress: limit(10, 'count', 'the same, of one address; beyond it a new one is closed at once'),
+  unauthenticatedPerAddress: limit(
+    10,
+    'count',
+    'the same, of one IPv4 address or IPv6 /64, and eight times as many of a /48',
+  ),
+  connectRate: limit(
+    20,
+    'per second',
+    'new connections from one IPv4 address or IPv6 /64; beyond it and the burst they are closed at once',
+  ),
+  connectBurst: limit(200, 'count', 'new connections from there at once before the rate holds'),
   connections: limit(10_000, 'count', 'connections in all; beyond it a new one is closed at once'),
   sessionsPerUser: limit(10, 'count', 'sessions of one user; beyond it a login is refused'),
   loginFailures: limit(5, 'per minute', 'failed logins to one account from one address; beyond it they are refused'),
@@ -33,6 +43,17 @@ export const LIMITS = {
   requestRate: limit(20, 'per second', 'requests of one user; beyond it and the burst, reading pauses'),
   requestBurst: limit(200, 'count', 'requests a user may send at once before the rate holds'),
   requestPause: limit(5000, 'ms', 'longest pause in reading for the rate; beyond it requests are refused'),
+  requestsAtOnce: limit(
+    4,
+    'count',
+    'requests of one user that run at once, messages and signals apart; beyond it the next ones wait',
+  ),
+  signalRate: limit(
+    500,
+    'per second',
+    'acknowledgements and pings of one user; beyond it and the burst, reading pauses',
+  ),
+  signalBurst: limit(5000, 'count', 'acknowledgements and pings of a user at once before the rate holds'),
   requestsInFlight: limit(256, 'count', 'unanswered requests of a connection; beyond it reading pauses'),
   ping: limit(60_000, 'ms', 'silence after which the client is asked whether it lives'),
   dead: limit(150_000, 'ms', 'silence after which a connection is closed'),
@@ -74,11 +95,15 @@ const DEFAULTS = Object.fromEntries(Object.entries(LIMITS).map(([name, { value }
 export const RATES_OFF: Partial<Limits> = {
   unauthenticated: Number.MAX_SAFE_INTEGER,
   unauthenticatedPerAddress: Number.MAX_SAFE_INTEGER,
+  connectRate: Number.MAX_SAFE_INTEGER,
+  connectBurst: Number.MAX_SAFE_INTEGER,
   loginFailures: Number.MAX_SAFE_INTEGER,
   loginFailuresPerAddress: Number.MAX_SAFE_INTEGER,
   registrations: Number.MAX_SAFE_INTEGER,
   requestRate: Number.MAX_SAFE_INTEGER,
   requestBurst: Number.MAX_SAFE_INTEGER,
+  signalRate: Number.MAX_SAFE_INTEGER,
+  signalBurst: Number.MAX_SAFE_INTEGER,
 }
 
 export const withDefaults = (limits: Partial<Limits> = {}): Limits => ({ ...DEFAULTS, ...limits })

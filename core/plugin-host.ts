@@ -126,9 +126,9 @@ export class PluginHost {
       },
       signal: record.abort.signal,
       secret: (purpose) => createHmac('sha256', secret).update(`${plugin.name}:${purpose}`).digest(),
-      handle: (message, handler, { rated = true, serial = false } = {}) => {
+      handle: (message, handler, { rated = true, serial = false, pipelined = rated === false } = {}) => {
         known(message)
-        const undo = dispatcher.handle(message, record, handler, { rated, serial })
+        const undo = dispatcher.handle(message, record, handler, { rated, serial, pipelined })
         if (undo === undefined) throw new SetupError(`plugin ${plugin.name}: ${message.name} has a handler already`)
         cleanups.push(undo)
         registered.handles.push(message.name)

@@ -1,16 +1,11 @@
-import { randomInt } from 'node:crypto'
 import { chmod, rm } from 'node:fs/promises'
-import {
-  type AddressInfo,
-  createConnection,
-  createServer as createNetServer,
-  type Server as NetServer,
-  type Socket,
-} from 'node:net'
+import { type AddressInfo, createConnection, createServer as createNetServer, type Server as NetServer } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Knex } from 'knex'
 import type { Logger } from 'pino'
 import { Absentee } from './absentee.ts'
+import { plainAddress } from './address.ts'
+import { Admission } from './admission.ts'
 import { type Clock, SYSTEM_CLOCK, type Timer } from './clock.ts'
 import { Connection, type ConnectionHost } from './connection.ts'
 import { controlPlugin } from './control-plugin.ts'
@@ -25,6 +20,8 @@ import type { AnyPlugin } from './plugin.ts'
 import { factsOf, type PluginFacts } from './plugin-facts.ts'
 import { PluginHost } from './plugin-host.ts'
 import type { PluginFailure } from './plugin-record.ts'
+import { type DatabaseLoad, IDLE_DATABASE } from './request-queue.ts'
+import { RunQueue } from './run-queue.ts'
 import type { UserSession } from './session.ts'
 import { Sessions } from './sessions.ts'
 import type { FailureName } from './wire/index.ts'
@@ -45,6 +42,8 @@ export interface ServerOptions {
   readonly db: Knex
   /** Tells a database that is down or full from a fault of a plugin: such a request is refused as `unavailable`. */
   readonly isUnavailable?: (error: unknown) => boolean
+  /** How busy the database is: requests wait while it has no room for them. Never, if left out. */
+  readonly databaseLoad?: DatabaseLoad
   readonly limits?: Partial<Limits>
   /** The system's unless a test sets its own. */
   readonly clock?: Clock
@@ -77,10 +76,7 @@ export class Server {
   readonly #host: PluginHost
   readonly #dispatcher: Dispatcher
   readonly #connections = new Set<Peer>()
-  /** How many connections of an address are not logged in. */
-  readonly #strangers = new Map<string, number>()
-  /** All of those, but for the ones that were told to go. */
-  readonly #waiting = new Set<Peer>()
+  readonly #admission: Admission
   readonly #started = new Set<UserSession>()
   readonly #listeners: NetServer[] = []
   readonly #clock: Clock
@@ -98,6 +94,7 @@ export class Server {
     this.#startedAt = clock.now()
     this.limits = withDefaults(options.limits)
     this.sessions = new Sessions(this.limits, clock)
+    this.#admission = new Admission(this.limits, clock)
     this.fingerprint = fingerprint(staticKey.publicKey)
     this.#dispatcher = new Dispatcher({
       catalogue: this.catalogue,
@@ -105,6 +102,7 @@ export class Server {
       limits: this.limits,
       clock,
       isUnavailable: options.isUnavailable ?? (() => false),
+      databaseLoad: options.databaseLoad ?? IDLE_DATABASE,
     })
     const { sessions, limits, catalogue } = this
     this.#host = new PluginHost({
@@ -128,18 +126,19 @@ export class Server {
       staticKey,
       log,
       clock,
+      queue: new RunQueue(clock),
       dispatch: (peer, frame) => this.#dispatcher.dispatch(peer, frame),
       isRated: (frame) => this.#dispatcher.isRated(frame),
       loggedIn: (session) => {
-        const requests = sessions.add(session)
-        this.#noLongerStranger(session)
+        const rates = sessions.add(session)
+        this.#admission.remove(session)
         // After the reply to the login has been queued.
         setImmediate(() => {
           if (!session.open) return
           this.#started.add(session)
           this.#bus.emit(SessionStarted.name, session)
         })
-        return requests
+        return rates
       },
       drained: (session) => this.#bus.emit(SessionDrained.name, session),
       sent: (session, message, values) => this.#bus.emit(message.name, session, values),
@@ -167,7 +166,7 @@ export class Server {
   /** Listens on TCP; port 0 takes a free one. @throws SetupError */
   async listen(host: string, port: number): Promise<Listening> {
     const listener = createNetServer({ noDelay: true }, (socket) =>
-      this.accept(socket, { address: addressOf(socket), isOperator: false }),
+      this.accept(socket, { address: plainAddress(socket.remoteAddress ?? 'unknown'), isOperator: false }),
     )
     await started(listener, () => listener.listen(port, host), `${host}:${port}`, this.#acceptFailed)
     this.#listeners.push(listener)
@@ -210,34 +209,16 @@ export class Server {
   }
 
   /** Whether one more connection of that origin may be. */
-  #hasRoom(origin: { readonly address: string; readonly isOperator: boolean }): boolean {
-    const { connections, unauthenticatedPerAddress } = this.limits
-    const fromThere = this.#strangers.get(origin.address) ?? 0
-    const full = this.#connections.size >= connections || fromThere >= unauthenticatedPerAddress
-    if (this.#stopping !== undefined || (full && !origin.isOperator)) {
-      this.#options.log.debug({ address: origin.address }, 'connection refused: too many')
-      return false
-    }
-    return true
+  #hasRoom({ address, isOperator }: { readonly address: string; readonly isOperator: boolean }): boolean {
+    const isFull = this.#connections.size >= this.limits.connections
+    if (this.#stopping === undefined && (isOperator || (!isFull && this.#admission.isInRate(address)))) return true
+    this.#options.log.debug({ address }, 'connection refused: too many')
+    return false
   }
 
   #take(peer: Peer) {
     this.#connections.add(peer)
-    if (peer.isOperator) return
-    if (this.#waiting.size >= this.limits.unauthenticated) this.#turnOneAway()
-    this.#strangers.set(peer.address, (this.#strangers.get(peer.address) ?? 0) + 1)
-    this.#waiting.add(peer)
-  }
-
-  /**
-   * By lot: who holds many connections open without logging in loses most of them, and who comes to log in is gone from
-   * here within milliseconds. Were newcomers refused instead, a few slow peers could keep everybody out.
-   */
-  #turnOneAway() {
-    const unlucky = [...this.#waiting][randomInt(this.#waiting.size)]
-    if (unlucky === undefined) return
-    this.#waiting.delete(unlucky)
-    unlucky.close('timed_out')
+    if (!peer.isOperator) this.#admission.add(peer)
   }
 
   /** What `chatctl status` shows. */
@@ -301,21 +282,13 @@ export class Server {
   #closed(connection: Peer) {
     this.#connections.delete(connection)
     if (connection.user === undefined) {
-      if (!connection.isOperator) this.#noLongerStranger(connection)
+      if (!connection.isOperator) this.#admission.remove(connection)
       return
     }
     const session = connection as UserSession
     this.sessions.remove(session)
     // Each beginning that was told has its end, and no other.
     if (this.#started.delete(session)) this.#bus.emit(SessionEnded.name, session)
-  }
-
-  #noLongerStranger(peer: Peer) {
-    const { address } = peer
-    this.#waiting.delete(peer)
-    const left = (this.#strangers.get(address) ?? 0) - 1
-    if (left > 0) this.#strangers.set(address, left)
-    else this.#strangers.delete(address)
   }
 }
 
@@ -324,11 +297,6 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   const server = new Server(options)
   await server.start()
   return server
-}
-
-function addressOf(socket: Socket): string {
-  // An IPv4 peer of a dual-stack listener is the same peer as on an IPv4 one.
-  return (socket.remoteAddress ?? 'unknown').replace(/^::ffff:/, '')
 }
 
 function started(

@@ -16,6 +16,8 @@ export interface Session {
   readonly id: number
   /** The peer's address without port, `control` for the control socket. */
   readonly address: string
+  /** What limits count by: the address itself, or its IPv6 /64, of which one host has every address. */
+  readonly network: string
   /** On the control socket: the operator of this host. */
   readonly isOperator: boolean
   readonly user: User | undefined
@@ -34,6 +36,11 @@ export interface Session {
    * @throws Refused `too_many_sessions`
    */
   login(user: User): UserSession
+  /**
+   * Takes tokens of the user's request rate, of which each request takes one: for a request that costs as much as many
+   * others. What the user has not got is owed, and later requests wait for it.
+   */
+  charge(tokens: number): void
   /** Tells the peer why, sends what is queued, closes. */
   close(reason: FailureName): void
 }

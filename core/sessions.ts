@@ -2,9 +2,8 @@ import type { LRUCache } from 'lru-cache'
 import type { Clock } from './clock.ts'
 import { Refused } from './errors.ts'
 import type { Limits } from './limits.ts'
-import { lruCache } from './lru-cache.ts'
 import type { UserSession } from './session.ts'
-import { TokenBucket } from './token-bucket.ts'
+import { TokenBucket, tokenBuckets } from './token-bucket.ts'
 
 /** Rates remembered at once; more users than that within seconds share nothing but the other limits. */
 const BUCKETS = 50_000
@@ -12,25 +11,29 @@ const BUCKETS = 50_000
 /** Bots and operators may send this many times the rate of a person. */
 const MACHINE_RATE = 10
 
+/** What all sessions of a user share. */
+export interface Rates {
+  readonly requests: TokenBucket
+  /** Of messages that do not count as requests: acknowledgements, pings. */
+  readonly signals: TokenBucket
+}
+
 /** Who is here: the sessions of each user, and the request rate they share. */
 export class Sessions {
   readonly #byUser = new Map<number, Set<UserSession>>()
   /** Kept after the last session until they would be full again: logging in anew must not renew the burst. */
   readonly #requests: LRUCache<number, TokenBucket>
+  /** The same of signals. */
+  readonly #signals: LRUCache<number, TokenBucket>
   readonly #limits: Limits
   readonly #clock: Clock
 
   constructor(limits: Limits, clock: Clock) {
     this.#limits = limits
     this.#clock = clock
-    const { requestBurst, requestRate } = limits
-    this.#requests = lruCache(BUCKETS, {
-      ttl: Math.max(1000, (requestBurst / requestRate) * 1000),
-      updateAgeOnGet: true,
-      perf: clock,
-      // Else it keeps the time for a while, by a timer of the system's.
-      ttlResolution: 0,
-    })
+    const { requestBurst, requestRate, signalBurst, signalRate } = limits
+    this.#requests = tokenBuckets(BUCKETS, { rate: requestRate, burst: requestBurst, clock })
+    this.#signals = tokenBuckets(BUCKETS, { rate: signalRate, burst: signalBurst, clock })
   }
 
   /** The user's sessions, in the order of their logins. */
@@ -47,19 +50,29 @@ export class Sessions {
   }
 
   /** @throws Refused `too_many_sessions` */
-  add(session: UserSession): TokenBucket {
-    const { sessionsPerUser, requestRate, requestBurst } = this.#limits
+  add(session: UserSession): Rates {
+    const { sessionsPerUser } = this.#limits
     const { id, role } = session.user
     const sessions = this.#byUser.get(id) ?? new Set()
     if (sessions.size >= sessionsPerUser) throw new Refused('too_many_sessions')
     this.#byUser.set(id, sessions.add(session))
-    const factor = role === 'bot' ? MACHINE_RATE : 1
-    // The operator's haste is not the user's: it has a rate of its own.
+    // The operator's haste is not the user's: it has rates of its own.
+    if (session.isOperator) return this.#ratesOf(MACHINE_RATE)
+    const rates = this.#ratesOf(role === 'bot' ? MACHINE_RATE : 1)
+    const requests = this.#requests.get(id) ?? rates.requests
+    const signals = this.#signals.get(id) ?? rates.signals
+    this.#requests.set(id, requests)
+    this.#signals.set(id, signals)
+    return { requests, signals }
+  }
+
+  #ratesOf(factor: number): Rates {
+    const { requestRate, requestBurst, signalRate, signalBurst } = this.#limits
     const now = this.#clock.now()
-    if (session.isOperator) return new TokenBucket(requestRate * MACHINE_RATE, requestBurst * MACHINE_RATE, now)
-    const kept = this.#requests.get(id) ?? new TokenBucket(requestRate * factor, requestBurst * factor, now)
-    this.#requests.set(id, kept)
-    return kept
+    return {
+      requests: new TokenBucket(requestRate * factor, requestBurst * factor, now),
+      signals: new TokenBucket(signalRate * factor, signalBurst * factor, now),
+    }
   }
 
   remove(session: UserSession) {

@@ -1,3 +1,7 @@
+import type { LRUCache } from 'lru-cache'
+import type { Clock } from './clock.ts'
+import { lruCache } from './lru-cache.ts'
+
 /** A token bucket: `burst` at once, then `perSecond`. Time in milliseconds, given by the caller. */
 export class TokenBucket {
   readonly #perSecond: number
@@ -12,10 +16,10 @@ export class TokenBucket {
     this.#last = now
   }
 
-  /** Takes one token, on credit if need be; returns the milliseconds until it is really there. */
-  take(now: number): number {
+  /** Takes tokens, on credit if need be; returns the milliseconds until they are really there. */
+  take(now: number, tokens = 1): number {
     this.#refill(now)
-    this.#tokens -= 1
+    this.#tokens -= tokens
     return this.#tokens >= 0 ? 0 : (-this.#tokens / this.#perSecond) * 1000
   }
 
@@ -29,3 +33,16 @@ export class TokenBucket {
     this.#last = now
   }
 }
+
+/** Buckets by key, each forgotten once it would be full again: coming back must not renew the burst. */
+export const tokenBuckets = <K extends string | number>(
+  most: number,
+  { rate, burst, clock }: { readonly rate: number; readonly burst: number; readonly clock: Clock },
+): LRUCache<K, TokenBucket> =>
+  lruCache(most, {
+    ttl: Math.max(1000, (burst / rate) * 1000),
+    updateAgeOnGet: true,
+    perf: clock,
+    // Else it keeps the time for a while, by a timer of the system's.
+    ttlResolution: 0,
+  })

@@ -2,6 +2,7 @@ import type { Knex } from 'knex'
 import { LRUCache } from 'lru-cache'
 import type { Committed, MessageStore, Outcome, Read, Stored } from './message-store.ts'
 import { laneOf, type MessageRow, MSG_TYPE, type NewMessageRow, PRIVATE } from './messages.ts'
+import { type MysqlConnection, reservedConnection } from './mysql.ts'
 import { MysqlPositions, type Run } from './mysql-positions.ts'
 import { markSome } from './read-marks.ts'
 import { isDuplicate, isLost, isUnavailable, retrying } from './transaction.ts'
@@ -11,11 +12,6 @@ const PAIRS_KNOWN = 100_000
 
 const COLUMNS =
   'user_id, send_time, target_id, isRead, msg_type, msg, isActive, client_id, font, font_size, color, seq, lane, hops'
-
-interface Connection {
-  query(options: object, done: (error: Error | null, result: never) => void): void
-  destroy(): void
-}
 
 type Numbered = NewMessageRow & { readonly seq: number | null }
 
@@ -62,7 +58,8 @@ export class MysqlMessages implements MessageStore {
       answerLost,
     }: { stored: Map<NewMessageRow, Outcome<Stored>>; isAgain: boolean; answerLost: boolean },
   ): Promise<Committed> {
-    const connection: Connection = await this.#db.client.acquireConnection()
+    const pool = reservedConnection(this.#db)
+    const connection = await pool.acquireConnection()
     try {
       const run = runOn(connection, this.#db.client.statementTimeout)
       if (!isAgain) {
@@ -77,7 +74,7 @@ export class MysqlMessages implements MessageStore {
       const { reads: read } = await this.#store(run, [], reads)
       return { messages: messages.map((row) => stored.get(row) as Outcome<Stored>), reads: read }
     } finally {
-      await this.#db.client.releaseConnection(connection)
+      await pool.releaseConnection(connection)
     }
   }
 
@@ -223,7 +220,7 @@ async function undo(run: Run) {
   }
 }
 
-function runOn(connection: Connection, timeout: number | undefined): Run {
+function runOn(connection: MysqlConnection, timeout: number | undefined): Run {
   const run = <T>(sql: string, values?: readonly unknown[]): Promise<T> =>
     new Promise((resolve, reject) => {
       connection.query({ sql, values, timeout }, (error, result) => {

@@ -11,7 +11,7 @@ export interface OpenOptions {
 }
 
 const CONNECT_MS = 5000
-/** Connections at most: one writes, the others read. */
+/** Connections at most, besides the one of the message writer. */
 const POOL = 8
 
 /**
@@ -32,8 +32,9 @@ interface Connection {
   readonly ssl?: object
 }
 
-interface MysqlConnection {
-  query(sql: string, done: (error: Error | null) => void): void
+/** A connection of mysql2, as far as it is used here. */
+export interface MysqlConnection {
+  query(statement: string | object, done: (error: Error | null, result: never) => void): void
   destroy(): void
 }
 
@@ -45,7 +46,7 @@ interface MysqlConnection {
 export async function openMysql(url: string, { statementTimeout, readOnly = false }: OpenOptions): Promise<Knex> {
   const { shown, connection } = parseUrl(url)
   const db = knex({
-    client: withTimeout(statementTimeout),
+    client: clientWith(statementTimeout),
     // Numbers beyond 2^53 come as text rather than rounded.
     connection: { ...connection, charset: 'utf8mb4', connectTimeout: CONNECT_MS, supportBigNumbers: true },
     log: SILENT,
@@ -119,21 +120,48 @@ interface Statement {
   options?: object
 }
 
-type MysqlClient = new (
-  config: Knex.Config,
-) => {
+interface MysqlClient {
+  acquireConnection(): Promise<MysqlConnection>
+  releaseConnection(connection: MysqlConnection): Promise<void>
+  destroy(): Promise<void>
   _query(connection: MysqlConnection, statement: Statement): Promise<unknown>
 }
 
-/** Knex's MySQL client, giving up a statement, and the connection with it, when the server stays silent. */
-function withTimeout(timeout: number | undefined): typeof Knex.Client {
-  const Client: MysqlClient = createRequire(import.meta.url)('knex/lib/dialects/mysql2/index.js')
-  if (timeout === undefined) return Client as never
+/** Pools of one connection each, by the client that they belong to. */
+const reserved = new WeakMap<object, MysqlClient>()
+
+/**
+ * A connection that nothing else uses, so that storing messages does not wait behind the queries of users; made at the
+ * first use. SQLite has one connection only, which everything shares.
+ */
+export function reservedConnection(db: Knex): Pick<MysqlClient, 'acquireConnection' | 'releaseConnection'> {
+  const { client } = db
+  let own = reserved.get(client)
+  if (own === undefined) {
+    own = new client.constructor({ ...client.config, pool: { ...client.config.pool, max: 1 } }) as MysqlClient
+    reserved.set(client, own)
+  }
+  return own
+}
+
+/**
+ * Knex's MySQL client, which closes the reserved connection with the others.
+ * @param timeout milliseconds after which a statement is given up, and the connection with it; never if undefined
+ */
+function clientWith(timeout: number | undefined): typeof Knex.Client {
+  const Client: new (config: Knex.Config) => MysqlClient = createRequire(import.meta.url)(
+    'knex/lib/dialects/mysql2/index.js',
+  )
   return class extends Client {
     readonly statementTimeout = timeout
 
+    override async destroy() {
+      await reserved.get(this)?.destroy()
+      await super.destroy()
+    }
+
     override async _query(connection: MysqlConnection, statement: Statement) {
-      statement.options = { timeout, ...statement.options }
+      if (timeout !== undefined) statement.options = { timeout, ...statement.options }
       try {
         return await super._query(connection, statement)
       } catch (error) {

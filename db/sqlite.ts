@@ -1,6 +1,8 @@
+import { createRequire } from 'node:module'
 import knex, { type Knex } from 'knex'
 import { DatabaseError } from './errors.ts'
 import { SILENT } from './silent.ts'
+import { TurnBudget } from './turn.ts'
 
 /** One connection, which is never closed for being idle. */
 const POOL = { min: 1, max: 1 }
@@ -52,13 +54,31 @@ export async function imageOf(db: Knex): Promise<Buffer> {
 
 function open(filename: string, pool: Knex.PoolConfig): Knex {
   return knex({
-    client: 'better-sqlite3',
+    client: givingUpTurns(),
     connection: { filename },
     useNullAsDefault: true,
     log: SILENT,
     acquireConnectionTimeout: 5000,
     pool,
   })
+}
+
+type SqliteClient = new (
+  config: Knex.Config,
+) => {
+  _query(connection: SqliteConnection, statement: object): Promise<unknown>
+}
+
+/** Knex's better-sqlite3 client, which lets timers and sockets have their turn between statements. */
+function givingUpTurns(): typeof Knex.Client {
+  const Client: SqliteClient = createRequire(import.meta.url)('knex/lib/dialects/better-sqlite3/index.js')
+  const turns = new TurnBudget()
+  return class extends Client {
+    override async _query(connection: SqliteConnection, statement: object) {
+      await turns.rest()
+      return super._query(connection, statement)
+    }
+  } as never
 }
 
 function prepare(connection: SqliteConnection, done: (error: Error | undefined, connection: unknown) => void) {

@@ -22,7 +22,7 @@ import {
   type ValuesOf,
 } from '../core/index.ts'
 import { MIN_ITERATIONS } from '../core/scram/index.ts'
-import { isUnavailable, migrate, openInMemory } from '../db/index.ts'
+import { isUnavailable, loadOf, migrate, openInMemory } from '../db/index.ts'
 import { type Assembly, assemble, pluginMigrations } from '../plugins/assembly.ts'
 import { BUILT_IN } from '../plugins/index.ts'
 import { Arrivals } from './arrivals.ts'
@@ -332,6 +332,7 @@ export async function testServer(options: TestServerOptions = {}): Promise<TestS
       },
       db,
       isUnavailable,
+      databaseLoad: loadOf(db),
       limits: { ...RATES_OFF, ...options.limits },
       clock: clock ?? SYSTEM_CLOCK,
       pluginFailed: (failure) => failures.push(failure),

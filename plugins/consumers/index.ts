@@ -6,6 +6,9 @@ import * as messages from './messages.ts'
 
 const { AcknowledgeEvent, Consume, ConsumerTaken, DeleteConsumer, MoveConsumer, QueryConsumers, QueryState } = messages
 
+/** Longest acknowledgement of an event without state: names of consumer and key are in it. */
+const BARE_ACKNOWLEDGEMENT_BYTES = 512
+
 /**
  * Durable consumers: a user's messages as events, each of which comes until it was acknowledged by itself, to whoever
  * goes on in the consumer's name. Read or unread is another matter: that is about people.
@@ -146,7 +149,8 @@ export const consumers = definePlugin({
         const kept = { user_id: user.id, name, state_key: key, state }
         await writer.save(consumer.row, ...(keep ? [kept] : []))
       },
-      { rated: false },
+      // State is written as it is, however often: it costs what a request costs.
+      { rated: (bytes) => bytes > BARE_ACKNOWLEDGEMENT_BYTES, pipelined: true },
     )
 
     app.handle(

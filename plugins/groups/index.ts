@@ -230,14 +230,18 @@ export const groups = definePlugin({
       })
     }
 
-    app.handle(messages.ChatroomMessage, (session, message) => {
-      office.checkText(message.text)
-      // Without waiting when the group is in memory, so that all messages of one turn reach one commit.
-      const group = roster.get(message.group)
-      return group instanceof Promise
-        ? group.then((found) => post(session, existing(found, message.group), message))
-        : post(session, existing(group, message.group), message)
-    })
+    app.handle(
+      messages.ChatroomMessage,
+      (session, message) => {
+        office.checkText(message.text)
+        // Without waiting when the group is in memory, so that all messages of one turn reach one commit.
+        const group = roster.get(message.group)
+        return group instanceof Promise
+          ? group.then((found) => post(session, existing(found, message.group), message))
+          : post(session, existing(group, message.group), message)
+      },
+      { pipelined: true },
+    )
 
     app.handle(
       messages.AcknowledgeRoom,

@@ -37,7 +37,7 @@ export const login = definePlugin({
       const exchange = pending.get(session)
       pending.delete(session)
       if (exchange === undefined) throw new Refused('login_failed', 'begin with login')
-      const serverFinal = await attempts.attempt(exchange.name, session.address, () =>
+      const serverFinal = await attempts.attempt(exchange.name, session.network, () =>
         verify(exchange, clientFinal, session),
       )
       if (serverFinal === undefined || exchange.account === undefined) {
@@ -65,7 +65,7 @@ export const login = definePlugin({
 
     app.handle(Login, async (session, { clientFirst }) => {
       const first = parse(() => readClientFirst(clientFirst))
-      await attempts.check(first.user, session.address)
+      await attempts.check(first.user, session.network)
       const { iterations, preHash } = needs.registration
       const fake = { ...fakeVerifier(secret, first.user.toLowerCase(), iterations), preHash }
       const account = await needs.accounts.find(first.user)

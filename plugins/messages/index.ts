@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { definePlugin, newClientId, Refused, type User, type UserSession } from '../../core/index.ts'
+import { definePlugin, InOrder, newClientId, Refused, type User, type UserSession } from '../../core/index.ts'
 import {
   conversation,
   countUnread,
@@ -40,8 +40,8 @@ export const privateMessages = definePlugin({
     readReceipts: z.boolean().default(true),
   }),
   async setup(app, { options, needs, log, db }) {
-    /** The last look-up of a recipient that a session still waits for. */
-    const lookUps = new Map<UserSession, Promise<unknown>>()
+    /** Names that sessions have sent, in the order of their messages. */
+    const names = new InOrder<UserSession>()
     const office = new PostOffice(
       app,
       await MessageWriter.open(db, (error) => log.warn({ err: error }, 'cannot mark messages as read')),
@@ -105,24 +105,18 @@ export const privateMessages = definePlugin({
         recipients: [to.id],
       })
 
-    app.handle(SendMessage, (session, message) => {
-      office.checkText(message.text)
-      const to = needs.accounts.find(message.to)
-      const earlier = lookUps.get(session)
-      // Without waiting when the recipient is in memory, so that all messages of one turn reach one commit.
-      if (!(to instanceof Promise) && earlier === undefined) return store(session, recipient(to, message.to), message)
-      // Behind what waits for its recipient, however long that look-up takes: messages keep their order.
-      const found = Promise.resolve(to)
-      // Until its turn nobody listens to it, and what became of the earlier one is told to whom it concerns.
-      found.catch(() => {})
-      const turn = Promise.allSettled([earlier]).then(() => found)
-      lookUps.set(session, turn)
-      const done = () => {
-        if (lookUps.get(session) === turn) lookUps.delete(session)
-      }
-      turn.then(done, done)
-      return turn.then((account) => store(session, recipient(account, message.to), message))
-    })
+    app.handle(
+      SendMessage,
+      (session, message) => {
+        office.checkText(message.text)
+        const to = names.find(session, () => needs.accounts.find(message.to))
+        // Without waiting when the recipient is in memory, so that all messages of one turn reach one commit.
+        return to instanceof Promise
+          ? to.then((account) => store(session, recipient(account, message.to), message))
+          : store(session, recipient(to, message.to), message)
+      },
+      { pipelined: true },
+    )
 
     // Asked again, it starts over, perhaps with another filter.
     app.handle(
@@ -144,7 +138,7 @@ export const privateMessages = definePlugin({
       Acknowledge,
       async (session, { from, upTo }, { ref }) => {
         const { user } = session
-        const sender = await known(from)
+        const sender = existing(await names.find(session, () => needs.accounts.find(from)), from)
         // The client has them: there is room for more, whatever becomes of the commit.
         office.acknowledged(user.id, privateWith(sender.id), upTo)
         const moved = await office.writer.markRead(
@@ -196,13 +190,14 @@ export const privateMessages = definePlugin({
 
     app.handle(
       SearchMessages,
-      async ({ user }, { text, before, limit, ...where }) => {
+      async (session, { text, before, limit, ...where }) => {
         if (where.with !== '' && where.group !== '') throw new Refused('invalid_value', 'with or group, not both')
-        return search(db, await office.trails(user, where), {
+        return search(db, await office.trails(session.user, where), {
           text,
           before: before || Number.MAX_SAFE_INTEGER,
           limit: pageSize(limit, app.limits.historyPage),
           bound: app.limits.searchRows,
+          charge: (tokens) => session.charge(tokens),
         })
       },
       { serial: true },

@@ -1,11 +1,18 @@
-import { setImmediate } from 'node:timers/promises'
 import type { Knex } from 'knex'
-import { type MessageRow, messagesByIds } from '../../db/index.ts'
+import { type MessageRow, messagesByIds, TurnBudget } from '../../db/index.ts'
 import type { Deliverable, WireMessage } from './deliverable.ts'
 import { PAGE_BYTES } from './page.ts'
 
 /** Rows read from the database at once. */
 const BATCH = 200
+
+/** Bytes of text that cost as much as one request: some milliseconds of this process. */
+const BYTES_A_TOKEN = 256 * 1024
+/** The same of messages, however short. */
+const ROWS_A_TOKEN = 500
+
+/** Searches of all users share a part of each turn of the event loop. */
+const turns = new TurnBudget()
 
 /** A run of messages that the one who searches may read. */
 export interface Trail {
@@ -23,6 +30,8 @@ export interface Search {
   readonly limit: number
   /** Messages looked at, at most. */
   readonly bound: number
+  /** Told what was looked at, in requests that would have cost as much. */
+  charge(tokens: number): void
 }
 
 export interface Found {
@@ -34,19 +43,25 @@ export interface Found {
   readonly messages: WireMessage[]
 }
 
+/** Combining marks in a row beyond the 30 that any language needs (Unicode Standard Annex 15, Stream-Safe Text). */
+const LONG_RUN = /(\p{M}{30})(?=\p{M})/gu
+/** COMBINING GRAPHEME JOINER: invisible, and marks are not sorted across it. */
+const JOINER = '\u034f'
+
 /**
  * Text as it is compared, without regard to case and to how accents are encoded. Done here and not by the database:
- * each has another idea of case beyond ASCII, and of what `%` and `_` stand for.
+ * each has another idea of case beyond ASCII, and of what `%` and `_` stand for. Normalisation sorts the marks of each
+ * character, which takes the square of their number: long runs are cut first.
  */
 const folded = (text: string) =>
   // A sigma at the end of a word has a lower case of its own, and what is looked for ends elsewhere than the word does.
-  text.toLowerCase().replaceAll('ς', 'σ').normalize('NFC')
+  text.toLowerCase().replaceAll('ς', 'σ').replace(LONG_RUN, `$1${JOINER}`).normalize('NFC')
 
 /** Looks through trails, newest first, until enough is found, enough was looked at, or a packet is full. */
 export async function search(
   db: Knex,
   trails: readonly Trail[],
-  { text, before, limit, bound }: Search,
+  { text, before, limit, bound, charge }: Search,
 ): Promise<Found> {
   const wanted = folded(text)
   const steps = merged(trails, before)
@@ -67,7 +82,10 @@ export async function search(
         )
       ).map((row) => [row.id, row]),
     )
+    const size = [...rows.values()].reduce((sum, { msg }) => sum + msg.length, 0)
+    charge(batch.length / ROWS_A_TOKEN + size / BYTES_A_TOKEN)
     for (const [index, { id, trail }] of batch.entries()) {
+      await turns.rest()
       const row = rows.get(id)
       if (row !== undefined && folded(row.msg).includes(wanted)) {
         bytes += Buffer.byteLength(row.msg)
@@ -80,8 +98,6 @@ export async function search(
         return { more, searchedTo, messages: await toMessages(found) }
       }
     }
-    // Databases in this process answer in the same turn: others get theirs in between.
-    await setImmediate()
   }
   return { more: !next.done, searchedTo, messages: await toMessages(found) }
 }

@@ -58,7 +58,7 @@ export const registration = definePlugin({
     app.handle(Register, async (session, { user, nickname, ...keys }) => {
       if (!options.open) throw new Refused('registration_closed')
       const verifier = verifierFor(session, keys)
-      await rate.consume(session.address).catch((result: { msBeforeNext: number }) => {
+      await rate.consume(session.network).catch((result: { msBeforeNext: number }) => {
         throw new Refused('rate_limited', 'too many registrations from this address', {
           retryAfter: result.msBeforeNext,
         })

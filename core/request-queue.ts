@@ -1,0 +1,108 @@
+/** The database as requests load it. Core knows no SQL: whoever opens the database gives this to the server. */
+export interface DatabaseLoad {
+  /** How many more statements can be asked for before others wait noticeably long. Negative when too many wait. */
+  room(): number
+  /** Calls back whenever a statement has been given its connection, or has waited for one in vain. */
+  onProgress(callback: () => void): void
+}
+
+/** A database that is never loaded. */
+export const IDLE_DATABASE: DatabaseLoad = { room: () => Number.POSITIVE_INFINITY, onProgress() {} }
+
+/** A request that has not been started. */
+type Start = () => void
+
+/**
+ * Starts requests in a fair order: of one user only a few run at once, users take turns, and while the database is busy
+ * nothing is started at all. So a burst of one user waits in front of the database, where it is that user's own, and not
+ * in the database's queue, where it would be everybody's.
+ */
+export class RequestQueue {
+  readonly #atOnce: number
+  readonly #database: DatabaseLoad
+  /** Requests that run, by user. */
+  readonly #running = new Map<string, number>()
+  /** Requests that wait, by user; the user whose turn is next comes first. */
+  readonly #waiting = new Map<string, Start[]>()
+  /** Started in this turn of the event loop: their statements have not reached the database yet. */
+  #startedNow = 0
+  #isScheduled = false
+
+  /** @param atOnce requests of one user that may run at once */
+  constructor(atOnce: number, database: DatabaseLoad) {
+    this.#atOnce = atOnce
+    this.#database = database
+    database.onProgress(() => this.#continue())
+  }
+
+  /** Requests that wait to be started. */
+  get length(): number {
+    let length = 0
+    for (const starts of this.#waiting.values()) length += starts.length
+    return length
+  }
+
+  /** Whether a request of that user may start now. If so it counts as running until `ended`. */
+  tryStart(user: string): boolean {
+    if (this.#waiting.has(user) || !this.#mayStart(user) || !this.#hasRoom()) return false
+    this.#started(user)
+    return true
+  }
+
+  /** Calls `start` when the user's turn has come. The request counts as running from then until `ended`. */
+  enqueue(user: string, start: Start) {
+    const starts = this.#waiting.get(user)
+    if (starts === undefined) this.#waiting.set(user, [start])
+    else starts.push(start)
+    this.#continue()
+  }
+
+  /** A request of that user has been answered. */
+  ended(user: string) {
+    const left = (this.#running.get(user) ?? 0) - 1
+    if (left > 0) this.#running.set(user, left)
+    else this.#running.delete(user)
+    this.#continue()
+  }
+
+  #mayStart(user: string): boolean {
+    return (this.#running.get(user) ?? 0) < this.#atOnce
+  }
+
+  #hasRoom(): boolean {
+    return this.#database.room() > this.#startedNow
+  }
+
+  #started(user: string) {
+    this.#running.set(user, (this.#running.get(user) ?? 0) + 1)
+    if (this.#startedNow++ === 0)
+      setImmediate(() => {
+        this.#startedNow = 0
+        this.#continue()
+      })
+  }
+
+  /** In a turn of its own: what is started may end, or ask for more, at once. */
+  #continue() {
+    if (this.#isScheduled || this.#waiting.size === 0) return
+    this.#isScheduled = true
+    setImmediate(() => {
+      this.#isScheduled = false
+      this.#startWaiting()
+    })
+  }
+
+  /** Gives each waiting user one start, again and again, as long as there is room. */
+  #startWaiting() {
+    // A user who is put back comes to the end of the map, and so to the end of this very loop.
+    for (const [user, starts] of this.#waiting) {
+      if (!this.#hasRoom()) return
+      if (!this.#mayStart(user)) continue
+      this.#waiting.delete(user)
+      const start = starts.shift() as Start
+      if (starts.length > 0) this.#waiting.set(user, starts)
+      this.#started(user)
+      start()
+    }
+  }
+}
