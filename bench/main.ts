@@ -8,10 +8,12 @@ import { roomPaths } from '../cli/paths.ts'
 import { ProgressBar } from '../cli/progress.ts'
 import { newDatabase, startMariadb } from '../test/support/mariadb.ts'
 import { CeilingUser } from './ceiling.ts'
+import { ATTACKS } from './hostile/attacks.ts'
+import { hostile } from './hostile/bystander.ts'
 import * as load from './load/index.ts'
 import { type Measured, measured, type Trial } from './measured.ts'
 import { type BenchOptions, type PairShape, readOptions, type Workload } from './options.ts'
-import { PINNED, pin, startCeiling, startServer } from './server.ts'
+import { LOOP_DELAY, PINNED, pin, startCeiling, startServer } from './server.ts'
 import { mysqlAlone, type StoreResult, sqliteAlone } from './store.ts'
 
 /** A line of the table. */
@@ -23,6 +25,9 @@ interface Row extends Measured {
 
 const COLUMNS: readonly Column<Row>[] = [
   ...load.RESULT_COLUMNS,
+  { title: 'max ms', value: ({ max }) => max?.toFixed(0) },
+  { title: 'failed', value: ({ failed }) => failed },
+  { title: 'longest turn ms', value: ({ longestTurn }) => longestTurn },
   { title: 'CPU ms each', value: ({ cpuMs }) => cpuMs.toFixed(4) },
   { title: 'RSS MB', value: ({ memory }) => Math.round(memory / 1024 ** 2) },
   { title: 'ceiling /s', value: ({ ceiling }) => ceiling && Math.round(ceiling).toLocaleString('en') },
@@ -41,6 +46,8 @@ const ROWS_A_TRANSACTION = [50, 500]
 const STORE_SECONDS = 2
 const [POSTERS, GROUP_WINDOW] = [10, 8]
 const [LOGIN_USERS, LOGINS_AT_ONCE] = [100, 16]
+/** Those of a new server, except that all accounts of an attack are made from one address. */
+const HOSTILE_LIMITS = { registrations: Number.MAX_SAFE_INTEGER }
 /** As many as a server lets a user have. */
 const SESSIONS_A_USER = 10
 
@@ -52,9 +59,12 @@ async function bench(options: BenchOptions, mysql: string | undefined) {
   const stores = await storesAlone(options, mysql)
   const rows: Row[] = []
   for (const workload of options.workloads) {
-    for (const { title, ceiling, run } of trials(workload, options)) {
+    for (const { title, ceiling, run, isLimited } of trials(workload, options)) {
       const highest = ceiling && (await measured(trial(`${title}, ceiling`, ceiling)))
-      rows.push(withRatio(await onServer(title, run, options, mysql), highest?.perSecond))
+      const result = onServer(title, { run, isLimited }, options, mysql)
+      // A server that an attack ends is a result too.
+      const row = isLimited ? await result.catch((error: Error) => ended(title, error)) : await result
+      rows.push(withRatio(row, highest?.perSecond))
     }
   }
   return { stores, rows }
@@ -67,6 +77,8 @@ interface Plan {
   /** What the same load reaches where nothing is done but what cannot be left out. */
   readonly ceiling?: Load
   readonly run: Trial['load']
+  /** True where the server runs with the limits of a new one. */
+  readonly isLimited?: boolean | undefined
 }
 
 const trial = (title: string, { start, load }: Load): Trial => ({
@@ -104,7 +116,28 @@ function trials(workload: Workload, options: BenchOptions): Plan[] {
           run: ({ port }, ...rest) => load.unread(local(port), { messages, size }, ...rest),
         },
       ]
+    case 'hostile':
+      return attacksOf(options).map((attack) => ({
+        title: attack.name,
+        isLimited: true,
+        run: ({ port }, ...rest) => hostile(local(port), attack, options.seconds, ...rest),
+      }))
   }
+}
+
+/** What is shown of an attack that ended the server. */
+function ended(attack: string, error: Error): Measured {
+  interrupt.signal.throwIfAborted()
+  process.stderr.write(`error: ${attack}: ${error.message}\n`)
+  const nothing = { unit: 'answers', count: 0, seconds: 0, perSecond: 0, cpuMs: 0, memory: 0 }
+  return { workload: 'hostile', shape: `${attack}: the server ended`, ...nothing }
+}
+
+function attacksOf({ attacks }: BenchOptions) {
+  const unknown = attacks?.find((name) => !ATTACKS.some((attack) => attack.name === name))
+  if (unknown !== undefined)
+    throw new Error(`there is no attack "${unknown}": ${ATTACKS.map(({ name }) => name).join(', ')}`)
+  return ATTACKS.filter(({ name }) => attacks?.includes(name) ?? true)
 }
 
 function pairs(shape: PairShape, { size, seconds, warmUp }: BenchOptions): Plan {
@@ -132,12 +165,22 @@ function ceilingPairs(port: number): load.MakePair {
   }
 }
 
-async function onServer(title: string, run: Trial['load'], options: BenchOptions, mysql: string | undefined) {
-  const node = options.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${resolve(options.profile)}`]
+async function onServer(
+  title: string,
+  { run, isLimited = false }: Pick<Plan, 'run' | 'isLimited'>,
+  { profile, build }: BenchOptions,
+  mysql: string | undefined,
+) {
+  const node = [
+    ...(profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${resolve(profile)}`]),
+    ...(isLimited ? LOOP_DELAY : []),
+  ]
+  const server = { node, build, ...(isLimited && { limits: HOSTILE_LIMITS }) }
   const database = mysql === undefined ? undefined : await newDatabase(mysql)
   try {
     return await measured({
-      ...trial(title, { start: (data) => startServer({ data, db: database?.url, node }), load: run }),
+      ...trial(title, { start: (data) => startServer({ ...server, data, db: database?.url }), load: run }),
+      measuresLoop: isLimited,
       database: (data) => database?.url ?? roomPaths(data).database,
     })
   } finally {

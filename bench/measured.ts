@@ -11,6 +11,8 @@ export interface Measured extends Result {
   readonly cpuMs: number
   /** Resident memory of the server at the end of the measured time, bytes. */
   readonly memory: number
+  /** The longest turn of the server's event loop, milliseconds, where it measures that. */
+  readonly longestTurn?: number
   /** Messages of users in the database after the server stopped, where messages were acknowledged. */
   readonly stored?: number
 }
@@ -21,6 +23,8 @@ export interface Trial {
   readonly load: (server: BenchServer, watcher: Watcher, signal: AbortSignal) => Promise<Result>
   /** Path or URL of the database to count the messages in; left out, they are not counted. */
   readonly database?: (data: string) => string
+  /** Whether the server measures its event loop, see LOOP_DELAY. */
+  readonly measuresLoop?: boolean
   readonly progress: Watcher['progress']
   readonly signal: AbortSignal
 }
@@ -30,7 +34,7 @@ export interface Trial {
  * this is.
  * @throws Error when the server does not start, fails or refuses, or when `signal` is aborted
  */
-export async function measured({ start, load, database, progress, signal }: Trial): Promise<Measured> {
+export async function measured({ start, load, database, measuresLoop, progress, signal }: Trial): Promise<Measured> {
   signal.throwIfAborted()
   const data = await mkdtemp(join(tmpdir(), 'chatctl-bench-'))
   // Connections of a load that failed go with this one.
@@ -39,28 +43,31 @@ export async function measured({ start, load, database, progress, signal }: Tria
     const server = await start(data)
     const cpu: Promise<number>[] = []
     const memory: Promise<number>[] = []
+    const turns: Promise<number>[] = []
     const watcher = {
       progress,
       measuring(on: boolean) {
         cpu.push(server.cpu())
         if (!on) memory.push(server.memory())
+        if (measuresLoop) turns.push(server.loopDelay())
       },
     }
     let result: Result
-    let figures: [cpu: number[], memory: number[]]
+    let figures: [cpu: number[], memory: number[], turns: number[]]
     try {
       result = await load(server, watcher, AbortSignal.any([signal, run.signal]))
-      figures = await Promise.all([Promise.all(cpu), Promise.all(memory)])
+      figures = await Promise.all([Promise.all(cpu), Promise.all(memory), Promise.all(turns)])
     } catch (error) {
       await server.kill()
       throw error
     }
     await server.stop()
-    const [[before = 0, after = 0], [resident = 0]] = figures
+    const [[before = 0, after = 0], [resident = 0], [, longestTurn]] = figures
     return {
       ...result,
       cpuMs: (after - before) / result.count,
       memory: resident,
+      ...(longestTurn !== undefined && { longestTurn }),
       ...(database !== undefined &&
         result.acknowledged !== undefined && { stored: await countMessages(database(data)) }),
     }

@@ -1,8 +1,11 @@
 import { readFileSync } from 'node:fs'
 import yargs from 'yargs'
 
-export const WORKLOADS = ['pairs', 'group', 'logins', 'idle', 'unread'] as const
+export const WORKLOADS = ['pairs', 'group', 'logins', 'idle', 'unread', 'hostile'] as const
 export type Workload = (typeof WORKLOADS)[number]
+
+/** What is measured unless asked otherwise: attacks say nothing about speed. */
+const USUAL = WORKLOADS.filter((name) => name !== 'hostile')
 
 export interface PairShape {
   readonly pairs: number
@@ -31,6 +34,8 @@ export interface BenchOptions {
   readonly size: number
   readonly seconds: number
   readonly warmUp: number
+  readonly attacks: readonly string[] | undefined
+  readonly build: string | undefined
   readonly json: boolean
   readonly profile: string | undefined
 }
@@ -43,7 +48,7 @@ export async function readOptions(argv: readonly string[]): Promise<BenchOptions
     .locale('en')
     .options({
       db: { choices: ['sqlite', 'mysql'] as const, default: 'sqlite' as const, describe: 'database of the server' },
-      workload: { type: 'string', default: WORKLOADS.join(), describe: 'which, between commas' },
+      workload: { type: 'string', default: USUAL.join(), describe: `which, between commas: ${WORKLOADS}` },
       shapes: { type: 'string', describe: 'PAIRSxWINDOW between commas; default 100x32,1000x4,100x1,1x1' },
       pairs: { type: 'number', describe: 'one shape instead: pairs of users' },
       window: { type: 'number', describe: 'its messages under way for each sender' },
@@ -53,6 +58,8 @@ export async function readOptions(argv: readonly string[]): Promise<BenchOptions
       size: { type: 'number', default: 64, describe: 'bytes of text' },
       seconds: { type: 'number', default: 5, describe: 'that are measured, for each figure' },
       'warm-up': { type: 'number', default: 2, describe: 'seconds before that' },
+      attacks: { type: 'string', describe: 'of the hostile workload, between commas; all if left out' },
+      build: { type: 'string', describe: 'dist folder of another version, to measure that one' },
       profile: { type: 'string', describe: 'folder for CPU profiles of the server' },
       json: { type: 'boolean', default: false, describe: 'results as JSON' },
     })
@@ -72,7 +79,7 @@ export async function readOptions(argv: readonly string[]): Promise<BenchOptions
   }
   if (args.members < 2) throw new Error('--members takes two or more')
   if (!(args.seconds > 0 && args.warmUp >= 0)) throw new Error('--seconds and --warm-up take a time')
-  const { db, members, messages, size, seconds, warmUp, json, profile } = args
+  const { db, members, messages, size, seconds, warmUp, build, json, profile } = args
   return {
     db,
     workloads: workloadsOf(args.workload),
@@ -83,6 +90,8 @@ export async function readOptions(argv: readonly string[]): Promise<BenchOptions
     size,
     seconds,
     warmUp,
+    attacks: args.attacks?.split(','),
+    build,
     json,
     profile,
   }

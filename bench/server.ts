@@ -1,11 +1,12 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { RATES_OFF } from '../core/limits.ts'
+import { type Limits, RATES_OFF } from '../core/limits.ts'
 
 const MAIN = fileURLToPath(new URL('../cli/main.js', import.meta.url))
 const CEILING = fileURLToPath(new URL('./ceiling-server.js', import.meta.url))
@@ -26,6 +27,8 @@ export interface BenchServer {
   cpu(): Promise<number>
   /** Resident memory, bytes. */
   memory(): Promise<number>
+  /** The longest turn of its event loop since the last call, milliseconds; only of a server with LOOP_DELAY. */
+  loopDelay(): Promise<number>
   /** Ends it. @throws Error when it had to be killed, or ended badly */
   stop(): Promise<void>
   /** Ends it at once, whatever it does. */
@@ -39,6 +42,10 @@ export interface StartOptions {
   readonly db?: string | undefined
   /** Arguments for node, such as `--cpu-prof`. */
   readonly node?: readonly string[]
+  /** Limits of its configuration; rates off if left out. */
+  readonly limits?: Partial<Limits>
+  /** Folder of another build of chatctl; this one if left out. */
+  readonly build?: string | undefined
 }
 
 /** With two cores or more the server has the first one to itself, and the load the second. */
@@ -60,9 +67,9 @@ export function pin(pid: number, core: number) {
 }
 
 /** Starts `chatctl serve` as a process of its own. @throws Error when it does not come up */
-export async function startServer({ data, db, node = [] }: StartOptions): Promise<BenchServer> {
+export async function startServer({ data, db, node = [], limits = LIMITS, build }: StartOptions): Promise<BenchServer> {
   const config = join(data, 'bench.json')
-  await writeFile(config, JSON.stringify({ limits: LIMITS }))
+  await writeFile(config, JSON.stringify({ limits }))
   const args = [
     'serve',
     '--config',
@@ -76,14 +83,20 @@ export async function startServer({ data, db, node = [] }: StartOptions): Promis
     '--log-format',
     'json',
   ]
-  return start([...node, MAIN, ...args], { ...process.env, CHATCTL_DB: db ?? '' })
+  const main = build === undefined ? MAIN : join(build, 'cli/main.js')
+  const env = { ...process.env, CHATCTL_DB: db ?? '', LOOP_DELAY: loopDelayFile(data) }
+  return start([...node, main, ...args], env, data)
 }
 
 /** Starts the ceiling's server, see there, for texts of that many bytes. */
 export const startCeiling = ({ data, size }: { data: string; size: number }): Promise<BenchServer> =>
-  start([CEILING, join(data, 'ceiling.db'), String(size)], process.env)
+  start([CEILING, join(data, 'ceiling.db'), String(size)], process.env, data)
 
-async function start(script: readonly string[], env: NodeJS.ProcessEnv): Promise<BenchServer> {
+/** Makes a server measure how late its event loop is. */
+export const LOOP_DELAY = ['--import', new URL('../test/support/loop-delay.js', import.meta.url).href]
+const loopDelayFile = (data: string) => join(data, 'loop-delay.json')
+
+async function start(script: readonly string[], env: NodeJS.ProcessEnv, data: string): Promise<BenchServer> {
   const command = [process.execPath, ...script]
   const [program = '', ...args] = PINNED ? ['taskset', '-c', '0', ...command] : command
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'], env })
@@ -103,6 +116,17 @@ async function start(script: readonly string[], env: NodeJS.ProcessEnv): Promise
     memory: async () => {
       const status = await readFile(`/proc/${pid}/status`, 'utf8')
       return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) * 1024
+    },
+    async loopDelay() {
+      const file = loopDelayFile(data)
+      await rm(file, { force: true })
+      process.kill(pid, 'SIGUSR2')
+      for (;;) {
+        // Written when the loop comes to it, which is what is measured.
+        const text = await readFile(file, 'utf8').catch(() => '')
+        if (text.endsWith('}')) return JSON.parse(text).max
+        await sleep(10)
+      }
     },
     async kill() {
       if (child.exitCode !== null || child.signalCode !== null) return

@@ -223,7 +223,9 @@ export class Guest implements Peer {
     if (this.#rates === undefined) return
     const isRated = this.#host.isRated(frame)
     const { requests, signals } = this.#rates
-    const wait = (isRated ? requests : signals).take(this.#host.clock.now())
+    const now = this.#host.clock.now()
+    // A signal that cost as much as a request has been charged as one, and the next signals wait for that.
+    const wait = isRated ? requests.take(now) : Math.max(signals.take(now), requests.debt(now))
     if (isRated && wait > this.#host.limits.requestPause) {
       requests.giveBack()
       throw new Refused('rate_limited', undefined, { retryAfter: wait })

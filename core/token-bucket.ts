@@ -23,6 +23,11 @@ export class TokenBucket {
     return this.#tokens >= 0 ? 0 : (-this.#tokens / this.#perSecond) * 1000
   }
 
+  /** Milliseconds until no token is owed any more. */
+  debt(now: number): number {
+    return this.take(now, 0)
+  }
+
   /** Gives a taken token back: what it was taken for did not happen. */
   giveBack() {
     this.#tokens += 1

@@ -67,7 +67,7 @@ test('on SQLite a burst of one user leaves every turn of the event loop to other
   const [mallory, bob] = [await server.user('mallory'), await server.user('bob')]
   const burst = Array.from({ length: 190 }, () => mallory.client.request(QueryFriendRequests, {}))
   let answered = 0
-  for (const request of burst) request.then(() => answered++)
+  for (const request of burst) void request.then(() => answered++)
   await bob.client.request(QueryInbox, { after: 0, limit: 1, all: true })
   t.true(answered < burst.length, `all ${answered} were answered first`)
   await Promise.all(burst)

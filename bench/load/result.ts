@@ -14,6 +14,9 @@ export interface Result {
   readonly value?: number
   readonly p50?: number
   readonly p99?: number
+  readonly max?: number
+  /** Requests that were not answered, refused or cut. */
+  readonly failed?: number
   /** Of everything sent and acknowledged in this run, the warm-up included: what the database must hold. */
   readonly acknowledged?: number
 }
@@ -32,6 +35,10 @@ export class Latency {
 
   add(ms: number) {
     this.#histogram.record(Math.max(1, Math.round(ms * 1000)))
+  }
+
+  get max(): number {
+    return this.#histogram.max / 1000
   }
 
   get result(): { p50: number; p99: number } {

@@ -48,6 +48,13 @@ export const privateMessages = definePlugin({
       log,
     )
 
+    /** Looks a name up for a signal: what has to be read from the database costs what a request costs. */
+    const found = (session: UserSession, name: string) => {
+      const account = needs.accounts.find(name)
+      if (account instanceof Promise) session.charge(1)
+      return account
+    }
+
     const existing = (account: Account | undefined, name: string): Account => {
       if (account !== undefined) return account
       throw new Refused('user_not_exist', `there is no user "${name}"`)
@@ -138,7 +145,7 @@ export const privateMessages = definePlugin({
       Acknowledge,
       async (session, { from, upTo }, { ref }) => {
         const { user } = session
-        const sender = existing(await names.find(session, () => needs.accounts.find(from)), from)
+        const sender = existing(await names.find(session, () => found(session, from)), from)
         // The client has them: there is room for more, whatever becomes of the commit.
         office.acknowledged(user.id, privateWith(sender.id), upTo)
         const moved = await office.writer.markRead(

@@ -1,0 +1,101 @@
+import { randomBytes } from 'node:crypto'
+import { connect } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Ping } from '../../core/wire/index.ts'
+import { QueryFriendRequests } from '../../plugins/friends/messages.ts'
+import { SendMessage } from '../../plugins/messages/messages.ts'
+import { each } from '../load/each.ts'
+import type { Result, Watcher } from '../load/result.ts'
+import { Latency } from '../load/result.ts'
+import { LoadUser } from '../load/user.ts'
+import type { Attack } from './attacks.ts'
+
+/** Milliseconds between two requests of the bystander. */
+const PAUSE_MS = 20
+/** After which the bystander gives up, as the client library does. */
+const PATIENCE_MS = 10_000
+/** A bystander asks one after the other; each answer is one sample. */
+const ASKS: readonly ((user: LoadUser) => Promise<unknown>)[] = [
+  (user) => user.request(Ping, {}),
+  (user) => user.request(SendMessage, { to: user.account.name, text: 'is anybody there?' }),
+  (user) => user.request(QueryFriendRequests, {}),
+]
+
+/** An address of this machine that no attack comes from. */
+const BYSTANDER_ADDRESS = '127.0.0.2'
+
+/**
+ * What somebody who has nothing to do with it notices of an attack: latencies of a ping, a message, a query and a login
+ * in turn. What is refused, cut or not answered in time counts as failed.
+ */
+export async function hostile(
+  { host, port }: { readonly host: string; readonly port: number },
+  attack: Attack,
+  seconds: number,
+  watcher: Watcher,
+  signal: AbortSignal,
+): Promise<Result> {
+  const over = new AbortController()
+  const run = randomBytes(4).toString('hex')
+  let made = 0
+  const user = () => LoadUser.register({ host, port }, `b${made++}-${run}`, signal)
+  const users = async (count: number) => {
+    const all: LoadUser[] = []
+    await each(Array.from({ length: count }), async () => {
+      all.push(await user())
+    })
+    return all
+  }
+  const { account } = await user()
+  const login = () => LoadUser.login(() => connect({ host, port, localAddress: BYSTANDER_ADDRESS }), account, signal)
+  watcher.progress('preparing', 0)
+  const begin = await attack.prepare({ host, port, over: over.signal, user, users })
+  const latency = new Latency()
+  let failed = 0
+  let count = 0
+  const record = async (work: () => Promise<unknown>) => {
+    const began = performance.now()
+    try {
+      await Promise.race([work(), sleep(PATIENCE_MS, undefined, { ref: false }).then(tooLong)])
+      latency.add(performance.now() - began)
+      count++
+    } catch {
+      failed++
+    }
+    await sleep(PAUSE_MS)
+  }
+  let bystander = await login()
+  watcher.measuring(true)
+  const began = performance.now()
+  const attacking = begin()
+  for (let took = 0; took < seconds * 1000; took = performance.now() - began) {
+    watcher.progress('measuring', took / (seconds * 1000))
+    for (const ask of ASKS) await record(() => ask(bystander))
+    await record(async () => {
+      const again = await login()
+      bystander.end()
+      bystander = again
+    })
+  }
+  const took = (performance.now() - began) / 1000
+  over.abort()
+  watcher.measuring(false)
+  await attacking
+  const { p50, p99 } = latency.result
+  return {
+    workload: 'hostile',
+    shape: attack.name,
+    unit: 'answers',
+    count,
+    seconds: took,
+    perSecond: count / took,
+    p50,
+    p99,
+    max: latency.max,
+    failed,
+  }
+}
+
+function tooLong(): never {
+  throw new Error('no answer')
+}
