@@ -94,7 +94,7 @@ export const accounts = definePlugin({
     }
 
     /**
-     * The account of that name, at once when it is in memory. Callers that come while it is being loaded share the
+     * The account of that name, enabled or disabled, at once when it is in memory. Callers that come while it is being loaded share the
      * promise and go on in the order they came.
      */
     const find = (name: string): Account | undefined | Promise<Account | undefined> => {
@@ -105,10 +105,14 @@ export const accounts = definePlugin({
       return promise
     }
 
-    const change = async (name: string, values: Parameters<typeof updateUser>[2]): Promise<Account> => {
+    const require = async (name: string): Promise<Account> => {
       const account = await find(name)
-      // The system's account stays as it is, above all disabled.
-      if (account === undefined || account === SYSTEM) throw new Refused('user_not_exist')
+      if (account !== undefined && account !== SYSTEM) return account
+      throw new Refused('user_not_exist', `there is no user "${name}"`)
+    }
+
+    const change = async (name: string, values: Parameters<typeof updateUser>[2]): Promise<Account> => {
+      const account = await require(name)
       await updateUser(db, account.name, values)
       changes++
       loading.clear()
@@ -125,6 +129,23 @@ export const accounts = definePlugin({
 
     return {
       find,
+
+      /**
+       * The account of that name, enabled or disabled: for what is done *to* an account (kick, demote, block, delete).
+       * A disabled account must not be out of reach of that. The system's account is never found here: it stays as it is.
+       * @throws Refused `user_not_exist`
+       */
+      require,
+
+      /**
+       * The account of that name if it is enabled: for what needs the user to take part (write to, invite, befriend).
+       * @throws Refused `user_not_exist`, also for a disabled account
+       */
+      async requireActive(name: string): Promise<Account> {
+        const account = await require(name)
+        if (account.active) return account
+        throw new Refused('user_not_exist', `there is no user "${name}"`)
+      },
 
       /** Accounts by number; what is not in memory is read with one query. */
       async byIds(ids: Iterable<number>): Promise<Map<number, Account>> {

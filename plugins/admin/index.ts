@@ -15,8 +15,7 @@ export const admin = definePlugin({
   needs: { accounts },
   setup(app, { needs }) {
     app.handle(ActAs, async (session, { user }) => {
-      const account = await needs.accounts.find(user)
-      if (!account?.active) throw new Refused('user_not_exist', `there is no user "${user}"`)
+      const account = await needs.accounts.requireActive(user)
       // First the trace: where none can be left, nobody acts.
       app.audit.info({ event: 'act_as', by: actor(session), as: account.name, session: session.id })
       session.login({ id: account.id, name: account.name, nickname: account.nickname, role: account.role })
@@ -55,8 +54,7 @@ export const admin = definePlugin({
     })
 
     app.handle(KickUser, async (session, { user }) => {
-      const account = await needs.accounts.find(user)
-      if (account === undefined) throw new Refused('user_not_exist', `there is no user "${user}"`)
+      const account = await needs.accounts.require(user)
       // A copy: closing takes a session out of the set.
       const sessions = [...app.sessions.of(account.id)].filter(({ open }) => open)
       for (const kicked of sessions) kicked.close('kicked')
