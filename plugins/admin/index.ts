@@ -17,7 +17,7 @@ export const admin = definePlugin({
     app.handle(ActAs, async (session, { user }) => {
       const account = await needs.accounts.requireActive(user)
       // First the trace: where none can be left, nobody acts.
-      app.audit.info({ event: 'act_as', by: actor(session), as: account.name, session: session.id })
+      app.audit.info({ event: 'act_as', ...actor(session), as: account.name, session: session.id })
       session.login({ id: account.id, name: account.name, nickname: account.nickname, role: account.role })
     })
 
@@ -39,18 +39,18 @@ export const admin = definePlugin({
         role: known,
         verifier: verifierFrom(verifier),
       })
-      app.audit.info({ event: 'user_created', by: actor(session), user: created.name, role })
+      app.audit.info({ event: 'user_created', ...actor(session), user: created.name, role })
       return { id: created.id, user: created.name }
     })
 
     app.handle(SetUserActive, async (session, { user, active }) => {
       await needs.accounts.setActive(user, active)
-      app.audit.info({ event: active ? 'user_enabled' : 'user_disabled', by: actor(session), user })
+      app.audit.info({ event: active ? 'user_enabled' : 'user_disabled', ...actor(session), user })
     })
 
     app.handle(SetUserPassword, async (session, { user, ...verifier }) => {
       await needs.accounts.setVerifier(user, verifierFrom(verifier))
-      app.audit.info({ event: 'password_set', by: actor(session), user })
+      app.audit.info({ event: 'password_set', ...actor(session), user })
     })
 
     app.handle(KickUser, async (session, { user }) => {
@@ -58,7 +58,7 @@ export const admin = definePlugin({
       // A copy: closing takes a session out of the set.
       const sessions = [...app.sessions.of(account.id)].filter(({ open }) => open)
       for (const kicked of sessions) kicked.close('kicked')
-      app.audit.info({ event: 'user_kicked', by: actor(session), user: account.name, sessions: sessions.length })
+      app.audit.info({ event: 'user_kicked', ...actor(session), user: account.name, sessions: sessions.length })
       return { sessions: sessions.length }
     })
 
@@ -71,7 +71,7 @@ export const admin = definePlugin({
         const made = id === undefined ? {} : { id }
         app.audit.info({
           event: message.name,
-          by: 'operator',
+          ...actor(session),
           as: session.user?.name,
           ...traceOf(message, values),
           ...made,

@@ -48,8 +48,8 @@ export const system = definePlugin({
       messages.Broadcast,
       async (session, { text, to, clientId }) => {
         office.checkText(text)
-        const by = actor(session)
-        const send = (account: Account) => post(account, text, rowId(session.isOperator ? '' : by, clientId, account))
+        const send = (account: Account) =>
+          post(account, text, rowId(session.isOperator ? '' : (session.user?.name ?? '?'), clientId, account))
         const pages = to === '' ? everyone() : await only(to)
         let recipients = 0
         try {
@@ -62,7 +62,7 @@ export const system = definePlugin({
           }
         } finally {
           // Also where it stopped half-way: what was stored is delivered. The page that failed is not counted.
-          app.audit.info({ event: 'broadcast', by, ...(to !== '' && { to }), recipients })
+          app.audit.info({ event: 'broadcast', ...actor(session), ...(to !== '' && { to }), recipients })
         }
         return { recipients }
       },

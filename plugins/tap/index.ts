@@ -1,5 +1,6 @@
 import { type ClientMessage, definePlugin, Refused, type ServerMessage, type Session } from '../../core/index.ts'
 import { findGroup } from '../../db/index.ts'
+import { actor } from '../accounts/actor.ts'
 import { accounts } from '../accounts/index.ts'
 import * as messages from './messages.ts'
 import { Tap } from './tap.ts'
@@ -41,7 +42,7 @@ export const tap = definePlugin({
     app.handle(messages.Tap, async (session, { user: asked, type, group, texts }) => {
       const user = await check(asked, type, group)
       // First the trace: where none can be left, nobody reads along.
-      if (texts) app.audit.info({ event: 'tap', by: 'operator', user, type, group, texts, session: session.id })
+      if (texts) app.audit.info({ event: 'tap', ...actor(session), user, type, group, texts, session: session.id })
       endClosed()
       end(session)
       const filter = { user, type, group: group.toLowerCase(), texts }
