@@ -16,8 +16,21 @@ export interface UserRow {
 type Identity = Pick<UserRow, 'username' | 'password' | 'nickname' | 'role'>
 
 /** Names are compared byte for byte. */
-export const findUser = (db: Knex, username: string): Promise<UserRow | undefined> =>
-  db<UserRow>('userinfo').where({ username }).first()
+export const findUsers = (db: Knex, usernames: readonly string[]): Promise<UserRow[]> =>
+  db<UserRow>('userinfo').whereIn('username', usernames)
+
+/** One password of each scheme, iteration count and length, with the number of accounts; the most frequent first. */
+export const passwordSamples = async (db: Knex, limit: number): Promise<{ password: string; accounts: number }[]> => {
+  const kinds = ["substr(password, 1, instr(password, ':'))", 'length(password)'].map((sql) => db.raw(sql))
+  const rows = await db('userinfo')
+    .min({ password: 'password' })
+    .count({ accounts: '*' })
+    .where('password', 'like', '%SCRAM-SHA-256$%')
+    .groupBy(kinds)
+    .orderBy('accounts', 'desc')
+    .limit(limit)
+  return rows.map((row) => ({ password: String(row.password), accounts: Number(row.accounts) }))
+}
 
 export const findUsersById = (db: Knex, ids: readonly number[]): Promise<UserRow[]> =>
   db<UserRow>('userinfo').whereIn('id', ids)

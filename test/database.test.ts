@@ -9,7 +9,7 @@ import {
   backUp,
   befriend,
   countUnread,
-  findUser,
+  findUsers,
   insertGroup,
   insertUser,
   MessageWriter,
@@ -125,7 +125,7 @@ test('names that differ in case, accents, trailing blanks or emoji are different
   for (const name of names) ids.set(name, await insertUser(db, identity(name)))
   for (const [name, id] of ids) {
     t.truthy(id, name)
-    t.is((await findUser(db, name))?.id, id, name)
+    t.is((await findUsers(db, [name]))[0]?.id, id, name)
     t.is(await insertUser(db, identity(name)), undefined, `${name} twice`)
   }
 })

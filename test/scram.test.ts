@@ -15,6 +15,7 @@ import {
   readClientFirst,
   ScramError,
   type ScramErrorCode,
+  shapeOf,
   startLogin,
   storedKey,
   verifierOf,
@@ -427,11 +428,15 @@ test('a client that was given another challenge than the server made is refused'
 
 test('an unknown name gets the same salt each time, of the size of a real one', (t) => {
   const secret = Buffer.alloc(32, 1)
-  const fake = fakeVerifier(secret, 'nobody')
-  t.deepEqual(fakeVerifier(secret, 'nobody'), fake)
-  t.notDeepEqual(fakeVerifier(secret, 'nobody2').salt, fake.salt)
-  t.notDeepEqual(fakeVerifier(Buffer.alloc(32, 2), 'nobody').salt, fake.salt)
-  t.is(fake.iterations, DEFAULT_ITERATIONS)
+  const shape = { iterations: DEFAULT_ITERATIONS, preHash: '', saltLength: 32 } as const
+  const fake = fakeVerifier(secret, 'nobody', shape)
+  t.deepEqual(fakeVerifier(secret, 'nobody', shape), fake)
+  t.notDeepEqual(fakeVerifier(secret, 'nobody2', shape).salt, fake.salt)
+  t.notDeepEqual(fakeVerifier(Buffer.alloc(32, 2), 'nobody', shape).salt, fake.salt)
+  // As with a new password: another count comes with another salt.
+  t.notDeepEqual(fakeVerifier(secret, 'nobody', { ...shape, iterations: 4_096 }).salt, fake.salt)
+  t.deepEqual(shapeOf(fakeVerifier(secret, 'nobody', { ...shape, saltLength: 64 })), { ...shape, saltLength: 64 })
+  t.deepEqual(shapeOf(fake), shape)
 
   const real = verifierOf(keys, joinSalt(Buffer.alloc(16, 3), Buffer.alloc(16, 4)), DEFAULT_ITERATIONS)
   const clientFirst = readClientFirst(bound.client_first)
@@ -439,7 +444,7 @@ test('an unknown name gets the same salt each time, of the size of a real one', 
 })
 
 test('an unknown name goes all the way and is refused like a wrong password', async (t) => {
-  const fake = fakeVerifier(Buffer.alloc(32, 1), 'user', 4_096)
+  const fake = fakeVerifier(Buffer.alloc(32, 1), 'user', shapeOf(verifier))
   const { challenge, answer } = await loginWith(keys, fake)
   t.is(verifyClientFinal(challenge, answer.clientFinal, h), undefined)
 })

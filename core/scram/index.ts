@@ -11,8 +11,10 @@ export {
   MIN_ITERATIONS,
   MIN_SALT_LENGTH,
   SALT_HALF_LENGTH,
+  shapeOf,
   storedKey,
   type Verifier,
+  type VerifierShape,
   verifierOf,
 } from './keys.ts'
 export { MAX_PASSWORD_BYTES, normalizePassword } from './password.ts'

@@ -39,6 +39,20 @@ export interface Verifier {
   preHash?: PreHash | undefined
 }
 
+/** What a challenge shows of a verifier besides its salt's bytes. */
+export interface VerifierShape {
+  readonly iterations: number
+  readonly preHash: PreHash
+  /** Bytes of the salt. */
+  readonly saltLength: number
+}
+
+export const shapeOf = ({ iterations, salt, preHash = '' }: Verifier): VerifierShape => ({
+  iterations,
+  preHash,
+  saltLength: salt.length,
+})
+
 const pbkdf2Async = promisify(pbkdf2)
 
 /** HMAC-SHA-256; a text counts as UTF-8. */

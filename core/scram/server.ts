@@ -1,5 +1,5 @@
 import { ScramError } from './errors.ts'
-import { DEFAULT_ITERATIONS, hmac, type Verifier } from './keys.ts'
+import { hmac, type Verifier, type VerifierShape } from './keys.ts'
 import { authMessage, proofMatches, serverSignature } from './proof.ts'
 import {
   channelBinding,
@@ -106,23 +106,18 @@ function splitProof(text: string): { withoutProof: string; proof: Buffer } {
 
 /**
  * A verifier for a name that has no account, so that asking for a name does not tell whether it exists: always the same
- * salt for the same name, of the same size as a real one, and keys that no password opens. Make it for every login,
- * before the account is looked up, and the time does not tell either.
+ * salt for the same name and shape, and keys that no password opens. A name whose shape changes gets another salt as
+ * well, as it would with a new password. Make it for every login, before the account is looked up, and the time does
+ * not tell either.
  *
  * @param serverSecret at least 32 random bytes that stay the same for the life of the server
  * @param user the name in the form under which accounts are looked up
- * @param iterations what accounts have; one with another count can be told from a fake
+ * @param shape one that accounts have; any other can be told from theirs
  */
-export function fakeVerifier(
-  serverSecret: Uint8Array,
-  user: string,
-  iterations: number = DEFAULT_ITERATIONS,
-): Verifier {
+export function fakeVerifier(serverSecret: Uint8Array, user: string, shape: VerifierShape): Verifier {
+  const { iterations, preHash, saltLength } = shape
   const derive = (use: string) => hmac(serverSecret, `${use}:${user}`)
-  return {
-    salt: derive('salt'),
-    iterations,
-    storedKey: derive('StoredKey'),
-    serverKey: derive('ServerKey'),
-  }
+  const about = `${iterations}:${saltLength}:${preHash}`
+  const salt = Buffer.concat([derive(`salt:${about}`), derive(`salt, second half:${about}`)]).subarray(0, saltLength)
+  return { salt, iterations, preHash, storedKey: derive('StoredKey'), serverKey: derive('ServerKey') }
 }

@@ -1,6 +1,15 @@
-import { definePlugin, isLine, lruCache, Refused, ROLES, type Role, toLine, type User } from '../../core/index.ts'
-import type { Verifier } from '../../core/scram/index.ts'
-import { findUser, findUsersById, insertUser, listUsers, type UserRow, updateUser } from '../../db/index.ts'
+import { definePlugin, lruCache, Refused, ROLES, type Role, toLine, toShownName, type User } from '../../core/index.ts'
+import { shapeOf, type Verifier } from '../../core/scram/index.ts'
+import {
+  findUsers,
+  findUsersById,
+  insertUser,
+  listUsers,
+  passwordSamples,
+  type UserRow,
+  updateUser,
+} from '../../db/index.ts'
+import { Shapes } from './shapes.ts'
 import { formatVerifier, parseVerifier } from './verifier.ts'
 
 /** A user with what only the server may know. */
@@ -11,9 +20,13 @@ export interface Account extends User {
   readonly registeredAt: number
 }
 
-export interface NewAccount {
+interface Names {
   readonly name: string
+  /** Shown to others; the name if empty. */
   readonly nickname: string
+}
+
+export interface NewAccount extends Names {
   readonly role: Role
   readonly verifier: Verifier
 }
@@ -34,21 +47,42 @@ export const SYSTEM: Account = Object.freeze({
 
 /** Accounts kept in memory: a message path must not ask the database who its two ends are. */
 const CACHED = 20_000
+/** Not for new accounts: the first would be taken for the system, the second, in the audit log, for the operator. */
+const RESERVED = [SYSTEM.name, 'operator']
+/** Kinds of stored passwords looked at when the server starts, the most frequent ones. */
+const PASSWORD_KINDS = 16
 const NEW_NAME = /^[a-z0-9][a-z0-9._-]{0,31}$/
 /** At most four bytes each: the 256 bytes that messages have for a nickname. */
 const NICKNAME_CHARACTERS = 64
 
+/** The names of a new account in the form that they are kept in. @throws Refused `invalid_name`, `username_taken` */
+function checkedNames({ name: wanted, nickname: shown }: Names): Names {
+  const name = wanted.toLowerCase()
+  if (!NEW_NAME.test(name))
+    throw new Refused('invalid_name', 'a user name is 1 to 32 of a-z 0-9 . _ - and begins with a letter or digit')
+  if (RESERVED.includes(name)) throw new Refused('username_taken')
+  const nickname = toShownName(shown.trim() || name, NICKNAME_CHARACTERS)
+  if (nickname !== undefined) return { name, nickname }
+  throw new Refused(
+    'invalid_name',
+    `a nickname is one line of at most ${NICKNAME_CHARACTERS} characters, all of which can be seen`,
+  )
+}
+
 /** Who has an account. Other plugins ask here, never the table; a change here is seen by all of them at once. */
 export const accounts = definePlugin({
   name: 'accounts',
-  setup(app, { db }) {
+  async setup(app, { db }) {
     const byName = lruCache<string, Account>(CACHED)
     const byId = lruCache<number, Account>(CACHED)
-    // As they were asked for: an adopted database may hold "Bob" beside "bob", so case alone decides nothing.
-    const spellings = lruCache<string, Account>(CACHED)
-    // Names that nobody has are answered as quickly as others, or the time would tell.
-    const missing = lruCache<string, true>(CACHED)
+    // As they were asked for, with the name of the account: an adopted database may hold "Bob" beside "bob".
+    const spellings = lruCache<string, string>(CACHED)
     const loading = new Map<string, Promise<Account | undefined>>()
+    const shapes = new Shapes()
+    for (const { password, accounts } of await passwordSamples(db, PASSWORD_KINDS)) {
+      const verifier = parseVerifier(password)
+      if (verifier !== undefined) shapes.count(shapeOf(verifier), accounts)
+    }
 
     /** Grows with each change of an account: what was read before it must not be kept. */
     let changes = 0
@@ -72,36 +106,39 @@ export const accounts = definePlugin({
       return account
     }
 
-    const load = async (name: string): Promise<Account | undefined> => {
+    /**
+     * The account of that name out of the database, with one statement whether there is one or not, and past the
+     * memory: for requests of strangers, to whom neither a quick answer nor a slow one may tell which names exist.
+     */
+    const read = async (name: string): Promise<Account | undefined> => {
       const asOf = changes
-      try {
-        // Adopted databases may hold names that are not in lower case: the exact name goes first.
-        const lower = name.toLowerCase()
-        const row = (await findUser(db, name)) ?? (name === lower ? undefined : await findUser(db, lower))
-        if (row !== undefined) {
-          const account = remember(toAccount(row), asOf)
-          if (asOf === changes) spellings.set(name, account)
-          return account
-        }
-        // Adopted databases may have a user of that name: what is in the database goes first.
-        if (lower === SYSTEM.name) return SYSTEM
-        if (asOf === changes) missing.set(name, true)
-        return undefined
-      } finally {
-        // Not that of a later one, begun after a change.
-        if (asOf === changes) loading.delete(name)
-      }
+      const lower = name.toLowerCase()
+      const rows = await findUsers(db, [name, lower])
+      // Adopted databases may hold names that are not in lower case, or a user called system: what is there goes first.
+      const row = rows.find(({ username }) => username === name) ?? rows[0]
+      if (row !== undefined) return remember(toAccount(row), asOf)
+      return lower === SYSTEM.name ? SYSTEM : undefined
+    }
+
+    const load = async (name: string): Promise<Account | undefined> => {
+      const account = await read(name)
+      if (account !== undefined && account.name !== name) spellings.set(name, account.name)
+      return account
     }
 
     /**
-     * The account of that name, enabled or disabled, at once when it is in memory. Callers that come while it is being loaded share the
-     * promise and go on in the order they came.
+     * The account of that name, enabled or disabled, at once when it is in memory. Callers that come while it is being
+     * loaded share the promise and go on in the order they came.
      */
     const find = (name: string): Account | undefined | Promise<Account | undefined> => {
-      const known = byName.get(name) ?? spellings.get(name) ?? loading.get(name)
-      if (known !== undefined || missing.has(name)) return known
+      const known = byName.get(name) ?? byName.get(spellings.get(name) ?? '') ?? loading.get(name)
+      if (known !== undefined) return known
       const promise = load(name)
       loading.set(name, promise)
+      const loaded = () => {
+        if (loading.get(name) === promise) loading.delete(name)
+      }
+      promise.then(loaded, loaded)
       return promise
     }
 
@@ -116,7 +153,6 @@ export const accounts = definePlugin({
       await updateUser(db, account.name, values)
       changes++
       loading.clear()
-      spellings.clear()
       byName.delete(account.name)
       byId.delete(account.id)
       return account
@@ -129,6 +165,9 @@ export const accounts = definePlugin({
 
     return {
       find,
+      read,
+      /** What the accounts' verifiers look like, for names that have none. */
+      shapes,
 
       /**
        * The account of that name, enabled or disabled: for what is done *to* an account (kick, demote, block, delete).
@@ -162,28 +201,32 @@ export const accounts = definePlugin({
         return found
       },
 
+      /**
+       * Whether an account could be made now, before any work is done for it.
+       * @throws Refused `invalid_name`, `username_taken`
+       */
+      async checkNew(wanted: Names) {
+        const { name } = checkedNames(wanted)
+        if ((await read(name)) !== undefined) throw new Refused('username_taken')
+      },
+
       /** @throws Refused `invalid_name`, `username_taken` */
-      async create({ name, nickname, role, verifier }: NewAccount): Promise<{ id: number; name: string }> {
-        const username = name.toLowerCase()
-        if (!NEW_NAME.test(username))
-          throw new Refused('invalid_name', 'a user name is 1 to 32 of a-z 0-9 . _ - and begins with a letter or digit')
-        if (username === SYSTEM.name) throw new Refused('username_taken')
-        const shown = nickname.normalize('NFC').trim() || username
-        if ([...shown].length > NICKNAME_CHARACTERS || !isLine(shown))
-          throw new Refused('invalid_name', `a nickname is one line of at most ${NICKNAME_CHARACTERS} characters`)
-        const identity = { username, password: formatVerifier(verifier), nickname: shown, role }
+      async create({ role, verifier, ...wanted }: NewAccount): Promise<{ id: number; name: string }> {
+        const { name: username, nickname } = checkedNames(wanted)
+        const identity = { username, password: formatVerifier(verifier), nickname, role }
         const id = await insertUser(db, identity, app.clock.time())
-        changes++
+        // What is being read now may not have seen it.
         loading.clear()
-        spellings.clear()
-        missing.clear()
         if (id === undefined) throw new Refused('username_taken')
+        shapes.count(shapeOf(verifier), 1)
         return { id, name: username }
       },
 
       /** Sets new keys and ends the user's sessions, but for one. @throws Refused `user_not_exist` */
       async setVerifier(name: string, verifier: Verifier, exceptSession?: number) {
-        const { id } = await change(name, { password: formatVerifier(verifier) })
+        const { id, verifier: old } = await change(name, { password: formatVerifier(verifier) })
+        if (old !== undefined) shapes.count(shapeOf(old), -1)
+        shapes.count(shapeOf(verifier), 1)
         endSessions(id, 'logged_out', exceptSession)
       },
 

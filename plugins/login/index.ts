@@ -1,4 +1,4 @@
-import { definePlugin, Refused, type Session } from '../../core/index.ts'
+import { definePlugin, FairTurns, Refused, type Session } from '../../core/index.ts'
 import {
   type Challenge,
   createChallenge,
@@ -11,9 +11,15 @@ import { type Account, accounts } from '../accounts/index.ts'
 import { isSameVerifier } from '../accounts/verifier.ts'
 import { registration } from '../registration/index.ts'
 import { Attempts } from './attempts.ts'
+import { LoginRate } from './login-rate.ts'
 import * as messages from './messages.ts'
 
 const { ChangePassword, Login, LoginProof, Logout } = messages
+
+/** Accounts looked up at once for strangers, in all and of one address: users need the database as well. */
+const [LOOKUPS, LOOKUPS_OF_ADDRESS] = [4, 2]
+/** Bytes of a name: no account has a longer one. */
+const MAX_NAME = 255
 
 interface Pending {
   readonly challenge: Challenge
@@ -29,6 +35,8 @@ export const login = definePlugin({
   setup(app, { needs, log }) {
     const pending = new WeakMap<Session, Pending>()
     const attempts = new Attempts(app.limits)
+    const rate = new LoginRate(app.limits, app.clock)
+    const lookups = new FairTurns(LOOKUPS, LOOKUPS_OF_ADDRESS)
     // An unknown name gets the same salt each time, also after a restart, just as a known one does.
     const secret = app.secret('salt of unknown names')
 
@@ -65,10 +73,12 @@ export const login = definePlugin({
 
     app.handle(Login, async (session, { clientFirst }) => {
       const first = parse(() => readClientFirst(clientFirst))
+      if (Buffer.byteLength(first.user) > MAX_NAME) throw new Refused('invalid_value', 'the name is too long')
       await attempts.check(first.user, session.network)
-      const { iterations, preHash } = needs.registration
-      const fake = { ...fakeVerifier(secret, first.user.toLowerCase(), iterations), preHash }
-      const account = await needs.accounts.find(first.user)
+      // Made for known names as well, and each time: neither the work nor the answer may differ.
+      const name = first.user.toLowerCase()
+      const fake = fakeVerifier(secret, name, needs.accounts.shapes.of(name, secret, needs.registration.shape))
+      const account = await lookups.take(session.network, () => needs.accounts.read(first.user))
       const challenge = createChallenge(first, account?.verifier ?? fake)
       pending.set(session, { challenge, name: first.user, account: account?.verifier && account })
       return { serverFirst: challenge.serverFirst, preHash: challenge.verifier.preHash }
@@ -76,6 +86,7 @@ export const login = definePlugin({
 
     app.handle(LoginProof, async (session, { clientFinal }) => {
       const { account, serverFinal } = await prove(session, clientFinal)
+      rate.take(account)
       session.login({ id: account.id, name: account.name, nickname: account.nickname, role: account.role })
       log.info({ user: account.name, session: session.id, address: session.address }, 'logged in')
       return { serverFinal, id: account.id, user: account.name, nickname: account.nickname, role: account.role }
@@ -90,6 +101,14 @@ export const login = definePlugin({
     })
 
     app.handle(Logout, (session) => session.close('logged_out'), { rated: false })
+
+    return {
+      /**
+       * Whether a login may be tried whose proof this server has to work for itself.
+       * @throws Refused `too_many_attempts`
+       */
+      checkBeforeWork: (session: Session, name: string) => attempts.checkBeforeWork(name, session.network),
+    }
   },
 })
 

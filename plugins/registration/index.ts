@@ -8,6 +8,7 @@ import {
   MAX_ITERATIONS,
   MIN_ITERATIONS,
   PRE_HASHES,
+  SALT_HALF_LENGTH,
   type Verifier,
 } from '../../core/scram/index.ts'
 import { accounts } from '../accounts/index.ts'
@@ -30,6 +31,8 @@ export const registration = definePlugin({
   }),
   setup(app, { options, needs }) {
     const salts = new WeakMap<Session, Buffer>()
+    /** Sessions whose next registration has been counted. */
+    const reserved = new WeakSet<Session>()
     const rate = new RateLimiterMemory({ points: app.limits.registrations, duration: 3600 })
 
     /**
@@ -55,14 +58,19 @@ export const registration = definePlugin({
       return { salt, iterations: options.iterations, preHash: options.preHash }
     })
 
-    app.handle(Register, async (session, { user, nickname, ...keys }) => {
+    const takeFromRate = async (session: Session) => {
       if (!options.open) throw new Refused('registration_closed')
-      const verifier = verifierFor(session, keys)
       await rate.consume(session.network).catch((result: { msBeforeNext: number }) => {
         throw new Refused('rate_limited', 'too many registrations from this address', {
           retryAfter: result.msBeforeNext,
         })
       })
+    }
+
+    app.handle(Register, async (session, { user, nickname, ...keys }) => {
+      if (!options.open) throw new Refused('registration_closed')
+      const verifier = verifierFor(session, keys)
+      if (!reserved.delete(session)) await takeFromRate(session)
       const account = await needs.accounts.create({ name: user, nickname, role: 'user', verifier }).catch((error) => {
         giveBack(session, verifier)
         throw error
@@ -70,6 +78,18 @@ export const registration = definePlugin({
       return { id: account.id, user: account.name }
     })
 
-    return { verifierFor, iterations: options.iterations, preHash: options.preHash }
+    /**
+     * Counts a registration of this session against the limit of its address, before there is any work for it: the
+     * `register` that follows is not counted again.
+     * @throws Refused `registration_closed`, `rate_limited`, `invalid_name`, `username_taken`
+     */
+    const reserve = async (session: Session, names: { readonly name: string; readonly nickname: string }) => {
+      await takeFromRate(session)
+      await needs.accounts.checkNew(names)
+      reserved.add(session)
+    }
+
+    const { iterations, preHash } = options
+    return { verifierFor, reserve, shape: { iterations, preHash, saltLength: 2 * SALT_HALF_LENGTH } }
   },
 })
