@@ -1,6 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { z } from 'zod'
-import { definePlugin, SetupError } from '../../core/index.ts'
+import { definePlugin, FairTurns, SetupError } from '../../core/index.ts'
 import { accounts } from '../accounts/index.ts'
 import { friends } from '../friends/index.ts'
 import { groups } from '../groups/index.ts'
@@ -8,10 +8,9 @@ import { login } from '../login/index.ts'
 import { privateMessages } from '../messages/index.ts'
 import { registration } from '../registration/index.ts'
 import { OldClient } from './old-client.ts'
-import { Turns } from './turns.ts'
 
-/** Derivations at once: each takes a thread of the pool for a third of a second. */
-const DERIVATIONS = 2
+/** Derivations at once, in all and for one address: each takes a thread of the pool for a third of a second. */
+const [DERIVATIONS, DERIVATIONS_OF_ADDRESS] = [2, 1]
 /** Silence after which the system asks whether the peer's machine still lives: the original has no word for it. */
 const PROBE_MS = 60_000
 
@@ -30,8 +29,9 @@ export const legacy = definePlugin({
   async setup(app, { options, needs, log }) {
     const { host, port, spacing, dialogPause } = options
     const clients = new Set<OldClient>()
-    const derivations = new Turns(DERIVATIONS)
+    const derivations = new FairTurns(DERIVATIONS, DERIVATIONS_OF_ADDRESS)
     let logins = 0
+    let derived = 0
 
     const accept = (socket: Socket) => {
       const address = (socket.remoteAddress ?? 'unknown').replace(/^::ffff:/, '')
@@ -42,6 +42,11 @@ export const legacy = definePlugin({
         isLocal: isLoopback(address),
         accounts: needs.accounts,
         derivations,
+        mayLogIn: needs.login.checkBeforeWork,
+        mayRegister: needs.registration.reserve,
+        onDerived: () => {
+          derived++
+        },
         onLogin: () => {
           logins++
         },
@@ -62,7 +67,12 @@ export const legacy = definePlugin({
     listener.on('error', (error) => log.error({ err: error }, 'cannot accept a connection'))
     app.onStop(() => listener.close())
     log.warn({ address }, 'clients of the original may connect: their protocol encrypts with a key that everyone knows')
-    app.status(() => ({ legacy: address, legacyConnections: clients.size, legacyLogins: logins }))
+    app.status(() => ({
+      legacy: address,
+      legacyConnections: clients.size,
+      legacyLogins: logins,
+      legacyDerivations: derived,
+    }))
   },
 })
 

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import {
   type FailureName,
+  type FairTurns,
   type Guest,
   type Limits,
   Refused,
@@ -10,7 +11,8 @@ import {
   type Translator,
   WireError,
 } from '../../core/index.ts'
-import { deriveKeys, startLogin, storedKey } from '../../core/scram/index.ts'
+import { type ClientKeys, deriveKeys, ScramError, startLogin, storedKey } from '../../core/scram/index.ts'
+import { originOf } from '../accounts/origin.ts'
 import { Login, LoginProof } from '../login/messages.ts'
 import { NewSalt, Register } from '../registration/messages.ts'
 import { encodeFrame, FrameSplitter, type OldFrame } from './frame.ts'
@@ -18,7 +20,6 @@ import { fromOldName } from './names.ts'
 import { lastWords, OldSession, type SessionParts } from './old-session.ts'
 import { type Pace, PacedOutbox } from './outbox.ts'
 import { REQUESTS } from './requests.ts'
-import type { Turns } from './turns.ts'
 import { FROM_CLIENT, TO_CLIENT } from './types.ts'
 
 /** How long a closing connection waits for the peer to take the last bytes. */
@@ -32,8 +33,13 @@ export interface OldClientParts {
   readonly pace: Pace
   readonly isLocal: boolean
   readonly accounts: SessionParts['accounts']
-  /** Deriving keys is work of this machine here: it is bounded. */
-  readonly derivations: Turns
+  /** Deriving keys is work of this machine here: it is bounded, and addresses take turns at it. */
+  readonly derivations: FairTurns
+  /** Refuses a login before its keys are derived. @throws Refused */
+  mayLogIn(guest: Guest, name: string): Promise<void>
+  /** Refuses a registration before its keys are derived, and counts it. @throws Refused */
+  mayRegister(guest: Guest, names: { readonly name: string; readonly nickname: string }): Promise<void>
+  onDerived(): void
   onLogin(): void
 }
 
@@ -71,7 +77,7 @@ export class OldClient implements Translator {
     this.#socket.on('error', (error) => this.#parts.log.debug({ session: guest.id, err: error }, 'connection error'))
     this.#socket.on('close', () => {
       this.#outbox.stop()
-      this.#session?.receipts.stop()
+      this.#session?.stop()
       // What came before the end is done first: the original's client leaves at once behind its last message.
       const work = this.#working ?? Promise.resolve()
       void work.then(() => guest.gone())
@@ -88,7 +94,7 @@ export class OldClient implements Translator {
 
   end(reason: FailureName) {
     this.#ended = true
-    this.#session?.receipts.stop()
+    this.#session?.stop()
     this.#outbox.end(reason === 'logged_out' || this.#session === undefined ? undefined : lastWords(reason))
     setTimeout(() => this.#socket.destroy(), LINGER_MS).unref()
   }
@@ -157,13 +163,14 @@ export class OldClient implements Translator {
 
   /** The native login, whose client part happens here: the peer sent what the keys are derived from. */
   async #logIn(guest: Guest, name: string, hash: string) {
-    const { log, isLocal, accounts, limits, derivations } = this.#parts
+    const { log, isLocal, accounts, limits } = this.#parts
     try {
-      if (name === '' || !HASH.test(hash)) throw new Refused('login_failed')
-      const exchange = startLogin(name)
+      if (!HASH.test(hash)) throw new Refused('login_failed')
+      await this.#parts.mayLogIn(guest, name)
+      const exchange = begin(name)
       const { serverFirst, preHash } = await guest.request(Login, { clientFirst: exchange.clientFirst })
       const { clientFinal } = await exchange.answer(serverFirst, guest.handshakeHash, (salt, iterations) =>
-        derivations.take(() => deriveKeys(hash, salt, iterations)),
+        this.#derive(guest, hash, salt, iterations),
       )
       if (preHash === '')
         log.info({ user: name }, 'this account has no password for original clients, see docs/LEGACY.md')
@@ -184,12 +191,13 @@ export class OldClient implements Translator {
   }
 
   async #register(guest: Guest, name: string, hash: string, nickname: string) {
-    const { log, derivations } = this.#parts
+    const { log } = this.#parts
     let answer: number = TO_CLIENT.registered
     try {
       if (!HASH.test(hash)) throw new Refused('invalid_value')
+      await this.#parts.mayRegister(guest, { name, nickname })
       const { salt, iterations } = await guest.request(NewSalt, { clientSalt: randomBytes(16) })
-      const keys = await derivations.take(() => deriveKeys(hash, Buffer.from(salt), iterations))
+      const keys = await this.#derive(guest, hash, Buffer.from(salt), iterations)
       const verifier = { storedKey: storedKey(keys.clientKey), serverKey: keys.serverKey }
       await guest.request(Register, { user: name, nickname, ...verifier, preHash: 'md5x10' })
     } catch (error) {
@@ -205,6 +213,15 @@ export class OldClient implements Translator {
     if (answer !== TO_CLIENT.registered) guest.close('logged_out')
   }
 
+  /** Derives keys when it is this peer's turn, unless it has gone by then. @throws Refused `logged_out` */
+  #derive(guest: Guest, hash: string, salt: Buffer, iterations: number): Promise<ClientKeys> {
+    return this.#parts.derivations.take(originOf(guest), () => {
+      if (!guest.open || this.#socket.destroyed) throw new Refused('logged_out')
+      this.#parts.onDerived()
+      return deriveKeys(hash, salt, iterations)
+    })
+  }
+
   #broken(error: unknown) {
     if (!(error instanceof WireError))
       this.#parts.log.error({ err: error }, 'a fault in the service of an original client')
@@ -212,10 +229,21 @@ export class OldClient implements Translator {
   }
 
   #cut(why: string) {
-    const { log } = this.#parts
-    log.info({ session: this.#guest?.id, user: this.#guest?.user?.name, address: this.#guest?.address }, why)
+    const { id, user, address } = this.#guest ?? {}
+    // Strangers may do this as often as they connect, and a log is not to be filled by them.
+    this.#parts.log[user === undefined ? 'debug' : 'info']({ session: id, user: user?.name, address }, why)
     this.#ended = true
     this.#socket.destroy()
+  }
+}
+
+/** Begins a login in the peer's place. @throws Refused `login_failed` for a name that no login can carry */
+function begin(name: string): ReturnType<typeof startLogin> {
+  try {
+    return startLogin(name)
+  } catch (error) {
+    if (error instanceof ScramError) throw new Refused('login_failed')
+    throw error
   }
 }
 

@@ -1,5 +1,12 @@
 import type { Logger } from 'pino'
-import { type FailureName, type Guest, Refused, type ServerMessage, type ValuesOf } from '../../core/index.ts'
+import {
+  type FailureName,
+  type Guest,
+  Refused,
+  type ReplyOf,
+  type ServerMessage,
+  type ValuesOf,
+} from '../../core/index.ts'
 import type { Account } from '../accounts/index.ts'
 import { AddFriendRequest, AddFriendResult, FriendDeleted, FriendList } from '../friends/messages.ts'
 import { AcknowledgeRoom, JoinLeaveChatroom, QueryRooms, RoomInvitation } from '../groups/messages.ts'
@@ -16,6 +23,8 @@ import { TO_CLIENT } from './types.ts'
 const MAX_HELD = 30
 /** A piece of text is at least so long, or it is given up that a frame fits into one segment. */
 const MIN_PIECE = 256
+/** Between two lists that were not asked for. */
+const REFRESH_MS = 1000
 /** Users with a row in front of the list, at most: the last ones who wrote. */
 const MAX_OTHERS = 50
 
@@ -46,8 +55,15 @@ export class OldSession {
   #tasks: Promise<void> = Promise.resolve()
   #waiting = 0
   #listing: Promise<void> = Promise.resolve()
+  /** Runs while no other refreshed list may go out. */
+  #refresh: NodeJS.Timeout | undefined
+  /** What is on the lists has changed since they were last refreshed. */
+  #isStale = false
+  #isStopped = false
   /** When the client first asked for its lists; what is older was missed. */
   #since: number | undefined
+  /** As they were last asked for. */
+  #lists: Lists | undefined
   /** Users on the list that the client has. */
   #listed: ReadonlySet<string> = new Set()
   /** Users who wrote and were not on the list, as no friends or cut off it: without a row it could not be opened. */
@@ -120,6 +136,11 @@ export class OldSession {
   async #sendLists() {
     const { friends } = await this.guest.request(FriendList, {})
     const { groups } = await this.guest.request(QueryRooms, {})
+    this.#lists = { friends, groups }
+    this.#showLists(this.#lists)
+  }
+
+  #showLists({ friends, groups }: Lists) {
     // In front, so that they are not cut off a list that is too long.
     const others = [...this.#others].map(([user, nickname]) => ({ user, nickname }))
     const users = [...others, ...friends.filter(({ user }) => !this.#others.has(user))]
@@ -135,9 +156,26 @@ export class OldSession {
     this.outbox.list(encodeFrame(TO_CLIENT.lists, userRows, roomRows))
   }
 
-  /** A list that nobody asked for: only where the client has one. */
+  /**
+   * A list that the client did not ask for: only where it has one. However often others change what is on it, this user's
+   * own request rate pays for one list in REFRESH_MS: changes in between share the next one, which is not waited for.
+   */
   async refreshLists() {
-    if (this.#since !== undefined) await this.sendLists()
+    if (this.#since === undefined || this.#isStopped) return
+    this.#isStale = this.#refresh !== undefined
+    if (this.#isStale) return
+    this.#refresh = setTimeout(() => {
+      this.#refresh = undefined
+      if (this.#isStale) this.#background(this.refreshLists())
+    }, REFRESH_MS)
+    await this.sendLists()
+  }
+
+  /** The client has gone: nothing is due any more. */
+  stop() {
+    this.#isStopped = true
+    clearTimeout(this.#refresh)
+    this.receipts.stop()
   }
 
   /** One or more frames of a text, which stands last in them. */
@@ -156,6 +194,7 @@ export class OldSession {
     this.sendText(TO_CLIENT.groupMessage, before, text, `message ${id}`, onWritten)
   }
 
+  /** The result of what the client asked for. */
   dialog(type: number, ...texts: string[]) {
     this.outbox.dialog(encodeFrame(type, ...texts))
   }
@@ -185,7 +224,9 @@ export class OldSession {
     const { id, from, text, sentAt } = message
     if (!this.#listed.has(from)) {
       await this.#addOther(from)
-      await this.sendLists()
+      // Without asking for the lists again: how often strangers write is not this user's request rate.
+      if (this.#lists === undefined) await this.sendLists()
+      else this.#showLists(this.#lists)
     }
     const onWritten = () => this.receipts.written(message)
     this.sendText(TO_CLIENT.message, [toOldName(from), toOldTime(sentAt)], text, `message ${id}`, onWritten)
@@ -235,15 +276,18 @@ export class OldSession {
   askedBy({ user }: ValuesOf<typeof AddFriendRequest>) {
     // Told live and once more at the login that follows: one question is enough.
     if (this.#asking.has(user)) return
-    this.#asking.add(user)
-    this.outbox.question(encodeFrame(TO_CLIENT.friendRequest, toOldName(user)), `request ${user}`)
+    // One that is left out comes with the next login: the server keeps it.
+    const frame = encodeFrame(TO_CLIENT.friendRequest, toOldName(user))
+    if (this.outbox.question(frame, `request ${user}`)) this.#asking.add(user)
   }
 
   async friendResult({ user, accepted }: ValuesOf<typeof AddFriendResult>) {
     const wasAsked = this.#asking.delete(user)
     this.outbox.retract(`request ${user}`)
-    if (accepted) await this.refreshLists()
-    if (!wasAsked) this.dialog(TO_CLIENT.friendResult, accepted ? 'OK' : 'NG', toOldName(user))
+    // The list goes before the dialog. Only what this user wanted as well leads here, so it is not held back.
+    if (accepted && this.#since !== undefined) await this.sendLists()
+    if (wasAsked) return
+    this.outbox.notice(encodeFrame(TO_CLIENT.friendResult, accepted ? 'OK' : 'NG', toOldName(user)), `result ${user}`)
   }
 
   async parted({ user }: ValuesOf<typeof FriendDeleted>) {
@@ -260,7 +304,8 @@ export class OldSession {
   }
 
   invited({ group, by }: ValuesOf<typeof RoomInvitation>) {
-    this.dialog(TO_CLIENT.notice, `${by} invites you to the group ${group}`)
+    const frame = encodeFrame(TO_CLIENT.notice, `${by} invites you to the group ${group}`)
+    this.outbox.notice(frame, `invitation by ${by}`)
   }
 
   async #acknowledge(message: WireMessage) {
@@ -280,6 +325,8 @@ export class OldSession {
     work.catch((error: unknown) => this.failed(error))
   }
 }
+
+type Lists = Pick<ReplyOf<typeof FriendList>, 'friends'> & Pick<ReplyOf<typeof QueryRooms>, 'groups'>
 
 type Shown = Pick<WireMessage, 'group' | 'from' | 'text' | 'sentAt' | 'id' | 'to'>
 

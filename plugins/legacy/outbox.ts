@@ -12,6 +12,11 @@ const LATE_MS = 10
 /** Pauses at most behind one frame: on a machine that is always too busy a client still gets its frames. */
 const PAUSES = 5
 
+/** Dialogs about others that wait at most. */
+const MAX_NOTICES = 20
+/** Questions that wait at most. */
+const MAX_QUESTIONS = 20
+
 interface Entry {
   readonly frame: Buffer
   /** What it is about, to take it back by. */
@@ -89,9 +94,14 @@ export class PacedOutbox {
     this.#add(this.#messages, { frame, about, onWritten })
   }
 
-  /** Something that the client certainly answers: until `answered` nothing else goes. */
-  question(frame: Buffer, about: string) {
+  /**
+   * Something that the client certainly answers: until `answered` nothing else goes. False beyond MAX_QUESTIONS: it is
+   * left out.
+   */
+  question(frame: Buffer, about: string): boolean {
+    if (this.#questions.length >= MAX_QUESTIONS) return false
     this.#add(this.#questions, { frame, about })
+    return true
   }
 
   /** Messages and questions about that which have not left are not to be sent any more. */
@@ -114,6 +124,21 @@ export class PacedOutbox {
   dialog(frame: Buffer) {
     if (this.#dialogs.at(-1)?.frame.equals(frame)) return
     this.#add(this.#dialogs, { frame })
+  }
+
+  /**
+   * A dialog that the client did not ask for. Of what is about the same, only the last one waits: it takes the place of
+   * the one before. Beyond MAX_NOTICES a new one is left out, since each may stay open for as long as `dialogPause`.
+   * @param about what one other user did, say: many acts of one user are one dialog
+   */
+  notice(frame: Buffer, about: string) {
+    const waiting = this.#dialogs.findIndex((dialog) => dialog.about === about)
+    const before = this.#dialogs[waiting]
+    if (before !== undefined) {
+      this.#dialogs[waiting] = { frame, about }
+      this.#size += frame.length - before.frame.length
+    } else if (this.#dialogs.filter((dialog) => dialog.about !== undefined).length < MAX_NOTICES)
+      this.#add(this.#dialogs, { frame, about })
   }
 
   /** The client sent something: it has no dialog open, since that takes all input. */

@@ -126,14 +126,15 @@ export const REQUESTS: ReadonlyMap<number, OldRequest> = new Map([
         (reply) => reply.members,
         (error) => {
           if (!(error instanceof Refused)) throw error
-          return []
+          return undefined
         },
       )
       const before = [room]
-      const rows = { rows: members.map(userRow), none: 'no more user' }
+      const rows = { rows: (members ?? []).map(userRow), none: 'no more user' }
       const [list = ''] = fitLists([rows], roomFor(before, MAX_PLAIN))
       session.outbox.answer(encodeFrame(TO_CLIENT.groupMembers, ...before, list))
-      session.opened(group)
+      // Only groups that there are: names are remembered.
+      if (members !== undefined) session.opened(group)
     }),
   ],
 
