@@ -12,7 +12,6 @@ import {
   WireError,
 } from '../../core/index.ts'
 import { type ClientKeys, deriveKeys, ScramError, startLogin, storedKey } from '../../core/scram/index.ts'
-import { originOf } from '../accounts/origin.ts'
 import { Login, LoginProof } from '../login/messages.ts'
 import { NewSalt, Register } from '../registration/messages.ts'
 import { encodeFrame, FrameSplitter, type OldFrame } from './frame.ts'
@@ -215,7 +214,7 @@ export class OldClient implements Translator {
 
   /** Derives keys when it is this peer's turn, unless it has gone by then. @throws Refused `logged_out` */
   #derive(guest: Guest, hash: string, salt: Buffer, iterations: number): Promise<ClientKeys> {
-    return this.#parts.derivations.take(originOf(guest), () => {
+    return this.#parts.derivations.take(guest.network, () => {
       if (!guest.open || this.#socket.destroyed) throw new Refused('logged_out')
       this.#parts.onDerived()
       return deriveKeys(hash, salt, iterations)
