@@ -2,7 +2,7 @@ import test, { type ExecutionContext } from 'ava'
 import pino from 'pino'
 import { definePlugin } from '../core/index.ts'
 import { CreateRoom, InviteToRoom, JoinRoom, QueryRooms, RenameRoom } from '../plugins/groups/messages.ts'
-import { openOldClient, packFrame } from './support/old-client.ts'
+import { type Heard, openOldClient, packFrame } from './support/old-client.ts'
 import { openStage, type Stage } from './support/room.ts'
 
 const LEGACY = { legacy: { host: '127.0.0.1', port: 0 } }
@@ -15,7 +15,8 @@ async function enter(t: ExecutionContext, stage: Stage, name: string) {
   return client
 }
 
-const derivations = (stage: Stage) => stage.room.server.status().legacyDerivations as number
+const derivations = (stage: Stage) =>
+  (stage.room.server.status() as { legacyDerivations?: number }).legacyDerivations ?? 0
 
 test('no keys are derived for a registration over the limit, nor for names that are taken or cannot be', async (t) => {
   const stage = await openStage(t, { ...LEGACY, limits: { registrations: 4 } })
@@ -80,14 +81,14 @@ test('many invitations of one user are one dialog, the last one, and the client 
   // What she sends says that she has clicked it away.
   carol.click()
   carol.askLists()
-  await carol.hears(105)
   t.deepEqual(await carol.hears(141), ['mallory invites you to the group group 29'])
   const bob = await stage.user('bob')
   await bob.send('carol', 'hello')
   carol.click()
   carol.askLists()
-  const heard = [await carol.next(), await carol.next(), await carol.next()]
-  t.is(heard.find(({ type }) => type === 121)?.values[2], 'hello\n')
+  const heard: Heard[] = []
+  while (heard.at(-1)?.type !== 121) heard.push(await carol.next())
+  t.true(heard.at(-1)?.values.includes('hello\n'))
   t.false(
     [...heard, ...carol.unheard].some(({ type }) => type === 141),
     'no more dialogs',
