@@ -21,6 +21,8 @@ export interface StartOptions {
   readonly keys?: LoginKeys
   /** The server's fingerprint, `SHA256:…`. Any other key is refused. */
   readonly pin?: string
+  /** Fewest PBKDF2 iterations for a `password`; a `key` needs none. See `connect`. */
+  readonly leastIterations?: number
   /** Decides about the server's key where there is no pin; throws to refuse. */
   readonly checkKey?: (key: string) => void | Promise<void>
   /** In place of the definition's consumer. */
@@ -171,13 +173,14 @@ export class Bot<State = undefined> {
     const { consumer = own } = options
     if (password === undefined && keys === undefined)
       throw new TypeError('give a key, a password or keys to log in with')
-    const { server, pin, checkKey, timeout } = options
+    const { server, pin, checkKey, leastIterations, timeout } = options
     const types = new Set([...Object.values(messages), ...this.#definition.pushes.map(({ message }) => message)])
     const client = await connect({
       server,
       messages: [...types].filter(({ type }) => type >= FIRST_FOREIGN_TYPE),
       ...(pin !== undefined && { pin }),
       ...(checkKey !== undefined && { checkKey }),
+      ...(leastIterations !== undefined && { leastIterations }),
       ...(timeout !== undefined && { timeout }),
     })
     try {

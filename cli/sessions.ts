@@ -11,11 +11,18 @@ import type { Shared } from './shared.ts'
 const client = () => import('../client/index.ts')
 
 /** A server's key on first contact is believed and remembered; later another one is refused. */
-export async function keyCheck(server: string, shared: Shared): Promise<Pick<ConnectOptions, 'pin' | 'checkKey'>> {
+export async function keyCheck(
+  server: string,
+  shared: Shared,
+): Promise<Pick<ConnectOptions, 'pin' | 'checkKey' | 'leastIterations'>> {
   const known = (await knownServers())[server]
   const pin = shared.pin ?? known?.key
-  if (pin !== undefined) return { pin }
-  return { checkKey: (key) => shared.output.note(`first contact with ${server}, whose key is ${key}`) }
+  const { LEAST_ITERATIONS } = await import('../client/credentials.ts')
+  // A key that was only seen at a registration has proved nothing: such a server does not choose the iterations.
+  const isProved = shared.pin !== undefined || known?.state === 'verified'
+  const leastIterations = shared.leastIterations ?? LEAST_ITERATIONS[isProved ? 'pinnedServer' : 'unknownServer']
+  if (pin !== undefined) return { pin, leastIterations }
+  return { leastIterations, checkKey: (key) => shared.output.note(`first contact with ${server}, whose key is ${key}`) }
 }
 
 /** Connects without logging in. */
@@ -114,8 +121,9 @@ export async function asOperatorAnyhow<T>(
   const { openRoom } = await import('./room.ts')
   const { pino } = await import('pino')
   const { connect } = await client()
-  // As the server with these settings would have it.
-  const pluginOptions = legacy === undefined ? {} : { registration: { preHash: 'md5x10' } }
+  // As the server with these settings would have it: an account made while it is off looks like any other one.
+  const ofLegacy = legacy === undefined ? {} : { preHash: 'md5x10' }
+  const pluginOptions = { registration: { ...ofLegacy, ...(config.options.registration as object | undefined) } }
   const room = await openRoom({ data: shared.data, db: config.db, pluginOptions, log: pino({ level: 'silent' }) })
   try {
     const [ours, theirs] = duplexPair()

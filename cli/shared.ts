@@ -16,6 +16,8 @@ export interface Shared {
   /** Whether the data folder was named on the command line. */
   readonly dataWasGiven: boolean
   readonly pin: string | undefined
+  /** Fewest PBKDF2 iterations for a password, in place of what the client library wants of this server. */
+  readonly leastIterations: number | undefined
   /** Milliseconds for connecting and for each request. */
   readonly timeout: number
   /** Aborted by Ctrl-C. */
@@ -144,9 +146,16 @@ async function readShared(args: SharedArgs): Promise<Shared> {
     data: await dataFolder(args.data),
     dataWasGiven: args.data !== undefined,
     pin: args.pin,
+    leastIterations: leastIterations(fromEnvironment('LEAST_ITERATIONS')),
     timeout: parseDuration(args.timeout ?? fromEnvironment('TIMEOUT') ?? '10s'),
     signal: interrupt,
   }
+}
+
+/** @throws CliError `usage` */
+function leastIterations(text: string | undefined): number | undefined {
+  if (text === undefined || /^[1-9][0-9]{0,6}$/.test(text)) return text === undefined ? undefined : Number(text)
+  throw new CliError('usage', `CHATCTL_LEAST_ITERATIONS is "${text}", not a number`)
 }
 
 /** Options that may be given more than once. */

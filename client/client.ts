@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { EventEmitter } from 'eventemitter3'
-import { deriveKeys, ScramError, startLogin, storedKey } from '../core/scram/index.ts'
+import { ScramError, startLogin, storedKey } from '../core/scram/index.ts'
 import {
   type Catalogue,
   type ClientMessage,
@@ -36,7 +36,7 @@ import {
 } from '../plugins/messages/messages.ts'
 import { NewSalt, Register } from '../plugins/registration/messages.ts'
 import { type ChatMessage, type Kind, kindNumber, type TextStyle, toChatMessage } from './chat-message.ts'
-import { Credentials, knownPreHash, type LoginKeys } from './credentials.ts'
+import { Credentials, checkNewPassword, deriveWith, type LoginKeys } from './credentials.ts'
 import { ClientError } from './errors.ts'
 import { type KeyedOptions, type LifeEvents, type Line, Link, type LinkOptions, type RequestOptions } from './link.ts'
 import { MessageStream } from './message-stream.ts'
@@ -192,7 +192,7 @@ export class Client {
    *   it knows the account
    */
   async login(user: string, secret: { password?: string; keys?: LoginKeys }): Promise<Identity> {
-    const credentials = new Credentials(user, secret)
+    const credentials = new Credentials(user, secret, this.#link.leastIterations)
     const identity = await logIn(this.#link.line, credentials)
     this.#credentials = credentials
     return identity
@@ -211,11 +211,11 @@ export class Client {
     const { line } = this.#link
     const old = startLogin(user)
     const { serverFirst, preHash } = await line.request(Login, { clientFirst: old.clientFirst })
-    const source = new Credentials(user, { password: oldPassword }).source(preHash)
+    const source = new Credentials(user, { password: oldPassword }, this.#link.leastIterations).source(preHash)
     const { clientFinal } = await old.answer(serverFirst, line.handshakeHash, source)
     const keys = await this.#newKeys(newPassword)
     await line.request(ChangePassword, { clientFinal, ...keys })
-    this.#credentials = new Credentials(user, { password: newPassword })
+    this.#credentials = new Credentials(user, { password: newPassword }, this.#link.leastIterations)
   }
 
   /**
@@ -349,9 +349,10 @@ export class Client {
   }
 
   async #newKeys(password: string): Promise<{ storedKey: Buffer; serverKey: Buffer; preHash: string }> {
-    const { salt, iterations, preHash } = await this.request(NewSalt, { clientSalt: randomBytes(16) })
-    const keys = await deriveKeys(password, Buffer.from(salt), iterations, knownPreHash(preHash))
-    return { storedKey: storedKey(keys.clientKey), serverKey: keys.serverKey, preHash }
+    const made = await this.request(NewSalt, { clientSalt: randomBytes(16) })
+    checkNewPassword(password, made.minPassword)
+    const keys = await deriveWith(password, made, this.#link.leastIterations)
+    return { storedKey: storedKey(keys.clientKey), serverKey: keys.serverKey, preHash: made.preHash }
   }
 
   async #restore(line: Line) {

@@ -10,6 +10,7 @@ import {
   type ValuesOf,
 } from '../core/wire/index.ts'
 import { type Address, Channel } from './channel.ts'
+import { LEAST_ITERATIONS } from './credentials.ts'
 import { ClientError, RefusedByServer } from './errors.ts'
 import { Requests } from './requests.ts'
 
@@ -17,6 +18,11 @@ export interface LinkOptions {
   readonly address: Address
   /** The server's fingerprint, `SHA256:…`. Any other key is refused. */
   readonly pin?: string
+  /**
+   * Fewest PBKDF2 iterations with which keys are derived from a password: 600,000, or 4,096 where the server is known, by
+   * `pin` or as the machine's own control socket. A server that poses as another one could else make guessing cheap.
+   */
+  readonly leastIterations?: number
   /** Decides about the key when there is no pin; throws to refuse. Without it any key is taken on first contact. */
   readonly checkKey?: (key: string) => void | Promise<void>
   /** Time limit of connecting and of each request, milliseconds. Default 10,000. */
@@ -99,6 +105,13 @@ export class Link {
       if (message === Closing) this.#farewell = new RefusedByServer(values as ValuesOf<typeof Closing>)
       onPush(message, values)
     })
+  }
+
+  /** Fewest iterations for a password, see LinkOptions. */
+  get leastIterations(): number {
+    const { leastIterations, pin, address } = this.#options
+    const isKnown = pin !== undefined || (typeof address === 'object' && 'path' in address)
+    return leastIterations ?? LEAST_ITERATIONS[isKnown ? 'pinnedServer' : 'unknownServer']
   }
 
   /** @throws ClientError `lost` while there is no connection, or what ended the client */

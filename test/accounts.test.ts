@@ -285,7 +285,7 @@ test('where clients of the original are let in, new passwords are hashed their w
   const before = await openStage(t)
   await (await before.user('bob')).close()
   await before.room.close()
-  const registration = { iterations: 4096, preHash: 'md5x10' }
+  const registration = { iterations: 4096, preHash: 'md5x10', minPassword: 1 }
   const stage = await openStage(t, { data: before.data, pluginOptions: { registration } })
   const alice = await stage.user('alice')
   await stage.user('bob')

@@ -14,7 +14,7 @@ async function botAccount(shell: Shell, name: string): Promise<string> {
 
 /** A person at a client, who asks and hears. */
 async function person(t: ExecutionContext, server: string, name: string) {
-  const client = await connect({ server })
+  const client = await connect({ server, leastIterations: 4096 })
   t.teardown(() => client.close())
   await client.register(name, 'password of a person')
   await client.login(name, { password: 'password of a person' })
@@ -72,7 +72,7 @@ test.serial('a bot account is made with a key, printed once, whether the server 
     ['early', before.stdout.trim()],
     ['late', key],
   ]) {
-    await using client = await connect({ server, reconnect: false })
+    await using client = await connect({ server, reconnect: false, leastIterations: 4096 })
     t.is((await client.login(name, { password })).user, name)
     t.is(client.keys?.iterations, 4096)
   }
@@ -98,7 +98,7 @@ test.serial('a key takes the place of a password and of a role', async (t) => {
   await refused(['users', 'create', 'b', '--bot', '--role', 'bot'], 2, /leave out --role/)
   await refused(['users', 'create', 'echo', '--bot'], 5, /taken/)
   await refused(['users', 'passwd', 'echo', '--bot-key', '--password-file', '-'], 2, /takes the place of a password/)
-  await refused(['users', 'passwd', 'nobody', '--bot-key'], 5, /no such user/)
+  await refused(['users', 'passwd', 'nobody', '--bot-key'], 5, /there is no user/)
   const { stdout } = await shell.run(['users', 'list', '--data', './room', '-o', 'json'])
   t.is(JSON.parse(stdout).length, 1)
   const ann = ['users', 'create', 'ann', '--password-file', '-', '--data', './room']
@@ -158,7 +158,7 @@ test.serial('a bot runs, answers, and stops on SIGTERM and on Ctrl-C when its ha
     t.is(await ann.hears(), 'after!')
     t.is((await next.stop()).code, 0)
   }
-  await using self = await connect({ server })
+  await using self = await connect({ server, leastIterations: 4096 })
   await self.login('echo', { password: key })
   t.like(await self.request(QueryConsumers, {}), { consumers: { 0: { consumer: 'echo', pending: 0 } } })
 })

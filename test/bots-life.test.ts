@@ -362,7 +362,7 @@ test('who cannot log in is told why at the start', async (t) => {
   const stage = await openStage(t)
   const bot = createBot({ name: 'clerk' })
   await stage.user('clerk')
-  const how = { server: stage.address, user: 'clerk' }
+  const how = { server: stage.address, user: 'clerk', pin: stage.room.server.fingerprint }
   await t.throwsAsync(bot.start({ ...how, key: 'wrong' }), { message: /name or password|login/i })
   await t.throwsAsync(bot.start(how), { instanceOf: TypeError, message: /give a key/ })
   await t.throwsAsync(bot.start({ ...how, server: '127.0.0.1:1', key: 'x' }), { code: 'unreachable' })

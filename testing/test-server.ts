@@ -272,7 +272,7 @@ export class TestServer {
   }
 
   async #enter(options: ConnectOptions): Promise<Client> {
-    const client = await connect(options)
+    const client = await connect({ leastIterations: MIN_ITERATIONS, ...options })
     this.#clients.push(client)
     return client
   }
@@ -326,7 +326,7 @@ export async function testServer(options: TestServerOptions = {}): Promise<TestS
       plugins: [...plugins, probe.plugin],
       builtIn: [...BUILT_IN, probe.plugin],
       pluginOptions: {
-        ...(has('registration') && { registration: { iterations: MIN_ITERATIONS } }),
+        ...(has('registration') && { registration: { iterations: MIN_ITERATIONS, minPassword: 1 } }),
         ...(has('friends') && { friends: { messagesFrom: 'anyone' } }),
         ...pluginOptions,
       },

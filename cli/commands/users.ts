@@ -73,12 +73,16 @@ const create = defineCommand({
     const { CreateUser } = await messages()
     if (bot) {
       if (asked !== undefined) throw new CliError('usage', '--bot is the role as well: leave out --role')
-      const { key, verifier } = await newKey(passwordFile)
-      const created = await asOperatorAnyhow(
+      const makeKey = await keyMaker(passwordFile)
+      const made = await asOperatorAnyhow(
         shared,
-        (client) => client.request(CreateUser, { user: name, nickname, role: 'bot', ...verifier }),
+        async (client) => {
+          const { key, verifier } = await makeKey(client)
+          return { ...(await client.request(CreateUser, { user: name, nickname, role: 'bot', ...verifier })), key }
+        },
         { make: true },
       )
+      const { key, ...created } = made
       return printKey(shared, { ...created, role: 'bot', key })
     }
     const role = asked ?? 'user'
@@ -98,10 +102,9 @@ const create = defineCommand({
 })
 
 /** @throws CliError when a password was given as well */
-async function newKey(passwordFile: string | undefined) {
+async function keyMaker(passwordFile: string | undefined) {
   if (passwordFile !== undefined) throw new CliError('usage', 'a key takes the place of a password: give only one')
-  const { makeKey } = await import('../verifier.ts')
-  return makeKey()
+  return (await import('../verifier.ts')).makeKey
 }
 
 /** The one time that a key is shown: whoever reads it from a pipe gets it alone. */
@@ -140,12 +143,14 @@ const passwd = defineCommand({
   async run({ name, passwordFile, botKey }, shared) {
     const { SetUserPassword } = await messages()
     if (botKey) {
-      const { key, verifier } = await newKey(passwordFile)
-      await asOperatorAnyhow(shared, async (client) => {
+      const makeKey = await keyMaker(passwordFile)
+      const key = await asOperatorAnyhow(shared, async (client) => {
         const account = (await allUsers(client)).find(({ user }) => user === name.toLowerCase())
         if (account !== undefined && account.role !== 'bot')
           throw new CliError('usage', `${account.user} is no bot: a key would take the place of a person's password`)
-        return client.request(SetUserPassword, { user: name, ...verifier })
+        const { key, verifier } = await makeKey(client)
+        await client.request(SetUserPassword, { user: name, ...verifier })
+        return key
       })
       return printKey(shared, { user: name, key })
     }

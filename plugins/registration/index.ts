@@ -28,6 +28,8 @@ export const registration = definePlugin({
     iterations: z.number().int().min(MIN_ITERATIONS).max(MAX_ITERATIONS).default(DEFAULT_ITERATIONS),
     /** How clients hash a new password before they derive keys from it; `md5x10` lets clients of the original in too. */
     preHash: z.enum(PRE_HASHES).default(''),
+    /** Characters that a new password has at least. Clients check it: the server sees no passwords. */
+    minPassword: z.number().int().min(1).max(256).default(8),
   }),
   setup(app, { options, needs }) {
     const salts = new WeakMap<Session, Buffer>()
@@ -55,7 +57,8 @@ export const registration = definePlugin({
     app.handle(NewSalt, (session, { clientSalt }) => {
       const salt = joinSalt(clientSalt, randomBytes(16))
       salts.set(session, salt)
-      return { salt, iterations: options.iterations, preHash: options.preHash }
+      const { iterations, preHash, minPassword } = options
+      return { salt, iterations, preHash, minPassword }
     })
 
     const takeFromRate = async (session: Session) => {

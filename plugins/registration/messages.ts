@@ -6,6 +6,7 @@ import {
   preHash,
   scramKey,
   serverMessage,
+  uint16,
   uint32,
   userName,
 } from '../../core/wire/index.ts'
@@ -18,6 +19,7 @@ export const Salt = serverMessage({
     salt: bytes('the client’s 16 bytes, then the server’s 16 bytes', { min: 32, max: 32 }),
     iterations: uint32('of PBKDF2-HMAC-SHA-256'),
     preHash: preHash('how to hash the password before deriving keys from it: empty, not at all, or md5x10'),
+    minPassword: optional(uint16('characters that a password has at least; clients refuse shorter ones'), 0),
   },
 })
 

@@ -19,6 +19,7 @@ export async function startBot<State>(
     server: stage.address,
     user,
     password: `${user}'s password`,
+    leastIterations: 4096,
     log: quiet,
     ...options,
   })

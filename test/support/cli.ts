@@ -39,7 +39,8 @@ export async function openShell(t: ExecutionContext) {
     XDG_CONFIG_HOME: join(home, 'config'),
     XDG_DATA_HOME: join(home, 'data'),
     // Anyone may write to anyone: most plays are not about friendship. Fewer PBKDF2 iterations than a real server: these plays register and log in often.
-    CHATCTL_OPTIONS: '{"registration":{"iterations":4096},"friends":{"messagesFrom":"anyone"}}',
+    CHATCTL_OPTIONS: '{"registration":{"iterations":4096,"minPassword":1},"friends":{"messagesFrom":"anyone"}}',
+    CHATCTL_LEAST_ITERATIONS: '4096',
     ...extra,
   })
 

@@ -11,7 +11,7 @@ export async function openDesk(t: ExecutionContext, args: readonly string[] = []
   const room = await shell.serve(args)
   const password = 'the same for all'
   const enter = async (name: string): Promise<Client> => {
-    const client = await connect({ server: room.server })
+    const client = await connect({ server: room.server, leastIterations: 4096 })
     t.teardown(() => client.close())
     await client.register(name, password).catch((error) => {
       if (error.failure !== 'username_taken') throw error

@@ -47,7 +47,13 @@ export async function openHouse(
   const clients = new Set<Client>()
   t.teardown(() => Promise.all([...clients].map((client) => client.close())))
   const enter = async (options: Partial<ConnectOptions> = {}) => {
-    const client = await connect({ server: server.server, reconnect: false, timeout: PATIENCE_MS, ...options })
+    const client = await connect({
+      server: server.server,
+      reconnect: false,
+      leastIterations: 4096,
+      timeout: PATIENCE_MS,
+      ...options,
+    })
     clients.add(client)
     client.onLife('closed', () => clients.delete(client))
     return client

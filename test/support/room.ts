@@ -61,7 +61,7 @@ export async function openStage(
     limits: { registrations: 10_000, ...options.limits },
     // Most plays are not about friendship: anyone may write to anyone in them.
     pluginOptions: {
-      registration: { iterations: ITERATIONS },
+      registration: { iterations: ITERATIONS, minPassword: 1 },
       ...(options.without?.includes('friends') ? {} : { friends: { messagesFrom: 'anyone' } }),
       ...pluginOptions,
     },
@@ -73,7 +73,7 @@ export async function openStage(
   const { control } = roomPaths(data)
   await room.server.listenControl(control)
   const enter = async (how: Partial<ConnectOptions> = {}) => {
-    const client = await connect({ server: `${host}:${port}`, reconnect: false, ...how })
+    const client = await connect({ server: `${host}:${port}`, reconnect: false, leastIterations: ITERATIONS, ...how })
     t.teardown(() => client.close())
     return client
   }
