@@ -394,7 +394,7 @@ test('a list too long for a frame is cut; a friend who was cut off gets a row wi
   ])
   await db('userfriend').insert(both)
   await db.destroy()
-  const registration = { iterations: 4096, preHash: 'md5x10' }
+  const registration = { iterations: 4096, preHash: 'md5x10', minPassword: 1 }
   const stage = await openLegacyStage(t, { data: before.data, pluginOptions: { registration } })
   const native = await nativeOf(stage, 'alice')
   await native.changePassword("alice's password", 'new')

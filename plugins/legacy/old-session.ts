@@ -1,33 +1,22 @@
 import type { Logger } from 'pino'
-import {
-  type FailureName,
-  type Guest,
-  Refused,
-  type ReplyOf,
-  type ServerMessage,
-  type ValuesOf,
-} from '../../core/index.ts'
+import { type FailureName, type Guest, Refused, type ServerMessage, type ValuesOf } from '../../core/index.ts'
 import type { Account } from '../accounts/index.ts'
-import { AddFriendRequest, AddFriendResult, FriendDeleted, FriendList } from '../friends/messages.ts'
-import { AcknowledgeRoom, JoinLeaveChatroom, QueryRooms, RoomInvitation } from '../groups/messages.ts'
+import { AddFriendRequest, AddFriendResult, FriendDeleted } from '../friends/messages.ts'
+import { AcknowledgeRoom, JoinLeaveChatroom, RoomInvitation } from '../groups/messages.ts'
 import type { WireMessage } from '../messages/deliverable.ts'
 import { Acknowledge, MessageRecalled, OnNewMessage, Receive } from '../messages/messages.ts'
+import { ContactLists } from './contact-lists.ts'
 import { encodeFrame, MAX_PLAIN, roomFor, SEGMENT_PLAIN } from './frame.ts'
 import { toOldName } from './names.ts'
 import type { PacedOutbox } from './outbox.ts'
 import { conversationOf, Receipts } from './receipts.ts'
-import { fitLists, roomRow, splitText, toOldTime, userRow } from './text.ts'
+import { splitText, toOldTime } from './text.ts'
 import { TO_CLIENT } from './types.ts'
 
 /** Missed messages of groups kept for when their windows open; of more, the oldest count as read. */
 const MAX_HELD = 30
 /** A piece of text is at least so long, or it is given up that a frame fits into one segment. */
 const MIN_PIECE = 256
-/** Between two lists that were not asked for. */
-const REFRESH_MS = 1000
-/** Users with a row in front of the list, at most: the last ones who wrote. */
-const MAX_OTHERS = 50
-
 /** Who has an account, as far as it is asked for here. */
 interface Accounts {
   find(name: string): Account | undefined | Promise<Account | undefined>
@@ -49,25 +38,14 @@ export class OldSession {
   readonly outbox: PacedOutbox
   readonly accounts: Accounts
   readonly receipts: Receipts
+  readonly lists: ContactLists
   readonly #log: Logger
   readonly #isLocal: boolean
   /** Pushes are told one after another, since some need to ask before. */
   #tasks: Promise<void> = Promise.resolve()
   #waiting = 0
-  #listing: Promise<void> = Promise.resolve()
-  /** Runs while no other refreshed list may go out. */
-  #refresh: NodeJS.Timeout | undefined
-  /** What is on the lists has changed since they were last refreshed. */
-  #isStale = false
-  #isStopped = false
   /** When the client first asked for its lists; what is older was missed. */
   #since: number | undefined
-  /** As they were last asked for. */
-  #lists: Lists | undefined
-  /** Users on the list that the client has. */
-  #listed: ReadonlySet<string> = new Set()
-  /** Users who wrote and were not on the list, as no friends or cut off it: without a row it could not be opened. */
-  readonly #others = new Map<string, string>()
   /** Who asked this user for friendship: their result is no news. */
   readonly #asking = new Set<string>()
   /** Groups that this session enters or leaves by itself: the client asks for its lists then. */
@@ -85,6 +63,7 @@ export class OldSession {
     this.accounts = accounts
     this.#log = log
     this.#isLocal = isLocal
+    this.lists = new ContactLists(guest, outbox, (error) => this.failed(error))
     this.receipts = new Receipts((message) => this.#background(this.#acknowledge(message)))
   }
 
@@ -112,9 +91,9 @@ export class OldSession {
 
   /** The client asked for its lists. The first time it is ready to read: then comes all that waits. */
   async asked() {
-    if (this.#since !== undefined) return this.sendLists()
+    if (this.#since !== undefined) return this.lists.send()
     try {
-      await this.sendLists()
+      await this.lists.send()
       this.#since = Date.now()
       await this.guest.request(Receive, {})
     } catch (error) {
@@ -126,55 +105,14 @@ export class OldSession {
     }
   }
 
-  /** One at a time: the list that was read last is the one that is sent last. */
-  sendLists(): Promise<void> {
-    const sent = this.#listing.then(() => this.#sendLists())
-    this.#listing = sent.catch(() => {})
-    return sent
-  }
-
-  async #sendLists() {
-    const { friends } = await this.guest.request(FriendList, {})
-    const { groups } = await this.guest.request(QueryRooms, {})
-    this.#lists = { friends, groups }
-    this.#showLists(this.#lists)
-  }
-
-  #showLists({ friends, groups }: Lists) {
-    // In front, so that they are not cut off a list that is too long.
-    const others = [...this.#others].map(([user, nickname]) => ({ user, nickname }))
-    const users = [...others, ...friends.filter(({ user }) => !this.#others.has(user))]
-    const [userRows = '', roomRows = ''] = fitLists(
-      [
-        { rows: users.map(userRow), none: 'no friend' },
-        { rows: groups.map(roomRow), none: 'no chatroom' },
-      ],
-      roomFor([], MAX_PLAIN, 2),
-    )
-    const shown = new Set(userRows.split(' + '))
-    this.#listed = new Set(users.filter((user) => shown.has(userRow(user))).map(({ user }) => user))
-    this.outbox.list(encodeFrame(TO_CLIENT.lists, userRows, roomRows))
-  }
-
-  /**
-   * A list that the client did not ask for: only where it has one. However often others change what is on it, this user's
-   * own request rate pays for one list in REFRESH_MS: changes in between share the next one, which is not waited for.
-   */
-  async refreshLists() {
-    if (this.#since === undefined || this.#isStopped) return
-    this.#isStale = this.#refresh !== undefined
-    if (this.#isStale) return
-    this.#refresh = setTimeout(() => {
-      this.#refresh = undefined
-      if (this.#isStale) this.#background(this.refreshLists())
-    }, REFRESH_MS)
-    await this.sendLists()
+  /** After a change that others made: only where the client has lists. */
+  async #refreshLists() {
+    if (this.#since !== undefined) await this.lists.refresh()
   }
 
   /** The client has gone: nothing is due any more. */
   stop() {
-    this.#isStopped = true
-    clearTimeout(this.#refresh)
+    this.lists.stop()
     this.receipts.stop()
   }
 
@@ -222,21 +160,9 @@ export class OldSession {
 
   async #tellPrivate(message: WireMessage) {
     const { id, from, text, sentAt } = message
-    if (!this.#listed.has(from)) {
-      await this.#addOther(from)
-      // Without asking for the lists again: how often strangers write is not this user's request rate.
-      if (this.#lists === undefined) await this.sendLists()
-      else this.#showLists(this.#lists)
-    }
+    if (!this.lists.has(from)) await this.lists.addOther(from, (await this.accounts.find(from))?.nickname ?? from)
     const onWritten = () => this.receipts.written(message)
     this.sendText(TO_CLIENT.message, [toOldName(from), toOldTime(sentAt)], text, `message ${id}`, onWritten)
-  }
-
-  async #addOther(name: string) {
-    const account = await this.accounts.find(name)
-    this.#others.set(name, account?.nickname ?? name)
-    const [oldest] = this.#others.keys()
-    if (this.#others.size > MAX_OTHERS && oldest !== undefined) this.#others.delete(oldest)
   }
 
   /**
@@ -285,14 +211,14 @@ export class OldSession {
     const wasAsked = this.#asking.delete(user)
     this.outbox.retract(`request ${user}`)
     // The list goes before the dialog. Only what this user wanted as well leads here, so it is not held back.
-    if (accepted && this.#since !== undefined) await this.sendLists()
+    if (accepted && this.#since !== undefined) await this.lists.send()
     if (wasAsked) return
     this.outbox.notice(encodeFrame(TO_CLIENT.friendResult, accepted ? 'OK' : 'NG', toOldName(user)), `result ${user}`)
   }
 
   async parted({ user }: ValuesOf<typeof FriendDeleted>) {
-    this.#others.delete(user)
-    await this.refreshLists()
+    this.lists.removeOther(user)
+    await this.#refreshLists()
   }
 
   async groupChanged({ group, user, what }: ValuesOf<typeof JoinLeaveChatroom>) {
@@ -300,7 +226,7 @@ export class OldSession {
     const isGone = what === 'dissolved' || (isMine && (what === 'left' || what === 'kicked'))
     if (isGone) this.#held = this.#held.filter((message) => message.group !== group)
     if (isMine && this.moving.delete(group)) return
-    if (isGone || what === 'renamed' || (isMine && what === 'joined')) await this.refreshLists()
+    if (isGone || what === 'renamed' || (isMine && what === 'joined')) await this.#refreshLists()
   }
 
   invited({ group, by }: ValuesOf<typeof RoomInvitation>) {
@@ -325,8 +251,6 @@ export class OldSession {
     work.catch((error: unknown) => this.failed(error))
   }
 }
-
-type Lists = Pick<ReplyOf<typeof FriendList>, 'friends'> & Pick<ReplyOf<typeof QueryRooms>, 'groups'>
 
 type Shown = Pick<WireMessage, 'group' | 'from' | 'text' | 'sentAt' | 'id' | 'to'>
 

@@ -45,10 +45,20 @@ export const login = definePlugin({
       const exchange = pending.get(session)
       pending.delete(session)
       if (exchange === undefined) throw new Refused('login_failed', 'begin with login')
-      const serverFinal = await attempts.attempt(exchange.name, session.network, () =>
-        verify(exchange, clientFinal, session),
-      )
+      let fault: ScramError | undefined
+      const serverFinal = await attempts.attempt(exchange.name, session.network, () => {
+        try {
+          return verifyClientFinal(exchange.challenge, clientFinal, session.handshakeHash)
+        } catch (error) {
+          if (!(error instanceof ScramError)) throw error
+          fault = error
+          return undefined
+        }
+      })
       if (serverFinal === undefined || exchange.account === undefined) {
+        // Only for attempts that were counted: those are few. The peer learns no more than "wrong"; a binding that does
+        // not fit is a sign of someone in the middle.
+        if (fault !== undefined) log.warn({ address: session.address, code: fault.code }, 'login refused')
         app.audit.info({ event: 'login_failed', user: exchange.name, address: session.address })
         throw new Refused('login_failed')
       }
@@ -58,17 +68,6 @@ export const login = definePlugin({
       if (!isSameVerifier(account.verifier, exchange.account.verifier))
         throw new Refused('login_failed', 'the password was just changed')
       return { account, serverFinal }
-    }
-
-    const verify = ({ challenge }: Pending, clientFinal: string, session: Session): string | undefined => {
-      try {
-        return verifyClientFinal(challenge, clientFinal, session.handshakeHash)
-      } catch (error) {
-        if (!(error instanceof ScramError)) throw error
-        // The peer learns no more than "wrong"; a binding that does not fit is a sign of someone in the middle.
-        log.warn({ address: session.address, code: error.code }, 'login refused')
-        return undefined
-      }
     }
 
     app.handle(Login, async (session, { clientFirst }) => {
@@ -95,6 +94,7 @@ export const login = definePlugin({
     app.handle(ChangePassword, async (session, { clientFinal, ...keys }) => {
       const { account } = await prove(session, clientFinal)
       if (account.id !== session.user.id) throw new Refused('not_allowed')
+      rate.take(account)
       const verifier = needs.registration.verifierFor(session, keys)
       await needs.accounts.setVerifier(account.name, verifier, session.id)
       app.audit.info({ event: 'password_changed', user: account.name, address: session.address })
