@@ -1,5 +1,5 @@
 import { definePlugin, lruCache, Refused, ROLES, type Role, toLine, toShownName, type User } from '../../core/index.ts'
-import { shapeOf, type Verifier } from '../../core/scram/index.ts'
+import { DEFAULT_ITERATIONS, fakeVerifier, shapeOf, type Verifier } from '../../core/scram/index.ts'
 import {
   findUsers,
   findUsersById,
@@ -49,6 +49,7 @@ export const SYSTEM: Account = Object.freeze({
 const CACHED = 20_000
 /** Not for new accounts: the first would be taken for the system, the second, in the audit log, for the operator. */
 const RESERVED = [SYSTEM.name, 'operator']
+const DECOY_SHAPE = { iterations: DEFAULT_ITERATIONS, preHash: '', saltLength: 32 } as const
 /** Kinds of stored passwords looked at when the server starts, the most frequent ones. */
 const PASSWORD_KINDS = 16
 const NEW_NAME = /^[a-z0-9][a-z0-9._-]{0,31}$/
@@ -106,24 +107,37 @@ export const accounts = definePlugin({
       return account
     }
 
+    /** Read in place of an account that does not exist: the same work as for one that does. */
+    const decoy: UserRow = {
+      id: 0,
+      username: 'nobody',
+      password: formatVerifier(fakeVerifier(app.secret('decoy'), 'nobody', DECOY_SHAPE)),
+      nickname: 'nobody',
+      role: 'user',
+      reg_time: 0,
+      isActive: 0,
+    }
+
     /**
      * The account of that name out of the database, with one statement whether there is one or not, and past the
      * memory: for requests of strangers, to whom neither a quick answer nor a slow one may tell which names exist.
      */
     const read = async (name: string): Promise<Account | undefined> => {
-      const asOf = changes
       const lower = name.toLowerCase()
       const rows = await findUsers(db, [name, lower])
       // Adopted databases may hold names that are not in lower case, or a user called system: what is there goes first.
       const row = rows.find(({ username }) => username === name) ?? rows[0]
-      if (row !== undefined) return remember(toAccount(row), asOf)
+      const account = toAccount(row ?? decoy)
+      if (row !== undefined) return account
       return lower === SYSTEM.name ? SYSTEM : undefined
     }
 
     const load = async (name: string): Promise<Account | undefined> => {
+      const asOf = changes
       const account = await read(name)
-      if (account !== undefined && account.name !== name) spellings.set(name, account.name)
-      return account
+      if (account === undefined || account === SYSTEM) return account
+      if (account.name !== name) spellings.set(name, account.name)
+      return remember(account, asOf)
     }
 
     /**
