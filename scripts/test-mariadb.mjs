@@ -19,6 +19,7 @@ const PLAYS = [
   'room',
   'schedule',
   'search',
+  'strangers',
   'system',
 ]
 

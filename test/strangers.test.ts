@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import test, { type ExecutionContext } from 'ava'
 import type { Knex } from 'knex'
-import { type Client, Login } from '../client/index.ts'
+import pino from 'pino'
+import { type Client, Login, LoginProof } from '../client/index.ts'
 import { definePlugin, FairTurns } from '../core/index.ts'
 import { startLogin } from '../core/scram/index.ts'
 import { CreateUser } from '../plugins/admin/messages.ts'
@@ -136,6 +138,32 @@ test('logins of one user have a rate, right as they are; others are not held up'
   t.like(error, { failure: 'rate_limited' })
   t.true((error as unknown as { retryAfter: number }).retryAfter > 0)
   await stage.user('bob')
+})
+
+test('changes of the password have the same rate', async (t) => {
+  const stage = await openStage(t, { limits: { logins: 3 } })
+  const alice = await stage.user('alice')
+  await alice.changePassword("alice's password", 'one')
+  await alice.changePassword('one', 'two')
+  t.is(await refusal(t, alice.changePassword('two', 'three')), 'rate_limited')
+  await stage.user('bob')
+})
+
+test('what strangers try beyond a limit is logged nowhere', async (t) => {
+  const lines: string[] = []
+  const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) })
+  const limits = { loginFailures: 2, loginFailuresPerAddress: 2, messagesBeforeLogin: 100 }
+  const stage = await openStage(t, { log, limits })
+  const mallory = await stage.connect()
+  lines.length = 0
+  const failures: string[] = []
+  for (let number = 0; number < 10; number++) {
+    await challengeOf(mallory, 'alice')
+    failures.push(await refusal(t, mallory.request(LoginProof, { clientFinal: 'no proof' })))
+  }
+  t.deepEqual(failures, [...Array(2).fill('login_failed'), ...Array(8).fill('too_many_attempts')])
+  const audit = (await readFile(`${stage.data}/audit.log`, 'utf8')).trim().split('\n')
+  t.deepEqual([lines.length, audit.length], [2, 2])
 })
 
 test('nicknames are seen: emoji and scripts that join pass, what hides in a name does not', async (t) => {

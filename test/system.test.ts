@@ -253,3 +253,28 @@ test('both leave a trace, without the text', async (t) => {
   })
   t.notRegex(log, /secret/)
 })
+
+test('an account named operator is told apart from the operator, and nobody can take the name', async (t) => {
+  const stage = await openStage(t)
+  const operator = await operatorOf(t, stage)
+  await (await adminOf(stage, operator, 'root')).close()
+  await operator.close()
+  // Of an adopted database.
+  await changeDatabase(stage, (db) => db('userinfo').where({ username: 'root' }).update({ username: 'operator' }))
+  const reopened = await openStage(t, { data: stage.data })
+  const admin = await reopened.connect()
+  await admin.login('operator', { password: "root's password" })
+  await admin.request(KickUser, { user: 'operator' })
+  await (await operatorOf(t, reopened)).request(KickUser, { user: 'operator' })
+  const { readFile } = await import('node:fs/promises')
+  const records = (await readFile(`${stage.data}/audit.log`, 'utf8')).trim().split('\n').slice(-2)
+  t.deepEqual(
+    records.map((record) => JSON.parse(record)).map(({ by, isOperator }) => [by, isOperator]),
+    [
+      ['operator', false],
+      ['operator', true],
+    ],
+  )
+  const other = await openStage(t)
+  t.is(await refusal(t, (await other.connect()).register('Operator', 'a password')), 'username_taken')
+})
