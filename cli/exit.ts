@@ -39,6 +39,7 @@ export interface Explained {
 const EXIT_OF_CLIENT: Record<ClientErrorCode, ExitName> = {
   unreachable: 'unreachable',
   key_changed: 'authentication',
+  weak_server: 'authentication',
   authentication: 'authentication',
   refused: 'refused',
   timed_out: 'timed_out',
@@ -57,6 +58,9 @@ const HINTS: Readonly<Record<string, string>> = {
     'then run `chatctl context forget SERVER` and log in again',
   protocol: 'is that the port of a chatctl server?',
   login_failed: 'check name and password; a kept login is renewed with `chatctl login NAME`',
+  weak_server:
+    'a server that poses as another one could try passwords cheaply. If it is yours, give its key, as `chatctl serve` ' +
+    'prints it, with --pin SHA256:…',
   authentication: 'log in again with `chatctl login NAME`',
   user_not_exist: 'names are those of `chatctl users list`',
   not_friends: 'ask to be friends with `chatctl friends add NAME`; the other one accepts',

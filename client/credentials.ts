@@ -30,7 +30,7 @@ export const LEAST_ITERATIONS = { unknownServer: DEFAULT_ITERATIONS, pinnedServe
 /**
  * Derives keys from a password or random key, with parameters that the server names.
  * @param least fewest iterations, see LEAST_ITERATIONS
- * @throws ClientError `authentication` for fewer; ScramError `password`, and as deriveKeys
+ * @throws ClientError `weak_server` for fewer; ScramError `password`, and as deriveKeys
  */
 export function deriveWith(
   secret: string,
@@ -39,8 +39,8 @@ export function deriveWith(
 ): Promise<ClientKeys> {
   if (iterations < least && !RANDOM_KEY.test(secret))
     throw new ClientError(
-      'authentication',
-      `the server wants the password with ${iterations} iterations, fewer than ${least}: give its key (a pin) if it is yours`,
+      'weak_server',
+      `the server wants the password with ${iterations} iterations, fewer than ${least}`,
     )
   return deriveKeys(secret, salt, iterations, knownPreHash(preHash))
 }
@@ -80,7 +80,7 @@ export class Credentials {
   /**
    * The keys, or how to get them.
    * @param preHash how the server wants the password hashed before
-   * @throws ClientError `authentication` when the keys do not fit and there is no password, or for too few iterations
+   * @throws ClientError `authentication` when the keys do not fit and there is no password, `weak_server` as deriveWith
    */
   source(preHash: string): KeySource {
     return async (salt, iterations) => {

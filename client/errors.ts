@@ -1,12 +1,13 @@
 /**
  * Whose fault it is, for programs. `unreachable`: nobody answers there. `key_changed`: not the server that was pinned.
- * `authentication`: the server could not prove that it knows the account, or the password is missing. `refused`: the
+ * `weak_server`: it is not known and wants a password with too few iterations. `authentication`: the server could not prove that it knows the account, or the password is missing. `refused`: the
  * server said no. `timed_out`, `aborted`: the caller's limit. `lost`: the connection ended before the answer.
  * `protocol`: the peer does not speak this protocol. `closed`: the client was closed.
  */
 export type ClientErrorCode =
   | 'unreachable'
   | 'key_changed'
+  | 'weak_server'
   | 'authentication'
   | 'refused'
   | 'timed_out'

@@ -248,7 +248,7 @@ export class Link {
 function isFinalError(error: unknown): boolean {
   if (!(error instanceof ClientError)) return true
   if (error instanceof RefusedByServer) return FINAL_REFUSALS.includes(error.failure)
-  return error.code === 'key_changed' || error.code === 'authentication' || error.code === 'aborted'
+  return ['key_changed', 'weak_server', 'authentication', 'aborted'].includes(error.code)
 }
 
 async function unlessAborted(work: Promise<void> | undefined, signal: AbortSignal | undefined) {

@@ -37,7 +37,11 @@ export const LIMITS = {
   connectBurst: limit(200, 'count', 'new connections from there at once before the rate holds'),
   connections: limit(10_000, 'count', 'connections in all; beyond it a new one is closed at once'),
   sessionsPerUser: limit(10, 'count', 'sessions of one user; beyond it a login is refused'),
-  logins: limit(30, 'per minute', 'logins and changes of the password of one user, ten times that for a bot; beyond it they are refused'),
+  logins: limit(
+    30,
+    'per minute',
+    'logins and changes of the password of one user, ten times that for a bot; beyond it they are refused',
+  ),
   loginFailures: limit(5, 'per minute', 'failed logins to one account from one address; beyond it they are refused'),
   loginFailuresPerAddress: limit(
     20,
