@@ -1,8 +1,9 @@
 /**
  * Whose fault it is, for programs. `unreachable`: nobody answers there. `key_changed`: not the server that was pinned.
- * `weak_server`: it is not known and wants a password with too few iterations. `authentication`: the server could not prove that it knows the account, or the password is missing. `refused`: the
- * server said no. `timed_out`, `aborted`: the caller's limit. `lost`: the connection ended before the answer.
- * `protocol`: the peer does not speak this protocol. `closed`: the client was closed.
+ * `weak_server`: a server whose key is not known wants a password with too few iterations. `authentication`: the server
+ * could not prove that it knows the account, or the password is missing. `refused`: the server said no. `timed_out`,
+ * `aborted`: the caller's limit. `lost`: the connection ended before the answer. `protocol`: the peer does not speak this
+ * protocol. `closed`: the client was closed.
  */
 export type ClientErrorCode =
   | 'unreachable'
