@@ -48,7 +48,7 @@ export async function readOptions(argv: readonly string[]): Promise<BenchOptions
     .locale('en')
     .options({
       db: { choices: ['sqlite', 'mysql'] as const, default: 'sqlite' as const, describe: 'database of the server' },
-      workload: { type: 'string', default: USUAL.join(), describe: `which, between commas: ${WORKLOADS}` },
+      workload: { type: 'string', default: USUAL.join(), describe: `which, between commas: ${WORKLOADS.join()}` },
       shapes: { type: 'string', describe: 'PAIRSxWINDOW between commas; default 100x32,1000x4,100x1,1x1' },
       pairs: { type: 'number', describe: 'one shape instead: pairs of users' },
       window: { type: 'number', describe: 'its messages under way for each sender' },
