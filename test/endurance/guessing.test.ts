@@ -102,7 +102,8 @@ test('names asked for in any order: those that exist look and take like those th
     salts.set(name, (salts.get(name) ?? new Set()).add(salt))
     shapes.add(serverFirst.replace(/r=[^,]+/, (nonce) => `r=${nonce.length}`).replace(/s=[^,]+/, `s=${salt.length}`))
   }
-  for (let n = 0; n < times(1000, 10_000); n++) await ask()
+  // One connection may send 10,000 records before its login, the handshake included.
+  for (let n = 0; n < times(1000, 9_900); n++) await ask()
   // The slowest few are the machine's, not the server's.
   const usual = (values: number[]) => values.filter((value) => value <= percentile(values, 0.95))
   const difference = welch(usual(delays.known), usual(delays.unknown))
