@@ -4,7 +4,7 @@ import { CliError, type ExitName } from '../exit.ts'
 import type { Finding } from '../plugin-check.ts'
 import { printableJson } from '../printable.ts'
 import { asOperator } from '../sessions.ts'
-import { defineCommand, defineGroup, OPTIONS, type Shared } from '../shared.ts'
+import { defineCommand, defineGroup, ROOM, type Shared } from '../shared.ts'
 
 /** All plugins of a running server. */
 async function running(shared: Shared): Promise<PluginFacts[]> {
@@ -17,7 +17,7 @@ const list = defineCommand({
   command: 'list',
   describe: 'List the plugins of a running server, and how they do',
   examples: [['$0 plugin list --data ./room -o ndjson', 'a line a plugin']],
-  builder: (args) => args.options({ data: OPTIONS.data }),
+  builder: (args) => args.options(ROOM),
   async run(_args, shared) {
     const { colors } = shared.output
     await shared.output.list(await running(shared), [
@@ -41,9 +41,7 @@ const info = defineCommand({
   describe: 'Show what a plugin of a running server brings, handles, checks and hears',
   examples: [['$0 plugin info friends --data ./room', '']],
   builder: (args) =>
-    args
-      .positional('name', { type: 'string', demandOption: true, describe: 'name of the plugin' })
-      .options({ data: OPTIONS.data }),
+    args.positional('name', { type: 'string', demandOption: true, describe: 'name of the plugin' }).options(ROOM),
   async run({ name }, shared) {
     const plugins = await running(shared)
     const found = plugins.find((plugin) => plugin.name === name)

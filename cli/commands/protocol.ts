@@ -1,7 +1,7 @@
 import type { Message } from '../../core/wire/index.ts'
 import { CliError } from '../exit.ts'
 import { printable } from '../printable.ts'
-import { defineCommand, OPTIONS, type Shared } from '../shared.ts'
+import { defineCommand, ROOM, type Shared } from '../shared.ts'
 
 export const protocol = defineCommand({
   command: 'protocol [type]',
@@ -14,8 +14,9 @@ export const protocol = defineCommand({
   builder: (args) =>
     args.positional('type', { type: 'string', describe: 'name or number of one type' }).options({
       live: { type: 'boolean', describe: 'ask the running server of --data' },
-      data: OPTIONS.data,
+      ...ROOM,
     }),
+  needsRoom: ({ live }) => live === true,
   async run({ type, live }, shared) {
     const { toEntry } = await import('../../core/wire/index.ts')
     const messages = [...(await catalogue(live ?? false, shared))]

@@ -1,5 +1,5 @@
 import { asOperator } from '../sessions.ts'
-import { defineCommand, OPTIONS } from '../shared.ts'
+import { defineCommand, ROOM } from '../shared.ts'
 
 interface Status extends Record<string, unknown> {
   readonly plugins: readonly { name: string; state: string; reason: string }[]
@@ -9,7 +9,7 @@ export const status = defineCommand({
   command: 'status',
   describe: 'Show how a running server does',
   examples: [['$0 status --data ./room -o json', 'exit 3 when none runs there']],
-  builder: (args) => args.options({ data: OPTIONS.data }),
+  builder: (args) => args.options(ROOM),
   async run(_args, shared) {
     const { QueryStatus } = await import('../../core/wire/index.ts')
     const { json } = await asOperator(shared, (client) => client.request(QueryStatus, {}))

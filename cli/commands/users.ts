@@ -2,7 +2,7 @@ import type { Client, ValuesOf } from '../../client/index.ts'
 import { CliError } from '../exit.ts'
 import { readPassword } from '../secrets.ts'
 import { asOperator, asOperatorAnyhow } from '../sessions.ts'
-import { chosenPasswordFile, defineCommand, defineGroup, OPTIONS, type Shared } from '../shared.ts'
+import { chosenPasswordFile, defineCommand, defineGroup, OPTIONS, ROOM, type Shared } from '../shared.ts'
 
 type UserEntry = ValuesOf<typeof import('../../plugins/admin/messages.ts').UserList>['users'][number]
 
@@ -25,7 +25,7 @@ const list = defineCommand({
   command: 'list',
   describe: 'List all accounts',
   examples: [['$0 users list -o ndjson', 'a line an account']],
-  builder: (args) => args.options({ data: OPTIONS.data }),
+  builder: (args) => args.options(ROOM),
   async run(_args, shared) {
     const found = await asOperatorAnyhow(shared, allUsers)
     const users = found.map(({ registeredAt, ...entry }) => ({ ...entry, registeredAt: new Date(registeredAt) }))
@@ -59,7 +59,7 @@ const create = defineCommand({
   ],
   builder: (args) =>
     args.positional('name', nameArgument).options({
-      data: OPTIONS.data,
+      ...ROOM,
       'password-file': OPTIONS.passwordFile,
       nickname: { type: 'string', describe: 'name shown to others' },
       role: {
@@ -119,7 +119,7 @@ const setActive = (verb: string, active: boolean, about: string) =>
     command: `${verb} <name>`,
     describe: about,
     examples: [[`$0 users ${verb} bob`, '']],
-    builder: (args) => args.positional('name', nameArgument).options({ data: OPTIONS.data }),
+    builder: (args) => args.positional('name', nameArgument).options(ROOM),
     async run({ name }, shared) {
       const { SetUserActive } = await messages()
       await asOperatorAnyhow(shared, (client) => client.request(SetUserActive, { user: name, active }))
@@ -136,7 +136,7 @@ const passwd = defineCommand({
   ],
   builder: (args) =>
     args.positional('name', nameArgument).options({
-      data: OPTIONS.data,
+      ...ROOM,
       'password-file': OPTIONS.passwordFile,
       'bot-key': { type: 'boolean', describe: 'a new random key, as of `users create --bot`; prints it, once' },
     }),
@@ -177,7 +177,7 @@ const kick = defineCommand({
     ['$0 users kick bob', 'prints how many sessions there were'],
     ['$0 users disable bob', 'keeps bob out'],
   ],
-  builder: (args) => args.positional('name', nameArgument).options({ data: OPTIONS.data }),
+  builder: (args) => args.positional('name', nameArgument).options(ROOM),
   async run({ name }, shared) {
     const { KickUser } = await messages()
     const { sessions } = await asOperator(shared, (client) => client.request(KickUser, { user: name }))
