@@ -13,7 +13,7 @@ export function namedConfigFile(asked = process.env.CHATCTL_CONFIG): string | un
 /** The config file in the current folder. For `serve` only, whose user starts it there: see `refuseConfigHere`. */
 export async function configFileHere(): Promise<string | undefined> {
   const files = await readdir('.').catch(() => [])
-  const found = files.sort().find((name) => STANDARD_NAME.test(name))
+  const [found] = files.filter((name) => STANDARD_NAME.test(name)).sort((one, other) => one.localeCompare(other))
   return found && resolve(found)
 }
 

@@ -17,6 +17,7 @@ async function run(argv: readonly string[]): Promise<ExitName> {
     process.stdout.write(`${version()}\n`)
     return 'ok'
   }
+  if (argv.some((word) => word.includes('\ufffd'))) await refuseBytes()
   const words = first === 'help' ? [...rest, '--help'] : [...argv]
   const { chosenExit, hasStarted, setInterrupt } = await import('./shared.ts')
   setInterrupt(interrupt.signal)
@@ -31,6 +32,17 @@ async function run(argv: readonly string[]): Promise<ExitName> {
     throw await explainWords(unmarked((error as Error).message), words)
   }
   return chosenExit()
+}
+
+/**
+ * Node decodes what it is given, and puts U+FFFD where that is not UTF-8: another text than the one that was meant.
+ * @throws CliError `usage`, on Linux, which tells the bytes
+ */
+async function refuseBytes() {
+  const { isUtf8 } = await import('node:buffer')
+  const { readFile } = await import('node:fs/promises')
+  const bytes = await readFile('/proc/self/cmdline').catch(() => undefined)
+  if (bytes !== undefined && !isUtf8(bytes)) throw new CliError('usage', 'an argument is not UTF-8 text')
 }
 
 function report(error: unknown, argv: readonly string[]): ExitName {

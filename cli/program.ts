@@ -14,7 +14,7 @@ const EXIT_TEXT = `Exit codes: ${Object.entries(EXIT)
 async function loadCommands(argv: readonly string[]) {
   const named = new Set(argv.map(commandOf).filter((name) => name !== undefined))
   const names = Object.keys(COMMANDS).filter((name) => named.size === 0 || named.has(name))
-  return Promise.all(names.map((name) => COMMANDS[name]?.()))
+  return Promise.all(names.map(async (name) => COMMANDS[name]?.()))
 }
 
 /**
