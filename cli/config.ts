@@ -6,6 +6,7 @@ import { isDatabaseUrl } from '../db/open.ts'
 import { configFileHere, namedConfigFile, refuseConfigHere } from './config-file.ts'
 import { defaultData } from './contexts.ts'
 import { CliError } from './exit.ts'
+import { reasonOf } from './system-error.ts'
 
 /** Settings of a server: flags, then CHATCTL_…, then the config file, then defaults. */
 
@@ -195,10 +196,20 @@ function fromEnvironment(environment: NodeJS.ProcessEnv): Settings {
     options: json('options'),
     limits: text('limits') === 'off' ? 'off' : json('limits'),
     legacy: text('legacy'),
-    migrate: migrate === undefined ? undefined : migrate === 'true' || migrate === '1',
+    migrate: migrate === undefined ? undefined : (SWITCH[migrate] ?? migrate),
     logLevel: text('logLevel'),
     logFormat: text('logFormat'),
   }
+}
+
+/** Words for yes and no; the schema refuses others. */
+const SWITCH: Readonly<Record<string, boolean>> = {
+  true: true,
+  '1': true,
+  yes: true,
+  false: false,
+  '0': false,
+  no: false,
 }
 
 /** `off`, or `text=4096,historyPage=20`. */
@@ -255,7 +266,7 @@ async function fromFile(file: string): Promise<Settings> {
     if (typeof read !== 'object' || Array.isArray(read)) throw new Error('it does not hold settings by name')
     settings = read as Record<string, unknown>
   } catch (error) {
-    throw new CliError('usage', `cannot read the config file ${file}: ${(error as Error).message}`)
+    throw new CliError('usage', `cannot read the config file ${file}: ${reasonOf(error)}`)
   }
   const { data, plugins } = settings
   return {

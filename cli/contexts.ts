@@ -4,6 +4,7 @@ import envPaths from 'env-paths'
 import type { LoginKeys } from '../client/index.ts'
 import { CliError } from './exit.ts'
 import { readIfThere, writePrivate } from './private-file.ts'
+import { reasonOf } from './system-error.ts'
 
 /** Where a person's own settings live: `$XDG_CONFIG_HOME/chatctl`, on Linux by default `~/.config/chatctl`. */
 const paths = () => envPaths('chatctl', { suffix: '' })
@@ -86,7 +87,7 @@ export async function contextNames(): Promise<string[]> {
   const folder = join(configFolder(), 'contexts')
   const files = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return []
-    throw new CliError('failed', `cannot read ${folder}: ${error.message}`)
+    throw new CliError('failed', `cannot read ${folder}: ${reasonOf(error)}`)
   })
   const names = files.filter((file) => file.endsWith('.json')).map((file) => file.slice(0, -'.json'.length))
   return names.filter((name) => CONTEXT_NAME.test(name)).sort()

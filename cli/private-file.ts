@@ -3,6 +3,7 @@ import { constants } from 'node:fs'
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { CliError } from './exit.ts'
+import { reasonOf } from './system-error.ts'
 
 /** Files of the person who runs the command: kept logins and known servers. */
 
@@ -14,7 +15,7 @@ export async function readIfThere(file: string): Promise<string | undefined> {
     return await readFile(file, 'utf8')
   } catch (error) {
     if (isCode(error, 'ENOENT')) return undefined
-    throw new CliError('failed', `cannot read ${file}: ${(error as Error).message}`)
+    throw new CliError('failed', `cannot read ${file}: ${reasonOf(error)}`)
   }
 }
 
@@ -54,7 +55,7 @@ class NotWritten extends CliError {
   readonly isReadOnly: boolean
 
   constructor(file: string, cause: Error) {
-    super('failed', `cannot write ${file}: ${cause.message}`, 'the folder is that of XDG_CONFIG_HOME or HOME')
+    super('failed', `cannot write ${file}: ${reasonOf(cause)}`, 'the folder is that of XDG_CONFIG_HOME or HOME')
     this.isReadOnly = isCode(cause, 'EROFS', 'EACCES', 'EPERM')
   }
 }

@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { CliError } from './exit.ts'
 import { readAll } from './stdin.ts'
+import { reasonOf } from './system-error.ts'
 import { STDIN, unmarked } from './words.ts'
 
 /** Bytes of a password or key; a file that is longer is another one. */
@@ -25,7 +26,7 @@ export async function readSecret(file: string, what: 'password' | 'key'): Promis
     const stream = file === STDIN || file === '-' ? process.stdin : createReadStream(file)
     return await readAll(stream, 'it', MAX_SECRET)
   } catch (error) {
-    throw new CliError('usage', `cannot read the ${what} file ${unmarked(file)}: ${(error as Error).message}`)
+    throw new CliError('usage', `cannot read the ${what} file ${unmarked(file)}: ${reasonOf(error)}`)
   }
 }
 

@@ -161,6 +161,7 @@ async function reachOperator({ data, timeout, signal }: Shared): Promise<Client 
     const { code, cause } = error as { code?: string; cause?: NodeJS.ErrnoException }
     if (cause?.code === 'EACCES')
       throw new CliError('refused', `only the user who runs the server may operate it: ${data}`)
+    if (cause?.code === 'ENOTDIR') throw new CliError('usage', `${data} is not a folder`, 'name one with --data')
     if (code === 'unreachable' && (cause?.code === 'ENOENT' || cause?.code === 'ECONNREFUSED')) return undefined
     throw error
   }

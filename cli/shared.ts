@@ -114,19 +114,46 @@ export function defineGroup(
   }
 }
 
+/** For `coerce`: an empty value is a variable that was not set, and would mean all or nothing. */
+export function notEmpty(name: string) {
+  return (value: string | undefined): string | undefined => {
+    if (value === '') throw new CliError('usage', `--${name} is empty`)
+    return value
+  }
+}
+
 /** Options that many commands take; each command names those it uses. */
 export const OPTIONS = {
-  context: { type: 'string', describe: 'act as the login kept under this name', group: 'Who' },
-  as: { type: 'string', describe: 'as the operator: act as this user, through the control socket', group: 'Who' },
-  data: { type: 'string', describe: 'data folder of the server on this machine', group: 'Server' },
+  context: {
+    type: 'string',
+    describe: 'act as the login kept under this name',
+    group: 'Who',
+    coerce: notEmpty('context'),
+  },
+  as: {
+    type: 'string',
+    describe: 'as the operator: act as this user, through the control socket',
+    group: 'Who',
+    coerce: notEmpty('as'),
+  },
+  data: {
+    type: 'string',
+    describe: 'data folder of the server on this machine',
+    group: 'Server',
+    coerce: notEmpty('data'),
+  },
   config: {
     type: 'string',
     describe: 'config file of the server on this machine, for its data folder',
     group: 'Server',
   },
-  server: { type: 'string', describe: 'HOST:PORT of the server', group: 'Server' },
-  pin: { type: 'string', describe: 'the key the server must show, SHA256:…', group: 'Server' },
-  passwordFile: { type: 'string', describe: 'file that holds the password; - is stdin' },
+  server: { type: 'string', describe: 'HOST:PORT of the server', group: 'Server', coerce: notEmpty('server') },
+  pin: { type: 'string', describe: 'the key the server must show, SHA256:…', group: 'Server', coerce: notEmpty('pin') },
+  passwordFile: {
+    type: 'string',
+    describe: 'file that holds the password; - is stdin',
+    coerce: notEmpty('password-file'),
+  },
 } as const
 
 /** Which server on this machine, for the operator. */
@@ -203,14 +230,6 @@ const LISTS = ['_', 'args', 'fields', 'plugin', 'plugins', 'without']
 function refuseRepeats(args: object) {
   const repeated = Object.entries(args).find(([name, value]) => Array.isArray(value) && !LISTS.includes(name))
   if (repeated !== undefined) throw new CliError('usage', `--${repeated[0]} was given more than once`)
-}
-
-/** For `coerce`: an empty value is a variable that was not set, and would mean all or nothing. */
-export function notEmpty(name: string) {
-  return (value: string | undefined): string | undefined => {
-    if (value === '') throw new CliError('usage', `--${name} is empty`)
-    return value
-  }
 }
 
 /** For `coerce`: a sender's own id of a message. */

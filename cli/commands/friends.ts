@@ -1,4 +1,5 @@
 import type { Client } from '../../client/index.ts'
+import { isNamed } from '../incoming.ts'
 import { asUser } from '../sessions.ts'
 import { defineCommand, defineGroup, WHO } from '../shared.ts'
 
@@ -93,7 +94,7 @@ const add = defineCommand({
     const { AddFriend, FriendList } = await messages()
     const areFriends = await asUser(shared, async (client) => {
       await client.request(AddFriend, { user, note })
-      return (await client.request(FriendList, {})).friends.some((friend) => friend.user === user.toLowerCase())
+      return (await client.request(FriendList, {})).friends.some((friend) => isNamed(friend.user, user))
     })
     const done = areFriends ? 'friends' : 'asked'
     await shared.output.item({ user, done }, [{ title: done, value: (record) => record.user }])

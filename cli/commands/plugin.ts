@@ -4,7 +4,7 @@ import { CliError, type ExitName } from '../exit.ts'
 import type { Finding } from '../plugin-check.ts'
 import { printableJson } from '../printable.ts'
 import { asOperator } from '../sessions.ts'
-import { defineCommand, defineGroup, ROOM, type Shared } from '../shared.ts'
+import { defineCommand, defineGroup, notEmpty, ROOM, type Shared } from '../shared.ts'
 
 /** All plugins of a running server. */
 async function running(shared: Shared): Promise<PluginFacts[]> {
@@ -134,7 +134,7 @@ const create = defineCommand({
   builder: (args) =>
     args
       .positional('name', { type: 'string', demandOption: true, describe: 'name of the plugin: a-z, 0-9 and dashes' })
-      .options({ dir: { type: 'string', describe: 'folder to write; default ./NAME' } }),
+      .options({ dir: { type: 'string', describe: 'folder to write; default ./NAME', coerce: notEmpty('dir') } }),
   async run({ name, dir }, shared) {
     const { checkName, messageNumber, nextSteps, writeTemplate } = await import('../template.ts')
     checkName(name)

@@ -1,5 +1,6 @@
 import type { Client, ValuesOf } from '../../client/index.ts'
 import { CliError } from '../exit.ts'
+import { isNamed } from '../incoming.ts'
 import { readPassword } from '../secrets.ts'
 import { asOperator, asOperatorAnyhow } from '../sessions.ts'
 import { chosenPasswordFile, defineCommand, defineGroup, OPTIONS, ROOM, type Shared } from '../shared.ts'
@@ -145,7 +146,9 @@ const passwd = defineCommand({
     if (botKey) {
       const makeKey = await keyMaker(passwordFile)
       const key = await asOperatorAnyhow(shared, async (client) => {
-        const account = (await allUsers(client)).find(({ user }) => user === name.toLowerCase())
+        const accounts = await allUsers(client)
+        // As the server looks names up: those of adopted databases may have capitals.
+        const account = accounts.find(({ user }) => user === name) ?? accounts.find(({ user }) => isNamed(user, name))
         if (account !== undefined && account.role !== 'bot')
           throw new CliError('usage', `${account.user} is no bot: a key would take the place of a person's password`)
         const { key, verifier } = await makeKey(client)
