@@ -60,7 +60,7 @@ const LOGIN_FAILURES = [
 ]
 
 /** Refusals that pass: the same request may be carried out a while later. */
-const PASSING = ['unavailable', 'rate_limited', 'shutting_down', 'timed_out']
+const PASSING = ['unavailable', 'shutting_down', 'timed_out']
 
 const HINTS: Readonly<Record<string, string>> = {
   unreachable: 'is the server running? Start one with `chatctl serve`, or name another with --server HOST:PORT',

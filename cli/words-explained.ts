@@ -62,7 +62,8 @@ async function find(argv: readonly string[]): Promise<Found> {
     facts = factsOf(found)
   }
   const left = plainWords(argv, facts.options)
-  return { path, facts, rest: left.slice(left.indexOf(first) + path.length) }
+  const last = argv.slice(beforeDashes(argv).length + 1)
+  return { path, facts, rest: [...left.slice(left.indexOf(first) + path.length), ...last] }
 }
 
 /** @param depth how many of the words name a group of commands */
@@ -101,7 +102,7 @@ function unknownOptions(argv: readonly string[], facts: CommandFacts): string[] 
     if (!isOption(word)) return false
     if (/^-\d/.test(word) && isOption(words[index - 1] ?? '')) return false
     const name = optionName(word)
-    if (/^-[^-]/.test(word)) return SHORT[name] === undefined && !/^-o/.test(word)
+    if (/^-[^-]/.test(word)) return SHORT[name] === undefined && !word.startsWith('-o')
     return !(name in known) && !(name.startsWith('no-') && known[name.slice(3)]?.type === 'boolean')
   })
 }
@@ -154,7 +155,7 @@ export async function explainWords(message: string, argv: readonly string[]): Pr
   if (valueless !== null) return new CliError('usage', `--${dashed(valueless[1] ?? '')} needs a value`)
   const missing = facts.needed.slice(rest.length)
   if (message.startsWith('Not enough non-option') && missing.length > 0)
-    return new CliError('usage', `words are missing: ${missing.map((word) => `<${word}>`).join(' ')}`, usage)
+    return new CliError('usage', 'words are missing', `${usage}: ${missing.map((word) => `<${word}>`).join(' ')}`)
   const extra = facts.isOpen ? [] : rest.slice(facts.positionals.length)
   if (extra.length > 0)
     return new CliError('usage', `too many words: ${extra.map((word) => `"${word}"`).join(' ')}`, usage)

@@ -439,8 +439,8 @@ test.serial(
       [['ask', 'bob', 'Who?', '--id', ''], /^error: --id is empty$/m],
       [['send', 'bob', 'x', '--id', ''], /^error: --id is empty$/m],
       [['send', 'bob', 'x', '--id', 'x'.repeat(65)], /^error: --id is 65 bytes long, at most 64 are allowed$/m],
-      [['send', 'bob', '-5 degrees'], /^error: Unknown argument.*\nhint: words that begin with -/m],
-      [['send', 'bob', '--', '-5 degrees', '--delay'], /^error: Unknown argument: --delay$/m],
+      [['send', 'bob', '-5 degrees'], /^error: unknown option.*\nhint: words that begin with -/m],
+      [['send', 'bob', '--', '-5 degrees', '--delay'], /^error: too many words: "--delay"$/m],
     ]
     for (const [words, stderr] of cases) {
       const ran = await run(words)

@@ -27,7 +27,7 @@ const list = defineCommand({
           value: ({ online }) => (online ? 'online' : 'offline'),
           color: ({ online }) => (online ? green : undefined),
         },
-        { title: 'since', value: ({ since }) => since.toISOString() },
+        { title: 'since', value: ({ since }) => since },
       ],
       'no friends yet; ask someone with `chatctl friends add NAME`',
     )
@@ -49,7 +49,7 @@ const requests = defineCommand({
         { title: 'user', value: ({ user }) => user },
         { title: 'nickname', value: ({ nickname }) => nickname },
         { title: 'note', value: ({ note }) => note },
-        { title: 'sent', value: ({ sentAt }) => sentAt.toISOString() },
+        { title: 'sent', value: ({ sentAt }) => sentAt },
       ],
       'no requests wait',
     )

@@ -70,12 +70,29 @@ const info = defineCommand({
           ),
       },
       { title: 'listens', value: ({ listens }) => words(listens) },
-      { title: 'options', value: ({ options }) => (options === undefined ? '-' : printableJson(options)) },
+      { title: 'options', value: ({ options }) => words(optionsOf(options)) },
       { title: 'migrations', value: ({ migrations }) => words(migrations) },
       { title: 'timers', value: ({ timers }) => words(timers.map((ms) => `${ms} ms`)) },
     ])
   },
 })
+
+/** The options of a plugin in words, from their JSON schema: `forbidden (array of string, [] if left out)`. */
+function optionsOf(schema: unknown): string[] {
+  const { properties = {} } = (schema ?? {}) as { properties?: Record<string, Record<string, unknown>> }
+  return Object.entries(properties).map(([name, option]) => {
+    const {
+      type,
+      items,
+      default: standard,
+    } = option as { type?: unknown; items?: { type?: unknown }; default?: unknown }
+    const kind = Array.isArray(option.enum)
+      ? option.enum.map((value) => JSON.stringify(value)).join(' or ')
+      : (typeof type === 'string' ? type : 'see -o json')
+    const what = typeof items?.type === 'string' ? `${kind} of ${items.type}` : kind
+    return `${name} (${what}${standard === undefined ? '' : `, ${printableJson(standard)} if left out`})`
+  })
+}
 
 /** How long a check waits for what plugins left open. */
 const LEFT_OPEN_MS = 500

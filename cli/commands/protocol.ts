@@ -37,10 +37,13 @@ export const protocol = defineCommand({
     async function showOne(message: Message) {
       if (shared.output.isJson) return shared.output.item(toEntry(message), [])
       const { messageSection } = await import('../protocol-tables.ts')
-      return shared.output.write(`${printable(messageSection(message))}\n`)
+      return shared.output.write(`${printable(messageSection(message))}\n\n${LIMITS_NOTE}\n`)
     }
   },
 })
+
+const LIMITS_NOTE =
+  'These are the bounds of the protocol. A server may take less: `limits.text` is 16384 bytes unless it is set otherwise.'
 
 async function catalogue(live: boolean, shared: Shared): Promise<Iterable<Message>> {
   const { BUILT_IN_MESSAGES, Catalogue } = await import('../../client/index.ts')

@@ -1,6 +1,5 @@
 import type { Client, ValuesOf } from '../../client/index.ts'
 import { CliError } from '../exit.ts'
-import { localTime } from '../message-view.ts'
 import { asUser } from '../sessions.ts'
 import { defineCommand, defineGroup, WHO } from '../shared.ts'
 
@@ -48,7 +47,7 @@ const list = defineCommand({
       records,
       [
         { title: 'id', value: ({ id }) => id },
-        { title: 'at', value: ({ at }) => localTime(at) },
+        { title: 'at', value: ({ at }) => at },
         { title: 'to', value: (record) => ('group' in record ? record.group : record.to) },
         {
           title: 'state',

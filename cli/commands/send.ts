@@ -1,6 +1,5 @@
 import type { Client, SentMessage, TextStyle } from '../../client/index.ts'
 import { CliError } from '../exit.ts'
-import { localTime } from '../message-view.ts'
 import { parseDelay, parseMoment } from '../moment.ts'
 import type { Output } from '../output.ts'
 import { asUser } from '../sessions.ts'
@@ -125,7 +124,7 @@ async function sendLater(client: Client, { output }: Shared, { to, body, when, o
     { scheduled: id, ...target, at: new Date(at), repeat },
     [
       { title: 'scheduled', value: (message) => message.scheduled },
-      { title: 'at', value: (message) => localTime(message.at) },
+      { title: 'at', value: (message) => message.at },
     ],
     { title: 'scheduled', value: (message) => message.scheduled },
   )

@@ -1,7 +1,7 @@
 import type { Client, ValuesOf } from '../../client/index.ts'
 import { parseDuration } from '../duration.ts'
 import type { ExitName } from '../exit.ts'
-import { localTime } from '../message-view.ts'
+import { localTime } from '../local-time.ts'
 import { printableJson, printableLine } from '../printable.ts'
 import { asOperator } from '../sessions.ts'
 import { defineCommand, notEmpty, ROOM, type Shared, wholeNumber } from '../shared.ts'

@@ -44,7 +44,7 @@ const list = defineCommand({
           color: ({ active }) => (active ? undefined : colors.red),
         },
         { title: 'sessions', value: ({ sessions }) => sessions },
-        { title: 'registered', value: ({ registeredAt }) => registeredAt.toISOString() },
+        { title: 'registered', value: ({ registeredAt }) => registeredAt },
       ],
       'no accounts yet; make one with `chatctl users create NAME`',
     )
