@@ -333,6 +333,8 @@ test.serial('a message is sent later, by a server that was killed meanwhile', as
     return record.state === 'sent' ? record : undefined
   })
   t.like(done, { id: scheduled, to: 'bob', state: 'sent', at })
+  const shown = (await run(['scheduled', 'list', '--all', '-o', 'plain'])).stdout
+  t.true(shown.includes(`\tis message ${done.messageId}\t`), shown)
   const again = await run(['send', 'bob', 'still there?', '--delay', '1s', '--id', 'once', '-o', 'json'])
   t.like(JSON.parse(again.stdout), { scheduled, at, repeat: true })
   t.is((await bob.inbox({ all: true })).messages.length, 1)

@@ -88,7 +88,9 @@ function optionsOf(schema: unknown): string[] {
     } = option as { type?: unknown; items?: { type?: unknown }; default?: unknown }
     const kind = Array.isArray(option.enum)
       ? option.enum.map((value) => JSON.stringify(value)).join(' or ')
-      : (typeof type === 'string' ? type : 'see -o json')
+      : typeof type === 'string'
+        ? type
+        : 'see -o json'
     const what = typeof items?.type === 'string' ? `${kind} of ${items.type}` : kind
     return `${name} (${what}${standard === undefined ? '' : `, ${printableJson(standard)} if left out`})`
   })

@@ -54,7 +54,11 @@ const list = defineCommand({
           value: ({ state }) => state,
           color: ({ state }) => (state === 'failed' ? colors.red : undefined),
         },
-        { title: 'text', value: ({ text }) => text },
+        // The server keeps the text of what was sent with the message, not here.
+        {
+          title: 'text',
+          value: ({ text, messageId }) => (text === '' && messageId ? `is message ${messageId}` : text),
+        },
         { title: 'reason', value: ({ reason }) => reason },
       ],
       'nothing waits',
