@@ -21,7 +21,8 @@ async function run(argv: readonly string[]): Promise<ExitName> {
   const words = first === 'help' ? [...rest, '--help'] : [...argv]
   const { chosenExit, hasStarted, setInterrupt } = await import('./shared.ts')
   setInterrupt(interrupt.signal)
-  const { explainWords, refuseNamedWords } = await import('./words-explained.ts')
+  const { explainWords, refuseNamedWords, requireCommand } = await import('./words-explained.ts')
+  if (first === 'help') await requireCommand(rest)
   await refuseNamedWords(words)
   try {
     const { program } = await import('./program.ts')

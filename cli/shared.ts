@@ -146,6 +146,7 @@ export const OPTIONS = {
     type: 'string',
     describe: 'config file of the server on this machine, for its data folder',
     group: 'Server',
+    coerce: notEmpty('config'),
   },
   server: { type: 'string', describe: 'HOST:PORT of the server', group: 'Server', coerce: notEmpty('server') },
   pin: { type: 'string', describe: 'the key the server must show, SHA256:…', group: 'Server', coerce: notEmpty('pin') },

@@ -90,7 +90,11 @@ function unknownOption(word: string, facts: CommandFacts): CliError {
   if (!/^--?[a-zA-Z][\w-]*(=|$)/.test(word)) return new CliError('usage', `unknown option "${word}"`, DASHES)
   const [near] = closest(name, Object.keys({ ...ALWAYS, ...facts.options }))
   const written = word.replace(/=.*$/s, '')
-  if (near === undefined) return new CliError('usage', `unknown option ${written}`, DASHES)
+  if (near === undefined) {
+    const options = Object.keys(facts.options).map((option) => `--${option}`)
+    const hint = options.length > 0 ? `options: ${options.join(', ')}` : DASHES
+    return new CliError('usage', `unknown option ${written}`, hint)
+  }
   return new CliError('usage', `unknown option ${written}, did you mean --${near}?`)
 }
 
@@ -105,6 +109,12 @@ function unknownOptions(argv: readonly string[], facts: CommandFacts): string[] 
     if (/^-[^-]/.test(word)) return SHORT[name] === undefined && !word.startsWith('-o')
     return !(name in known) && !(name.startsWith('no-') && known[name.slice(3)]?.type === 'boolean')
   })
+}
+
+/** @throws CliError `usage` unless the words name a command, or nothing */
+export async function requireCommand(argv: readonly string[]): Promise<void> {
+  const [first] = argv
+  if (first !== undefined && commandOf(first) === undefined && !isOption(first)) await find(argv)
 }
 
 /**
