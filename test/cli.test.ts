@@ -442,6 +442,15 @@ test.serial('settings: flags over environment over file over defaults, and where
     data: [join(shell.folder, 'from-file'), file],
     migrate: [false, 'default'],
   })
+  for (const [name, content] of [
+    ['c.toml', 'port = 7003'],
+    ['c.yml', 'port: 7003'],
+    ['c.ts', 'export default { port: 7003 as number }'],
+    ['c.mjs', 'export default { port: 7003 }'],
+  ] as const) {
+    await writeFile(join(shell.folder, name), content)
+    t.is(json(await works(t, shell, ['config', 'show', '--config', name, '-o', 'json'])).port, 7003, name)
+  }
   await writeFile(join(shell.folder, 'bad.json'), '{"port": "high", "prot": 1}')
   const bad = await shell.run(['config', 'show', '--config', 'bad.json'])
   t.is(bad.code, 2)
