@@ -1,10 +1,12 @@
-import { dirname, isAbsolute, relative, resolve } from 'node:path'
+import { readFile } from 'node:fs/promises'
+import { dirname, extname, isAbsolute, relative, resolve } from 'node:path'
 import { z } from 'zod'
 import { LIMITS, type Limits, RATES_OFF } from '../core/limits.ts'
 import { isDatabaseUrl } from '../db/open.ts'
-import { findConfigFile } from './config-file.ts'
+import { configFileHere, namedConfigFile, refuseConfigHere } from './config-file.ts'
 import { defaultData } from './contexts.ts'
 import { CliError } from './exit.ts'
+import { reasonOf } from './system-error.ts'
 
 /** Settings of a server: flags, then CHATCTL_…, then the config file, then defaults. */
 
@@ -75,9 +77,23 @@ export interface ServeFlags {
   'log-format'?: string | undefined
 }
 
-/** @throws CliError `usage` that names every wrong setting and where it came from */
-export async function readConfig(flags: ServeFlags, environment: NodeJS.ProcessEnv = process.env): Promise<Configured> {
-  const file = await findConfigFile(flags.config ?? environment.CHATCTL_CONFIG)
+export interface ConfigOptions {
+  readonly environment?: NodeJS.ProcessEnv
+  /** Whether a config file in the current folder counts, as it does for `serve`. Otherwise it is refused. */
+  readonly here?: boolean
+}
+
+/**
+ * @throws CliError `usage` that names every wrong setting and where it came from, or a config file in the current folder
+ * that may be meant, where no file and no data folder is named
+ */
+export async function readConfig(
+  flags: ServeFlags,
+  { environment = process.env, here = false }: ConfigOptions = {},
+): Promise<Configured> {
+  const named = namedConfigFile(flags.config ?? environment.CHATCTL_CONFIG)
+  const file = named ?? (here ? await configFileHere() : undefined)
+  if (file === undefined && !here && flags.data === undefined && !environment.CHATCTL_DATA) await refuseConfigHere()
   const layers: [settings: Settings, origin: (name: Setting) => string][] = [
     [fromFlags(flags), (name) => `flag --${FLAG_OF[name] ?? name}`],
     [fromEnvironment(environment), (name) => environmentName(name)],
@@ -180,10 +196,20 @@ function fromEnvironment(environment: NodeJS.ProcessEnv): Settings {
     options: json('options'),
     limits: text('limits') === 'off' ? 'off' : json('limits'),
     legacy: text('legacy'),
-    migrate: migrate === undefined ? undefined : migrate === 'true' || migrate === '1',
+    migrate: migrate === undefined ? undefined : (SWITCH[migrate] ?? migrate),
     logLevel: text('logLevel'),
     logFormat: text('logFormat'),
   }
+}
+
+/** Words for yes and no; the schema refuses others. */
+const SWITCH: Readonly<Record<string, boolean>> = {
+  true: true,
+  '1': true,
+  yes: true,
+  false: false,
+  '0': false,
+  no: false,
 }
 
 /** `off`, or `text=4096,historyPage=20`. */
@@ -211,26 +237,36 @@ function parseJson(text: string, where: string): unknown {
   }
 }
 
+/** How a config file is read, by its ending. Only files of code run code. */
+const READERS: Readonly<Record<string, (file: string) => Promise<unknown>>> = {
+  '.json': async (file) => JSON.parse(await readFile(file, 'utf8')),
+  '.yaml': async (file) => (await import('confbox/yaml')).parseYAML(await readFile(file, 'utf8')),
+  '.yml': (file) => readSettings('.yaml', file),
+  '.toml': async (file) => (await import('confbox/toml')).parseTOML(await readFile(file, 'utf8')),
+  '.js': async (file) => {
+    const { importFile } = await import('../core/plugin-loader.ts')
+    return ((await importFile(file)) as { default?: unknown }).default
+  },
+  '.mjs': (file) => readSettings('.js', file),
+  '.ts': (file) => readSettings('.js', file),
+  '.mts': (file) => readSettings('.js', file),
+}
+
+async function readSettings(ending: string, file: string): Promise<unknown> {
+  const read = READERS[ending]
+  if (read === undefined) throw new Error(`its name ends with none of ${Object.keys(READERS).join(', ')}`)
+  return read(file)
+}
+
 async function fromFile(file: string): Promise<Settings> {
-  // Loaded only when there is a file: it costs more than everything else here.
-  const { loadConfig } = await import('c12')
   const folder = dirname(file)
   let settings: Record<string, unknown>
   try {
-    const loaded = await loadConfig({
-      cwd: folder,
-      configFile: file,
-      configFileRequired: true,
-      rcFile: false,
-      globalRc: false,
-      packageJson: false,
-      dotenv: false,
-      // A config file must not make the server download code.
-      giget: false,
-    })
-    settings = loaded.config ?? {}
+    const read = (await readSettings(extname(file), file)) ?? {}
+    if (typeof read !== 'object' || Array.isArray(read)) throw new Error('it does not hold settings by name')
+    settings = read as Record<string, unknown>
   } catch (error) {
-    throw new CliError('usage', `cannot read the config file ${file}: ${(error as Error).message}`)
+    throw new CliError('usage', `cannot read the config file ${file}: ${reasonOf(error)}`)
   }
   const { data, plugins } = settings
   return {

@@ -1,14 +1,22 @@
-import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { readdir, rm } from 'node:fs/promises'
+import { isAbsolute, join } from 'node:path'
 import envPaths from 'env-paths'
 import type { LoginKeys } from '../client/index.ts'
 import { CliError } from './exit.ts'
+import { readIfThere, writePrivate } from './private-file.ts'
+import { reasonOf } from './system-error.ts'
 
 /** Where a person's own settings live: `$XDG_CONFIG_HOME/chatctl`, on Linux by default `~/.config/chatctl`. */
 const paths = () => envPaths('chatctl', { suffix: '' })
-const configFolder = () => paths().config
-/** The data folder of a server when none is named: `$XDG_DATA_HOME/chatctl`. */
-export const defaultData = () => paths().data
+/** Own settings and keys. @throws CliError where there is no home: the current folder must not take its place */
+export const configFolder = () => own(paths().config, 'XDG_CONFIG_HOME')
+/** The data folder of a server when none is named: `$XDG_DATA_HOME/chatctl`. @throws CliError */
+export const defaultData = () => own(paths().data, 'XDG_DATA_HOME')
+
+function own(folder: string, variable: string): string {
+  if (isAbsolute(folder)) return folder
+  throw new CliError('usage', `neither HOME nor ${variable} is an absolute path`, 'set one of them')
+}
 
 /** A login that is kept: which server, as whom, and the keys that spare the password. */
 export interface Context {
@@ -18,15 +26,8 @@ export interface Context {
   readonly keys: LoginKeys
 }
 
-/** What is known of a server: its key, and whether a login has proved that it is the right one. */
-export interface KnownServer {
-  readonly key: string
-  readonly state: 'seen' | 'verified'
-}
-
 const contextFile = (name: string) => join(configFolder(), 'contexts', `${name}.json`)
 const currentFile = () => join(configFolder(), 'current')
-const serversFile = () => join(configFolder(), 'servers.json')
 
 const CONTEXT_NAME = /^[\p{L}\p{N}][\p{L}\p{N}._-]{0,63}$/u
 
@@ -36,93 +37,78 @@ export function checkContextName(name: string): string {
   throw new CliError('usage', `"${name}" cannot name a context: letters, digits, then also . _ -, at most 64`)
 }
 
+/** A kept login; undefined if there is none of that name. @throws CliError that names a file that holds none */
 export async function readContext(name: string): Promise<Context | undefined> {
-  const content = await readIfThere(contextFile(checkContextName(name)))
-  if (content === undefined) return undefined
-  const { server, user, keys } = JSON.parse(content)
-  const bytes = (base64: string) => Buffer.from(base64, 'base64')
-  return {
-    name,
-    server,
-    user,
-    keys: {
-      iterations: keys.iterations,
-      salt: bytes(keys.salt),
-      clientKey: bytes(keys.clientKey),
-      serverKey: bytes(keys.serverKey),
-    },
+  const file = contextFile(checkContextName(name))
+  const content = await readIfThere(file)
+  return content === undefined ? undefined : parseContext(name, file, content)
+}
+
+function parseContext(name: string, file: string, content: string): Context {
+  const bytes = (base64: unknown) => {
+    if (typeof base64 !== 'string' || base64 === '') throw new TypeError('a key is missing')
+    return Buffer.from(base64, 'base64')
+  }
+  try {
+    const { server, user, keys } = JSON.parse(content)
+    if (typeof server !== 'string' || typeof user !== 'string' || !Number.isInteger(keys?.iterations))
+      throw new TypeError('server, user or keys are missing')
+    const { iterations } = keys
+    const [salt, clientKey, serverKey] = [bytes(keys.salt), bytes(keys.clientKey), bytes(keys.serverKey)]
+    return { name, server, user, keys: { iterations, salt, clientKey, serverKey } }
+  } catch (error) {
+    throw new CliError(
+      'failed',
+      `${file} does not hold a login: ${(error as Error).message}`,
+      `\`chatctl context remove ${name}\` deletes it, \`chatctl login NAME --context ${name}\` makes it anew`,
+    )
   }
 }
 
+/** @throws CliError */
 export async function saveContext({ name, server, user, keys }: Context) {
   const base64 = (bytes: Buffer) => bytes.toString('base64')
-  await writePrivate(
-    contextFile(checkContextName(name)),
-    JSON.stringify(
-      {
-        server,
-        user,
-        keys: {
-          iterations: keys.iterations,
-          salt: base64(keys.salt),
-          clientKey: base64(keys.clientKey),
-          serverKey: base64(keys.serverKey),
-        },
-      },
-      undefined,
-      2,
-    ),
-  )
+  const { iterations } = keys
+  const [salt, clientKey, serverKey] = [base64(keys.salt), base64(keys.clientKey), base64(keys.serverKey)]
+  const content = { server, user, keys: { iterations, salt, clientKey, serverKey } }
+  await writePrivate(contextFile(checkContextName(name)), JSON.stringify(content, undefined, 2))
 }
 
-/** Removes a context; false if there was none. */
+/** Removes a context, whatever its file holds; false if there was none. */
 export async function removeContext(name: string): Promise<boolean> {
-  const existed = (await readContext(name)) !== undefined
+  const existed = (await contextNames()).includes(checkContextName(name))
   await rm(contextFile(name), { force: true })
   if ((await currentContext()) === name) await rm(currentFile(), { force: true })
   return existed
 }
 
-export async function listContexts(): Promise<Context[]> {
-  const files = await readdir(join(configFolder(), 'contexts')).catch(() => [])
-  const names = files
-    .filter((file) => file.endsWith('.json'))
-    .map((file) => file.slice(0, -'.json'.length))
-    .filter((name) => CONTEXT_NAME.test(name))
-  const contexts = await Promise.all(names.sort().map(readContext))
-  return contexts.filter((context) => context !== undefined)
+/** Names of the kept logins, in order. */
+export async function contextNames(): Promise<string[]> {
+  const folder = join(configFolder(), 'contexts')
+  const files = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return []
+    throw new CliError('failed', `cannot read ${folder}: ${reasonOf(error)}`)
+  })
+  const names = files.filter((file) => file.endsWith('.json')).map((file) => file.slice(0, -'.json'.length))
+  return names.filter((name) => CONTEXT_NAME.test(name)).sort()
 }
 
+/** All kept logins, and in their place the errors of files that hold none. */
+export async function listContexts(): Promise<(Context | { readonly name: string; readonly broken: CliError })[]> {
+  const found = await Promise.all(
+    (await contextNames()).map((name) =>
+      readContext(name).catch((error) => {
+        if (error instanceof CliError) return { name, broken: error }
+        throw error
+      }),
+    ),
+  )
+  return found.filter((context) => context !== undefined)
+}
+
+/** Name of the selected login. */
 export async function currentContext(): Promise<string | undefined> {
   return (await readIfThere(currentFile()))?.trim() || undefined
 }
 
 export const useContext = (name: string) => writePrivate(currentFile(), `${name}\n`)
-
-export async function knownServers(): Promise<Record<string, KnownServer>> {
-  return JSON.parse((await readIfThere(serversFile())) ?? '{}')
-}
-
-/** Remembers a server's key; `undefined` forgets it. */
-export async function rememberServer(server: string, known: KnownServer | undefined) {
-  const { [server]: _old, ...others } = await knownServers()
-  await writePrivate(serversFile(), JSON.stringify(known ? { ...others, [server]: known } : others, undefined, 2))
-}
-
-async function readIfThere(file: string): Promise<string | undefined> {
-  try {
-    return await readFile(file, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
-  }
-}
-
-/** Writes a file that only its owner may read, whole or not at all. */
-async function writePrivate(file: string, content: string) {
-  await mkdir(join(file, '..'), { recursive: true, mode: 0o700 })
-  const draft = `${file}.${process.pid}`
-  await writeFile(draft, content, { mode: 0o600 })
-  await chmod(draft, 0o600)
-  await rename(draft, file)
-}

@@ -1,12 +1,13 @@
 import { CliError } from './exit.ts'
+import { readSpan } from './time-span.ts'
 
-const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const
+/** setTimeout takes no more. */
+const LONGEST = 0x7fffffff
 
-/** Milliseconds of `250ms`, `10s`, `5m`, `1h`; a bare number is seconds. @throws CliError */
+/** Milliseconds of `250ms`, `10s`, `1h30m`; a bare number is seconds. At most 24 days. @throws CliError */
 export function parseDuration(text: string | number): number {
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(String(text).trim())
-  const ms = match ? Number(match[1]) * UNITS[(match[2] ?? 's') as keyof typeof UNITS] : Number.NaN
-  // setTimeout takes no more than 2^31 - 1.
-  if (!(ms > 0 && ms <= 0x7fffffff)) throw new CliError('usage', `"${text}" is not a time such as 10s, 5m or 250ms`)
-  return ms
+  const ms = readSpan(String(text))
+  if (ms === undefined) throw new CliError('usage', `"${text}" is not a time such as 10s, 250ms or 1h30m`)
+  if (ms > LONGEST) throw new CliError('usage', `${text} is too long: at most 24d`)
+  return Math.max(1, Math.round(ms))
 }

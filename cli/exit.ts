@@ -1,4 +1,5 @@
 import type { ClientErrorCode } from '../client/index.ts'
+import { explainSystemError } from './system-error.ts'
 
 /** Exit codes of every command; the JSON form of an error carries the name. */
 export const EXIT = {
@@ -49,7 +50,17 @@ const EXIT_OF_CLIENT: Record<ClientErrorCode, ExitName> = {
   closed: 'failed',
 }
 
-const LOGIN_FAILURES = ['login_failed', 'account_disabled', 'too_many_attempts', 'binding_required', 'login_required']
+const LOGIN_FAILURES = [
+  'login_failed',
+  'account_disabled',
+  'too_many_attempts',
+  'binding_required',
+  'login_required',
+  'logged_out',
+]
+
+/** Refusals that pass: the same request may be carried out a while later. */
+const PASSING = ['unavailable', 'shutting_down', 'timed_out']
 
 const HINTS: Readonly<Record<string, string>> = {
   unreachable: 'is the server running? Start one with `chatctl serve`, or name another with --server HOST:PORT',
@@ -62,7 +73,9 @@ const HINTS: Readonly<Record<string, string>> = {
     'a server that poses as another one could try passwords cheaply. If it is yours, give its key, as `chatctl serve` ' +
     'prints it, with --pin SHA256:…',
   authentication: 'log in again with `chatctl login NAME`',
-  user_not_exist: 'names are those of `chatctl users list`',
+  logged_out: 'another login of this account may have changed its password or ended its sessions',
+  too_many_sessions: 'end another one, or run this command when one has ended',
+  user_not_exist: 'look at the spelling; `chatctl contacts` lists who you know',
   not_friends: 'ask to be friends with `chatctl friends add NAME`; the other one accepts',
   username_taken: 'choose another name, or log in with `chatctl login NAME`',
 }
@@ -77,7 +90,11 @@ export function explain(error: unknown): Explained {
   const { name, message } = error
   if (name === 'RefusedByServer') {
     const { failure, retryAfter } = error as Error & { failure: string; retryAfter: number }
-    const exit = LOGIN_FAILURES.includes(failure) ? 'authentication' : 'refused'
+    const exit = LOGIN_FAILURES.includes(failure)
+      ? 'authentication'
+      : PASSING.includes(failure)
+        ? 'unreachable'
+        : 'refused'
     const wait = retryAfter > 0 ? `${message}; try again in ${Math.ceil(retryAfter / 1000)} s` : message
     return { exit, message: wait, hint: HINTS[failure], failure, retryAfter: retryAfter || undefined }
   }
@@ -85,6 +102,8 @@ export function explain(error: unknown): Explained {
     const { code } = error as Error & { code: ClientErrorCode }
     return { exit: EXIT_OF_CLIENT[code], message, hint: HINTS[code] }
   }
+  // Settings that only the plugins know; the others are refused before, as words are.
+  if (name === 'SetupError' && message.startsWith('options.')) return { exit: 'usage', message }
   if (name === 'WireError' || name === 'ScramError') return { exit: 'usage', message }
-  return { exit: 'failed', message }
+  return { exit: 'failed', message, ...explainSystemError(error) }
 }

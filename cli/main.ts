@@ -1,28 +1,55 @@
 #!/usr/bin/env node
 import { CliError, EXIT, type ExitName, type Explained, explain } from './exit.ts'
 import { printableJson, printableLine } from './printable.ts'
-import { program } from './program.ts'
-import { chosenExit, hasStarted, setInterrupt } from './shared.ts'
 import { unmarked } from './words.ts'
 
-async function run(argv: string[]): Promise<ExitName> {
-  await program(argv).parseAsync()
+// Everything else is loaded when it is needed: most of the time of a short command goes into loading.
+
+async function run(argv: readonly string[]): Promise<ExitName> {
+  const [first, ...rest] = argv
+  if (first === '__complete') {
+    const { complete } = await import('./completion.ts')
+    process.stdout.write((await complete(rest)).map((line) => `${line}\n`).join(''))
+    return 'ok'
+  }
+  if (argv.length === 1 && (first === 'version' || first === '--version')) {
+    const { version } = await import('./version.ts')
+    process.stdout.write(`${version()}\n`)
+    return 'ok'
+  }
+  if (argv.some((word) => word.includes('\ufffd'))) await refuseBytes()
+  const words = first === 'help' ? [...rest, '--help'] : [...argv]
+  const { chosenExit, hasStarted, setInterrupt } = await import('./shared.ts')
+  setInterrupt(interrupt.signal)
+  const { explainWords, refuseNamedWords, requireCommand } = await import('./words-explained.ts')
+  if (first === 'help') await requireCommand(rest)
+  await refuseNamedWords(words)
+  try {
+    const { program } = await import('./program.ts')
+    const parser = await program(words)
+    await parser.parseAsync()
+  } catch (error) {
+    if (hasStarted() || error instanceof CliError) throw error
+    throw await explainWords(unmarked((error as Error).message), words)
+  }
   return chosenExit()
+}
+
+/**
+ * Node decodes what it is given, and puts U+FFFD where that is not UTF-8: another text than the one that was meant.
+ * @throws CliError `usage`, on Linux, which tells the bytes
+ */
+async function refuseBytes() {
+  const { isUtf8 } = await import('node:buffer')
+  const { readFile } = await import('node:fs/promises')
+  const bytes = await readFile('/proc/self/cmdline').catch(() => undefined)
+  if (bytes !== undefined && !isUtf8(bytes)) throw new CliError('usage', 'an argument is not UTF-8 text')
 }
 
 function report(error: unknown, argv: readonly string[]): ExitName {
   if ((error as NodeJS.ErrnoException)?.code === 'EPIPE') return 'ok'
-  // The words before the one being completed need make no sense yet.
-  if (argv.includes('--get-yargs-completions')) return 'ok'
   if (interrupt.signal.aborted) error = interrupt.signal.reason
-  const isYargs = !hasStarted() && !(error instanceof CliError)
-  const explained = isYargs ? usageError(unmarked((error as Error).message), argv) : explain(error)
-  const { exit, message, hint, failure, retryAfter } = {
-    hint: undefined,
-    failure: undefined,
-    retryAfter: undefined,
-    ...explained,
-  }
+  const { exit, message, hint, failure, retryAfter }: Explained = explain(error)
   if (asksForJson(argv)) {
     const details = { code: exit, exit: EXIT[exit], message, failure, hint, retryAfter }
     process.stderr.write(`${printableJson({ error: details })}\n`)
@@ -34,24 +61,6 @@ function report(error: unknown, argv: readonly string[]): ExitName {
   return exit
 }
 
-/** A text such as "-5 degrees" is taken for options. */
-function usageError(message: string, argv: readonly string[]): Explained {
-  if (message.startsWith('Not enough non-option arguments')) {
-    const command = argv.filter((word) => /^[a-z]+$/.test(word)).slice(0, 2)
-    const hint = `\`${['chatctl', ...command, '--help'].join(' ')}\` shows what goes there`
-    return { exit: 'usage', message: 'words are missing', hint }
-  }
-  const end = argv.indexOf('--')
-  const isOption = /^(--[a-z][a-z-]*|-[oh])(=|$)/
-  const hasDash = argv.some((word, index) => /^-./.test(word) && !isOption.test(word) && (end === -1 || index < end))
-  const hint = 'words that begin with - and are no options go last, after --: chatctl send bob -- "-5 degrees"'
-  return {
-    exit: 'usage',
-    message: message.replace(/\s*\n\s*/g, ' '),
-    ...(hasDash && message.startsWith('Unknown argument') && { hint }),
-  }
-}
-
 /** Looks at the words themselves: the error may be that they cannot be parsed. */
 function asksForJson(argv: readonly string[]): boolean {
   const at = argv.findIndex((word) => word === '-o' || word === '--output')
@@ -60,8 +69,8 @@ function asksForJson(argv: readonly string[]): boolean {
   return /^(nd)?json$/.test(value ?? process.env.CHATCTL_OUTPUT ?? '')
 }
 
+const words = process.argv.slice(2)
 const interrupt = new AbortController()
-setInterrupt(interrupt.signal)
 process.on('SIGINT', () => {
   // Asked twice, someone means it.
   if (interrupt.signal.aborted) process.exit(EXIT.interrupted)
@@ -71,10 +80,9 @@ process.on('SIGINT', () => {
 })
 // A reader that went away, as in `chatctl listen | head -1`, ends the command quietly.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(EXIT.ok)
-  throw error
+  if (error.code !== 'EPIPE') report(new CliError('failed', `cannot write to stdout: ${error.message}`), words)
+  process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.failed)
 })
 
-const words = process.argv.slice(2)
 const exit = await run(words).catch((error) => report(error, words))
 process.exitCode = EXIT[exit]

@@ -1,16 +1,14 @@
 import type { ChatMessage } from '../client/index.ts'
+import { localTime } from './local-time.ts'
 import type { Column, Output } from './output.ts'
 import { printable, printableLine } from './printable.ts'
-
-/** Local time without the date's noise: people read it next to other lines of the same day. */
-export const localTime = (date: Date) => date.toLocaleString('sv-SE', { dateStyle: 'short', timeStyle: 'medium' })
 
 /** Columns of a list of messages. */
 export function messageColumns({ colors }: Output): Column<ChatMessage>[] {
   const unread = ({ unread }: ChatMessage) => (unread ? colors.red : undefined)
   return [
     { title: 'id', value: ({ id }) => id, color: unread },
-    { title: 'time', value: ({ sentAt }) => localTime(sentAt) },
+    { title: 'time', value: ({ sentAt }) => sentAt },
     { title: 'from', value: ({ from }) => from, color: unread },
     { title: 'to', value: ({ to, group }) => group ?? to },
     { title: 'text', value: ({ text }) => text },

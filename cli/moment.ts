@@ -1,13 +1,11 @@
 import { CliError } from './exit.ts'
+import { readSpan } from './time-span.ts'
 
-const UNITS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
-
-/** Milliseconds of `90s`, `10m`, `2h`, `7d`; a bare number is seconds. @throws CliError */
+/** Milliseconds of `90s`, `1h30m`, `7d`; a bare number is seconds. @throws CliError */
 export function parseDelay(text: string): number {
-  const [, number, unit = 's'] = /^(\d+(?:\.\d+)?)([smhd])?$/.exec(text.trim()) ?? []
-  const ms = Math.round(Number(number) * UNITS[unit as keyof typeof UNITS])
-  if (ms > 0) return ms
-  throw new CliError('usage', `--delay: "${text}" is not a time such as 90s, 10m, 2h or 7d`)
+  const ms = readSpan(text)
+  if (ms !== undefined) return Math.max(1, Math.round(ms))
+  throw new CliError('usage', `--delay: "${text}" is not a time such as 90s, 10m, 1h30m or 7d`)
 }
 
 /**

@@ -1,4 +1,5 @@
 import pc from 'picocolors'
+import { localTime } from './local-time.ts'
 import { printable, printableJson, printableLine } from './printable.ts'
 
 export const FORMATS = ['table', 'json', 'ndjson', 'plain'] as const
@@ -7,7 +8,8 @@ export type Format = (typeof FORMATS)[number]
 /** How one value of a record is shown to people; programs get the record as it is. */
 export interface Column<R> {
   readonly title: string
-  readonly value: (record: R) => string | number | boolean | undefined | null
+  /** A time as such: it is shown in the one form of the output. */
+  readonly value: (record: R) => string | number | boolean | Date | undefined | null
   readonly color?: (record: R) => ((text: string) => string) | undefined
 }
 
@@ -29,6 +31,11 @@ export class Output {
     return this.#asked === 'json' || this.#asked === 'ndjson'
   }
 
+  /** Values between tabs: what is printed where neither a person nor a format asks for more. */
+  get isPlain(): boolean {
+    return this.#format === 'plain'
+  }
+
   get #format(): Format {
     return this.#asked ?? (this.#isTerminal ? 'table' : 'plain')
   }
@@ -41,7 +48,7 @@ export class Output {
       case 'ndjson':
         return this.write(records.map((record) => `${printableJson(record)}\n`).join(''))
       case 'plain':
-        return this.write(records.map((record) => `${cells(record, columns).join('\t')}\n`).join(''))
+        return this.write(records.map((record) => plainLine(record, columns)).join(''))
       case 'table':
         if (records.length === 0) return this.note(empty ?? 'nothing')
         return this.write(`${await this.#table(records, columns)}\n`)
@@ -56,11 +63,11 @@ export class Output {
       case 'ndjson':
         return this.write(`${printableJson(record)}\n`)
       case 'plain':
-        return this.write(`${cells(record, main ? [main] : columns).join('\t')}\n`)
+        return this.write(plainLine(record, main ? [main] : columns))
       case 'table': {
         const width = Math.max(...columns.map(({ title }) => title.length))
         const lines = columns.map(
-          (column) => `${this.colors.dim(column.title.padEnd(width))}  ${cells(record, [column])[0]}`,
+          ({ title, value }) => `${this.colors.dim(title.padEnd(width))}  ${cell(value(record), localTime)}`,
         )
         return this.write(`${lines.join('\n')}\n`)
       }
@@ -92,31 +99,24 @@ export class Output {
   }
 
   async #table<R extends object>(records: readonly R[], columns: readonly Column<R>[]): Promise<string> {
-    const { default: Table } = await import('cli-table3')
-    const table = new Table({
-      head: columns.map(({ title }) => this.colors.dim(title)),
-      chars: BORDERLESS,
-      style: { 'padding-left': 0, 'padding-right': 2, head: [], border: [] },
-    })
-    for (const record of records) {
-      table.push(
-        columns.map((column) => {
-          const [cell = ''] = cells(record, [column])
-          return column.color?.(record)?.(cell) ?? cell
-        }),
-      )
-    }
-    return table.toString()
+    const { toTable } = await import('./table.ts')
+    const head = columns.map(({ title }) => ({ text: title, color: this.colors.dim, isWhole: false }))
+    const rows = records.map((record) =>
+      columns.map(({ value, color }) => ({
+        text: cell(value(record), localTime),
+        color: color?.(record),
+        isWhole: typeof value(record) !== 'string',
+      })),
+    )
+    return toTable(head, rows, this.#isTerminal ? process.stdout.columns || undefined : undefined)
   }
 }
 
-function cells<R extends object>(record: R, columns: readonly Column<R>[]): string[] {
-  return columns.map(({ value }) => printableLine(String(value(record) ?? '')))
-}
+const toIso = (date: Date) => date.toISOString()
 
-const BORDERLESS = Object.fromEntries(
-  ['top', 'bottom', 'left', 'right'].flatMap((side) =>
-    [side, `${side}-mid`, `${side}-left`, `${side}-right`].map((name) => [name, '']),
-  ),
-) as Record<string, string>
-Object.assign(BORDERLESS, { mid: '', 'mid-mid': '', middle: '' })
+const cell = (value: ReturnType<Column<object>['value']>, toText: (date: Date) => string): string =>
+  printableLine(value instanceof Date ? toText(value) : String(value ?? ''))
+
+/** Values between tabs. */
+const plainLine = <R extends object>(record: R, columns: readonly Column<R>[]): string =>
+  `${columns.map(({ value }) => cell(value(record), toIso)).join('\t')}\n`

@@ -1,33 +1,37 @@
-import { readFileSync } from 'node:fs'
-import yargs from 'yargs'
-import { COMMANDS } from './commands/index.ts'
-import { completeContext } from './completion.ts'
+import { GLOBAL_OPTIONS } from './command-facts.ts'
+import { COMMANDS, commandOf } from './commands/index.ts'
 import { EXIT } from './exit.ts'
 import { FORMATS } from './output.ts'
+import { version } from './version.ts'
 import { markWords } from './words.ts'
+import { yargs } from './yargs.ts'
 
 const EXIT_TEXT = `Exit codes: ${Object.entries(EXIT)
   .map(([name, code]) => `${code} ${name}`)
   .join(', ')}`
 
-/** The whole command line as yargs sees it; parsing it runs the command. Errors are thrown, nothing exits. */
-export function program(argv: readonly string[]) {
-  const version = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version
+/** The commands that these words name, for speed; all of them where none does. A name may also be an option's value. */
+async function loadCommands(argv: readonly string[]) {
+  const named = new Set(argv.map(commandOf).filter((name) => name !== undefined))
+  const names = Object.keys(COMMANDS).filter((name) => named.size === 0 || named.has(name))
+  return Promise.all(names.map(async (name) => COMMANDS[name]?.()))
+}
+
+/**
+ * The command line as yargs sees it; parsing it runs the command. Errors are thrown, nothing exits.
+ * @param argv the words, with `help` in front put last as an option
+ */
+export async function program(argv: readonly string[]) {
+  const commands = (await loadCommands(argv)).filter((command) => command !== undefined)
   return yargs(markWords(argv))
     .scriptName('chatctl')
     .usage('$0 <command>\n\nA headless, encrypted chat server, and every way to talk to it from a shell.')
     .locale('en')
-    .version(version)
-    .options({
-      output: { alias: 'o', type: 'string', choices: FORMATS, describe: 'form of the data on stdout', global: true },
-      timeout: { type: 'string', describe: 'for connecting and for each request; default 10s', global: true },
-      color: { type: 'boolean', describe: 'colours on a terminal; --no-color turns them off', global: true },
-    })
-    .command(COMMANDS)
-    .completion('completion', 'Print a script that completes commands in bash or zsh', completeContext)
+    .version(version())
+    .options({ ...GLOBAL_OPTIONS, output: { ...GLOBAL_OPTIONS.output, choices: FORMATS } })
+    .command(commands)
     .strict()
-    .demandCommand(1, 'say what to do; `chatctl --help` lists the commands')
-    .recommendCommands()
+    .demandCommand(1)
     .help()
     .alias('help', 'h')
     .wrap(Math.min(110, process.stdout.columns || 110))

@@ -1,7 +1,11 @@
-import { readFile } from 'node:fs/promises'
-import { text } from 'node:stream/consumers'
+import { createReadStream } from 'node:fs'
 import { CliError } from './exit.ts'
-import { STDIN } from './words.ts'
+import { readAll } from './stdin.ts'
+import { reasonOf } from './system-error.ts'
+import { STDIN, unmarked } from './words.ts'
+
+/** Bytes of a password or key; a file that is longer is another one. */
+const MAX_SECRET = 65_536
 
 /**
  * A password: from a file, from stdin (`-`), or asked for on a terminal; never from a flag, where everyone on the
@@ -19,10 +23,10 @@ export async function readPassword(
 /** What a file or stdin (`-`) holds, without one trailing line break. @param what names it in errors */
 export async function readSecret(file: string, what: 'password' | 'key'): Promise<string> {
   try {
-    const content = file === STDIN || file === '-' ? await text(process.stdin) : await readFile(file, 'utf8')
-    return content.replace(/\r?\n$/, '')
+    const stream = file === STDIN || file === '-' ? process.stdin : createReadStream(file)
+    return await readAll(stream, 'it', MAX_SECRET)
   } catch (error) {
-    throw new CliError('usage', `cannot read the ${what} file ${file}: ${(error as Error).message}`)
+    throw new CliError('usage', `cannot read the ${what} file ${unmarked(file)}: ${reasonOf(error)}`)
   }
 }
 

@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs'
 import { duplexPair } from 'node:stream'
-import type { Client, ConnectOptions } from '../client/index.ts'
-import { type Context, currentContext, knownServers, readContext, rememberServer } from './contexts.ts'
+import type { Client, ConnectOptions, Identity } from '../client/index.ts'
+import { type Context, currentContext, readContext } from './contexts.ts'
 import { CliError } from './exit.ts'
+import { knownServer, rememberIfWritable } from './known-servers.ts'
 import { controlSocket, roomPaths } from './paths.ts'
 import type { Shared } from './shared.ts'
 
@@ -15,7 +16,7 @@ export async function keyCheck(
   server: string,
   shared: Shared,
 ): Promise<Pick<ConnectOptions, 'pin' | 'checkKey' | 'leastIterations'>> {
-  const known = (await knownServers())[server]
+  const known = await knownServer(server)
   const pin = shared.pin ?? known?.key
   const { LEAST_ITERATIONS } = await import('../client/credentials.ts')
   // A key that was only seen at a registration has proved nothing: such a server does not choose the iterations.
@@ -66,16 +67,27 @@ export async function asUser<T>(
       return act(operator, user)
     })
   }
+  return asContext(shared, (self, { user }) => act(self, user), { reconnect })
+}
+
+/** Acts as the login of a context, which is who the server says it is. The key of a server met first is kept. */
+export async function asContext<T>(
+  shared: Shared,
+  act: (client: Client, identity: Identity, context: Context) => Promise<T>,
+  { reconnect = false }: { reconnect?: boolean } = {},
+): Promise<T> {
   const context = await chosenContext(shared)
   const { connect } = await client()
   const { timeout, signal } = shared
   const { server } = context
-  const options = await keyCheck(server, shared)
-  const self = await connect({ server, reconnect, timeout, signal, ...options })
+  const self = await connect({ server, reconnect, timeout, signal, ...(await keyCheck(server, shared)) })
   return closing(self, async () => {
-    await self.login(context.user, { keys: context.keys })
-    if (options.pin === undefined) await rememberServer(server, { key: self.fingerprint, state: 'verified' })
-    return act(self, context.user)
+    const identity = await self.login(context.user, { keys: context.keys })
+    if ((await knownServer(server)) === undefined) {
+      const why = await rememberIfWritable(server, { key: self.fingerprint, state: 'verified' })
+      if (why !== undefined) shared.output.note(why)
+    }
+    return act(self, identity, context)
   })
 }
 
@@ -116,7 +128,7 @@ export async function asOperatorAnyhow<T>(
   const running = await reachOperator(shared)
   if (running !== undefined) return closing(running, act)
   const { readConfig } = await import('./config.ts')
-  const { config, legacy } = await readConfig({ data: shared.data })
+  const { config, legacy } = await readConfig({ data: shared.data, config: shared.config })
   if (!make && config.db === '') requireDatabase(shared.data)
   const { openRoom } = await import('./room.ts')
   const { pino } = await import('pino')
@@ -149,6 +161,7 @@ async function reachOperator({ data, timeout, signal }: Shared): Promise<Client 
     const { code, cause } = error as { code?: string; cause?: NodeJS.ErrnoException }
     if (cause?.code === 'EACCES')
       throw new CliError('refused', `only the user who runs the server may operate it: ${data}`)
+    if (cause?.code === 'ENOTDIR') throw new CliError('usage', `${data} is not a folder`, 'name one with --data')
     if (code === 'unreachable' && (cause?.code === 'ENOENT' || cause?.code === 'ECONNREFUSED')) return undefined
     throw error
   }

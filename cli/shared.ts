@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import type { ArgumentsCamelCase, Argv, CommandModule } from 'yargs'
-import { findConfigFile } from './config-file.ts'
+import { type CommandFacts, factsOf } from './command-facts.ts'
+import { namedConfigFile, refuseConfigHere } from './config-file.ts'
 import { defaultData } from './contexts.ts'
 import { parseDuration } from './duration.ts'
 import { CliError, type ExitName } from './exit.ts'
@@ -12,7 +13,10 @@ export interface Shared {
   readonly output: Output
   readonly context: string | undefined
   readonly as: string | undefined
+  /** Data folder of the server, for commands that reach one through it. @throws Error for the others */
   readonly data: string
+  /** The config file of the server that was named with `--config`. */
+  readonly config: string | undefined
   /** Whether the data folder was named on the command line. */
   readonly dataWasGiven: boolean
   readonly pin: string | undefined
@@ -29,6 +33,7 @@ interface SharedArgs {
   color?: boolean
   context?: string
   as?: string
+  config?: string
   data?: string
   pin?: string
   timeout?: string | undefined
@@ -42,6 +47,8 @@ export interface Command<A> {
   /** `--timeout` is the command's own; connecting and requests then have that of the environment, or the default. */
   readonly ownTimeout?: boolean
   readonly builder?: (args: Argv<object>) => Argv<A>
+  /** Whether it reaches a server through its data folder; if left out: with the option `data`, and where there is `as`, as the operator. */
+  readonly needsRoom?: (args: ArgumentsCamelCase<A>) => boolean
   // biome-ignore lint/suspicious/noConfusingVoidType: most commands have nothing to report
   run(args: ArgumentsCamelCase<A>, shared: Shared): Promise<ExitName | void>
 }
@@ -67,6 +74,7 @@ export function defineCommand<A>({
   examples = [],
   ownTimeout = false,
   builder,
+  needsRoom,
   run,
 }: Command<A>): CommandModule<object, A> {
   return {
@@ -80,7 +88,9 @@ export function defineCommand<A>({
       started = true
       refuseRepeats(args)
       const unmarked = Object.fromEntries(Object.entries(args).map(([name, value]) => [name, unmark(value)]))
-      const shared = await readShared({ ...(unmarked as SharedArgs), ...(ownTimeout && { timeout: undefined }) })
+      const own = { ...(unmarked as SharedArgs), ...(ownTimeout && { timeout: undefined }) }
+      const facts = factsOf({ command, builder: builder as CommandModule['builder'] })
+      const shared = await readShared(own, needsRoom?.(args) ?? usesDataFolder(facts, own))
       exitName = (await run(unmarked as typeof args, shared)) ?? 'ok'
     },
   }
@@ -98,58 +108,115 @@ export function defineGroup(
     describe,
     builder: (args) => {
       for (const module of commands) args.command(module)
-      return args.demandCommand(
-        1,
-        `say which: ${commands.map((module) => String(module.command).split(' ')[0]).join(', ')}`,
-      )
+      return args.demandCommand(1)
     },
     handler: () => {},
   }
 }
 
+/** For `coerce`: an empty value is a variable that was not set, and would mean all or nothing. */
+export function notEmpty(name: string) {
+  return (value: string | undefined): string | undefined => {
+    if (value === '') throw new CliError('usage', `--${name} is empty`)
+    return value
+  }
+}
+
 /** Options that many commands take; each command names those it uses. */
 export const OPTIONS = {
-  context: { type: 'string', describe: 'act as the login kept under this name', group: 'Who' },
-  as: { type: 'string', describe: 'as the operator: act as this user, through the control socket', group: 'Who' },
-  data: { type: 'string', describe: 'data folder of the server on this machine', group: 'Server' },
-  server: { type: 'string', describe: 'HOST:PORT of the server', group: 'Server' },
-  pin: { type: 'string', describe: 'the key the server must show, SHA256:…', group: 'Server' },
-  passwordFile: { type: 'string', describe: 'file that holds the password; - is stdin' },
+  context: {
+    type: 'string',
+    describe: 'act as the login kept under this name',
+    group: 'Who',
+    coerce: notEmpty('context'),
+  },
+  as: {
+    type: 'string',
+    describe: 'as the operator: act as this user, through the control socket',
+    group: 'Who',
+    coerce: notEmpty('as'),
+  },
+  data: {
+    type: 'string',
+    describe: 'data folder of the server on this machine',
+    group: 'Server',
+    coerce: notEmpty('data'),
+  },
+  config: {
+    type: 'string',
+    describe: 'config file of the server on this machine, for its data folder',
+    group: 'Server',
+    coerce: notEmpty('config'),
+  },
+  server: { type: 'string', describe: 'HOST:PORT of the server', group: 'Server', coerce: notEmpty('server') },
+  pin: { type: 'string', describe: 'the key the server must show, SHA256:…', group: 'Server', coerce: notEmpty('pin') },
+  passwordFile: {
+    type: 'string',
+    describe: 'file that holds the password; - is stdin',
+    coerce: notEmpty('password-file'),
+  },
 } as const
 
+/** Which server on this machine, for the operator. */
+export const ROOM = { data: OPTIONS.data, config: OPTIONS.config } as const
+
 /** Who acts: a context, or the operator with `--as`. */
-export const WHO = { context: OPTIONS.context, as: OPTIONS.as, data: OPTIONS.data } as const
+export const WHO = { context: OPTIONS.context, as: OPTIONS.as, ...ROOM } as const
 
 const fromEnvironment = (name: string) => process.env[`CHATCTL_${name}`] || undefined
 
 export const chosenServer = (server: string | undefined) => server ?? fromEnvironment('SERVER') ?? '127.0.0.1:7300'
 export const chosenPasswordFile = (file: string | undefined) => file ?? fromEnvironment('PASSWORD_FILE')
 
-/** The data folder of `--data`, `CHATCTL_DATA`, the config file, or the default, as `serve` would take it. */
-async function dataFolder(asked: string | undefined): Promise<string> {
-  const named = asked ?? fromEnvironment('DATA')
+/**
+ * The data folder of `--data`, `CHATCTL_DATA`, a config file that was named, or the default.
+ * @throws CliError `usage` where a config file in the current folder may be meant
+ */
+async function dataFolder({ data, config }: SharedArgs): Promise<string> {
+  const named = data ?? fromEnvironment('DATA')
   if (named !== undefined) return resolve(named)
-  // Settings are read only where there is a file of them: it costs time.
-  if ((await findConfigFile()) === undefined) return defaultData()
-  const { readConfig } = await import('./config.ts')
-  return (await readConfig({})).config.data
+  // Settings are read only where a file of them was named: it costs time.
+  if (namedConfigFile(config) !== undefined) {
+    const { readConfig } = await import('./config.ts')
+    return (await readConfig({ config })).config.data
+  }
+  await refuseConfigHere()
+  return defaultData()
 }
 
-async function readShared(args: SharedArgs): Promise<Shared> {
+/**
+ * Whether a command reaches a server through its data folder: one with `--as` does only as the operator. `serve` and its
+ * like, which take the setting `db` too, read all settings themselves.
+ */
+function usesDataFolder({ options }: CommandFacts, { as, data, config }: SharedArgs): boolean {
+  if (!('data' in options) || 'db' in options) return false
+  return !('as' in options) || [as, data, config].some((value) => value !== undefined)
+}
+
+async function readShared(args: SharedArgs, needsRoom: boolean): Promise<Shared> {
   const format = args.output ?? fromEnvironment('OUTPUT')
   if (format !== undefined && !FORMATS.includes(format as Format))
-    throw new CliError('usage', `"${format}" is no output format: ${FORMATS.join(', ')}`)
-  return {
+    throw new CliError('usage', `CHATCTL_OUTPUT: "${format}" is none of ${FORMATS.join(', ')}`)
+  const data = needsRoom ? await dataFolder(args) : undefined
+  const shared = {
     output: new Output(format as Format | undefined, args.color),
     context: args.context ?? fromEnvironment('CONTEXT'),
     as: args.as,
-    data: await dataFolder(args.data),
-    dataWasGiven: args.data !== undefined,
+    data: data ?? '',
+    config: args.config,
+    dataWasGiven: args.data !== undefined || args.config !== undefined,
     pin: args.pin,
     leastIterations: leastIterations(fromEnvironment('LEAST_ITERATIONS')),
     timeout: parseDuration(args.timeout ?? fromEnvironment('TIMEOUT') ?? '10s'),
     signal: interrupt,
   }
+  // Not an empty name: that would be the current folder.
+  if (data === undefined) Object.defineProperty(shared, 'data', { get: noDataFolder, enumerable: false })
+  return shared
+}
+
+function noDataFolder(): never {
+  throw new Error('this command does not read the data folder')
 }
 
 /** @throws CliError `usage` */
@@ -164,14 +231,6 @@ const LISTS = ['_', 'args', 'fields', 'plugin', 'plugins', 'without']
 function refuseRepeats(args: object) {
   const repeated = Object.entries(args).find(([name, value]) => Array.isArray(value) && !LISTS.includes(name))
   if (repeated !== undefined) throw new CliError('usage', `--${repeated[0]} was given more than once`)
-}
-
-/** For `coerce`: an empty value is a variable that was not set, and would mean all or nothing. */
-export function notEmpty(name: string) {
-  return (value: string | undefined): string | undefined => {
-    if (value === '') throw new CliError('usage', `--${name} is empty`)
-    return value
-  }
 }
 
 /** For `coerce`: a sender's own id of a message. */

@@ -3,6 +3,8 @@
  * can put into an argument, and unmarked afterwards.
  */
 const MARK = '\0'
+/** In front of words that follow `--`; another one, or a lone `-` there would mean stdin. */
+const PLAIN = `${MARK}${MARK}`
 
 /** What a command gets for the word `-`: read stdin. */
 export const STDIN = `${MARK}-`
@@ -14,7 +16,7 @@ export function markWords(words: readonly string[]): string[] {
   const after = end === -1 ? [] : words.slice(end + 1)
   return [
     ...before.map((word) => (word === '-' ? STDIN : word)),
-    ...after.map((word) => (word.startsWith('-') ? MARK + word : word)),
+    ...after.map((word) => (word.startsWith('-') ? PLAIN + word : word)),
   ]
 }
 
@@ -24,6 +26,6 @@ export const unmarked = (text: string) => text.replaceAll(MARK, '')
 /** The words that a user wrote, but for STDIN. */
 export function unmark<T>(value: T): T
 export function unmark(value: unknown): unknown {
-  if (typeof value === 'string') return value.startsWith(MARK) && value !== STDIN ? value.slice(MARK.length) : value
+  if (typeof value === 'string') return value.startsWith(PLAIN) ? value.slice(PLAIN.length) : value
   return Array.isArray(value) ? value.map(unmark) : value
 }

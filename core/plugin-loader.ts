@@ -54,6 +54,8 @@ export async function importFile(path: string, { fresh = false }: { fresh?: bool
   return createJiti(import.meta.url, {
     alias: DOORS,
     nativeModules: Object.values(DOORS),
+    // It would lie in the temporary folder, where any user of the machine may have put other code under that name.
+    fsCache: false,
     moduleCache: !fresh,
   }).import(path)
 }

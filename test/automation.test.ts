@@ -333,6 +333,8 @@ test.serial('a message is sent later, by a server that was killed meanwhile', as
     return record.state === 'sent' ? record : undefined
   })
   t.like(done, { id: scheduled, to: 'bob', state: 'sent', at })
+  const shown = (await run(['scheduled', 'list', '--all', '-o', 'plain'])).stdout
+  t.true(shown.includes(`\tis message ${done.messageId}\t`), shown)
   const again = await run(['send', 'bob', 'still there?', '--delay', '1s', '--id', 'once', '-o', 'json'])
   t.like(JSON.parse(again.stdout), { scheduled, at, repeat: true })
   t.is((await bob.inbox({ all: true })).messages.length, 1)
@@ -439,8 +441,8 @@ test.serial(
       [['ask', 'bob', 'Who?', '--id', ''], /^error: --id is empty$/m],
       [['send', 'bob', 'x', '--id', ''], /^error: --id is empty$/m],
       [['send', 'bob', 'x', '--id', 'x'.repeat(65)], /^error: --id is 65 bytes long, at most 64 are allowed$/m],
-      [['send', 'bob', '-5 degrees'], /^error: Unknown argument.*\nhint: words that begin with -/m],
-      [['send', 'bob', '--', '-5 degrees', '--delay'], /^error: Unknown argument: --delay$/m],
+      [['send', 'bob', '-5 degrees'], /^error: unknown option.*\nhint: words that begin with -/m],
+      [['send', 'bob', '--', '-5 degrees', '--delay'], /^error: too many words: "--delay"$/m],
     ]
     for (const [words, stderr] of cases) {
       const ran = await run(words)

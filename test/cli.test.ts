@@ -442,6 +442,15 @@ test.serial('settings: flags over environment over file over defaults, and where
     data: [join(shell.folder, 'from-file'), file],
     migrate: [false, 'default'],
   })
+  for (const [name, content] of [
+    ['c.toml', 'port = 7003'],
+    ['c.yml', 'port: 7003'],
+    ['c.ts', 'export default { port: 7003 as number }'],
+    ['c.mjs', 'export default { port: 7003 }'],
+  ] as const) {
+    await writeFile(join(shell.folder, name), content)
+    t.is(json(await works(t, shell, ['config', 'show', '--config', name, '-o', 'json'])).port, 7003, name)
+  }
   await writeFile(join(shell.folder, 'bad.json'), '{"port": "high", "prot": 1}')
   const bad = await shell.run(['config', 'show', '--config', 'bad.json'])
   t.is(bad.code, 2)
@@ -651,25 +660,38 @@ test.serial('a data folder too deep for a socket is refused before anything is m
   await t.throwsAsync(stat(join(shell.folder, 'deep')), { code: 'ENOENT' })
 })
 
-test.serial(
-  'commands of the operator take the data folder of the config file, and Ctrl-C ends a wait for input',
-  async (t) => {
-    const shell = await openShell(t)
-    await writeFile(join(shell.folder, 'chatctl.config.yaml'), 'data: ./from-file\nport: 0\n')
-    await writeFile(join(shell.folder, 'p.pw'), 'password')
-    await works(t, shell, ['users', 'create', 'eve', '--password-file', 'p.pw'])
-    t.true((await stat(join(shell.folder, 'from-file', 'chat.db'))).isFile())
-    const room = await shell.serve(['--data', './from-file'])
-    t.like(json(await works(t, shell, ['status', '-o', 'json'])), { users: 0 })
-    await works(t, shell, ['login', 'eve', '--server', room.server, '--password-file', 'p.pw'])
-    const waiting = shell.start(['send', 'eve', '-', '--lines'])
-    // It is logged in, and then waits for a line that does not come.
-    while (json(await works(t, shell, ['status', '-o', 'json'])).users === 0) t.is(waiting.child.exitCode, null)
-    waiting.child.kill('SIGINT')
-    const { code, stderr } = await waiting.done
-    t.is(code, 130, stderr)
-  },
-)
+test.serial('commands of the operator take the data folder of the config file that is named', async (t) => {
+  const shell = await openShell(t)
+  await mkdir(join(shell.folder, 'etc'))
+  const settings = ['--config', 'etc/chatctl.yaml']
+  await writeFile(join(shell.folder, 'etc', 'chatctl.yaml'), 'data: ../named\nport: 0\n')
+  await writeFile(join(shell.folder, 'p.pw'), 'password')
+  await works(t, shell, ['users', 'create', 'eve', '--password-file', 'p.pw', ...settings])
+  t.true((await stat(join(shell.folder, 'named', 'chat.db'))).isFile())
+  const room = await shell.serve(['--data', './named'])
+  t.like(json(await works(t, shell, ['status', '-o', 'json', ...settings])), { users: 0 })
+  const operator = [
+    ['users', 'list'],
+    ['plugin', 'list'],
+    ['plugin', 'info', 'friends'],
+    ['protocol', '--live'],
+    ['doctor'],
+  ]
+  for (const command of [...operator, ['broadcast', 'hello'], ['tap', '--for', '1ms']])
+    await works(t, shell, [...command, ...settings])
+  await works(t, shell, ['send', '--as', 'eve', 'eve', 'a note', ...settings])
+  t.like(json(await works(t, shell, ['inject', 'query_status', '-o', 'json', ...settings])), { type: 'status' })
+  t.like(json(await shell.run(['status', '-o', 'json'], { env: { CHATCTL_CONFIG: 'etc/chatctl.yaml' } })), { users: 0 })
+
+  await works(t, shell, ['login', 'eve', '--server', room.server, '--password-file', 'p.pw'])
+  const waiting = shell.start(['send', 'eve', '-', '--lines'])
+  // It is logged in, and then waits for a line that does not come.
+  while (json(await works(t, shell, ['status', '-o', 'json', ...settings])).users === 0)
+    t.is(waiting.child.exitCode, null)
+  waiting.child.kill('SIGINT')
+  const { code, stderr } = await waiting.done
+  t.is(code, 130, stderr)
+})
 
 test.serial('doctor finds what is wrong', async (t) => {
   const { shell } = await aliceAndBob(t)
@@ -687,9 +709,9 @@ test.serial('doctor finds what is wrong', async (t) => {
 
 /** Names of all commands and subcommands, as the program itself lists them in its help. */
 async function commandsOf(words: string[]): Promise<string[][]> {
-  const help = await program(words).getHelp()
+  const help = await (await program(words)).getHelp()
   const names = [...help.matchAll(new RegExp(`^  chatctl ${words.map((word) => `${word} `).join('')}([a-z]+)`, 'gm'))]
-  const own = names.map(([, name = '']) => [...words, name]).filter((command) => command.at(-1) !== 'completion')
+  const own = names.map(([, name = '']) => [...words, name])
   if (own.length === 0) return [words]
   return (await Promise.all(own.map(commandsOf))).flat()
 }
@@ -697,7 +719,7 @@ async function commandsOf(words: string[]): Promise<string[][]> {
 test.serial('every command explains itself with an example', async (t) => {
   const commands = await commandsOf([])
   t.true(commands.length > 45, String(commands.length))
-  for (const command of commands) t.regex(await program(command).getHelp(), /Examples:/, command.join(' '))
+  for (const command of commands) t.regex(await (await program(command)).getHelp(), /Examples:/, command.join(' '))
   const shell = await openShell(t)
   t.regex((await works(t, shell, ['send', '--help'])).stdout, /Examples:/)
   t.regex((await works(t, shell, ['--help'])).stdout, /Exit codes: 0 ok, 1 failed, 2 usage/)

@@ -18,6 +18,20 @@ const node = (args: readonly string[], cwd: string): Promise<Ran> =>
     )
   })
 
+/** A bot that uses a plugin which is installed as a package. */
+const GRATEFUL = `import { createBot } from 'chatctl/bot'
+import { Thank, Thanked } from 'kudos/messages'
+
+export default createBot({ name: 'grateful', messages: { Thank, Thanked } })
+  .message(async (ctx) => {
+  const thanked = await ctx.client.request(Thank, { user: ctx.from, why: ctx.text })
+  const times: number = thanked.times
+  // @ts-expect-error there is no such field
+  await ctx.client.request(Thank, { whom: ctx.from, why: ctx.text })
+  return ctx.reply(String(times))
+})
+`
+
 /** A folder in which `chatctl` and what the template asks for are installed. */
 async function openWorkshop(t: ExecutionContext): Promise<Shell> {
   const shell = await openShell(t)
@@ -104,6 +118,29 @@ test.serial('a plugin is not written over anything, nor under a name that is non
   t.is((await shell.run(['plugin', 'new', 'polls'])).code, 0)
   const { devDependencies } = JSON.parse(await readFile(join(shell.folder, 'polls', 'package.json'), 'utf8'))
   t.is(devDependencies.chatctl, `file:${ROOT.replace(/\/$/, '')}`)
+})
+
+test.serial('what a published plugin sends is imported by a bot, with its types', async (t) => {
+  const shell = await openWorkshop(t)
+  t.is((await shell.run(['plugin', 'new', 'kudos'])).code, 0)
+  const tsc = join(ROOT, 'node_modules/typescript/bin/tsc')
+  const folder = join(shell.folder, 'kudos')
+  t.is((await node([tsc], folder)).code, 0)
+  // Of Node 20: a set of characters in a regular expression, which an older target does not take.
+  await writeFile(join(folder, 'letters.ts'), 'export const letters = /[\\p{L}--[a-z]]/v\n')
+  t.is((await node([tsc, '--noEmit'], folder)).stdout, '')
+  const map = JSON.parse(await readFile(join(folder, 'dist', 'index.js.map'), 'utf8'))
+  t.deepEqual(map.sources, ['../index.ts'])
+
+  await symlink(folder, join(shell.folder, 'node_modules', 'kudos'))
+  const bot = join(shell.folder, 'grateful')
+  await mkdir(bot)
+  await writeFile(join(bot, 'bot.ts'), GRATEFUL)
+  await writeFile(join(bot, 'package.json'), '{"type":"module"}')
+  const checked = await node([tsc, '--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2024', 'bot.ts'], bot)
+  t.is(checked.code, 0, checked.stdout)
+  const imported = `import('kudos/messages').then(({ Thank }) => console.log(Thank.name))`
+  t.is((await node(['--input-type=module', '-e', imported], bot)).stdout, 'kudos_thank\n')
 })
 
 test.serial('a check says what is wrong, and goes no further', async (t) => {

@@ -2,8 +2,8 @@ import { resolve } from 'node:path'
 import type { StartOptions } from '../../bot/index.ts'
 import { botLogin } from '../bot-credentials.ts'
 import type { RunParts } from '../bot-runner.ts'
-import { rememberServer } from '../contexts.ts'
 import { CliError } from '../exit.ts'
+import { rememberIfWritable } from '../known-servers.ts'
 import { toDate } from '../moment.ts'
 import { defineCommand, defineGroup, OPTIONS } from '../shared.ts'
 import { stopSignal } from '../stop-signal.ts'
@@ -60,7 +60,9 @@ const run = defineCommand({
         ...(all !== undefined && { all }),
       },
       async started({ client: { fingerprint } }) {
-        if (login.pin === undefined) await rememberServer(login.server, { key: fingerprint, state: 'verified' })
+        if (login.pin !== undefined) return
+        const why = await rememberIfWritable(login.server, { key: fingerprint, state: 'verified' })
+        if (why !== undefined) log.warn(why)
       },
     }
     try {

@@ -1,6 +1,6 @@
 import { CliError } from '../exit.ts'
 import { asOperator, asUser } from '../sessions.ts'
-import { defineCommand, OPTIONS } from '../shared.ts'
+import { defineCommand, notEmpty, OPTIONS, ownId, ROOM } from '../shared.ts'
 import { readText } from '../stdin.ts'
 import { STDIN } from '../words.ts'
 
@@ -17,12 +17,16 @@ export const broadcast = defineCommand({
   builder: (args) =>
     args.positional('text', { type: 'string', describe: 'the text; - reads stdin' }).options({
       context: { ...OPTIONS.context, describe: 'act as the login of an admin kept under this name' },
-      data: OPTIONS.data,
-      to: { type: 'string', describe: 'only to this user' },
-      id: { type: 'string', describe: 'your own id of the message: sent again with it, nobody gets it twice' },
+      ...ROOM,
+      to: { type: 'string', describe: 'only to this user', coerce: notEmpty('to') },
+      id: {
+        type: 'string',
+        describe: 'your own id of the message: sent again with it, nobody gets it twice',
+        coerce: ownId('id'),
+      },
     }),
+  needsRoom: ({ context }) => (context ?? process.env.CHATCTL_CONTEXT ?? '') === '',
   async run({ text, to, id = '' }, shared) {
-    if (to === '') throw new CliError('usage', '--to names a user', 'leave it out to send to everyone')
     if (text === undefined && process.stdin.isTTY) throw new CliError('usage', 'no text', 'give it, or - to read stdin')
     const body = text === STDIN || text === undefined ? await readText() : text
     if (body === '') throw new CliError('usage', 'the text is empty')

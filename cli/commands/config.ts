@@ -13,7 +13,7 @@ const show = defineCommand({
   async run(args, { output }) {
     const { readConfig } = await import('../config.ts')
     const { withoutPassword } = await import('../../db/index.ts')
-    const { config: settings, origin } = await readConfig(args)
+    const { config: settings, origin } = await readConfig(args, { here: true })
     const config = { ...settings, db: settings.db && withoutPassword(settings.db) }
     if (output.isJson && !args.origin) return output.item(config, [])
     const rows = Object.entries(config).map(([setting, value]) => ({

@@ -53,7 +53,7 @@ export const contacts = defineCommand({
           color: ({ online }) => (online ? green : undefined),
         },
         { title: 'unread', value: ({ unread }) => unread, color: ({ unread }) => (unread > 0 ? red : undefined) },
-        { title: 'when', value: ({ last }) => last?.sentAt.toISOString() },
+        { title: 'when', value: ({ last }) => last?.sentAt },
         { title: 'last message', value: ({ last }) => last && `${last.from}: ${last.text}` },
       ],
       'nobody yet; ask someone with `chatctl friends add NAME`',

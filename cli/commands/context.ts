@@ -1,23 +1,46 @@
-import {
-  currentContext,
-  knownServers,
-  listContexts,
-  readContext,
-  rememberServer,
-  removeContext,
-  useContext,
-} from '../contexts.ts'
+import { currentContext, listContexts, readContext, removeContext, useContext } from '../contexts.ts'
 import { CliError } from '../exit.ts'
+import { forgetServer, knownServer } from '../known-servers.ts'
+import type { Output } from '../output.ts'
 import { defineCommand, defineGroup } from '../shared.ts'
 
 const named = (about: string) => ({ type: 'string', demandOption: true, describe: about }) as const
 
-async function rows() {
-  const [contexts, current, servers] = await Promise.all([listContexts(), currentContext(), knownServers()])
-  return contexts.map(({ name, server, user }) => {
-    const known = servers[server]
-    return { name, selected: name === current, user, server, key: known?.key ?? null, keyState: known?.state ?? null }
-  })
+interface Row {
+  readonly name: string
+  readonly selected: boolean
+  readonly user: string | null
+  readonly server: string | null
+  readonly key: string | null
+  readonly keyState: 'seen' | 'verified' | null
+  /** What is wrong with the files of this login, and how to mend it. */
+  readonly problem?: string
+}
+
+async function rows(): Promise<Row[]> {
+  const [contexts, current] = await Promise.all([listContexts(), currentContext()])
+  return Promise.all(
+    contexts.map(async (context) => {
+      const { name } = context
+      const row = { name, selected: name === current, user: null, server: null, key: null, keyState: null }
+      if ('broken' in context) return { ...row, problem: explained(context.broken) }
+      const { server, user } = context
+      try {
+        const known = await knownServer(server)
+        return { ...row, user, server, key: known?.key ?? null, keyState: known?.state ?? null }
+      } catch (error) {
+        if (error instanceof CliError) return { ...row, user, server, problem: explained(error) }
+        throw error
+      }
+    }),
+  )
+}
+
+const explained = ({ message, hint }: CliError) => (hint === undefined ? message : `${message}; ${hint}`)
+
+/** One damaged file must not hide the logins beside it. */
+function noteProblems(found: readonly Row[], output: Output) {
+  for (const { problem } of found) if (problem !== undefined) output.note(problem)
 }
 
 const list = defineCommand({
@@ -25,12 +48,14 @@ const list = defineCommand({
   describe: 'List kept logins',
   examples: [['$0 context list -o json', 'for a script']],
   async run(_args, { output }) {
+    const found = await rows()
+    noteProblems(found, output)
     await output.list(
-      await rows(),
+      found,
       [
         { title: '', value: ({ selected }) => (selected ? '*' : '') },
         { title: 'context', value: ({ name }) => name },
-        { title: 'user', value: ({ user }) => user },
+        { title: 'user', value: ({ user, problem }) => user ?? (problem && '(damaged)') },
         { title: 'server', value: ({ server }) => server },
         { title: 'server key', value: ({ key }) => key },
       ],
@@ -62,6 +87,7 @@ const show = defineCommand({
     const found = all.find((row) => (name === undefined ? row.selected : row.name === name))
     if (found === undefined)
       throw new CliError('usage', name ? `there is no context "${name}"` : 'no context is selected')
+    noteProblems([found], output)
     await output.item(found, [
       { title: 'context', value: (row) => row.name },
       { title: 'user', value: (row) => row.user },
@@ -89,10 +115,10 @@ const forget = defineCommand({
   examples: [['$0 context forget 127.0.0.1:7300', 'after you compared the new key with the server’s own words']],
   builder: (args) => args.positional('server', named('HOST:PORT, as in the contexts')),
   async run({ server }, { output }) {
-    const known = (await knownServers())[server]
-    if (known === undefined) throw new CliError('usage', `no key of "${server}" is known`, 'see `chatctl context list`')
-    await rememberServer(server, undefined)
-    await output.item({ server, forgotten: known.key }, [
+    const forgotten = await forgetServer(server)
+    if (forgotten === undefined)
+      throw new CliError('usage', `no key of "${server}" is known`, 'see `chatctl context list`')
+    await output.item({ server, forgotten }, [
       { title: 'forgot', value: ({ server, forgotten }) => `${forgotten} of ${server}` },
     ])
   },

@@ -232,7 +232,7 @@ const seed = defineCommand({
   describe:
     'Add sample users (alice, bob, carol; password "password"), friends, a group and messages; again changes nothing',
   examples: [['$0 db seed --data ./room', 'for trying things out, never for a real server']],
-  builder: (args) => args.options({ data: OPTIONS.data }),
+  builder: (args) => args.options({ config: OPTIONS.config, data: OPTIONS.data }),
   async run(_flags, shared) {
     const { seedRoom } = await import('../seed.ts')
     const result = await seedRoom(shared)

@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises'
-import { currentContext, listContexts } from '../contexts.ts'
+import { contextNames, currentContext } from '../contexts.ts'
 import type { ExitName } from '../exit.ts'
 import { roomPaths } from '../paths.ts'
 import { asUser, isRunning } from '../sessions.ts'
-import { defineCommand, OPTIONS, type Shared } from '../shared.ts'
+import { defineCommand, OPTIONS, ROOM, type Shared } from '../shared.ts'
 
 interface Finding {
   readonly check: string
@@ -17,7 +17,7 @@ export const doctor = defineCommand({
   command: 'doctor',
   describe: 'Look for what may be wrong with this machine, a data folder and your login; exit 1 if anything is',
   examples: [['$0 doctor --data ./room', '']],
-  builder: (args) => args.options({ data: OPTIONS.data, context: OPTIONS.context }),
+  builder: (args) => args.options({ ...ROOM, context: OPTIONS.context }),
   async run(_args, shared): Promise<ExitName> {
     const findings = [
       checkNode(),
@@ -57,9 +57,9 @@ async function checkFiles({ data }: Shared): Promise<Finding[]> {
   )
 }
 
-async function checkDatabase({ data }: Shared): Promise<Finding[]> {
+async function checkDatabase({ data, config: file }: Shared): Promise<Finding[]> {
   const { readConfig } = await import('../config.ts')
-  const { config } = await readConfig({ data })
+  const { config } = await readConfig({ data, config: file })
   const where = config.db || roomPaths(data).database
   if (config.db === '' && (await stat(where).catch(() => undefined)) === undefined) return []
   const { openDatabase } = await import('../../db/open.ts')
@@ -101,7 +101,7 @@ async function checkServer(shared: Shared): Promise<Finding> {
 async function checkLogin(shared: Shared): Promise<Finding> {
   const name = shared.context ?? (await currentContext())
   if (name === undefined)
-    return finding('login', 'skipped', `no context is selected (${(await listContexts()).length} kept)`)
+    return finding('login', 'skipped', `no context is selected (${(await contextNames()).length} kept)`)
   try {
     await asUser({ ...shared, as: undefined }, async () => {})
     return finding('login', 'ok', `context "${name}" logs in`)

@@ -1,4 +1,5 @@
 import type { Client } from '../../client/index.ts'
+import { isNamed } from '../incoming.ts'
 import { asUser } from '../sessions.ts'
 import { defineCommand, defineGroup, WHO } from '../shared.ts'
 
@@ -26,7 +27,7 @@ const list = defineCommand({
           value: ({ online }) => (online ? 'online' : 'offline'),
           color: ({ online }) => (online ? green : undefined),
         },
-        { title: 'since', value: ({ since }) => since.toISOString() },
+        { title: 'since', value: ({ since }) => since },
       ],
       'no friends yet; ask someone with `chatctl friends add NAME`',
     )
@@ -48,7 +49,7 @@ const requests = defineCommand({
         { title: 'user', value: ({ user }) => user },
         { title: 'nickname', value: ({ nickname }) => nickname },
         { title: 'note', value: ({ note }) => note },
-        { title: 'sent', value: ({ sentAt }) => sentAt.toISOString() },
+        { title: 'sent', value: ({ sentAt }) => sentAt },
       ],
       'no requests wait',
     )
@@ -93,7 +94,7 @@ const add = defineCommand({
     const { AddFriend, FriendList } = await messages()
     const areFriends = await asUser(shared, async (client) => {
       await client.request(AddFriend, { user, note })
-      return (await client.request(FriendList, {})).friends.some((friend) => friend.user === user.toLowerCase())
+      return (await client.request(FriendList, {})).friends.some((friend) => isNamed(friend.user, user))
     })
     const done = areFriends ? 'friends' : 'asked'
     await shared.output.item({ user, done }, [{ title: done, value: (record) => record.user }])

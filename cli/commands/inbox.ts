@@ -2,7 +2,7 @@ import type { ChatMessage, Client, Page, SearchOptions } from '../../client/inde
 import { CliError } from '../exit.ts'
 import { messageColumns } from '../message-view.ts'
 import { asUser } from '../sessions.ts'
-import { defineCommand, WHO, wholeNumber } from '../shared.ts'
+import { defineCommand, notEmpty, WHO, wholeNumber } from '../shared.ts'
 
 const limitOption = { type: 'string', describe: 'at most so many', coerce: wholeNumber('limit', 1, 1e9) } as const
 const idOption = (name: string, about: string) =>
@@ -51,9 +51,9 @@ export const history = defineCommand({
     ['$0 history bob --search "50 %"', 'of one conversation'],
   ],
   builder: (args) =>
-    args.positional('with', { type: 'string', describe: 'name of the other user' }).options({
+    args.positional('with', { type: 'string', describe: 'name of the other user', coerce: notEmpty('with') }).options({
       ...WHO,
-      group: { type: 'string', describe: 'of this group' },
+      group: { type: 'string', describe: 'of this group', coerce: notEmpty('group') },
       search: { type: 'string', describe: 'only messages with this text, in whatever case; then NAME may be left out' },
       limit: limitOption,
       before: idOption('before', 'only messages before this id'),

@@ -1,61 +1,47 @@
 import type { CommandModule } from 'yargs'
-import { ask } from './ask.ts'
-import { bench } from './bench.ts'
-import { bot } from './bot.ts'
-import { broadcast } from './broadcast.ts'
-import { config } from './config.ts'
-import { contacts } from './contacts.ts'
-import { context } from './context.ts'
-import { db } from './db.ts'
-import { doctor } from './doctor.ts'
-import { expect } from './expect.ts'
-import { friends } from './friends.ts'
-import { groups } from './groups.ts'
-import { history, inbox } from './inbox.ts'
-import { inject } from './inject.ts'
-import { listen } from './listen.ts'
-import { login, logout, whoami } from './login.ts'
-import { plugin } from './plugin.ts'
-import { protocol } from './protocol.ts'
-import { recall } from './recall.ts'
-import { register } from './register.ts'
-import { scheduled } from './scheduled.ts'
-import { send } from './send.ts'
-import { serve } from './serve.ts'
-import { status } from './status.ts'
-import { tap } from './tap.ts'
-import { users } from './users.ts'
 
-/** In the order of `chatctl --help`. A command loads what it needs only when it runs. */
 // biome-ignore lint/suspicious/noExplicitAny: commands of different arguments in one list
-export const COMMANDS: CommandModule<any, any>[] = [
-  serve,
-  register,
-  login,
-  logout,
-  whoami,
-  context,
-  send,
-  scheduled,
-  ask,
-  expect,
-  listen,
-  inbox,
-  history,
-  contacts,
-  recall,
-  friends,
-  groups,
-  bot,
-  inject,
-  protocol,
-  plugin,
-  status,
-  tap,
-  users,
-  broadcast,
-  db,
-  config,
-  doctor,
-  bench,
-]
+type AnyCommand = CommandModule<any, any>
+
+/** In the order of `chatctl --help`. Each is loaded only when it is named: see program.ts. */
+export const COMMANDS: Readonly<Record<string, () => Promise<AnyCommand>>> = {
+  serve: async () => (await import('./serve.ts')).serve,
+  register: async () => (await import('./register.ts')).register,
+  login: async () => (await import('./login.ts')).login,
+  logout: async () => (await import('./login.ts')).logout,
+  whoami: async () => (await import('./login.ts')).whoami,
+  context: async () => (await import('./context.ts')).context,
+  send: async () => (await import('./send.ts')).send,
+  scheduled: async () => (await import('./scheduled.ts')).scheduled,
+  ask: async () => (await import('./ask.ts')).ask,
+  expect: async () => (await import('./expect.ts')).expect,
+  listen: async () => (await import('./listen.ts')).listen,
+  inbox: async () => (await import('./inbox.ts')).inbox,
+  history: async () => (await import('./inbox.ts')).history,
+  contacts: async () => (await import('./contacts.ts')).contacts,
+  recall: async () => (await import('./recall.ts')).recall,
+  friends: async () => (await import('./friends.ts')).friends,
+  groups: async () => (await import('./groups.ts')).groups,
+  bot: async () => (await import('./bot.ts')).bot,
+  inject: async () => (await import('./inject.ts')).inject,
+  protocol: async () => (await import('./protocol.ts')).protocol,
+  plugin: async () => (await import('./plugin.ts')).plugin,
+  status: async () => (await import('./status.ts')).status,
+  tap: async () => (await import('./tap.ts')).tap,
+  users: async () => (await import('./users.ts')).users,
+  broadcast: async () => (await import('./broadcast.ts')).broadcast,
+  db: async () => (await import('./db.ts')).db,
+  config: async () => (await import('./config.ts')).config,
+  doctor: async () => (await import('./doctor.ts')).doctor,
+  bench: async () => (await import('./bench.ts')).bench,
+  completion: async () => (await import('./completion.ts')).completion,
+}
+
+/** Other names of commands. */
+export const ALIASES: Readonly<Record<string, string>> = { plugins: 'plugin' }
+
+/** The name in COMMANDS of a word, if it names a command. */
+export function commandOf(word: string): string | undefined {
+  const name = ALIASES[word] ?? word
+  return Object.hasOwn(COMMANDS, name) ? name : undefined
+}

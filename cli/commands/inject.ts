@@ -3,7 +3,7 @@ import { CliError } from '../exit.ts'
 import { readFields, toJson } from '../field-values.ts'
 import { printableJson } from '../printable.ts'
 import { asOperator, asUser } from '../sessions.ts'
-import { defineCommand, WHO } from '../shared.ts'
+import { defineCommand, notEmpty, WHO } from '../shared.ts'
 
 export const inject = defineCommand({
   command: 'inject <type> [fields..]',
@@ -21,7 +21,11 @@ export const inject = defineCommand({
       .positional('fields', { type: 'string', array: true, default: [], describe: 'FIELD=VALUE; FIELD:=JSON' })
       .options({
         ...WHO,
-        key: { type: 'string', describe: 'your own name of this act: under the same key it is carried out once' },
+        key: {
+          type: 'string',
+          describe: 'your own name of this act: under the same key it is carried out once',
+          coerce: notEmpty('key'),
+        },
       }),
   async run({ type, fields, key }, shared) {
     // With a data folder but nobody to act as, it is the operator's own message.

@@ -1,7 +1,7 @@
 import type { ChatMessage, Client } from '../../client/index.ts'
 import { parseDuration } from '../duration.ts'
 import { CliError, type ExitName } from '../exit.ts'
-import { noteLife } from '../incoming.ts'
+import { isNamed, noteLife } from '../incoming.ts'
 import { messageLine } from '../message-view.ts'
 import { printableJson } from '../printable.ts'
 import { asUser } from '../sessions.ts'
@@ -100,7 +100,7 @@ export const listen = defineCommand({
       return asUser(shared, (client) => pushes(client, shared, type, stops), { reconnect: true })
     const wanted = (message: ChatMessage) =>
       (type === undefined || message.kind === type) &&
-      (from === undefined || (message.from === from.toLowerCase() && message.group === undefined))
+      (from === undefined || (isNamed(message.from, from) && message.group === undefined))
     return asUser(shared, (client) => messages(client, shared, { stops, wanted, from, kind: type, since, ack }), {
       reconnect: true,
     })

@@ -1,7 +1,8 @@
-import { checkContextName, rememberServer, saveContext, useContext } from '../contexts.ts'
+import { checkContextName, listContexts, saveContext, useContext } from '../contexts.ts'
+import { rememberServer } from '../known-servers.ts'
 import { readPassword } from '../secrets.ts'
 import { asStranger } from '../sessions.ts'
-import { chosenPasswordFile, chosenServer, defineCommand, OPTIONS } from '../shared.ts'
+import { chosenPasswordFile, chosenServer, defineCommand, OPTIONS, type Shared } from '../shared.ts'
 
 export const login = defineCommand({
   command: 'login <name>',
@@ -20,13 +21,16 @@ export const login = defineCommand({
     }),
   async run({ name, passwordFile, server: asked, context }, shared) {
     const server = chosenServer(asked)
-    const kept = checkContextName(context ?? name)
+    if (context !== undefined) checkContextName(context)
     const password = await readPassword(chosenPasswordFile(passwordFile), { prompt: `Password for ${name}` })
     const result = await asStranger(server, shared, async (client) => {
       const identity = await client.login(name, { password })
       const key = client.fingerprint
       // The server has just proved, bound to this handshake, that it knows the account: the key is the right one.
       await rememberServer(server, { key, state: 'verified' })
+      // As the server spells it: `login Alice` is the account alice.
+      const kept = checkContextName(context ?? identity.user)
+      await noteReplaced(kept, server, identity.user, shared)
       if (client.keys !== undefined) await saveContext({ name: kept, server, user: identity.user, keys: client.keys })
       await useContext(kept)
       return { context: kept, ...identity, server, key }
@@ -43,6 +47,16 @@ export const login = defineCommand({
     )
   },
 })
+
+/** Tells of another login that was kept under that name: its keys are gone, and later commands reach another server. */
+async function noteReplaced(name: string, server: string, user: string, { output }: Shared) {
+  const former = (await listContexts()).find((context) => context.name === name)
+  if (former === undefined || 'broken' in former || (former.server === server && former.user === user)) return
+  output.note(
+    `context "${name}" was ${former.user} on ${former.server}, and is ${user} on ${server} now; ` +
+      '`chatctl login NAME --context OTHER` keeps both',
+  )
+}
 
 export const logout = defineCommand({
   command: 'logout',
@@ -68,19 +82,21 @@ export const logout = defineCommand({
 export const whoami = defineCommand({
   command: 'whoami',
   describe: 'Log in with the kept login and say who that is',
-  examples: [['$0 whoami -o json', 'for a script']],
-  builder: (args) => args.options({ context: OPTIONS.context }),
+  examples: [
+    ['$0 whoami -o json', 'for a script'],
+    ['$0 whoami --pin SHA256:…', 'where the server’s key is not known yet, as on a fresh machine'],
+  ],
+  builder: (args) => args.options({ context: OPTIONS.context, pin: OPTIONS.pin }),
   async run(_args, shared) {
-    const { chosenContext } = await import('../sessions.ts')
-    const { connect } = await import('../../client/index.ts')
-    const { knownServers } = await import('../contexts.ts')
-    const { name, server, user, keys } = await chosenContext(shared)
-    const pin = (await knownServers())[server]?.key
-    const { timeout, signal } = shared
-    await using client = await connect({ server, reconnect: false, timeout, signal, ...(pin !== undefined && { pin }) })
-    const identity = await client.login(user, { keys })
+    const { asContext } = await import('../sessions.ts')
+    const self = await asContext(shared, async ({ fingerprint }, identity, { name, server }) => ({
+      context: name,
+      ...identity,
+      server,
+      key: fingerprint,
+    }))
     await shared.output.item(
-      { context: name, ...identity, server, key: client.fingerprint },
+      self,
       [
         { title: 'user', value: ({ user }) => user },
         { title: 'nickname', value: ({ nickname }) => nickname },

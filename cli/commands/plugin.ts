@@ -4,7 +4,7 @@ import { CliError, type ExitName } from '../exit.ts'
 import type { Finding } from '../plugin-check.ts'
 import { printableJson } from '../printable.ts'
 import { asOperator } from '../sessions.ts'
-import { defineCommand, defineGroup, OPTIONS, type Shared } from '../shared.ts'
+import { defineCommand, defineGroup, notEmpty, ROOM, type Shared } from '../shared.ts'
 
 /** All plugins of a running server. */
 async function running(shared: Shared): Promise<PluginFacts[]> {
@@ -17,7 +17,7 @@ const list = defineCommand({
   command: 'list',
   describe: 'List the plugins of a running server, and how they do',
   examples: [['$0 plugin list --data ./room -o ndjson', 'a line a plugin']],
-  builder: (args) => args.options({ data: OPTIONS.data }),
+  builder: (args) => args.options(ROOM),
   async run(_args, shared) {
     const { colors } = shared.output
     await shared.output.list(await running(shared), [
@@ -41,9 +41,7 @@ const info = defineCommand({
   describe: 'Show what a plugin of a running server brings, handles, checks and hears',
   examples: [['$0 plugin info friends --data ./room', '']],
   builder: (args) =>
-    args
-      .positional('name', { type: 'string', demandOption: true, describe: 'name of the plugin' })
-      .options({ data: OPTIONS.data }),
+    args.positional('name', { type: 'string', demandOption: true, describe: 'name of the plugin' }).options(ROOM),
   async run({ name }, shared) {
     const plugins = await running(shared)
     const found = plugins.find((plugin) => plugin.name === name)
@@ -72,12 +70,31 @@ const info = defineCommand({
           ),
       },
       { title: 'listens', value: ({ listens }) => words(listens) },
-      { title: 'options', value: ({ options }) => (options === undefined ? '-' : printableJson(options)) },
+      { title: 'options', value: ({ options }) => words(optionsOf(options)) },
       { title: 'migrations', value: ({ migrations }) => words(migrations) },
       { title: 'timers', value: ({ timers }) => words(timers.map((ms) => `${ms} ms`)) },
     ])
   },
 })
+
+/** The options of a plugin in words, from their JSON schema: `forbidden (array of string, [] if left out)`. */
+function optionsOf(schema: unknown): string[] {
+  const { properties = {} } = (schema ?? {}) as { properties?: Record<string, Record<string, unknown>> }
+  return Object.entries(properties).map(([name, option]) => {
+    const {
+      type,
+      items,
+      default: standard,
+    } = option as { type?: unknown; items?: { type?: unknown }; default?: unknown }
+    const kind = Array.isArray(option.enum)
+      ? option.enum.map((value) => JSON.stringify(value)).join(' or ')
+      : typeof type === 'string'
+        ? type
+        : 'see -o json'
+    const what = typeof items?.type === 'string' ? `${kind} of ${items.type}` : kind
+    return `${name} (${what}${standard === undefined ? '' : `, ${printableJson(standard)} if left out`})`
+  })
+}
 
 /** How long a check waits for what plugins left open. */
 const LEFT_OPEN_MS = 500
@@ -136,7 +153,7 @@ const create = defineCommand({
   builder: (args) =>
     args
       .positional('name', { type: 'string', demandOption: true, describe: 'name of the plugin: a-z, 0-9 and dashes' })
-      .options({ dir: { type: 'string', describe: 'folder to write; default ./NAME' } }),
+      .options({ dir: { type: 'string', describe: 'folder to write; default ./NAME', coerce: notEmpty('dir') } }),
   async run({ name, dir }, shared) {
     const { checkName, messageNumber, nextSteps, writeTemplate } = await import('../template.ts')
     checkName(name)

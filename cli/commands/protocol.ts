@@ -1,7 +1,7 @@
 import type { Message } from '../../core/wire/index.ts'
 import { CliError } from '../exit.ts'
 import { printable } from '../printable.ts'
-import { defineCommand, OPTIONS, type Shared } from '../shared.ts'
+import { defineCommand, ROOM, type Shared } from '../shared.ts'
 
 export const protocol = defineCommand({
   command: 'protocol [type]',
@@ -14,8 +14,9 @@ export const protocol = defineCommand({
   builder: (args) =>
     args.positional('type', { type: 'string', describe: 'name or number of one type' }).options({
       live: { type: 'boolean', describe: 'ask the running server of --data' },
-      data: OPTIONS.data,
+      ...ROOM,
     }),
+  needsRoom: ({ live }) => live === true,
   async run({ type, live }, shared) {
     const { toEntry } = await import('../../core/wire/index.ts')
     const messages = [...(await catalogue(live ?? false, shared))]
@@ -36,10 +37,13 @@ export const protocol = defineCommand({
     async function showOne(message: Message) {
       if (shared.output.isJson) return shared.output.item(toEntry(message), [])
       const { messageSection } = await import('../protocol-tables.ts')
-      return shared.output.write(`${printable(messageSection(message))}\n`)
+      return shared.output.write(`${printable(messageSection(message))}\n\n${LIMITS_NOTE}\n`)
     }
   },
 })
+
+const LIMITS_NOTE =
+  'These are the bounds of the protocol. A server may take less: `limits.text` is 16384 bytes unless it is set otherwise.'
 
 async function catalogue(live: boolean, shared: Shared): Promise<Iterable<Message>> {
   const { BUILT_IN_MESSAGES, Catalogue } = await import('../../client/index.ts')

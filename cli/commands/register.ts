@@ -1,4 +1,4 @@
-import { knownServers, rememberServer } from '../contexts.ts'
+import { knownServer, rememberIfWritable } from '../known-servers.ts'
 import { readPassword } from '../secrets.ts'
 import { asStranger } from '../sessions.ts'
 import { chosenPasswordFile, chosenServer, defineCommand, OPTIONS } from '../shared.ts'
@@ -27,8 +27,10 @@ export const register = defineCommand({
     })
     const account = await asStranger(server, shared, async (client) => {
       const made = await client.register(name, password, { nickname })
-      if ((await knownServers())[server] === undefined)
-        await rememberServer(server, { key: client.fingerprint, state: 'seen' })
+      if ((await knownServer(server)) === undefined) {
+        const why = await rememberIfWritable(server, { key: client.fingerprint, state: 'seen' })
+        if (why !== undefined) shared.output.note(why)
+      }
       return { ...made, server }
     })
     await shared.output.item(

@@ -1,6 +1,5 @@
 import type { Client, ValuesOf } from '../../client/index.ts'
 import { CliError } from '../exit.ts'
-import { localTime } from '../message-view.ts'
 import { asUser } from '../sessions.ts'
 import { defineCommand, defineGroup, WHO } from '../shared.ts'
 
@@ -48,14 +47,18 @@ const list = defineCommand({
       records,
       [
         { title: 'id', value: ({ id }) => id },
-        { title: 'at', value: ({ at }) => localTime(at) },
+        { title: 'at', value: ({ at }) => at },
         { title: 'to', value: (record) => ('group' in record ? record.group : record.to) },
         {
           title: 'state',
           value: ({ state }) => state,
           color: ({ state }) => (state === 'failed' ? colors.red : undefined),
         },
-        { title: 'text', value: ({ text }) => text },
+        // The server keeps the text of what was sent with the message, not here.
+        {
+          title: 'text',
+          value: ({ text, messageId }) => (text === '' && messageId ? `is message ${messageId}` : text),
+        },
         { title: 'reason', value: ({ reason }) => reason },
       ],
       'nothing waits',

@@ -1,16 +1,11 @@
-import { createInterface } from 'node:readline'
 import type { Client, SentMessage, TextStyle } from '../../client/index.ts'
 import { CliError } from '../exit.ts'
-import { localTime } from '../message-view.ts'
 import { parseDelay, parseMoment } from '../moment.ts'
 import type { Output } from '../output.ts'
 import { asUser } from '../sessions.ts'
 import { defineCommand, notEmpty, ownId, type Shared, WHO, wholeNumber } from '../shared.ts'
 import { readText } from '../stdin.ts'
 import { STDIN } from '../words.ts'
-
-/** Lines under way at once: enough to fill the server's commits, few enough to stop soon. */
-const WINDOW = 64
 
 /** A heading of the help. */
 const LATER = 'Later'
@@ -27,7 +22,7 @@ export const send = defineCommand({
       '$0 send bob "stand-up" --at 09:30',
       'the next time it is that late; sent by the server, whether you are here or not',
     ],
-    ['$0 send bob "still there?" --delay 10m', 'see `$0 scheduled`'],
+    ['$0 send bob "still there?" --delay 10m', 'see `chatctl scheduled`'],
     ['$0 send --as alice bob "from the operator"', 'on the server’s machine, without a password'],
   ],
   builder: (args) =>
@@ -72,7 +67,11 @@ export const send = defineCommand({
       ...(fontSize && { fontSize }),
       ...(textColor && { color: textColor }),
     }
-    if (lines) return asUser(shared, (client) => sendLines(client, shared, to, style), { reconnect: true })
+    if (lines) {
+      const { sendLines } = await import('../send-lines.ts')
+      const each = { to, style, print: (sent: SentMessage) => print(output, to, sent) }
+      return asUser(shared, (client) => sendLines(client, shared, each), { reconnect: true })
+    }
     const body = fromStdin ? await readText() : text
     if (body === '') throw new CliError('usage', 'the text is empty')
     const options = { style, ...(id !== undefined && { clientId: id }) }
@@ -84,30 +83,6 @@ export const send = defineCommand({
 })
 
 type Recipient = Parameters<Client['send']>[0]
-
-async function sendLines(client: Client, { output, signal }: Shared, to: Recipient, style: TextStyle) {
-  const under: Promise<SentMessage>[] = []
-  let sent = 0
-  const settleOldest = async () => {
-    try {
-      await print(output, to, await (under.shift() as Promise<SentMessage>))
-      sent++
-    } catch (error) {
-      output.note(`${sent} message(s) were stored before this:`)
-      throw error
-    }
-  }
-  for await (const line of createInterface({ input: process.stdin, signal })) {
-    if (line === '') continue
-    const sending = client.send(to, line, { style })
-    // Looked at in its turn; until then a failure is no unhandled one.
-    sending.catch(() => {})
-    under.push(sending)
-    if (under.length >= WINDOW) await settleOldest()
-  }
-  while (under.length > 0) await settleOldest()
-  signal.throwIfAborted()
-}
 
 const print = (output: Output, to: Recipient, { id, sentAt, repeat }: SentMessage) =>
   output.item(
@@ -149,7 +124,7 @@ async function sendLater(client: Client, { output }: Shared, { to, body, when, o
     { scheduled: id, ...target, at: new Date(at), repeat },
     [
       { title: 'scheduled', value: (message) => message.scheduled },
-      { title: 'at', value: (message) => localTime(message.at) },
+      { title: 'at', value: (message) => message.at },
     ],
     { title: 'scheduled', value: (message) => message.scheduled },
   )

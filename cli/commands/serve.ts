@@ -18,7 +18,7 @@ export const serve = defineCommand({
   builder: (args) => args.options(SERVE_OPTIONS),
   async run(flags, shared): Promise<ExitName> {
     const { readConfig, shownOrigin } = await import('../config.ts')
-    const { config, origin, pluginFolder, limits, legacy } = await readConfig(flags)
+    const { config, origin, pluginFolder, limits, legacy } = await readConfig(flags, { here: true })
     await refuseWhileRunning({ ...shared, data: config.data })
     const { loadPlugin } = await import('../../core/plugin-loader.ts')
     const { openLog } = await import('../logger.ts')

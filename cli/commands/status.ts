@@ -1,29 +1,86 @@
+import type { Column } from '../output.ts'
 import { asOperator } from '../sessions.ts'
-import { defineCommand, OPTIONS } from '../shared.ts'
+import { defineCommand, ROOM } from '../shared.ts'
 
 interface Status extends Record<string, unknown> {
   readonly plugins: readonly { name: string; state: string; reason: string }[]
 }
 
+/** What the values are called for people, and in which unit they read well; others show as they are. */
+const LABELS: Readonly<Record<string, readonly [label: string, shown?: (value: number) => string]>> = {
+  uptime: ['running for', span],
+  pid: ['process'],
+  fingerprint: ['server key'],
+  connections: ['connections'],
+  users: ['users here'],
+  memory: ['memory', (bytes) => `${(bytes / 2 ** 20).toFixed(1)} MiB`],
+  legacy: ['original clients'],
+  legacyConnections: ['connections of original clients'],
+  legacyLogins: ['logins of original clients'],
+}
+
 export const status = defineCommand({
   command: 'status',
   describe: 'Show how a running server does',
-  examples: [['$0 status --data ./room -o json', 'exit 3 when none runs there']],
-  builder: (args) => args.options({ data: OPTIONS.data }),
+  examples: [
+    ['$0 status --data ./room', 'with units'],
+    ['$0 status --data ./room -o json', 'for programs: seconds, bytes; exit 3 when none runs there'],
+    ['$0 status --data ./room -o plain | grep ^users', 'a name and a value a line'],
+  ],
+  builder: (args) => args.options(ROOM),
   async run(_args, shared) {
+    const { output } = shared
     const { QueryStatus } = await import('../../core/wire/index.ts')
     const { json } = await asOperator(shared, (client) => client.request(QueryStatus, {}))
-    const status: Status = JSON.parse(json)
-    const values = Object.keys(status).filter((name) => name !== 'plugins')
-    await shared.output.item(status, [
-      ...values.map((name) => ({ title: name, value: (record: Status) => String(record[name]) })),
-      {
-        title: 'plugins',
-        value: ({ plugins }: Status) =>
-          plugins
-            .map(({ name, state, reason }) => (state === 'ok' ? name : `${name} (${state}: ${reason})`))
-            .join(', '),
-      },
-    ])
+    const found: Status = JSON.parse(json)
+    if (output.isPlain) return output.list(rowsOf(found), [{ title: 'name', value: ({ name }) => name }, VALUE])
+    return output.item(found, columnsOf(found))
   },
 })
+
+interface Row {
+  readonly name: string
+  readonly value: string
+}
+
+const VALUE: Column<Row> = { title: 'value', value: ({ value }) => value }
+
+/** Plugins that are not ok as `plugin NAME`, with what is wrong. */
+function rowsOf({ plugins, ...values }: Status): Row[] {
+  const troubled = plugins.filter(({ state }) => state !== 'ok')
+  return [
+    ...Object.entries(values).map(([name, value]) => ({ name, value: String(value) })),
+    { name: 'plugins', value: String(plugins.length) },
+    ...troubled.map(({ name, state, reason }) => ({ name: `plugin ${name}`, value: `${state}: ${reason}` })),
+  ]
+}
+
+function columnsOf(status: Status): Column<Status>[] {
+  const values = Object.entries(status).filter(([name]) => name !== 'plugins')
+  return [
+    ...values.map(([name, value]) => {
+      const [label = name, shown] = LABELS[name] ?? []
+      const text = typeof value === 'number' && shown !== undefined ? shown(value) : String(value)
+      return { title: label, value: () => text }
+    }),
+    { title: 'plugins', value: ({ plugins }) => plugins.map(toWords).join(', ') },
+  ]
+}
+
+const toWords = ({ name, state, reason }: Status['plugins'][number]) =>
+  state === 'ok' ? name : `${name} (${state}: ${reason})`
+
+/** `3 d 4 h 5 min 6 s`, from the largest unit that there is on. */
+function span(seconds: number): string {
+  const parts = [
+    [Math.floor(seconds / 86_400), 'd'],
+    [Math.floor(seconds / 3600) % 24, 'h'],
+    [Math.floor(seconds / 60) % 60, 'min'],
+    [seconds % 60, 's'],
+  ] as const
+  const first = parts.findIndex(([count]) => count > 0)
+  return parts
+    .slice(first === -1 ? 3 : first)
+    .map(([count, unit]) => `${count} ${unit}`)
+    .join(' ')
+}

@@ -1,10 +1,10 @@
 import type { Client, ValuesOf } from '../../client/index.ts'
 import { parseDuration } from '../duration.ts'
 import type { ExitName } from '../exit.ts'
-import { localTime } from '../message-view.ts'
+import { localTime } from '../local-time.ts'
 import { printableJson, printableLine } from '../printable.ts'
 import { asOperator } from '../sessions.ts'
-import { defineCommand, notEmpty, OPTIONS, type Shared, wholeNumber } from '../shared.ts'
+import { defineCommand, notEmpty, ROOM, type Shared, wholeNumber } from '../shared.ts'
 import { Watch } from '../watch.ts'
 
 type Entry = ValuesOf<typeof import('../../plugins/tap/messages.ts').Tapped>
@@ -33,7 +33,7 @@ export const tap = defineCommand({
   ],
   builder: (args) =>
     args.epilogue(ABOUT).options({
-      data: OPTIONS.data,
+      ...ROOM,
       user: { type: 'string', describe: 'only sessions of this user', coerce: notEmpty('user') },
       type: {
         type: 'string',

@@ -1,8 +1,9 @@
 import type { Client, ValuesOf } from '../../client/index.ts'
 import { CliError } from '../exit.ts'
+import { isNamed } from '../incoming.ts'
 import { readPassword } from '../secrets.ts'
 import { asOperator, asOperatorAnyhow } from '../sessions.ts'
-import { chosenPasswordFile, defineCommand, defineGroup, OPTIONS, type Shared } from '../shared.ts'
+import { chosenPasswordFile, defineCommand, defineGroup, OPTIONS, ROOM, type Shared } from '../shared.ts'
 
 type UserEntry = ValuesOf<typeof import('../../plugins/admin/messages.ts').UserList>['users'][number]
 
@@ -25,7 +26,7 @@ const list = defineCommand({
   command: 'list',
   describe: 'List all accounts',
   examples: [['$0 users list -o ndjson', 'a line an account']],
-  builder: (args) => args.options({ data: OPTIONS.data }),
+  builder: (args) => args.options(ROOM),
   async run(_args, shared) {
     const found = await asOperatorAnyhow(shared, allUsers)
     const users = found.map(({ registeredAt, ...entry }) => ({ ...entry, registeredAt: new Date(registeredAt) }))
@@ -43,7 +44,7 @@ const list = defineCommand({
           color: ({ active }) => (active ? undefined : colors.red),
         },
         { title: 'sessions', value: ({ sessions }) => sessions },
-        { title: 'registered', value: ({ registeredAt }) => registeredAt.toISOString() },
+        { title: 'registered', value: ({ registeredAt }) => registeredAt },
       ],
       'no accounts yet; make one with `chatctl users create NAME`',
     )
@@ -59,7 +60,7 @@ const create = defineCommand({
   ],
   builder: (args) =>
     args.positional('name', nameArgument).options({
-      data: OPTIONS.data,
+      ...ROOM,
       'password-file': OPTIONS.passwordFile,
       nickname: { type: 'string', describe: 'name shown to others' },
       role: {
@@ -119,7 +120,7 @@ const setActive = (verb: string, active: boolean, about: string) =>
     command: `${verb} <name>`,
     describe: about,
     examples: [[`$0 users ${verb} bob`, '']],
-    builder: (args) => args.positional('name', nameArgument).options({ data: OPTIONS.data }),
+    builder: (args) => args.positional('name', nameArgument).options(ROOM),
     async run({ name }, shared) {
       const { SetUserActive } = await messages()
       await asOperatorAnyhow(shared, (client) => client.request(SetUserActive, { user: name, active }))
@@ -136,7 +137,7 @@ const passwd = defineCommand({
   ],
   builder: (args) =>
     args.positional('name', nameArgument).options({
-      data: OPTIONS.data,
+      ...ROOM,
       'password-file': OPTIONS.passwordFile,
       'bot-key': { type: 'boolean', describe: 'a new random key, as of `users create --bot`; prints it, once' },
     }),
@@ -145,7 +146,9 @@ const passwd = defineCommand({
     if (botKey) {
       const makeKey = await keyMaker(passwordFile)
       const key = await asOperatorAnyhow(shared, async (client) => {
-        const account = (await allUsers(client)).find(({ user }) => user === name.toLowerCase())
+        const accounts = await allUsers(client)
+        // As the server looks names up: those of adopted databases may have capitals.
+        const account = accounts.find(({ user }) => user === name) ?? accounts.find(({ user }) => isNamed(user, name))
         if (account !== undefined && account.role !== 'bot')
           throw new CliError('usage', `${account.user} is no bot: a key would take the place of a person's password`)
         const { key, verifier } = await makeKey(client)
@@ -177,7 +180,7 @@ const kick = defineCommand({
     ['$0 users kick bob', 'prints how many sessions there were'],
     ['$0 users disable bob', 'keeps bob out'],
   ],
-  builder: (args) => args.positional('name', nameArgument).options({ data: OPTIONS.data }),
+  builder: (args) => args.positional('name', nameArgument).options(ROOM),
   async run({ name }, shared) {
     const { KickUser } = await messages()
     const { sessions } = await asOperator(shared, (client) => client.request(KickUser, { user: name }))

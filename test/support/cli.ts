@@ -69,6 +69,14 @@ export async function openShell(t: ExecutionContext) {
   return {
     folder,
     home,
+    /** Runs a script in bash, which finds `chatctl`; what it printed. */
+    async shell(script: string): Promise<string> {
+      const chatctl = `chatctl() { ${JSON.stringify(process.execPath)} ${JSON.stringify(MAIN)} "$@"; }\n`
+      const child = spawn('bash', ['-c', chatctl + script], { cwd: folder, env: environment() })
+      const output = collect(child)
+      await once(child, 'close')
+      return output.all().stdout
+    },
     /** Starts a command and leaves it running; it is killed when the test ends. */
     start,
     async run(args: readonly string[], options: RunOptions = {}): Promise<Ran> {
