@@ -16,10 +16,10 @@ import { exportPrivateKey, keyPairFromPrivateKey } from '../core/noise/index.ts'
 import type { AnyPlugin } from '../core/plugin.ts'
 import {
   isDatabaseUrl,
-  isEmpty,
   isHalfAdopted,
   isUnavailable,
   loadOf,
+  isUnused,
   type Migrations,
   migrate,
   migrationState,
@@ -140,7 +140,7 @@ async function prepareSchema(where: string, plugins: Migrations, wanted: boolean
 async function bringUpToDate(db: Awaited<ReturnType<typeof openDatabase>>, plugins: Migrations, wanted: boolean) {
   if (await isHalfAdopted(db))
     throw new SetupError('the database is adopted only in part: run the same `chatctl db adopt` again')
-  const isNew = await isEmpty(db)
+  const isNew = await isUnused(db)
   const { pending } = await migrationState(db, plugins)
   if (pending.length === 0) return
   if (isNew || wanted) await migrate(db, plugins)

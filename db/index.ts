@@ -29,11 +29,14 @@ export { MessageWriter } from './message-writer.ts'
 export * from './messages.ts'
 export {
   isEmpty,
+  isUnused,
+  lastBatch,
   type Migration,
   type MigrationState,
   type Migrations,
   migrate,
   migrationState,
+  refuseNewer,
   rollback,
   rollbackAll,
 } from './migrate.ts'

@@ -14,6 +14,7 @@ const PLAYS = [
   'idempotency',
   'legacy',
   'messages',
+  'migrations',
   'plugins',
   'recall',
   'room',

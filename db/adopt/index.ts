@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import { DatabaseError } from '../errors.ts'
-import { MIGRATIONS_TABLE, migrate, migrationState } from '../migrate.ts'
+import { MIGRATIONS_TABLE, MIGRATOR_TABLES, migrate, migrationState } from '../migrate.ts'
 import { fillCorrespondence } from '../migrations/0005_correspondence.ts'
 import { NEW_TABLES } from '../migrations/index.ts'
 import { isMysql } from '../migrations/tables.ts'
@@ -134,8 +134,7 @@ async function setAside(db: Knex) {
 /** MySQL does not undo half a migration: what an earlier try has made, which is empty, goes first. */
 async function makeSchema(db: Knex) {
   if ((await progressOf(db, SCHEMA)).isDone) return
-  for (const table of [...ORIGINAL_TABLES, ...NEW_TABLES, MIGRATIONS_TABLE, `${MIGRATIONS_TABLE}_lock`])
-    await db.schema.dropTableIfExists(table)
+  for (const table of [...ORIGINAL_TABLES, ...NEW_TABLES, ...MIGRATOR_TABLES]) await db.schema.dropTableIfExists(table)
   await migrate(db)
   await markDone(db, SCHEMA)
 }

@@ -8,8 +8,9 @@ export async function up(db: Knex) {
     table.string('name', 32).primary()
     table.string('value', 255).notNullable()
   })
-  await db('chatctl_database').insert({ name: 'epoch', value: randomBytes(12).toString('hex') })
-  await db('chatctl_database').insert({ name: 'starts', value: '0' })
+  const rows = { epoch: randomBytes(12).toString('hex'), starts: '0' }
+  for (const [name, value] of Object.entries(rows))
+    await db('chatctl_database').insert({ name, value }).onConflict('name').ignore()
 }
 
 export const down = (db: Knex) => db.schema.dropTable('chatctl_database')
