@@ -527,7 +527,7 @@ play('what cannot be adopted is left as it is, with a word of why', async (t) =>
   const other = await originalRoom(t)
   await refused([other, '--data', 'room'], /it cannot take mysql:\/\/root@127/)
   const server = await shell.serve(['--data', 'room'])
-  await refused([url, '--data', 'room'], /a server runs on/, 5)
+  await refused([url, '--data', 'room'], /another server or command uses/, 5)
   await server.stop()
 })
 

@@ -461,7 +461,7 @@ onMariadb('MariaDB from the shell: serve, users, status, backup, rollback, migra
   const status = await run('db', 'status')
   t.is(status.upToDate, true)
   t.regex(status.database, /^mysql:\/\/root@127/)
-  t.is((await run('db', 'rollback', '--yes')).undone.length, Object.keys(MIGRATIONS).length)
+  t.is((await run('db', 'rollback', '--yes', '--all')).undone.length, Object.keys(MIGRATIONS).length)
   t.is((await run('db', 'migrate')).migrated.length, Object.keys(MIGRATIONS).length)
   await run('doctor')
   await run('db', 'drop', '--yes')

@@ -51,8 +51,10 @@ async function contentsOf(db: Knex): Promise<object> {
   const tables = ['userinfo', 'chatmsg', 'chatroom', 'correspondence']
   const there = []
   for (const table of tables) if (await db.schema.hasTable(table)) there.push([table, await db(table).select()])
-  const migrations = (await db.schema.hasTable(MIGRATIONS_TABLE)) ? await db(MIGRATIONS_TABLE).pluck('name') : []
-  return { rows: Object.fromEntries(there), migrations: migrations.sort() }
+  const migrations = (await db.schema.hasTable(MIGRATIONS_TABLE))
+    ? await db(MIGRATIONS_TABLE).orderBy('name').pluck('name')
+    : []
+  return { rows: Object.fromEntries(there), migrations }
 }
 
 const pictureOf = async (db: Knex) => ({ schema: await schemaOf(db), ...(await contentsOf(db)) })
@@ -90,7 +92,7 @@ async function cutEverywhere(t: ExecutionContext, { prepare, work }: Attempt) {
       await work(db)
       t.deepEqual(await pictureOf(db), expected, `cut short after statement ${after}`)
       const { pending, cutShort } = await migrationState(db, polls)
-      t.is(cutShort, undefined, `after statement ${after}: ${pending}`)
+      t.is(cutShort, undefined, `after statement ${after}: ${pending.join(', ')}`)
     } finally {
       await db.destroy()
     }
