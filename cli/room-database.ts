@@ -1,5 +1,5 @@
 import { open, realpath } from 'node:fs/promises'
-import { basename, dirname, join, sep } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import type { Knex } from 'knex'
 import type { Logger } from 'pino'
 import { SetupError } from '../core/index.ts'
@@ -22,7 +22,6 @@ import {
   refuseNewer,
   UNFINISHED_ROLLBACK,
 } from '../db/index.ts'
-import { roomPaths } from './paths.ts'
 import { explained } from './system-error.ts'
 
 /** How long the database may take for one statement before it counts as down. */
@@ -51,9 +50,10 @@ export async function lockDatabase(data: string, where: string, options?: LockOp
       if (error.code !== 'ENOENT') throw error
       return join(await realpath(dirname(where)), basename(where))
     })
-    if (path === (await realpath(data).catch(() => data)) + sep + basename(roomPaths(data).database))
-      return { release: async () => {} }
-    return lockFile(`${path}.lock`, `the database ${path}`)
+    const folder = dirname(path)
+    if (folder === (await realpath(data).catch(() => data))) return { release: async () => {} }
+    // The lock of the folder that the file is in: a server of that folder holds the same one.
+    return lockFile(join(folder, 'lock'), `the database ${path}`)
   })
 }
 

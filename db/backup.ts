@@ -7,6 +7,7 @@ import { runProgram } from './mysql-programs.ts'
 import { isDatabaseUrl } from './open.ts'
 import { isHalfRestored, setAsideTables } from './restore-mysql.ts'
 import { beginGeneration } from './restore-sqlite.ts'
+import { checkLog } from './sqlite-file.ts'
 
 /**
  * Writes all of a database, as it was at one moment, to a new file, while servers use it: a SQLite file again, or the SQL
@@ -31,6 +32,7 @@ export async function backUp(where: string, file: string) {
 
 /** In one step: a copy in several would start anew with each write of the server. */
 async function copySqlite(where: string, file: string) {
+  await checkLog(where)
   const source = new Database(where, { fileMustExist: true, readonly: true })
   try {
     // SQLite fills an empty file, and refuses any other.

@@ -52,6 +52,8 @@ export const serve = defineCommand({
         migrate,
       })
       try {
+        // Before anyone can know that it is there: whoever reads the first line may send a signal at once.
+        const stopped = stopSignal(shared.signal)
         const address = await room.server.listen(config.host, config.port)
         await room.server.listenControl(roomPaths(data).control)
         announce(room.server, address, data, shared)
@@ -61,7 +63,7 @@ export const serve = defineCommand({
           room.reopenLogs()
           log.info('SIGHUP: the audit log is opened again')
         }
-        const end = await Promise.race([stopSignal(shared.signal), terminalClosed, room.lost])
+        const end = await Promise.race([stopped, terminalClosed, room.lost])
         if (end instanceof Error) {
           log.fatal({ err: end }, 'the database was lost to others: stopping')
           throw end
