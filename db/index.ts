@@ -31,7 +31,7 @@ export {
 } from './generation.ts'
 export * from './groups.ts'
 export { loadOf } from './load.ts'
-export { type DatabaseLock, type LockOptions, lockFile, lockMysql } from './lock.ts'
+export { type DatabaseLock, type LockOptions, lockFile } from './lock.ts'
 export type { Read, Stored } from './message-store.ts'
 export { MessageWriter } from './message-writer.ts'
 export * from './messages.ts'
@@ -50,6 +50,7 @@ export {
   UNFINISHED_ROLLBACK,
 } from './migrate.ts'
 export { withoutPassword } from './mysql.ts'
+export { lockMysql } from './mysql-lock.ts'
 export { isDatabaseUrl, openDatabase } from './open.ts'
 export * from './request-keys.ts'
 export { type Backup, inspectBackup, restore } from './restore.ts'

@@ -1,7 +1,6 @@
 import { chmodSync, closeSync, openSync } from 'node:fs'
 import Database from 'better-sqlite3'
 import { DatabaseInUse } from './errors.ts'
-import { MysqlLock } from './mysql-lock.ts'
 
 /** Held by the one server, or the one command that changes the schema, of a database. */
 export interface DatabaseLock {
@@ -18,15 +17,6 @@ export interface LockOptions {
   readonly isUnchanged?: () => Promise<boolean>
   /** Told when others hold it: the database must not be used any more. */
   readonly onLost?: (error: Error) => void
-}
-
-/**
- * Takes the lock of a MySQL database: `GET_LOCK` on a connection of its own, so it ends with the process, however that
- * ends, and a frozen one loses it after a minute.
- * @throws DatabaseInUse when another one holds it
- */
-export async function lockMysql(url: string, options: LockOptions = {}): Promise<DatabaseLock> {
-  return MysqlLock.take(url, options)
 }
 
 /**

@@ -1,21 +1,13 @@
 import type { Knex } from 'knex'
 import { LEDGER_TABLES } from './adopt/ledger.ts'
 import { DatabaseError } from './errors.ts'
+import type { Migration } from './migration.ts'
 import { type CutShort, findCutShort, MIGRATIONS_TABLE, MIGRATOR_TABLES, runSteps, type Step } from './migration-run.ts'
 import { MIGRATIONS } from './migrations/index.ts'
 import { isMysql } from './migrations/tables.ts'
 
+export type { Migration } from './migration.ts'
 export { MIGRATIONS_TABLE, MIGRATOR_TABLES } from './migration-run.ts'
-
-/**
- * One schema change, run in a transaction where the database can. MySQL commits each statement that changes the schema
- * by itself: there, `up` or `down` runs again from its beginning after it was cut short, without the changes of the
- * schema that were made; changes of rows must do no harm when they are made twice.
- */
-export interface Migration {
-  up(db: Knex): Promise<unknown>
-  down(db: Knex): Promise<unknown>
-}
 
 /** Migrations by name, in the order they run. Plugins' are named `plugin/name`. */
 export type Migrations = Readonly<Record<string, Migration>>

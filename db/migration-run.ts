@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import { DatabaseError } from './errors.ts'
-import type { Migration } from './migrate.ts'
+import type { Migration } from './migration.ts'
 import { isMysql } from './migrations/tables.ts'
 
 /**

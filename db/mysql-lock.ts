@@ -14,10 +14,17 @@ const IDLE_S = 60
 const WAIT_S = 2
 
 /**
+ * Takes the lock of a MySQL database: `GET_LOCK` on a connection of its own, so it ends with the process, however that
+ * ends, and a frozen one loses it after a minute.
+ * @throws DatabaseInUse when another one holds it
+ */
+export const lockMysql = (url: string, options: LockOptions = {}): Promise<DatabaseLock> => MysqlLock.take(url, options)
+
+/**
  * `GET_LOCK` on a connection of its own. When the connection is lost, it is made again and the lock taken again; when
  * another one holds the lock by then, `onLost` is told.
  */
-export class MysqlLock implements DatabaseLock {
+class MysqlLock implements DatabaseLock {
   readonly #url: string
   readonly #options: LockOptions
   #connection: Connection | undefined
