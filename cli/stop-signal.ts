@@ -24,6 +24,12 @@ export function hangUp(rotate: () => void): Promise<string> {
   })
 }
 
+/** Ends the process by SIGHUP, when all is done: Node aborts when it ends by itself and the terminal is gone. */
+export function endByHangUp() {
+  process.removeAllListeners('SIGHUP')
+  process.kill(process.pid, 'SIGHUP')
+}
+
 /** Whether the output goes to a terminal that was closed: it then takes nothing any more, not even nothing. */
 function isTerminalGone(): boolean {
   if (process.stdout.isTTY !== true) return false

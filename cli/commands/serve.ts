@@ -2,7 +2,7 @@ import { type Server, startWatchdog } from '../../core/index.ts'
 import type { ExitName } from '../exit.ts'
 import { SERVE_OPTIONS } from '../serve-options.ts'
 import { defineCommand, type Shared } from '../shared.ts'
-import { hangUp, stopSignal } from '../stop-signal.ts'
+import { endByHangUp, hangUp, stopSignal } from '../stop-signal.ts'
 
 export const serve = defineCommand({
   command: 'serve',
@@ -51,6 +51,7 @@ export const serve = defineCommand({
         log,
         migrate,
       })
+      let end: string | Error
       try {
         // Before anyone can know that it is there: whoever reads the first line may send a signal at once.
         const stopped = stopSignal(shared.signal)
@@ -63,7 +64,7 @@ export const serve = defineCommand({
           room.reopenLogs()
           log.info('SIGHUP: the audit log is opened again')
         }
-        const end = await Promise.race([stopped, terminalClosed, room.lost])
+        end = await Promise.race([stopped, terminalClosed, room.lost])
         if (end instanceof Error) {
           log.fatal({ err: end }, 'the database was lost to others: stopping')
           throw end
@@ -73,6 +74,7 @@ export const serve = defineCommand({
         await room.close()
       }
       log.info('stopped')
+      if (end === 'SIGHUP') endByHangUp()
       return 'ok'
     } finally {
       release()
