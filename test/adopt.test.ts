@@ -386,7 +386,7 @@ play('a page that the database does not take: it says why, without anybody’s w
   })
   const [source, target] = [await openDatabase(url), await openDatabase(where)]
   const error = await t.throwsAsync(adopt({ ...plain, source, target }), { name: 'DatabaseError' })
-  t.regex(error?.message ?? '', /^chatmsg, rows 1 to 17: no more \(SQLITE_CONSTRAINT_TRIGGER\)$/)
+  t.regex(error?.message ?? '', /^chatmsg, rows 1 to 18: no more \(SQLITE_CONSTRAINT_TRIGGER\)$/)
   await target.raw('drop trigger full')
   t.true((await adopt({ ...plain, source, target })).isFinished)
   await source.destroy()
@@ -406,7 +406,7 @@ play('--dry-run says what a real run would, in both ways, and changes nothing', 
   t.deepEqual(await readdir(shell.folder), ['home'], 'no data folder was made')
   const { stdout, stderr } = await shell.run(['db', 'adopt', url, '--dry-run', '-o', 'table'])
   t.regex(stdout, /state +nothing was changed\n/)
-  t.regex(stdout, /chatmsg +17 read, 13 taken, 0 merged, 4 refused, 0 added\n/)
+  t.regex(stdout, /chatmsg +18 read, 13 taken, 0 merged, 5 refused, 0 added\n/)
   t.regex(stdout, /userinfo changed +1, another name: it is empty: 8 \( -> user-8\)\n/)
   t.regex(stderr, /^userinfo: 13 rows, from 0\nchatroom: 3 rows, from 0\n/, 'no bar where no terminal is')
   t.false(stdout.includes('\x1b') || stderr.includes('\r'))
