@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, open, rm } from 'node:fs/promises'
+import { mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DEFAULT_ITERATIONS, deriveKeys, MIN_ITERATIONS, verifierOf } from '../core/scram/index.ts'
@@ -30,6 +30,8 @@ export interface Adoption {
   /** PBKDF2 iterations of the wrapped passwords. */
   readonly iterations: number | undefined
   readonly signal: AbortSignal
+  /** The connection that holds the lock of the database to fill, if it is one of MySQL. */
+  readonly own: number | undefined
 }
 
 type Knex = Awaited<ReturnType<typeof openDatabase>>
@@ -99,9 +101,10 @@ async function run(adoption: Adoption, source: Knex, target: Knex): Promise<Adop
   }
 }
 
-const options = ({ url, timeZone, iterations = DEFAULT_ITERATIONS }: Adoption) => ({
+const options = ({ url, timeZone, iterations = DEFAULT_ITERATIONS, own }: Adoption) => ({
   sourceName: withoutPassword(url),
   timeZone,
+  own,
   isLine,
   async wrapPassword(digest: string) {
     const salt = randomBytes(32)
@@ -112,7 +115,6 @@ const options = ({ url, timeZone, iterations = DEFAULT_ITERATIONS }: Adoption) =
 
 /** Before SQLite makes it: it and the files beside it are the owner's alone. */
 async function makeFile(file: string) {
-  await mkdir(join(file, '..'), { recursive: true, mode: 0o700 })
   await (await open(file, 'a', 0o600)).close()
 }
 

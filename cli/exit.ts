@@ -102,8 +102,8 @@ export function explain(error: unknown): Explained {
     const { code } = error as Error & { code: ClientErrorCode }
     return { exit: EXIT_OF_CLIENT[code], message, hint: HINTS[code] }
   }
-  // Settings that only the plugins know; the others are refused before, as words are.
-  if (name === 'SetupError' && message.startsWith('options.')) return { exit: 'usage', message }
+  if (name === 'DatabaseInUse') return { exit: 'refused', message, hint: 'stop it first' }
+  if (name === 'SetupError' && (error as Error & { isSetting: boolean }).isSetting) return { exit: 'usage', message }
   if (name === 'WireError' || name === 'ScramError') return { exit: 'usage', message }
   return { exit: 'failed', message, ...explainSystemError(error) }
 }

@@ -1,33 +1,16 @@
-import { randomBytes } from 'node:crypto'
-import { mkdir, open, readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import Database from 'better-sqlite3'
+import { open } from 'node:fs/promises'
 import pino, { type Logger } from 'pino'
-import {
-  type Clock,
-  createServer,
-  generateKeyPair,
-  type KeyPair,
-  type Limits,
-  type Server,
-  SetupError,
-} from '../core/index.ts'
-import { exportPrivateKey, keyPairFromPrivateKey } from '../core/noise/index.ts'
+import { type Clock, createServer, type Limits, type Server } from '../core/index.ts'
 import type { AnyPlugin } from '../core/plugin.ts'
-import {
-  isDatabaseUrl,
-  isEmpty,
-  isHalfAdopted,
-  isUnavailable,
-  loadOf,
-  type Migrations,
-  migrate,
-  migrationState,
-  openDatabase,
-} from '../db/index.ts'
+import { isUnavailable, type LockOptions, loadOf } from '../db/index.ts'
 import { assemble, pluginMigrations } from '../plugins/assembly.ts'
 import { BUILT_IN, legacy } from '../plugins/index.ts'
+import { explained } from './explained.ts'
 import { roomPaths } from './paths.ts'
+import { lockDatabase, openRoomDatabase } from './room-database.ts'
+import { openFolder } from './room-folder.ts'
+import { loadKeys } from './room-keys.ts'
+import { RoomMemory } from './room-memory.ts'
 
 export interface RoomOptions {
   /** Folder of the database, the keys, the audit log and the control socket. Made if missing, mode 0700. */
@@ -53,34 +36,48 @@ export interface RoomOptions {
 
 export interface Room {
   readonly server: Server
+  /** Settles when another server has taken the database, after the connection to it was lost: stop then. */
+  readonly lost: Promise<Error>
+  /** Writes the audit log to a file of that name again, after it was renamed to be put away. */
+  reopenLogs(): void
   /** Stops the server and closes the database. Calling it again waits for the same end. */
   close(): Promise<void>
 }
 
 /**
  * Puts a server together from a data folder: database, keys, audit log, plugins. It listens nowhere yet.
- * @throws SetupError, DatabaseError
+ * @throws SetupError, DatabaseError, CliError
  */
 export async function openRoom(options: RoomOptions): Promise<Room> {
   const { data, log } = options
   const paths = roomPaths(data)
-  await mkdir(data, { recursive: true, mode: 0o700 })
   const plugins = assemble(options, options.legacy === undefined ? BUILT_IN : [...BUILT_IN, legacy])
-  const lock = lockFolder(data)
-  const audit = pino.destination({ dest: paths.audit, append: true, mode: 0o600, sync: true })
-  const ends: (() => unknown)[] = [() => audit.end(), () => lock.close()]
+  const where = options.db || paths.database
+  // Ended in the reverse order.
+  const ends: (() => unknown)[] = []
+  const end = async () => {
+    for (const act of ends.splice(0).reverse()) await act()
+  }
+  const folder = await openFolder(data, log)
+  ends.push(() => folder.release())
   try {
-    const where = options.db || paths.database
-    // Made before SQLite does: the files beside it then get the same mode.
-    if (!isDatabaseUrl(where)) await (await open(where, 'a', 0o600)).close()
-    await prepareSchema(where, pluginMigrations(plugins), options.migrate ?? false)
-    const db = await openDatabase(where, { statementTimeout: STATEMENT_MS })
-    ends.unshift(() => db.destroy())
+    const audit = await openAudit(paths.audit, log)
+    ends.push(() => audit.end())
+    const watch = new LockWatch(log)
+    const lock = await lockDatabase(data, where, watch.options)
+    ends.push(() => lock.release())
+    const migrations = pluginMigrations(plugins)
+    const { db, isNew } = await openRoomDatabase(where, { migrations, log, migrate: options.migrate ?? false })
+    ends.push(() => db.destroy())
+    const keys = await loadKeys(paths, { isNew, log })
+    const memory = await RoomMemory.begin(data, { db, where, log })
+    ends.push(() => memory.end())
+    watch.isUnchanged = () => memory.isUnchanged()
     const server = await createServer({
-      staticKey: await loadKey(paths.key),
-      secret: await loadSecret(paths.secret),
+      ...keys,
       plugins,
       builtIn: [...BUILT_IN, legacy],
+      epoch: memory.epoch,
       pluginOptions: optionsOf(options),
       ...(options.optionsFrom !== undefined && { optionsFrom: options.optionsFrom }),
       db,
@@ -97,18 +94,49 @@ export async function openRoom(options: RoomOptions): Promise<Room> {
     let closing: Promise<void> | undefined
     return {
       server,
-      close() {
-        closing ??= (async () => {
-          await server.stop()
-          for (const end of ends) await end()
-        })()
-        return closing
-      },
+      lost: watch.lost,
+      reopenLogs: () => audit.reopen(),
+      close: () => (closing ??= server.stop().then(end)),
     }
   } catch (error) {
-    for (const end of ends) await end()
+    await end()
     throw error
   }
+}
+
+/** What became of the lock of a database on another server. */
+class LockWatch {
+  /** Settles with the error when others have taken the database. */
+  readonly lost: Promise<Error>
+  readonly options: LockOptions
+  /** Asked before the lock is taken again: whether nobody else has used the database meanwhile. */
+  isUnchanged: () => Promise<boolean> = async () => true
+
+  constructor(log: Logger) {
+    let lose: (error: Error) => void = () => {}
+    this.lost = new Promise((resolve) => {
+      lose = resolve
+    })
+    this.options = {
+      isUnchanged: () => this.isUnchanged(),
+      onChange: (isHeld) =>
+        isHeld
+          ? log.info('the lock of the database is held again')
+          : log.warn('the connection that holds the lock of the database was lost; trying to take it again'),
+      onLost: lose,
+    }
+  }
+}
+
+/** The audit log; a line is written before what it tells about goes on. */
+async function openAudit(dest: string, log: Logger) {
+  return explained(`cannot write ${dest}`, async () => {
+    // So that a failure is thrown here: pino tells about it in an event.
+    await (await open(dest, 'a', 0o600)).close()
+    const audit = pino.destination({ dest, append: true, mode: 0o600, sync: true })
+    audit.on('error', (error) => log.error({ err: error, path: dest }, 'the audit log cannot be written'))
+    return audit
+  })
 }
 
 /** With a listener for the original's clients, new passwords are hashed so that those can log in with them, too. */
@@ -120,67 +148,4 @@ function optionsOf({ legacy: where, pluginOptions = {} }: RoomOptions): Readonly
     registration: { preHash: 'md5x10', ...of('registration') },
     legacy: { ...of('legacy'), ...where },
   }
-}
-
-/** How long the database may take for one statement before it counts as down. */
-const STATEMENT_MS = 4000
-
-/** With a connection of its own: a migration may take longer than any statement of a running server. */
-async function prepareSchema(where: string, plugins: Migrations, wanted: boolean) {
-  const db = await openDatabase(where)
-  try {
-    await bringUpToDate(db, plugins, wanted)
-  } finally {
-    await db.destroy()
-  }
-}
-
-async function bringUpToDate(db: Awaited<ReturnType<typeof openDatabase>>, plugins: Migrations, wanted: boolean) {
-  if (await isHalfAdopted(db))
-    throw new SetupError('the database is adopted only in part: run the same `chatctl db adopt` again')
-  const isNew = await isEmpty(db)
-  const { pending } = await migrationState(db, plugins)
-  if (pending.length === 0) return
-  if (isNew || wanted) await migrate(db, plugins)
-  else
-    throw new SetupError(
-      `the database needs ${pending.length} migration(s): ${pending.join(', ')}. Make a copy of it, then run ` +
-        '`chatctl db migrate` with the same --data and --plugin, or `chatctl serve --migrate`',
-    )
-}
-
-/**
- * One server a data folder: a lock that ends with the process, however that ends.
- * @throws SetupError
- */
-function lockFolder(data: string): { close(): void } {
-  const lock = new Database(join(data, 'lock'), { timeout: 0 })
-  try {
-    lock.exec('begin exclusive')
-    return lock
-  } catch (error) {
-    lock.close()
-    throw new SetupError(`another server uses ${data}`, { cause: error })
-  }
-}
-
-async function loadKey(path: string): Promise<KeyPair> {
-  const bytes = await loadOrMake(path, () => exportPrivateKey(generateKeyPair()))
-  return keyPairFromPrivateKey(bytes)
-}
-
-const loadSecret = (path: string) => loadOrMake(path, () => randomBytes(32))
-
-/** 32 bytes as base64 in a file that only its owner may read. */
-async function loadOrMake(path: string, make: () => Buffer): Promise<Buffer> {
-  try {
-    const bytes = Buffer.from((await readFile(path, 'utf8')).trim(), 'base64')
-    if (bytes.length === 32) return bytes
-    throw new SetupError(`${path} does not hold a key of 32 bytes in base64`)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-  }
-  const bytes = make()
-  await writeFile(path, `${bytes.toString('base64')}\n`, { mode: 0o600, flag: 'wx' })
-  return bytes
 }

@@ -21,9 +21,13 @@ export class Refused extends Error {
 
 /** Wrong use of the server's API by its owner or a plugin: thrown at start, never sent to a client. */
 export class SetupError extends Error {
-  constructor(message: string, options?: ErrorOptions) {
+  /** Whether a setting is wrong in itself, whatever machine or data it meets. */
+  readonly isSetting: boolean
+
+  constructor(message: string, { isSetting = false, ...options }: ErrorOptions & { isSetting?: boolean } = {}) {
     super(message, options)
     this.name = 'SetupError'
+    this.isSetting = isSetting
   }
 }
 

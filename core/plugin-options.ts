@@ -21,7 +21,8 @@ export function readOptions(
     read.set(plugin.name, value)
     issues.push(...wrong)
   }
-  if (issues.length > 0) throw new SetupError(`${issues.join('; ')}${from === undefined ? '' : ` (from ${from})`}`)
+  if (issues.length > 0)
+    throw new SetupError(`${issues.join('; ')}${from === undefined ? '' : ` (from ${from})`}`, { isSetting: true })
   return read
 }
 

@@ -27,7 +27,10 @@ type ReplyInput<M extends ClientMessage> = M['reply'] extends ServerMessage
   : // biome-ignore lint/suspicious/noConfusingVoidType: the reply is Done
     void
 
-/** One schema change of a plugin, run in a transaction where the database can. */
+/**
+ * One schema change of a plugin, run in a transaction where the database can. On MySQL, one that was cut short runs again
+ * from its beginning, without the changes of the schema that were made: changes of rows must do no harm made twice.
+ */
 export interface Migration {
   up(db: Knex): Promise<unknown>
   down(db: Knex): Promise<unknown>
@@ -54,6 +57,8 @@ export interface App {
   readonly clock: Clock
   /** Aborted when the plugin stops. */
   readonly signal: AbortSignal
+  /** Generation of the database: a new text after it went back to an earlier state. Empty when it is not known. */
+  readonly epoch: string
   /** 32 secret bytes for one purpose of this plugin, the same at every start of this server. */
   secret(purpose: string): Buffer
   /** The operator's record of who did what, apart from the log. */

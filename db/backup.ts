@@ -1,12 +1,13 @@
-import { execFile } from 'node:child_process'
-import { open, rm } from 'node:fs/promises'
-import { promisify } from 'node:util'
+import { appendFile, open, rm } from 'node:fs/promises'
 import Database from 'better-sqlite3'
 import { DatabaseError } from './errors.ts'
-import { connectionOf } from './mysql.ts'
+import { newEpoch } from './generation.ts'
+import { connectionOf, openMysql } from './mysql.ts'
+import { runProgram } from './mysql-programs.ts'
 import { isDatabaseUrl } from './open.ts'
-
-const run = promisify(execFile)
+import { isHalfRestored, setAsideTables } from './restore-mysql.ts'
+import { beginGeneration } from './restore-sqlite.ts'
+import { checkLog } from './sqlite-file.ts'
 
 /**
  * Writes all of a database, as it was at one moment, to a new file, while servers use it: a SQLite file again, or the SQL
@@ -31,6 +32,7 @@ export async function backUp(where: string, file: string) {
 
 /** In one step: a copy in several would start anew with each write of the server. */
 async function copySqlite(where: string, file: string) {
+  await checkLog(where)
   const source = new Database(where, { fileMustExist: true, readonly: true })
   try {
     // SQLite fills an empty file, and refuses any other.
@@ -38,28 +40,35 @@ async function copySqlite(where: string, file: string) {
   } finally {
     source.close()
   }
+  // Whoever puts it in place by hand begins a new generation, too.
+  beginGeneration(file)
 }
 
 async function dumpMysql(url: string, file: string) {
-  const { host, port, socketPath, user, password, database, ssl } = connectionOf(url)
-  const place = socketPath === undefined ? [`--host=${host}`, `--port=${port}`] : [`--socket=${socketPath}`]
-  const consistent = ['--single-transaction', '--skip-lock-tables', '--default-character-set=utf8mb4', '--hex-blob']
-  const args = ['--no-defaults', ...place, `--user=${user}`, ...consistent, `--result-file=${file}`, database]
-  // Not an argument: those are for everyone on this machine to see.
-  const env = { ...process.env, MYSQL_PWD: password }
-  const programs = [
-    ['mariadb-dump', '--ssl', '--ssl-verify-server-cert'],
-    ['mysqldump', '--ssl-mode=VERIFY_IDENTITY'],
-  ] as const
-  for (const [program, ...tls] of programs) {
-    try {
-      // After --no-defaults, which has to be the first.
-      await run(program, [args[0] as string, ...(ssl ? tls : []), ...args.slice(1)], { env })
-      return
-    } catch (error) {
-      const { code, stderr } = error as { code?: string; stderr?: string }
-      if (code !== 'ENOENT') throw new DatabaseError(`the backup failed: ${stderr?.trim()}`)
-    }
+  const db = await openMysql(url, { readOnly: true })
+  let aside: string[]
+  let hasEpoch: boolean
+  try {
+    if (await isHalfRestored(db)) throw new DatabaseError('the database is restored only in part: finish that first')
+    aside = await setAsideTables(db)
+    hasEpoch = await db.schema.hasTable('chatctl_database')
+  } finally {
+    await db.destroy()
   }
-  throw new DatabaseError('a backup of MySQL needs the program mariadb-dump or mysqldump: install the client package')
+  const { database } = connectionOf(url)
+  await runProgram(url, {
+    names: [
+      ['mariadb-dump', '--ssl', '--ssl-verify-server-cert'],
+      ['mysqldump', '--ssl-mode=VERIFY_IDENTITY'],
+    ],
+    task: 'the backup',
+    args: [
+      ...['--single-transaction', '--skip-lock-tables', '--default-character-set=utf8mb4', '--hex-blob'],
+      ...aside.map((table) => `--ignore-table=${database}.${table}`),
+      `--result-file=${file}`,
+    ],
+  })
+  // Whoever loads it by hand begins a new generation, too.
+  if (hasEpoch)
+    await appendFile(file, `UPDATE \`chatctl_database\` SET \`value\` = '${newEpoch()}' WHERE \`name\` = 'epoch';\n`)
 }

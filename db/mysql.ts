@@ -6,6 +6,11 @@ import { SILENT } from './silent.ts'
 export interface OpenOptions {
   /** Milliseconds after which a statement without an answer is given up, so that a hanging server is noticed. */
   readonly statementTimeout?: number
+  /**
+   * SQLite: milliseconds for which a statement waits, and the whole process with it, while another process writes;
+   * 5000 if left out.
+   */
+  readonly busyTimeout?: number
   /** MySQL: the server itself refuses every write, and need not promise that commits survive a crash. */
   readonly readOnly?: boolean
 }
@@ -173,7 +178,8 @@ function clientWith(timeout: number | undefined): typeof Knex.Client {
   } as never
 }
 
-function explain(error: unknown): string {
+/** What an error of connecting means. */
+export function explain(error: unknown): string {
   const { code, message } = error as { code?: string; message: string }
   switch (code) {
     case 'ECONNREFUSED':

@@ -10,4 +10,4 @@ export const isDatabaseUrl = (where: string) => /^(mysql|mariadb):\/\//.test(whe
  * @throws DatabaseError
  */
 export const openDatabase = (where: string, options: OpenOptions = {}): Promise<Knex> =>
-  isDatabaseUrl(where) ? openMysql(where, options) : openSqlite(where)
+  isDatabaseUrl(where) ? openMysql(where, options) : openSqlite(where, options)

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import knex, { type Knex } from 'knex'
 import { DatabaseError } from './errors.ts'
+import type { OpenOptions } from './mysql.ts'
 import { SILENT } from './silent.ts'
 import { TurnBudget } from './turn.ts'
 
@@ -19,12 +20,20 @@ interface SqliteConnection {
   serialize(): Buffer
 }
 
+type Prepared = (error: Error | undefined, connection: unknown) => void
+
 /**
  * Opens a SQLite file, made if missing. WAL and synchronous=FULL: a commit that returned survives a power cut.
  * @throws DatabaseError
  */
-export async function openSqlite(file: string): Promise<Knex> {
-  const db = open(file, { ...POOL, afterCreate: prepare })
+export async function openSqlite(file: string, { busyTimeout }: Pick<OpenOptions, 'busyTimeout'> = {}): Promise<Knex> {
+  const afterCreate = (connection: SqliteConnection, done: Prepared) =>
+    prepare(connection, (error) => {
+      // The driver's own limit holds while the file is opened: that may meet the end of another process.
+      if (error === undefined && busyTimeout !== undefined) connection.pragma(`busy_timeout = ${busyTimeout}`)
+      done(error, connection)
+    })
+  const db = open(file, { ...POOL, afterCreate })
   try {
     await db.raw('select 1')
     return db
@@ -81,7 +90,7 @@ function givingUpTurns(): typeof Knex.Client {
   } as never
 }
 
-function prepare(connection: SqliteConnection, done: (error: Error | undefined, connection: unknown) => void) {
+function prepare(connection: SqliteConnection, done: Prepared) {
   try {
     connection.pragma('journal_mode = WAL')
     connection.pragma('temp_store = MEMORY')

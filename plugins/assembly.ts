@@ -22,6 +22,7 @@ export function assemble({ plugins = [], without = [] }: Assembly, builtIn = BUI
   if (unknown !== undefined)
     throw new SetupError(
       `no built-in plugin is named "${unknown}" (there are ${builtIn.map(({ name }) => name).join(', ')})`,
+      { isSetting: true },
     )
   return [...builtIn.filter(({ name }) => !without.includes(name)), ...plugins]
 }

@@ -1,7 +1,6 @@
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import test, { type ExecutionContext } from 'ava'
-import type { Knex } from 'knex'
+import test from 'ava'
 import { AddFriend, CreateRoom, JoinRoom, QueryContacts, QueryRooms } from '../client/index.ts'
 import { clientMessage, definePlugin, line, uint32 } from '../core/index.ts'
 import { ORIGINAL_TABLES } from '../db/adopt/original.ts'
@@ -26,38 +25,9 @@ import { openShell } from './support/cli.ts'
 import { newDatabase, startMariadb } from './support/mariadb.ts'
 import { refusal } from './support/play.ts'
 import { openStage, tempFolder } from './support/room.ts'
+import { emptyDatabase, schemaOf } from './support/schema.ts'
 
 const onMariadb = process.env.TEST_DATABASE === undefined ? test.skip : test.serial
-
-/** An empty database of the kind that the plays run on. */
-async function emptyDatabase(t: ExecutionContext): Promise<{ db: Knex; where: string }> {
-  const server = process.env.TEST_DATABASE
-  const made = server === undefined ? undefined : await newDatabase(server)
-  const where = made?.url ?? join(await tempFolder(t), 'chat.db')
-  const db = await openDatabase(where)
-  t.teardown(async () => {
-    await db.destroy()
-    await made?.drop()
-  })
-  return { db, where }
-}
-
-/** All tables with their columns and indexes, as the database itself says them. */
-async function schemaOf(db: Knex): Promise<string[]> {
-  if (process.env.TEST_DATABASE === undefined) {
-    const rows: { sql: string }[] = await db('sqlite_master').whereNotNull('sql').orderBy('name').select('sql')
-    // SQLite writes an added column or a dropped one into the text its own way: only the words count.
-    return rows.map(({ sql }) => sql.replace(/\s+/g, ' '))
-  }
-  const [tables] = await db.raw('show tables')
-  const names: string[] = tables.map((row: object) => Object.values(row)[0])
-  return Promise.all(
-    names.sort().map(async (name) => {
-      const [[row]] = await db.raw('show create table ??', [name])
-      return row['Create Table'].replace(/ AUTO_INCREMENT=\d+/, '')
-    }),
-  )
-}
 
 const identity = (username: string) => ({ username, password: 'x', nickname: username, role: 'user' })
 
@@ -491,7 +461,7 @@ onMariadb('MariaDB from the shell: serve, users, status, backup, rollback, migra
   const status = await run('db', 'status')
   t.is(status.upToDate, true)
   t.regex(status.database, /^mysql:\/\/root@127/)
-  t.is((await run('db', 'rollback', '--yes')).undone.length, Object.keys(MIGRATIONS).length)
+  t.is((await run('db', 'rollback', '--yes', '--all')).undone.length, Object.keys(MIGRATIONS).length)
   t.is((await run('db', 'migrate')).migrated.length, Object.keys(MIGRATIONS).length)
   await run('doctor')
   await run('db', 'drop', '--yes')

@@ -321,7 +321,10 @@ test('a server that stops under load has stored whatever it acknowledged, once',
 
 test('one data folder has one server', async (t) => {
   const stage = await openStage(t)
-  await t.throwsAsync(openStage(t, { data: stage.data }), { name: 'SetupError', message: /another server uses/ })
+  await t.throwsAsync(openStage(t, { data: stage.data }), {
+    name: 'DatabaseInUse',
+    message: /another server or command uses/,
+  })
   await stage.room.close()
   await openStage(t, { data: stage.data })
 })

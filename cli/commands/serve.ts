@@ -1,9 +1,8 @@
 import { type Server, startWatchdog } from '../../core/index.ts'
 import type { ExitName } from '../exit.ts'
 import { SERVE_OPTIONS } from '../serve-options.ts'
-import { refuseWhileRunning } from '../sessions.ts'
 import { defineCommand, type Shared } from '../shared.ts'
-import { stopSignal } from '../stop-signal.ts'
+import { endByHangUp, hangUp, stopSignal } from '../stop-signal.ts'
 
 export const serve = defineCommand({
   command: 'serve',
@@ -19,21 +18,27 @@ export const serve = defineCommand({
   async run(flags, shared): Promise<ExitName> {
     const { readConfig, shownOrigin } = await import('../config.ts')
     const { config, origin, pluginFolder, limits, legacy } = await readConfig(flags, { here: true })
-    await refuseWhileRunning({ ...shared, data: config.data })
+    let rotate = () => {}
+    const terminalClosed = hangUp(() => rotate())
     const { loadPlugin } = await import('../../core/plugin-loader.ts')
+    const { checkFree } = await import('../free-port.ts')
     const { openLog } = await import('../logger.ts')
     const { openRoom } = await import('../room.ts')
+    const { refuseInUse } = await import('../room-folder.ts')
     const { roomPaths } = await import('../paths.ts')
     const isTerminal = process.stdout.isTTY === true
     const pretty = config.logFormat === 'auto' ? isTerminal : config.logFormat === 'pretty'
     const { log, release } = await openLog(config.logLevel, pretty)
     // A log reader that goes away must not take the server with it: it runs on, unheard.
     process.stdout.removeAllListeners('error').on('error', () => {})
-    process.on('unhandledRejection', (error) => log.error({ err: error }, 'a promise was rejected and nobody cared'))
+    process.on('unhandledRejection', (error) => log.error({ err: error }, 'unhandled promise rejection'))
     try {
       const { data } = config
       const plugins = await Promise.all(config.plugins.map((specifier) => loadPlugin(specifier, pluginFolder)))
       const { migrate, without, options: pluginOptions } = config
+      // Before anything is made or migrated in the data folder.
+      await refuseInUse(data)
+      for (const place of [config, ...(legacy === undefined ? [] : [legacy])]) await checkFree(place)
       const room = await openRoom({
         data,
         db: config.db,
@@ -46,18 +51,30 @@ export const serve = defineCommand({
         log,
         migrate,
       })
+      let end: string | Error
       try {
+        // Before anyone can know that it is there: whoever reads the first line may send a signal at once.
+        const stopped = stopSignal(shared.signal)
         const address = await room.server.listen(config.host, config.port)
         await room.server.listenControl(roomPaths(data).control)
         announce(room.server, address, data, shared)
         release()
         startWatchdog(room.server.limits.stall)
-        const signal = await stopSignal(shared.signal)
-        log.info({ signal }, 'stopping')
+        rotate = () => {
+          room.reopenLogs()
+          log.info('SIGHUP: the audit log is opened again')
+        }
+        end = await Promise.race([stopped, terminalClosed, room.lost])
+        if (end instanceof Error) {
+          log.fatal({ err: end }, 'the database was lost to others: stopping')
+          throw end
+        }
+        log.info({ signal: end }, 'stopping')
       } finally {
         await room.close()
       }
       log.info('stopped')
+      if (end === 'SIGHUP') endByHangUp()
       return 'ok'
     } finally {
       release()

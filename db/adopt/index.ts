@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import { DatabaseError } from '../errors.ts'
-import { MIGRATIONS_TABLE, migrate, migrationState } from '../migrate.ts'
+import { MIGRATIONS_TABLE, MIGRATOR_TABLES, migrate, migrationState } from '../migrate.ts'
 import { fillCorrespondence } from '../migrations/0005_correspondence.ts'
 import { NEW_TABLES } from '../migrations/index.ts'
 import { isMysql } from '../migrations/tables.ts'
@@ -26,6 +26,8 @@ export interface AdoptOptions extends Pick<Context, 'wrapPassword' | 'isLine'> {
   readonly target: Knex
   /** Minutes east of UTC that `datetime` columns count in; the original made `timestamp` columns, which need none. */
   readonly timeZone?: number | undefined
+  /** A connection to the database to fill that does not count as somebody else's use of it. */
+  readonly own?: number | undefined
   /** Told after each page, and thrown out of: what was committed stays, and the next run goes on there. */
   readonly onProgress?: (step: string, done: number, total: number) => void
 }
@@ -73,13 +75,13 @@ export const isHalfAdopted = async (db: Knex): Promise<boolean> =>
   (await sourceOf(db)) !== undefined && !(await isFinished(db))
 
 /** Looks before anything is changed. @throws DatabaseError as adopt does */
-export async function checkAdoption({ source, target, timeZone }: AdoptOptions): Promise<void> {
+export async function checkAdoption({ source, target, timeZone, own = 0 }: AdoptOptions): Promise<void> {
   if (await source.schema.hasTable(MIGRATIONS_TABLE))
     throw new DatabaseError('that is a database of this program already')
   await openOriginal(source, { prefix: '', timeZone })
-  if (source === target) return refuseWhileUsed(source)
+  if (source === target) return refuseWhileUsed(source, own)
   if (await target.schema.hasTable('userinfo')) await refuseFilled(target)
-  if (isMysql(target)) await refuseWhileUsed(target)
+  if (isMysql(target)) await refuseWhileUsed(target, own)
 }
 
 async function refuseFilled(target: Knex) {
@@ -94,9 +96,11 @@ async function refuseFilled(target: Knex) {
 }
 
 /** The original’s own server opens a connection for each query: this tells about others, and about it by luck. */
-async function refuseWhileUsed(db: Knex) {
+async function refuseWhileUsed(db: Knex, own: number) {
   const others = async () => {
-    const rows = db('information_schema.processlist').whereRaw('db = database() and id <> connection_id()')
+    const rows = db('information_schema.processlist').whereRaw('db = database() and id not in (connection_id(), ?)', [
+      own,
+    ])
     const [row] = await rows.count({ others: '*' })
     return Number(row?.others)
   }
@@ -134,8 +138,7 @@ async function setAside(db: Knex) {
 /** MySQL does not undo half a migration: what an earlier try has made, which is empty, goes first. */
 async function makeSchema(db: Knex) {
   if ((await progressOf(db, SCHEMA)).isDone) return
-  for (const table of [...ORIGINAL_TABLES, ...NEW_TABLES, MIGRATIONS_TABLE, `${MIGRATIONS_TABLE}_lock`])
-    await db.schema.dropTableIfExists(table)
+  for (const table of [...ORIGINAL_TABLES, ...NEW_TABLES, ...MIGRATOR_TABLES]) await db.schema.dropTableIfExists(table)
   await migrate(db)
   await markDone(db, SCHEMA)
 }

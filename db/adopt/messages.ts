@@ -90,6 +90,8 @@ function faultOf(
 ): [reason: string, detail: string] | undefined {
   if (!TYPES.includes(msg_type)) return ['is of an unknown kind', `msg_type ${msg_type}`]
   const fromSystem = msg_type === MSG_TYPE.system && user_id === SYSTEM_ID
+  // Shown as what the server itself says, which nobody else may.
+  if (msg_type === MSG_TYPE.system && !fromSystem) return ['is a system message of a user', `user_id ${user_id}`]
   if (!users.has(user_id) && !fromSystem) return ['names a row that does not exist', `user_id ${user_id}`]
   const hasTarget = msg_type === MSG_TYPE.group ? groups.has(target_id) : users.has(target_id)
   if (!hasTarget) return ['names a row that does not exist', `target_id ${target_id}`]

@@ -17,6 +17,8 @@ export async function up(db: Knex) {
     table.primary(['reader_id', 'writer_id'])
     table.index(['writer_id'], 'correspondence_writer')
   })
+  // There are some when this ran before and was cut short.
+  await db('correspondence').del()
   await fillCorrespondence(db)
   await db.schema.alterTable('chatmsg', (table) => {
     // The sender's id; of friend requests and group messages minus their msg_type. What is read in one run has one
@@ -48,10 +50,12 @@ export async function fillCorrespondence(db: Knex) {
 }
 
 export async function down(db: Knex) {
-  await db.raw(
-    `update chatmsg set isRead = 0 where isRead = 1 and msg_type in (1, 2) and id <= (
-       select read_id from correspondence where reader_id = target_id and writer_id = user_id)`,
-  )
+  // Gone when this ran before and was cut short at its end.
+  if (await db.schema.hasTable('correspondence'))
+    await db.raw(
+      `update chatmsg set isRead = 0 where isRead = 1 and msg_type in (1, 2) and id <= (
+         select read_id from correspondence where reader_id = target_id and writer_id = user_id)`,
+    )
   await db.schema.alterTable('chatmsg', (table) => {
     table.index(['target_id', 'isRead', 'id'], 'chatmsg_unread')
     table.index(['target_id', 'user_id', 'id'], 'chatmsg_conversation')

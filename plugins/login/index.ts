@@ -88,7 +88,8 @@ export const login = definePlugin({
       rate.take(account)
       session.login({ id: account.id, name: account.name, nickname: account.nickname, role: account.role })
       log.info({ user: account.name, session: session.id, address: session.address }, 'logged in')
-      return { serverFinal, id: account.id, user: account.name, nickname: account.nickname, role: account.role }
+      const { id, name: user, nickname, role } = account
+      return { serverFinal, id, user, nickname, role, epoch: app.epoch }
     })
 
     app.handle(ChangePassword, async (session, { clientFinal, ...keys }) => {
