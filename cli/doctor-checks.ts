@@ -3,6 +3,7 @@ import { access, stat } from 'node:fs/promises'
 import type { Knex } from 'knex'
 import { type Configured, readConfig } from './config.ts'
 import { roomPaths } from './paths.ts'
+import type { Shared } from './shared.ts'
 
 export interface Finding {
   readonly check: string
@@ -13,8 +14,8 @@ export interface Finding {
 export const finding = (check: string, state: Finding['state'], detail: string): Finding => ({ check, state, detail })
 
 /** What `chatctl doctor` looks at on the server's side: the files of a data folder, the settings, the database. */
-export async function checkRoom(data: string): Promise<Finding[]> {
-  const configured = await readConfig({ data })
+export async function checkRoom({ data, config }: Pick<Shared, 'data' | 'config'>): Promise<Finding[]> {
+  const configured = await readConfig({ data, config })
   const folder = await checkFolder(data)
   // Whoever may not enter the folder would find nothing in it.
   if (folder.state === 'failed') return [folder, ...(await checkConfigFile(configured))]

@@ -8,7 +8,7 @@ const MEANINGS: Readonly<Record<string, readonly [meaning: string, hint?: string
   ENOENT: ['there is no such file or folder', 'check the path'],
   ENOTDIR: ['part of the path is a file, not a folder', 'name a folder with --data'],
   EISDIR: ['it is a folder', 'move it away'],
-  EEXIST: ['a file with that name is in the way', 'move it away'],
+  EEXIST: ['a file with that name is in the way', 'move it away, or name another folder with --data'],
   ELOOP: ['its symbolic links go in a circle', 'check the path'],
   ENAMETOOLONG: ['the name is too long', 'choose a shorter path'],
   EMFILE: ['too many files are open', 'raise the limit of open files (ulimit -n, LimitNOFILE=)'],

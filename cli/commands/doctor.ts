@@ -11,12 +11,7 @@ export const doctor = defineCommand({
   examples: [['$0 doctor --data ./room', '']],
   builder: (args) => args.options({ ...ROOM, context: OPTIONS.context }),
   async run(_args, shared): Promise<ExitName> {
-    const findings = [
-      checkNode(),
-      ...(await checkRoom(shared.data)),
-      await checkServer(shared),
-      await checkLogin(shared),
-    ]
+    const findings = [checkNode(), ...(await checkRoom(shared)), await checkServer(shared), await checkLogin(shared)]
     const { red, yellow, green } = shared.output.colors
     const colors = { ok: green, warning: yellow, failed: red, skipped: undefined }
     await shared.output.list(findings, [
