@@ -97,7 +97,7 @@ test('a day in the room: Alice, Bob, Carol, Dave and Eve, and everything there i
 
   t.log('A group: by invitation, with roles.')
   await alice.request(CreateRoom, { group: '运维 ops', open: false })
-  t.is(await refusal(t, bob.request(JoinRoom, { group: '运维 ops' })), 'not_invited')
+  t.is(await refusal(t, bob.request(JoinRoom, { group: '运维 ops' })), 'group_not_exist')
   for (const [client, user] of [
     [bob, 'bob'],
     [carol, 'carol'],
