@@ -78,7 +78,7 @@ function makersOf({ app: { limits, clock } }: Room): (userId: number) => TokenBu
 
 /** Groups as a whole. */
 function handleGroups(room: Room) {
-  const { app, db, roster, office, accounts } = room
+  const { app, db, roster, office } = room
   const { limits, clock } = app
   const makerOf = makersOf(room)
 
