@@ -11,9 +11,9 @@ export { ConsumerWriter } from './consumer-writer.ts'
 export {
   type ConsumerRow,
   consumersOf,
-  countConsumers,
   countStates,
   findConsumer,
+  insertConsumer,
   lastIdBefore,
   type StateRow,
 } from './consumers.ts'
