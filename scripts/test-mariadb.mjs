@@ -8,6 +8,7 @@ const PLAYS = [
   'adopt',
   'consumers',
   'contacts',
+  'crossing',
   'database',
   'friends',
   'groups',

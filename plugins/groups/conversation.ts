@@ -168,7 +168,7 @@ function addSource(room: Room) {
     },
     countUnread: (userId) => countGroupUnread(db, userId),
     place: async ({ user_id, target_id, seq }) => {
-      const group = (await groupNameOf(db, target_id)) ?? ''
+      const name = (await groupNameOf(db, target_id)) ?? ''
       const loaded = await roster.byId(target_id)
       const hearers = {
         *[Symbol.iterator]() {
@@ -178,7 +178,15 @@ function addSource(room: Room) {
           for (const [id, { joinedSeq }] of members) if (id !== user_id && joinedSeq < Number(seq)) yield id
         },
       }
-      return { conversation: conversationOf(target_id), to: '', group, hearers }
+      return {
+        conversation: conversationOf(target_id),
+        to: '',
+        // What it is called when they are told.
+        get group() {
+          return roster.peek(target_id)?.name ?? name
+        },
+        hearers,
+      }
     },
     trails: async (user, { with: other, group: name }) => {
       if (other !== '') return []

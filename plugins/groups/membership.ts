@@ -116,7 +116,7 @@ function handleGroups(room: Room) {
       (key) => dissolveGroup(db, key, actorOf(session)),
       (change) => {
         const { id, memberIds } = change.after
-        roster.dissolved(change.after)
+        roster.dissolved(change.after, group)
         announce(room, change, { group, user: session.user.name, what: 'dissolved' })
         for (const member of memberIds) office.left(member, conversationOf(id))
       },

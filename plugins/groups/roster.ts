@@ -170,9 +170,9 @@ export class Roster {
     this.forgetUsers([ownerId])
   }
 
-  /** A group was dissolved: whoever has it by its number finds it without members. */
-  dissolved(group: Group) {
-    this.#groups.set(group.id, { ...group, members: new Map(), memberIds: [] })
+  /** A group was dissolved: whoever has it by its number finds it without members. Another one may take its name. */
+  dissolved(group: Group, name: string) {
+    this.#groups.set(group.id, { ...group, name, members: new Map(), memberIds: [] })
   }
 
   /** Users came to a group or left one. */
