@@ -5,7 +5,7 @@ import * as groups from './0004_groups.ts'
 import * as correspondence from './0005_correspondence.ts'
 import * as bots from './0006_bots.ts'
 import * as scheduled from './0007_scheduled.ts'
-import * as invitationsAndNames from './0008_invitations_and_names.ts'
+import * as invitationsAndNames from './0009_invitations_and_names.ts'
 
 /** Oldest first. Names carry no file extension: Knex takes `.ts` and `.js` for two migrations otherwise. */
 export const MIGRATIONS = {
@@ -16,7 +16,7 @@ export const MIGRATIONS = {
   '0005_correspondence': correspondence,
   '0006_bots': bots,
   '0007_scheduled': scheduled,
-  '0008_invitations_and_names': invitationsAndNames,
+  '0009_invitations_and_names': invitationsAndNames,
 }
 
 /** What the migrations make besides the original's tables. */
