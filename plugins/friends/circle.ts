@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import { type FailureName, KeyedQueue, LoadCache, Refused, type User } from '../../core/index.ts'
 import { blockedBy, type FriendConflict, friendsOf } from '../../db/index.ts'
@@ -78,8 +79,10 @@ export class Circles {
   ): Promise<void> {
     return this.#queue.run(keyOf(ends), async () => {
       // So that what was accepted in this turn has reached the writer.
-      await new Promise((resolve) => setImmediate(resolve))
+      await turn()
       await this.#settled()
+      // And so that all who waited for it have been told.
+      await turn()
       try {
         const outcome = await work()
         if ('conflict' in outcome) throw refusalOf(outcome.conflict)

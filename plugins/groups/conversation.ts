@@ -63,15 +63,15 @@ function handlePosts({ app, roster, office }: Room) {
     messages.AcknowledgeRoom,
     async (session, { group: name, upTo }, { ref }) => {
       const { user } = session
-      const group = await names.find(session, () => roster.member(name, user))
-      office.acknowledged(user.id, conversationOf(group.id), upTo)
-      const moved = await office.writer.markRead(
-        { readerId: user.id, fromId: group.id, isGroup: true, upTo },
-        { isWaitedFor: ref !== 0 },
-      )
+      const found = await names.find(session, () => roster.named(name))
+      const moved = await roster.asMember(found, user, (group) => {
+        office.acknowledged(user.id, conversationOf(group.id), upTo)
+        const read = { readerId: user.id, fromId: group.id, isGroup: true, upTo }
+        return office.writer.markRead(read, { isWaitedFor: ref !== 0 })
+      })
       if (!moved) return
-      app.emit(ConversationChanged, { groupId: group.id, userIds: [user.id] })
-      office.tell(user.id, ConversationRead, { reader: user.name, from: '', group: group.name, upTo }, session)
+      app.emit(ConversationChanged, { groupId: found.id, userIds: [user.id] })
+      office.tell(user.id, ConversationRead, { reader: user.name, from: '', group: name, upTo }, session)
     },
     { rated: false },
   )

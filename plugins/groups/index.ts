@@ -14,7 +14,9 @@ export const groups = definePlugin({
   needs: { accounts, messages: privateMessages },
   setup(app, { needs, db, log }) {
     const { office } = needs.messages
-    const roster = new Roster(db, () => office.writer.settled())
+    const { writer } = office
+    // With what was acknowledged: who did is told so before it hears of the change.
+    const roster = new Roster(db, () => Promise.all([writer.settled(), writer.readsSettled()]))
     const room = { app, db, roster, accounts: needs.accounts, office }
     handleMembership(room)
     handleConversation(room)

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import { type FailureName, KeyedQueue, LoadCache, Refused, type User } from '../../core/index.ts'
 import {
@@ -44,14 +45,14 @@ const noGroup = (name: string) => new Refused('group_not_exist', `there is no gr
  */
 export class Roster {
   readonly #db: Knex
-  readonly #settled: () => Promise<void>
+  readonly #settled: () => Promise<unknown>
   readonly #ids: LoadCache<string, { readonly id: number }>
   readonly #groups: LoadCache<number, Group>
   readonly #groupIds: LoadCache<number, ReadonlySet<number>>
   readonly #queue = new KeyedQueue<number>()
 
-  /** @param settled resolves when the messages accepted so far are stored and pushed, or could not be */
-  constructor(db: Knex, settled: () => Promise<void>) {
+  /** @param settled resolves when what was accepted so far is stored and pushed, or could not be */
+  constructor(db: Knex, settled: () => Promise<unknown>) {
     this.#db = db
     this.#settled = settled
     this.#ids = new LoadCache<string, { readonly id: number }>(GROUPS_KEPT, (name) => findGroup(db, name))
@@ -122,8 +123,10 @@ export class Roster {
   change(name: string, work: (key: GroupKey) => Promise<GroupOutcome>, told: (change: Change) => void): Promise<void> {
     return this.#alone(name, async (key) => {
       // So that what was accepted in this turn has reached the writer.
-      await new Promise((resolve) => setImmediate(resolve))
+      await turn()
       await this.#settled()
+      // And so that all who waited for it have been told.
+      await turn()
       const before = this.#groups.peek(key.id)
       told({ before, after: await this.#changed(key, work) })
     })
