@@ -9,7 +9,7 @@ import {
   QueryFriendRequests,
 } from '../client/index.ts'
 import { SetUserActive } from '../plugins/index.ts'
-import { testServer } from '../testing/index.ts'
+import { type TestUser, testServer } from '../testing/index.ts'
 import { openHouse } from './support/crossing/house.ts'
 import { seeded } from './support/endurance.ts'
 
@@ -19,9 +19,9 @@ test('the same request many times at once is one, told once, and a user is asked
   const askers = await Promise.all(Array.from({ length: 6 }, (_, n) => server.user(`user${n}`)))
   const told: string[] = []
   bob.client.on(AddFriendRequest, ({ user }) => told.push(user))
-  const ask = (n: number) =>
-    Promise.allSettled(Array.from({ length: 30 }, () => askers[n]?.request(AddFriend, { user: 'bob' })))
-  const asked = (await Promise.all(askers.map((_, n) => ask(n)))).flat()
+  const ask = (user: TestUser) =>
+    Promise.allSettled(Array.from({ length: 30 }, () => user.request(AddFriend, { user: 'bob' })))
+  const asked = (await Promise.all(askers.map(ask))).flat()
   t.is(asked.filter(({ status }) => status === 'fulfilled').length, 3)
   await server.settled()
   const { requests } = await bob.request(QueryFriendRequests, {})
