@@ -24,6 +24,17 @@ export class LoadCache<K extends string | number, V extends object> {
     return this.#known.get(key) ?? this.#loading.get(key) ?? this.#fetch(key)
   }
 
+  /** What is known without asking the database; undefined also for what is not in memory. */
+  peek(key: K): V | undefined {
+    return this.#known.get(key)
+  }
+
+  /** Keeps what a change has made of it: a read that began before the change is not kept. */
+  set(key: K, value: V) {
+    this.#loading.delete(key)
+    this.#known.set(key, value)
+  }
+
   forget(...keys: K[]) {
     for (const key of keys) {
       this.#known.delete(key)

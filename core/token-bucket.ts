@@ -45,7 +45,7 @@ export const tokenBuckets = <K extends string | number>(
   { rate, burst, clock }: { readonly rate: number; readonly burst: number; readonly clock: Clock },
 ): LRUCache<K, TokenBucket> =>
   lruCache(most, {
-    ttl: Math.max(1000, (burst / rate) * 1000),
+    ttl: Math.max(1000, Math.ceil((burst / rate) * 1000)),
     updateAgeOnGet: true,
     perf: clock,
     // Else it keeps the time for a while, by a timer of the system's.

@@ -1,4 +1,6 @@
 import type { Knex } from 'knex'
+import { countRows, lockUsers } from './locks.ts'
+import { transact } from './transaction.ts'
 
 /** How far a consumer of a user's messages has come. */
 export interface ConsumerRow {
@@ -37,10 +39,23 @@ export async function consumersOf(db: Knex, userId: number): Promise<ConsumerRow
   return (await db<Stored>('consumer').where({ user_id: userId }).orderBy('name')).map(toRow)
 }
 
-export async function countConsumers(db: Knex, userId: number): Promise<number> {
-  const [row] = await db('consumer').where({ user_id: userId }).count({ count: '*' })
-  return Number(row?.count)
-}
+/**
+ * Makes a consumer unless its user has one of that name. Consumers are counted under the lock of the user, so that
+ * there are never more than `limit`.
+ */
+export const insertConsumer = (db: Knex, row: ConsumerRow, limit: number): Promise<'made' | 'exists' | 'too_many'> =>
+  transact(
+    db,
+    async (trx) => {
+      const { user_id, name } = row
+      await lockUsers(trx, user_id)
+      if ((await findConsumer(trx, user_id, name)) !== undefined) return 'exists'
+      if ((await countRows(trx('consumer').where({ user_id }))) >= limit) return 'too_many'
+      await saveConsumers(trx, [row], [])
+      return 'made'
+    },
+    { repeatable: false },
+  )
 
 /** Rows of one statement: SQLite takes 500. */
 const STEP = 200

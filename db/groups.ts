@@ -1,7 +1,6 @@
 import type { Knex } from 'knex'
 import { inEach } from './correspondence.ts'
 import { type MessageRow, MSG_TYPE, messagesByIds } from './messages.ts'
-import { isDuplicate, transact } from './transaction.ts'
 
 export interface GroupRow {
   readonly id: number
@@ -26,18 +25,27 @@ export interface MemberRow {
 /** See laneOf. */
 export const GROUP_LANE = -MSG_TYPE.group
 
-/** Names are compared byte for byte. Dissolved groups are not found, though their names stay taken. */
+/** Names are compared byte for byte. Dissolved groups are not found: their names are free again. */
 export const findGroup = (db: Knex, name: string): Promise<GroupRow | undefined> =>
   db<GroupRow & { isActive: number }>('chatroom').where({ chatroom_name: name, isActive: 1 }).first()
 
-/** The name of a group, also of a dissolved one. */
+export const findGroupById = (db: Knex, id: number): Promise<GroupRow | undefined> =>
+  db<GroupRow & { isActive: number }>('chatroom').where({ id, isActive: 1 }).first()
+
+/** The name of a group; of a dissolved one what it was called, which another one may be called by now. */
 export async function groupNameOf(db: Knex, id: number): Promise<string | undefined> {
-  return (await db<GroupRow>('chatroom').where({ id }).first())?.chatroom_name
+  const row = await db<GroupRow & { former_name: string | null }>('chatroom').where({ id }).first()
+  return row?.former_name ?? row?.chatroom_name
 }
 
-/** All rows of a group, also of those who left or are invited. */
+/** The active members of a group. */
 export const membersOf = (db: Knex, groupId: number): Promise<MemberRow[]> =>
-  db<MemberRow>('chatroom_user').where({ chatroom_id: groupId })
+  db<MemberRow>('chatroom_user').where({ chatroom_id: groupId, isActive: 1 }).whereNot({ role: 'invited' })
+
+/** Whether a user is or was a member of a group, or is invited to it. */
+export async function hasMembership(db: Knex, groupId: number, userId: number): Promise<boolean> {
+  return (await db('chatroom_user').where({ chatroom_id: groupId, user_id: userId }).first('id')) !== undefined
+}
 
 export interface Membership extends GroupRow {
   readonly role: MemberRow['role']
@@ -77,7 +85,8 @@ const unread = (db: Knex, userId: number) =>
 const AFTER_ID = `and seq > coalesce((select x.seq from chatmsg as x where x.target_id = ? and x.lane = ? and x.id <= ?
   order by x.seq desc limit 1), 0)`
 
-export type GroupMessageRow = MessageRow & { readonly chatroom_name: string }
+/** A message with the name of its group, and up to where its reader has read that. */
+export type GroupMessageRow = MessageRow & { readonly chatroom_name: string; readonly read_seq: number }
 
 interface SeenGroup {
   readonly chatroom_id: number
@@ -130,8 +139,8 @@ export async function groupMessagesTo(
   return found.flatMap((row) => {
     const group = byId.get(row.target_id)
     if (group === undefined) return []
-    const isRead = Number(row.seq) > group.read_seq && row.user_id !== userId ? 1 : 0
-    return [{ ...row, isRead, chatroom_name: group.chatroom_name }]
+    const { chatroom_name, read_seq } = group
+    return [{ ...row, chatroom_name, read_seq }]
   })
 }
 
@@ -171,122 +180,20 @@ export async function groupMessageIds(db: Knex, groupId: number, range: Range): 
   return (await newestFirst(db, groupId, range, end).select('id')).map(({ id }) => id)
 }
 
-/** The groups a user is in, and since when it sees what is said there. */
-export async function groupsSeen(db: Knex, userId: number): Promise<{ id: number; name: string; since: number }[]> {
+/** A group a user is in: what it sees of the sequence is above `since`, and above `read` it is unread. */
+export interface SeenBy {
+  readonly id: number
+  readonly name: string
+  readonly since: number
+  readonly read: number
+}
+
+/** The groups a user is in, or one of them. */
+export async function groupsSeen(db: Knex, userId: number, only?: number): Promise<SeenBy[]> {
   return db('chatroom_user as u')
     .join('chatroom as g', 'g.id', 'u.chatroom_id')
     .where({ 'u.user_id': userId, 'u.isActive': 1, 'g.isActive': 1 })
+    .where((one) => (only === undefined ? undefined : void one.where({ 'g.id': only })))
     .whereNot({ 'u.role': 'invited' })
-    .select({ id: 'g.id', name: 'g.chatroom_name', since: 'u.joined_seq' })
-}
-
-/** Makes a group with its owner; undefined when the name is taken. */
-export async function insertGroup(
-  db: Knex,
-  {
-    name,
-    ownerId,
-    isOpen,
-    allHistory,
-    now,
-  }: { name: string; ownerId: number; isOpen: boolean; allHistory: boolean; now: number },
-): Promise<number | undefined> {
-  const make = async (trx: Knex.Transaction) => {
-    const [id = 0] = await trx('chatroom').insert({
-      chatroom_name: name,
-      create_time: now,
-      isActive: 1,
-      isOpen,
-      allHistory,
-    })
-    await trx('chatroom_user').insert({
-      chatroom_id: id,
-      user_id: ownerId,
-      create_time: now,
-      isActive: 1,
-      role: 'owner',
-    })
-    return id
-  }
-  try {
-    return await transact(db, make, { repeatable: false })
-  } catch (error) {
-    if (isDuplicate(error)) return undefined
-    throw error
-  }
-}
-
-/** Makes a user a member, for the first time or again: what was said before is read, and not seen unless all of it is. */
-export async function enterGroup(db: Knex, groupId: number, userId: number, now: number) {
-  await transact(db, async (trx) => {
-    const group = await trx<GroupRow>('chatroom').where({ id: groupId }).first()
-    const last = group?.last_seq ?? 0
-    const positions = { read_seq: last, joined_seq: group?.allHistory ? 0 : last }
-    await trx('chatroom_user')
-      .insert({ chatroom_id: groupId, user_id: userId, create_time: now, isActive: 1, role: 'member', ...positions })
-      .onConflict(['chatroom_id', 'user_id'])
-      .merge(['create_time', 'isActive', 'role', 'read_seq', 'joined_seq'])
-  })
-}
-
-/** Lets a user become a member. */
-export async function inviteToGroup(db: Knex, groupId: number, userId: number, now: number) {
-  const membership = { chatroom_id: groupId, user_id: userId }
-  await db('chatroom_user')
-    .insert({ ...membership, create_time: now, isActive: 0, role: 'invited' })
-    .onConflict(['chatroom_id', 'user_id'])
-    .merge(['chatroom_id'])
-  // Not one who has become a member meanwhile.
-  await db('chatroom_user')
-    .where({ ...membership, isActive: 0 })
-    .update({ role: 'invited' })
-}
-
-/** Ends a membership; false for the owner, whom a group always has. */
-export async function leaveGroup(db: Knex, groupId: number, userId: number): Promise<boolean> {
-  const left = await db('chatroom_user')
-    .where({ chatroom_id: groupId, user_id: userId })
-    .whereNot({ role: 'owner' })
-    .update({ isActive: 0, role: 'member' })
-  return left > 0
-}
-
-/** False for the owner, and for who is no member. */
-export async function setMemberRole(
-  db: Knex,
-  groupId: number,
-  userId: number,
-  role: MemberRow['role'],
-): Promise<boolean> {
-  const set = await db('chatroom_user')
-    .where({ chatroom_id: groupId, user_id: userId, isActive: 1 })
-    .whereNot({ role: 'owner' })
-    .update({ role })
-  return set > 0
-}
-
-/** Makes another member the owner; the old one becomes an admin. False if they are owner and member no more. */
-export async function handOver(db: Knex, groupId: number, fromId: number, toId: number): Promise<boolean> {
-  return transact(db, async (trx) => {
-    const from = { chatroom_id: groupId, user_id: fromId, role: 'owner' }
-    const isOwner = await trx('chatroom_user').where(from).forUpdate().first()
-    if (isOwner === undefined || !(await setMemberRole(trx, groupId, toId, 'owner'))) return false
-    await trx('chatroom_user').where(from).update({ role: 'admin' })
-    return true
-  })
-}
-
-/** False when the name is taken. */
-export async function renameGroup(db: Knex, groupId: number, name: string): Promise<boolean> {
-  try {
-    await db('chatroom').where({ id: groupId }).update({ chatroom_name: name })
-    return true
-  } catch (error) {
-    if (isDuplicate(error)) return false
-    throw error
-  }
-}
-
-export async function dissolveGroup(db: Knex, groupId: number) {
-  await db('chatroom').where({ id: groupId }).update({ isActive: 0 })
+    .select({ id: 'g.id', name: 'g.chatroom_name', since: 'u.joined_seq', read: 'u.read_seq' })
 }

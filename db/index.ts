@@ -11,9 +11,9 @@ export { ConsumerWriter } from './consumer-writer.ts'
 export {
   type ConsumerRow,
   consumersOf,
-  countConsumers,
   countStates,
   findConsumer,
+  insertConsumer,
   lastIdBefore,
   type StateRow,
 } from './consumers.ts'
@@ -29,6 +29,7 @@ export {
   readEpoch,
   renewEpoch,
 } from './generation.ts'
+export * from './group-changes.ts'
 export * from './groups.ts'
 export { loadOf } from './load.ts'
 export { type DatabaseLock, type LockOptions, lockFile } from './lock.ts'

@@ -14,6 +14,7 @@ const LOSSES: Readonly<Record<keyof typeof MIGRATIONS, readonly [about: string, 
   '0006_bots': ['positions and state of bots, keys of requests', ...['consumer', 'consumer_state', 'request_key']],
   '0007_scheduled': ['scheduled messages', 'scheduled'],
   '0008_database': ['the generation of the database'],
+  '0009_invitations_and_names': ['who invited whom; names of dissolved groups that others have taken'],
 }
 
 /** What undoing one migration takes away. */

@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
-import { isDuplicate } from './transaction.ts'
+import { countRows, lockUsers } from './locks.ts'
+import { isDuplicate, transact } from './transaction.ts'
 
 /** A message that is to be sent at a set time. Times in milliseconds since 1970 UTC. */
 export interface ScheduledRow {
@@ -11,6 +12,8 @@ export interface ScheduledRow {
   /** Empty once it is sent. */
   readonly msg: string
   readonly client_id: string
+  /** Of the text as it was given, which is not here for ever. Null for what is older than this column. */
+  readonly text_hash: string | null
   readonly font: string
   readonly font_size: number
   readonly color: string
@@ -31,16 +34,29 @@ export type NewScheduledRow = Omit<ScheduledRow, 'id' | 'next_at' | 'state' | 'r
 /** What still has to be done. */
 const OPEN = ['waiting', 'sending']
 
-/** Stores one, or finds that of the same user and client id. */
-export async function insertScheduled(db: Knex, row: NewScheduledRow): Promise<{ row: ScheduledRow; repeat: boolean }> {
+/**
+ * Stores one, or finds that of the same user and client id. Those that wait are counted under the user's lock, so that
+ * there are never more than `limit`; undefined where there would be.
+ */
+export async function insertScheduled(
+  db: Knex,
+  row: NewScheduledRow,
+  limit: number,
+): Promise<{ row: ScheduledRow; repeat: boolean } | undefined> {
+  const { client_id, user_id } = row
   let repeat = false
+  const store = async (trx: Knex.Transaction): Promise<boolean> => {
+    await lockUsers(trx, user_id)
+    if ((await countRows(trx('scheduled').where({ user_id }).whereIn('state', OPEN))) >= limit) return false
+    await trx('scheduled').insert({ ...row, next_at: row.due_at, state: 'waiting' })
+    return true
+  }
   try {
-    await db('scheduled').insert({ ...row, next_at: row.due_at, state: 'waiting' })
+    if (!(await transact(db, store, { repeatable: false }))) return undefined
   } catch (error) {
     if (!isDuplicate(error)) throw error
     repeat = true
   }
-  const { client_id, user_id } = row
   const stored = await findScheduled(db, { client_id, user_id })
   if (stored === undefined) throw new Error('a scheduled message is gone the moment it was stored')
   return { row: stored, repeat }
@@ -50,11 +66,6 @@ export const findScheduled = (
   db: Knex,
   key: Pick<ScheduledRow, 'client_id' | 'user_id'>,
 ): Promise<ScheduledRow | undefined> => db<ScheduledRow>('scheduled').where(key).first()
-
-export async function countScheduled(db: Knex, userId: number): Promise<number> {
-  const [row] = await db('scheduled').where({ user_id: userId }).whereIn('state', OPEN).count({ open: '*' })
-  return Number(row?.open)
-}
 
 /** Of one user, oldest first. */
 export const scheduledOf = (

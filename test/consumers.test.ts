@@ -1,7 +1,8 @@
 import test from 'ava'
 import { type ChatMessage, type Client, ConsumerTaken, CreateRoom, JoinRoom, MessageRecalled } from '../client/index.ts'
+import { encode } from '../core/index.ts'
 import { ConsumerWriter, findConsumer, lastIdBefore, migrate, openInMemory } from '../db/index.ts'
-import { Consume, DeleteConsumer, LeaveRoom, MoveConsumer, QueryConsumers } from '../plugins/index.ts'
+import { Consume, DeleteConsumer, LeaveRoom, MoveConsumer, Once, QueryConsumers } from '../plugins/index.ts'
 import { nextPush, refusal } from './support/play.ts'
 import { openStage, tempFolder } from './support/room.ts'
 import { SkipClock } from './support/skip-clock.ts'
@@ -229,6 +230,24 @@ test('nobody has more consumers than the limit, and nobody another one’s', asy
   const mallory = await stage.user('mallory')
   t.is(await refusal(t, mallory.acknowledgeEvent('a', 1)), 'no_consumer')
   t.is(await refusal(t, mallory.request(DeleteConsumer, { consumer: 'a' })), 'no_consumer')
+})
+
+test('a burst makes no more consumers and keys than the limits, also in envelopes', async (t) => {
+  const stage = await openStage(t, { limits: { consumers: 3, consumerKeys: 4 } })
+  const robot = await stage.user('robot')
+  const make = (n: number) =>
+    robot.request(Once, {
+      key: `k${n}`,
+      request: encode(MoveConsumer, 0, { consumer: `c${n}`, after: 0 }),
+    })
+  const made = await Promise.allSettled(Array.from({ length: 20 }, (_, n) => make(n)))
+  t.is(made.filter(({ status }) => status === 'fulfilled').length, 3)
+  const { consumers } = await robot.request(QueryConsumers, {})
+  t.is(consumers.length, 3)
+  const name = consumers[0]?.consumer ?? ''
+  const keep = (n: number) => robot.acknowledgeEvent(name, 0, { key: `key ${n}`, state: '1' })
+  const kept = await Promise.allSettled(Array.from({ length: 20 }, (_, n) => keep(n)))
+  t.is(kept.filter(({ status }) => status === 'fulfilled').length, 4)
 })
 
 test('an event that was handled before the server was started again is acknowledged all the same', async (t) => {

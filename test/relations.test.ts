@@ -242,17 +242,21 @@ async function makeWorld(db: Awaited<ReturnType<typeof openDatabase>>, cell: str
   }
   const [mine, theirs] = [await user(`me${cell}`, relation === 'admin' ? 'admin' : 'user'), await user(`other${cell}`)]
   await user(`third${cell}`)
-  const group = async (name: string, ownerId: number) =>
-    (await tables.insertGroup(db, { name, ownerId, isOpen: true, allHistory: false, now })) ?? 0
+  const group = async (name: string, ownerId: number) => {
+    const made = await tables.insertGroup(db, { name, ownerId, isOpen: true, allHistory: false, now })
+    return 'id' in made ? { id: made.id, name } : Promise.reject(new Error(made.conflict))
+  }
+  const enter = (userId: number) =>
+    tables.joinGroup(db, shared, userId, { now, groupMembers: 1000, groupsPerUser: 1000 })
   const isOwner = relation === 'group owner'
   const shared = await group(`group${cell}`, isOwner ? mine : theirs)
   await group(`own${cell}`, mine)
-  if (isOwner) await tables.enterGroup(db, shared, theirs, now)
+  if (isOwner) await enter(theirs)
   if (relation === 'friend') await tables.befriend(db, mine, theirs, now)
   if (relation === 'blocked') await tables.block(db, theirs, mine, now)
-  if (['member', 'ex-member', 'group admin'].includes(relation)) await tables.enterGroup(db, shared, mine, now)
+  if (['member', 'ex-member', 'group admin'].includes(relation)) await enter(mine)
   if (relation === 'ex-member') await tables.leaveGroup(db, shared, mine)
-  if (relation === 'group admin') await tables.setMemberRole(db, shared, mine, 'admin')
+  if (relation === 'group admin') await tables.setGroupRole(db, shared, { id: theirs }, mine, 'admin')
   const writer = await tables.MessageWriter.open(db, (error) => {
     throw error
   })

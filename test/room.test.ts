@@ -97,7 +97,7 @@ test('a day in the room: Alice, Bob, Carol, Dave and Eve, and everything there i
 
   t.log('A group: by invitation, with roles.')
   await alice.request(CreateRoom, { group: '运维 ops', open: false })
-  t.is(await refusal(t, bob.request(JoinRoom, { group: '运维 ops' })), 'not_invited')
+  t.is(await refusal(t, bob.request(JoinRoom, { group: '运维 ops' })), 'group_not_exist')
   for (const [client, user] of [
     [bob, 'bob'],
     [carol, 'carol'],
@@ -120,7 +120,10 @@ test('a day in the room: Alice, Bob, Carol, Dave and Eve, and everything there i
   t.like(await gone, { user: 'carol', online: false })
   await alice.send({ group: 'ops' }, 'build broke')
   await bob.send({ group: 'ops' }, 'on it')
+  // Who comes back at once is told of only if it stays.
+  const [inGroup, asFriend] = [hears(alice, RoomUserOnOffLine), hears(alice, FriendOnOffLine)]
   const carolAgain = await stage.user('carol')
+  t.like(await Promise.all([inGroup, asFriend]), [{ online: true }, { online: true }])
   t.deepEqual(await contactsOf(carolAgain), ['#ops 2', 'alice 0'])
   t.deepEqual(await reads(carolAgain, 2), ['#ops alice: build broke', '#ops bob: on it'])
   t.deepEqual(texts((await carolAgain.history('alice')).messages), [])

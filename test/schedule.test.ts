@@ -4,6 +4,7 @@ import {
   CancelScheduled,
   type Client,
   CreateRoom,
+  DissolveRoom,
   JoinRoom,
   KickFromRoom,
   OnNewMessage,
@@ -15,6 +16,7 @@ import { definePlugin, type InputOf, Refused } from '../core/index.ts'
 import { openDatabase } from '../db/index.ts'
 import { SetUserActive } from '../plugins/admin/messages.ts'
 import { SendMessage } from '../plugins/index.ts'
+import { testServer } from '../testing/index.ts'
 import { openStage, type Stage, tempFolder } from './support/room.ts'
 import { SkipClock } from './support/skip-clock.ts'
 
@@ -236,7 +238,34 @@ test('scheduled again under its client id, it is the same one; other contents ar
   clock.skip(HOUR)
   await settled(alice, clock)
   t.deepEqual(await later(alice, 'bob', 'hi', { clientId: 'k', at: 1 }), { ...first, repeat: true })
+  t.is(await failure(t, later(alice, 'bob', 'other', { clientId: 'k' })), 'client_id_reused', 'once it was sent')
+  const { id } = await later(alice, 'bob', 'hi', { clientId: 'cancelled' })
+  await alice.request(CancelScheduled, { id })
+  t.is(await failure(t, later(alice, 'bob', 'other', { clientId: 'cancelled' })), 'client_id_reused')
   t.is((await bob.inbox()).messages.filter(({ from }) => from === 'alice').length, 1)
+})
+
+test('a message is sent within seconds of its time, also when the time of day is set', async (t) => {
+  await using server = await testServer()
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
+  await later(alice.client, 'bob', 'at last', { delay: 10 * HOUR })
+  await server.clock.advance(1000)
+  server.clock.setTime(server.clock.time() + 10 * HOUR)
+  await server.clock.advance(5000)
+  t.is((await bob.hears('at last')).from, 'alice')
+})
+
+test('a message to a group that was dissolved goes to no other one of its name', async (t) => {
+  await using server = await testServer()
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
+  await alice.joins('ops')
+  await later(alice.client, '', 'for the old one', { group: 'ops' })
+  await alice.request(DissolveRoom, { group: 'ops' })
+  await bob.joins('ops')
+  await alice.joins('ops')
+  await server.clock.advance(HOUR)
+  await bob.hearsNothing()
+  t.deepEqual(await listed(alice.client), [['failed', 'group_not_exist: there is no such group']])
 })
 
 test('a cancelled message is not sent; nobody else’s can be cancelled, nor one that is done', async (t) => {

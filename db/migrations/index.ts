@@ -6,6 +6,7 @@ import * as correspondence from './0005_correspondence.ts'
 import * as bots from './0006_bots.ts'
 import * as scheduled from './0007_scheduled.ts'
 import * as database from './0008_database.ts'
+import * as invitationsAndNames from './0009_invitations_and_names.ts'
 
 /** Oldest first. Names carry no file extension: Knex takes `.ts` and `.js` for two migrations otherwise. */
 export const MIGRATIONS = {
@@ -17,6 +18,7 @@ export const MIGRATIONS = {
   '0006_bots': bots,
   '0007_scheduled': scheduled,
   '0008_database': database,
+  '0009_invitations_and_names': invitationsAndNames,
 }
 
 /** What the migrations make besides the original's tables. */

@@ -11,6 +11,10 @@ export class Consumer {
   readonly name: string
   /** Who gets its events. */
   holder: { readonly session: UserSession; readonly delivery: Delivery } | undefined
+  /** Set once it is being deleted: nothing of it is written any more. */
+  isDeleted = false
+  /** Keys of state that are new and being written, each with how often. */
+  readonly newKeys = new Map<string, number>()
   #position: number
   #movedAt: number
   /** Pushed and not acknowledged, whatever session they were pushed to. */

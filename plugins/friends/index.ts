@@ -1,50 +1,23 @@
 import { z } from 'zod'
 import {
   definePlugin,
-  type InputOf,
   isLine,
-  LoadCache,
+  Presence,
   Refused,
-  type ServerMessage,
   SessionEnded,
   SessionStarted,
+  tellMany,
   type User,
-  type UserSession,
 } from '../../core/index.ts'
-import {
-  befriend,
-  block,
-  blockedBy,
-  closeRequests,
-  countRequestsOf,
-  findRequest,
-  friendsOf,
-  insertRequest,
-  requestsOf,
-  unblock,
-  unfriend,
-} from '../../db/index.ts'
+import { requestsOf } from '../../db/index.ts'
 import { type Account, accounts } from '../accounts/index.ts'
 import { privateMessages } from '../messages/index.ts'
 import { Receive, SendMessage } from '../messages/messages.ts'
-import { CIRCLES_KEPT, type Circle, NOBODY } from './circle.ts'
-import { FriendshipChanged } from './events.ts'
+import { handleEnds, handleRequests } from './changes.ts'
+import { type Circle, Circles } from './circle.ts'
 import * as messages from './messages.ts'
 
-const {
-  AddFriend,
-  AddFriendRequest,
-  AddFriendResult,
-  BlockUser,
-  ConfirmFriendRequest,
-  DeleteFriend,
-  FriendDeleted,
-  FriendList,
-  FriendOnOffLine,
-  QueryBlockedUsers,
-  QueryFriendRequests,
-  UnblockUser,
-} = messages
+const { AddFriendRequest, FriendList, FriendOnOffLine, QueryBlockedUsers, QueryFriendRequests } = messages
 
 /** Requests told at once; who has more answers these first. */
 const MAX_REQUESTS = 1000
@@ -58,109 +31,18 @@ export const friends = definePlugin({
     /** Whose private messages a user gets. Bots, admins and operators may write to anyone, and anyone to a bot. */
     messagesFrom: z.enum(['anyone', 'friends']).default('friends'),
   }),
-  setup(app, { options, needs, db }) {
-    const circles = new LoadCache<number, Circle>(CIRCLES_KEPT, async (userId) => ({
-      friends: new Map((await friendsOf(db, userId)).map((row) => [row.friend_id, row.add_time])),
-      blocked: new Set(await blockedBy(db, userId)),
-    }))
-    const circleOf = async (userId: number): Promise<Circle> => (await circles.get(userId)) ?? NOBODY
-
-    const known = async (name: string): Promise<Account> => {
-      const account = await needs.accounts.find(name)
-      if (account?.active) return account
-      throw new Refused('user_not_exist', `there is no user "${name}"`)
-    }
-
-    const tell = <M extends ServerMessage>(userId: number, message: M, values: InputOf<M>) => {
-      for (const session of app.sessions.of(userId)) session.send(message, values)
-    }
-
+  setup(app, { options, needs, db, log }) {
+    const { office } = needs.messages
+    const circles = new Circles(db, () => office.writer.settled())
+    const parts = { app, db, accounts: needs.accounts, circles }
+    handleRequests(parts)
+    handleEnds(parts)
     const isOnline = (userId: number) => app.sessions.of(userId).size > 0
-
-    const refuseTooMany = ({ friends }: Circle, text = 'you have too many friends already') => {
-      if (friends.size >= app.limits.friends) throw new Refused('too_many', text)
-    }
-
-    /** Both became friends: each hears of the other. */
-    const joined = (one: User, other: User) => {
-      circles.forget(one.id, other.id)
-      tell(one.id, AddFriendResult, { user: other.name, nickname: other.nickname, accepted: true })
-      tell(other.id, AddFriendResult, { user: one.name, nickname: one.nickname, accepted: true })
-      app.emit(FriendshipChanged, { between: [one.id, other.id] })
-    }
-
-    app.handle(AddFriend, async ({ user }, { user: name, note }) => {
-      const other = await known(name)
-      if (other.id === user.id) throw new Refused('yourself')
-      const [mine, theirs] = await Promise.all([circleOf(user.id), circleOf(other.id)])
-      if (mine.friends.has(other.id)) throw new Refused('already_friends')
-      if (theirs.blocked.has(user.id)) throw new Refused('blocked')
-      if (mine.blocked.has(other.id)) throw new Refused('blocked', 'you have blocked this user; unblock first')
-      if (await findRequest(db, user.id, other.id)) throw new Refused('already_requested')
-      refuseTooMany(mine)
-      if (await findRequest(db, other.id, user.id)) {
-        if (!(await befriend(db, user.id, other.id, app.clock.time()))) throw new Refused('blocked')
-        joined(user, other)
-        return
-      }
-      if ((await countRequestsOf(db, user.id)) >= app.limits.friendRequests) throw new Refused('too_many')
-      const sentAt = app.clock.time()
-      await insertRequest(db, user.id, other.id, note, sentAt)
-      tell(other.id, AddFriendRequest, { user: user.name, nickname: user.nickname, note, sentAt })
-    })
-
-    app.handle(ConfirmFriendRequest, async ({ user }, { user: name, accept }) => {
-      const other = await known(name)
-      if ((await findRequest(db, other.id, user.id)) === undefined) throw new Refused('no_request')
-      if (accept) {
-        refuseTooMany(await circleOf(user.id))
-        refuseTooMany(await circleOf(other.id), 'that user has too many friends already')
-        if (!(await befriend(db, user.id, other.id, app.clock.time()))) throw new Refused('blocked')
-        joined(user, other)
-        return
-      }
-      await closeRequests(db, user.id, other.id)
-      tell(other.id, AddFriendResult, { user: user.name, nickname: user.nickname, accepted: false })
-      tell(user.id, AddFriendResult, { user: other.name, nickname: other.nickname, accepted: false })
-    })
-
-    app.handle(DeleteFriend, async ({ user }, { user: name }) => {
-      // A disabled friend can still be deleted.
-      const other = await needs.accounts.find(name)
-      if (other === undefined) throw new Refused('user_not_exist', `there is no user "${name}"`)
-      if (!(await circleOf(user.id)).friends.has(other.id)) throw new Refused('not_friends')
-      await unfriend(db, user.id, other.id)
-      parted(user, other)
-    })
-
-    const parted = (one: User, other: User) => {
-      circles.forget(one.id, other.id)
-      tell(one.id, FriendDeleted, { user: other.name })
-      tell(other.id, FriendDeleted, { user: one.name })
-      app.emit(FriendshipChanged, { between: [one.id, other.id] })
-    }
-
-    app.handle(BlockUser, async ({ user }, { user: name }) => {
-      const other = await known(name)
-      if (other.id === user.id) throw new Refused('yourself')
-      const { friends } = await circleOf(user.id)
-      await block(db, user.id, other.id, app.clock.time())
-      circles.forget(user.id, other.id)
-      // Who was no friend learns nothing of it.
-      if (friends.has(other.id)) parted(user, other)
-    })
-
-    app.handle(UnblockUser, async ({ user }, { user: name }) => {
-      const other = await needs.accounts.find(name)
-      if (other === undefined) throw new Refused('user_not_exist', `there is no user "${name}"`)
-      if (!(await unblock(db, user.id, other.id))) throw new Refused('not_blocked')
-      circles.forget(user.id)
-    })
 
     app.handle(
       FriendList,
       async ({ user }) => {
-        const { friends } = await circleOf(user.id)
+        const { friends } = await circles.of(user.id)
         const byId = await needs.accounts.byIds(friends.keys())
         const list = [...byId.values()].map(({ id, name, nickname }) => ({
           user: name,
@@ -190,7 +72,7 @@ export const friends = definePlugin({
     app.handle(
       QueryBlockedUsers,
       async ({ user }) => {
-        const { blocked } = await circleOf(user.id)
+        const { blocked } = await circles.of(user.id)
         const byId = await needs.accounts.byIds(blocked)
         return { users: [...byId.values()].map(({ id, name }) => ({ id, user: name })) }
       },
@@ -214,26 +96,37 @@ export const friends = definePlugin({
         throw new Refused('not_friends', 'only friends may write to this user')
     }
 
-    app.before(SendMessage, ({ user, isOperator }, { to }) => {
-      if (isOperator) return
-      const recipient = needs.accounts.find(to)
-      // The handler says what is wrong with a recipient that there is not.
-      const check = (account: Account | undefined) => {
-        if (account === undefined) return
-        const circle = circles.get(account.id)
-        return circle instanceof Promise
-          ? circle.then((loaded) => mayWrite(user, account, loaded ?? NOBODY))
-          : mayWrite(user, account, circle ?? NOBODY)
-      }
-      return recipient instanceof Promise ? recipient.then(check) : check(recipient)
-    })
+    app.before(
+      SendMessage,
+      ({ user, isOperator }, { to }) => {
+        if (isOperator) return
+        const recipient = needs.accounts.find(to)
+        // The handler says what is wrong with a recipient that there is not.
+        const check = (account: Account | undefined) => {
+          if (account === undefined) return
+          return circles.check(user, account, (circle) => mayWrite(user, account, circle))
+        }
+        return recipient instanceof Promise ? recipient.then(check) : check(recipient)
+      },
+      // Last: between this look and the writer there is nothing that could take its time, or change the recipient.
+      { order: 1000 },
+    )
 
-    const tellFriends = async ({ user }: UserSession, online: boolean) => {
-      for (const id of (await circleOf(user.id)).friends.keys()) tell(id, FriendOnOffLine, { user: user.name, online })
+    const announce = async (user: User, online: boolean) => {
+      const { friends } = await circles.of(user.id)
+      return tellMany(app.sessions, friends.keys(), FriendOnOffLine, { user: user.name, online })
     }
-    app.on(SessionStarted, (session) => app.sessions.of(session.user.id).size === 1 && tellFriends(session, true))
-    app.on(SessionEnded, (session) => !isOnline(session.user.id) && tellFriends(session, false))
+    const presence = new Presence({
+      sessions: app.sessions,
+      clock: app.clock,
+      rate: app.limits.presenceRate,
+      announce,
+      onError: (error) => log.warn({ err: error }, 'cannot tell friends who is here'),
+    })
+    app.onStop(() => presence.stop())
+    app.on(SessionStarted, (session) => presence.changed(session))
+    app.on(SessionEnded, (session) => presence.changed(session))
 
-    return { circleOf }
+    return { circleOf: (userId: number) => circles.of(userId) }
   },
 })

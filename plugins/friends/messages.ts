@@ -123,7 +123,8 @@ export const QueryFriendRequests = clientMessage({
 export const BlockUser = clientMessage({
   type: 18,
   name: 'block_user',
-  about: 'Takes nothing more from that user: no messages, no requests. Ends a friendship and open requests.',
+  about:
+    'Takes nothing more from that user: no messages, requests or invitations. Ends a friendship, open requests and invitations.',
   allow: 'user',
   fields: { user: userName('name of the user') },
 })
@@ -157,6 +158,6 @@ export const QueryBlockedUsers = clientMessage({
 export const FriendOnOffLine = serverMessage({
   type: 108,
   name: 'friend_on_off_line',
-  about: 'A friend’s first session began, or the last one ended.',
+  about: 'A friend’s first session began, or the last one ended; told every two seconds at most.',
   fields: { user: userName('name of the friend'), online: bool('true: here') },
 })

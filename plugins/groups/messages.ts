@@ -50,7 +50,7 @@ export const JoinRoom = clientMessage({
 export const LeaveRoom = clientMessage({
   type: 24,
   name: 'leave_room',
-  about: 'Is a member no more. An owner hands the group over first, or dissolves it.',
+  about: 'Leaves a group. An owner hands the group over first, or dissolves it.',
   allow: 'user',
   fields: { group },
 })
@@ -113,7 +113,8 @@ export const QueryRooms = clientMessage({
 export const InviteToRoom = clientMessage({
   type: 26,
   name: 'invite_to_room',
-  about: 'Lets a user join a group that is not open. Owner and admins may.',
+  about:
+    'Lets a user join a group that is not open. Owner and admins may. Again while the invitation waits, nobody is told.',
   allow: 'user',
   fields: { group, user: userName('whom') },
 })
@@ -121,7 +122,7 @@ export const InviteToRoom = clientMessage({
 export const RoomInvitation = serverMessage({
   type: 137,
   name: 'room_invitation',
-  about: 'This user may now join that group.',
+  about: 'This user may now join that group. Comes once while the invitation waits.',
   fields: { group, by: userName('who invites') },
 })
 
@@ -172,7 +173,7 @@ export const JoinLeaveChatroom = serverMessage({
 export const RoomUserOnOffLine = serverMessage({
   type: 116,
   name: 'room_user_on_off_line',
-  about: 'A member’s first session began, or the last one ended.',
+  about: 'A member’s first session began, or the last one ended; told every two seconds at most.',
   fields: { group, user: userName('name of the member'), online: bool('true: here') },
 })
 

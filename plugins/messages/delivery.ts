@@ -117,6 +117,16 @@ export class Delivery {
     this.#settle(conversation, ids, ids.slice(read))
   }
 
+  /** The user may not read a conversation any more: what is being read of it this moment is not pushed. */
+  left(conversation: string) {
+    this.#drop((other) => other.conversation === conversation)
+    this.acknowledged(conversation, Number.MAX_SAFE_INTEGER)
+    if (!this.#catchingUp) return
+    this.#restarted = true
+    this.#more = true
+    this.#again = true
+  }
+
   /** A message was deleted: it is not pushed any more, and nobody will acknowledge it. */
   forget(conversation: string, id: number) {
     if (this.#catchingUp) this.#forgotten.add(id)

@@ -232,15 +232,9 @@ export class PostOffice {
     for (const delivery of this.#deliveriesTo(userId)) delivery.acknowledged(conversation, upTo)
   }
 
-  /** A user may read a conversation from now on: what is being stored this moment did not know it yet. */
-  async entered(userId: number) {
-    await this.writer.settled()
-    for (const delivery of this.#deliveriesTo(userId)) delivery.restart()
-  }
-
-  /** A user is in a conversation no more, and cannot acknowledge what is out of it. */
+  /** A user is in a conversation no more: nothing of it is pushed from now on, and it cannot acknowledge what is out. */
   left(userId: number, conversation: string) {
-    this.acknowledged(userId, conversation, Number.MAX_SAFE_INTEGER)
+    for (const delivery of this.#deliveriesTo(userId)) delivery.left(conversation)
   }
 
   /** Tells all sessions of a user but one. A session that reads too slowly goes without: it is told anew at its next login. */

@@ -1,13 +1,12 @@
+import { createHash } from 'node:crypto'
 import { definePlugin, newClientId, Refused, ServerStarted, toLine, type User } from '../../core/index.ts'
 import {
   cancelScheduled,
-  countScheduled,
-  findGroup,
+  findGroupById,
   findScheduled,
   forgetScheduled,
   groupNameOf,
   insertScheduled,
-  membersOf,
   type NewScheduledRow,
   nextScheduled,
   resumeScheduled,
@@ -49,15 +48,10 @@ export const schedule = definePlugin({
     const targetOf = async (user: User, to: string, group: string) => {
       if ((to === '') === (group === '')) throw new Refused('invalid_value', 'to a user or to a group, one of them')
       if (to !== '') {
-        const account = await needs.accounts.find(to)
-        if (!account?.active) throw new Refused('user_not_exist', `there is no user "${to}"`)
+        const account = await needs.accounts.requireActive(to)
         return { target_id: account.id, is_group: 0 }
       }
-      const found = await findGroup(db, group)
-      if (found === undefined) throw new Refused('group_not_exist', `there is no group "${group}"`)
-      const members = await membersOf(db, found.id)
-      if (!members.some(({ user_id, isActive, role }) => user_id === user.id && isActive && role !== 'invited'))
-        throw new Refused('not_member')
+      const found = await needs.groups.member(group, user)
       return { target_id: found.id, is_group: 1 }
     }
 
@@ -70,22 +64,11 @@ export const schedule = definePlugin({
       return due
     }
 
-    /** The last that each user stores. */
-    const turns = new Map<number, Promise<unknown>>()
-
-    /** One after the other, or all of a burst would be counted before the first is stored. @throws Refused `too_many` */
-    const store = (row: NewScheduledRow) => {
-      const turn = Promise.allSettled([turns.get(row.user_id)]).then(async () => {
-        if ((await countScheduled(db, row.user_id)) >= app.limits.scheduled)
-          throw new Refused('too_many', 'too many of your messages wait for their time')
-        return insertScheduled(db, row)
-      })
-      turns.set(row.user_id, turn)
-      const done = () => {
-        if (turns.get(row.user_id) === turn) turns.delete(row.user_id)
-      }
-      turn.then(done, done)
-      return turn
+    /** @throws Refused `too_many` */
+    const store = async (row: NewScheduledRow) => {
+      const stored = await insertScheduled(db, row, app.limits.scheduled)
+      if (stored !== undefined) return stored
+      throw new Refused('too_many', 'too many of your messages wait for their time')
     }
 
     app.handle(ScheduleMessage, async ({ user }, { text, to, group, at, delay, clientId, fontSize, ...style }) => {
@@ -97,16 +80,18 @@ export const schedule = definePlugin({
       let repeat = stored !== undefined
       if (stored === undefined) {
         const due = timeOf(at, delay)
-        const row = { ...asked, ...target, ...style, msg: text, font_size: fontSize, made_at: now(), due_at: due }
+        const times = { made_at: now(), due_at: due }
+        const row = { ...asked, ...target, ...style, msg: text, text_hash: hashOf(text), font_size: fontSize, ...times }
         const inserted = await store(row)
         stored = inserted.row
         repeat = inserted.repeat
         sender.wake()
       }
-      const { target_id, is_group, msg } = stored
-      const isOther = target_id !== target.target_id || is_group !== target.is_group
-      // What is done has no text any more.
-      if (isOther || (msg !== '' && msg !== text)) throw new Refused('client_id_reused')
+      const { target_id, is_group, msg, text_hash } = stored
+      const isElsewhere = target_id !== target.target_id || is_group !== target.is_group
+      // What is done has no text any more, and what is older than the hashes has none of these.
+      const isOther = text_hash === null ? msg !== '' && msg !== text : text_hash !== hashOf(text)
+      if (isElsewhere || isOther) throw new Refused('client_id_reused')
       return { id: stored.id, at: stored.due_at, repeat }
     })
 
@@ -153,7 +138,8 @@ export const schedule = definePlugin({
         if (to === undefined) throw new Refused('user_not_exist')
         return (await app.perform(session, SendMessage, { to, ...message })).id
       }
-      const group = await groupNameOf(db, row.target_id)
+      // Not by the name of a dissolved group, which another one may have by now.
+      const group = (await findGroupById(db, row.target_id))?.chatroom_name
       if (group === undefined) throw new Refused('group_not_exist')
       return (await app.perform(session, ChatroomMessage, { group, ...message })).id
     }
@@ -192,6 +178,8 @@ export const schedule = definePlugin({
     app.onStop(() => sender.stop())
   },
 })
+
+const hashOf = (text: string) => createHash('sha256').update(text).digest('hex')
 
 /** How many of these fit into one packet: at least one. */
 function fitting(rows: readonly ScheduledRow[]): number {

@@ -2,8 +2,8 @@ import type { Logger } from 'pino'
 import type { Clock, Timer } from '../../core/index.ts'
 import type { ScheduledRow } from '../../db/index.ts'
 
-/** Longest alarm: a clock may be set, and timers go wrong beyond 2^31 ms. */
-const LOOK_MS = 3_600_000
+/** Longest alarm: the time of day may be set, or the machine sleep, and no timer notices. */
+const LOOK_MS = 5000
 /** Pause after the database failed. */
 const RETRY_MS = 5000
 
@@ -54,25 +54,32 @@ export class Sender {
 
   async #run() {
     const { clock, log, resume, next } = this.#parts
-    let wait: number | undefined
+    let dueAt: number | undefined
+    this.#alarm?.cancel()
     try {
       while (this.#again && !this.#stopped) {
         this.#again = false
         if (this.#unsure) await resume()
         this.#unsure = false
         await this.#sendDue()
-        const at = await next()
-        wait = at === undefined ? undefined : Math.max(1, at - clock.time())
+        dueAt = await next()
       }
     } catch (error) {
       log.warn({ err: error }, 'cannot send scheduled messages')
       this.#unsure = true
       this.#again = false
-      wait = RETRY_MS
+      if (!this.#stopped) this.#alarm = clock.after(RETRY_MS, () => this.wake()).unref()
     }
-    this.#alarm?.cancel()
-    if (wait === undefined || this.#stopped) return
-    this.#alarm = clock.after(Math.min(wait, LOOK_MS), () => this.wake()).unref()
+    if (dueAt !== undefined) this.#wakeAt(dueAt)
+  }
+
+  /** Looks at the clock every few seconds, and asks the database only when it is time. */
+  #wakeAt(time: number) {
+    if (this.#stopped) return
+    const { clock } = this.#parts
+    const wait = Math.max(1, Math.min(time - clock.time(), LOOK_MS))
+    const look = () => (clock.time() >= time ? this.wake() : this.#wakeAt(time))
+    this.#alarm = clock.after(wait, look).unref()
   }
 
   async #sendDue() {

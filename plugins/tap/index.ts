@@ -6,7 +6,13 @@ import * as messages from './messages.ts'
 import { Tap } from './tap.ts'
 
 /** Pushed as bytes that were encoded once for many sessions, which nobody is told of; and a tap of a tap would not end. */
-const NEVER_TOLD = ['on_new_message', messages.Tap.name, messages.Tapped.name]
+const NEVER_TOLD = [
+  'on_new_message',
+  'friend_on_off_line',
+  'room_user_on_off_line',
+  messages.Tap.name,
+  messages.Tapped.name,
+]
 
 /** Shows an operator what goes through the server while it does. Costs nothing while nobody looks. */
 export const tap = definePlugin({
