@@ -29,21 +29,22 @@ export class InDoubt extends Error {
 /** Result of one item of a batch; items fail independently. */
 export type Outcome<T> = { readonly done: T } | { readonly error: unknown }
 
-/** The outcomes of rows that were looked up after an attempt; one that was not found has none. */
-export function foundOutcomes(
+export type Outcomes = Map<NewMessageRow, Outcome<Stored>>
+
+/** Adds the outcomes of rows that were looked up after an attempt; one that was not found gets none. */
+export function addFound(
+  outcomes: Outcomes,
   rows: readonly NewMessageRow[],
   found: readonly (MessageRow | undefined)[],
   newest: number,
-): Map<NewMessageRow, Outcome<Stored>> {
-  const outcomes = new Map<NewMessageRow, Outcome<Stored>>()
-  const told = new Set<number>()
+) {
+  const told = new Set([...outcomes.values()].map((outcome) => ('done' in outcome ? outcome.done.row.id : 0)))
   for (const [index, row] of found.entries()) {
     if (row === undefined) continue
     // Of two under the same client id the first one has stored it.
     outcomes.set(rows[index] as NewMessageRow, { done: { row, repeat: row.id <= newest || told.has(row.id) } })
     told.add(row.id)
   }
-  return outcomes
 }
 
 export interface Committed {

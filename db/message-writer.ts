@@ -1,5 +1,13 @@
 import type { Knex } from 'knex'
-import { foundOutcomes, InDoubt, type MessageStore, type Outcome, type Read, type Stored } from './message-store.ts'
+import {
+  addFound,
+  InDoubt,
+  type MessageStore,
+  type Outcome,
+  type Outcomes,
+  type Read,
+  type Stored,
+} from './message-store.ts'
 import type { NewMessageRow } from './messages.ts'
 import { isMysql } from './migrations/tables.ts'
 import { MysqlMessages } from './mysql-messages.ts'
@@ -244,7 +252,8 @@ export class MessageWriter {
   async #settleDoubts() {
     if (this.#doubts.length === 0) return
     const rows = this.#doubts.map(({ work }) => work)
-    const outcomes = foundOutcomes(rows, await this.#store.find(rows), this.#newest)
+    const outcomes: Outcomes = new Map()
+    addFound(outcomes, rows, await this.#store.find(rows), this.#newest)
     this.#note(outcomes.values())
     for (const { work, resolve } of this.#doubts.splice(0)) {
       const outcome = outcomes.get(work)

@@ -1,11 +1,12 @@
 import type { Knex } from 'knex'
 import { LRUCache } from 'lru-cache'
 import {
+  addFound,
   type Committed,
-  foundOutcomes,
   InDoubt,
   type MessageStore,
   type Outcome,
+  type Outcomes,
   type Read,
   type Stored,
 } from './message-store.ts'
@@ -46,7 +47,7 @@ export class MysqlMessages implements MessageStore {
   }
 
   async commit(messages: readonly NewMessageRow[], reads: readonly Read[], newest: number): Promise<Committed> {
-    const outcomes = new Map<NewMessageRow, Outcome<Stored>>()
+    const outcomes: Outcomes = new Map()
     let positions: Outcome<boolean>[] | undefined
     await this.#settle(messages, outcomes, newest, async (run, stored) => {
       positions = await this.#move(run, reads, stored)
@@ -74,7 +75,7 @@ export class MysqlMessages implements MessageStore {
    */
   async #settle(
     rows: readonly NewMessageRow[],
-    outcomes: Map<NewMessageRow, Outcome<Stored>>,
+    outcomes: Outcomes,
     newest: number,
     afterwards?: (run: Run, newest: number) => Promise<void>,
   ): Promise<void> {
@@ -88,7 +89,7 @@ export class MysqlMessages implements MessageStore {
         try {
           // Too long already for the senders, who are told that it is unavailable.
           if (isSilent(error)) throw error
-          for (const [row, outcome] of foundOutcomes(open, await this.find(open), newest)) outcomes.set(row, outcome)
+          addFound(outcomes, open, await this.find(open), newest)
         } catch (unknown) {
           return fail(open, outcomes, new InDoubt(unknown))
         }
@@ -112,7 +113,7 @@ export class MysqlMessages implements MessageStore {
   /** Stores rows, all or none. `asked`: with an error, they may be stored all the same. */
   async #attempt(
     rows: readonly NewMessageRow[],
-    outcomes: Map<NewMessageRow, Outcome<Stored>>,
+    outcomes: Outcomes,
     afterwards: ((run: Run, newest: number) => Promise<void>) | undefined,
   ): Promise<{ error?: unknown; asked: boolean }> {
     let asked = false
@@ -185,7 +186,7 @@ export class MysqlMessages implements MessageStore {
 const failureOf = (outcome: Outcome<unknown>) => ('error' in outcome ? outcome.error : undefined)
 const causeOf = (error: unknown) => (error instanceof InDoubt ? error.cause : error)
 
-function fail(rows: readonly NewMessageRow[], outcomes: Map<NewMessageRow, Outcome<Stored>>, error: unknown) {
+function fail(rows: readonly NewMessageRow[], outcomes: Outcomes, error: unknown) {
   for (const row of rows) outcomes.set(row, { error })
 }
 

@@ -2,11 +2,12 @@ import type { Database, RunResult, Statement } from 'better-sqlite3'
 import type { Knex } from 'knex'
 import { LRUCache } from 'lru-cache'
 import {
+  addFound,
   type Committed,
-  foundOutcomes,
   InDoubt,
   type MessageStore,
   type Outcome,
+  type Outcomes,
   type Read,
   type Stored,
 } from './message-store.ts'
@@ -170,7 +171,8 @@ function afterFailure(
       throw error
     }
     const found = messages.map((row) => findStored(statements, row))
-    const outcomes = foundOutcomes(messages, found, newest)
+    const outcomes: Outcomes = new Map()
+    addFound(outcomes, messages, found, newest)
     if (![...outcomes.values()].some((outcome) => 'done' in outcome && !outcome.done.repeat)) throw error
     return {
       messages: messages.map((row) => outcomes.get(row) ?? { error }),
