@@ -145,7 +145,8 @@ export const consumers = definePlugin({
         const consumer = await existing(user.id, name)
         if (keep && state !== '') await refuseTooManyKeys(user.id, name, key)
         const changed = consumer.acknowledge(id)
-        if (!changed && !keep) return
+        // Sent again after it could not be written: done only once it is.
+        if (!changed && !keep) return writer.settled()
         const kept = { user_id: user.id, name, state_key: key, state }
         await writer.save(consumer.row, ...(keep ? [kept] : []))
       },

@@ -249,13 +249,11 @@ export const groups = definePlugin({
         const { user } = session
         const group = await member(name, user)
         office.acknowledged(user.id, conversationOf(group.id), upTo)
-        const moved = await office.writer.markRead(
-          { readerId: user.id, fromId: group.id, isGroup: true, upTo },
-          { isWaitedFor: ref !== 0 },
-        )
-        if (!moved) return
-        app.emit(ConversationChanged, { groupId: group.id, userIds: [user.id] })
-        office.tell(user.id, ConversationRead, { reader: user.name, from: '', group: group.name, upTo }, session)
+        const read = { readerId: user.id, fromId: group.id, isGroup: true, upTo }
+        await office.markRead(read, { isWaitedFor: ref !== 0 }, () => {
+          app.emit(ConversationChanged, { groupId: group.id, userIds: [user.id] })
+          office.tell(user.id, ConversationRead, { reader: user.name, from: '', group: group.name, upTo }, session)
+        })
       },
       { rated: false },
     )

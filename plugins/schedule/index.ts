@@ -98,10 +98,14 @@ export const schedule = definePlugin({
       if (stored === undefined) {
         const due = timeOf(at, delay)
         const row = { ...asked, ...target, ...style, msg: text, font_size: fontSize, made_at: now(), due_at: due }
-        const inserted = await store(row)
-        stored = inserted.row
-        repeat = inserted.repeat
-        sender.wake()
+        try {
+          const inserted = await store(row)
+          stored = inserted.row
+          repeat = inserted.repeat
+        } finally {
+          // Also after an error: it may be stored all the same.
+          sender.wake()
+        }
       }
       const { target_id, is_group, msg } = stored
       const isOther = target_id !== target.target_id || is_group !== target.is_group
