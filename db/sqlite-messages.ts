@@ -48,7 +48,7 @@ export class SqliteMessages implements MessageStore {
 
   commit(messages: readonly NewMessageRow[], reads: readonly Read[], newest: number): Promise<Committed> {
     return this.#withStatements((statements) => {
-      begin(statements)
+      statements.begin.run()
       try {
         return this.#commit(statements, messages, reads)
       } catch (error) {
@@ -146,15 +146,6 @@ export class SqliteMessages implements MessageStore {
 const findStored = (statements: Statements, { user_id, client_id }: NewMessageRow) =>
   statements.findStored.get(user_id, client_id) as MessageRow | undefined
 
-function begin({ begin, database, rollback }: Statements) {
-  try {
-    begin.run()
-  } catch (error) {
-    if (database.inTransaction) rollback.run()
-    throw error
-  }
-}
-
 /**
  * After an error anywhere in a transaction: undone, unless it was committed before the error, which the rows tell.
  * @throws the error when nothing was stored
@@ -180,8 +171,7 @@ function afterFailure(
     }
   } catch (unknown) {
     if (unknown === error) throw error
-    // Nobody else's statements must get into a transaction that could not be undone: Knex opens another connection.
-    if (statements.database.inTransaction) Object.assign(statements.database, { __knex__disposed: unknown })
+    // Neither undone nor looked up. A transaction that is still open is undone when the connection is released.
     return { messages: messages.map(() => ({ error: new InDoubt(error) })), reads: reads.map(() => ({ error })) }
   }
 }

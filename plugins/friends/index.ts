@@ -59,6 +59,7 @@ export const friends = definePlugin({
     messagesFrom: z.enum(['anyone', 'friends']).default('friends'),
   }),
   setup(app, { options, needs, db }) {
+    const { retries } = needs.messages.office
     const circles = new LoadCache<number, Circle>(CIRCLES_KEPT, async (userId) => ({
       friends: new Map((await friendsOf(db, userId)).map((row) => [row.friend_id, row.add_time])),
       blocked: new Set(await blockedBy(db, userId)),
@@ -198,10 +199,12 @@ export const friends = definePlugin({
     )
 
     // Requests that came while the user was away.
-    app.on(Receive, async (session) => {
-      for (const { incoming, ...request } of await requestsFor(session.user))
-        if (incoming) session.send(AddFriendRequest, request)
-    })
+    app.on(Receive, (session) =>
+      retries.until(async () => {
+        for (const { incoming, ...request } of await requestsFor(session.user))
+          if (incoming) session.send(AddFriendRequest, request)
+      }),
+    )
 
     const mayWrite = (sender: User, recipient: Account, { friends, blocked }: Circle) => {
       if (blocked.has(sender.id)) throw new Refused('blocked')
@@ -228,9 +231,13 @@ export const friends = definePlugin({
       return recipient instanceof Promise ? recipient.then(check) : check(recipient)
     })
 
-    const tellFriends = async ({ user }: UserSession, online: boolean) => {
-      for (const id of (await circleOf(user.id)).friends.keys()) tell(id, FriendOnOffLine, { user: user.name, online })
-    }
+    const tellFriends = ({ user }: UserSession, online: boolean) =>
+      retries.until(async () => {
+        const { friends } = await circleOf(user.id)
+        // After an outage of the database it may be otherwise by now, and has been told.
+        if (isOnline(user.id) !== online) return
+        for (const id of friends.keys()) tell(id, FriendOnOffLine, { user: user.name, online })
+      })
     app.on(SessionStarted, (session) => app.sessions.of(session.user.id).size === 1 && tellFriends(session, true))
     app.on(SessionEnded, (session) => !isOnline(session.user.id) && tellFriends(session, false))
 

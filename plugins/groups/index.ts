@@ -307,13 +307,20 @@ export const groups = definePlugin({
     )
 
     /** Members of one's groups hear once, whatever number of groups they share: one push a group. */
-    const tellMembers = async ({ user }: UserSession, online: boolean) => {
-      for (const name of (await groupNames.get(user.id)) ?? []) {
-        const group = await roster.get(name)
-        const others = [...(group?.members.keys() ?? [])].filter((id) => id !== user.id)
-        tell(others, messages.RoomUserOnOffLine, { group: name, user: user.name, online })
-      }
-    }
+    const tellMembers = ({ user }: UserSession, online: boolean) =>
+      office.retries.until(async () => {
+        const found: Group[] = []
+        for (const name of (await groupNames.get(user.id)) ?? []) {
+          const group = await roster.get(name)
+          if (group !== undefined) found.push(group)
+        }
+        // After an outage of the database it may be otherwise by now, and has been told.
+        if (app.sessions.of(user.id).size > 0 !== online) return
+        for (const { name, members } of found) {
+          const others = [...members.keys()].filter((id) => id !== user.id)
+          tell(others, messages.RoomUserOnOffLine, { group: name, user: user.name, online })
+        }
+      })
     app.on(SessionStarted, (session) => app.sessions.of(session.user.id).size === 1 && tellMembers(session, true))
     app.on(SessionEnded, (session) => app.sessions.of(session.user.id).size === 0 && tellMembers(session, false))
   },
