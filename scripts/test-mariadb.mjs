@@ -9,6 +9,7 @@ const PLAYS = [
   'consumers',
   'contacts',
   'database',
+  'endurance/faults',
   'friends',
   'groups',
   'idempotency',
@@ -16,11 +17,13 @@ const PLAYS = [
   'messages',
   'plugins',
   'recall',
+  'request-keys',
   'room',
   'schedule',
   'search',
   'strangers',
   'system',
+  'writer-outage',
 ]
 
 if (!hasMariadb()) {

@@ -3,7 +3,7 @@ import type { ExecutionContext } from 'ava'
 import type { Knex } from 'knex'
 import pino from 'pino'
 import { type Client, ContactChanged, connect, OnNewMessage } from '../../client/index.ts'
-import { createServer, generateKeyPair, type PluginFailure, RATES_OFF } from '../../core/index.ts'
+import { createServer, generateKeyPair, type Limits, type PluginFailure, RATES_OFF } from '../../core/index.ts'
 import { isUnavailable, loadOf, migrate, openDatabase } from '../../db/index.ts'
 import { assemble } from '../../plugins/assembly.ts'
 import { BUILT_IN } from '../../plugins/index.ts'
@@ -77,9 +77,15 @@ export interface FaultStage {
   session(name: string, role?: 'admin'): Promise<Ear>
 }
 
-/** A server whose database fails when it is told to: on `TEST_DATABASE`, or else a SQLite file. */
-export async function openFaultStage(t: ExecutionContext): Promise<FaultStage> {
-  const mariadb = process.env.TEST_DATABASE
+/**
+ * A server whose database fails when it is told to.
+ * @param mariadb server to make a database on, `TEST_DATABASE` if left out; without either, a SQLite file
+ */
+export async function openFaultStage(
+  t: ExecutionContext,
+  limits: Partial<Limits> = {},
+  mariadb = process.env.TEST_DATABASE,
+): Promise<FaultStage> {
   const made = mariadb === undefined ? undefined : await newDatabase(mariadb)
   const db = await openDatabase(made?.url ?? join(await tempFolder(t), 'chat.db'), { statementTimeout: 4000 })
   await migrate(db)
@@ -94,7 +100,7 @@ export async function openFaultStage(t: ExecutionContext): Promise<FaultStage> {
     db,
     isUnavailable,
     databaseLoad: loadOf(db),
-    limits: RATES_OFF,
+    limits: { ...RATES_OFF, ...limits },
     pluginFailed: (failure) => failures.push(failure),
     log,
     audit: log,

@@ -10,6 +10,8 @@ export interface Fault {
   readonly at: number
   readonly mode: Mode
   readonly code: string
+  /** Only statements that fit are counted. */
+  readonly of?: RegExp
 }
 
 /** Errors of a database by its kind: the code, and whether the connection goes with it. */
@@ -95,8 +97,9 @@ export class Faults {
   }
 
   /** What happens to the next statement; undefined when it succeeds. */
-  #next(): Fault | undefined {
+  #next(sql: string): Fault | undefined {
     const fault = this.#fault
+    if (fault?.of?.test(sql) === false) return undefined
     const number = this.#count++
     if (fault === undefined || number < fault.at || (number > fault.at && fault.mode !== 'outage')) return undefined
     this.struck++
@@ -111,7 +114,7 @@ export class Faults {
       for (const method of ['run', 'get', 'all'] as const) {
         const execute = statement[method].bind(statement)
         statement[method] = (...values: unknown[]) => {
-          const fault = this.#next()
+          const fault = this.#next(sql)
           if (fault?.mode !== 'after' && fault !== undefined) throw failure(fault.code)
           const result = execute(...values)
           if (fault !== undefined) throw failure(fault.code)
@@ -126,7 +129,8 @@ export class Faults {
     const query = connection.query.bind(connection)
     connection.query = (...given) => {
       const done = given.at(-1) as Done
-      const fault = this.#next()
+      const [statement] = given as (string | { sql: string })[]
+      const fault = this.#next(typeof statement === 'object' ? statement.sql : String(statement))
       if (fault === undefined) return query(...given)
       const fail = () => {
         if (MYSQL[fault.code as keyof typeof MYSQL]) connection.destroy()

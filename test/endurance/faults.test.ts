@@ -1,9 +1,10 @@
-import test from 'ava'
-import type { RefusedByServer } from '../client/index.ts'
-import { isLong, line, MINUTES, seeded } from './support/endurance.ts'
-import { probe, type Round, type Scenario, scenarios, settle } from './support/fault-scenarios.ts'
-import { openFaultStage } from './support/fault-stage.ts'
-import type { Mode } from './support/faults.ts'
+import test, { type ExecutionContext } from 'ava'
+import type { RefusedByServer } from '../../client/index.ts'
+import { isLong, line, MINUTES, seeded, testWhere } from '../support/endurance.ts'
+import { probe, type Round, type Scenario, scenarios, settle } from '../support/fault-scenarios.ts'
+import { openFaultStage } from '../support/fault-stage.ts'
+import type { Mode } from '../support/faults.ts'
+import { hasMariadb, startMariadb } from '../support/mariadb.ts'
 
 /** Rounds in `npm test`; all of them in `npm run test:long`. */
 const SAMPLE = 120
@@ -12,10 +13,10 @@ const BEYOND = 2
 
 const MODES: readonly Mode[] = ['before', 'after', 'outage']
 
-test('whichever statement the database fails, all that is stored is heard once, in order, and all goes on', async (t) => {
+async function playAll(t: ExecutionContext, mariadb?: string) {
   t.timeout(isLong ? 60 * MINUTES : 5 * MINUTES)
   const random = seeded(t)
-  const stage = await openFaultStage(t)
+  const stage = await openFaultStage(t, {}, mariadb)
   const cast = await scenarios(stage)
   const { db, faults } = stage
   let number = 0
@@ -67,4 +68,16 @@ test('whichever statement the database fails, all that is stored is heard once, 
     stage.failures.map(({ plugin, event, error }) => `${plugin} ${event}: ${error}`),
     [],
   )
-})
+}
+
+const TITLE = 'whichever statement the database fails, all that is stored is heard once, in order, and all goes on'
+
+test.serial(TITLE, (t) => playAll(t))
+
+// In short form the plays on MariaDB run the same.
+if (isLong && process.env.TEST_DATABASE === undefined)
+  testWhere(hasMariadb(), 'MariaDB is not installed: statements that fail on it')(`${TITLE}, on MariaDB`, async (t) => {
+    const server = await startMariadb()
+    t.teardown(() => server.close())
+    await playAll(t, server.server)
+  })
