@@ -14,6 +14,8 @@ import { tempFolder } from './room.ts'
 /** Longest wait for something that must come, also on a loaded machine. */
 const PATIENCE_MS = 20_000
 
+const PASSWORD = 'correct horse'
+
 /** What one session got, as it came over the wire. */
 export class Ear {
   readonly client: Client
@@ -121,9 +123,9 @@ export async function openFaultStage(
       const client = await connect({ server: `${host}:${port}`, reconnect: false })
       clients.push(client)
       const known = await db('userinfo').where({ username: name }).first()
-      if (known === undefined) await client.register(name, 'secret')
+      if (known === undefined) await client.register(name, PASSWORD)
       if (role !== undefined) await db('userinfo').where({ username: name }).update({ role })
-      await client.login(name, { password: 'secret' })
+      await client.login(name, { password: PASSWORD })
       const ear = new Ear(name, client)
       await client.receive()
       return ear
