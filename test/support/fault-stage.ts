@@ -15,6 +15,8 @@ import { tempFolder } from './room.ts'
 const PATIENCE_MS = 20_000
 
 const PASSWORD = 'correct horse'
+/** Fewer PBKDF2 iterations than a real server. */
+const ITERATIONS = 4096
 
 /** What one session got, as it came over the wire. */
 export class Ear {
@@ -98,7 +100,7 @@ export async function openFaultStage(
     secret: Buffer.alloc(32, 'test'),
     plugins: assemble({}),
     builtIn: BUILT_IN,
-    pluginOptions: { registration: { iterations: 4096 }, friends: { messagesFrom: 'anyone' } },
+    pluginOptions: { registration: { iterations: ITERATIONS }, friends: { messagesFrom: 'anyone' } },
     db,
     isUnavailable,
     databaseLoad: loadOf(db),
@@ -120,7 +122,7 @@ export async function openFaultStage(
     faults: new Faults(db),
     failures,
     async session(name, role) {
-      const client = await connect({ server: `${host}:${port}`, reconnect: false })
+      const client = await connect({ server: `${host}:${port}`, reconnect: false, leastIterations: ITERATIONS })
       clients.push(client)
       const known = await db('userinfo').where({ username: name }).first()
       if (known === undefined) await client.register(name, PASSWORD)
