@@ -10,12 +10,22 @@ export class Refused extends Error {
   readonly code: FailureName | `${string}.${string}`
   /** Milliseconds after which the same request may succeed; 0 if waiting does not help. */
   readonly retryAfter: number
+  /**
+   * Set where the request may have been carried out all the same: resolves, when that is known, with the reply it would
+   * have had, or with undefined when it was not carried out. Rejects when that cannot be known.
+   */
+  readonly outcome: Promise<object | undefined> | undefined
 
-  constructor(code: Refused['code'], text?: string, { retryAfter = 0 }: { retryAfter?: number } = {}) {
+  constructor(
+    code: Refused['code'],
+    text?: string,
+    { retryAfter = 0, outcome }: { retryAfter?: number; outcome?: Promise<object | undefined> } = {},
+  ) {
     super(text ?? (isFailureName(code) ? FAILURES[code].text : code))
     this.name = 'Refused'
     this.code = code
     this.retryAfter = retryAfter
+    this.outcome = outcome
   }
 }
 

@@ -99,6 +99,12 @@ export const LIMITS = {
     'ms',
     'that a request with a key is remembered; beyond it the same key is a new request',
   ),
+  requestKeysPerUser: limit(100_000, 'count', 'keys of one user; beyond it the oldest are forgotten'),
+  requestReplies: limit(
+    16_777_216,
+    'bytes',
+    'replies kept for the keys of one user; beyond it the oldest are forgotten',
+  ),
   consumers: limit(20, 'count', 'durable consumers of one user; beyond it another is refused'),
   searchRows: limit(
     10_000,

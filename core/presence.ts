@@ -13,9 +13,8 @@ export interface PresenceParts {
   readonly sessions: Sessions
   /** Pushes about one user per second, on the long average. */
   readonly rate: number
-  /** Announces that a user is here or not; resolves with the number of pushes. */
+  /** Announces that a user is here or not; resolves with the number of pushes. Must not reject. */
   announce(user: User, online: boolean): Promise<number>
-  onError(error: unknown): void
 }
 
 /**
@@ -45,18 +44,13 @@ export class Presence {
   }
 
   async #announce(user: User) {
-    const { clock, sessions, rate, announce, onError } = this.#parts
+    const { clock, sessions, rate, announce } = this.#parts
     const online = sessions.of(user.id).size > 0
     if (this.#stopped || online === this.#here.has(user.id)) return
     if (online) this.#here.add(user.id)
     else this.#here.delete(user.id)
     this.#resting.add(user.id)
-    let pushes = 0
-    try {
-      pushes = await announce(user, online)
-    } catch (error) {
-      onError(error)
-    }
+    const pushes = await announce(user, online)
     const goOn = () => {
       this.#resting.delete(user.id)
       void this.#announce(user)

@@ -63,3 +63,4 @@ export { checkAfterCrash, checkLog, fileNumber, oneLine } from './sqlite-file.ts
 export { isUnavailable } from './transaction.ts'
 export { TurnBudget } from './turn.ts'
 export * from './users.ts'
+export { OutcomePending } from './writer-jobs.ts'

@@ -15,8 +15,37 @@ export interface Read {
   readonly upTo: number
 }
 
-/** What became of one thing among others; the others are not touched by its failure. */
+/**
+ * Whether it was stored is not known: the database failed after it was asked to commit. A store throws it for a row; the
+ * writer looks the row up as soon as the database answers.
+ */
+export class InDoubt extends Error {
+  constructor(cause: unknown) {
+    super('the database failed while it stored this', { cause })
+    this.name = 'InDoubt'
+  }
+}
+
+/** Result of one item of a batch; items fail independently. */
 export type Outcome<T> = { readonly done: T } | { readonly error: unknown }
+
+export type Outcomes = Map<NewMessageRow, Outcome<Stored>>
+
+/** Adds the outcomes of rows that were looked up after an attempt; one that was not found gets none. */
+export function addFound(
+  outcomes: Outcomes,
+  rows: readonly NewMessageRow[],
+  found: readonly (MessageRow | undefined)[],
+  newest: number,
+) {
+  const told = new Set([...outcomes.values()].map((outcome) => ('done' in outcome ? outcome.done.row.id : 0)))
+  for (const [index, row] of found.entries()) {
+    if (row === undefined) continue
+    // Of two under the same client id the first one has stored it.
+    outcomes.set(rows[index] as NewMessageRow, { done: { row, repeat: row.id <= newest || told.has(row.id) } })
+    told.add(row.id)
+  }
+}
 
 export interface Committed {
   readonly messages: readonly Outcome<Stored>[]
@@ -31,14 +60,21 @@ export interface MessageStore {
   /** Messages that a transaction is worth making for before the turn that brings them is over. */
   readonly worthwhile: number
   /**
-   * Stores messages, in their order, and read positions, in one transaction; resolves after COMMIT. Client ids that
-   * their sender has used are repeats.
-   * @throws what the database throws when nothing at all could be stored
+   * Stores messages, in their order, and read positions; resolves after COMMIT. Client ids that their sender has used are
+   * repeats. A message that is stored is never reported as an error, whatever fails after its commit.
+   * @param newest the highest id of a message whose sender and recipients know of it: what is stored above it, is new
+   * @throws what the database throws when certainly nothing was stored
    */
-  commit(messages: readonly NewMessageRow[], reads: readonly Read[]): Promise<Committed>
+  commit(messages: readonly NewMessageRow[], reads: readonly Read[], newest: number): Promise<Committed>
   /**
-   * Brings `isRead` of some messages into line with what their reader has read, for who looks into the table: what the
-   * server itself goes by are the positions. Resolves with false when there was nothing left to do.
+   * Looks up which of these are stored, by sender and client id, once no attempt that was given up can store any more of
+   * them. In their order, undefined where it is not stored.
+   * @throws what the database throws
+   */
+  find(messages: readonly NewMessageRow[]): Promise<(MessageRow | undefined)[]>
+  /**
+   * Backfills `isRead` of some messages from the read positions, for tools that query the table: the server itself goes
+   * by the positions. Resolves with false when there was nothing left to do.
    */
   mark(): Promise<boolean>
 }

@@ -1,11 +1,20 @@
 import type { Knex } from 'knex'
 import { LRUCache } from 'lru-cache'
-import type { Committed, MessageStore, Outcome, Read, Stored } from './message-store.ts'
+import {
+  addFound,
+  type Committed,
+  InDoubt,
+  type MessageStore,
+  type Outcome,
+  type Outcomes,
+  type Read,
+  type Stored,
+} from './message-store.ts'
 import { laneOf, type MessageRow, MSG_TYPE, type NewMessageRow, PRIVATE } from './messages.ts'
-import { type MysqlConnection, reservedConnection } from './mysql.ts'
-import { MysqlPositions, type Run } from './mysql-positions.ts'
+import { MysqlPositions } from './mysql-positions.ts'
 import { markSome } from './read-marks.ts'
-import { isDuplicate, isLost, isUnavailable, retrying } from './transaction.ts'
+import { isDuplicate, isPassing, isSilent, isUnavailable, pauseAfter, retrying, TRIES } from './transaction.ts'
+import { type Run, WriterConnection } from './writer-connection.ts'
 
 /** Pairs of reader and writer that are known to have their row. */
 const PAIRS_KNOWN = 100_000
@@ -16,97 +25,129 @@ const COLUMNS =
 type Numbered = NewMessageRow & { readonly seq: number | null }
 
 /**
- * Messages in MySQL or MariaDB: one statement for all rows of a commit. What is usual goes the short way, an INSERT that
- * commits itself; a repeat or a row that does not fit makes it fail, and then the long way is gone.
+ * Messages in MySQL or MariaDB: one statement for all rows of a commit, usually an INSERT that commits itself. After any
+ * error the rows are looked up by sender and client id before anything else is done with them: what is stored is stored,
+ * whichever statement failed. Rows that are not there are stored again; a row that the database does not take fails alone.
  */
 export class MysqlMessages implements MessageStore {
   readonly batch = 1000
   readonly worthwhile = 1000
   readonly #db: Knex
+  readonly #connection: WriterConnection
   readonly #pairs = new LRUCache<string, true>({ max: PAIRS_KNOWN })
   readonly #positions = new MysqlPositions()
 
   constructor(db: Knex) {
     this.#db = db
+    this.#connection = new WriterConnection(db)
   }
 
   mark(): Promise<boolean> {
     return markSome(this.#db)
   }
 
-  commit(messages: readonly NewMessageRow[], reads: readonly Read[]): Promise<Committed> {
-    /** What an earlier try has stored, however it ended. */
-    const stored = new Map<NewMessageRow, Outcome<Stored>>()
-    let tries = 0
-    let answerLost = false
-    return retrying(async () => {
-      try {
-        return await this.#commit(messages, reads, { stored, isAgain: tries++ > 0, answerLost })
-      } catch (error) {
-        answerLost ||= isLost(error)
-        throw error
-      }
+  async commit(messages: readonly NewMessageRow[], reads: readonly Read[], newest: number): Promise<Committed> {
+    const outcomes: Outcomes = new Map()
+    let positions: Outcome<boolean>[] | undefined
+    await this.#settle(messages, outcomes, newest, async (run, stored) => {
+      positions = await this.#move(run, reads, stored)
     })
+    const stored = messages.map((row) => outcomes.get(row) as Outcome<Stored>)
+    const down = stored.map(failureOf).find((error) => error instanceof InDoubt || isUnavailable(error))
+    positions ??= down === undefined ? await this.#moveAgain(reads) : reads.map(() => ({ error: causeOf(down) }))
+    if (down !== undefined && stored.every((outcome) => failureOf(outcome) === down) && !(down instanceof InDoubt))
+      throw down
+    return { messages: stored, reads: positions }
   }
 
-  async #commit(
-    messages: readonly NewMessageRow[],
-    reads: readonly Read[],
-    {
-      stored,
-      isAgain,
-      answerLost,
-    }: { stored: Map<NewMessageRow, Outcome<Stored>>; isAgain: boolean; answerLost: boolean },
-  ): Promise<Committed> {
-    const pool = reservedConnection(this.#db)
-    const connection = await pool.acquireConnection()
-    try {
-      const run = runOn(connection, this.#db.client.statementTimeout)
-      if (!isAgain) {
+  find(messages: readonly NewMessageRow[]): Promise<(MessageRow | undefined)[]> {
+    return retrying(() =>
+      this.#connection.use(async (run) => {
+        await this.#connection.ended(run)
+        return lookUp(run, messages)
+      }),
+    )
+  }
+
+  /**
+   * Stores rows until the outcome of each is known, or is known to be in doubt.
+   * @param afterwards run on the same connection when all of a first attempt are stored
+   */
+  async #settle(
+    rows: readonly NewMessageRow[],
+    outcomes: Outcomes,
+    newest: number,
+    afterwards?: (run: Run, newest: number) => Promise<void>,
+  ): Promise<void> {
+    let open = rows
+    for (let tries = 1; ; tries++) {
+      const { error, asked } = await this.#attempt(open, outcomes, afterwards)
+      if (error === undefined) return
+      // Nothing of it has reached the database.
+      if (!asked && isUnavailable(error) && (!isPassing(error) || tries === TRIES)) return fail(open, outcomes, error)
+      if (asked) {
         try {
-          return await this.#store(run, messages, reads)
-        } catch (error) {
-          if (isUnavailable(error)) throw error
-          // A repeat, or a row that the database does not take: which one shows below.
+          // Too long already for the senders, who are told that it is unavailable.
+          if (isSilent(error)) throw error
+          addFound(outcomes, open, await this.find(open), newest)
+        } catch (unknown) {
+          return fail(open, outcomes, new InDoubt(unknown))
         }
       }
-      for (const row of messages) if (!stored.has(row)) stored.set(row, await this.#storeOne(run, row, answerLost))
-      const { reads: read } = await this.#store(run, [], reads)
-      return { messages: messages.map((row) => stored.get(row) as Outcome<Stored>), reads: read }
-    } finally {
-      await pool.releaseConnection(connection)
+      const left = open.filter((row) => !outcomes.has(row))
+      const isRepeat = isDuplicate(error) && left.length < open.length
+      open = left
+      if (open.length === 0) return
+      if (isRepeat) tries--
+      else if (isUnavailable(error)) {
+        if (!isPassing(error) || tries >= TRIES) return fail(open, outcomes, error)
+        await pauseAfter(tries)
+      } else if (open.length === 1) return fail(open, outcomes, error)
+      else {
+        for (const row of open) await this.#settle([row], outcomes, newest)
+        return
+      }
     }
   }
 
-  /** @param answerLost a commit with this row may have been made: a row that is there may be that one */
-  async #storeOne(run: Run, row: NewMessageRow, answerLost: boolean): Promise<Outcome<Stored>> {
-    const earlier = async (): Promise<Outcome<Stored> | undefined> => {
-      const [found] = await run<MessageRow[]>('select * from chatmsg where user_id = ? and client_id = ?', [
-        row.user_id,
-        row.client_id,
-      ])
-      if (found === undefined) return undefined
-      const pairs = this.#newPairs([found])
-      if (pairs.size > 0) await insertPairs(run, pairs)
-      const isSame = found.target_id === row.target_id && found.msg_type === row.msg_type && found.msg === row.msg
-      return { done: { row: found, repeat: !(answerLost && isSame) } }
-    }
+  /** Stores rows, all or none. `asked`: with an error, they may be stored all the same. */
+  async #attempt(
+    rows: readonly NewMessageRow[],
+    outcomes: Outcomes,
+    afterwards: ((run: Run, newest: number) => Promise<void>) | undefined,
+  ): Promise<{ error?: unknown; asked: boolean }> {
+    let asked = false
     try {
-      const found = await earlier()
-      if (found !== undefined) return found
-      const { messages } = await this.#store(run, [row], [])
-      return messages[0] as Outcome<Stored>
+      await this.#connection.use(async (run) => {
+        asked = rows.length > 0
+        const stored = asked ? await this.#storeAll(run, rows) : []
+        for (const [index, row] of rows.entries()) outcomes.set(row, { done: stored[index] as Stored })
+        await afterwards?.(run, stored.at(-1)?.row.id ?? 0)
+      })
+      return { asked }
     } catch (error) {
-      if (isUnavailable(error)) throw error
-      return ((isDuplicate(error) && (await earlier())) || { error }) as Outcome<Stored>
+      return { error, asked }
     }
   }
 
-  /** @throws also when one of the messages is a repeat: none is stored then */
-  async #store(run: Run, messages: readonly NewMessageRow[], reads: readonly Read[]): Promise<Committed> {
-    const stored = messages.length === 0 ? [] : await this.#storeAll(run, messages)
-    const newest = stored.at(-1)?.row.id ?? 0
-    return { messages: stored.map((done) => ({ done })), reads: await this.#move(run, reads, newest) }
+  /** Apart from the messages, which are stored by now: what goes wrong here must not make them look as if they were not. */
+  async #move(run: Run, reads: readonly Read[], newest: number): Promise<Outcome<boolean>[] | undefined> {
+    try {
+      return (await this.#positions.advance(run, reads, newest)).map((done) => ({ done }))
+    } catch (error) {
+      if (isPassing(error)) return undefined
+      return reads.map(() => ({ error }))
+    }
+  }
+
+  async #moveAgain(reads: readonly Read[]): Promise<Outcome<boolean>[]> {
+    if (reads.length === 0) return []
+    try {
+      const moved = await retrying(() => this.#connection.use((run) => this.#positions.advance(run, reads, 0)))
+      return moved.map((done) => ({ done }))
+    } catch (error) {
+      return reads.map(() => ({ error }))
+    }
   }
 
   async #storeAll(run: Run, messages: readonly NewMessageRow[]): Promise<Stored[]> {
@@ -132,15 +173,6 @@ export class MysqlMessages implements MessageStore {
     }
   }
 
-  /** Apart from the messages, which are stored by now: what goes wrong here must not make them look as if they were not. */
-  async #move(run: Run, reads: readonly Read[], newest: number): Promise<Outcome<boolean>[]> {
-    try {
-      return (await this.#positions.advance(run, reads, newest)).map((done) => ({ done }))
-    } catch (error) {
-      return reads.map(() => ({ error }))
-    }
-  }
-
   #newPairs(messages: readonly NewMessageRow[]): Map<string, readonly [number, number]> {
     const pairs = new Map<string, readonly [number, number]>()
     for (const { msg_type, target_id, user_id } of messages) {
@@ -150,6 +182,26 @@ export class MysqlMessages implements MessageStore {
     return pairs
   }
 }
+
+const failureOf = (outcome: Outcome<unknown>) => ('error' in outcome ? outcome.error : undefined)
+const causeOf = (error: unknown) => (error instanceof InDoubt ? error.cause : error)
+
+function fail(rows: readonly NewMessageRow[], outcomes: Outcomes, error: unknown) {
+  for (const row of rows) outcomes.set(row, { error })
+}
+
+/** The stored rows of these senders and client ids, in the order asked for. */
+async function lookUp(run: Run, wanted: readonly NewMessageRow[]): Promise<(MessageRow | undefined)[]> {
+  // Two lists, not pairs: MariaDB reads no range of an index for a list of pairs.
+  const rows = await run<MessageRow[]>('select * from chatmsg where client_id in (?) and user_id in (?)', [
+    wanted.map(({ client_id }) => client_id),
+    [...new Set(wanted.map(({ user_id }) => user_id))],
+  ])
+  const found = new Map(rows.map((row) => [keyOf(row), row]))
+  return wanted.map((row) => found.get(keyOf(row)))
+}
+
+const keyOf = ({ user_id, client_id }: Pick<NewMessageRow, 'user_id' | 'client_id'>) => `${user_id} ${client_id}`
 
 const isGroupMessage = ({ msg_type }: NewMessageRow) => msg_type === MSG_TYPE.group
 /** Who has read a group message is in the members' positions. */
@@ -218,17 +270,4 @@ async function undo(run: Run) {
     // The first error says more; what cannot be undone must not be left to the next one who gets the connection.
     run.destroy()
   }
-}
-
-function runOn(connection: MysqlConnection, timeout: number | undefined): Run {
-  const run = <T>(sql: string, values?: readonly unknown[]): Promise<T> =>
-    new Promise((resolve, reject) => {
-      connection.query({ sql, values, timeout }, (error, result) => {
-        if (error === null) return resolve(result)
-        // The answer may still come: nobody else must get it.
-        if ((error as { code?: string }).code === 'PROTOCOL_SEQUENCE_TIMEOUT') connection.destroy()
-        reject(error)
-      })
-    })
-  return Object.assign(run, { destroy: () => connection.destroy() })
 }

@@ -1,13 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Read } from './message-store.ts'
 import { MSG_TYPE } from './messages.ts'
-
-/** Runs one statement on the connection of a commit. */
-export interface Run {
-  <T>(sql: string, values?: readonly unknown[]): Promise<T>
-  /** Gives the connection up, for one that nobody must go on with. */
-  destroy(): void
-}
+import type { Run } from './writer-connection.ts'
 
 /** Positions kept in memory. */
 const KNOWN = 100_000
@@ -127,6 +121,8 @@ export class MysqlPositions {
       for (const { chatroom_id: fromId, user_id: readerId, read_seq } of rows)
         before.set(keyOf({ readerId, fromId, isGroup: true, upTo: 0 }), Number(read_seq))
     }
+    // Kept before anything moves: where the answer to the update is lost, the next attempt still tells what has moved.
+    for (const read of [...ask.private, ...ask.group]) this.#known.set(keyOf(read), before.get(keyOf(read)) ?? 0)
     return before
   }
 }

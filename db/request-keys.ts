@@ -35,9 +35,54 @@ export async function setReply(db: Knex, row: RequestKeyRow, reply: Buffer) {
   await db('request_key').where(keyOf(row)).update({ reply })
 }
 
-/** Gives a key back: nothing was done under it. */
+/** Gives a key back: nothing was done under it. Only that very row, not one of an earlier request under the same key. */
 export async function deleteRequestKey(db: Knex, row: RequestKeyRow) {
-  await db('request_key').where(keyOf(row)).delete()
+  const { request_hash, asked_at } = row
+  await db('request_key')
+    .where({ ...keyOf(row), request_hash, asked_at })
+    .whereNull('reply')
+    .delete()
+}
+
+/** What is kept for a user. */
+export interface RequestKeyUsage {
+  keys: number
+  /** Of all replies together. */
+  bytes: number
+}
+
+export async function requestKeyUsage(db: Knex, userId: number): Promise<RequestKeyUsage> {
+  const [row] = await db('request_key')
+    .where({ user_id: userId })
+    .select(db.raw('count(*) as number_of_keys, sum(length(reply)) as reply_bytes'))
+  return { keys: Number(row?.number_of_keys ?? 0), bytes: Number(row?.reply_bytes ?? 0) }
+}
+
+/** Forgets a user's oldest keys until at least that much is gone; those of `except` stay. */
+export async function deleteOldestRequestKeys(
+  db: Knex,
+  userId: number,
+  { keys, bytes }: RequestKeyUsage,
+  except: readonly string[],
+) {
+  let [keysLeft, bytesLeft] = [keys, bytes]
+  while (keysLeft > 0 || bytesLeft > 0) {
+    const rows: { request_key: string; reply_bytes: number | null }[] = await db('request_key')
+      .where({ user_id: userId })
+      .whereNotIn('request_key', [...except])
+      .orderBy('asked_at')
+      .limit(STEP)
+      .select('request_key', db.raw('length(reply) as reply_bytes'))
+    const gone: string[] = []
+    for (const { request_key, reply_bytes } of rows) {
+      if (keysLeft <= 0 && bytesLeft <= 0) break
+      gone.push(request_key)
+      keysLeft--
+      bytesLeft -= reply_bytes ?? 0
+    }
+    if (gone.length === 0) return
+    await db('request_key').where({ user_id: userId }).whereIn('request_key', gone).delete()
+  }
 }
 
 /** Forgets keys that were taken before a time. */

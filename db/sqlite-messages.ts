@@ -1,7 +1,16 @@
-import type { Database, Statement } from 'better-sqlite3'
+import type { Database, RunResult, Statement } from 'better-sqlite3'
 import type { Knex } from 'knex'
 import { LRUCache } from 'lru-cache'
-import type { Committed, MessageStore, Outcome, Read, Stored } from './message-store.ts'
+import {
+  addFound,
+  type Committed,
+  InDoubt,
+  type MessageStore,
+  type Outcome,
+  type Outcomes,
+  type Read,
+  type Stored,
+} from './message-store.ts'
 import { laneOf, type MessageRow, MSG_TYPE, type NewMessageRow } from './messages.ts'
 import { markSome } from './read-marks.ts'
 import { isUnavailable } from './transaction.ts'
@@ -37,38 +46,45 @@ export class SqliteMessages implements MessageStore {
     return markSome(this.#db)
   }
 
-  async commit(messages: readonly NewMessageRow[], reads: readonly Read[]): Promise<Committed> {
+  commit(messages: readonly NewMessageRow[], reads: readonly Read[], newest: number): Promise<Committed> {
+    return this.#withStatements((statements) => {
+      statements.begin.run()
+      try {
+        return this.#commit(statements, messages, reads)
+      } catch (error) {
+        return afterFailure(statements, { messages, reads, newest, error })
+      }
+    })
+  }
+
+  find(messages: readonly NewMessageRow[]): Promise<(MessageRow | undefined)[]> {
+    return this.#withStatements((statements) => messages.map((row) => findStored(statements, row)))
+  }
+
+  async #withStatements<T>(work: (statements: Statements) => T): Promise<T> {
     const connection: Database = await this.#db.client.acquireConnection()
     try {
       if (this.#statements?.database !== connection) this.#statements = prepare(connection)
-      return this.#commit(this.#statements, messages, reads)
+      return work(this.#statements)
     } finally {
       await this.#db.client.releaseConnection(connection)
     }
   }
 
   #commit(statements: Statements, messages: readonly NewMessageRow[], reads: readonly Read[]): Committed {
-    const { database, begin, commit, rollback } = statements
     const sequences = new Map<number, number>()
     const pairs: NewMessageRow[] = []
-    begin.run()
-    try {
-      const committed = {
-        messages: messages.map((row) => this.#insert(statements, row, sequences, pairs)),
-        reads: reads.map((read) => ({ done: markRead(statements, read) })),
-      }
-      for (const [id, last] of sequences) statements.setSequence.run(last, id)
-      const began = performance.now()
-      commit.run()
-      this.worthwhile = Math.min(MOST, Math.max(FEWEST, (performance.now() - began) * PER_MS))
-      // Only now: an entry of a transaction that was undone would be wrong for ever.
-      for (const { target_id, user_id } of pairs) this.#writersTo(target_id).add(user_id)
-      return committed
-    } catch (error) {
-      // A full disk has undone the transaction already.
-      if (database.inTransaction) rollback.run()
-      throw error
+    const committed = {
+      messages: messages.map((row) => this.#insert(statements, row, sequences, pairs)),
+      reads: reads.map((read) => ({ done: markRead(statements, read) })),
     }
+    for (const [id, last] of sequences) statements.setSequence.run(last, id)
+    const began = performance.now()
+    statements.commit.run()
+    this.worthwhile = Math.min(MOST, Math.max(FEWEST, (performance.now() - began) * PER_MS))
+    // Only now: an entry of a transaction that was undone would be wrong for ever.
+    for (const { target_id, user_id } of pairs) this.#writersTo(target_id).add(user_id)
+    return committed
   }
 
   #insert(
@@ -84,8 +100,9 @@ export class SqliteMessages implements MessageStore {
     const lane = laneOf(row)
     // Who has read a group message is in the members' positions.
     const isRead = isGroup ? 0 : 1
+    let inserted: RunResult
     try {
-      const { changes, lastInsertRowid } = statements.insert.run(
+      inserted = statements.insert.run(
         user_id,
         row.send_time,
         target_id,
@@ -100,36 +117,20 @@ export class SqliteMessages implements MessageStore {
         lane,
         row.hops,
       )
-      if (changes === 0)
-        return { done: { row: statements.findStored.get(user_id, client_id) as MessageRow, repeat: true } }
-      if (seq !== null) sequences.set(target_id, seq)
-      else if (!this.#writersTo(target_id).has(user_id)) {
-        statements.insertPair.run(target_id, user_id)
-        pairs.push(row)
-      }
-      const stored = {
-        id: lastInsertRowid as number,
-        user_id,
-        target_id,
-        msg_type,
-        msg: row.msg,
-        client_id,
-        send_time: row.send_time,
-        font: row.font,
-        font_size: row.font_size,
-        color: row.color,
-        isRead,
-        isActive: 1,
-        seq,
-        lane,
-        hops: row.hops,
-      }
-      return { done: { row: stored, repeat: false } }
     } catch (error) {
-      // A row that does not fit is undone alone: unless the database itself is at fault, the others are stored.
+      // A row that does not fit fails alone: unless the database itself is at fault, the others are stored.
       if (!statements.database.inTransaction || isUnavailable(error)) throw error
       return { error }
     }
+    // From here on an error undoes the whole transaction: this row would else be stored and reported as refused.
+    if (inserted.changes === 0) return { done: { row: findStored(statements, row) as MessageRow, repeat: true } }
+    if (seq !== null) sequences.set(target_id, seq)
+    else if (!this.#writersTo(target_id).has(user_id)) {
+      statements.insertPair.run(target_id, user_id)
+      pairs.push(row)
+    }
+    const id = inserted.lastInsertRowid as number
+    return { done: { row: { ...row, id, isRead, isActive: 1, seq, lane }, repeat: false } }
   }
 
   #writersTo(readerId: number): Set<number> {
@@ -139,6 +140,39 @@ export class SqliteMessages implements MessageStore {
       this.#writers.set(readerId, writers)
     }
     return writers
+  }
+}
+
+const findStored = (statements: Statements, { user_id, client_id }: NewMessageRow) =>
+  statements.findStored.get(user_id, client_id) as MessageRow | undefined
+
+/**
+ * After an error anywhere in a transaction: undone, unless it was committed before the error, which the rows tell.
+ * @throws the error when nothing was stored
+ */
+function afterFailure(
+  statements: Statements,
+  failed: { messages: readonly NewMessageRow[]; reads: readonly Read[]; newest: number; error: unknown },
+): Committed {
+  const { messages, reads, newest, error } = failed
+  try {
+    // A full disk has undone the transaction already.
+    if (statements.database.inTransaction) {
+      statements.rollback.run()
+      throw error
+    }
+    const found = messages.map((row) => findStored(statements, row))
+    const outcomes: Outcomes = new Map()
+    addFound(outcomes, messages, found, newest)
+    if (![...outcomes.values()].some((outcome) => 'done' in outcome && !outcome.done.repeat)) throw error
+    return {
+      messages: messages.map((row) => outcomes.get(row) ?? { error }),
+      reads: reads.map(() => ({ error })),
+    }
+  } catch (unknown) {
+    if (unknown === error) throw error
+    // Neither undone nor looked up. A transaction that is still open is undone when the connection is released.
+    return { messages: messages.map(() => ({ error: new InDoubt(error) })), reads: reads.map(() => ({ error })) }
   }
 }
 

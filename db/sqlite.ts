@@ -18,6 +18,9 @@ interface SqliteConnection {
   pragma(text: string, options?: { simple: boolean }): unknown
   exec(sql: string): void
   serialize(): Buffer
+  readonly inTransaction: boolean
+  /** Set for a connection that the pool must not give out again. */
+  __knex__disposed?: unknown
 }
 
 type Prepared = (error: Error | undefined, connection: unknown) => void
@@ -76,9 +79,13 @@ type SqliteClient = new (
   config: Knex.Config,
 ) => {
   _query(connection: SqliteConnection, statement: object): Promise<unknown>
+  releaseConnection(connection: SqliteConnection): Promise<unknown>
 }
 
-/** Knex's better-sqlite3 client, which lets timers and sockets have their turn between statements. */
+/**
+ * Knex's better-sqlite3 client, which lets timers and sockets have their turn between statements, and never hands on a
+ * connection with an open transaction: after a COMMIT that failed, whatever came next would be in it and be lost with it.
+ */
 function givingUpTurns(): typeof Knex.Client {
   const Client: SqliteClient = createRequire(import.meta.url)('knex/lib/dialects/better-sqlite3/index.js')
   const turns = new TurnBudget()
@@ -86,6 +93,18 @@ function givingUpTurns(): typeof Knex.Client {
     override async _query(connection: SqliteConnection, statement: object) {
       await turns.rest()
       return super._query(connection, statement)
+    }
+
+    override releaseConnection(connection: SqliteConnection) {
+      if (connection.inTransaction) {
+        try {
+          connection.exec('rollback')
+        } catch (error) {
+          // Knex closes it and opens another one.
+          connection.__knex__disposed = error
+        }
+      }
+      return super.releaseConnection(connection)
     }
   } as never
 }

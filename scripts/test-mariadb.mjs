@@ -12,6 +12,7 @@ const PLAYS = [
   'database',
   'database-lock',
   'friend-conditions',
+  'endurance/faults',
   'friends',
   'group-conditions',
   'groups',
@@ -22,11 +23,13 @@ const PLAYS = [
   'plugins',
   'recall',
   'restore',
+  'request-keys',
   'room',
   'schedule',
   'search',
   'strangers',
   'system',
+  'writer-outage',
 ]
 
 if (!hasMariadb()) {

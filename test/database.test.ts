@@ -1,6 +1,7 @@
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
+import type { Knex } from 'knex'
 import { AddFriend, CreateRoom, JoinRoom, QueryContacts, QueryRooms } from '../client/index.ts'
 import { clientMessage, definePlugin, line, uint32 } from '../core/index.ts'
 import { ORIGINAL_TABLES } from '../db/adopt/original.ts'
@@ -18,6 +19,8 @@ import {
   rollbackAll,
 } from '../db/index.ts'
 import { MIGRATIONS, NEW_TABLES } from '../db/migrations/index.ts'
+import { isMysql } from '../db/migrations/tables.ts'
+import { reservedConnection } from '../db/mysql.ts'
 import { markSome } from '../db/read-marks.ts'
 import { transact } from '../db/transaction.ts'
 import { openShell } from './support/cli.ts'
@@ -220,6 +223,10 @@ test('a database that cannot be opened says why, without the password', async (t
   }
 })
 
+/** Where the message writer gets its connections from. */
+const writerPool = (db: Knex): { acquireConnection: () => Promise<never> } =>
+  isMysql(db) ? (reservedConnection(db) as never) : db.client
+
 const STYLE = { font: '', font_size: 0, hops: 0, color: '' }
 const chat = (client_id: string, msg = 'hi', msg_type: number = MSG_TYPE.chat) => ({
   ...{ user_id: 1, target_id: 2, msg_type, msg, client_id, send_time: 1 },
@@ -282,13 +289,14 @@ test('the database goes away: who waits for it is refused at once, and nobody wa
   const { db } = await emptyDatabase(t)
   await migrate(db)
   const writer = await MessageWriter.open(db, (error) => t.fail(String(error)))
-  const acquire = db.client.acquireConnection
+  const pool = writerPool(db)
+  const acquire = pool.acquireConnection
   let isAsked: () => void = () => {}
   const asked = new Promise<void>((resolve) => {
     isAsked = resolve
   })
   let fail: (error: Error) => void = () => {}
-  db.client.acquireConnection = () => {
+  pool.acquireConnection = () => {
     isAsked()
     return new Promise((_, reject) => {
       fail = reject
@@ -299,7 +307,7 @@ test('the database goes away: who waits for it is refused at once, and nobody wa
   const meanwhile = writer.store(chat('b'))
   const read = writer.markRead({ readerId: 2, fromId: 1, isGroup: false, upTo: 1 }, { isWaitedFor: false })
   const settled = writer.readsSettled()
-  db.client.acquireConnection = acquire
+  pool.acquireConnection = acquire
   fail(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' }))
   const ends = await Promise.allSettled([first, meanwhile, read, settled])
   t.deepEqual(
@@ -317,9 +325,10 @@ onMariadb(
     await migrate(db)
     type Done = (error: Error | null, result?: unknown) => void
     type Query = (options: { sql: string }, done: Done) => void
-    const acquire: () => Promise<{ query: Query }> = db.client.acquireConnection.bind(db.client)
+    const pool = writerPool(db)
+    const acquire: () => Promise<{ query: Query }> = pool.acquireConnection.bind(pool)
     let lose = true
-    db.client.acquireConnection = async () => {
+    pool.acquireConnection = async (): Promise<never> => {
       const connection = await acquire()
       const query = connection.query.bind(connection)
       const losing: Query = (options, done) => {
@@ -329,7 +338,7 @@ onMariadb(
       }
       // Knex gives three arguments, the writer two.
       connection.query = (...args: Parameters<Query>) => (args.length === 2 ? losing : query)(...args)
-      return connection
+      return connection as never
     }
     const writer = await MessageWriter.open(db, (error) => t.fail(String(error)))
     const stored = await Promise.all(['a', 'b'].map((client_id) => writer.store(chat(client_id))))
@@ -354,10 +363,11 @@ onMariadb(
     const other = await openDatabase(where)
     const holder = await other.transaction()
     await holder('correspondence').insert({ reader_id: 2, writer_id: 1 })
-    const acquire = db.client.acquireConnection.bind(db.client)
+    const pool = writerPool(db)
+    const acquire = pool.acquireConnection.bind(pool)
     let tries = 0
     const writer = await MessageWriter.open(db, (error) => t.fail(String(error)))
-    db.client.acquireConnection = async () => {
+    pool.acquireConnection = async () => {
       // The second time the first one was given up.
       if (++tries === 2) await holder.rollback()
       return acquire()

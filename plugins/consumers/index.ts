@@ -89,6 +89,8 @@ export const consumers = definePlugin({
         const consumer = await shelf.existing(user.id, name)
         if (keep) await shelf.keep(consumer, { key, state }, () => consumer.acknowledge(id))
         else if (consumer.acknowledge(id)) await shelf.save(consumer)
+        // Sent again after it could not be written: done only once it is.
+        else await shelf.writer.settled()
       },
       // State is written as it is, however often: it costs what a request costs.
       { rated: (bytes) => bytes > BARE_ACKNOWLEDGEMENT_BYTES, pipelined: true },

@@ -116,9 +116,10 @@ export const contacts = definePlugin({
     })
     app.on(FriendshipChanged, (change) => between(change.between))
     app.on(GroupChanged, ({ groupId, userIds }) => watchers.group(userIds, groupId))
-    const presence = async ({ user }: UserSession) => {
-      for (const id of (await needs.friends.circleOf(user.id)).friends.keys()) watchers.user(id, user.id)
-    }
+    const presence = ({ user }: UserSession) =>
+      needs.messages.office.retries.until(async () => {
+        for (const id of (await needs.friends.circleOf(user.id)).friends.keys()) watchers.user(id, user.id)
+      })
     app.on(SessionStarted, presence)
     app.on(SessionEnded, (session) => {
       watchers.remove(session)

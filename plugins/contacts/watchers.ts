@@ -2,6 +2,8 @@ import type { Clock, Timer, UserSession } from '../../core/index.ts'
 
 /** Changes of a list are told together, at most so often; a lively conversation must not cost a query a message. */
 const TELL_MS = 200
+/** Longest pause between two attempts while the database is away. */
+const LAST_PAUSE_MS = 5000
 
 /** Contacts of one user, by number. */
 export interface Dirty {
@@ -13,6 +15,8 @@ interface Watch {
   readonly sessions: Set<UserSession>
   dirty: Dirty
   timer: Timer | undefined
+  /** Lists in a row that could not be read. */
+  failures: number
 }
 
 const clean = (): Dirty => ({ users: new Set(), groups: new Set() })
@@ -36,7 +40,7 @@ export class Watchers {
 
   add(session: UserSession) {
     const { id } = session.user
-    const watch = this.#byUser.get(id) ?? { sessions: new Set(), dirty: clean(), timer: undefined }
+    const watch = this.#byUser.get(id) ?? { sessions: new Set(), dirty: clean(), timer: undefined, failures: 0 }
     watch.sessions.add(session)
     this.#byUser.set(id, watch)
   }
@@ -68,10 +72,10 @@ export class Watchers {
     }
   }
 
-  #wake(userId: number) {
+  #wake(userId: number, pause = TELL_MS) {
     const watch = this.#byUser.get(userId)
     if (watch === undefined || watch.timer !== undefined) return
-    watch.timer = this.#clock.after(TELL_MS, () => void this.#flush(userId, watch))
+    watch.timer = this.#clock.after(pause, () => void this.#flush(userId, watch))
   }
 
   async #flush(userId: number, watch: Watch) {
@@ -79,11 +83,16 @@ export class Watchers {
     watch.dirty = clean()
     try {
       await this.#tell(userId, watch.sessions, dirty)
+      watch.failures = 0
     } catch (error) {
-      this.#onError(error)
+      // Told with the next list: while the database is away, nothing is forgotten.
+      for (const id of dirty.users) watch.dirty.users.add(id)
+      for (const id of dirty.groups) watch.dirty.groups.add(id)
+      if (watch.failures++ === 0) this.#onError(error)
     }
     // Only now: the next list is read after this one was told, so none is told out of order.
     watch.timer = undefined
-    if (watch.dirty.users.size + watch.dirty.groups.size > 0) this.#wake(userId)
+    if (watch.dirty.users.size + watch.dirty.groups.size > 0)
+      this.#wake(userId, Math.min(TELL_MS * 2 ** watch.failures, LAST_PAUSE_MS))
   }
 }

@@ -31,8 +31,9 @@ export const friends = definePlugin({
     /** Whose private messages a user gets. Bots, admins and operators may write to anyone, and anyone to a bot. */
     messagesFrom: z.enum(['anyone', 'friends']).default('friends'),
   }),
-  setup(app, { options, needs, db, log }) {
+  setup(app, { options, needs, db }) {
     const { office } = needs.messages
+    const { retries } = office
     const circles = new Circles(db, () => office.writer.settled())
     const parts = { app, db, accounts: needs.accounts, circles }
     handleRequests(parts)
@@ -80,10 +81,12 @@ export const friends = definePlugin({
     )
 
     // Requests that came while the user was away.
-    app.on(Receive, async (session) => {
-      for (const { incoming, ...request } of await requestsFor(session.user))
-        if (incoming) session.send(AddFriendRequest, request)
-    })
+    app.on(Receive, (session) =>
+      retries.until(async () => {
+        for (const { incoming, ...request } of await requestsFor(session.user))
+          if (incoming) session.send(AddFriendRequest, request)
+      }),
+    )
 
     const mayWrite = (sender: User, recipient: Account, { friends, blocked }: Circle) => {
       if (blocked.has(sender.id)) throw new Refused('blocked')
@@ -112,7 +115,7 @@ export const friends = definePlugin({
       { order: 1000 },
     )
 
-    const announce = async (user: User, online: boolean) => {
+    const tellFriends = async (user: User, online: boolean) => {
       const { friends } = await circles.of(user.id)
       return tellMany(app.sessions, friends.keys(), FriendOnOffLine, { user: user.name, online })
     }
@@ -120,8 +123,7 @@ export const friends = definePlugin({
       sessions: app.sessions,
       clock: app.clock,
       rate: app.limits.presenceRate,
-      announce,
-      onError: (error) => log.warn({ err: error }, 'cannot tell friends who is here'),
+      announce: async (user, online) => (await retries.until(() => tellFriends(user, online))) ?? 0,
     })
     app.onStop(() => presence.stop())
     app.on(SessionStarted, (session) => presence.changed(session))

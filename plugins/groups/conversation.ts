@@ -64,14 +64,14 @@ function handlePosts({ app, roster, office }: Room) {
     async (session, { group: name, upTo }, { ref }) => {
       const { user } = session
       const found = await names.find(session, () => roster.named(name))
-      const moved = await roster.asMember(found, user, (group) => {
+      await roster.asMember(found, user, (group) => {
         office.acknowledged(user.id, conversationOf(group.id), upTo)
         const read = { readerId: user.id, fromId: group.id, isGroup: true, upTo }
-        return office.writer.markRead(read, { isWaitedFor: ref !== 0 })
+        return office.markRead(read, { isWaitedFor: ref !== 0 }, () => {
+          app.emit(ConversationChanged, { groupId: group.id, userIds: [user.id] })
+          office.tell(user.id, ConversationRead, { reader: user.name, from: '', group: name, upTo }, session)
+        })
       })
-      if (!moved) return
-      app.emit(ConversationChanged, { groupId: found.id, userIds: [user.id] })
-      office.tell(user.id, ConversationRead, { reader: user.name, from: '', group: name, upTo }, session)
     },
     { rated: false },
   )

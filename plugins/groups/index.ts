@@ -12,7 +12,7 @@ export const groups = definePlugin({
   name: 'groups',
   messages,
   needs: { accounts, messages: privateMessages },
-  setup(app, { needs, db, log }) {
+  setup(app, { needs, db }) {
     const { office } = needs.messages
     const { writer } = office
     // With what was acknowledged: who did is told so before it hears of the change.
@@ -20,7 +20,7 @@ export const groups = definePlugin({
     const room = { app, db, roster, accounts: needs.accounts, office }
     handleMembership(room)
     handleConversation(room)
-    announcePresence(room, (error) => log.warn({ err: error }, 'cannot tell members who is here'))
+    announcePresence(room)
     return { member: (name: string, user: Parameters<Roster['member']>[1]) => roster.member(name, user) }
   },
 })

@@ -3,8 +3,8 @@ import * as messages from './messages.ts'
 import type { Room } from './room.ts'
 
 /** Tells the members of a user's groups that it came or went: one push a group. */
-export function announcePresence({ app, roster }: Room, onError: (error: unknown) => void) {
-  const announce = async (user: User, online: boolean) => {
+export function announcePresence({ app, roster, office }: Room) {
+  const tellMembers = async (user: User, online: boolean) => {
     let pushes = 0
     for (const id of await roster.idsOf(user.id)) {
       const group = await roster.byId(id)
@@ -19,8 +19,10 @@ export function announcePresence({ app, roster }: Room, onError: (error: unknown
     }
     return pushes
   }
+  const announce = async (user: User, online: boolean) =>
+    (await office.retries.until(() => tellMembers(user, online))) ?? 0
   const { sessions, clock, limits } = app
-  const presence = new Presence({ sessions, clock, rate: limits.presenceRate, announce, onError })
+  const presence = new Presence({ sessions, clock, rate: limits.presenceRate, announce })
   app.onStop(() => presence.stop())
   app.on(SessionStarted, (session) => presence.changed(session))
   app.on(SessionEnded, (session) => presence.changed(session))

@@ -12,14 +12,8 @@ import {
   Refused,
   WireError,
 } from '../../core/index.ts'
-import {
-  deleteRequestKey,
-  deleteRequestKeysBefore,
-  findRequestKey,
-  insertRequestKey,
-  type RequestKeyRow,
-  setReply,
-} from '../../db/index.ts'
+import { deleteRequestKeysBefore, findRequestKey, type RequestKeyRow } from '../../db/index.ts'
+import { placeOf, RequestKeys } from './keys.ts'
 import * as messages from './messages.ts'
 
 const { Once, OnceDone } = messages
@@ -41,20 +35,38 @@ export const idempotency = definePlugin({
     /** Under way, by user and key. */
     const running = new Map<string, { readonly hash: string; readonly reply: Promise<Buffer> }>()
 
-    const carryOut = async (row: RequestKeyRow, perform: () => Promise<Buffer>): Promise<Answer> => {
-      if (!(await insertRequestKey(db, row))) return { repeat: true, reply: await earlierReply(row) }
-      let reply: Buffer
+    const keys = new RequestKeys(app, db, log)
+    const runningOf = (userId: number) =>
+      [...running.keys()].flatMap((place) => (place.startsWith(`${userId} `) ? [place.slice(`${userId} `.length)] : []))
+
+    const carryOut = async (
+      row: RequestKeyRow,
+      perform: () => Promise<object | undefined>,
+      toReply: (values: object | undefined) => Buffer,
+    ): Promise<Answer> => {
+      if (!(await keys.take(row))) return { repeat: true, reply: await earlierReply(row) }
+      let values: object | undefined
       try {
-        reply = await perform()
+        values = await perform()
       } catch (refusal) {
-        await noted(row, 'cannot give a key back', () => deleteRequestKey(db, row))
+        await noted(row, 'cannot give a key back', () => release(row, refusal, toReply))
         throw refusal
       }
+      const reply = toReply(values)
       // The key stays taken, without a reply: that the request was carried out is certain.
       if (reply.length > OnceDone.fields.reply.max)
         throw new Refused('too_large', 'it was carried out, but its reply is too long for once_done')
-      await noted(row, 'cannot keep the reply of a request', () => setReply(db, row, reply))
+      await noted(row, 'cannot keep the reply of a request', () => keys.keep(row, reply, runningOf(row.user_id)))
       return { repeat: false, reply }
+    }
+
+    /** Gives the key back, at once or as soon as it is certain that the request was not carried out. */
+    const release = async (row: RequestKeyRow, refusal: unknown, toReply: (values: object) => Buffer) => {
+      const outcome = refusal instanceof Refused ? refusal.outcome : undefined
+      if (outcome === undefined) return keys.giveBack(row)
+      const reply = outcome.then((values) => values && toReply(values))
+      // Its sender is not kept waiting for it.
+      void noted(row, 'the outcome of a request is not known', () => keys.hold(row, reply, runningOf(row.user_id)))
     }
 
     /** What became of the request is certain, and its sender is told; only who asks once more may not be. */
@@ -79,7 +91,7 @@ export const idempotency = definePlugin({
         .update(frame.bytes.subarray(0, frame.data))
         .update(frame.bytes.subarray(frame.data + REF_BYTES))
         .digest('base64url')
-      const place = `${session.user.id} ${key}`
+      const place = placeOf({ user_id: session.user.id, request_key: key })
       const other = running.get(place)
       if (other !== undefined) {
         if (other.hash !== hash) throw new Refused('key_reused')
@@ -87,9 +99,8 @@ export const idempotency = definePlugin({
       }
       const asked_at = app.clock.time()
       const row = { user_id: session.user.id, request_key: key, request_hash: hash, reply: null, asked_at }
-      const answer = carryOut(row, async () =>
-        encode(message.reply ?? Done, 0, ((await app.perform(session, message, values)) ?? {}) as never),
-      )
+      const toReply = (reply: object | undefined) => encode(message.reply ?? Done, 0, (reply ?? {}) as never)
+      const answer = carryOut(row, () => app.perform(session, message, values), toReply)
       const reply = answer.then((answered) => answered.reply)
       // Looked at only by who asks the same meanwhile.
       reply.catch(() => {})

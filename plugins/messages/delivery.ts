@@ -24,7 +24,8 @@ export interface DeliveryOptions {
   readonly after: number
   /** Whether the session asked for this one. */
   readonly wants?: (deliverable: Deliverable) => boolean
-  readonly onError: (error: unknown) => void
+  /** Nothing could be read. `failures`: how often in a row. `catchUp` tries again. */
+  readonly onError: (error: unknown, failures: number) => void
   /** Each message is acknowledged by itself, with `forget`, not a conversation up to an id. */
   readonly individually?: boolean
   /** Told of each message that was pushed. */
@@ -54,7 +55,7 @@ export class Delivery {
   readonly #window: number
   readonly #after: number
   readonly #wants: (deliverable: Deliverable) => boolean
-  readonly #onError: (error: unknown) => void
+  readonly #onError: (error: unknown, failures: number) => void
   readonly #individually: boolean
   readonly #onPushed: (id: number) => void
   readonly #onForgotten: (id: number) => void
@@ -75,8 +76,10 @@ export class Delivery {
   /** Something has changed while catching up: there may be room, or more. */
   #again = false
   #stopped = false
-  /** Begun anew since the database was last asked: what it was asked for lies behind the beginning. */
-  #restarted = false
+  /** Grows with each restart: a page that was asked for before it is discarded. */
+  #epoch = 0
+  /** Reads from the database that failed since the last one that did not. */
+  #failures = 0
   /** Deleted since the database was last asked: what it says of them is of yesterday. */
   readonly #forgotten = new Set<number>()
 
@@ -122,7 +125,7 @@ export class Delivery {
     this.#drop((other) => other.conversation === conversation)
     this.acknowledged(conversation, Number.MAX_SAFE_INTEGER)
     if (!this.#catchingUp) return
-    this.#restarted = true
+    this.#epoch++
     this.#more = true
     this.#again = true
   }
@@ -149,7 +152,7 @@ export class Delivery {
     this.#pushedUpTo = this.#after
     this.#ahead = []
     this.#forgetMeanwhile()
-    this.#restarted = true
+    this.#epoch++
     this.#behind = true
     this.#more = true
     this.catchUp()
@@ -171,7 +174,7 @@ export class Delivery {
     this.#again = true
     if (this.#catchingUp) return
     this.#catchingUp = true
-    this.#fill().catch(this.#onError)
+    this.#fill().catch((error) => this.#onError(error, this.#failures))
   }
 
   async #fill() {
@@ -194,11 +197,12 @@ export class Delivery {
     this.#forgotten.clear()
     this.#forgetMeanwhile()
     this.#more = false
-    this.#restarted = false
+    const epoch = this.#epoch
     // What is above this comes through `stored`, in its turn: the database may show a later one before an earlier one.
     const upTo = this.#newest()
-    const { found: loaded, more } = await this.#load(this.#pushedUpTo, READ_AHEAD)
-    if (this.#restarted) return false
+    const page = await this.#page()
+    if (epoch !== this.#epoch) return false
+    const { found: loaded, more } = page
     const found = loaded.filter(({ message }) => message.id <= upTo)
     let bytes = 0
     const fits = found.findIndex(({ message }) => {
@@ -209,6 +213,19 @@ export class Delivery {
     this.#more ||= more || kept.length < found.length
     this.#ahead = kept.filter(({ message }) => !this.#forgotten.has(message.id))
     return true
+  }
+
+  async #page() {
+    try {
+      const page = await this.#load(this.#pushedUpTo, READ_AHEAD)
+      this.#failures = 0
+      return page
+    } catch (error) {
+      this.#failures++
+      // What was stored meanwhile may have been dropped: all of it is in the database.
+      this.#more = true
+      throw error
+    }
   }
 
   /** Pushes what was read, in as many packets as it takes. True when none of it is left. */

@@ -5,6 +5,7 @@ import {
   countUnread,
   deleteMessage,
   findMessage,
+  isUnavailable,
   type MessageRow,
   MessageWriter,
   MSG_TYPE,
@@ -18,8 +19,9 @@ import type { Deliverable, WireMessage } from './deliverable.ts'
 import { ConversationChanged } from './events.ts'
 import * as messages from './messages.ts'
 import { historyPage, pageSize } from './page.ts'
-import { PostOffice, type Source } from './post-office.ts'
+import { PostOffice } from './post-office.ts'
 import { search, type Trail } from './search.ts'
+import type { Source } from './source.ts'
 
 const { Acknowledge, ConversationRead, QueryHistory, QueryInbox, RecallMessage, Receive, SearchMessages, SendMessage } =
   messages
@@ -148,16 +150,14 @@ export const privateMessages = definePlugin({
         const sender = existing(await names.find(session, () => found(session, from)), from)
         // The client has them: there is room for more, whatever becomes of the commit.
         office.acknowledged(user.id, privateWith(sender.id), upTo)
-        const moved = await office.writer.markRead(
-          { readerId: user.id, fromId: sender.id, isGroup: false, upTo },
-          { isWaitedFor: ref !== 0 },
-        )
+        const read = { readerId: user.id, fromId: sender.id, isGroup: false, upTo }
         // Saying it again tells nobody anything.
-        if (!moved) return
-        app.emit(ConversationChanged, { between: [user.id, sender.id] })
-        const notice = { reader: user.name, from: sender.name, group: '', upTo }
-        office.tell(user.id, ConversationRead, notice, session)
-        if (options.readReceipts && sender.id !== user.id) office.tell(sender.id, ConversationRead, notice)
+        await office.markRead(read, { isWaitedFor: ref !== 0 }, () => {
+          app.emit(ConversationChanged, { between: [user.id, sender.id] })
+          const notice = { reader: user.name, from: sender.name, group: '', upTo }
+          office.tell(user.id, ConversationRead, notice, session)
+          if (options.readReceipts && sender.id !== user.id) office.tell(sender.id, ConversationRead, notice)
+        })
       },
       { rated: false },
     )
@@ -169,8 +169,18 @@ export const privateMessages = definePlugin({
       const [source] = office.sourcesOf(row.msg_type)
       // Before anything changes: a message that nobody could be told of stays.
       const place = await source?.place(row)
-      // Of two that ask at once, one is told no.
-      if (place === undefined || !(await deleteMessage(db, id))) throw new Refused('no_message')
+      if (place === undefined) throw new Refused('no_message')
+      try {
+        // Of two that ask at once, one is told no.
+        if (!(await deleteMessage(db, id))) throw new Refused('no_message')
+      } catch (error) {
+        // It may be deleted all the same: then it is told as soon as that is known.
+        if (isUnavailable(error))
+          void office.retries.until(async () => {
+            if ((await findMessage(db, id)) === undefined) office.recalled(row, place, session)
+          })
+        throw error
+      }
       office.recalled(row, place, session)
     })
 

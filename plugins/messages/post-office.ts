@@ -4,13 +4,24 @@ import {
   encode,
   type InputOf,
   Refused,
+  Retries,
+  retryPause,
   type ServerMessage,
   SessionDrained,
   SessionEnded,
   type User,
   type UserSession,
 } from '../../core/index.ts'
-import { type MessageRow, type MessageWriter, MSG_TYPE, type NewMessageRow, type Stored } from '../../db/index.ts'
+import {
+  isUnavailable,
+  type MessageRow,
+  type MessageWriter,
+  MSG_TYPE,
+  type NewMessageRow,
+  OutcomePending,
+  type Read,
+  type Stored,
+} from '../../db/index.ts'
 import type { Deliverable, WireMessage } from './deliverable.ts'
 import { Delivery, type DeliveryOptions } from './delivery.ts'
 import { BotLoop, ConversationChanged } from './events.ts'
@@ -18,52 +29,7 @@ import { Loops } from './loops.ts'
 import { MessageRecalled, OnNewMessage } from './messages.ts'
 import { fitting } from './page.ts'
 import type { Trail } from './search.ts'
-
-/** Which of a user's messages to read from the database. */
-export interface Query {
-  /** Only ids above this one. */
-  readonly after: number
-  readonly limit: number
-  /** Leave out what the user has acknowledged. */
-  readonly unreadOnly: boolean
-  /** Leave out group messages of the user’s own. */
-  readonly withoutOwn?: boolean
-  /** Only this kind, one of the source's. */
-  readonly kind?: number
-}
-
-/** Where a message was said, and to whom that matters. */
-export interface Place {
-  readonly conversation: string
-  /** Name of the recipient; empty in a group. */
-  readonly to: string
-  /** Name of the group; empty in a private message. */
-  readonly group: string
-  /** Who can read it now, its sender included. */
-  readonly hearers: Iterable<number>
-}
-
-/** Where to search: in the private messages with one user, in one group, or, with neither, in all there is. */
-export interface Where {
-  readonly with: string
-  readonly group: string
-}
-
-/** One sort of conversation: where its messages for a user are. */
-export interface Source {
-  /** Kinds of its messages, see MSG_TYPE. */
-  readonly kinds: readonly number[]
-  /** Oldest first. */
-  load(userId: number, query: Query): Promise<Deliverable[]>
-  countUnread(userId: number): Promise<number>
-  /** Where a message of its kinds was said. */
-  place(row: MessageRow): Promise<Place>
-  /**
-   * What a search of a user goes through, none where that is not of this sort.
-   * @throws Refused when there is no such user or group, or not for this user
-   */
-  trails(user: User, where: Where): Promise<Trail[]>
-}
+import type { Place, Query, Source, Where } from './source.ts'
 
 /** A message to be stored, and how it is told. */
 export interface Post {
@@ -96,21 +62,25 @@ export interface Filter {
 
 const everything = () => true
 
+/** After which a request that the database refused may be sent again. */
+const RETRY_MS = 1000
+
 /** Stores messages and brings them to the sessions of their recipients, whatever kind of conversation they are of. */
 export class PostOffice {
   readonly writer: MessageWriter
   readonly loops: Loops
+  /** What must be done as soon as the database is back. */
+  readonly retries: Retries
   readonly #app: App
   readonly #log: Logger
   readonly #sources: Source[] = []
   readonly #deliveries = new Map<UserSession, Delivery>()
-  /** A commit failed, and may have been made all the same: its messages would be unread and never pushed. */
-  #uncertain = false
 
   constructor(app: App, writer: MessageWriter, log: Logger) {
     this.#app = app
     this.writer = writer
     this.loops = new Loops(app)
+    this.retries = new Retries(app, isUnavailable, (error) => log.warn({ err: error }, 'the database is not available'))
     this.#log = log
     app.onStop(() => writer.close())
     app.on(BotLoop, (loop) => log.warn(loop, 'bots answer each other'))
@@ -141,15 +111,11 @@ export class PostOffice {
   post(post: Post): Promise<Posted> {
     return this.writer.store(post.row).then(
       (stored) => this.#stored(post, stored),
-      (error) => this.#notStored(error),
+      (error) => this.#notStored(post, error),
     )
   }
 
   #stored({ row: wanted, conversation, toWire, recipients, except }: Post, { row, repeat }: Stored): Posted {
-    if (this.#uncertain) {
-      this.#uncertain = false
-      for (const delivery of this.#deliveries.values()) delivery.restart()
-    }
     if (!repeat) {
       this.#push({ conversation, message: toWire(row) }, recipients, except)
       this.#changed(row, recipients)
@@ -158,26 +124,50 @@ export class PostOffice {
     return { id: row.id, sentAt: row.send_time, repeat }
   }
 
-  /** A full disk or a lost database refuses messages; nothing is acknowledged, and everything else goes on. */
-  #notStored(error: unknown): never {
-    this.#uncertain = true
+  /**
+   * A full disk or a lost database refuses messages; nothing is acknowledged, and everything else goes on. A message that
+   * proves to be stored is delivered then: before any later one, which the writer holds back until it knows.
+   */
+  #notStored(post: Post, error: unknown): never {
     this.#log.error({ err: error }, 'cannot store a message')
-    throw new Refused('unavailable', undefined, { retryAfter: 1000 })
+    if (!(error instanceof OutcomePending)) throw new Refused('unavailable', undefined, { retryAfter: RETRY_MS })
+    const outcome = error.outcome.then((stored?: Stored) => stored && this.#stored(post, stored))
+    outcome.catch((failure) => this.#log.warn({ err: failure }, 'the outcome of a message is not known'))
+    throw new Refused('unavailable', undefined, { retryAfter: RETRY_MS, outcome })
+  }
+
+  /**
+   * Marks messages as read up to an id.
+   * @param moved called once if any was unread, also when that is written only after this was refused
+   * @throws Refused `unavailable`
+   */
+  async markRead(read: Read, options: { isWaitedFor: boolean }, moved: () => void) {
+    try {
+      if (await this.writer.markRead(read, options)) moved()
+    } catch (error) {
+      if (!(error instanceof OutcomePending)) throw error
+      error.outcome.then(
+        (hasMoved) => hasMoved && moved(),
+        (failure) => this.#log.warn({ err: failure }, 'cannot keep what was read'),
+      )
+      throw new Refused('unavailable', undefined, { retryAfter: RETRY_MS })
+    }
   }
 
   /** Begins, or begins again, to push to a session what it wants. */
   async receive(session: UserSession, { sources = this.#sources, kind, after = 0, wants = everything }: Filter = {}) {
     if (!session.open) throw new Refused('logged_out')
     const { id } = session.user
-    // Before anything else: what is stored from now on is for this session.
+    await this.writer.readsSettled()
+    // First, since it may fail: the session then goes on with what it received so far.
+    const counts = await Promise.all(this.#sources.map((source) => source.countUnread(id)))
+    if (!session.open) throw new Refused('logged_out')
     const delivery = this.begin(session, {
       load: (after, limit) =>
         this.#read(id, { after, limit, unreadOnly: true, ...(kind !== undefined && { kind }) }, sources),
       after,
       wants,
     })
-    await this.writer.readsSettled()
-    const counts = await Promise.all(this.#sources.map((source) => source.countUnread(id)))
     // After the reply.
     setImmediate(() => delivery.catchUp())
     return { unread: counts.reduce((sum, count) => sum + count, 0) }
@@ -190,13 +180,18 @@ export class PostOffice {
       ...options,
       newest: () => this.writer.newest,
       window: this.#app.limits.unacknowledged,
-      onError: (error) => {
-        this.#log.error({ err: error, session: session.id }, 'cannot deliver from the database')
-        session.close('unavailable')
-      },
+      onError: (error, failures) => this.#cannotDeliver(session, error, failures),
     })
     this.#deliveries.set(session, delivery)
     return delivery
+  }
+
+  /** While the database is away, what is unread is asked for again and again; an error of another kind ends the session. */
+  #cannotDeliver(session: UserSession, error: unknown, failures: number) {
+    if (failures === 1) this.#log.error({ err: error, session: session.id }, 'cannot deliver from the database')
+    if (!isUnavailable(error)) return session.close('unavailable')
+    // Also when something else is pushed to the session by then: there is nothing behind for it to do.
+    this.#app.clock.after(retryPause(failures), () => this.#deliveries.get(session)?.catchUp()).unref()
   }
 
   /** Ends what `begin` began, unless the session gets something else by now. */

@@ -82,10 +82,14 @@ export const schedule = definePlugin({
         const due = timeOf(at, delay)
         const times = { made_at: now(), due_at: due }
         const row = { ...asked, ...target, ...style, msg: text, text_hash: hashOf(text), font_size: fontSize, ...times }
-        const inserted = await store(row)
-        stored = inserted.row
-        repeat = inserted.repeat
-        sender.wake()
+        try {
+          const inserted = await store(row)
+          stored = inserted.row
+          repeat = inserted.repeat
+        } finally {
+          // Also after an error: it may be stored all the same.
+          sender.wake()
+        }
       }
       const { target_id, is_group, msg, text_hash } = stored
       const isElsewhere = target_id !== target.target_id || is_group !== target.is_group

@@ -1,0 +1,50 @@
+import type { User } from '../../core/index.ts'
+import type { MessageRow } from '../../db/index.ts'
+import type { Deliverable } from './deliverable.ts'
+import type { Trail } from './search.ts'
+
+/** Which of a user's messages to read from the database. */
+export interface Query {
+  /** Only ids above this one. */
+  readonly after: number
+  readonly limit: number
+  /** Leave out what the user has acknowledged. */
+  readonly unreadOnly: boolean
+  /** Leave out group messages of the user’s own. */
+  readonly withoutOwn?: boolean
+  /** Only this kind, one of the source's. */
+  readonly kind?: number
+}
+
+/** Where a message was said, and to whom that matters. */
+export interface Place {
+  readonly conversation: string
+  /** Name of the recipient; empty in a group. */
+  readonly to: string
+  /** Name of the group; empty in a private message. */
+  readonly group: string
+  /** Who can read it now, its sender included. */
+  readonly hearers: Iterable<number>
+}
+
+/** Where to search: in the private messages with one user, in one group, or, with neither, in all there is. */
+export interface Where {
+  readonly with: string
+  readonly group: string
+}
+
+/** One sort of conversation: where its messages for a user are. */
+export interface Source {
+  /** Kinds of its messages, see MSG_TYPE. */
+  readonly kinds: readonly number[]
+  /** Oldest first. */
+  load(userId: number, query: Query): Promise<Deliverable[]>
+  countUnread(userId: number): Promise<number>
+  /** Where a message of its kinds was said. */
+  place(row: MessageRow): Promise<Place>
+  /**
+   * What a search of a user goes through, none where that is not of this sort.
+   * @throws Refused when there is no such user or group, or not for this user
+   */
+  trails(user: User, where: Where): Promise<Trail[]>
+}

@@ -1,0 +1,136 @@
+import { join } from 'node:path'
+import type { ExecutionContext } from 'ava'
+import type { Knex } from 'knex'
+import pino from 'pino'
+import { type Client, ContactChanged, connect, OnNewMessage } from '../../client/index.ts'
+import { createServer, generateKeyPair, type Limits, type PluginFailure, RATES_OFF } from '../../core/index.ts'
+import { isUnavailable, loadOf, migrate, openDatabase } from '../../db/index.ts'
+import { assemble } from '../../plugins/assembly.ts'
+import { BUILT_IN } from '../../plugins/index.ts'
+import { Faults } from './faults.ts'
+import { newDatabase } from './mariadb.ts'
+import { tempFolder } from './room.ts'
+
+/** Longest wait for something that must come, also on a loaded machine. */
+const PATIENCE_MS = 20_000
+
+const PASSWORD = 'correct horse'
+/** Fewer PBKDF2 iterations than a real server. */
+const ITERATIONS = 4096
+
+/** What one session got, as it came over the wire. */
+export class Ear {
+  readonly client: Client
+  readonly name: string
+  /** Every push, repeats included. */
+  readonly pushed: { id: number; from: string; group: string; text: string }[] = []
+  readonly contacts = new Map<string, { unread: number; lastId: number }>()
+  closed = false
+  readonly #waiting = new Set<() => void>()
+
+  constructor(name: string, client: Client) {
+    this.name = name
+    this.client = client
+    client.on(OnNewMessage, ({ messages }) => {
+      this.pushed.push(...messages)
+      this.#wake()
+    })
+    client.on(ContactChanged, ({ contacts }) => {
+      for (const { kind, name, unread, lastId } of contacts) this.contacts.set(`${kind} ${name}`, { unread, lastId })
+      this.#wake()
+    })
+    client.onLife('closed', () => {
+      this.closed = true
+      this.#wake()
+    })
+  }
+
+  /** Waits for something this session gets. @throws Error when it does not come, or the session ends */
+  async until(isSo: () => boolean, what: string) {
+    const end = performance.now() + PATIENCE_MS
+    while (!isSo()) {
+      const left = end - performance.now()
+      if (this.closed) throw new Error(`the session of ${this.name} was closed before ${what}`)
+      if (left <= 0) throw new Error(`${this.name} waits in vain for ${what}`)
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, left)
+        this.#waiting.add(() => {
+          clearTimeout(timer)
+          resolve()
+        })
+      })
+    }
+  }
+
+  heard(text: string): Promise<void> {
+    return this.until(() => this.pushed.some((message) => message.text === text), `"${text}"`)
+  }
+
+  #wake() {
+    for (const wake of this.#waiting) wake()
+    this.#waiting.clear()
+  }
+}
+
+export interface FaultStage {
+  readonly db: Knex
+  readonly faults: Faults
+  /** Errors of plugins that are no outage of the database. */
+  readonly failures: readonly PluginFailure[]
+  /** Logs in, registered and with an admin's role if need be, and receives. */
+  session(name: string, role?: 'admin'): Promise<Ear>
+}
+
+/**
+ * A server whose database fails when it is told to.
+ * @param mariadb server to make a database on, `TEST_DATABASE` if left out; without either, a SQLite file
+ */
+export async function openFaultStage(
+  t: ExecutionContext,
+  limits: Partial<Limits> = {},
+  mariadb = process.env.TEST_DATABASE,
+): Promise<FaultStage> {
+  const made = mariadb === undefined ? undefined : await newDatabase(mariadb)
+  const db = await openDatabase(made?.url ?? join(await tempFolder(t), 'chat.db'), { statementTimeout: 4000 })
+  await migrate(db)
+  const failures: PluginFailure[] = []
+  const log = pino({ level: process.env.TEST_LOG ?? 'silent' })
+  const server = await createServer({
+    staticKey: generateKeyPair(),
+    secret: Buffer.alloc(32, 'test'),
+    plugins: assemble({}),
+    builtIn: BUILT_IN,
+    pluginOptions: { registration: { iterations: ITERATIONS }, friends: { messagesFrom: 'anyone' } },
+    db,
+    isUnavailable,
+    databaseLoad: loadOf(db),
+    limits: { ...RATES_OFF, ...limits },
+    pluginFailed: (failure) => failures.push(failure),
+    log,
+    audit: log,
+  })
+  const clients: Client[] = []
+  t.teardown(async () => {
+    await Promise.all(clients.map((client) => client.close()))
+    await server.stop()
+    await db.destroy()
+    await made?.drop()
+  })
+  const { host, port } = await server.listen('127.0.0.1', 0)
+  return {
+    db,
+    faults: new Faults(db),
+    failures,
+    async session(name, role) {
+      const client = await connect({ server: `${host}:${port}`, reconnect: false, leastIterations: ITERATIONS })
+      clients.push(client)
+      const known = await db('userinfo').where({ username: name }).first()
+      if (known === undefined) await client.register(name, PASSWORD)
+      if (role !== undefined) await db('userinfo').where({ username: name }).update({ role })
+      await client.login(name, { password: PASSWORD })
+      const ear = new Ear(name, client)
+      await client.receive()
+      return ear
+    },
+  }
+}
