@@ -167,17 +167,17 @@ export class PostOffice {
 
   /** Begins, or begins again, to push to a session what it wants. */
   async receive(session: UserSession, { sources = this.#sources, kind, after = 0, wants = everything }: Filter = {}) {
-    if (!session.open) throw new Refused('logged_out')
     const { id } = session.user
-    // Before anything else: what is stored from now on is for this session.
+    await this.writer.readsSettled()
+    const counts = await Promise.all(this.#sources.map((source) => source.countUnread(id)))
+    if (!session.open) throw new Refused('logged_out')
+    // Just before the reply: what is pushed before that is of the delivery before, and the client can tell.
     const delivery = this.begin(session, {
       load: (after, limit) =>
         this.#read(id, { after, limit, unreadOnly: true, ...(kind !== undefined && { kind }) }, sources),
       after,
       wants,
     })
-    await this.writer.readsSettled()
-    const counts = await Promise.all(this.#sources.map((source) => source.countUnread(id)))
     // After the reply.
     setImmediate(() => delivery.catchUp())
     return { unread: counts.reduce((sum, count) => sum + count, 0) }
