@@ -23,6 +23,7 @@ import {
   migrate,
   migrationState,
   openDatabase,
+  readEpoch,
 } from '../db/index.ts'
 import { assemble, pluginMigrations } from '../plugins/assembly.ts'
 import { BUILT_IN, legacy } from '../plugins/index.ts'
@@ -80,6 +81,7 @@ export async function openRoom(options: RoomOptions): Promise<Room> {
       secret: await loadSecret(paths.secret),
       plugins,
       builtIn: [...BUILT_IN, legacy],
+      epoch: await readEpoch(db),
       pluginOptions: optionsOf(options),
       ...(options.optionsFrom !== undefined && { optionsFrom: options.optionsFrom }),
       db,

@@ -30,6 +30,7 @@ export interface HostParts {
   readonly audit: Logger
   readonly db: Knex
   readonly secret: Buffer
+  readonly epoch: string
   readonly clock: Clock
   readonly pluginFailed: ((failure: PluginFailure) => void) | undefined
   absent(user: User): UserSession
@@ -101,7 +102,7 @@ export class PluginHost {
   }
 
   #app(record: PluginRecord): App {
-    const { bus, dispatcher, catalogue, sessions, limits, audit, secret, clock, absent, admit } = this.#parts
+    const { bus, dispatcher, catalogue, sessions, limits, audit, secret, epoch, clock, absent, admit } = this.#parts
     const { plugin, cleanups, registered } = record
     const known = (message: Message) => {
       if (catalogue.byType(message.type) === message) return
@@ -116,6 +117,7 @@ export class PluginHost {
       audit,
       admit,
       absent,
+      epoch,
       clock,
       perform: async (session, message, values) => {
         const frame = frameOf(message, 1, values)

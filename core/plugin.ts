@@ -54,6 +54,8 @@ export interface App {
   readonly clock: Clock
   /** Aborted when the plugin stops. */
   readonly signal: AbortSignal
+  /** Generation of the database: a new text after it went back to an earlier state. Empty when it is not known. */
+  readonly epoch: string
   /** 32 secret bytes for one purpose of this plugin, the same at every start of this server. */
   secret(purpose: string): Buffer
   /** The operator's record of who did what, apart from the log. */

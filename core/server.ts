@@ -35,6 +35,8 @@ export interface ServerOptions {
   /** 32 random bytes that stay the same for the life of the server; plugins derive their own from it. */
   readonly secret: Buffer
   readonly plugins: readonly AnyPlugin[]
+  /** Generation of the database, handed to plugins; empty if left out. */
+  readonly epoch?: string
   /** Options of plugins, by plugin name; each plugin checks its own. */
   readonly pluginOptions?: Readonly<Record<string, unknown>>
   /** Where those were written, for the error when some are wrong. */
@@ -92,7 +94,7 @@ export class Server {
   #stopping: Promise<void> | undefined
 
   constructor(options: ServerOptions) {
-    const { log, audit, db, staticKey, secret, clock = SYSTEM_CLOCK } = options
+    const { log, audit, db, staticKey, secret, epoch = '', clock = SYSTEM_CLOCK } = options
     this.#options = options
     this.#clock = clock
     this.#startedAt = clock.now()
@@ -117,6 +119,7 @@ export class Server {
       audit,
       db,
       secret,
+      epoch,
       clock,
       pluginFailed: options.pluginFailed,
       absent: (user) => new Absentee(user, --this.#lastGuest),

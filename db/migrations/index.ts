@@ -5,6 +5,7 @@ import * as groups from './0004_groups.ts'
 import * as correspondence from './0005_correspondence.ts'
 import * as bots from './0006_bots.ts'
 import * as scheduled from './0007_scheduled.ts'
+import * as database from './0008_database.ts'
 
 /** Oldest first. Names carry no file extension: Knex takes `.ts` and `.js` for two migrations otherwise. */
 export const MIGRATIONS = {
@@ -15,6 +16,7 @@ export const MIGRATIONS = {
   '0005_correspondence': correspondence,
   '0006_bots': bots,
   '0007_scheduled': scheduled,
+  '0008_database': database,
 }
 
 /** What the migrations make besides the original's tables. */
@@ -25,4 +27,5 @@ export const NEW_TABLES = [
   'consumer_state',
   'request_key',
   'scheduled',
+  'chatctl_database',
 ] as const

@@ -78,7 +78,8 @@ export const login = definePlugin({
       const { account, serverFinal } = await prove(session, clientFinal)
       session.login({ id: account.id, name: account.name, nickname: account.nickname, role: account.role })
       log.info({ user: account.name, session: session.id, address: session.address }, 'logged in')
-      return { serverFinal, id: account.id, user: account.name, nickname: account.nickname, role: account.role }
+      const { id, name: user, nickname, role } = account
+      return { serverFinal, id, user, nickname, role, epoch: app.epoch }
     })
 
     app.handle(ChangePassword, async (session, { clientFinal, ...keys }) => {

@@ -1,4 +1,13 @@
-import { clientMessage, line, preHash, scramKey, serverMessage, uint32, userName } from '../../core/wire/index.ts'
+import {
+  clientMessage,
+  line,
+  optional,
+  preHash,
+  scramKey,
+  serverMessage,
+  uint32,
+  userName,
+} from '../../core/wire/index.ts'
 
 const scramText = (about: string) => line(about, { min: 1, max: 1024 })
 
@@ -31,6 +40,12 @@ export const LoginSuccessful = serverMessage({
     user: userName('the name of the account'),
     nickname: line('shown to others', { max: 256 }),
     role: line('user, bot or admin', { max: 16 }),
+    epoch: optional(
+      line('generation of the database: another one than before means that message ids may name other messages now', {
+        max: 64,
+      }),
+      '',
+    ),
   },
 })
 
