@@ -117,7 +117,8 @@ export class Link {
       try {
         return await request()
       } catch (error) {
-        if (!(error instanceof ClientError && error.code === 'lost' && this.#reconnects)) throw error
+        if (!(error instanceof ClientError && error.code === 'lost')) throw error
+        if (!this.#reconnects) throw this.#ended ?? error
         await unlessAborted(this.#whenBack(), signal)
       }
     }

@@ -116,7 +116,7 @@ export class Session {
     const credentials = new Credentials(user, secret)
     const identity = await logIn(this.link.line, credentials, () => this.link.limit())
     this.#credentials = credentials
-    this.#epoch = epochOf(identity)
+    this.#epoch = identity.epoch
     return identity
   }
 
@@ -196,7 +196,7 @@ export class Session {
 
   async #restore(line: Line) {
     if (this.#credentials !== undefined) {
-      const epoch = epochOf(await logIn(line, this.#credentials, () => this.link.limit()))
+      const { epoch } = await logIn(line, this.#credentials, () => this.link.limit())
       const before = this.#epoch
       this.#epoch = epoch
       if (before !== '' && epoch !== '' && epoch !== before) this.restored()
@@ -210,5 +210,3 @@ export class Session {
     this.#pushes.emit(message.name, values)
   }
 }
-
-const epochOf = (identity: object): string => (identity as { epoch?: string }).epoch ?? ''

@@ -9,6 +9,8 @@ export interface Identity {
   readonly user: string
   readonly nickname: string
   readonly role: string
+  /** Generation of the server's database: another one than before means that ids may be those of other messages now. */
+  readonly epoch: string
 }
 
 export interface SentMessage {
