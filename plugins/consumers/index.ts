@@ -144,7 +144,10 @@ export const consumers = definePlugin({
         const changed = consumer.acknowledge(id)
         if (!changed && !keep) return
         const kept = { user_id: user.id, name, state_key: key, state }
-        await writer.save(consumer.row, ...(keep ? [kept] : []))
+        const saved = writer.save(consumer.row, ...(keep ? [kept] : []))
+        // Somebody goes on only when this is kept; of events that were handled many come together.
+        if (id === 0) writer.flush()
+        await saved
       },
       { rated: false },
     )
