@@ -18,11 +18,20 @@ export interface RunParts {
 }
 
 /** Runs a bot until it is told to stop. @throws what ended the bot otherwise */
-export async function runBot({ bot, options, replay, stopping, started }: RunParts) {
-  await using running = await bot.start({ ...options, ...(replay && { replay }) })
-  await started(running)
-  await Promise.race([stopping, running.done])
+export async function runBot({ bot, options, replay, stopping, started }: RunParts, log: BotLog) {
+  for (let first = true; ; first = false) {
+    await using running = await bot.start({ ...options, ...(first && replay && { replay }) })
+    if (first) await started(running)
+    try {
+      return await Promise.race([stopping, running.done])
+    } catch (error) {
+      if (!isRestored(error)) throw error
+      log.warn('the server was restored from a backup: the bot begins anew')
+    }
+  }
 }
+
+const isRestored = (error: unknown) => (error as { code?: string }).code === 'server_restored'
 
 const CHANGED = Symbol('a source file has changed')
 

@@ -9,6 +9,7 @@ export const EXIT = {
   authentication: 4,
   refused: 5,
   timed_out: 6,
+  taken_over: 7,
   interrupted: 130,
 } as const
 
@@ -60,6 +61,8 @@ const HINTS: Readonly<Record<string, string>> = {
   authentication: 'log in again with `chatctl login NAME`',
   user_not_exist: 'names are those of `chatctl users list`',
   not_friends: 'ask to be friends with `chatctl friends add NAME`; the other one accepts',
+  too_many_sessions: 'end another one; those whose connection was lost end by themselves, and then there is room',
+  consumer_taken: 'started again, it would take it back; --consumer NAME gives this one a place of its own',
   username_taken: 'choose another name, or log in with `chatctl login NAME`',
 }
 
@@ -81,6 +84,8 @@ export function explain(error: unknown): Explained {
     const { code } = error as Error & { code: ClientErrorCode }
     return { exit: EXIT_OF_CLIENT[code], message, hint: HINTS[code] }
   }
+  if (name === 'BotError' && (error as Error & { code: string }).code === 'consumer_taken')
+    return { exit: 'taken_over', message, hint: HINTS.consumer_taken }
   if (name === 'WireError' || name === 'ScramError') return { exit: 'usage', message }
   return { exit: 'failed', message }
 }

@@ -75,6 +75,9 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error
 })
 
+// Talk that nobody can take, on a full disk or to a reader that went away, is lost: what is done goes on.
+process.stderr.on('error', () => {})
+
 const words = process.argv.slice(2)
 const exit = await run(words).catch((error) => report(error, words))
 process.exitCode = EXIT[exit]
