@@ -22,16 +22,18 @@ export async function runBot({ bot, options, replay, stopping, started }: RunPar
   for (let first = true; ; first = false) {
     await using running = await bot.start({ ...options, ...(first && replay && { replay }) })
     if (first) await started(running)
-    try {
-      return await Promise.race([stopping, running.done])
-    } catch (error) {
-      if (!isRestored(error)) throw error
-      log.warn('the server was restored from a backup: the bot begins anew')
-    }
+    if ((await Promise.race([stopping, running.done]).catch(beginsAnew)) !== ANEW) return
+    log.warn('the server was restored from a backup: the bot begins anew')
   }
 }
 
-const isRestored = (error: unknown) => (error as { code?: string }).code === 'server_restored'
+const ANEW = Symbol('the bot begins anew')
+
+/** @throws any other error than that the server was restored from a backup */
+function beginsAnew(error: unknown): typeof ANEW {
+  if ((error as { code?: string }).code === 'server_restored') return ANEW
+  throw error
+}
 
 const CHANGED = Symbol('a source file has changed')
 
@@ -56,7 +58,13 @@ export async function runWatched(parts: RunParts, log: BotLog) {
   try {
     running = await current.start({ ...options, ...(replay && { replay }) })
     await started(running)
-    while ((await Promise.race([stopping, running.done, changed])) === CHANGED) {
+    for (;;) {
+      const what = await Promise.race([stopping, running.done, changed]).catch(beginsAnew)
+      if (what === ANEW) {
+        running = await current.start(options)
+        continue
+      }
+      if (what !== CHANGED) break
       changed = nextChange()
       const next = await loadChanged(file, log)
       if (next === undefined) continue

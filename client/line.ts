@@ -68,8 +68,8 @@ export class Line {
             silence,
             patience,
             heardAt: () => channel.heardAt,
-            // Only that something comes matters, and the heartbeat looks at that.
-            ask: () => void requests.request(Ping, {}, { signal: AbortSignal.timeout(patience) }).catch(() => {}),
+            // Only that something comes matters, and the heartbeat looks at that; it ends with its connection.
+            ask: () => void requests.request(Ping, {}, { signal: new AbortController().signal }).catch(() => {}),
             dead: () => channel.destroy(new Error('the server has gone silent')),
           })
         : undefined

@@ -146,7 +146,7 @@ export class Link {
   /** A signal that aborts when a request has taken too long, or its caller or the client's owner says so. */
   limit({ timeout = this.#options.timeout ?? DEFAULT_TIMEOUT_MS, signal }: RequestOptions = {}): AbortSignal {
     const signals = [signal, this.#options.signal].filter((given) => given !== undefined)
-    const limit = AbortSignal.timeout(timeout)
+    const limit = AbortSignal.timeout(Math.ceil(timeout))
     // Node lets a time limit that is only part of another signal be collected as garbage, and then it never comes.
     limit.addEventListener('abort', () => {}, { once: true })
     return signals.length === 0 ? limit : AbortSignal.any([limit, ...signals])

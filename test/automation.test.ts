@@ -486,3 +486,37 @@ async function until<T>(ask: () => Promise<T | undefined>): Promise<T> {
     if (found !== undefined && !(Array.isArray(found) && found.length === 0)) return found
   }
 }
+
+test('an expression that backtracks holds up neither the time limit nor Ctrl-C', async (t) => {
+  const { run, start, enter } = await openDesk(t)
+  const bob = await enter('bob')
+  await bob.send('alice', `${'a'.repeat(40)}!`)
+  const words = ['expect', '--from', 'bob', '--match', '^(a+)+$']
+  t.is((await run([...words, '--timeout', '2s'])).code, 6)
+  const waiting = start([...words, '--timeout', '1h'])
+  // Ended by whatever it does by then.
+  await new Promise<void>((resolve) => waiting.child.once('spawn', () => resolve()))
+  await bob.inbox()
+  await run(['inbox'])
+  waiting.child.kill('SIGINT')
+  t.true([130, null].includes((await waiting.done).code))
+})
+
+test('a group that Alice is put out of does not end her listener of all conversations', async (t) => {
+  const { shell, start, alice, enter } = await openDesk(t)
+  const bob = await enter('bob')
+  await bob.request(CreateRoom, { group: 'ops' })
+  await alice.request(JoinRoom, { group: 'ops' })
+  await writeFile(join(shell.folder, 'slow.sh'), '#!/bin/sh\nread -r m; touch begun; until [ -e go ]; do sleep 0.05; done\n')
+  await chmod(join(shell.folder, 'slow.sh'), 0o755)
+  const listening = start(['listen', '--exec', './slow.sh', '--count', '2'])
+  const { id } = await bob.send({ group: 'ops' }, 'job')
+  while (!existsSync(join(shell.folder, 'begun'))) await bob.inbox()
+  await bob.request(KickFromRoom, { group: 'ops', user: 'alice' })
+  await writeFile(join(shell.folder, 'go'), '')
+  await listening.output.says(new RegExp(`message ${id} of bob could not be marked as read`))
+  await bob.send('alice', 'another')
+  const { code, stdout } = await listening.done
+  t.is(code, 0)
+  t.is(stdout.trim().split('\n').length, 2)
+})
