@@ -31,14 +31,15 @@ export class Matcher {
     return new Promise((resolve, reject) => {
       const settle = (act: () => void) => {
         signal.removeEventListener('abort', stop)
-        this.#worker.removeAllListeners()
+        this.#worker.off('message', answer).off('error', fail)
         act()
       }
       const stop = () => settle(() => resolve(null))
+      const answer = (found: Found | null) => settle(() => resolve(found))
+      const fail = (error: unknown) => settle(() => reject(error))
       if (signal.aborted) return stop()
       signal.addEventListener('abort', stop, { once: true })
-      this.#worker.once('message', (found: Found | null) => settle(() => resolve(found)))
-      this.#worker.once('error', (error) => settle(() => reject(error)))
+      this.#worker.on('message', answer).on('error', fail)
       this.#worker.postMessage(text)
     })
   }

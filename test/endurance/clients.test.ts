@@ -10,7 +10,7 @@ const LIMIT = 400
 
 /** What happens to connections and to the server. */
 async function trouble(house: House, proxy: Awaited<ReturnType<typeof openProxy>>, random: () => number) {
-  const chance = random();
+  const chance = random()
   if (chance < 0.4) proxy.cut()
   else if (chance < 0.7) proxy.freeze()
   else if (chance < 0.85) {
@@ -86,7 +86,7 @@ test('loops are begun and left, lines cut and frozen, servers killed: all is han
   let [loops, again, disorder, twice] = [0, 0, 0, 0]
   const sending = sendAll(alice, count, random)
   while (acknowledged.size < count) {
-    loops++;
+    loops++
     const stop = new AbortController()
     const length = 1 + Math.floor(random() * 30)
     let current: number | undefined
@@ -107,7 +107,15 @@ test('loops are begun and left, lines cut and frozen, servers killed: all is han
     if (heard.size === count) break
   }
   const late = await sending
-  t.log(line({ messages: count, loops, troubles: await troubles.stop(), 'sends out of time': late, 'handed out again': again }))
+  t.log(
+    line({
+      messages: count,
+      loops,
+      troubles: await troubles.stop(),
+      'sends out of time': late,
+      'handed out again': again,
+    }),
+  )
   t.deepEqual({ heard: heard.size, disorder, twice }, { heard: count, disorder: 0, twice: 0 })
   // A client that is closed on purpose tells it, too.
   t.deepEqual(closed, [])
@@ -157,6 +165,9 @@ test('verbs of the shell over the same line: each ends in its time or by Ctrl-C,
     .map((record) => JSON.parse(record).text)
   t.log(line({ messages: count, printed: texts.length, ends: ends.join(' ') }))
   t.is(code, 130)
-  t.deepEqual([...new Set(texts)], Array.from({ length: count + 1 }, (_, n) => String(n)))
+  t.deepEqual(
+    [...new Set(texts)],
+    Array.from({ length: count + 1 }, (_, n) => String(n)),
+  )
   t.true(ends.every((end) => end !== null && [0, 3, 5, 6].includes(end)))
 })
