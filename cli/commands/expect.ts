@@ -75,7 +75,7 @@ export const expect = defineCommand({
 /** The message, and what the expression found: the whole match, then its groups, and those that have names. */
 const toRecord = (message: ChatMessage, found: Found | undefined) => ({
   ...message,
-  ...(found && found),
+  ...found,
 })
 
 /** @throws CliError that says what is wrong and from which character on */
