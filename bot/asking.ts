@@ -5,7 +5,8 @@ import type { ChatQueues } from './chat-queues.ts'
 import { chatWith, laneOf } from './chats.ts'
 import type { Effects, Recipient } from './effects.ts'
 import type { Elsewhere } from './elsewhere.ts'
-import type { Work } from './work.ts'
+import type { RunLimit } from './run-limit.ts'
+import { isEvent, type Work } from './work.ts'
 
 export interface AskOptions<Choice extends string> {
   /** The only answers there are, in whatever case; they are shown after the question. Anything else is no answer. */
@@ -40,15 +41,20 @@ export class Asking {
   readonly #effects: Effects
   readonly #giveUp: (reason: unknown) => void
   readonly #over = new AbortController()
-  /** Undefined for a run that no event began. */
-  readonly #work: Work | undefined
+  readonly #work: Work
+  readonly #limit: RunLimit
 
   /** @param run.giveUp ends the run: its question can only be answered after a restart */
-  constructor(parts: AskingParts, run: { effects: Effects; giveUp(reason: unknown): void; work?: Work }) {
+  constructor(
+    parts: AskingParts,
+    run: { effects: Effects; giveUp(reason: unknown): void; work: Work; limit: RunLimit },
+  ) {
     this.#parts = parts
     this.#effects = run.effects
     this.#giveUp = run.giveUp
     this.#work = run.work
+    this.#limit = run.limit
+    parts.elsewhere.begin(run.work.key)
   }
 
   /** The run has ended: what it still asks is not waited for any more. */
@@ -71,7 +77,7 @@ export class Asking {
     try {
       const sent = await this.#effects.send(to, text, key === undefined ? {} : { key })
       id = sent.id
-      const known = this.#work?.answers.get(id)
+      const known = this.#work.answers.get(id)
       if (known !== undefined) return { ...known, choice: choose(known) as Choice }
       // Two clocks may differ: the server's counts only where this one did not see the beginning.
       const end = sent.repeat ? sent.sentAt.getTime() + timeout : clock.time() + timeout
@@ -79,7 +85,7 @@ export class Asking {
         message.id > id && (from === undefined || message.from.toLowerCase() === from.toLowerCase())
       const fits = (message: ChatMessage) =>
         isAsked(message) && choose(message) !== undefined && !(sent.repeat && message.sentAt.getTime() > end)
-      const early = queues.withdraw(lane, ({ message }) => fits(message))?.message
+      const early = withdrawn(queues.withdraw(lane, (work) => isEvent(work) && fits(work.message)))
       const until = sent.repeat ? Math.max(end, clock.time() + CATCH_UP_MS) : end
       const isPrivate = typeof to === 'string'
       answer =
@@ -97,13 +103,13 @@ export class Asking {
     }
     const message = await this.#waitFor(answer)
     if (message === undefined) return undefined
-    this.#work?.answers.set(id, message)
+    this.#work.answers.set(id, message)
     return { ...message, choice: choose(message) as Choice }
   }
 
   async #waitFor(answer: Promise<ChatMessage | undefined>): Promise<ChatMessage | undefined> {
     try {
-      return await (this.#work === undefined ? answer : this.#parts.queues.yieldDuring(answer))
+      return await this.#limit.pauseDuring(this.#parts.queues.yieldDuring(this.#work, answer))
     } catch (error) {
       this.#giveUp(error)
       throw error
@@ -115,17 +121,17 @@ export class Asking {
     const { queues, elsewhere } = this.#parts
     const work = this.#work
     const chat = chatWith(to)
-    if (work !== undefined && laneOf(chat) === laneOf(work.chat)) return () => {}
+    if (laneOf(chat) === laneOf(work.chat)) return () => {}
     const release = queues.hold(laneOf(chat))
     try {
-      if (work !== undefined) await elsewhere.asking(work.message.id, chat)
+      await elsewhere.asking(work.key, chat)
     } catch (error) {
       release()
       throw error
     }
     return () => {
       release()
-      if (work !== undefined) elsewhere.asked(work.message.id, chat)
+      elsewhere.asked(work.key, chat)
     }
   }
 }
@@ -136,3 +142,6 @@ function choiceOf(text: string, options: readonly string[] | undefined): string 
   if (options === undefined) return given
   return options.find((option) => option.toLowerCase() === given.toLowerCase())
 }
+
+const withdrawn = (work: Work | undefined): ChatMessage | undefined =>
+  work !== undefined && isEvent(work) ? work.message : undefined

@@ -4,6 +4,7 @@ import type { ServerMessage, ValuesOf } from '../core/wire/index.ts'
 import { type ArgumentSchemas, type ArgumentsOf, Command } from './command.ts'
 import type { MessageContext, PushContext, ScheduleContext } from './context.ts'
 import type { BotLifeEvents, Definition, ErrorHandler, MessageHandler, Middleware, Options } from './definition.ts'
+import type { Recipient } from './effects.ts'
 import { type BotLog, standardLog } from './log.ts'
 import { moveBack, type Replay } from './replay.ts'
 import { RunningBot } from './running-bot.ts'
@@ -62,12 +63,13 @@ export class Bot<State = undefined> {
   readonly #definition: Definition<State>
 
   constructor(options: Options<State>) {
-    const { name, consumer = name, concurrency = 1, prefix = '/' } = options
+    const { name, consumer = name, concurrency = 1, prefix = '/', timeLimit = 1 } = options
     for (const given of [name, consumer])
       if (given === '' || Buffer.byteLength(given) > MAX_NAME || /\p{Cc}/u.test(given))
         throw new TypeError(`"${given}" cannot name a bot or its consumer: 1 to ${MAX_NAME} bytes, one line`)
     if (!Number.isInteger(concurrency) || concurrency < 1)
       throw new TypeError(`concurrency is a whole number from 1 up, not ${concurrency}`)
+    if (!(timeLimit > 0)) throw new TypeError(`timeLimit is a number of milliseconds from 1 up, not ${timeLimit}`)
     if (prefix === '' || /\s/.test(prefix)) throw new TypeError(`"${prefix}" cannot be the prefix of commands`)
     this.#definition = {
       options,
@@ -128,20 +130,25 @@ export class Bot<State = undefined> {
   }
 
   /**
-   * Runs at the times of a cron pattern, such as `0 9 * * MON-FRI`. What was missed while the bot was away is not made
-   * up for.
+   * Runs at the times of a cron pattern, such as `0 9 * * MON-FRI`. What was missed while the bot was away is not made up
+   * for; a run that has begun goes on after a restart, as that of a message does.
    * @param options.name names its acts, so that two processes do each once; the pattern unless given
    * @param options.timezone such as `Europe/Berlin`; that of the machine unless given
+   * @param options.chat whose state it has, in whose order it runs, and whom it asks; an own state and order unless given
    */
   schedule(
     pattern: string,
-    handler: (context: ScheduleContext) => unknown,
-    { name = pattern, timezone }: { readonly name?: string; readonly timezone?: string } = {},
+    handler: (context: ScheduleContext<State>) => unknown,
+    {
+      name = pattern,
+      timezone,
+      chat,
+    }: { readonly name?: string; readonly timezone?: string; readonly chat?: Recipient } = {},
   ): this {
     const { schedules } = this.#definition
     if (schedules.some((schedule) => schedule.name === name))
       throw new TypeError(`there is a schedule "${name}" already: give it a name`)
-    schedules.push({ name, cron: readPattern(pattern, timezone), run: handler })
+    schedules.push({ name, cron: readPattern(pattern, timezone), chat, run: handler })
     return this
   }
 

@@ -12,16 +12,23 @@ interface Queue<W> {
 export class ChatQueues<W> {
   readonly #chats = new Map<string, Queue<W>>()
   readonly #work: (work: W) => Promise<void>
+  readonly #passesHolds: (work: W) => boolean
   readonly #whenIdle: (() => void)[] = []
   readonly #turns: (() => void)[] = []
+  /** Work under way that has given up its place. */
+  readonly #placeless = new Set<W>()
   #free: number
   #busy = 0
   #isStopped = false
 
-  /** @param work must not reject */
-  constructor(concurrency: number, work: (work: W) => Promise<void>) {
+  /**
+   * @param work must not reject
+   * @param passesHolds whether a piece of work that is next begins although its chat is held
+   */
+  constructor(concurrency: number, work: (work: W) => Promise<void>, passesHolds: (work: W) => boolean = () => false) {
     this.#free = concurrency
     this.#work = work
+    this.#passesHolds = passesHolds
   }
 
   push(chat: string, work: W) {
@@ -51,13 +58,21 @@ export class ChatQueues<W> {
   }
 
   /** Lets another chat have the place of one whose work only waits. It stays busy. */
-  async yieldDuring<T>(waiting: Promise<T>): Promise<T> {
+  async yieldDuring<T>(work: W, waiting: Promise<T>): Promise<T> {
+    if (this.#placeless.has(work)) return waiting
     this.#giveTurn()
     try {
       return await waiting
     } finally {
       await this.#takeTurn()
     }
+  }
+
+  /** Lets another chat have the place of one whose work takes too long, for good. It stays busy. */
+  goOnBeside(work: W) {
+    if (this.#placeless.has(work)) return
+    this.#placeless.add(work)
+    this.#giveTurn()
   }
 
   /** Begins nothing more; resolves when what is under way has ended. */
@@ -74,9 +89,13 @@ export class ChatQueues<W> {
   }
 
   #wake(chat: string, queue: Queue<W>) {
-    if (queue.isBusy || queue.holds > 0) return
-    if (queue.waiting.length === 0) this.#chats.delete(chat)
-    else if (!this.#isStopped) void this.#run(chat, queue)
+    if (queue.isBusy) return
+    if (queue.waiting.length === 0 && queue.holds === 0) this.#chats.delete(chat)
+    else if (!this.#isStopped && this.#mayBegin(queue)) void this.#run(chat, queue)
+  }
+
+  #mayBegin({ waiting: [next], holds }: Queue<W>): boolean {
+    return next !== undefined && (holds === 0 || this.#passesHolds(next))
   }
 
   async #run(chat: string, queue: Queue<W>) {
@@ -84,9 +103,9 @@ export class ChatQueues<W> {
     this.#busy++
     await this.#takeTurn()
     // It may have been withdrawn, held or stopped while the chat waited for its turn.
-    const work = this.#isStopped || queue.holds > 0 ? undefined : queue.waiting.shift()
+    const work = !this.#isStopped && this.#mayBegin(queue) ? queue.waiting.shift() : undefined
     if (work !== undefined) await this.#work(work)
-    this.#giveTurn()
+    if (work === undefined || !this.#placeless.delete(work)) this.#giveTurn()
     queue.isBusy = false
     this.#busy--
     if (this.#busy === 0) for (const resolve of this.#whenIdle.splice(0)) resolve()

@@ -49,7 +49,7 @@ export class Command {
       if (given === undefined && !mayBeMissing(schema)) return { problem: `${name} is missing` }
       const isEmptyRest = Array.isArray(given) && given.length === 0 && mayBeMissing(schema)
       const read = await schema.safeParseAsync(isEmptyRest ? undefined : given)
-      if (!read.success) return { problem: `${name}: ${read.error.issues.map(({ message }) => message).join('; ')}` }
+      if (!read.success) return { problem: `${name}: ${problemOf(schema, given, read.error)}` }
       values[name] = read.data
     }
     if (words.length > 0) return { problem: `"${words[0]}" is one word too many` }
@@ -59,7 +59,8 @@ export class Command {
   /** One line: how it is written. */
   usage(prefix: string): string {
     const args = this.#args.map(([name, schema]) => {
-      const shown = isRest(schema) ? `${name}…` : name
+      const choices = choicesOf(schema)?.join('|')
+      const shown = `${choices === undefined ? name : `${name}: ${choices}`}${isRest(schema) ? '…' : ''}`
       return mayBeMissing(schema) ? `[${shown}]` : `<${shown}>`
     })
     return [`${prefix}${this.name}`, ...args].join(' ')
@@ -68,7 +69,7 @@ export class Command {
   /** Several lines: what it is for, and what its arguments are. */
   help(prefix: string): string {
     const args = this.#args.flatMap(([name, schema]) => {
-      const notes = [schema.description, choicesOf(schema), defaultOf(schema)].filter((note) => note !== undefined)
+      const notes = [schema.description, choicesText(schema), defaultOf(schema)].filter((note) => note !== undefined)
       return notes.length === 0 ? [] : [`  ${name}: ${notes.join('; ')}`]
     })
     return [this.usage(prefix), this.about, ...args].join('\n')
@@ -120,9 +121,22 @@ const has = (schema: z.ZodType, ...types: string[]) => [...layers(schema)].some(
 const isRest = (schema: z.ZodType) => has(schema, 'array')
 const mayBeMissing = (schema: z.ZodType) => has(schema, 'optional', 'default', 'prefault')
 
-function choicesOf(schema: z.ZodType): string | undefined {
+/** What is wrong with a word, for the one who wrote it. */
+function problemOf(schema: z.ZodType, given: string | string[] | undefined, error: z.ZodError): string {
+  // A word that is no number was made NaN before zod looked at it.
+  if (has(schema, 'number') && typeof given === 'string' && Number.isNaN(Number(given)))
+    return `"${given}" is no number`
+  return error.issues.map(({ message }) => message).join('; ')
+}
+
+function choicesOf(schema: z.ZodType): string[] | undefined {
   const choices = [...layers(schema)].find(({ type }) => type === 'enum')?.entries
-  return choices === undefined ? undefined : `one of ${Object.values(choices).join(', ')}`
+  return choices === undefined ? undefined : Object.values(choices).map(String)
+}
+
+function choicesText(schema: z.ZodType): string | undefined {
+  const choices = choicesOf(schema)
+  return choices && `one of ${choices.join(', ')}`
 }
 
 function defaultOf(schema: z.ZodType): string | undefined {

@@ -14,7 +14,7 @@ export interface Self {
 
 /** What every context can do. */
 class Acting {
-  readonly #effects: Effects
+  protected readonly effects: Effects
   readonly client: Client
   readonly bot: Self
   readonly log: BotLog
@@ -22,7 +22,7 @@ class Acting {
   readonly signal: AbortSignal
 
   constructor({ effects, client, bot, log, signal }: ActingParts) {
-    this.#effects = effects
+    this.effects = effects
     this.client = client
     this.bot = bot
     this.log = log
@@ -31,12 +31,12 @@ class Acting {
 
   /** Sends a message to a user or a group. In a second run of the handler, the same message is not sent again. */
   send(to: Recipient, text: string, options?: SayOptions): Promise<SentMessage> {
-    return this.#effects.send(to, text, options)
+    return this.effects.send(to, text, options)
   }
 
   /** Makes any request. In a second run of the handler it is not carried out again; the first reply comes again. */
   request<M extends ClientMessage>(message: M, values: InputOf<M>, options?: EffectOptions): Promise<ReplyOf<M>> {
-    return this.#effects.request(message, values, options)
+    return this.effects.request(message, values, options)
   }
 }
 
@@ -90,9 +90,9 @@ export class MessageContext<State> extends Acting {
     return this.message.group
   }
 
-  /** Answers where the message came from. */
+  /** Answers where the message came from, also when the group has got another name since. */
   reply(text: string, options?: SayOptions): Promise<SentMessage> {
-    return this.send(this.#here, text, options)
+    return this.effects.reply(this.message, text, options)
   }
 
   /**
@@ -118,24 +118,52 @@ export class MessageContext<State> extends Acting {
 }
 
 /** What the handler of a schedule gets. */
-export class ScheduleContext extends Acting {
+export class ScheduleContext<State = undefined> extends Acting {
   /** When it was due. */
   readonly time: Date
+  /** What the schedule's chat remembers, or else the schedule: changed here, kept when the handler has finished. */
+  state: State
   readonly #asking: Asking
+  readonly #chat: Recipient | undefined
 
-  constructor(parts: ActingParts & { readonly time: Date; readonly asking: Asking }) {
+  constructor(
+    parts: ActingParts & {
+      readonly time: Date
+      readonly chat: Recipient | undefined
+      readonly state: State
+      readonly asking: Asking
+    },
+  ) {
     super(parts)
     this.time = parts.time
+    this.state = parts.state
+    this.#chat = parts.chat
     this.#asking = parts.asking
   }
 
-  /** Asks a user, or a group, of which anyone or `from` may answer. @returns undefined when no answer came in time */
+  /**
+   * Asks a user, or a group, of which anyone or `from` may answer; the schedule's own chat unless `to` says otherwise.
+   * @returns undefined when no answer came in time
+   */
+  ask<const Choice extends string = string>(
+    question: string,
+    options?: AskOptions<Choice> & { readonly to?: Recipient },
+  ): Promise<Answer<Choice> | undefined>
+  /** @deprecated in favour of `ask(question, { to, … })`, as in the handler of a message */
   ask<const Choice extends string = string>(
     to: Recipient,
     question: string,
-    options: AskOptions<Choice> = {},
+    options?: AskOptions<Choice>,
+  ): Promise<Answer<Choice> | undefined>
+  ask<const Choice extends string = string>(
+    first: Recipient,
+    second: string | (AskOptions<Choice> & { readonly to?: Recipient }) = {},
+    third: AskOptions<Choice> = {},
   ): Promise<Answer<Choice> | undefined> {
-    return this.#asking.ask(to, question, options)
+    if (typeof second === 'string') return this.#asking.ask(first, second, third)
+    const { to = this.#chat, ...options } = second
+    if (to === undefined) throw new TypeError('ask(question, { to }): a schedule without a chat has to say whom to ask')
+    return this.#asking.ask(to, first as string, options)
   }
 }
 

@@ -3,9 +3,10 @@ import type { AddFriendRequest, RoomInvitation, ValuesOf } from '../client/index
 import type { Message, ServerMessage } from '../core/wire/index.ts'
 import type { Command } from './command.ts'
 import type { MessageContext, PushContext, ScheduleContext } from './context.ts'
+import type { Recipient } from './effects.ts'
 import type { StateOptions } from './state.ts'
 
-export type AnyContext<State> = MessageContext<State> | ScheduleContext | PushContext
+export type AnyContext<State> = MessageContext<State> | ScheduleContext<State> | PushContext
 
 export type MessageHandler<State> = (context: MessageContext<State>) => unknown
 export type Middleware<State> = (context: MessageContext<State>, next: () => Promise<void>) => unknown
@@ -33,8 +34,13 @@ export interface Options<State> {
   readonly messages?: { readonly [name: string]: Message }
   /** Name under which the server keeps what was handled. */
   readonly consumer?: string
-  /** How many chats are handled at once; default 8. */
+  /** How many chats are handled at once; default 8. A handler that takes longer than 30 s counts no more. */
   readonly concurrency?: number
+  /**
+   * Milliseconds that a handler may take, without its waits for answers; default 15 minutes, Infinity for no limit.
+   * Beyond it its event counts as handled, and what it does through its context is refused.
+   */
+  readonly timeLimit?: number
   /** What to do with friend requests, those included that came while the bot was away; default `accept`. */
   readonly friends?: 'accept' | 'refuse' | 'ignore' | ((request: FriendRequest) => boolean | Promise<boolean>)
   /** What to do with invitations to groups; default `accept`. One that comes while the bot is away is not told again. */
@@ -59,6 +65,15 @@ export interface CommandHandler<State> {
   run(context: MessageContext<State>, values: Record<string, unknown>): unknown
 }
 
+/** A schedule with what it does. */
+export interface DefinedSchedule<State> {
+  readonly name: string
+  readonly cron: Cron
+  /** Whose state it has and in whose order it runs; undefined: its own. */
+  readonly chat: Recipient | undefined
+  run(context: ScheduleContext<State>): unknown
+}
+
 /** All that was said about a bot before it runs. */
 export interface Definition<State> {
   readonly options: Options<State>
@@ -66,7 +81,7 @@ export interface Definition<State> {
   readonly patterns: { readonly pattern: string | RegExp; readonly run: MessageHandler<State> }[]
   message: MessageHandler<State> | undefined
   readonly pushes: { readonly message: ServerMessage; run(values: unknown, context: PushContext): unknown }[]
-  readonly schedules: { readonly name: string; readonly cron: Cron; run(context: ScheduleContext): unknown }[]
+  readonly schedules: DefinedSchedule<State>[]
   readonly middleware: Middleware<State>[]
   onError: ErrorHandler<State> | undefined
   readonly life: { readonly event: keyof BotLifeEvents; readonly listener: (...payload: never[]) => unknown }[]

@@ -41,15 +41,24 @@ export class Doorkeeper {
       })
   }
 
-  /** Joins the groups it is not in yet. @throws RefusedByServer */
+  /** Joins the groups it is not in yet. One that is not there, or takes nobody, is tried again at the next connection. */
   async join() {
     for (const group of this.#policies.groups) {
       try {
         await this.#client.request(JoinRoom, { group })
       } catch (error) {
-        if (!(error instanceof RefusedByServer && error.failure === 'already_member')) throw error
+        if (!(error instanceof RefusedByServer)) throw error
+        if (error.failure === 'already_member') continue
+        if (error.retryAfter > 0) throw error
+        this.#log.warn({ err: error, group }, 'could not join a group')
       }
     }
+  }
+
+  /** After a lost connection: what changed meanwhile. */
+  async comeBack() {
+    await this.#quietly('what changed while the connection was lost', () => this.join())
+    await this.catchUp()
   }
 
   /** Answers the friend requests that came while the bot was away. */

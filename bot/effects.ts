@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Client, InputOf, RequestOptions, SendOptions, SentMessage } from '../client/index.ts'
+import type { Client, InputOf, MessageRef, RequestOptions, SendOptions, SentMessage } from '../client/index.ts'
 import type { ClientMessage, ReplyOf } from '../core/wire/index.ts'
 
 /** A user's name, or a group. */
@@ -44,9 +44,20 @@ export class Effects {
   }
 
   async send(to: Recipient, text: string, { key, signal, ...options }: SayOptions = {}): Promise<SentMessage> {
+    const site = callSite(this.send)
     const clientId = this.#key(key)
     this.#signal.throwIfAborted()
-    return this.#client.send(to, text, { ...options, clientId, hops: this.#hops, signal: this.#during(signal) })
+    const limits = { ...options, clientId, hops: this.#hops, signal: this.#during(signal) }
+    return this.#client.send(to, text, limits).catch(site)
+  }
+
+  /** Sends to where a message came from. */
+  async reply(message: MessageRef, text: string, { key, signal, ...options }: SayOptions = {}): Promise<SentMessage> {
+    const site = callSite(this.reply)
+    const clientId = this.#key(key)
+    this.#signal.throwIfAborted()
+    const limits = { ...options, clientId, hops: this.#hops, signal: this.#during(signal) }
+    return this.#client.reply(message, text, limits).catch(site)
   }
 
   async request<M extends ClientMessage>(
@@ -54,9 +65,10 @@ export class Effects {
     values: InputOf<M>,
     { key, signal, ...options }: EffectOptions = {},
   ): Promise<ReplyOf<M>> {
+    const site = callSite(this.request)
     const once = this.#key(key)
     this.#signal.throwIfAborted()
-    return this.#client.request(message, values, { ...options, key: once, signal: this.#during(signal) })
+    return this.#client.request(message, values, { ...options, key: once, signal: this.#during(signal) }).catch(site)
   }
 
   #key(own: string | undefined): string {
@@ -71,3 +83,16 @@ export class Effects {
 /** A key as it is, or its hash when it is too long for the wire. */
 export const fitting = (key: string): string =>
   Buffer.byteLength(key) <= MAX_KEY ? key : createHash('sha256').update(key).digest('base64url')
+
+/** Remembers where it was called; what is returned rethrows an error with that in its stack, which else is the client's. */
+function callSite(callee: (...args: never[]) => unknown): (error: unknown) => never {
+  const site: { stack?: string } = {}
+  Error.captureStackTrace(site, callee)
+  return (error) => {
+    const frames = site.stack?.slice(site.stack.indexOf('\n'))
+    if (error instanceof Error && !error.stack?.includes(CALLED)) error.stack = `${error.stack}\n    ${CALLED}${frames}`
+    throw error
+  }
+}
+
+const CALLED = '-- called by the handler --'

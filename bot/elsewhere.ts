@@ -7,23 +7,34 @@ import type { Work } from './work.ts'
 const STATE_KEY = 'questions'
 
 interface Open {
-  /** The event whose handler asks. */
-  readonly event: number
+  /** Key of the work whose handler asks. */
+  readonly run: string
   /** The chat it asks in. */
   readonly chat: string
+  /** How many questions it has asked there. */
+  readonly asked: number
+}
+
+/** As it was kept before work other than events could ask. */
+interface Kept extends Partial<Open> {
+  readonly event?: number
 }
 
 /**
- * Questions that a handler asks in another chat than its own. The server keeps which there are: after a restart, that
- * chat waits until the handler runs again and asks, or its answer would be taken for an ordinary message.
+ * Questions that a handler asks in another chat than its own. The server keeps how many there are: after a restart, that
+ * chat waits until the handler runs again and has come to the last of them, or an answer would be taken for an ordinary
+ * message.
  */
 export class Elsewhere {
   readonly #client: Client
   readonly #consumer: string
   readonly #queues: ChatQueues<Work>
-  #open: readonly Open[] = []
-  /** Chats that wait since the start, by the events they wait for. */
-  readonly #held = new Map<Open, () => void>()
+  /** By run and chat. */
+  readonly #open = new Map<string, Open>()
+  /** Chats that wait for a run to ask again, by run and chat. */
+  readonly #held = new Map<string, () => void>()
+  /** Questions of the runs under way, by run and chat: begun to ask, and asked. */
+  readonly #counts = new Map<string, { begun: number; done: number }>()
   readonly #arrived = new Set<number>()
 
   constructor(client: Client, consumer: string, queues: ChatQueues<Work>) {
@@ -32,55 +43,91 @@ export class Elsewhere {
     this.#queues = queues
   }
 
-  /** Before the first event. */
-  async restore() {
-    const kept = await this.#client.consumerState(this.#consumer, STATE_KEY)
-    this.#open = kept === '' ? [] : JSON.parse(kept)
-    for (const open of this.#open) this.#held.set(open, this.#queues.hold(laneOf(open.chat)))
+  /** Before the first event. @param resumed keys of the work, besides events, that goes on */
+  async restore(resumed: readonly string[]) {
+    const text = await this.#client.consumerState(this.#consumer, STATE_KEY)
+    const kept: Kept[] = text === '' ? [] : JSON.parse(text)
+    for (const { event, run = String(event), chat = '', asked = 1 } of kept) {
+      const isEvent = Number.isInteger(Number(run))
+      if (isEvent || resumed.includes(run)) this.#open.set(keyOf(run, chat), { run, chat, asked })
+    }
+    for (const open of this.#open.values()) this.#hold(open)
   }
 
   /** An event has come. They come in order: one that is waited for and is older does not come any more. */
   arrived(event: number) {
     if (this.#held.size === 0) return
     this.#arrived.add(event)
-    for (const { event: awaited } of [...this.#held.keys()])
-      if (awaited < event && !this.#arrived.has(awaited)) this.#forget(({ event }) => event === awaited)
+    for (const key of [...this.#held.keys()]) {
+      const run = this.#open.get(key)?.run
+      const awaited = Number(run)
+      if (run !== undefined && awaited < event && !this.#arrived.has(awaited)) this.#forget(run)
+    }
   }
 
-  /** Before the question is sent. */
-  async asking(event: number, chat: string) {
-    if (this.#open.some((open) => open.event === event && open.chat === chat)) return
-    this.#open = [...this.#open, { event, chat }]
+  /** Whether chats wait for that run: it begins although its own chat waits for another one, which may wait for it. */
+  isAwaited(run: string): boolean {
+    return [...this.#held.keys()].some((key) => this.#open.get(key)?.run === run)
+  }
+
+  /** A handler runs, perhaps again: what it has asked elsewhere it asks again. */
+  begin(run: string) {
+    for (const [key, open] of this.#open) {
+      if (open.run !== run) continue
+      this.#counts.delete(key)
+      this.#hold(open)
+      this.#arrived.add(Number(run))
+    }
+  }
+
+  /** Before a question is sent. */
+  async asking(run: string, chat: string) {
+    const key = keyOf(run, chat)
+    const counts = this.#counts.get(key) ?? { begun: 0, done: 0 }
+    this.#counts.set(key, counts)
+    const asked = ++counts.begun
+    if (asked <= (this.#open.get(key)?.asked ?? 0)) return
+    this.#open.set(key, { run, chat, asked })
     await this.#save()
   }
 
-  /** The question is asked: the chat goes on. */
-  asked(event: number, chat: string) {
-    this.#release((open) => open.event === event && open.chat === chat)
+  /** The question is asked: once it is the last one that was asked before a restart, the chat goes on. */
+  asked(run: string, chat: string) {
+    const key = keyOf(run, chat)
+    const counts = this.#counts.get(key)
+    if (counts !== undefined && ++counts.done >= (this.#open.get(key)?.asked ?? 0)) this.#release(key)
   }
 
   /** The handler has finished. */
-  async finished(event: number) {
-    if (this.#open.every((open) => open.event !== event)) return
-    this.#forget((open) => open.event === event)
-    await this.#save()
+  async finished(run: string) {
+    if (this.#forget(run)) await this.#save()
   }
 
-  #forget(which: (open: Open) => boolean) {
-    this.#release(which)
-    this.#open = this.#open.filter((open) => !which(open))
+  #hold({ run, chat }: Open) {
+    const key = keyOf(run, chat)
+    if (!this.#held.has(key)) this.#held.set(key, this.#queues.hold(laneOf(chat)))
   }
 
-  #release(which: (open: Open) => boolean) {
-    for (const [open, release] of this.#held) {
-      if (!which(open)) continue
-      this.#held.delete(open)
-      release()
-    }
+  #release(key: string) {
+    this.#held.get(key)?.()
+    this.#held.delete(key)
     if (this.#held.size === 0) this.#arrived.clear()
   }
 
+  #forget(run: string): boolean {
+    const keys = [...this.#open].filter(([, open]) => open.run === run).map(([key]) => key)
+    for (const key of keys) {
+      this.#release(key)
+      this.#open.delete(key)
+      this.#counts.delete(key)
+    }
+    return keys.length > 0
+  }
+
   #save() {
-    return this.#client.acknowledgeEvent(this.#consumer, 0, { key: STATE_KEY, state: JSON.stringify(this.#open) })
+    const state = JSON.stringify([...this.#open.values()])
+    return this.#client.acknowledgeEvent(this.#consumer, 0, { key: STATE_KEY, state })
   }
 }
+
+const keyOf = (run: string, chat: string) => `${run}\n${chat}`

@@ -18,6 +18,7 @@ export type {
 export type { EffectOptions, Recipient, SayOptions } from './effects.ts'
 // A bot at work.
 export { BotError, type BotErrorCode } from './errors.ts'
+export { runningHandler } from './handlers.ts'
 export type { BotLog } from './log.ts'
 export type { RunningBot } from './running-bot.ts'
 export type { StateOptions } from './state.ts'

@@ -13,9 +13,9 @@ import { GIVEN_UP, Handlers } from './handlers.ts'
 import type { BotLog } from './log.ts'
 import { ReadMarks } from './read-marks.ts'
 import { Router } from './router.ts'
-import { Schedule } from './schedule.ts'
+import { Schedules } from './schedules.ts'
 import { openState } from './state.ts'
-import type { Work } from './work.ts'
+import { type EventWork, isEvent, type ScheduleWork, type Work } from './work.ts'
 
 const DEFAULT_CONCURRENCY = 8
 /** How long handlers may take to finish when the bot stops, milliseconds. */
@@ -55,7 +55,7 @@ export class RunningBot<State = unknown> {
   readonly #marks: ReadMarks
   readonly #doorkeeper: Doorkeeper
   readonly #life = new EventEmitter<BotLifeEvents>()
-  readonly #schedules: Schedule[] = []
+  readonly #schedules: Schedules<State>
   /** Aborted when no more events are wanted. */
   readonly #reading = new AbortController()
   /** Aborted when handlers have to end. */
@@ -71,7 +71,11 @@ export class RunningBot<State = unknown> {
     this.client = client
     this.#log = log
     this.#router = new Router(definition, identity.user)
-    this.#queues = new ChatQueues(options.concurrency ?? DEFAULT_CONCURRENCY, (work) => this.#handle(work))
+    this.#queues = new ChatQueues<Work>(
+      options.concurrency ?? DEFAULT_CONCURRENCY,
+      (work) => (isEvent(work) ? this.#handle(work) : this.#runSchedule(work as ScheduleWork)),
+      (work) => this.#elsewhere.isAwaited(work.key),
+    )
     this.#asks = new Asks(clock)
     this.#elsewhere = new Elsewhere(client, consumer, this.#queues)
     this.#attempts = new Attempts(client, clock, this.#end.signal)
@@ -85,6 +89,15 @@ export class RunningBot<State = unknown> {
       asking: { asks: this.#asks, queues: this.#queues, elsewhere: this.#elsewhere, clock },
       end: this.#end.signal,
       onLoop: (chat) => this.#life.emit('loop', chat),
+      onSlow: () => this.#makeRoom(),
+    })
+    this.#schedules = new Schedules({
+      schedules: definition.schedules,
+      client,
+      consumer,
+      clock,
+      log,
+      begin: (work) => this.#queues.push(laneOf(work.chat), work),
     })
     this.#marks = new ReadMarks(client, log)
     const { friends = 'accept', invitations = 'accept', groups = [] } = options
@@ -106,26 +119,9 @@ export class RunningBot<State = unknown> {
   /** Begins to take events; resolves when they come. Called once, by `Bot.start`. */
   async run() {
     const { client } = this
-    const { definition, consumer, all, clock } = this.#parts
+    const { definition, consumer, all } = this.#parts
     const { state, backlog } = definition.options
-    client.onLife('disconnected', (error) => {
-      this.#log.warn({ err: error }, 'the connection is lost')
-      this.#life.emit('disconnected', error)
-    })
-    client.onLife('reconnected', () => {
-      this.#log.info('connected again')
-      void this.#doorkeeper.catchUp()
-      this.#life.emit('reconnected')
-    })
-    client.on(ConsumerTaken, (taken) => {
-      if (taken.consumer !== consumer) return
-      this.#fail(new BotError('consumer_taken', `another process has taken over as the consumer "${consumer}"`))
-    })
-    for (const push of definition.pushes)
-      client.on(
-        push.message,
-        (values) => void this.#handlers.push(push.message.name, (context) => push.run(values, context)),
-      )
+    this.#listen()
     this.#doorkeeper.listen()
     await this.#doorkeeper.join()
 
@@ -145,16 +141,41 @@ export class RunningBot<State = unknown> {
     await Promise.race([isConsuming, first])
     // Before any event is handled.
     if (state !== undefined) this.#handlers.states = await openState(state.in, { client, consumer })
-    await this.#elsewhere.restore()
+    const unfinished = await this.#schedules.unfinished()
+    await this.#elsewhere.restore(unfinished.map(({ key }) => key))
+    for (const work of unfinished) this.#queues.push(laneOf(work.chat), work)
     void this.#read(first, events)
     await this.#doorkeeper.catchUp()
-    for (const { name, cron, run } of definition.schedules) {
-      const schedule = new Schedule(cron, clock, (time) => void this.#handlers.schedule(name, time, run))
-      this.#schedules.push(schedule)
-      schedule.start()
-    }
+    this.#schedules.start()
     this.#log.info({ user: this.#parts.identity.user, consumer }, 'the bot is at work')
     this.#life.emit('started')
+  }
+
+  /** Hears of the connection, of its consumer and of pushes. */
+  #listen() {
+    const { client } = this
+    const { definition, consumer } = this.#parts
+    client.onLife('disconnected', (error) => {
+      this.#log.warn({ err: error }, 'the connection is lost')
+      this.#life.emit('disconnected', error)
+    })
+    client.onLife('reconnected', () => {
+      this.#log.info('connected again')
+      void this.#doorkeeper.comeBack()
+      this.#life.emit('reconnected')
+    })
+    client.onLife('restored', () =>
+      this.#fail(new BotError('server_restored', 'the server was restored from a backup: the bot has to begin anew')),
+    )
+    client.on(ConsumerTaken, (taken) => {
+      if (taken.consumer !== consumer) return
+      this.#fail(new BotError('consumer_taken', `another process has taken over as the consumer "${consumer}"`))
+    })
+    for (const push of definition.pushes)
+      client.on(
+        push.message,
+        (values) => void this.#handlers.push(push.message.name, (context) => push.run(values, context)),
+      )
   }
 
   /**
@@ -172,7 +193,7 @@ export class RunningBot<State = unknown> {
 
   async #stop(grace: number, error?: unknown) {
     this.#reading.abort()
-    for (const schedule of this.#schedules) schedule.stop()
+    this.#schedules.stop()
     const finished = this.#queues.stop()
     // The answer to a question comes at the next start.
     this.#asks.abandon(new BotStopped())
@@ -215,7 +236,7 @@ export class RunningBot<State = unknown> {
   }
 
   #receive(message: ChatMessage) {
-    const work: Work = { message, chat: chatOf(message), answers: new Map() }
+    const work: EventWork = { key: String(message.id), message, chat: chatOf(message), answers: new Map() }
     const lane = laneOf(work.chat)
     this.#unfinished++
     this.#elsewhere.arrived(message.id)
@@ -227,8 +248,17 @@ export class RunningBot<State = unknown> {
     // While a question waits, what nobody would handle passes by.
     if (this.#asks.has(lane) && this.#router.route(message) === undefined) return void this.#finish(work)
     this.#queues.push(lane, work)
-    if (this.#unfinished >= MOST_UNFINISHED && this.#asks.giveUpOldest())
-      this.#log.warn({ unfinished: this.#unfinished }, 'too much waits behind open questions: the oldest was given up')
+    this.#makeRoom()
+  }
+
+  /** The server hands out no more while too much is unfinished. */
+  #makeRoom() {
+    const unfinished = this.#unfinished
+    if (unfinished < MOST_UNFINISHED) return
+    if (this.#asks.giveUpOldest())
+      this.#log.warn({ unfinished }, 'too much waits behind open questions: the oldest was given up')
+    else if (this.#handlers.endSlowest())
+      this.#log.warn({ unfinished }, 'too much waits behind handlers that do not end: the oldest was given up')
   }
 
   #isWanted({ kind, from }: ChatMessage): boolean {
@@ -241,7 +271,7 @@ export class RunningBot<State = unknown> {
   }
 
   /** Runs the handler of an event; then the event is acknowledged. Does not reject. */
-  async #handle(work: Work) {
+  async #handle(work: EventWork) {
     const route = this.#router.route(work.message)
     if (route === undefined) return this.#finish(work)
     const outcome = await this.#handlers.message(work, route)
@@ -250,32 +280,51 @@ export class RunningBot<State = unknown> {
     await this.#finish(work, { ...outcome, isHandled: true })
   }
 
-  async #sendHint(work: Work, hint: string) {
+  /** Runs the handler of a schedule; then its record and its answers are put away. Does not reject. */
+  async #runSchedule(work: ScheduleWork) {
+    const outcome = await this.#handlers.schedule(work, this.#schedules.definitionOf(work))
+    // It goes on at the next start.
+    if (outcome === GIVEN_UP) return
+    await this.#putAway(work, () => this.#schedules.finished(work, outcome.kept))
+    for (const answer of work.answers.values()) this.#marks.mark(answer)
+  }
+
+  async #sendHint(work: EventWork, hint: string) {
     await this.#handlers.hint(work, hint)
     if (!this.#end.signal.aborted) await this.#finish(work)
   }
 
   /** The event is done with, and so are the answers that its handler took. */
-  async #finish(work: Work, { kept, isHandled = false }: { kept?: KeptState | undefined; isHandled?: boolean } = {}) {
+  async #finish(
+    work: EventWork,
+    { kept, isHandled = false }: { kept?: KeptState | undefined; isHandled?: boolean } = {},
+  ) {
     const { message, answers } = work
-    const { consumer } = this.#parts
     const done = [message, ...answers.values()]
-    try {
+    const isAway = await this.#putAway(work, async () => {
       // All in one turn, so they leave together.
       await Promise.all(
-        done.map(({ id }) => {
-          const state = id === message.id ? kept : undefined
-          return this.#attempts.run(() => this.client.acknowledgeEvent(consumer, id, state), ALWAYS)
-        }),
+        done.map(({ id }) =>
+          this.client.acknowledgeEvent(this.#parts.consumer, id, id === message.id ? kept : undefined),
+        ),
       )
-      await this.#attempts.run(() => this.#elsewhere.finished(message.id), ALWAYS)
+    })
+    this.#unfinished--
+    if (isAway && isHandled) for (const handled of done) this.#marks.mark(handled)
+  }
+
+  /** False when the bot has to end instead. */
+  async #putAway(work: Work, acknowledge: () => Promise<unknown>): Promise<boolean> {
+    try {
+      await this.#attempts.run(acknowledge, ALWAYS)
+      await this.#attempts.run(() => this.#elsewhere.finished(work.key), ALWAYS)
+      return true
     } catch (error) {
-      if (this.#end.signal.aborted) return
-      return this.#fail(error)
+      if (!this.#end.signal.aborted) this.#fail(error)
+      return false
     } finally {
-      this.#unfinished -= done.length
+      this.#unfinished -= work.answers.size
     }
-    if (isHandled) for (const handled of done) this.#marks.mark(handled)
   }
 }
 

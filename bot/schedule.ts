@@ -1,8 +1,8 @@
 import { Cron } from 'croner'
 import type { Clock, Timer } from '../core/clock.ts'
 
-/** Longest time that one timer takes, milliseconds. */
-const LONGEST_TIMER = 2 ** 31 - 1
+/** How long one timer waits at most, milliseconds: within that a time of day that was set, or slept over, is noticed. */
+const LOOK_MS = 60_000
 
 /** Calls back at the times of a cron pattern, by a clock. */
 export class Schedule {
@@ -18,19 +18,23 @@ export class Schedule {
   }
 
   start() {
-    const next = this.#cron.nextRun(new Date(this.#clock.time()))
-    if (next !== null) this.#waitFor(next)
+    const now = this.#clock.time()
+    const next = this.#cron.nextRun(new Date(now))
+    if (next !== null) this.#waitFor(next, now)
   }
 
   stop() {
     this.#timer?.cancel()
   }
 
-  #waitFor(time: Date) {
-    const left = time.getTime() - this.#clock.time()
-    this.#timer = this.#clock.after(Math.min(Math.max(left, 0), LONGEST_TIMER), () => {
-      // A timer may be a little early, and the longest ones have to be set again.
-      if (this.#clock.time() < time.getTime()) return this.#waitFor(time)
+  #waitFor(time: Date, asOf: number) {
+    const left = Math.min(Math.max(time.getTime() - asOf, 0), LOOK_MS)
+    this.#timer = this.#clock.after(left, () => {
+      const now = this.#clock.time()
+      // The time of day was set back: there may be a time before the one that was waited for.
+      if (now < asOf) return this.start()
+      // A timer may be a little early.
+      if (now < time.getTime()) return this.#waitFor(time, now)
       this.start()
       this.#run(time)
     })

@@ -12,12 +12,12 @@ export interface StateOptions<State> {
   readonly in: 'server' | 'memory' | { readonly file: string }
 }
 
-/** The states of chats, as JSON; each run of a handler parses its own copy. */
+/** The states of chats, as JSON; each run of a handler parses its own copy. An event is named by the key of its work. */
 export interface StateStore {
   /** What an event finds: as it was before the event, also when the event comes again. */
-  load(chat: string, event: number): Promise<string | undefined>
+  load(chat: string, event: string): Promise<string | undefined>
   /** Keeps what an event leaves. What is returned has to go with the event's acknowledgement. */
-  save(chat: string, event: number, state: string): Promise<KeptState | undefined>
+  save(chat: string, event: string, state: string): Promise<KeptState | undefined>
 }
 
 export async function openState(
@@ -36,7 +36,7 @@ class MemoryState implements StateStore {
     return this.#states.get(chat)
   }
 
-  async save(chat: string, _event: number, state: string) {
+  async save(chat: string, _event: string, state: string) {
     this.#states.set(chat, state)
     return undefined
   }
@@ -67,7 +67,7 @@ class ServerState implements StateStore {
     return state === '' ? undefined : state
   }
 
-  async save(chat: string, _event: number, state: string) {
+  async save(chat: string, _event: string, state: string) {
     const size = Buffer.byteLength(state)
     if (size > MAX_STATE) throw new RangeError(`the state of a chat takes ${size} bytes; the server keeps ${MAX_STATE}`)
     if (this.#known.get(chat) === state) return undefined
@@ -77,8 +77,8 @@ class ServerState implements StateStore {
 }
 
 interface Entry {
-  /** The last event that changed it. */
-  readonly event: number
+  /** The last event that changed it; a number in files of earlier versions. */
+  readonly event: string | number
   /** As JSON; undefined if there was none. */
   readonly before?: string | undefined
   readonly now: string
@@ -105,12 +105,12 @@ class FileState implements StateStore {
     return new FileState(file, new Map(Object.entries(parse(file, await contentOf(file)))))
   }
 
-  async load(chat: string, event: number) {
+  async load(chat: string, event: string) {
     const entry = this.#entries.get(chat)
-    return entry?.event === event ? entry.before : entry?.now
+    return entry !== undefined && String(entry.event) === event ? entry.before : entry?.now
   }
 
-  async save(chat: string, event: number, state: string) {
+  async save(chat: string, event: string, state: string) {
     const before = await this.load(chat, event)
     if (before === state) return undefined
     this.#entries.set(chat, { event, before, now: state })

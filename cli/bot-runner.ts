@@ -18,10 +18,21 @@ export interface RunParts {
 }
 
 /** Runs a bot until it is told to stop. @throws what ended the bot otherwise */
-export async function runBot({ bot, options, replay, stopping, started }: RunParts) {
-  await using running = await bot.start({ ...options, ...(replay && { replay }) })
-  await started(running)
-  await Promise.race([stopping, running.done])
+export async function runBot({ bot, options, replay, stopping, started }: RunParts, log: BotLog) {
+  for (let first = true; ; first = false) {
+    await using running = await bot.start({ ...options, ...(first && replay && { replay }) })
+    if (first) await started(running)
+    if ((await Promise.race([stopping, running.done]).catch(beginsAnew)) !== ANEW) return
+    log.warn('the server was restored from a backup: the bot begins anew')
+  }
+}
+
+const ANEW = Symbol('the bot begins anew')
+
+/** @throws any other error than that the server was restored from a backup */
+function beginsAnew(error: unknown): typeof ANEW {
+  if ((error as { code?: string }).code === 'server_restored') return ANEW
+  throw error
 }
 
 const CHANGED = Symbol('a source file has changed')
@@ -47,7 +58,13 @@ export async function runWatched(parts: RunParts, log: BotLog) {
   try {
     running = await current.start({ ...options, ...(replay && { replay }) })
     await started(running)
-    while ((await Promise.race([stopping, running.done, changed])) === CHANGED) {
+    for (;;) {
+      const what = await Promise.race([stopping, running.done, changed]).catch(beginsAnew)
+      if (what === ANEW) {
+        running = await current.start(options)
+        continue
+      }
+      if (what !== CHANGED) break
       changed = nextChange()
       const next = await loadChanged(file, log)
       if (next === undefined) continue

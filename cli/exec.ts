@@ -87,7 +87,10 @@ const toRecord = ({ id, from, group }: ChatMessage, replyId: number | undefined)
 })
 
 const once = (signal: AbortSignal) =>
-  new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+  new Promise<void>((resolve) => {
+    signal.addEventListener('abort', () => resolve(), { once: true })
+    if (signal.aborted) resolve()
+  })
 
 /** Ctrl-C, or SIGTERM, which would end the process at once; the second time it does. */
 function untilStopped(interrupt: AbortSignal): AbortSignal {

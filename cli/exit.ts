@@ -10,6 +10,7 @@ export const EXIT = {
   authentication: 4,
   refused: 5,
   timed_out: 6,
+  taken_over: 7,
   interrupted: 130,
 } as const
 
@@ -74,9 +75,10 @@ const HINTS: Readonly<Record<string, string>> = {
     'prints it, with --pin SHA256:…',
   authentication: 'log in again with `chatctl login NAME`',
   logged_out: 'another login of this account may have changed its password or ended its sessions',
-  too_many_sessions: 'end another one, or run this command when one has ended',
   user_not_exist: 'look at the spelling; `chatctl contacts` lists who you know',
   not_friends: 'ask to be friends with `chatctl friends add NAME`; the other one accepts',
+  too_many_sessions: 'end another one; those whose connection was lost end by themselves, and then there is room',
+  consumer_taken: 'started again, it would take it back; --consumer NAME gives this one a place of its own',
   username_taken: 'choose another name, or log in with `chatctl login NAME`',
 }
 
@@ -104,6 +106,8 @@ export function explain(error: unknown): Explained {
   }
   if (name === 'DatabaseInUse') return { exit: 'refused', message, hint: 'stop it first' }
   if (name === 'SetupError' && (error as Error & { isSetting: boolean }).isSetting) return { exit: 'usage', message }
+  if (name === 'BotError' && (error as Error & { code: string }).code === 'consumer_taken')
+    return { exit: 'taken_over', message, hint: HINTS.consumer_taken }
   if (name === 'WireError' || name === 'ScramError') return { exit: 'usage', message }
   return { exit: 'failed', message, ...explainSystemError(error) }
 }

@@ -34,6 +34,8 @@ export class Handlers {
   /** Conversations that have something to do, and nobody who does it. */
   readonly #ready: string[] = []
   readonly #stop = new AbortController()
+  /** Aborted when what runs has had its time. */
+  readonly #over = new AbortController()
   #running = 0
   #failure: Error | undefined
   #idle: (() => void)[] = []
@@ -67,6 +69,7 @@ export class Handlers {
     // An answer that cannot be stored is not waited for longer than its handler would be.
     await Promise.race([this.idle(), sleep(GRACE_MS + 1000, undefined, { ref: false })])
     clearTimeout(timer)
+    this.#over.abort()
     if (this.#failure !== undefined) throw this.#failure
   }
 
@@ -100,8 +103,19 @@ export class Handlers {
 
   async #handle(message: ChatMessage) {
     const replyId = await this.#answer(message)
-    await this.#insist(() => this.#client.acknowledge(message))
+    await this.#acknowledge(message)
     await this.#options.handled(message, replyId)
+  }
+
+  /** One whose group or sender is gone meanwhile is told of: the others are none the worse for it. */
+  async #acknowledge(message: ChatMessage) {
+    try {
+      await this.#insist(() => this.#client.acknowledge(message, { signal: this.#over.signal }))
+    } catch (error) {
+      if ((error as Error).name !== 'RefusedByServer') throw error
+      const { id, from } = message
+      this.#options.note(`message ${id} of ${from} could not be marked as read: ${(error as Error).message}`)
+    }
   }
 
   /** Runs the handler until it succeeds. @throws CliError after the last try */
@@ -132,9 +146,8 @@ export class Handlers {
     const isAnswered = text !== '' && message.kind !== 'system' && (group !== undefined || from !== message.to)
     if (!isAnswered) return undefined
     try {
-      const to = group === undefined ? from : { group }
       const options = { clientId: `exec-${id}`, hops: Math.min(hops + 1, 255) }
-      return (await this.#insist(() => this.#client.send(to, text, options))).id
+      return (await this.#insist(() => this.#client.reply(message, text, options))).id
     } catch (error) {
       const { name, failure, message: why } = error as Error & { failure?: string }
       if (failure === 'too_large') throw new HandlerError(why)
@@ -156,7 +169,7 @@ export class Handlers {
         const passes = code === 'timed_out' || code === 'lost' || retryAfter > 0 || PASSING.includes(failure)
         if (!passes || this.#stop.signal.aborted) throw error
         this.#options.note(`${(error as Error).message}; tried again until it works`)
-        await sleep(Math.max(retryAfter, FIRST_PAUSE_MS))
+        await sleep(Math.max(retryAfter, FIRST_PAUSE_MS), undefined, { signal: this.#stop.signal })
       }
     }
   }

@@ -25,6 +25,23 @@ export function noteLife(client: Client, output: Output) {
 }
 
 /**
+ * Acknowledges a message. One that cannot be, because its group or its sender is gone, is told of: it stays unread, and
+ * the command goes on with the others.
+ */
+export async function acknowledge(client: Client, message: ChatMessage, output: Output, signal?: AbortSignal) {
+  try {
+    await client.acknowledge(message, { ...(signal && { signal }) })
+  } catch (error) {
+    const { name, code, message: why } = error as Error & { code?: string }
+    // The command is about to end: it stays unread.
+    if (code === 'aborted' && signal?.aborted) return
+    if (name !== 'RefusedByServer') throw error
+    const where = message.group === undefined ? message.from : `${message.from} in ${message.group}`
+    output.note(`message ${message.id} of ${where} could not be marked as read: ${why}`)
+  }
+}
+
+/**
  * Before a wait that could not end otherwise: is there such a group, and is that user in it?
  * @throws CliError, RefusedByServer `group_not_exist`, `not_member`
  */
@@ -51,11 +68,22 @@ export async function* unread(
   const window = await halfWindow(client)
   let passed = 0
   let last = after
-  for await (const message of client.messages({ ...filter, after, acknowledge: false, signal })) {
-    last = Math.max(last, message.id)
-    if (isWanted(wanted, message)) yield message
-    if (++passed % window > 0 || signal.aborted) continue
-    await client.receive({ from: filter.from, kind: filter.kind && kindNumber(filter.kind), after: last })
+  // Numbers begin anew: none was passed over yet.
+  const off = client.onLife('restored', () => {
+    last = 0
+  })
+  try {
+    for await (const message of client.messages({ ...filter, after, acknowledge: false, signal })) {
+      last = Math.max(last, message.id)
+      if (isWanted(wanted, message)) yield message
+      if (++passed % window > 0 || signal.aborted) continue
+      const again = { from: filter.from, kind: filter.kind && kindNumber(filter.kind), after: last }
+      await client.receive(again, { signal })
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error
+  } finally {
+    off()
   }
 }
 

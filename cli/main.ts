@@ -84,5 +84,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.failed)
 })
 
+// Talk that nobody can take, on a full disk or to a reader that went away, is lost: what is done goes on.
+process.stderr.on('error', () => {})
 const exit = await run(words).catch((error) => report(error, words))
 process.exitCode = EXIT[exit]

@@ -23,6 +23,7 @@ export class Watch {
     this.#stops = stops
     this.#interrupt = interrupt
     interrupt.addEventListener('abort', this.#interrupted)
+    if (interrupt.aborted) this.#stop.abort()
     if (stops.for !== undefined) this.#total = setTimeout(() => this.#stop.abort(), stops.for)
     this.#listenForSilence()
   }

@@ -13,7 +13,8 @@ import {
   RecordSplitter,
 } from '../core/noise/index.ts'
 import { type Frame, MessageSplitter, WireError } from '../core/wire/index.ts'
-import { ClientError } from './errors.ts'
+import { abortedBy, ClientError } from './errors.ts'
+import { unlessAborted } from './waiting.ts'
 
 /** Where a server listens: TCP, its control socket, a stream that is connected already, or how to get a new one. */
 export type Address =
@@ -44,6 +45,7 @@ export class Channel {
   readonly handshakeHash: Buffer
   readonly #stream: Duplex
   readonly #outbox: Outbox
+  #heardAt = performance.now()
 
   private constructor(stream: Duplex, outbox: Outbox, key: string, handshakeHash: Buffer) {
     this.#stream = stream
@@ -65,13 +67,15 @@ export class Channel {
       const records = new RecordSplitter({ maxLength: NX_LENGTHS[1] })
       const { send, receive, handshakeHash, remoteStatic } = await shakeHands(stream, records, signal)
       const key = fingerprint(remoteStatic)
-      await checkKey(key)
+      await unlessAborted(Promise.resolve(checkKey(key)), signal)
       if (signal.aborted) throw abortedBy(signal, 'the server was not accepted')
       if (stream.destroyed || stream.readableEnded)
         throw ended ?? new ClientError('lost', 'the server closed the connection')
       records.maxLength = MAX_MESSAGE_LENGTH
       const messages = new MessageSplitter(LIMITS)
+      const channel = new Channel(stream, new Outbox(stream, send), key, handshakeHash)
       stream.on('data', (chunk: Buffer) => {
+        channel.#heardAt = performance.now()
         try {
           for (const record of records.push(chunk)) {
             for (const frame of messages.push(openRecord(receive, record))) onFrame(frame)
@@ -84,11 +88,16 @@ export class Channel {
       })
       stream.on('close', () => onClose(ended ?? new ClientError('lost', 'the server closed the connection')))
       stream.resume()
-      return new Channel(stream, new Outbox(stream, send), key, handshakeHash)
+      return channel
     } catch (error) {
       stream.destroy()
       throw error
     }
+  }
+
+  /** When the last bytes of the server came, by `performance.now()`. */
+  get heardAt(): number {
+    return this.#heardAt
   }
 
   /** Queues a message; everything queued in one event-loop turn leaves in one write. */
@@ -102,8 +111,9 @@ export class Channel {
     this.#stream.end()
   }
 
-  destroy() {
-    this.#stream.destroy()
+  /** Ends it at once. @param error why, where nobody else will say it */
+  destroy(error?: Error) {
+    this.#stream.destroy(error)
   }
 }
 
@@ -156,12 +166,6 @@ function reasonOf({ code, message }: NodeJS.ErrnoException): string {
   return message || String(code)
 }
 
-/** What a caller's signal means: its own time limit, or a wish to stop. */
-export function abortedBy(signal: AbortSignal, what: string): ClientError {
-  const timedOut = signal.reason instanceof DOMException && signal.reason.name === 'TimeoutError'
-  return timedOut ? new ClientError('timed_out', `${what} in time`) : new ClientError('aborted', 'stopped')
-}
-
 /** The server's half of the handshake; leaves the stream paused, with what came after it still unread. */
 function firstBody(stream: Duplex, records: RecordSplitter, signal: AbortSignal): Promise<Buffer> {
   return new Promise((resolve, reject) => {
@@ -181,11 +185,13 @@ function firstBody(stream: Duplex, records: RecordSplitter, signal: AbortSignal)
         settle(() => reject(error))
       }
     }
-    const onClose = () =>
-      settle(() => reject(new ClientError('unreachable', 'the server closed the connection before the handshake')))
+    const closed = 'the server closed the connection before the handshake; it may have too many connections'
+    const onClose = () => settle(() => reject(new ClientError('lost', closed)))
     const onError = (error: Error) =>
       settle(() => reject(new ClientError('unreachable', `connection failed: ${error.message}`, { cause: error })))
     const onAbort = () => settle(() => reject(abortedBy(signal, 'the server did not answer')))
+    if (signal.aborted) return onAbort()
+    if (stream.destroyed) return onClose()
     stream.on('data', onData)
     stream.on('close', onClose)
     stream.on('error', onError)

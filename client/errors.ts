@@ -1,3 +1,5 @@
+import type { FailureName } from '../core/wire/index.ts'
+
 /**
  * Whose fault it is, for programs. `unreachable`: nobody answers there. `key_changed`: not the server that was pinned.
  * `weak_server`: a server whose key is not known wants a password with too few iterations. `authentication`: the server
@@ -27,10 +29,13 @@ export class ClientError extends Error {
   }
 }
 
+/** Name of a failure: those of the server itself, for an editor to complete, or one that a plugin named. */
+export type Failure = FailureName | (string & Record<never, never>)
+
 /** The server refused a request, or closed the connection and said why. */
 export class RefusedByServer extends ClientError {
   /** Name of the failure, see docs/PROTOCOL.md. */
-  readonly failure: string
+  readonly failure: Failure
   /** Milliseconds after which the same request may succeed; 0 if waiting does not help. */
   readonly retryAfter: number
 
@@ -40,4 +45,24 @@ export class RefusedByServer extends ClientError {
     this.failure = name
     this.retryAfter = retryAfter
   }
+}
+
+/** What a caller's signal means: its own time limit, or a wish to stop. */
+export function abortedBy(signal: AbortSignal, what: string): ClientError {
+  const timedOut = signal.reason instanceof DOMException && signal.reason.name === 'TimeoutError'
+  return timedOut ? new ClientError('timed_out', `${what} in time`) : new ClientError('aborted', 'stopped')
+}
+
+/** Failures of the server's circumstances, not of the request: the same request may succeed later. */
+const TRANSIENT: readonly Failure[] = ['unavailable', 'rate_limited', 'internal', 'shutting_down']
+const FIRST_PAUSE_MS = 1000
+const LAST_PAUSE_MS = 30_000
+
+/**
+ * Milliseconds to wait before the same request is made again; undefined for a refusal that waiting does not change.
+ * @param failures how often it was refused before
+ */
+export function pauseAfter({ failure, retryAfter }: RefusedByServer, failures: number): number | undefined {
+  if (retryAfter === 0 && !TRANSIENT.includes(failure)) return undefined
+  return Math.max(retryAfter, Math.min(FIRST_PAUSE_MS * 2 ** failures, LAST_PAUSE_MS))
 }

@@ -26,21 +26,22 @@ export * from '../plugins/schedule/messages.ts'
 export * from '../plugins/system/messages.ts'
 export type { Address } from './channel.ts'
 export type { ChatMessage, Kind, TextStyle } from './chat-message.ts'
+export type { Client, MessageRef } from './client.ts'
+export type { LoginKeys } from './credentials.ts'
+export { ClientError, type ClientErrorCode, type Failure, RefusedByServer } from './errors.ts'
+export type { KeyedOptions, RequestOptions } from './link.ts'
 export type {
-  Client,
   ConsumeOptions,
   Identity,
   KeptState,
+  LifeEvents,
   MessagesOptions,
   Page,
   SearchOptions,
   SearchPage,
   SendOptions,
   SentMessage,
-} from './client.ts'
-export type { LoginKeys } from './credentials.ts'
-export { ClientError, type ClientErrorCode, RefusedByServer } from './errors.ts'
-export type { KeyedOptions, RequestOptions } from './link.ts'
+} from './types.ts'
 
 /** Every message type that a server has without plugins by others. */
 export const BUILT_IN_MESSAGES: readonly Message[] = [
@@ -72,6 +73,7 @@ export interface ConnectOptions extends Omit<LinkOptions, 'catalogue' | 'address
 
 /** Connects to a server; log in next. @throws ClientError */
 export async function connect({ server, messages = [], ...options }: ConnectOptions): Promise<Client> {
+  if (server === undefined) throw new TypeError('connect: `server` is missing, such as { server: "127.0.0.1:7300" }')
   const address = typeof server === 'string' ? parseAddress(server) : server
   const catalogue = new Catalogue([...BUILT_IN_MESSAGES, ...messages])
   const client = new Client({ ...options, address, catalogue })

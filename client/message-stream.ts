@@ -4,32 +4,55 @@ import type { ClientError } from './errors.ts'
 /** Ids remembered to drop repeats: far more than a server has unacknowledged on one session. */
 const REMEMBERED = 10_000
 
+export interface Reading {
+  /** Asks the server for pushes. `begin` must have been called when it resolves. */
+  readonly ask: () => Promise<unknown>
+  /** When the loop asks for the next message: its body has then finished with this one. Undefined: it does so itself. */
+  readonly finished?: ((message: ChatMessage) => Promise<unknown>) | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
 /**
- * Received messages, each once, as an async iterator. While it is read, the server holds back what is beyond its window
- * of unacknowledged messages, so what waits here is bounded by that; while it is not, nothing is kept.
+ * Received messages, each once in a loop, as an async iterator. While it is read, the server holds back what is beyond
+ * its window of unacknowledged messages, so what waits here is bounded by that; while it is not, nothing is kept.
  */
 export class MessageStream {
-  readonly #acknowledge: (message: ChatMessage) => Promise<unknown>
-  /** Ids that were handed out. */
+  /** Ids that this loop was handed. */
   readonly #seen = new Set<number>()
-  readonly #waiting = new Map<number, ChatMessage>()
-  #reading = false
+  /** Not handed out yet, by id. */
+  #waiting: ChatMessage[] = []
+  #isRead = false
+  /** Whether what comes is for the loop that reads: before the server's reply it may be for the one before. */
+  #hasBegun = false
   #wake: (() => void) | undefined
   #end: ClientError | undefined
 
-  constructor(acknowledge: (message: ChatMessage) => Promise<unknown>) {
-    this.#acknowledge = acknowledge
+  /** In the moment of the server's reply: everything unread comes from here on, in order. */
+  begin() {
+    this.#hasBegun = this.#isRead
+    // It comes again. Keeping it would let a message that came late be overtaken.
+    this.#waiting = []
   }
 
   push(messages: readonly ChatMessage[]) {
-    if (!this.#reading) return
-    for (const message of messages) if (!this.#seen.has(message.id)) this.#waiting.set(message.id, message)
+    if (!this.#hasBegun) return
+    const last = this.#waiting.at(-1)?.id ?? 0
+    const fresh = messages.filter(({ id }) => !this.#seen.has(id) && !this.#waiting.some((other) => other.id === id))
+    this.#waiting.push(...fresh)
+    // A server that has trouble with its database may push what it owes in another order, and once more in the right one.
+    if (fresh.some(({ id }) => id < last)) this.#waiting.sort((one, other) => one.id - other.id)
     this.#wake?.()
   }
 
   /** A message was deleted: it is not handed out any more. */
   drop(id: number) {
-    this.#waiting.delete(id)
+    this.#waiting = this.#waiting.filter((message) => message.id !== id)
+  }
+
+  /** The server counts anew: a number that was seen may be that of another message. */
+  forget() {
+    this.#seen.clear()
+    this.#waiting = []
   }
 
   end(error: ClientError) {
@@ -38,30 +61,25 @@ export class MessageStream {
   }
 
   /**
-   * Begins to read at once, whenever the first message is asked for.
-   * @param acknowledge acknowledge each message when the loop asks for the next one: its body has then finished with it
-   * @param again what an earlier loop was handed out and comes again is handed out again
+   * Begins to read when the first message is asked for. What an earlier loop was handed and did not acknowledge comes
+   * again.
    * @throws Error when another loop reads; the ClientError that ended the client, unless it was closed on purpose
    */
-  read(options: { acknowledge: boolean; again?: boolean; signal?: AbortSignal }): AsyncGenerator<ChatMessage> {
-    if (this.#reading) throw new Error('another loop reads the messages of this client already')
-    this.#reading = true
-    if (options.again) this.#seen.clear()
-    return this.#read(options)
-  }
-
-  async *#read({ acknowledge, signal }: { acknowledge: boolean; signal?: AbortSignal }): AsyncGenerator<ChatMessage> {
+  async *read({ ask, finished, signal }: Reading): AsyncGenerator<ChatMessage> {
+    if (this.#isRead) throw new Error('another loop reads the messages of this client already')
+    this.#isRead = true
+    this.#seen.clear()
     const wake = () => this.#wake?.()
     signal?.addEventListener('abort', wake)
-    let unfinished: number | undefined
     try {
-      while (!signal?.aborted) {
+      if (signal?.aborted) return
+      await ask()
+      for (;;) {
+        if (signal?.aborted) return
         const message = this.#next()
         if (message !== undefined) {
-          unfinished = message.id
           yield message
-          if (acknowledge) await this.#acknowledge(message)
-          unfinished = undefined
+          await finished?.(message)
         } else if (this.#end !== undefined) {
           if (this.#end.code === 'closed') return
           throw this.#end
@@ -72,21 +90,21 @@ export class MessageStream {
           this.#wake = undefined
         }
       }
+    } catch (error) {
+      // A loop that was stopped, or whose client was closed, ends without an error.
+      if (!signal?.aborted && this.#end?.code !== 'closed') throw error
     } finally {
       signal?.removeEventListener('abort', wake)
-      // A loop that was left in the middle of a message has not finished with it: the next loop gets it again.
-      if (acknowledge && unfinished !== undefined) this.#seen.delete(unfinished)
-      this.#waiting.clear()
-      this.#reading = false
+      this.#waiting = []
+      this.#hasBegun = false
+      this.#isRead = false
     }
   }
 
   #next(): ChatMessage | undefined {
-    const [first] = this.#waiting
-    if (first === undefined) return undefined
-    const [id, message] = first
-    this.#waiting.delete(id)
-    this.#seen.add(id)
+    const message = this.#waiting.shift()
+    if (message === undefined) return undefined
+    this.#seen.add(message.id)
     if (this.#seen.size > REMEMBERED) this.#seen.delete(this.#seen.values().next().value as number)
     return message
   }

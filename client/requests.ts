@@ -14,8 +14,14 @@ import {
   type ServerMessage,
   WireError,
 } from '../core/wire/index.ts'
-import { abortedBy } from './channel.ts'
-import { ClientError, RefusedByServer } from './errors.ts'
+import { abortedBy, ClientError, RefusedByServer } from './errors.ts'
+
+export interface Asked<M extends ClientMessage> {
+  /** Aborted when the reply is not waited for any more. */
+  readonly signal: AbortSignal
+  /** Told of the reply at once, before anything that the server sent after it. */
+  readonly onReply?: ((reply: ReplyOf<M>) => void) | undefined
+}
 
 interface Pending {
   readonly message: ClientMessage
@@ -27,15 +33,23 @@ interface Pending {
 const MAX_VALUES = 32 * 1024
 const FAILURE_TYPES = new Set<number>(FAILURE_MESSAGES.map(({ type }) => type))
 
-/** Ties replies to requests by `ref`, and sorts out what is a push. */
+/** Ties replies to requests of one connection by `ref`, and sorts out what is a push. */
 export class Requests {
   readonly #catalogue: Catalogue
   readonly #onPush: (message: ServerMessage, values: unknown) => void
   readonly #pending = new Map<number, Pending>()
+  readonly #send: (bytes: Buffer) => void
   #lastRef = 0
+  /** What ended the connection: nothing is asked or taken from then on. */
+  #ended: ClientError | undefined
 
-  constructor(catalogue: Catalogue, onPush: (message: ServerMessage, values: unknown) => void) {
+  constructor(
+    catalogue: Catalogue,
+    send: (bytes: Buffer) => void,
+    onPush: (message: ServerMessage, values: unknown) => void,
+  ) {
     this.#catalogue = catalogue
+    this.#send = send
     this.#onPush = onPush
   }
 
@@ -43,12 +57,8 @@ export class Requests {
    * Sends a request and waits for its reply.
    * @throws ClientError, and WireError for values that the message cannot carry
    */
-  request<M extends ClientMessage>(
-    message: M,
-    values: InputOf<M>,
-    send: (bytes: Buffer) => void,
-    signal: AbortSignal,
-  ): Promise<ReplyOf<M>> {
+  request<M extends ClientMessage>(message: M, values: InputOf<M>, { signal, onReply }: Asked<M>): Promise<ReplyOf<M>> {
+    if (this.#ended !== undefined) return Promise.reject(this.#ended)
     if (signal.aborted) return Promise.reject(abortedBy(signal, `no reply to ${message.name}`))
     const ref = this.#nextRef()
     // Before the promise: bad values are the caller's fault, and nothing is pending then.
@@ -66,6 +76,7 @@ export class Requests {
         message,
         resolve: (reply) => {
           done()
+          onReply?.(reply as ReplyOf<M>)
           resolve(reply as ReplyOf<M>)
         },
         reject: (error) => {
@@ -74,12 +85,13 @@ export class Requests {
         },
       })
       signal.addEventListener('abort', onAbort, { once: true })
-      send(bytes)
+      this.#send(bytes)
     })
   }
 
   /** Takes a frame from the server. A type this client does not know is passed over. */
   receive(frame: Frame) {
+    if (this.#ended !== undefined) return
     const message = this.#catalogue.byType(frame.type)
     const pending = this.#pending.get(readRef(frame))
     if (message === undefined || message.from === 'client') {
@@ -103,8 +115,9 @@ export class Requests {
     else pending.reject(new ClientError('protocol', `${pending.message.name} was answered by ${message.name}`))
   }
 
-  /** Ends all that is pending, oldest first. */
+  /** Ends all that is pending, oldest first, and all that is asked for later. */
   fail(error: ClientError) {
+    this.#ended ??= error
     for (const pending of [...this.#pending.values()]) pending.reject(error)
   }
 

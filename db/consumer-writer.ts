@@ -42,6 +42,11 @@ export class ConsumerWriter {
     return new Promise((resolve, reject) => this.#next.waiting.push({ resolve, reject }))
   }
 
+  /** Writes what was saved so far without waiting for more. */
+  flush() {
+    this.#start()
+  }
+
   /** What is kept under a key, also what is still to be written; empty if there is nothing. */
   async state(userId: number, name: string, key: string): Promise<string> {
     const wanted = stateKeyOf({ user_id: userId, name, state_key: key })

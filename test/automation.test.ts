@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
-import { CreateRoom, JoinRoom } from '../client/index.ts'
+import { CreateRoom, JoinRoom, KickFromRoom } from '../client/index.ts'
 import type { Shell } from './support/cli.ts'
 import { openDesk, textsOf } from './support/desk.ts'
 
@@ -14,7 +14,7 @@ const write = (shell: Shell, name: string, script: string, mode = 0o755) =>
 function gate(shell: Shell, name: string) {
   const path = join(shell.folder, name)
   execFileSync('mkfifo', [path])
-  return { open: () => writeFile(path, 'open\n') }
+  return { open: () => writeFile(path, 'open\n'), read: () => readFile(path) }
 }
 
 test.serial('a question from the shell is answered, and older unread messages of Bob stay unread', async (t) => {
@@ -488,3 +488,37 @@ async function until<T>(ask: () => Promise<T | undefined>): Promise<T> {
     if (found !== undefined && !(Array.isArray(found) && found.length === 0)) return found
   }
 }
+
+test.serial('an expression that backtracks holds up neither the time limit nor Ctrl-C', async (t) => {
+  const { run, start, enter } = await openDesk(t)
+  const bob = await enter('bob')
+  await bob.send('alice', `${'a'.repeat(40)}!`)
+  const words = ['expect', '--from', 'bob', '--match', '^(a+)+$']
+  t.is((await run([...words, '--timeout', '2s'])).code, 6)
+  // A match that is printed comes first: the next text is the one that takes for ever.
+  const carol = await enter('carol')
+  await carol.send('alice', `${'a'.repeat(40)}!`)
+  const waiting = start(['expect', '--from', 'carol', '--match', '^(a+)+$|^no$', '--count', '2', '--timeout', '1h'])
+  t.is((await run([...words, '--timeout', '2s'])).code, 6)
+  waiting.child.kill('SIGINT')
+  t.is((await waiting.done).code, 130)
+})
+
+test.serial('a group that Alice is put out of does not end her listener of all conversations', async (t) => {
+  const { shell, start, alice, enter } = await openDesk(t)
+  const bob = await enter('bob')
+  await bob.request(CreateRoom, { group: 'ops' })
+  await alice.request(JoinRoom, { group: 'ops' })
+  const [begun, go] = [gate(shell, 'begun'), gate(shell, 'go')]
+  await write(shell, 'slow', '[ -z "$CHATCTL_GROUP" ] || { echo > begun; read -r _ < go; }')
+  const listening = start(['listen', '--exec', './slow', '--count', '2'])
+  const { id } = await bob.send({ group: 'ops' }, 'job')
+  await begun.read()
+  await bob.request(KickFromRoom, { group: 'ops', user: 'alice' })
+  await go.open()
+  await listening.output.says(new RegExp(`message ${id} of bob could not be marked as read`))
+  await bob.send('alice', 'another')
+  const { code, stdout } = await listening.done
+  t.is(code, 0)
+  t.is(stdout.trim().split('\n').length, 2)
+})

@@ -257,10 +257,65 @@ test.serial('with --watch a changed bot takes over, a broken one does not', asyn
   await write(shell, 'parts/word.ts', "export const word: string = 'three'\n")
   await works(3)
   t.is(await ann.asks('echo', 'hello'), 'three')
-  await write(shell, 'bot.ts', text(", groups: ['nowhere']"))
+  await write(shell, 'bot.ts', text(", state: { in: { file: './parts' }, initial: () => 0 }"))
   await bot.output.says(/cannot start what bot\.ts has become: .*the bot goes on as it was/)
   await works(4)
   t.is(await ann.asks('echo', 'hello'), 'three')
+  t.is((await bot.stop()).code, 0)
+})
+
+test.serial('a promise that a handler forgot ends no bot, and is told of with the handler’s name', async (t) => {
+  const shell = await openShell(t)
+  const { server } = await shell.serve()
+  const key = await botAccount(shell, 'tool')
+  const ann = await person(t, server, 'ann')
+  await write(
+    shell,
+    'tool.ts',
+    `import { createBot } from 'chatctl/bot'
+    export default createBot({ name: 'tool' })
+      .hears('oops', (ctx) => { void (async () => { await 1; throw new Error('forgotten') })(); return ctx.reply('ok') })
+      .message((ctx) => ctx.reply('here'))`,
+  )
+  const bot = await runBot(shell, 'tool.ts', key, ['--server', server])
+  t.is(await ann.asks('tool', 'oops'), 'ok')
+  await bot.output.says(/"handler":"hears oops".*not awaited/)
+  t.is(await ann.asks('tool', 'hello'), 'here')
+  t.is((await bot.stop()).code, 0)
+})
+
+test.serial('a bot that another process replaces ends with 7, so that no supervisor takes it back', async (t) => {
+  const shell = await openShell(t)
+  const { server } = await shell.serve()
+  const key = await botAccount(shell, 'tool')
+  await write(
+    shell,
+    'tool.ts',
+    `import { createBot } from 'chatctl/bot'
+    export default createBot({ name: 'tool' }).message((ctx) => ctx.reply('here'))`,
+  )
+  const first = await runBot(shell, 'tool.ts', key, ['--server', server])
+  const second = await runBot(shell, 'tool.ts', key, ['--server', server])
+  const { code, stderr } = await first.done
+  t.is(code, 7)
+  t.regex(stderr, /another process has taken over.*\n.*--consumer/)
+  t.is((await second.stop()).code, 0)
+})
+
+test.serial('a bot whose log nobody takes goes on', async (t) => {
+  const shell = await openShell(t)
+  const { server } = await shell.serve()
+  const key = await botAccount(shell, 'tool')
+  const ann = await person(t, server, 'ann')
+  await write(
+    shell,
+    'tool.ts',
+    `import { createBot } from 'chatctl/bot'
+    export default createBot({ name: 'tool' }).message((ctx) => { ctx.log.info('heard'); return ctx.reply('here') })`,
+  )
+  const bot = await runBot(shell, 'tool.ts', key, ['--server', server])
+  bot.child.stderr?.destroy()
+  for (let n = 0; n < 3; n++) t.is(await ann.asks('tool', 'hello'), 'here')
   t.is((await bot.stop()).code, 0)
 })
 

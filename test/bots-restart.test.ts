@@ -179,15 +179,15 @@ test('a state file keeps what was before an event that was not acknowledged', as
   const file = join(await tempFolder(t), 'state.json')
   const parts = {} as Parameters<typeof openState>[1]
   const first = await openState({ file }, parts)
-  await first.save('user ann', 1, '"one"')
-  await Promise.all([first.save('user ann', 2, '"two"'), first.save('user bob', 3, '"bob"')])
+  await first.save('user ann', '1', '"one"')
+  await Promise.all([first.save('user ann', '2', '"two"'), first.save('user bob', '3', '"bob"')])
   const second = await openState({ file }, parts)
-  t.is(await second.load('user ann', 2), '"one"')
-  t.is(await second.load('user ann', 4), '"two"')
-  t.is(await second.load('user bob', 3), undefined)
-  t.is(await second.load('user bob', 4), '"bob"')
-  await second.save('user ann', 2, '"two, again"')
-  t.is(await second.load('user ann', 2), '"one"')
+  t.is(await second.load('user ann', '2'), '"one"')
+  t.is(await second.load('user ann', '4'), '"two"')
+  t.is(await second.load('user bob', '3'), undefined)
+  t.is(await second.load('user bob', '4'), '"bob"')
+  await second.save('user ann', '2', '"two, again"')
+  t.is(await second.load('user ann', '2'), '"one"')
 })
 
 test('a state file that is none is refused, and left as it is', async (t) => {

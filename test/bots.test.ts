@@ -1,7 +1,7 @@
 import test from 'ava'
 import { z } from 'zod'
 import { type ArgumentSchemas, type Bot, createBot } from '../bot/index.ts'
-import { OnNewMessage } from '../client/index.ts'
+import { JoinRoom, OnNewMessage } from '../client/index.ts'
 import { testServer } from '../testing/index.ts'
 import { Gate } from './support/bots.ts'
 
@@ -65,17 +65,21 @@ test('in a group a bot answers its own commands, and says nothing to those of ot
   await ann.hearsNothing()
 })
 
-test('a group joined twice is no error, one that is not there is', async (t) => {
+test('a group that is not there yet keeps no bot from its work, and is joined at the next connection', async (t) => {
   await using server = await testServer()
   const ann = await server.user('ann')
   await ann.joins('games')
-  const bot = () => createBot({ name: 'dice', groups: ['games'] })
-  await (await server.bot(bot(), 'dice')).stop()
-  await t.notThrowsAsync(server.bot(bot(), 'dice'))
-  await t.throwsAsync(server.bot(createBot({ name: 'dice', groups: ['nowhere'] }), 'dice'), {
-    name: 'RefusedByServer',
-    message: /group/,
-  })
+  const bot = createBot({ name: 'dice', groups: ['nowhere', 'games'] }).message((ctx) => ctx.reply('here'))
+  await (await server.bot(bot, 'dice')).stop()
+  const running = await server.bot(bot, 'dice')
+  t.is(await ann.asks({ group: 'games' }, 'hello'), 'here')
+  await ann.joins('nowhere')
+  const joined = server.next(JoinRoom)
+  const back = new Promise<void>((resolve) => running.onLife('reconnected', resolve))
+  server.loseConnections('dice')
+  await back
+  t.is((await joined).values.group, 'nowhere')
+  t.is(await ann.asks({ group: 'nowhere' }, 'hello'), 'here')
 })
 
 test('the rest of a command’s words goes into an array', async (t) => {

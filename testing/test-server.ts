@@ -190,9 +190,9 @@ export class TestServer {
     for (const way of this.#ways) if (way.name.toLowerCase() === name.toLowerCase()) way.dialer.lose()
   }
 
-  /** What `chatctl status` shows. */
-  status() {
-    return this.server.status()
+  /** What `chatctl status` shows, with what plugins report through `app.status`. */
+  status(): ReturnType<Server['status']> & Readonly<Record<string, unknown>> {
+    return { ...this.server.status() }
   }
 
   /** What plugins' code has thrown so far, oldest first. A test that does not ask for it ends with an error. */

@@ -43,9 +43,13 @@ export class LoadUser {
   static async connect(address: Address, account: Account, signal: AbortSignal): Promise<LoadUser> {
     // One listener for every connection and every request under way.
     setMaxListeners(0, signal)
-    const requests = new Requests(catalogue, () => {})
+    const requests = new Requests(
+      catalogue,
+      (bytes) => channel.send(bytes),
+      () => {},
+    )
     let user: LoadUser | undefined
-    const channel = await Channel.open({
+    const channel: Channel = await Channel.open({
       address,
       checkKey: () => {},
       signal,
@@ -92,7 +96,7 @@ export class LoadUser {
 
   /** @throws ClientError */
   request<M extends ClientMessage>(message: M, values: InputOf<M>): Promise<ReplyOf<M>> {
-    return this.#requests.request(message, values, (bytes) => this.#channel.send(bytes), this.#signal)
+    return this.#requests.request(message, values, { signal: this.#signal })
   }
 
   /** Queues bytes that are encoded already. */

@@ -1,7 +1,7 @@
 import type { ChatMessage, Client, SentMessage } from '../../client/index.ts'
 import { parseDuration } from '../duration.ts'
 import { CliError, type ExitName } from '../exit.ts'
-import { checkGroup, isNamed, noteLife, since, type Wanted } from '../incoming.ts'
+import { acknowledge, checkGroup, isNamed, noteLife, since, type Wanted } from '../incoming.ts'
 import { asUser } from '../sessions.ts'
 import { defineCommand, notEmpty, ownId, type Shared, WHO } from '../shared.ts'
 import { readText } from '../stdin.ts'
@@ -99,7 +99,8 @@ async function askAndWait(
       if (answer !== undefined) {
         const { id, from: by, sentAt: at } = message
         await shared.output.text({ answer, by, id, askedId: asked.id, at }, answer)
-        if (message.unread && (await isOldest(client, message, settled))) await client.acknowledge(message)
+        if (message.unread && (await isOldest(client, message, settled)))
+          await acknowledge(client, message, shared.output, watch.signal)
         return 'ok'
       }
       // In a group people talk of other things, too.

@@ -46,6 +46,11 @@ const run = defineCommand({
     const { server, context, user, keyFile } = args
     const login = await botLogin({ server, context, user, keyFile }, bot.name, shared)
     const log = await openTalk(logLevel, process.stderr.isTTY === true)
+    const { runningHandler } = await import('../../bot/index.ts')
+    // A promise that a handler did not await: ending would bring its event again, and the end again, at each start.
+    process.on('unhandledRejection', (error) =>
+      log.error({ err: error, handler: runningHandler() }, 'a promise was rejected and not awaited; the bot goes on'),
+    )
     const stopping = stopSignal(shared.signal).then((signal) => log.info({ signal }, 'stopping'))
     const parts: RunParts = {
       file,
@@ -66,7 +71,7 @@ const run = defineCommand({
       },
     }
     try {
-      await (watch ? runWatched(parts, log) : runBot(parts))
+      await (watch ? runWatched(parts, log) : runBot(parts, log))
     } catch (error) {
       const { failure } = error as { failure?: string }
       if (failure !== 'login_failed' || login.key === undefined) throw error

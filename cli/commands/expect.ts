@@ -1,7 +1,8 @@
 import type { ChatMessage } from '../../client/index.ts'
 import { parseDuration } from '../duration.ts'
 import { CliError, type ExitName } from '../exit.ts'
-import { checkGroup, noteLife, unread } from '../incoming.ts'
+import { acknowledge, checkGroup, noteLife, unread } from '../incoming.ts'
+import { type Found, Matcher } from '../matcher.ts'
 import { asUser } from '../sessions.ts'
 import { defineCommand, notEmpty, WHO, wholeNumber } from '../shared.ts'
 import { Watch } from '../watch.ts'
@@ -45,16 +46,18 @@ export const expect = defineCommand({
   async run({ from, group, match, ignoreCase, count = 1, timeout, ack }, shared): Promise<ExitName> {
     const pattern = match === undefined ? undefined : toPattern(match, ignoreCase)
     const stops = { count, for: timeout === undefined ? undefined : parseDuration(timeout) }
+    const matcher = pattern && new Matcher(pattern)
     const watch = new Watch(stops, shared.signal)
     const act: Parameters<typeof asUser<void>>[1] = async (client) => {
       await checkGroup(client, { from, group })
       noteLife(client, shared.output)
       for await (const message of unread(client, { from, group }, { signal: watch.signal })) {
-        const found = pattern === undefined ? undefined : pattern.exec(message.text)
+        const found = await matcher?.find(message.text, watch.signal)
+        if (watch.signal.aborted) break
         if (found === null) continue
         await shared.output.text(toRecord(message, found), message.text)
         // After it was printed: a reader that went away leaves it unread.
-        if (ack) await client.acknowledge(message)
+        if (ack) await acknowledge(client, message, shared.output, watch.signal)
         watch.counted()
       }
     }
@@ -64,14 +67,15 @@ export const expect = defineCommand({
       return watch.exit()
     } finally {
       watch.end()
+      await matcher?.close()
     }
   },
 })
 
 /** The message, and what the expression found: the whole match, then its groups, and those that have names. */
-const toRecord = (message: ChatMessage, found: RegExpExecArray | undefined) => ({
+const toRecord = (message: ChatMessage, found: Found | undefined) => ({
   ...message,
-  ...(found && { match: [...found], ...(found.groups && { groups: { ...found.groups } }) }),
+  ...found,
 })
 
 /** @throws CliError that says what is wrong and from which character on */

@@ -1,7 +1,7 @@
 import type { ChatMessage, Client } from '../../client/index.ts'
 import { parseDuration } from '../duration.ts'
 import { CliError, type ExitName } from '../exit.ts'
-import { isNamed, noteLife } from '../incoming.ts'
+import { acknowledge, isNamed, noteLife } from '../incoming.ts'
 import { messageLine } from '../message-view.ts'
 import { printableJson } from '../printable.ts'
 import { asUser } from '../sessions.ts'
@@ -125,11 +125,14 @@ async function messages(
   const watch = new Watch(stops, shared.signal)
   noteLife(client, output)
   let last = 0
+  const off = client.onLife('restored', () => {
+    last = 0
+  })
   const print = async (message: ChatMessage) => {
     if (message.id <= last || !wanted(message)) return
     await output.record(message, () => messageLine(output, message))
     // After it was printed: a reader that went away leaves it unread.
-    if (ack && message.unread) await client.acknowledge(message)
+    if (ack && message.unread) await acknowledge(client, message, output, watch.signal)
     watch.counted()
   }
   try {
@@ -153,6 +156,7 @@ async function messages(
     }
     return watch.exit()
   } finally {
+    off()
     watch.end()
   }
 }
@@ -173,6 +177,7 @@ async function pushes(client: Client, shared: Shared, type: string, stops: Stops
   try {
     await new Promise<void>((resolve, reject) => {
       watch.signal.addEventListener('abort', () => resolve(), { once: true })
+      if (watch.signal.aborted) resolve()
       client.onLife('closed', reject)
     })
     return watch.exit()

@@ -87,7 +87,9 @@ export const consumers = definePlugin({
       AcknowledgeEvent,
       async ({ user }, { consumer: name, id, keep, key, state }) => {
         const consumer = await shelf.existing(user.id, name)
-        if (keep) await shelf.keep(consumer, { key, state }, () => consumer.acknowledge(id))
+        // Without an event somebody goes on only when this is kept; of events that were handled many come together.
+        const isUrgent = id === 0
+        if (keep) await shelf.keep(consumer, { key, state, isUrgent }, () => consumer.acknowledge(id))
         else if (consumer.acknowledge(id)) await shelf.save(consumer)
         // Sent again after it could not be written: done only once it is.
         else await shelf.writer.settled()

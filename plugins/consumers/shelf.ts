@@ -17,6 +17,8 @@ export interface ShelfParts {
 export interface Kept {
   readonly key: string
   readonly state: string
+  /** True to write it at once rather than with what comes in the next moments. */
+  readonly isUrgent: boolean
 }
 
 /** The consumers of users who are here. One consumer is one object, however many sessions ask for it at once. */
@@ -98,7 +100,7 @@ export class Shelf {
    * Does something to a consumer and writes it with what is kept, all or none.
    * @throws Refused `too_many` beyond the limit on keys, `no_consumer`
    */
-  async keep(consumer: Consumer, { key, state }: Kept, change: () => void) {
+  async keep(consumer: Consumer, { key, state, isUrgent }: Kept, change: () => void) {
     const { userId, name, newKeys } = consumer
     const isNew = state !== '' && (await this.writer.state(userId, name, key)) === ''
     if (isNew) newKeys.set(key, (newKeys.get(key) ?? 0) + 1)
@@ -106,7 +108,9 @@ export class Shelf {
       if (isNew) await this.#checkKeys(consumer)
       if (consumer.isDeleted) throw noConsumer(name)
       change()
-      await this.writer.save(consumer.row, { user_id: userId, name, state_key: key, state })
+      const saved = this.writer.save(consumer.row, { user_id: userId, name, state_key: key, state })
+      if (isUrgent) this.writer.flush()
+      await saved
     } finally {
       const times = (newKeys.get(key) ?? 0) - 1
       if (isNew && times > 0) newKeys.set(key, times)

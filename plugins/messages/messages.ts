@@ -118,7 +118,7 @@ export const Receive = clientMessage({
   type: 16,
   name: 'receive',
   about:
-    'Asks for pushes on this session: everything unread, then what is new. A session that only sends leaves it out.',
+    'Asks for pushes on this session: everything unread, then what is new. A session that only sends leaves it out. Asked again, it begins anew: what is pushed before the reply was asked for before.',
   allow: 'user',
   fields: {
     from: optional(line('only private messages of this user; empty: of everyone', { max: 255 }), ''),

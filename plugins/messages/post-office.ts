@@ -156,12 +156,12 @@ export class PostOffice {
 
   /** Begins, or begins again, to push to a session what it wants. */
   async receive(session: UserSession, { sources = this.#sources, kind, after = 0, wants = everything }: Filter = {}) {
-    if (!session.open) throw new Refused('logged_out')
     const { id } = session.user
     await this.writer.readsSettled()
     // First, since it may fail: the session then goes on with what it received so far.
     const counts = await Promise.all(this.#sources.map((source) => source.countUnread(id)))
     if (!session.open) throw new Refused('logged_out')
+    // Just before the reply: what is pushed before that is of the delivery before, and the client can tell.
     const delivery = this.begin(session, {
       load: (after, limit) =>
         this.#read(id, { after, limit, unreadOnly: true, ...(kind !== undefined && { kind }) }, sources),

@@ -18,6 +18,8 @@ export async function openProxy(
   const fromClients: Buffer[] = []
   const fromServer: Buffer[] = []
   let deaf = false
+  /** Links that nothing passes any more, although they are open. */
+  const dead = new Set<Socket>()
   // Without delay: two small writes, a push and a reply, would else be 40 ms apart.
   const listener = createServer({ noDelay: true }, (client) => {
     const server = connect({ port: to.port, host: to.host, noDelay: true })
@@ -28,6 +30,7 @@ export async function openProxy(
       links.add(from)
       from.on('error', () => {})
       from.on('data', (chunk: Buffer) => {
+        if (dead.has(from)) return
         if (keep) kept.push(chunk)
         if (from === server && loses()) return void server.destroy()
         // What the server answers may be lost on the way, while it has done what it was asked.
@@ -35,7 +38,8 @@ export async function openProxy(
       })
       from.on('close', () => {
         links.delete(from)
-        into.destroy()
+        // Not even its end passes.
+        if (!dead.has(from)) into.destroy()
       })
     }
   })
@@ -44,12 +48,17 @@ export async function openProxy(
     for (const link of links) link.destroy()
   }
   t.teardown(() => {
+    dead.clear()
     cut()
     listener.close()
   })
   return {
     address: `127.0.0.1:${(listener.address() as { port: number }).port}`,
     cut,
+    /** A black hole: nothing passes the links there are any more, and neither end is told. New links are good ones. */
+    freeze() {
+      for (const link of links) dead.add(link)
+    },
     /** From now on answers of the server are lost. */
     loseAnswers(lose: boolean) {
       deaf = lose
