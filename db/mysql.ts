@@ -122,8 +122,12 @@ async function checkDurability(db: Knex, shown: string) {
 }
 
 interface Statement {
+  readonly sql: string
   options?: object
 }
+
+/** The end of a transaction: while it has not succeeded, what comes next on the connection may still be part of it. */
+const END = /^(commit|rollback)\b/i
 
 interface MysqlClient {
   acquireConnection(): Promise<MysqlConnection>
@@ -170,8 +174,9 @@ function clientWith(timeout: number | undefined): typeof Knex.Client {
       try {
         return await super._query(connection, statement)
       } catch (error) {
-        // The answer may still come: nobody else must get it.
-        if ((error as { code?: string }).code === 'PROTOCOL_SEQUENCE_TIMEOUT') connection.destroy()
+        // An answer may still come, or the transaction be open: nobody else must get this connection.
+        const isUnclear = (error as { code?: string }).code === 'PROTOCOL_SEQUENCE_TIMEOUT' || END.test(statement.sql)
+        if (isUnclear) connection.destroy()
         throw error
       }
     }

@@ -36,7 +36,7 @@ test('words that do not fit are answered with what is wrong and the usage', asyn
   const ann = await server.user('ann')
   const usage = '\nusage: /roll [sides]'
   t.is(await ann.asks('dice', '/roll 1'), `sides: Too small: expected number to be >=2${usage}`)
-  t.is(await ann.asks('dice', '/roll six'), `sides: Invalid input: expected number, received NaN${usage}`)
+  t.is(await ann.asks('dice', '/roll six'), `sides: "six" is no number${usage}`)
   t.is(await ann.asks('dice', '/roll 6 7'), `"7" is one word too many${usage}`)
   t.is(await ann.asks('dice', '/roll "6'), `a quotation mark is not closed${usage}`)
 })

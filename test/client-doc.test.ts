@@ -9,7 +9,7 @@ import { openStage, tempFolder } from './support/room.ts'
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
 test('the programs of docs/CLIENT.md send, listen and are refused as is said there', async (t) => {
-  const stage = await openStage(t)
+  const stage = await openStage(t, { pluginOptions: { registration: { iterations: 600_000 } } })
   const people = { alice: 'correct horse', bob: 'battery staple' }
   for (const [name, password] of Object.entries(people)) {
     const client = await stage.connect()

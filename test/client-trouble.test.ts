@@ -2,6 +2,7 @@ import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
 import { type Client, ConversationRead, connect } from '../client/index.ts'
+import { Ping } from '../core/index.ts'
 import { openDatabase, renewEpoch } from '../db/index.ts'
 import { KickFromRoom, QueryRooms, RenameRoom } from '../plugins/index.ts'
 import { testServer } from '../testing/index.ts'
@@ -85,10 +86,10 @@ test('a client whose owner ends it is over at once, also while its connection is
 test('a client that is closed while it derives keys from a password says so', async (t) => {
   const stage = await openStage(t, { pluginOptions: { registration: { iterations: 600_000 } } })
   const made = await stage.connect()
-  await made.register('alice', 'secret')
+  await made.register('alice', 'correct horse')
   const alice = await stage.connect()
-  const deriving = t.throwsAsync(alice.login('alice', { password: 'secret' }), { code: 'closed' })
-  await alice.request((await import('../core/wire/index.ts')).Ping, {})
+  const deriving = t.throwsAsync(alice.login('alice', { password: 'correct horse' }), { code: 'closed' })
+  await alice.request(Ping, {})
   await alice.close()
   await deriving
 })

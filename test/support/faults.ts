@@ -27,6 +27,9 @@ const MYSQL = {
 } as const
 const SQLITE = ['SQLITE_FULL', 'SQLITE_BUSY', 'SQLITE_IOERR_FSYNC', 'SQLITE_READONLY']
 
+/** Answers to COMMIT that say that the transaction was rolled back. */
+const ROLLED_BACK = ['ER_LOCK_DEADLOCK', 'ER_LOCK_WAIT_TIMEOUT', 'ER_QUERY_INTERRUPTED']
+
 interface Statement {
   run(...values: unknown[]): unknown
   get(...values: unknown[]): unknown
@@ -130,12 +133,15 @@ export class Faults {
     connection.query = (...given) => {
       const done = given.at(-1) as Done
       const [statement] = given as (string | { sql: string })[]
-      const fault = this.#next(typeof statement === 'object' ? statement.sql : String(statement))
+      const sql = typeof statement === 'object' ? statement.sql : String(statement)
+      const fault = this.#next(sql)
       if (fault === undefined) return query(...given)
       const fail = () => {
         if (MYSQL[fault.code as keyof typeof MYSQL]) connection.destroy()
         done(failure(fault.code))
       }
+      // No server has committed what it says that it has rolled back.
+      if (/^commit/i.test(sql) && ROLLED_BACK.includes(fault.code)) return query('rollback', fail)
       if (fault.mode === 'after') return query(...(given.slice(0, -1) as unknown[]), fail)
       setImmediate(fail)
       return undefined
