@@ -267,17 +267,14 @@ export class Connection implements Peer {
         return undefined
       }
     } else if (!waited && this.#rates !== undefined) {
-      const isRated = this.#host.isRated(frame)
-      const { requests, signals } = this.#rates
-      const now = this.#host.clock.now()
-      // A signal that cost as much as a request has been charged as one, and the next signals wait for that.
-      const wait = isRated ? requests.take(now) : Math.max(signals.take(now), requests.debt(now))
-      if (isRated && wait > this.#host.limits.requestPause) {
-        requests.giveBack()
-        this.refuse(readRef(frame), new Refused('rate_limited', undefined, { retryAfter: wait }))
+      const { clock, limits } = this.#host
+      try {
+        const wait = this.#rates.take(this.#host.isRated(frame), clock.now(), limits.requestPause)
+        if (wait > 0) return wait
+      } catch (error) {
+        this.refuse(readRef(frame), error as Refused)
         return undefined
       }
-      if (wait > 0) return wait
     }
     try {
       const started = this.#host.dispatch(this, frame)

@@ -221,16 +221,9 @@ export class Guest implements Peer {
 
   async #rate(frame: Frame) {
     if (this.#rates === undefined) return
-    const isRated = this.#host.isRated(frame)
-    const { requests, signals } = this.#rates
-    const now = this.#host.clock.now()
-    // A signal that cost as much as a request has been charged as one, and the next signals wait for that.
-    const wait = isRated ? requests.take(now) : Math.max(signals.take(now), requests.debt(now))
-    if (isRated && wait > this.#host.limits.requestPause) {
-      requests.giveBack()
-      throw new Refused('rate_limited', undefined, { retryAfter: wait })
-    }
-    if (wait > 0) await new Promise<void>((resolve) => this.#host.clock.after(wait, resolve).unref())
+    const { clock, limits } = this.#host
+    const wait = this.#rates.take(this.#host.isRated(frame), clock.now(), limits.requestPause)
+    if (wait > 0) await new Promise<void>((resolve) => clock.after(wait, resolve).unref())
   }
 
   #take(ref: number): Pending | undefined {

@@ -94,6 +94,7 @@ export const LIMITS = {
   botHops: limit(10, 'count', 'answers of bots to bots in a row; beyond it the next one is refused; at most 255'),
   botTurns: limit(100, 'per minute', 'bots speaking after other bots in a group, without a person; beyond it refused'),
   consumerKeys: limit(10_000, 'count', 'keys of state of one consumer; beyond it a new one is refused'),
+  consumerBytes: limit(16 * 1024 * 1024, 'bytes', 'state of one consumer; beyond it more is refused'),
   requestKeys: limit(
     604_800_000,
     'ms',

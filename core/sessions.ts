@@ -11,11 +11,29 @@ const BUCKETS = 50_000
 /** Bots and operators may send this many times the rate of a person. */
 const MACHINE_RATE = 10
 
-/** What all sessions of a user share. */
-export interface Rates {
+/** Rates that all sessions of a user share. */
+export class Rates {
   readonly requests: TokenBucket
   /** Of messages that do not count as requests: acknowledgements, pings. */
   readonly signals: TokenBucket
+
+  constructor(requests: TokenBucket, signals: TokenBucket) {
+    this.requests = requests
+    this.signals = signals
+  }
+
+  /**
+   * Counts a message; returns the milliseconds until it may be handled.
+   * @throws Refused `rate_limited` for a request that would wait longer than `pause` ms; signals are never refused
+   */
+  take(isRequest: boolean, now: number, pause: number): number {
+    // A signal that cost as much as a request has been charged as one, and the next signals wait for that.
+    if (!isRequest) return Math.max(this.signals.take(now), this.requests.debt(now))
+    const wait = this.requests.take(now)
+    if (wait <= pause) return wait
+    this.requests.giveBack()
+    throw new Refused('rate_limited', undefined, { retryAfter: wait })
+  }
 }
 
 /** Who is here: the sessions of each user, and the request rate they share. */
@@ -63,16 +81,16 @@ export class Sessions {
     const signals = this.#signals.get(id) ?? rates.signals
     this.#requests.set(id, requests)
     this.#signals.set(id, signals)
-    return { requests, signals }
+    return new Rates(requests, signals)
   }
 
   #ratesOf(factor: number): Rates {
     const { requestRate, requestBurst, signalRate, signalBurst } = this.#limits
     const now = this.#clock.now()
-    return {
-      requests: new TokenBucket(requestRate * factor, requestBurst * factor, now),
-      signals: new TokenBucket(signalRate * factor, signalBurst * factor, now),
-    }
+    return new Rates(
+      new TokenBucket(requestRate * factor, requestBurst * factor, now),
+      new TokenBucket(signalRate * factor, signalBurst * factor, now),
+    )
   }
 
   remove(session: UserSession) {

@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { countRows, lockUsers } from './locks.ts'
+import { isMysql } from './migrations/tables.ts'
 import { transact } from './transaction.ts'
 
 /** How far a consumer of a user's messages has come. */
@@ -89,6 +90,14 @@ export async function deleteConsumer(trx: Knex.Transaction, userId: number, name
 export async function countStates(db: Knex, userId: number, name: string): Promise<number> {
   const [row] = await db('consumer_state').where({ user_id: userId, name }).count({ count: '*' })
   return Number(row?.count)
+}
+
+/** Bytes of all that a consumer keeps. */
+export async function stateBytesOf(db: Knex, userId: number, name: string): Promise<number> {
+  // SQLite counts characters of a text, and bytes of a blob.
+  const bytes = isMysql(db) ? 'sum(length(state)) as bytes' : 'sum(length(cast(state as blob))) as bytes'
+  const row = await db('consumer_state').where({ user_id: userId, name }).first(db.raw(bytes))
+  return Number(row?.bytes ?? 0)
 }
 
 export async function findState(db: Knex, userId: number, name: string, key: string): Promise<string> {

@@ -16,6 +16,7 @@ export {
   insertConsumer,
   lastIdBefore,
   type StateRow,
+  stateBytesOf,
 } from './consumers.ts'
 export * from './contacts.ts'
 export * from './correspondence.ts'

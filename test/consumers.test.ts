@@ -221,6 +221,22 @@ test('a consumer keeps no more keys than the limit, and goes on with those it ha
   t.is(await robot.consumerState('main', 'a'), '2')
 })
 
+test('a consumer keeps no more bytes than the limit, counted in bytes, and shrinking makes room', async (t) => {
+  const stage = await openStage(t, { limits: { consumerBytes: 100 } })
+  const robot = await stage.user('robot')
+  await robot.request(MoveConsumer, { consumer: 'main', after: 0 })
+  const keep = (key: string, state: string) => robot.acknowledgeEvent('main', 0, { key, state })
+  // Three bytes each.
+  await keep('a', '鹰'.repeat(30))
+  t.is(await refusal(t, keep('b', 'x'.repeat(11))), 'too_many')
+  t.is(await refusal(t, keep('a', '鹰'.repeat(34))), 'too_many')
+  t.is(await robot.consumerState('main', 'a'), '鹰'.repeat(30))
+  await keep('b', 'x'.repeat(10))
+  await keep('a', '')
+  await keep('c', 'x'.repeat(90))
+  t.is(await refusal(t, keep('d', 'x')), 'too_many')
+})
+
 test('nobody has more consumers than the limit, and nobody another one’s', async (t) => {
   const stage = await openStage(t, { limits: { consumers: 2 } })
   const robot = await stage.user('robot')

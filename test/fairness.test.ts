@@ -6,7 +6,7 @@ import { RunQueue } from '../core/run-queue.ts'
 import { openInMemory, TurnBudget } from '../db/index.ts'
 import { QueryFriendRequests } from '../plugins/friends/messages.ts'
 import { Once } from '../plugins/idempotency/messages.ts'
-import { QueryHistory, QueryInbox, SearchMessages } from '../plugins/messages/messages.ts'
+import { Acknowledge, QueryHistory, QueryInbox, SearchMessages } from '../plugins/messages/messages.ts'
 import { testServer } from '../testing/index.ts'
 
 /** Resolves with whether `work` was over when `other` had been answered. */
@@ -246,4 +246,23 @@ test('pings beyond their rate are read later; none is refused', async (t) => {
   t.is(answered, 7)
   await server.clock.advance(1000)
   await Promise.all(pings)
+})
+
+test('acknowledgements that name what is not in memory are slowed down like requests', async (t) => {
+  await using server = await testServer({ limits: { requestRate: 1, requestBurst: 5 } })
+  const mallory = await server.user('mallory')
+  let answered = 0
+  const acknowledge = async (n: number) => {
+    await t.throwsAsync(mallory.client.request(Acknowledge, { from: `nobody-${n}`, upTo: 1 }))
+    answered++
+  }
+  // One after the other: each is charged before the next one comes.
+  for (let n = 0; n < 4; n++) await acknowledge(n)
+  const more = [acknowledge(4), acknowledge(5), acknowledge(6)]
+  await server.settled()
+  const before = answered
+  await server.clock.advance(10_000)
+  await Promise.all(more)
+  t.true(before < 7)
+  t.is(answered, 7)
 })

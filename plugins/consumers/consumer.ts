@@ -15,6 +15,8 @@ export class Consumer {
   isDeleted = false
   /** Keys of state that are new and being written, each with how often. */
   readonly newKeys = new Map<string, number>()
+  /** About how many bytes of state it keeps; undefined until they are counted. */
+  stateBytes: number | undefined
   #position: number
   #movedAt: number
   /** Pushed and not acknowledged, whatever session they were pushed to. */

@@ -1,4 +1,4 @@
-import { definePlugin, Refused, SessionEnded, type UserSession } from '../../core/index.ts'
+import { definePlugin, InOrder, Refused, SessionEnded, type UserSession } from '../../core/index.ts'
 import { consumersOf, lastIdBefore } from '../../db/index.ts'
 import { privateMessages } from '../messages/index.ts'
 import type { Consumer } from './consumer.ts'
@@ -67,6 +67,9 @@ export const consumers = definePlugin({
       setImmediate(() => delivery.catchUp())
     }
 
+    /** Consumers that sessions have named, in the order of their messages. */
+    const names = new InOrder<UserSession>()
+
     app.handle(
       Consume,
       (session, { consumer: name, all, maxAge }) =>
@@ -85,8 +88,14 @@ export const consumers = definePlugin({
 
     app.handle(
       AcknowledgeEvent,
-      async ({ user }, { consumer: name, id, keep, key, state }) => {
-        const consumer = await shelf.existing(user.id, name)
+      async (session, { consumer: name, id, keep, key, state }) => {
+        const consumer = await names.find(session, () => {
+          const { id: userId } = session.user
+          const known = shelf.known(userId, name)
+          // A look-up costs what a request costs.
+          if (known === undefined) session.charge(1)
+          return shelf.existing(userId, name)
+        })
         // Without an event somebody goes on only when this is kept; of events that were handled many come together.
         const isUrgent = id === 0
         if (keep) await shelf.keep(consumer, { key, state, isUrgent }, () => consumer.acknowledge(id))

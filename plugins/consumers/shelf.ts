@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 import type { Logger } from 'pino'
 import { type Clock, KeyedQueue, type Limits, Refused } from '../../core/index.ts'
-import { ConsumerWriter, countStates, findConsumer, insertConsumer } from '../../db/index.ts'
+import { ConsumerWriter, countStates, findConsumer, insertConsumer, stateBytesOf } from '../../db/index.ts'
 import { Consumer } from './consumer.ts'
 
 export const noConsumer = (name: string) => new Refused('no_consumer', `there is no consumer "${name}"`)
@@ -102,7 +102,10 @@ export class Shelf {
    */
   async keep(consumer: Consumer, { key, state, isUrgent }: Kept, change: () => void) {
     const { userId, name, newKeys } = consumer
-    const isNew = state !== '' && (await this.writer.state(userId, name, key)) === ''
+    const earlier = await this.writer.state(userId, name, key)
+    const growth = Buffer.byteLength(state) - Buffer.byteLength(earlier)
+    const isNew = state !== '' && earlier === ''
+    if (growth > 0) await this.#checkBytes(consumer, growth)
     if (isNew) newKeys.set(key, (newKeys.get(key) ?? 0) + 1)
     try {
       if (isNew) await this.#checkKeys(consumer)
@@ -110,6 +113,7 @@ export class Shelf {
       change()
       const saved = this.writer.save(consumer.row, { user_id: userId, name, state_key: key, state })
       if (isUrgent) this.writer.flush()
+      if (consumer.stateBytes !== undefined) consumer.stateBytes += growth
       await saved
     } finally {
       const times = (newKeys.get(key) ?? 0) - 1
@@ -125,6 +129,20 @@ export class Shelf {
     const stored = await countStates(this.#parts.db, userId, name)
     if (stored + writing > this.#parts.limits.consumerKeys)
       throw new Refused('too_many', 'this consumer keeps too much already')
+  }
+
+  /**
+   * Counted in the database at first and where the limit seems reached: in between it is reckoned, and writes of one key
+   * that cross are reckoned twice.
+   * @throws Refused `too_many`
+   */
+  async #checkBytes(consumer: Consumer, growth: number) {
+    const { db, limits } = this.#parts
+    const isTooMuch = () => (consumer.stateBytes ?? Number.POSITIVE_INFINITY) + growth > limits.consumerBytes
+    if (!isTooMuch()) return
+    await this.writer.settled()
+    consumer.stateBytes = await stateBytesOf(db, consumer.userId, consumer.name)
+    if (isTooMuch()) throw new Refused('too_many', 'this consumer keeps too much already')
   }
 
   #ofUser(userId: number): Map<string, Promise<Consumer | undefined>> {

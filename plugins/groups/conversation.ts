@@ -63,7 +63,12 @@ function handlePosts({ app, roster, office }: Room) {
     messages.AcknowledgeRoom,
     async (session, { group: name, upTo }, { ref }) => {
       const { user } = session
-      const found = await names.find(session, () => roster.named(name))
+      const found = await names.find(session, () => {
+        const group = roster.named(name)
+        // A look-up costs what a request costs.
+        if (group instanceof Promise) session.charge(1)
+        return group
+      })
       await roster.asMember(found, user, (group) => {
         office.acknowledged(user.id, conversationOf(group.id), upTo)
         const read = { readerId: user.id, fromId: group.id, isGroup: true, upTo }
