@@ -68,7 +68,8 @@ test('strangers cannot fill the log, and no fault is logged for what they send',
 })
 
 test('many invitations of one user are one dialog, the last one, and the client hears its friends', async (t) => {
-  const stage = await openStage(t, { ...LEGACY, pluginOptions: { legacy: { dialogPause: 60_000, spacing: 10 } } })
+  const pluginOptions = { legacy: { dialogPause: 60_000, spacing: 10 } }
+  const stage = await openStage(t, { ...LEGACY, pluginOptions, limits: { invitationsToOne: 100 } })
   const carol = await enter(t, stage, 'carol')
   const mallory = await stage.user('mallory')
   const invite = async (number: number) => {

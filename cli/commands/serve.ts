@@ -38,7 +38,8 @@ export const serve = defineCommand({
       const { migrate, without, options: pluginOptions } = config
       // Before anything is made or migrated in the data folder.
       await refuseInUse(data)
-      for (const place of [config, ...(legacy === undefined ? [] : [legacy])]) await checkFree(place)
+      await checkFree(config)
+      if (legacy !== undefined) await checkFree(legacy, ' for original clients')
       const room = await openRoom({
         data,
         db: config.db,
