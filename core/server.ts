@@ -1,19 +1,17 @@
-import { chmod, rm } from 'node:fs/promises'
-import { type AddressInfo, createConnection, createServer as createNetServer, type Server as NetServer } from 'node:net'
+import type { Server as NetServer } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Knex } from 'knex'
 import type { Logger } from 'pino'
 import { Absentee } from './absentee.ts'
-import { plainAddress } from './address.ts'
 import { Admission } from './admission.ts'
 import { type Clock, SYSTEM_CLOCK, type Timer } from './clock.ts'
 import { Connection, type ConnectionHost } from './connection.ts'
 import { controlPlugin } from './control-plugin.ts'
 import { Dispatcher } from './dispatcher.ts'
-import { SetupError } from './errors.ts'
 import { Bus, ServerStarted, SessionDrained, SessionEnded, SessionStarted } from './events.ts'
 import { Guest, type GuestHost, type Translator } from './guest.ts'
 import { type Limits, withDefaults } from './limits.ts'
+import { addressOf, type Listening, listenTcp, listenUnix } from './listeners.ts'
 import { fingerprint, type KeyPair } from './noise/index.ts'
 import type { Peer } from './peer.ts'
 import type { AnyPlugin } from './plugin.ts'
@@ -54,11 +52,6 @@ export interface ServerOptions {
   readonly log: Logger
   /** Who did what on the operator's side. */
   readonly audit: Logger
-}
-
-export interface Listening {
-  readonly host: string
-  readonly port: number
 }
 
 /** How often silent and stalled connections are looked at. */
@@ -168,13 +161,13 @@ export class Server {
 
   /** Listens on TCP; port 0 takes a free one. @throws SetupError */
   async listen(host: string, port: number): Promise<Listening> {
-    const listener = createNetServer({ noDelay: true }, (socket) =>
-      this.accept(socket, { address: plainAddress(socket.remoteAddress ?? 'unknown'), isOperator: false }),
+    const listener = await listenTcp(
+      { host, port },
+      (stream, address) => this.accept(stream, { address, isOperator: false }),
+      this.#acceptFailed,
     )
-    await started(listener, () => listener.listen(port, host), `${host}:${port}`, this.#acceptFailed)
     this.#listeners.push(listener)
-    const address = listener.address() as AddressInfo
-    return { host: address.address, port: address.port }
+    return addressOf(listener)
   }
 
   /**
@@ -182,13 +175,8 @@ export class Server {
    * @throws SetupError if a server still answers there
    */
   async listenControl(path: string) {
-    if (await answers(path)) throw new SetupError(`another server uses ${path}`)
-    await rm(path, { force: true })
-    const listener = createNetServer((socket) => this.accept(socket, { address: 'control', isOperator: true }))
-    await started(listener, () => listener.listen(path), path, this.#acceptFailed)
-    // Between these two lines the umask holds, and the folder around it, which is the operator's alone.
-    await chmod(path, 0o600)
-    this.#listeners.push(listener)
+    const accept = (stream: Duplex) => this.accept(stream, { address: 'control', isOperator: true })
+    this.#listeners.push(await listenUnix(path, accept, this.#acceptFailed))
   }
 
   /** Takes over a connected stream. */
@@ -300,35 +288,4 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   const server = new Server(options)
   await server.start()
   return server
-}
-
-function started(
-  listener: NetServer,
-  listen: () => void,
-  where: string,
-  onAcceptError: (error: Error) => void,
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    listener.once('error', (error: NodeJS.ErrnoException) => {
-      const why = error.code === 'EADDRINUSE' ? 'the address is in use' : error.message
-      reject(new SetupError(`cannot listen on ${where}: ${why}`, { cause: error }))
-    })
-    listener.once('listening', () => {
-      // From now on an error is one of accepting a connection, such as too many open files: not the listener's end.
-      listener.removeAllListeners('error').on('error', onAcceptError)
-      resolve()
-    })
-    listen()
-  })
-}
-
-/** Whether anyone accepts connections on a Unix socket. */
-function answers(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = createConnection(path)
-    probe.once('connect', () => resolve(true))
-    // Any other error, a missing permission for one, may well hide a living server.
-    probe.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code !== 'ENOENT' && code !== 'ECONNREFUSED'))
-    probe.once('connect', () => probe.destroy())
-  })
 }
