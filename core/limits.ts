@@ -38,7 +38,7 @@ export const LIMITS = {
   connections: limit(10_000, 'count', 'connections in all; beyond it a new one is closed at once'),
   sessionsPerUser: limit(10, 'count', 'sessions of one user; beyond it a login is refused'),
   logins: limit(
-    30,
+    300,
     'per minute',
     'logins and changes of the password of one user, ten times that for a bot; beyond it they are refused',
   ),

@@ -12,7 +12,7 @@ import { tempFolder } from '../support/room.ts'
 import { storedFor } from '../support/senders.ts'
 
 const mount = (folder: string, size: string) =>
-  spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', folder]).status === 0
+  spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size},mode=0700`, 'tmpfs', folder]).status === 0
 const unmount = (folder: string) => spawnSync('umount', [folder]).status === 0
 
 /** Mounting takes rights that not every user has. */
