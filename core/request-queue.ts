@@ -9,12 +9,15 @@ export interface DatabaseLoad {
 /** A database that is never loaded. */
 export const IDLE_DATABASE: DatabaseLoad = { room: () => Number.POSITIVE_INFINITY, onProgress() {} }
 
+/** Requests that run however busy the database is: what does not queue here must not keep out what does. */
+const AT_LEAST = 2
+
 /** A request that has not been started. */
 type Start = () => void
 
 /**
  * Starts requests in a fair order: of one user only a few run at once, users take turns, and while the database is busy
- * nothing is started at all. So a burst of one user waits in front of the database, where it is that user's own, and not
+ * hardly anything is started. So a burst of one user waits in front of the database, where it is that user's own, and not
  * in the database's queue, where it would be everybody's.
  */
 export class RequestQueue {
@@ -22,6 +25,7 @@ export class RequestQueue {
   readonly #database: DatabaseLoad
   /** Requests that run, by user. */
   readonly #running = new Map<string, number>()
+  #runningInAll = 0
   /** Requests that wait, by user; the user whose turn is next comes first. */
   readonly #waiting = new Map<string, Start[]>()
   /** Started in this turn of the event loop: their statements have not reached the database yet. */
@@ -59,6 +63,7 @@ export class RequestQueue {
 
   /** A request of that user has been answered. */
   ended(user: string) {
+    this.#runningInAll--
     const left = (this.#running.get(user) ?? 0) - 1
     if (left > 0) this.#running.set(user, left)
     else this.#running.delete(user)
@@ -70,10 +75,11 @@ export class RequestQueue {
   }
 
   #hasRoom(): boolean {
-    return this.#database.room() > this.#startedNow
+    return this.#runningInAll < AT_LEAST || this.#database.room() > this.#startedNow
   }
 
   #started(user: string) {
+    this.#runningInAll++
     this.#running.set(user, (this.#running.get(user) ?? 0) + 1)
     if (this.#startedNow++ === 0)
       setImmediate(() => {

@@ -175,7 +175,7 @@ test('users take turns where one has asked for much', async (t) => {
   t.deepEqual(started.slice(4), ['m4', 'm5'])
 })
 
-test('while the database is busy requests wait, and go on one by one, each user in turn', async (t) => {
+test('while the database is busy but two requests wait, and go on one by one, each user in turn', async (t) => {
   let room = 0
   let progress = () => {}
   const queue = new RequestQueue(10, {
@@ -185,6 +185,8 @@ test('while the database is busy requests wait, and go on one by one, each user 
     },
   })
   const started: string[] = []
+  t.true(queue.tryStart('x'))
+  t.true(queue.tryStart('y'))
   for (const name of ['m1', 'm2', 'm3', 'b1', 'c1']) {
     const user = name[0] as string
     t.false(queue.tryStart(user))
