@@ -57,6 +57,8 @@ export function abortedBy(signal: AbortSignal, what: string): ClientError {
 const TRANSIENT: readonly Failure[] = ['unavailable', 'rate_limited', 'internal', 'shutting_down']
 const FIRST_PAUSE_MS = 1000
 const LAST_PAUSE_MS = 30_000
+/** Longest pause that a server may ask for. */
+const LONGEST_PAUSE_MS = 3_600_000
 
 /**
  * Milliseconds to wait before the same request is made again; undefined for a refusal that waiting does not change.
@@ -64,5 +66,6 @@ const LAST_PAUSE_MS = 30_000
  */
 export function pauseAfter({ failure, retryAfter }: RefusedByServer, failures: number): number | undefined {
   if (retryAfter === 0 && !TRANSIENT.includes(failure)) return undefined
-  return Math.max(retryAfter, Math.min(FIRST_PAUSE_MS * 2 ** failures, LAST_PAUSE_MS))
+  // A timer takes no more than 24 days, and fires at once beyond that.
+  return Math.max(Math.min(retryAfter, LONGEST_PAUSE_MS), Math.min(FIRST_PAUSE_MS * 2 ** failures, LAST_PAUSE_MS))
 }

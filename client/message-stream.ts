@@ -21,6 +21,7 @@ export class MessageStream {
   readonly #seen = new Set<number>()
   /** Not handed out yet, by id. */
   #waiting: ChatMessage[] = []
+  readonly #waitingIds = new Set<number>()
   #isRead = false
   /** Whether what comes is for the loop that reads: before the server's reply it may be for the one before. */
   #hasBegun = false
@@ -31,14 +32,17 @@ export class MessageStream {
   begin() {
     this.#hasBegun = this.#isRead
     // It comes again. Keeping it would let a message that came late be overtaken.
-    this.#waiting = []
+    this.#clear()
   }
 
   push(messages: readonly ChatMessage[]) {
     if (!this.#hasBegun) return
     const last = this.#waiting.at(-1)?.id ?? 0
-    const fresh = messages.filter(({ id }) => !this.#seen.has(id) && !this.#waiting.some((other) => other.id === id))
-    this.#waiting.push(...fresh)
+    const fresh = messages.filter(({ id }) => !this.#seen.has(id) && !this.#waitingIds.has(id))
+    for (const message of fresh) {
+      this.#waiting.push(message)
+      this.#waitingIds.add(message.id)
+    }
     // A server that has trouble with its database may push what it owes in another order, and once more in the right one.
     if (fresh.some(({ id }) => id < last)) this.#waiting.sort((one, other) => one.id - other.id)
     this.#wake?.()
@@ -46,13 +50,18 @@ export class MessageStream {
 
   /** A message was deleted: it is not handed out any more. */
   drop(id: number) {
-    this.#waiting = this.#waiting.filter((message) => message.id !== id)
+    if (this.#waitingIds.delete(id)) this.#waiting = this.#waiting.filter((message) => message.id !== id)
   }
 
   /** The server counts anew: a number that was seen may be that of another message. */
   forget() {
     this.#seen.clear()
+    this.#clear()
+  }
+
+  #clear() {
     this.#waiting = []
+    this.#waitingIds.clear()
   }
 
   end(error: ClientError) {
@@ -95,7 +104,7 @@ export class MessageStream {
       if (!signal?.aborted && this.#end?.code !== 'closed') throw error
     } finally {
       signal?.removeEventListener('abort', wake)
-      this.#waiting = []
+      this.#clear()
       this.#hasBegun = false
       this.#isRead = false
     }
@@ -103,6 +112,7 @@ export class MessageStream {
 
   #next(): ChatMessage | undefined {
     const message = this.#waiting.shift()
+    if (message !== undefined) this.#waitingIds.delete(message.id)
     if (message === undefined) return undefined
     this.#seen.add(message.id)
     if (this.#seen.size > REMEMBERED) this.#seen.delete(this.#seen.values().next().value as number)

@@ -41,6 +41,8 @@ export class Session {
   #credentials: Credentials | undefined
   #actAs: string | undefined
   /** Which data the server counts its numbers in; empty where it does not say. */
+  /** Whether a `keep_alive` of the server is being answered. */
+  #isAnswering = false
   #epoch = ''
   /** Asks again after a reconnect for what was asked for last. */
   #subscribe: Subscribe<unknown> | undefined
@@ -184,8 +186,13 @@ export class Session {
 
   /** A push has come; listeners are told afterwards. */
   protected pushed(message: ServerMessage, _values: unknown) {
-    // The answer is only to be heard.
-    if (message === KeepAlive) this.request(Ping, {}).catch(() => {})
+    if (message !== KeepAlive || this.#isAnswering) return
+    // One at a time: however often a server asks, it is answered when it has heard the last answer.
+    this.#isAnswering = true
+    const answered = () => {
+      this.#isAnswering = false
+    }
+    this.request(Ping, {}).then(answered, answered)
   }
 
   async #newKeys(password: string): Promise<{ storedKey: Buffer; serverKey: Buffer; preHash: string }> {

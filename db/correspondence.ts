@@ -12,6 +12,8 @@ export interface InboxQuery {
   readonly senderId?: number
   /** Only this `msg_type`. */
   readonly kind?: number
+  /** Exactly these, as far as the user may read them: `after` and `limit` are without effect. */
+  readonly only?: readonly number[]
 }
 
 /**
@@ -27,8 +29,17 @@ interface Mailbox {
 export async function messagesTo(
   db: Knex,
   userId: number,
-  { after, limit, unreadOnly, senderId, kind }: InboxQuery,
+  { after, limit, unreadOnly, senderId, kind, only }: InboxQuery,
 ): Promise<MessageRow[]> {
+  if (only !== undefined) {
+    const kinds = kindsOf(kind)
+    const isTheirs = (row: MessageRow) => row.target_id === userId && kinds.includes(row.msg_type)
+    const found = (await messagesByIds(db, only)).filter(isTheirs)
+    return withReadState(
+      db,
+      found.sort((a, b) => a.id - b.id),
+    )
+  }
   const box = { reader_id: userId, ...(senderId !== undefined && { writer_id: senderId }) }
   const ids = await idsOf(db, box, { from: after, limit, newestFirst: false, unreadOnly, kinds: kindsOf(kind) })
   const rows = (await messagesByIds(db, ids)).sort((a, b) => a.id - b.id)

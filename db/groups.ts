@@ -103,18 +103,34 @@ export interface GroupQuery {
   readonly unreadOnly: boolean
   /** Leave out what the user wrote; what is unread never is. */
   readonly withoutOwn?: boolean
+  /** Exactly these, as far as the user may read them: `after` and `limit` are without effect. */
+  readonly only?: readonly number[]
 }
 
 /** Group messages for a user with an id above `after`, oldest first, since the user came to each group. */
-export async function groupMessagesTo(
-  db: Knex,
-  userId: number,
-  { after, limit, unreadOnly, withoutOwn = unreadOnly }: GroupQuery,
-): Promise<GroupMessageRow[]> {
+export async function groupMessagesTo(db: Knex, userId: number, query: GroupQuery): Promise<GroupMessageRow[]> {
   const groups: SeenGroup[] = await db('chatroom_user as u')
     .join('chatroom as g', 'g.id', 'u.chatroom_id')
     .where({ 'u.user_id': userId, 'u.isActive': 1, 'g.isActive': 1 })
     .select('u.chatroom_id', 'g.chatroom_name', 'u.joined_seq', 'u.read_seq', 'g.last_seq')
+  const byId = new Map(groups.map((group) => [group.chatroom_id, group]))
+  const ids = query.only ?? (await nextIds(db, userId, groups, query))
+  const found = (await messagesByIds(db, ids)).sort((a, b) => a.id - b.id)
+  return found.flatMap((row) => {
+    const group = row.msg_type === MSG_TYPE.group ? byId.get(row.target_id) : undefined
+    if (group === undefined || Number(row.seq) <= group.joined_seq) return []
+    const { chatroom_name, read_seq } = group
+    return [{ ...row, chatroom_name, read_seq }]
+  })
+}
+
+/** Ids above `after` of messages in groups of a user, lowest first. */
+async function nextIds(
+  db: Knex,
+  userId: number,
+  groups: readonly SeenGroup[],
+  { after, limit, unreadOnly, withoutOwn = unreadOnly }: GroupQuery,
+): Promise<number[]> {
   const since = ({ joined_seq, read_seq }: SeenGroup) => (unreadOnly ? Math.max(joined_seq, read_seq) : joined_seq)
   const rows = await inEach(
     db,
@@ -134,14 +150,7 @@ export async function groupMessagesTo(
     ],
   )
   const ids = (rows as { id: number }[]).map(({ id }) => id).sort((a, b) => a - b)
-  const byId = new Map(groups.map((group) => [group.chatroom_id, group]))
-  const found = (await messagesByIds(db, ids.slice(0, limit))).sort((a, b) => a.id - b.id)
-  return found.flatMap((row) => {
-    const group = byId.get(row.target_id)
-    if (group === undefined) return []
-    const { chatroom_name, read_seq } = group
-    return [{ ...row, chatroom_name, read_seq }]
-  })
+  return ids.slice(0, limit)
 }
 
 /** Where a group's sequence stands at a message of it, so that reading on from there is a step down the index. */

@@ -1,6 +1,7 @@
 import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
+import { pauseAfter, RefusedByServer } from '../client/errors.ts'
 import { type Client, ConversationRead, connect } from '../client/index.ts'
 import { Ping } from '../core/index.ts'
 import { openDatabase, renewEpoch } from '../db/index.ts'
@@ -230,4 +231,9 @@ test('a loop that could not begin does not keep others from beginning', async (t
   t.is(await refusal(t, client.messages({ from: 'nobody' }).next()), 'user_not_exist')
   await client.send('alice', 'hi')
   t.like((await client.messages().next()).value, { text: 'hi' })
+})
+
+test('however long a server asks to wait, it is a pause that a timer can take', (t) => {
+  const refusal = new RefusedByServer({ code: 1, name: 'rate_limited', text: '', retryAfter: 2 ** 32 - 1 } as never)
+  t.is(pauseAfter(refusal, 1), 3_600_000)
 })

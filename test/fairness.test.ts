@@ -4,6 +4,7 @@ import { clientMessage, definePlugin, encode, Ping, SYSTEM_CLOCK } from '../core
 import { RequestQueue } from '../core/request-queue.ts'
 import { RunQueue } from '../core/run-queue.ts'
 import { openInMemory, TurnBudget } from '../db/index.ts'
+import { Consume } from '../plugins/consumers/messages.ts'
 import { QueryFriendRequests } from '../plugins/friends/messages.ts'
 import { Once } from '../plugins/idempotency/messages.ts'
 import { Acknowledge, QueryHistory, QueryInbox, SearchMessages } from '../plugins/messages/messages.ts'
@@ -267,4 +268,17 @@ test('acknowledgements that name what is not in memory are slowed down like requ
   await Promise.all(more)
   t.true(before < 7)
   t.is(answered, 7)
+})
+
+test('a consumer with much pending is taken up again in a few statements', async (t) => {
+  await using server = await testServer()
+  const [alice, robot] = [await server.user('alice'), await server.user('robot')]
+  await robot.client.request(Consume, { consumer: 'main' })
+  for (let n = 0; n < 40; n++) await alice.says('robot', String(n))
+  await server.settled()
+  const statements: string[] = []
+  server.db.on('query', ({ sql }: { sql: string }) => statements.push(sql))
+  t.is((await robot.client.request(Consume, { consumer: 'main' })).pending, 40)
+  await server.settled()
+  t.true(statements.length < 20, statements.join('\n'))
 })

@@ -32,18 +32,16 @@ export const consumers = definePlugin({
       holder.session.send(ConsumerTaken, { consumer: name })
     }
 
-    /** What the consumer has not acknowledged, above an id: first what was out already, one by one. */
+    /** What the consumer has not acknowledged, above an id: first what was out already. */
     const read = async (consumer: Consumer, after: number, limit: number) => {
       const { userId, position } = consumer
       const query = { unreadOnly: false, withoutOwn: true }
       const out = consumer.pending.filter((id) => id > after).slice(0, limit)
       if (out.length === 0) return office.read(userId, { ...query, after: Math.max(after, position), limit })
-      const found = []
-      for (const id of out) {
-        const [event] = (await office.read(userId, { ...query, after: id - 1, limit: 1 })).found
-        if (event?.message.id === id) found.push(event)
-        else consumer.forget(id)
-      }
+      // All at once: what is out may lie far apart, and one look-up each would be a hundred for one request.
+      const { found } = await office.read(userId, { ...query, after, limit: out.length, only: out })
+      const there = new Set(found.map(({ message }) => message.id))
+      for (const id of out) if (!there.has(id)) consumer.forget(id)
       if (found.length < out.length) shelf.saveLater(consumer)
       return { found, more: true }
     }

@@ -14,6 +14,8 @@ export interface Query {
   readonly withoutOwn?: boolean
   /** Only this kind, one of the source's. */
   readonly kind?: number
+  /** Exactly these, as far as the user may read them: `after` and `limit` are without effect. */
+  readonly only?: readonly number[]
 }
 
 /** Where a message was said, and to whom that matters. */
