@@ -173,6 +173,22 @@ test('no file in the current folder makes a command run code or use another serv
   t.regex((await shell.run(['serve'])).stderr, /chatctl\.config\.json: there is no setting "extends"/)
 })
 
+test('serve runs no plugin of a config file that was only found in the current folder', async (t) => {
+  const shell = await openShell(t)
+  await writeFile(
+    join(shell.folder, 'evil.js'),
+    "import fs from 'node:fs'; fs.writeFileSync('RAN', ''); export default {}",
+  )
+  await writeFile(join(shell.folder, 'chatctl.config.json'), '{"plugins":["./evil.js"]}')
+  const { code, stderr } = await shell.run(['serve', '--data', './room', '--port', '0'])
+  t.is(code, 2)
+  t.regex(
+    stderr,
+    /chatctl\.config\.json names plugins.*\nhint: if it is yours, name it: --config \.\/chatctl\.config\.json/,
+  )
+  t.false((await readdir(shell.folder)).includes('RAN'))
+})
+
 test('without a home, the current folder does not take its place', async (t) => {
   const shell = await openShell(t)
   const env = { HOME: '', XDG_CONFIG_HOME: '', XDG_DATA_HOME: '' }

@@ -1,5 +1,6 @@
+import { isAbsolute } from 'node:path'
 import { type Server, startWatchdog } from '../../core/index.ts'
-import type { ExitName } from '../exit.ts'
+import { CliError, type ExitName } from '../exit.ts'
 import { SERVE_OPTIONS } from '../serve-options.ts'
 import { defineCommand, type Shared } from '../shared.ts'
 import { endByHangUp, hangUp, stopSignal } from '../stop-signal.ts'
@@ -18,6 +19,12 @@ export const serve = defineCommand({
   async run(flags, shared): Promise<ExitName> {
     const { readConfig, shownOrigin } = await import('../config.ts')
     const { config, origin, pluginFolder, limits, legacy } = await readConfig(flags, { here: true })
+    if (flags.config === undefined && !process.env.CHATCTL_CONFIG && isAbsolute(origin.plugins))
+      throw new CliError(
+        'usage',
+        `${shownOrigin(origin.plugins)} names plugins, which are code, and was only found in the current folder`,
+        `if it is yours, name it: --config ${shownOrigin(origin.plugins)}`,
+      )
     let rotate = () => {}
     const terminalClosed = hangUp(() => rotate())
     const { loadPlugin } = await import('../../core/plugin-loader.ts')
