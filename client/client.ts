@@ -13,7 +13,7 @@ import {
   SendMessage,
 } from '../plugins/messages/messages.ts'
 import { type ChatMessage, kindNumber, toChatMessage } from './chat-message.ts'
-import { RefusedByServer } from './errors.ts'
+import { type ClientError, RefusedByServer } from './errors.ts'
 import type { LinkOptions, RequestOptions } from './link.ts'
 import { MessageStream } from './message-stream.ts'
 import { Session, type Subscribe } from './session.ts'
@@ -225,9 +225,16 @@ export class Client extends Session {
 
   protected override pushed(message: ServerMessage, values: unknown) {
     super.pushed(message, values)
-    if (message === OnNewMessage)
-      this.#stream.push((values as ValuesOf<typeof OnNewMessage>).messages.map((each) => this.#toMessage(each)))
+    if (message === OnNewMessage) this.#take((values as ValuesOf<typeof OnNewMessage>).messages)
     else if (message === MessageRecalled) this.#stream.drop((values as ValuesOf<typeof MessageRecalled>).id)
+  }
+
+  #take(messages: ValuesOf<typeof OnNewMessage>['messages']) {
+    try {
+      this.#stream.push(messages.map((message) => this.#toMessage(message)))
+    } catch (error) {
+      this.link.fail(error as ClientError)
+    }
   }
 
   #receiving(filter: InputOf<typeof Receive>): Subscribe<ValuesOf<typeof Receive.reply>> {

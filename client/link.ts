@@ -176,6 +176,13 @@ export class Link {
     this.#finish(this.#ended)
   }
 
+  /** Ends it because of what the server does; it does not come back. */
+  fail(error: ClientError) {
+    if (this.#ended !== undefined) return
+    this.#line?.destroy(error)
+    this.#finish(error)
+  }
+
   /** The client's owner says so. */
   #stop() {
     const { signal } = this.#options

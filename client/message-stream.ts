@@ -1,5 +1,10 @@
 import type { ChatMessage } from './chat-message.ts'
-import type { ClientError } from './errors.ts'
+import { ClientError } from './errors.ts'
+
+/** Characters of text that may wait for a loop: a server holds back what is beyond its window long before. */
+const MAX_WAITING = 32 * 1024 * 1024
+/** What a message takes besides its text, in the same measure. */
+const OF_EACH = 256
 
 /** Ids remembered to drop repeats: far more than a server has unacknowledged on one session. */
 const REMEMBERED = 10_000
@@ -22,6 +27,8 @@ export class MessageStream {
   /** Not handed out yet, by id. */
   #waiting: ChatMessage[] = []
   readonly #waitingIds = new Set<number>()
+  /** About how much of MAX_WAITING waits. */
+  #size = 0
   #isRead = false
   /** Whether what comes is for the loop that reads: before the server's reply it may be for the one before. */
   #hasBegun = false
@@ -35,13 +42,17 @@ export class MessageStream {
     this.#clear()
   }
 
+  /** @throws ClientError `protocol` when far more waits than a server's window can hold */
   push(messages: readonly ChatMessage[]) {
     if (!this.#hasBegun) return
+    if (this.#size > MAX_WAITING)
+      throw new ClientError('protocol', 'the server pushes messages without regard to its window')
     const last = this.#waiting.at(-1)?.id ?? 0
     const fresh = messages.filter(({ id }) => !this.#seen.has(id) && !this.#waitingIds.has(id))
     for (const message of fresh) {
       this.#waiting.push(message)
       this.#waitingIds.add(message.id)
+      this.#size += sizeOf(message)
     }
     // A server that has trouble with its database may push what it owes in another order, and once more in the right one.
     if (fresh.some(({ id }) => id < last)) this.#waiting.sort((one, other) => one.id - other.id)
@@ -50,7 +61,10 @@ export class MessageStream {
 
   /** A message was deleted: it is not handed out any more. */
   drop(id: number) {
-    if (this.#waitingIds.delete(id)) this.#waiting = this.#waiting.filter((message) => message.id !== id)
+    const dropped = this.#waitingIds.delete(id) ? this.#waiting.find((message) => message.id === id) : undefined
+    if (dropped === undefined) return
+    this.#waiting = this.#waiting.filter((message) => message !== dropped)
+    this.#size -= sizeOf(dropped)
   }
 
   /** The server counts anew: a number that was seen may be that of another message. */
@@ -62,6 +76,7 @@ export class MessageStream {
   #clear() {
     this.#waiting = []
     this.#waitingIds.clear()
+    this.#size = 0
   }
 
   end(error: ClientError) {
@@ -112,10 +127,13 @@ export class MessageStream {
 
   #next(): ChatMessage | undefined {
     const message = this.#waiting.shift()
-    if (message !== undefined) this.#waitingIds.delete(message.id)
     if (message === undefined) return undefined
+    this.#waitingIds.delete(message.id)
+    this.#size -= sizeOf(message)
     this.#seen.add(message.id)
     if (this.#seen.size > REMEMBERED) this.#seen.delete(this.#seen.values().next().value as number)
     return message
   }
 }
+
+const sizeOf = ({ text }: ChatMessage) => text.length + OF_EACH

@@ -3,9 +3,10 @@ import { join } from 'node:path'
 import test from 'ava'
 import { pauseAfter, RefusedByServer } from '../client/errors.ts'
 import { type Client, ConversationRead, connect } from '../client/index.ts'
-import { Ping } from '../core/index.ts'
+import { KeepAlive, Ping } from '../core/index.ts'
 import { openDatabase, renewEpoch } from '../db/index.ts'
 import { KickFromRoom, QueryRooms, RenameRoom } from '../plugins/index.ts'
+import { OnNewMessage } from '../plugins/messages/messages.ts'
 import { testServer } from '../testing/index.ts'
 import { until } from './support/bots.ts'
 import { nextPush, refusal } from './support/play.ts'
@@ -236,4 +237,39 @@ test('a loop that could not begin does not keep others from beginning', async (t
 test('however long a server asks to wait, it is a pause that a timer can take', (t) => {
   const refusal = new RefusedByServer({ code: 1, name: 'rate_limited', text: '', retryAfter: 2 ** 32 - 1 } as never)
   t.is(pauseAfter(refusal, 1), 3_600_000)
+})
+
+test('a server that asks again and again whether a client lives is answered one at a time', async (t) => {
+  await using server = await testServer()
+  await server.user('alice')
+  let pings = 0
+  server.app.on(Ping, () => pings++)
+  for (const session of server.app.sessions) for (let n = 0; n < 1000; n++) session.send(KeepAlive, {})
+  await server.settled()
+  t.true(pings > 0 && pings < 100, String(pings))
+})
+
+const STYLE = { font: '', fontSize: 0, color: '' }
+const MESSAGE = { kind: 1, from: 'alice', to: 'alice', sentAt: 1, unread: true, group: '', hops: 0, ...STYLE }
+
+test('a server that pushes far beyond its window ends the client, with the reason', async (t) => {
+  await using server = await testServer({ limits: { outboundHard: Number.MAX_SAFE_INTEGER } })
+  const alice = await server.user('alice')
+  await alice.client.send('alice', 'first')
+  let heard = 0
+  let go = () => {}
+  const waiting = new Promise<void>((resolve) => {
+    go = resolve
+  })
+  const loop = (async () => {
+    for await (const _message of alice.client.messages()) if (++heard === 1) await waiting
+  })()
+  await server.settled()
+  const closed = new Promise<unknown>((resolve) => alice.client.onLife('closed', resolve))
+  const [session] = [...server.app.sessions]
+  const text = 'x'.repeat(100_000)
+  for (let id = 1000; id < 1400; id++) session?.send(OnNewMessage, { messages: [{ ...MESSAGE, id, text }] })
+  t.like(await closed, { code: 'protocol', message: 'the server pushes messages without regard to its window' })
+  go()
+  await t.throwsAsync(loop, { code: 'protocol' })
 })
