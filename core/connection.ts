@@ -279,13 +279,17 @@ export class Connection implements Peer {
     try {
       const started = this.#host.dispatch(this, frame)
       if (!this.writable) this.#awaitReader()
-      return started
+      return started?.catch((error: unknown) => this.#dispatchFailed(frame, error))
     } catch (error) {
-      // A fault of ours, whatever the peer sent: this connection ends, the others go on.
-      this.#host.log.error({ session: this.id, type: frame.type, err: error }, 'dispatch failed')
-      this.close('internal')
+      this.#dispatchFailed(frame, error)
       return undefined
     }
+  }
+
+  /** A fault of ours, whatever the peer sent: this connection ends, the others go on. */
+  #dispatchFailed({ type }: Frame, error: unknown) {
+    this.#host.log.error({ session: this.id, type, err: error }, 'dispatch failed')
+    this.close('internal')
   }
 
   #broken(error: unknown) {

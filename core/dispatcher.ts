@@ -137,11 +137,6 @@ export class Dispatcher {
     return typeof rated === 'function' ? rated(frame.end - frame.format) : rated
   }
 
-  /** Requests that wait because their user has others under way, or because the database is busy. */
-  get queued(): number {
-    return this.#queue.length
-  }
-
   /**
    * Handles one frame. Returns a promise when the connection's next frame must wait: until the handler has *started*
    * (after its turn in the queue and an asynchronous `before`), so that handlers start in order, or, for a serial one,
@@ -179,12 +174,16 @@ export class Dispatcher {
     const queuedFor = userOf(connection)
     const queued = { ...request, queuedFor }
     if (this.#queue.tryStart(queuedFor)) return this.#before(queued, values, hooks)
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       this.#queue.enqueue(queuedFor, () => {
-        if (connection.open) return resolve(this.#before(queued, values, hooks))
-        // Its connection has ended meanwhile: there is nobody to answer.
-        this.#ended(queued)
-        resolve()
+        try {
+          if (connection.open) return resolve(this.#before(queued, values, hooks))
+          // Its connection has ended meanwhile: there is nobody to answer.
+          this.#ended(queued)
+          resolve()
+        } catch (error) {
+          reject(error)
+        }
       })
     })
   }
@@ -313,9 +312,12 @@ export class Dispatcher {
   }
 
   #refuse(request: Pick<Request, 'connection' | 'ref' | 'waiting' | 'queuedFor'>, refused: Refused) {
-    if (request.waiting === undefined) request.connection.refuse(request.ref, refused)
-    else request.waiting.reject(refused)
-    this.#ended(request)
+    try {
+      if (request.waiting === undefined) request.connection.refuse(request.ref, refused)
+      else request.waiting.reject(refused)
+    } finally {
+      this.#ended(request)
+    }
   }
 
   /** Every request comes here once, answered or refused. */

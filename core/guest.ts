@@ -120,11 +120,14 @@ export class Guest implements Peer {
     if (this.#stopping) throw new Refused('shutting_down')
     return new Promise((resolve, reject) => {
       this.#pending.set(ref, { resolve: resolve as Pending['resolve'], reject })
-      try {
-        void this.#host.dispatch(this, frame)
-      } catch (error) {
+      const failed = (error: unknown) => {
         this.#host.log.error({ session: this.id, type: frame.type, err: error }, 'dispatch failed')
         this.close('internal')
+      }
+      try {
+        this.#host.dispatch(this, frame)?.catch(failed)
+      } catch (error) {
+        failed(error)
       }
     })
   }

@@ -1,5 +1,5 @@
 /** What a server is made of and what a plugin needs. The client is in `chatctl/client`. */
-export { networkOf, plainAddress } from './address.ts'
+export { plainAddress } from './address.ts'
 export { API_VERSION } from './api-version.ts'
 export type { BeforeOptions, RuleFacts } from './before.ts'
 export { type Clock, SYSTEM_CLOCK, type Timer } from './clock.ts'

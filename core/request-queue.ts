@@ -39,13 +39,6 @@ export class RequestQueue {
     database.onProgress(() => this.#continue())
   }
 
-  /** Requests that wait to be started. */
-  get length(): number {
-    let length = 0
-    for (const starts of this.#waiting.values()) length += starts.length
-    return length
-  }
-
   /** Whether a request of that user may start now. If so it counts as running until `ended`. */
   tryStart(user: string): boolean {
     if (this.#waiting.has(user) || !this.#mayStart(user) || !this.#hasRoom()) return false

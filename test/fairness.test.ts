@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import test from 'ava'
-import { clientMessage, definePlugin, encode, Ping, SYSTEM_CLOCK } from '../core/index.ts'
+import { clientMessage, definePlugin, encode, Ping, Refused, SYSTEM_CLOCK } from '../core/index.ts'
 import { RequestQueue } from '../core/request-queue.ts'
 import { RunQueue } from '../core/run-queue.ts'
 import { openInMemory, TurnBudget } from '../db/index.ts'
@@ -156,6 +156,36 @@ test('a request that waits is dropped with its connection, and the next one of t
   await later
 })
 
+test('a queued request that cannot even be refused ends its connection only, and gives its place back', async (t) => {
+  const Wait = clientMessage({ type: 1900, name: 'wait', about: 'Waits.', allow: 'user', fields: {} })
+  const Break = clientMessage({ type: 1901, name: 'break', about: 'Breaks.', allow: 'user', fields: {} })
+  const gates: (() => void)[] = []
+  const plugin = definePlugin({
+    name: 'gate',
+    messages: { Wait, Break },
+    setup(app) {
+      app.handle(Wait, () => new Promise<void>((resolve) => gates.push(resolve)))
+      app.handle(Break, () => {
+        throw new Refused('internal', 'not a time', { retryAfter: Number.NaN })
+      })
+    },
+  })
+  await using server = await testServer({ plugins: [plugin], limits: { requestsAtOnce: 1 } })
+  const [first, second, third] = [await server.user('alice'), await server.user('alice'), await server.user('alice')]
+  const running = first.client.request(Wait, {})
+  await server.settled()
+  const broken = t.throwsAsync(second.client.request(Break, {}))
+  await server.settled()
+  const later = third.client.request(Wait, {})
+  await server.settled()
+  gates[0]?.()
+  await Promise.all([running, broken])
+  await server.settled()
+  t.is(gates.length, 2)
+  gates[1]?.()
+  await later
+})
+
 test('users take turns where one has asked for much', async (t) => {
   const queue = new RequestQueue(2, { room: () => 100, onProgress() {} })
   const started: string[] = []
@@ -166,7 +196,6 @@ test('users take turns where one has asked for much', async (t) => {
   for (let n = 1; n <= 5; n++) ask('mallory', `m${n}`)
   ask('bob', 'b1')
   t.deepEqual(started, ['m1', 'm2', 'b1'])
-  t.is(queue.length, 3)
   queue.ended('mallory')
   await nextTurn()
   t.deepEqual(started, ['m1', 'm2', 'b1', 'm3'])

@@ -1,6 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { z } from 'zod'
-import { definePlugin, FairTurns, SetupError } from '../../core/index.ts'
+import { definePlugin, FairTurns, plainAddress, SetupError } from '../../core/index.ts'
 import { accounts } from '../accounts/index.ts'
 import { friends } from '../friends/index.ts'
 import { groups } from '../groups/index.ts'
@@ -34,7 +34,7 @@ export const legacy = definePlugin({
     let derived = 0
 
     const accept = (socket: Socket) => {
-      const address = (socket.remoteAddress ?? 'unknown').replace(/^::ffff:/, '')
+      const address = plainAddress(socket.remoteAddress ?? 'unknown')
       const client = new OldClient(socket, {
         limits: app.limits,
         log,
