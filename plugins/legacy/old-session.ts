@@ -89,6 +89,11 @@ export class OldSession {
       })
   }
 
+  /** Resolves when all that was pushed so far has been made into frames. */
+  told(): Promise<void> {
+    return this.#tasks
+  }
+
   /** The client asked for its lists. The first time it is ready to read: then comes all that waits. */
   async asked() {
     if (this.#since !== undefined) return this.lists.send()

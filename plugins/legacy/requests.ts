@@ -45,13 +45,15 @@ export const REQUESTS: ReadonlyMap<number, OldRequest> = new Map([
   [
     FROM_CLIENT.answerRequest,
     request(3, async (session, answer, _me, asker = '') => {
-      session.outbox.answered()
       try {
         await session.guest.request(ConfirmFriendRequest, { user: fromOldName(asker), accept: answer === 'OK' })
       } catch (error) {
         // Answered on another session meanwhile, which the user knows.
         if (!(error instanceof Refused && error.code === 'no_request')) session.refused(error)
       }
+      // What the answer has changed goes before the next question, however long reading it takes.
+      await session.told()
+      session.outbox.answered()
     }),
   ],
 
