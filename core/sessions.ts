@@ -2,8 +2,9 @@ import type { LRUCache } from 'lru-cache'
 import type { Clock } from './clock.ts'
 import { Refused } from './errors.ts'
 import type { Limits } from './limits.ts'
-import type { UserSession } from './session.ts'
-import { TokenBucket, tokenBuckets } from './token-bucket.ts'
+import { lruCache } from './lru-cache.ts'
+import type { Role, UserSession } from './session.ts'
+import { TokenBucket } from './token-bucket.ts'
 
 /** Rates remembered at once; more users than that within seconds share nothing but the other limits. */
 const BUCKETS = 50_000
@@ -22,6 +23,11 @@ export class Rates {
     this.signals = signals
   }
 
+  /** Milliseconds until both are full again if nothing is counted. */
+  untilFull(now: number): number {
+    return Math.max(this.requests.untilFull(now), this.signals.untilFull(now))
+  }
+
   /**
    * Counts a message; returns the milliseconds until it may be handled.
    * @throws Refused `rate_limited` for a request that would wait longer than `pause` ms; signals are never refused
@@ -36,27 +42,30 @@ export class Rates {
   }
 }
 
+interface Present {
+  readonly sessions: Set<UserSession>
+  /** What the sessions share; the operator's have rates of their own. */
+  readonly rates: Rates
+}
+
 /** Who is here: the sessions of each user, and the request rate they share. */
 export class Sessions {
-  readonly #byUser = new Map<number, Set<UserSession>>()
-  /** Kept after the last session until they would be full again: logging in anew must not renew the burst. */
-  readonly #requests: LRUCache<number, TokenBucket>
-  /** The same of signals. */
-  readonly #signals: LRUCache<number, TokenBucket>
+  readonly #byUser = new Map<number, Present>()
+  /** Of users without a session, until they would be full again: logging in anew must not renew the burst. */
+  readonly #left: LRUCache<number, Rates>
   readonly #limits: Limits
   readonly #clock: Clock
 
   constructor(limits: Limits, clock: Clock) {
     this.#limits = limits
     this.#clock = clock
-    const { requestBurst, requestRate, signalBurst, signalRate } = limits
-    this.#requests = tokenBuckets(BUCKETS, { rate: requestRate, burst: requestBurst, clock })
-    this.#signals = tokenBuckets(BUCKETS, { rate: signalRate, burst: signalBurst, clock })
+    // Each is kept for a time of its own. Without a resolution the cache asks the clock every time.
+    this.#left = lruCache(BUCKETS, { ttl: 1, ttlResolution: 0, perf: clock })
   }
 
   /** The user's sessions, in the order of their logins. */
   of(userId: number): ReadonlySet<UserSession> {
-    return this.#byUser.get(userId) ?? NONE
+    return this.#byUser.get(userId)?.sessions ?? NONE
   }
 
   get users(): number {
@@ -64,39 +73,43 @@ export class Sessions {
   }
 
   *[Symbol.iterator](): Generator<UserSession, void, void> {
-    for (const sessions of this.#byUser.values()) yield* sessions
+    for (const { sessions } of this.#byUser.values()) yield* sessions
   }
 
   /** @throws Refused `too_many_sessions` */
   add(session: UserSession): Rates {
-    const { sessionsPerUser } = this.#limits
     const { id, role } = session.user
-    const sessions = this.#byUser.get(id) ?? new Set()
-    if (sessions.size >= sessionsPerUser) throw new Refused('too_many_sessions')
-    this.#byUser.set(id, sessions.add(session))
-    // The operator's haste is not the user's: it has rates of its own.
-    if (session.isOperator) return this.#ratesOf(MACHINE_RATE)
-    const rates = this.#ratesOf(role === 'bot' ? MACHINE_RATE : 1)
-    const requests = this.#requests.get(id) ?? rates.requests
-    const signals = this.#signals.get(id) ?? rates.signals
-    this.#requests.set(id, requests)
-    this.#signals.set(id, signals)
-    return new Rates(requests, signals)
+    const present = this.#byUser.get(id) ?? { sessions: new Set(), rates: this.#ratesOf(id, role) }
+    if (present.sessions.size >= this.#limits.sessionsPerUser) throw new Refused('too_many_sessions')
+    present.sessions.add(session)
+    this.#byUser.set(id, present)
+    // The operator's haste is not the user's.
+    return session.isOperator ? this.#newRates(MACHINE_RATE) : present.rates
   }
 
-  #ratesOf(factor: number): Rates {
+  remove(session: UserSession) {
+    const { id } = session.user
+    const present = this.#byUser.get(id)
+    present?.sessions.delete(session)
+    if (present === undefined || present.sessions.size > 0) return
+    this.#byUser.delete(id)
+    const ttl = Math.ceil(present.rates.untilFull(this.#clock.now()))
+    if (ttl > 0) this.#left.set(id, present.rates, { ttl })
+  }
+
+  #ratesOf(id: number, role: Role): Rates {
+    const left = this.#left.get(id)
+    this.#left.delete(id)
+    return left ?? this.#newRates(role === 'bot' ? MACHINE_RATE : 1)
+  }
+
+  #newRates(factor: number): Rates {
     const { requestRate, requestBurst, signalRate, signalBurst } = this.#limits
     const now = this.#clock.now()
     return new Rates(
       new TokenBucket(requestRate * factor, requestBurst * factor, now),
       new TokenBucket(signalRate * factor, signalBurst * factor, now),
     )
-  }
-
-  remove(session: UserSession) {
-    const sessions = this.#byUser.get(session.user.id)
-    sessions?.delete(session)
-    if (sessions?.size === 0) this.#byUser.delete(session.user.id)
   }
 }
 

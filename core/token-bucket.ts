@@ -28,6 +28,12 @@ export class TokenBucket {
     return this.take(now, 0)
   }
 
+  /** Milliseconds until the bucket is full again if nothing is taken. */
+  untilFull(now: number): number {
+    this.#refill(now)
+    return ((this.#burst - this.#tokens) / this.#perSecond) * 1000
+  }
+
   /** Gives a taken token back: what it was taken for did not happen. */
   giveBack() {
     this.#tokens += 1

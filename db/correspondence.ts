@@ -61,14 +61,24 @@ export function privateIds(
   return idsOf(db, box, { from: before, limit, newestFirst: true, unreadOnly: false, kinds: PRIVATE })
 }
 
-/** How many private messages to a user are unread, by sender. Takes as long as what is unread. */
+/** Messages of one conversation that are looked at to count what is unread: what is counted beyond costs everybody. */
+export const MAX_COUNTED = 10_000
+
+/** How many private messages to a user are unread, by sender: of the next MAX_COUNTED after what was read. */
 export async function unreadBySender(db: Knex, userId: number): Promise<Map<number, number>> {
   const runs = (await runsOf(db, { reader_id: userId })).filter(({ newest, read_id }) => (newest ?? 0) > read_id)
-  const counts = await inEach(db, runs, ({ reader_id, writer_id, read_id }) => [
-    `select ${Number(writer_id)} as writer_id, count(*) as unread from chatmsg where target_id = ? and lane = ?
-       and seq is null and id > ? and isRead = 1 and isActive = 1 and msg_type in (?, ?)`,
-    [reader_id, writer_id, read_id, ...PRIVATE],
-  ])
+  const counts = await inEach(
+    db,
+    runs,
+    ({ reader_id, writer_id, read_id }) => [
+      `select ${Number(writer_id)} as writer_id, count(*) as unread from (
+         select isRead, isActive, msg_type from chatmsg where target_id = ? and lane = ? and seq is null and id > ?
+         order by id limit ${MAX_COUNTED}) as scanned
+       where isRead = 1 and isActive = 1 and msg_type in (?, ?)`,
+      [reader_id, writer_id, read_id, ...PRIVATE],
+    ],
+    ({ newest, read_id }) => Math.min((newest ?? 0) - read_id, MAX_COUNTED),
+  )
   return new Map(
     (counts as { writer_id: number; unread: number }[]).flatMap(({ writer_id, unread }) =>
       unread > 0 ? [[writer_id, Number(unread)] as const] : [],
@@ -105,15 +115,18 @@ const SELECTS = 100
 /**
  * The rows of a select for each of these, in a few statements. With numbers in it, not with columns of a join: MySQL
  * begins a range of an index only at a constant.
+ * @param weightOf rows that the select for one of these reads at most: one statement reads about MAX_COUNTED, since
+ *   SQLite holds the event loop for each
  */
 export async function inEach<T>(
   db: Knex,
   things: readonly T[],
   select: (thing: T) => [sql: string, values: readonly (number | string)[]],
+  weightOf: (thing: T) => number = () => 0,
 ): Promise<unknown[]> {
   const found: unknown[] = []
-  for (let at = 0; at < things.length; at += SELECTS) {
-    const selects = things.slice(at, at + SELECTS).map(select)
+  for (const some of inStatements(things, weightOf)) {
+    const selects = some.map(select)
     const sql = selects.map(([text], index) => `select * from (${text}) as r${index}`).join(' union all ')
     const result = await db.raw(
       sql,
@@ -122,6 +135,21 @@ export async function inEach<T>(
     for (const row of isMysql(db) ? result[0] : result) found.push(row)
   }
   return found
+}
+
+function inStatements<T>(things: readonly T[], weightOf: (thing: T) => number): T[][] {
+  const statements: T[][] = []
+  let weight = 0
+  for (const thing of things) {
+    weight += weightOf(thing)
+    const last = statements.at(-1)
+    if (last !== undefined && last.length < SELECTS && weight <= MAX_COUNTED) last.push(thing)
+    else {
+      statements.push([thing])
+      weight = weightOf(thing)
+    }
+  }
+  return statements
 }
 
 /** The next ids below or above `from` of all runs, in one order. */

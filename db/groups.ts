@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import { inEach } from './correspondence.ts'
+import { inEach, MAX_COUNTED } from './correspondence.ts'
 import { type MessageRow, MSG_TYPE, messagesByIds } from './messages.ts'
 
 export interface GroupRow {
@@ -61,25 +61,37 @@ export async function groupsOf(db: Knex, userId: number): Promise<Membership[]> 
     .select('g.*', 'u.role')
     .select({
       members: db('chatroom_user as m').whereRaw('m.chatroom_id = g.id').where({ 'm.isActive': 1 }).count('*'),
-      unread: unread(db, userId).whereRaw('x.target_id = g.id').count('*'),
     })
     .orderBy('g.chatroom_name')
-  return rows as unknown as Membership[]
+  const unread = await unreadByGroup(db, userId)
+  return rows.map((row) => ({ ...row, unread: unread.get(row.id) ?? 0 })) as Membership[]
 }
 
 export async function countGroupUnread(db: Knex, userId: number): Promise<number> {
-  const [row] = await unread(db, userId).count({ unread: '*' })
-  return Number(row?.unread)
+  return [...(await unreadByGroup(db, userId)).values()].reduce((sum, count) => sum + count, 0)
 }
 
-/** What a user has not acknowledged in the groups it is in, without its own messages. */
-const unread = (db: Knex, userId: number) =>
-  db('chatmsg as x')
-    .join('chatroom_user as xu', 'xu.chatroom_id', 'x.target_id')
-    .join('chatroom as xg', 'xg.id', 'xu.chatroom_id')
-    .where({ 'xu.user_id': userId, 'xu.isActive': 1, 'xg.isActive': 1, 'x.lane': GROUP_LANE, 'x.isActive': 1 })
-    .whereNot({ 'x.user_id': userId })
-    .whereRaw('x.seq > xu.read_seq')
+/** What a user has not acknowledged in each of its groups, without its own messages: of the next MAX_COUNTED. */
+async function unreadByGroup(db: Knex, userId: number): Promise<Map<number, number>> {
+  const behind: Pick<SeenGroup, 'chatroom_id' | 'read_seq' | 'last_seq'>[] = await db('chatroom_user as u')
+    .join('chatroom as g', 'g.id', 'u.chatroom_id')
+    .where({ 'u.user_id': userId, 'u.isActive': 1, 'g.isActive': 1 })
+    .whereRaw('g.last_seq > u.read_seq')
+    .select('u.chatroom_id', 'u.read_seq', 'g.last_seq')
+  const counts = await inEach(
+    db,
+    behind,
+    ({ chatroom_id, read_seq }) => [
+      `select ${Number(chatroom_id)} as id, count(*) as unread from (
+         select user_id, isActive from chatmsg where target_id = ? and lane = ? and seq > ?
+         order by seq limit ${MAX_COUNTED}) as scanned
+       where isActive = 1 and user_id <> ?`,
+      [chatroom_id, GROUP_LANE, read_seq, userId],
+    ],
+    ({ read_seq, last_seq }) => Math.min(last_seq - read_seq, MAX_COUNTED),
+  )
+  return new Map((counts as { id: number; unread: number }[]).map(({ id, unread }) => [id, Number(unread)]))
+}
 
 /** Begins where the sequence stands at an id, so that what lies before it is not read. */
 const AFTER_ID = `and seq > coalesce((select x.seq from chatmsg as x where x.target_id = ? and x.lane = ? and x.id <= ?

@@ -3,9 +3,11 @@ import test from 'ava'
 import { clientMessage, definePlugin, encode, Ping, Refused, SYSTEM_CLOCK } from '../core/index.ts'
 import { RequestQueue } from '../core/request-queue.ts'
 import { RunQueue } from '../core/run-queue.ts'
-import { openInMemory, TurnBudget } from '../db/index.ts'
+import { GROUP_LANE } from '../db/groups.ts'
+import { MSG_TYPE, openInMemory, TurnBudget } from '../db/index.ts'
 import { Consume } from '../plugins/consumers/messages.ts'
 import { QueryFriendRequests } from '../plugins/friends/messages.ts'
+import { CreateRoom, JoinRoom, QueryRooms } from '../plugins/groups/messages.ts'
 import { Once } from '../plugins/idempotency/messages.ts'
 import { Acknowledge, QueryHistory, QueryInbox, SearchMessages } from '../plugins/messages/messages.ts'
 import { testServer } from '../testing/index.ts'
@@ -312,4 +314,59 @@ test('a consumer with much pending is taken up again in a few statements', async
   t.is((await robot.client.request(Consume, { consumer: 'main' })).pending, 39)
   await server.settled()
   t.true(statements.length < 20, statements.join('\n'))
+})
+
+test('sessions of one user share their rates, however late a session begins', async (t) => {
+  await using server = await testServer({ limits: { requestRate: 1, requestBurst: 5, requestPause: 1 } })
+  const session = async () => {
+    const client = await server.connect({ reconnect: false })
+    await client.register('mallory', 'correct horse').catch(({ failure }) => t.is(failure, 'username_taken'))
+    await client.login('mallory', { password: 'correct horse' })
+    return client
+  }
+  const ask = (client: Awaited<ReturnType<typeof session>>) =>
+    client.request(QueryFriendRequests, {}).then(
+      () => 'ok',
+      ({ failure }) => failure,
+    )
+  const first = await session()
+  // Used all the while, and longer than an unused rate is remembered.
+  for (let n = 0; n < 20; n++) {
+    t.is(await ask(first), 'ok')
+    await server.clock.advance(1000)
+  }
+  for (let n = 0; n < 6; n++) await ask(first)
+  const second = await session()
+  t.is(await ask(second), 'rate_limited')
+  // What is owed is remembered also while nobody is there.
+  for (const client of [first, second]) await client.close()
+  await server.settled()
+  t.is(await ask(await session()), 'rate_limited')
+})
+
+test('what is unread is counted in statements that read a bounded number of messages', async (t) => {
+  await using server = await testServer()
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
+  const { id: group } = await alice.client.request(CreateRoom, { group: 'ops' })
+  await bob.client.request(JoinRoom, { group: 'ops' })
+  const ids = async (name: string) => (await server.db('userinfo').where({ username: name }).first('id')).id
+  const [from, to] = [await ids('alice'), await ids('bob')]
+  const row = { user_id: from, send_time: 1, msg: 'x', isActive: 1, hops: 0 }
+  const insert = (own: (n: number) => object) =>
+    server.db.batchInsert(
+      'chatmsg',
+      Array.from({ length: 12_000 }, (_, n) => ({ ...row, ...own(n + 1) })),
+      50,
+    )
+  const [chat, inGroup] = [
+    { target_id: to, isRead: 1, msg_type: MSG_TYPE.chat, lane: from },
+    { target_id: group, isRead: 0, msg_type: MSG_TYPE.group, lane: GROUP_LANE },
+  ]
+  await insert((n) => ({ ...chat, client_id: `p${n}` }))
+  await insert((seq) => ({ ...inGroup, client_id: `g${seq}`, seq }))
+  await server.db('chatroom').where({ id: group }).update({ last_seq: 12_000 })
+  await server.db('correspondence').insert({ reader_id: to, writer_id: from })
+  const { groups } = await bob.client.request(QueryRooms, {})
+  t.is(groups[0]?.unread, 10_000)
+  t.is(await bob.client.receive(), 20_000)
 })
