@@ -227,11 +227,17 @@ export async function inviteToGroup(
 /** What a membership becomes that ends. */
 const LEFT = { isActive: 0, role: 'member' }
 
+/** Withdraws the invitations to a group of someone who may not invite any more. */
+const withdrawFrom = (trx: Knex.Transaction, groupId: number, userId: number): Promise<number> =>
+  trx('chatroom_user')
+    .where({ chatroom_id: groupId, invited_by: userId, isActive: 0, role: 'invited' })
+    .update({ role: 'member' })
+
 /** Ends a membership; not the owner's, whom a group always has. */
 export const leaveGroup = (db: Knex, key: GroupKey, userId: number): Promise<GroupOutcome> =>
   change(db, key, [], async (trx) => {
     const own = activeIn(trx, key.id).where({ user_id: userId })
-    if (await isDone(own.clone().whereNot({ role: 'owner' }).update(LEFT))) return
+    if (await isDone(own.clone().whereNot({ role: 'owner' }).update(LEFT))) return withdrawFrom(trx, key.id, userId)
     await memberRow(trx, key.id, userId)
     conflict('owner_must_stay')
   })
@@ -242,7 +248,8 @@ export const kickFromGroup = (db: Knex, key: GroupKey, actor: Actor, userId: num
     const power = await powerOf(trx, key.id, actor)
     if (power === 'member') conflict('role_too_low')
     const theirs = activeIn(trx, key.id).where({ user_id: userId }).whereNot({ user_id: actor.id })
-    if (await isDone(theirs.whereNotIn('role', ABOVE[power as keyof typeof ABOVE]).update(LEFT))) return
+    if (await isDone(theirs.whereNotIn('role', ABOVE[power as keyof typeof ABOVE]).update(LEFT)))
+      return withdrawFrom(trx, key.id, userId)
     await memberRow(trx, key.id, userId)
     conflict('role_too_low')
   })
@@ -267,6 +274,7 @@ export const setGroupRole = (
     }
     const member = activeIn(trx, key.id).where({ user_id: userId }).whereNot({ role: 'owner' })
     if (!(await isDone(member.update({ role })))) conflict('not_member')
+    if (role === 'member') await withdrawFrom(trx, key.id, userId)
   })
 
 export const renameGroup = (db: Knex, key: GroupKey, actor: Actor, name: string): Promise<GroupOutcome> =>

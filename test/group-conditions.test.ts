@@ -198,3 +198,46 @@ test('nothing that is said in a group reaches a member after it was told that it
     t.deepEqual(carol.pushes.slice(out + 1), [])
   }
 })
+
+test('who is kicked, leaves or is admin no more has no invitation left to come back by', async (t) => {
+  await using server = await testServer()
+  const names = ['alice', 'mallory', 'erin', 'eve', 'mallet']
+  const [alice, mallory, erin, eve, mallet] = (await Promise.all(names.map((name) => server.user(name)))) as [
+    TestUser,
+    TestUser,
+    TestUser,
+    TestUser,
+    TestUser,
+  ]
+  await alice.request(CreateRoom, { group: 'board', open: false })
+  const admin = async (user: TestUser, name: string) => {
+    await alice.request(InviteToRoom, { group: 'board', user: name })
+    await user.request(JoinRoom, { group: 'board' })
+    await alice.request(SetRoomRole, { group: 'board', user: name, role: 'admin' })
+  }
+  const ends: [TestUser, string, () => Promise<unknown>][] = [
+    [mallory, 'mallory', () => alice.request(KickFromRoom, { group: 'board', user: 'mallory' })],
+    [erin, 'erin', () => erin.request(LeaveRoom, { group: 'board' })],
+    [eve, 'eve', () => alice.request(SetRoomRole, { group: 'board', user: 'eve', role: 'member' })],
+  ]
+  for (const [user, name, end] of ends) {
+    await admin(user, name)
+    await user.request(InviteToRoom, { group: 'board', user: 'mallet' })
+    await end()
+    const [joining] = await Promise.allSettled([mallet.request(JoinRoom, { group: 'board' })])
+    t.deepEqual(failureOf([joining]), ['not_invited'], name)
+  }
+})
+
+test('group names are seen whole: nothing invisible tells two of them apart', async (t) => {
+  await using server = await testServer()
+  const alice = await server.user('alice')
+  await alice.request(CreateRoom, { group: 'ops' })
+  const results = await Promise.allSettled(
+    ['ops\u200b', 'ops\u3164', 'ops\u{e0041}', '\u2800ops', 'o\u00adps'].map((group) =>
+      alice.request(CreateRoom, { group }),
+    ),
+  )
+  t.deepEqual(new Set(failureOf(results)), new Set(['invalid_name']))
+  t.is((await alice.request(CreateRoom, { group: '  小鹰  👩‍💻  ' })).group, '小鹰 👩‍💻')
+})

@@ -1,10 +1,10 @@
 import {
   type InputOf,
-  isLine,
   Refused,
   type ServerMessage,
   TokenBucket,
   tokenBuckets,
+  toShownName,
   type UserSession,
 } from '../../core/index.ts'
 import {
@@ -30,10 +30,9 @@ const MAKERS_KEPT = 10_000
 
 /** @throws Refused `invalid_name` */
 function checkName(wanted: string): string {
-  const name = wanted.normalize('NFC').trim()
-  const length = [...name].length
-  if (length > 0 && length <= NAME_CHARACTERS && isLine(name)) return name
-  throw new Refused('invalid_name', `a group name is one line of 1 to ${NAME_CHARACTERS} characters`)
+  const name = toShownName(wanted, NAME_CHARACTERS)
+  if (name !== undefined) return name
+  throw new Refused('invalid_name', `a group name is one line of 1 to ${NAME_CHARACTERS} characters, all of them seen`)
 }
 
 /** Who is in a group, and as what. */
