@@ -3,8 +3,8 @@ import type { Deliverable } from './deliverable.ts'
 import { OnNewMessage } from './messages.ts'
 import { fitting, MAX_PAGE } from './page.ts'
 
-/** Unread messages read from the database at once: most have room only after others were acknowledged. */
-const READ_AHEAD = 400
+/** Unread messages read from the database at once: few at first, more while all of them can be kept. */
+const [FIRST_READ_AHEAD, LAST_READ_AHEAD] = [50, 400]
 /** What a session keeps in memory of messages that it has no room for yet, in bytes of text or of packets. */
 const KEPT_BYTES = 128 * 1024
 
@@ -78,6 +78,7 @@ export class Delivery {
   #stopped = false
   /** Grows with each restart: a page that was asked for before it is discarded. */
   #epoch = 0
+  #readAheadBy = FIRST_READ_AHEAD
   /** Reads from the database that failed since the last one that did not. */
   #failures = 0
   /** Deleted since the database was last asked: what it says of them is of yesterday. */
@@ -210,6 +211,8 @@ export class Delivery {
       return bytes > KEPT_BYTES
     })
     const kept = fits === -1 ? found : found.slice(0, Math.max(1, fits))
+    // Long texts are not read again and again to be dropped.
+    this.#readAheadBy = fits === -1 ? Math.min(this.#readAheadBy * 2, LAST_READ_AHEAD) : kept.length
     this.#more ||= more || kept.length < found.length
     this.#ahead = kept.filter(({ message }) => !this.#forgotten.has(message.id))
     return true
@@ -217,7 +220,7 @@ export class Delivery {
 
   async #page() {
     try {
-      const page = await this.#load(this.#pushedUpTo, READ_AHEAD)
+      const page = await this.#load(this.#pushedUpTo, this.#readAheadBy)
       this.#failures = 0
       return page
     } catch (error) {
