@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import type { Bot } from '../bot/index.ts'
-import { fileOf, importFile } from '../core/plugin-loader.ts'
+import { fileOf, importFile } from '../core/plugin/plugin-loader.ts'
 import { CliError } from './exit.ts'
 
 /**

@@ -244,7 +244,7 @@ const READERS: Readonly<Record<string, (file: string) => Promise<unknown>>> = {
   '.yml': (file) => readSettings('.yaml', file),
   '.toml': async (file) => (await import('confbox/toml')).parseTOML(await readFile(file, 'utf8')),
   '.js': async (file) => {
-    const { importFile } = await import('../core/plugin-loader.ts')
+    const { importFile } = await import('../core/plugin/plugin-loader.ts')
     return ((await importFile(file)) as { default?: unknown }).default
   },
   '.mjs': (file) => readSettings('.js', file),

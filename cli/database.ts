@@ -36,7 +36,7 @@ export async function withDatabase<T>(
 ): Promise<T> {
   const { readConfig } = await import('./config.ts')
   const { config, pluginFolder } = await readConfig(flags)
-  const { loadPlugin } = await import('../core/plugin-loader.ts')
+  const { loadPlugin } = await import('../core/plugin/plugin-loader.ts')
   const { checkLog, isDatabaseUrl, isHalfRestored, openDatabase, withoutPassword } = await import('../db/index.ts')
   const { pluginMigrations } = await import('../plugins/assembly.ts')
   const { HALF_RESTORED } = await import('./room-database.ts')

@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises'
 import pino, { type Logger } from 'pino'
 import { type Clock, createServer, type Limits, type Server } from '../core/index.ts'
-import type { AnyPlugin } from '../core/plugin.ts'
+import type { AnyPlugin } from '../core/plugin/plugin.ts'
 import { isUnavailable, type LockOptions, loadOf } from '../db/index.ts'
 import { assemble, pluginMigrations } from '../plugins/assembly.ts'
 import { BUILT_IN, legacy } from '../plugins/index.ts'

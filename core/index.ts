@@ -1,19 +1,27 @@
 /** What a server is made of and what a plugin needs. The client is in `chatctl/client`. */
-export { plainAddress } from './address.ts'
-export { API_VERSION } from './api-version.ts'
-export type { BeforeOptions, RuleFacts } from './before.ts'
+
 export { type Clock, SYSTEM_CLOCK, type Timer } from './clock.ts'
 export { Refused, SetupError } from './errors.ts'
-export { defineEvent, type EventType, ServerStarted, SessionDrained, SessionEnded, SessionStarted } from './events.ts'
-export { FairTurns } from './fair-turns.ts'
-export type { Guest, Translator } from './guest.ts'
-export { InOrder } from './in-order.ts'
-export { KeyedQueue } from './keyed-queue.ts'
+export { FairTurns } from './flow/fair-turns.ts'
+export { InOrder } from './flow/in-order.ts'
+export { KeyedQueue } from './flow/keyed-queue.ts'
+export { LoadCache } from './flow/load-cache.ts'
+export { lruCache } from './flow/lru-cache.ts'
+export { Retries, retryPause } from './flow/retries.ts'
+export { TokenBucket, tokenBuckets } from './flow/token-bucket.ts'
 export { LIMITS, type LimitName, type Limits, RATES_OFF } from './limits.ts'
 export type { Listening } from './listeners.ts'
-export { LoadCache } from './load-cache.ts'
-export { lruCache } from './lru-cache.ts'
 export { fingerprint, generateKeyPair, type KeyPair } from './noise/index.ts'
+export { API_VERSION } from './plugin/api-version.ts'
+export type { BeforeOptions, RuleFacts } from './plugin/before.ts'
+export {
+  defineEvent,
+  type EventType,
+  ServerStarted,
+  SessionDrained,
+  SessionEnded,
+  SessionStarted,
+} from './plugin/events.ts'
 export {
   type AnyPlugin,
   type App,
@@ -23,15 +31,15 @@ export {
   type Migration,
   type Plugin,
   type SessionOf,
-} from './plugin.ts'
-export type { PluginFacts } from './plugin-facts.ts'
-export { loadPlugin } from './plugin-loader.ts'
-export type { PluginFailure } from './plugin-record.ts'
-export { Presence, tellMany } from './presence.ts'
-export type { DatabaseLoad } from './request-queue.ts'
-export { Retries, retryPause } from './retries.ts'
+} from './plugin/plugin.ts'
+export type { PluginFacts } from './plugin/plugin-facts.ts'
+export { loadPlugin } from './plugin/plugin-loader.ts'
+export type { PluginFailure } from './plugin/plugin-record.ts'
+export type { DatabaseLoad } from './plugin/request-queue.ts'
 export { createServer, type Server, type ServerOptions } from './server.ts'
-export { ROLES, type Role, type Session, type User, type UserSession } from './session.ts'
-export { TokenBucket, tokenBuckets } from './token-bucket.ts'
-export { startWatchdog } from './watchdog.ts'
+export { plainAddress } from './session/address.ts'
+export type { Guest, Translator } from './session/guest.ts'
+export { Presence, tellMany } from './session/presence.ts'
+export { ROLES, type Role, type Session, type User, type UserSession } from './session/session.ts'
+export { startWatchdog } from './watchdog/watchdog.ts'
 export * from './wire/index.ts'

@@ -1,8 +1,8 @@
 import { chmod, rm } from 'node:fs/promises'
 import { type AddressInfo, createConnection, createServer, type Server } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { plainAddress } from './address.ts'
 import { SetupError } from './errors.ts'
+import { plainAddress } from './session/address.ts'
 
 export interface Listening {
   readonly host: string

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import type { PluginFacts } from '../../core/plugin-facts.ts'
+import type { PluginFacts } from '../../core/plugin/plugin-facts.ts'
 import { CliError, type ExitName } from '../exit.ts'
 import type { Finding } from '../plugin-check.ts'
 import { printableJson } from '../printable.ts'

@@ -27,7 +27,7 @@ export const serve = defineCommand({
       )
     let rotate = () => {}
     const terminalClosed = hangUp(() => rotate())
-    const { loadPlugin } = await import('../../core/plugin-loader.ts')
+    const { loadPlugin } = await import('../../core/plugin/plugin-loader.ts')
     const { checkFree } = await import('../free-port.ts')
     const { openLog } = await import('../logger.ts')
     const { openRoom } = await import('../room.ts')

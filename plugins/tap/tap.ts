@@ -1,3 +1,4 @@
+import { TokenBucket } from '../../core/flow/token-bucket.ts'
 import {
   type ClientMessage,
   type Clock,
@@ -7,7 +8,6 @@ import {
   type Message,
   type Session,
 } from '../../core/index.ts'
-import { TokenBucket } from '../../core/token-bucket.ts'
 import { Tapped } from './messages.ts'
 import { shown } from './shown.ts'
 

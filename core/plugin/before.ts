@@ -1,0 +1,96 @@
+import type { Clock } from '../clock.ts'
+import { Refused, SetupError } from '../errors.ts'
+
+/** How a `before` hook runs, and what becomes of a message for which the hook itself fails. */
+export interface BeforeOptions {
+  /** Hooks of a lower order run first; 0 if left out. Equal ones run as they were registered: in plugin order. */
+  readonly order?: number
+  /** Milliseconds until an answer that is awaited counts as a failure; 5000 if left out. */
+  readonly timeout?: number
+  /** `closed`, the default: a message for which the hook fails is refused. `open`: it passes, unchanged by this hook. */
+  readonly failure?: 'closed' | 'open'
+  /** What the sender is told when a failure refuses; `internal` if left out. The code is `plugin.reason`. */
+  readonly refusal?: { readonly code: `${string}.${string}`; readonly text: string }
+}
+
+/** The same with nothing left out. */
+export interface Rule {
+  readonly order: number
+  readonly timeout: number
+  readonly failure: 'closed' | 'open'
+  readonly refusal: BeforeOptions['refusal']
+}
+
+/** What is told about the rule of a message. */
+export interface RuleFacts {
+  readonly message: string
+  readonly order: number
+  readonly timeout: number
+  readonly failure: 'closed' | 'open'
+  /** Its own code for a failure. */
+  readonly refusal?: string
+}
+
+const TIMEOUT_MS = 5000
+
+/** Timers take no more. */
+const LONGEST_MS = 2 ** 31 - 1
+
+/** @throws SetupError for what types forbid, but a plugin in JavaScript may well write */
+export function ruleOf(options: BeforeOptions, where: string): Rule {
+  const { order = 0, timeout = TIMEOUT_MS, failure = 'closed', refusal } = options
+  if (!Number.isFinite(order)) throw new SetupError(`${where}: order is a number`)
+  if (!(timeout > 0 && timeout <= LONGEST_MS))
+    throw new SetupError(`${where}: timeout is milliseconds, from 1 to ${LONGEST_MS}`)
+  if (failure !== 'closed' && failure !== 'open') throw new SetupError(`${where}: failure is "closed" or "open"`)
+  if (refusal !== undefined && !(refusal.code?.includes('.') && typeof refusal.text === 'string'))
+    throw new SetupError(`${where}: refusal is { code: "plugin.reason", text: "…" }`)
+  return { order, timeout, failure, refusal }
+}
+
+/** What a sender is told when the hook of this rule failed. */
+export const refusalOf = ({ refusal }: Rule): Refused =>
+  refusal === undefined ? new Refused('internal') : new Refused(refusal.code, refusal.text)
+
+/** One run of a hook, as the hook sees it. */
+export class HookRun {
+  #isOver = false
+  #controller: AbortController | undefined
+
+  /** Aborted when the time for an answer is out: stop working, nobody waits any more. */
+  get signal(): AbortSignal {
+    // Most hooks answer at once and never ask.
+    this.#controller ??= new AbortController()
+    if (this.#isOver) this.#controller.abort()
+    return this.#controller.signal
+  }
+
+  timeOut() {
+    this.#isOver = true
+    this.#controller?.abort()
+  }
+}
+
+/** A hook did not answer within its time. */
+export class HookTimeout extends Error {
+  constructor(ms: number) {
+    super(`no answer within ${ms} ms`)
+    this.name = 'HookTimeout'
+  }
+}
+
+/** What a hook answers, or HookTimeout. What comes later, be it an error, is dropped. */
+export function withinTime(answer: PromiseLike<unknown>, run: HookRun, ms: number, clock: Clock): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const timer = clock
+      .after(ms, () => {
+        reject(new HookTimeout(ms))
+        run.timeOut()
+      })
+      .unref()
+    // Through a promise of our own: what plugins return may throw when it is awaited.
+    Promise.resolve(answer)
+      .then(resolve, reject)
+      .finally(() => timer.cancel())
+  })
+}

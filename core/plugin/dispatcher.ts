@@ -1,0 +1,363 @@
+import type { Clock } from '../clock.ts'
+import { Refused } from '../errors.ts'
+import type { Limits } from '../limits.ts'
+import type { Peer } from '../session/peer.ts'
+import type { User } from '../session/session.ts'
+import {
+  type Allow,
+  type Catalogue,
+  type ClientMessage,
+  Done,
+  decode,
+  type FailureName,
+  type Frame,
+  readRef,
+  WireError,
+} from '../wire/index.ts'
+import { HookRun, HookTimeout, type Rule, refusalOf, withinTime } from './before.ts'
+import { type Bus, isThenable } from './events.ts'
+import type { PluginRecord } from './plugin-record.ts'
+import { frameOf } from './request-frame.ts'
+import { type DatabaseLoad, RequestQueue } from './request-queue.ts'
+
+type Values = Record<string, unknown>
+// biome-ignore lint/suspicious/noExplicitAny: typed at the door, App.handle
+type Handler = (session: any, values: any, request: { readonly ref: number }) => unknown
+// biome-ignore lint/suspicious/noExplicitAny: typed at the door, App.before
+type Hook = (session: any, values: any, run: HookRun) => unknown
+
+/** Who waits for the outcome of a request, in place of the connection. */
+export interface Waiting {
+  resolve(reply: Values): void
+  reject(refused: Refused): void
+}
+
+interface Owned<F> {
+  readonly plugin: PluginRecord
+  readonly run: F
+}
+
+type OwnedHook = Owned<Hook> & { readonly rule: Rule }
+
+/** A decoded message on its way to its handler. */
+interface Request {
+  readonly connection: Peer
+  readonly message: ClientMessage
+  readonly ref: number
+  readonly owner: Owned<Handler> & Traits
+  /** Undefined where the connection is told. */
+  readonly waiting: Waiting | undefined
+  /** Set for a request that was started by the queue, which is told when it has been answered. */
+  readonly queuedFor?: string | undefined
+}
+
+export interface DispatcherParts {
+  readonly catalogue: Catalogue
+  readonly bus: Bus
+  readonly limits: Limits
+  readonly clock: Clock
+  /** Tells a database that is down from a fault of a plugin. */
+  readonly isUnavailable: (error: unknown) => boolean
+  readonly databaseLoad: DatabaseLoad
+}
+
+/** How requests of one type are handled, see App.handle. */
+export interface Traits {
+  readonly rated: boolean | ((bytes: number) => boolean)
+  readonly serial: boolean
+  readonly pipelined: boolean
+}
+
+interface Caller {
+  readonly user: User | undefined
+  readonly isOperator: boolean
+}
+
+/** Whether this peer may send a message with that rule; the reason if not. Everything else is denied. */
+const PERMITTED: Record<Allow, (caller: Caller) => FailureName | undefined> = {
+  any: () => undefined,
+  anonymous: ({ user, isOperator }) => (user === undefined && !isOperator ? undefined : 'not_allowed'),
+  user: ({ user }) => (user === undefined ? 'login_required' : undefined),
+  admin: ({ user, isOperator }) => {
+    if (isOperator || user?.role === 'admin') return undefined
+    return user === undefined ? 'login_required' : 'not_allowed'
+  },
+  operator: ({ isOperator }) => (isOperator ? undefined : 'not_allowed'),
+}
+
+/** From a frame to its handler and back: every check that is not a plugin's own is made here. */
+export class Dispatcher {
+  readonly #catalogue: Catalogue
+  readonly #bus: Bus
+  readonly #limits: Limits
+  readonly #clock: Clock
+  readonly #isUnavailable: (error: unknown) => boolean
+  readonly #queue: RequestQueue
+  readonly #handlers = new Map<ClientMessage, Owned<Handler> & Traits>()
+  /** In the order in which they run. */
+  readonly #hooks = new Map<ClientMessage, readonly OwnedHook[]>()
+
+  constructor({ catalogue, bus, limits, clock, isUnavailable, databaseLoad }: DispatcherParts) {
+    this.#isUnavailable = isUnavailable
+    this.#queue = new RequestQueue(limits.requestsAtOnce, databaseLoad)
+    this.#catalogue = catalogue
+    this.#bus = bus
+    this.#limits = limits
+    this.#clock = clock
+  }
+
+  /** Returns the function that takes the handler off again; undefined if the message has one already. */
+  handle(message: ClientMessage, plugin: PluginRecord, run: Handler, traits: Traits): (() => void) | undefined {
+    if (this.#handlers.has(message)) return undefined
+    this.#handlers.set(message, { plugin, run, ...traits })
+    return () => this.#handlers.delete(message)
+  }
+
+  /** Returns the function that takes the hook off again. */
+  before(message: ClientMessage, plugin: PluginRecord, run: Hook, rule: Rule): () => void {
+    const hook = { plugin, run, rule }
+    const hooks = () => this.#hooks.get(message) ?? NONE
+    // Sorting keeps those of equal order as they came.
+    this.#hooks.set(
+      message,
+      [...hooks(), hook].sort((a, b) => a.rule.order - b.rule.order),
+    )
+    return () =>
+      this.#hooks.set(
+        message,
+        hooks().filter((other) => other !== hook),
+      )
+  }
+
+  /** Whether this frame counts against the user's request rate. */
+  isRated(frame: Frame): boolean {
+    const message = this.#catalogue.byType(frame.type)
+    if (message?.from !== 'client') return true
+    const rated = this.#handlers.get(message)?.rated ?? true
+    return typeof rated === 'function' ? rated(frame.end - frame.format) : rated
+  }
+
+  /**
+   * Handles one frame. Returns a promise when the connection's next frame must wait: until the handler has *started*
+   * (after its turn in the queue and an asynchronous `before`), so that handlers start in order, or, for a serial one,
+   * until it has answered.
+   * @param waiting who is told the outcome; the connection if left out
+   */
+  dispatch(connection: Peer, frame: Frame, waiting?: Waiting): Promise<void> | undefined {
+    const message = this.#catalogue.byType(frame.type)
+    const owner = message?.from === 'client' ? this.#handlers.get(message) : undefined
+    if (message?.from !== 'client' || owner === undefined) {
+      this.#refuse({ connection, ref: readRef(frame), waiting }, new Refused('unknown_type'))
+      return undefined
+    }
+    const refusal = PERMITTED[message.allow](connection)
+    if (refusal !== undefined) {
+      this.#refuse({ connection, ref: readRef(frame), waiting }, new Refused(refusal))
+      return undefined
+    }
+    const maxValues = connection.user === undefined ? this.#limits.valuesBeforeLogin : this.#limits.values
+    try {
+      const { ref, values } = decode(message, frame, maxValues)
+      return this.#start({ connection, message, ref, owner, waiting }, values)
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error
+      this.#refuseBytes({ connection, message, ref: readRef(frame), waiting }, error)
+      return undefined
+    }
+  }
+
+  /** Starts a request when its turn has come. One made by a plugin belongs to a request that has been started. */
+  #start(request: Request, values: Values): Promise<void> | undefined {
+    const { connection, message, owner, waiting } = request
+    const hooks = this.#hooks.get(message) ?? NONE
+    if (owner.pipelined || waiting !== undefined) return this.#before(request, values, hooks)
+    const queuedFor = userOf(connection)
+    const queued = { ...request, queuedFor }
+    if (this.#queue.tryStart(queuedFor)) return this.#before(queued, values, hooks)
+    return new Promise((resolve, reject) => {
+      this.#queue.enqueue(queuedFor, () => {
+        try {
+          if (connection.open) return resolve(this.#before(queued, values, hooks))
+          // Its connection has ended meanwhile: there is nobody to answer.
+          this.#ended(queued)
+          resolve()
+        } catch (error) {
+          reject(error)
+        }
+      })
+    })
+  }
+
+  #refuseBytes(request: Omit<Request, 'owner'>, error: WireError) {
+    const { connection, message, waiting } = request
+    const text = `${message.name}: ${error.message}`
+    if (error.code === 'value' || waiting !== undefined) {
+      this.#refuse(request, new Refused('invalid_value', text))
+      return
+    }
+    // A peer that does not speak this message at all is cut: what follows cannot be trusted either.
+    const code = error.code === 'oversized' ? 'too_large' : 'protocol_error'
+    this.#refuse(request, new Refused(code, text))
+    connection.close(code)
+  }
+
+  /** Runs the hooks, at once as long as they answer at once, then the handler. */
+  #before(request: Request, values: Values, hooks: readonly OwnedHook[]): Promise<void> | undefined {
+    for (let index = 0; index < hooks.length; index++) {
+      const hook = hooks[index] as OwnedHook
+      const run = new HookRun()
+      try {
+        const answer = hook.run(request.connection, values, run)
+        if (isThenable(answer)) {
+          const answered = withinTime(answer, run, hook.rule.timeout, this.#clock)
+          return this.#beforeLater(request, values, hooks.slice(index), answered)
+        }
+        values = this.#amended(request, values, answer)
+      } catch (error) {
+        if (!this.#passes(request, hook, error)) return undefined
+      }
+    }
+    return this.#handle(request, values)
+  }
+
+  /** The same from a hook on that answers later: the first of `hooks`. */
+  async #beforeLater(
+    request: Request,
+    values: Values,
+    [hook, ...rest]: readonly OwnedHook[],
+    answered: Promise<unknown>,
+  ) {
+    if (hook === undefined) return
+    const { connection } = request
+    // Under way, although no handler has it yet: a server that stops waits for it.
+    connection.requestStarted()
+    try {
+      values = this.#amended(request, values, await answered)
+    } catch (error) {
+      if (!this.#passes(request, hook, error)) return
+    } finally {
+      connection.requestEnded()
+    }
+    await this.#before(request, values, rest)
+  }
+
+  /**
+   * What the next one gets after a hook's answer: values that could have come from the wire, whoever made them.
+   * @throws AmendmentError
+   */
+  #amended({ message }: Request, values: Values, answer: unknown): Values {
+    if (answer === undefined || answer === null || answer === values) return values
+    if (typeof answer !== 'object') throw new AmendmentError(`a hook returns values or nothing, not ${typeof answer}`)
+    try {
+      return decode(message, frameOf(message, 0, answer as never), this.#limits.values).values
+    } catch (error) {
+      throw new AmendmentError((error as Error).message)
+    }
+  }
+
+  /** After what a hook threw: whether the message goes on all the same. If not, it has been refused. */
+  #passes(request: Request, hook: OwnedHook, error: unknown): boolean {
+    const { plugin, rule } = hook
+    if (error instanceof Refused) {
+      this.#refuse(request, error)
+      return false
+    }
+    const isOpen = rule.failure === 'open'
+    if (this.#isUnavailable(error)) {
+      this.#unavailable(request, plugin, error, !isOpen)
+      return isOpen
+    }
+    plugin.failed(error, `before ${request.message.name} ${whatHappened(error)}`)
+    if (!isOpen) this.#refuse(request, refusalOf(rule))
+    return isOpen
+  }
+
+  #handle(request: Request, values: Values): Promise<void> | undefined {
+    const { connection, owner } = request
+    try {
+      const result = owner.run(connection, values, { ref: request.ref })
+      if (!isThenable(result)) {
+        this.#succeeded(request, values, result)
+        return undefined
+      }
+      connection.requestStarted()
+      const answered = Promise.resolve(result).then(
+        (reply) => {
+          this.#succeeded(request, values, reply)
+          connection.requestEnded()
+        },
+        (error) => {
+          this.#failed(request, owner.plugin, error)
+          connection.requestEnded()
+        },
+      )
+      return owner.serial ? answered : undefined
+    } catch (error) {
+      this.#failed(request, owner.plugin, error)
+      return undefined
+    }
+  }
+
+  #succeeded(request: Request, values: Values, reply: unknown) {
+    const { connection, message, ref, owner, waiting } = request
+    try {
+      if (waiting !== undefined) waiting.resolve((reply ?? {}) as Values)
+      else if (ref !== 0) connection.reply(message.reply ?? Done, ref, (reply ?? {}) as Values)
+    } catch (error) {
+      this.#failed(request, owner.plugin, error)
+      return
+    }
+    this.#ended(request)
+    this.#bus.emit(message.name, connection, values, reply)
+  }
+
+  #refuse(request: Pick<Request, 'connection' | 'ref' | 'waiting' | 'queuedFor'>, refused: Refused) {
+    try {
+      if (request.waiting === undefined) request.connection.refuse(request.ref, refused)
+      else request.waiting.reject(refused)
+    } finally {
+      this.#ended(request)
+    }
+  }
+
+  /** Every request comes here once, answered or refused. */
+  #ended({ queuedFor }: Pick<Request, 'queuedFor'>) {
+    if (queuedFor !== undefined) this.#queue.ended(queuedFor)
+  }
+
+  #failed(request: Request, plugin: PluginRecord, error: unknown) {
+    if (error instanceof Refused) this.#refuse(request, error)
+    else if (this.#isUnavailable(error)) this.#unavailable(request, plugin, error)
+    else {
+      plugin.failed(error, request.message.name)
+      this.#refuse(request, new Refused('internal'))
+    }
+  }
+
+  /** No fault of the plugin's. */
+  #unavailable(request: Request, plugin: PluginRecord, error: unknown, refuses = true) {
+    plugin.log.warn({ err: error, event: request.message.name }, 'the database is not available')
+    if (refuses) this.#refuse(request, new Refused('unavailable', undefined, { retryAfter: RETRY_MS }))
+  }
+}
+
+/** A hook amended a message to something that the message cannot carry. */
+class AmendmentError extends Error {
+  override readonly name = 'AmendmentError'
+}
+
+function whatHappened(error: unknown): string {
+  if (error instanceof HookTimeout) return 'timed out'
+  return error instanceof AmendmentError ? 'amended it wrongly' : 'failed'
+}
+
+/** Whose request it is, for the fair queue: before a login the peer's network stands for the user. */
+function userOf({ user, isOperator, id, network }: Peer): string {
+  if (isOperator) return `operator ${id}`
+  return user === undefined ? network : `user ${user.id}`
+}
+
+const NONE: readonly OwnedHook[] = []
+
+/** When a request may be tried again that failed for want of the database. */
+const RETRY_MS = 1000

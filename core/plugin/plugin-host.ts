@@ -1,0 +1,212 @@
+import { createHmac } from 'node:crypto'
+import type { Knex } from 'knex'
+import type { Logger } from 'pino'
+import type { Clock, Timer } from '../clock.ts'
+import { SetupError } from '../errors.ts'
+import type { Limits } from '../limits.ts'
+import type { Guest, Translator } from '../session/guest.ts'
+import type { Peer } from '../session/peer.ts'
+import type { User, UserSession } from '../session/session.ts'
+import type { Sessions } from '../session/sessions.ts'
+import type { Catalogue, Message } from '../wire/index.ts'
+import { checkApi } from './api-version.ts'
+import { ruleOf } from './before.ts'
+import type { Dispatcher } from './dispatcher.ts'
+import type { Bus } from './events.ts'
+import type { AnyPlugin, App } from './plugin.ts'
+import { readOptions } from './plugin-options.ts'
+import { type PluginFailure, PluginRecord } from './plugin-record.ts'
+import { frameOf } from './request-frame.ts'
+
+/** Longest time one plugin may take to start. */
+const SETUP_MS = 30_000
+export interface HostParts {
+  readonly bus: Bus
+  readonly dispatcher: Dispatcher
+  readonly catalogue: Catalogue
+  readonly sessions: Sessions
+  readonly limits: Limits
+  readonly log: Logger
+  readonly audit: Logger
+  readonly db: Knex
+  readonly secret: Buffer
+  readonly epoch: string
+  readonly clock: Clock
+  readonly pluginFailed: ((failure: PluginFailure) => void) | undefined
+  absent(user: User): UserSession
+  admit(translator: Translator, address: string): Guest | undefined
+}
+
+/** Starts plugins in the order of their needs, and stops them in the opposite one. */
+export class PluginHost {
+  readonly records: PluginRecord[] = []
+  readonly #parts: HostParts
+  readonly #apis = new Map<string, unknown>()
+
+  constructor(parts: HostParts) {
+    this.#parts = parts
+  }
+
+  /**
+   * @param options of each plugin, by its name
+   * @param from where the options were written, for the error
+   * @throws SetupError naming the plugin, for another API version, a missing need, a cycle, bad options, a clash of
+   *   types, a failed setup
+   */
+  async start(plugins: readonly AnyPlugin[], options: Readonly<Record<string, unknown>>, from?: string) {
+    const ordered = inOrderOfNeeds(plugins)
+    for (const plugin of ordered) checkApi(plugin)
+    const read = readOptions(ordered, options, from)
+    // All definitions first, so that a plugin may look up another one's message while it starts.
+    for (const plugin of ordered) this.#define(plugin)
+    for (const plugin of ordered) await this.#startOne(plugin, read.get(plugin.name))
+  }
+
+  async stop() {
+    for (const record of this.records.splice(0).reverse()) {
+      record.abort.abort()
+      for (const cleanup of record.cleanups.splice(0).reverse()) {
+        try {
+          await cleanup()
+        } catch (error) {
+          record.failed(error, 'stop')
+        }
+      }
+    }
+  }
+
+  #define(plugin: AnyPlugin) {
+    for (const message of Object.values(plugin.messages ?? {})) {
+      try {
+        this.#parts.catalogue.add(message, `plugin ${plugin.name}`)
+      } catch (error) {
+        throw new SetupError((error as Error).message, { cause: error })
+      }
+    }
+  }
+
+  async #startOne(plugin: AnyPlugin, options: unknown) {
+    const record = new PluginRecord(plugin, this.#parts)
+    this.records.push(record)
+    const needs = Object.fromEntries(
+      Object.entries(plugin.needs ?? {}).map(([key, needed]) => [key, this.#apis.get(needed.name)]),
+    )
+    const context = { options, needs, log: record.log, db: this.#parts.db }
+    try {
+      const setup = Promise.resolve(plugin.setup(this.#app(record), context))
+      this.#apis.set(plugin.name, await withDeadline(setup, SETUP_MS, this.#parts.clock))
+    } catch (error) {
+      if (error instanceof SetupError) throw error
+      throw new SetupError(`plugin ${plugin.name} failed to start: ${(error as Error).message}`, { cause: error })
+    }
+  }
+
+  #app(record: PluginRecord): App {
+    const { bus, dispatcher, catalogue, sessions, limits, audit, secret, epoch, clock, absent, admit } = this.#parts
+    const { plugin, cleanups, registered } = record
+    const known = (message: Message) => {
+      if (catalogue.byType(message.type) === message) return
+      throw new SetupError(
+        `plugin ${plugin.name} uses message ${message.name}, which no loaded plugin lists in "messages"`,
+      )
+    }
+    return {
+      sessions,
+      limits,
+      catalogue,
+      audit,
+      admit,
+      absent,
+      epoch,
+      clock,
+      perform: async (session, message, values) => {
+        const frame = frameOf(message, 1, values)
+        // Every session is a peer: the server makes no others.
+        return new Promise((resolve, reject) => {
+          void dispatcher.dispatch(session as Peer, frame, { resolve: resolve as (reply: object) => void, reject })
+        })
+      },
+      signal: record.abort.signal,
+      secret: (purpose) => createHmac('sha256', secret).update(`${plugin.name}:${purpose}`).digest(),
+      handle: (message, handler, { rated = true, serial = false, pipelined = rated === false } = {}) => {
+        known(message)
+        const undo = dispatcher.handle(message, record, handler, { rated, serial, pipelined })
+        if (undo === undefined) throw new SetupError(`plugin ${plugin.name}: ${message.name} has a handler already`)
+        cleanups.push(undo)
+        registered.handles.push(message.name)
+      },
+      before: (message, hook, options = {}) => {
+        known(message)
+        const rule = ruleOf(options, `plugin ${plugin.name}, before ${message.name}`)
+        cleanups.push(dispatcher.before(message, record, hook, rule))
+        const { refusal, ...how } = rule
+        registered.before.push({ message: message.name, ...how, ...(refusal && { refusal: refusal.code }) })
+      },
+      on: (event: { readonly name: string }, listener: (...payload: never[]) => unknown) => {
+        const off = bus.on(event.name, listener, (error) => record.failed(error, event.name))
+        cleanups.push(off)
+        registered.listens.push(event.name)
+        return () => {
+          if (!remove(cleanups, off)) return
+          off()
+          remove(registered.listens, event.name)
+        }
+      },
+      emit: (event, payload) => bus.emit(event.name, payload),
+      every: (ms, task) => {
+        const guarded = async () => {
+          try {
+            await task()
+          } catch (error) {
+            record.failed(error, 'timer')
+          }
+        }
+        const timer = clock.every(ms, () => void guarded()).unref()
+        cleanups.push(() => timer.cancel())
+        registered.timers.push(ms)
+      },
+      status: (report) => record.reports.push(report),
+      onStop: (task) => cleanups.push(task),
+    }
+  }
+}
+
+function remove<T>(from: T[], item: T): boolean {
+  const index = from.indexOf(item)
+  if (index >= 0) from.splice(index, 1)
+  return index >= 0
+}
+
+function inOrderOfNeeds(plugins: readonly AnyPlugin[]): AnyPlugin[] {
+  const byName = new Map<string, AnyPlugin>()
+  for (const plugin of plugins) {
+    if (byName.has(plugin.name)) throw new SetupError(`two plugins are named "${plugin.name}"`)
+    byName.set(plugin.name, plugin)
+  }
+  const ordered = new Set<AnyPlugin>()
+  const visit = (plugin: AnyPlugin, path: readonly string[]) => {
+    if (ordered.has(plugin)) return
+    if (path.includes(plugin.name))
+      throw new SetupError(`plugins need each other: ${[...path, plugin.name].join(' needs ')}`)
+    for (const { name } of Object.values(plugin.needs ?? {})) {
+      const needed = byName.get(name)
+      if (needed === undefined) throw new SetupError(`plugin ${plugin.name} needs ${name}, which is not loaded`)
+      visit(needed, [...path, plugin.name])
+    }
+    ordered.add(plugin)
+  }
+  for (const plugin of plugins) visit(plugin, [])
+  return [...ordered]
+}
+
+async function withDeadline<T>(work: Promise<T>, ms: number, clock: Clock): Promise<T> {
+  let timer: Timer | undefined
+  const deadline = new Promise<never>((_, reject) => {
+    timer = clock.after(ms, () => reject(new Error(`no answer within ${ms / 1000} s`)))
+  })
+  try {
+    return await Promise.race([work, deadline])
+  } finally {
+    timer?.cancel()
+  }
+}

@@ -1,0 +1,181 @@
+import type { Knex } from 'knex'
+import type { Logger } from 'pino'
+import type { ZodType } from 'zod'
+import type { Clock } from '../clock.ts'
+import type { Limits } from '../limits.ts'
+import type { Guest, Translator } from '../session/guest.ts'
+import type { Session, User, UserSession } from '../session/session.ts'
+import type { Sessions } from '../session/sessions.ts'
+import type { Catalogue, ClientMessage, InputOf, Message, ReplyOf, ServerMessage, ValuesOf } from '../wire/index.ts'
+import type { BeforeOptions } from './before.ts'
+import type { EventType } from './events.ts'
+
+type MaybePromise<T> = T | Promise<T>
+
+/** Who a handler meets: for messages that only logged-in users may send, a session that has its user. */
+export type SessionOf<M extends Message> = M extends ClientMessage
+  ? M['allow'] extends 'user'
+    ? UserSession
+    : Session
+  : Session
+
+type ReplyInput<M extends ClientMessage> = M['reply'] extends ServerMessage
+  ? keyof M['reply']['fields'] extends never
+    ? // biome-ignore lint/suspicious/noConfusingVoidType: there is nothing to say in a reply without fields
+      void
+    : InputOf<M['reply']>
+  : // biome-ignore lint/suspicious/noConfusingVoidType: the reply is Done
+    void
+
+/**
+ * One schema change of a plugin, run in a transaction where the database can. On MySQL, one that was cut short runs again
+ * from its beginning, without the changes of the schema that were made: changes of rows must do no harm made twice.
+ */
+export interface Migration {
+  up(db: Knex): Promise<unknown>
+  down(db: Knex): Promise<unknown>
+}
+
+/** How a message came. */
+export interface Request {
+  /** Chosen by the client; 0 when it wants no reply unless the request fails. */
+  readonly ref: number
+}
+
+/** What a `before` hook gets besides the message. */
+export interface HookContext {
+  /** Aborted when the hook's time is out: its answer is not waited for any more. */
+  readonly signal: AbortSignal
+}
+
+/** The server as one plugin sees it. What is registered here is undone by the host when the plugin stops. */
+export interface App {
+  readonly sessions: Sessions
+  readonly limits: Limits
+  readonly catalogue: Catalogue
+  /** What the time is; in tests not the system's. */
+  readonly clock: Clock
+  /** Aborted when the plugin stops. */
+  readonly signal: AbortSignal
+  /** Generation of the database: a new text after it went back to an earlier state. Empty when it is not known. */
+  readonly epoch: string
+  /** 32 secret bytes for one purpose of this plugin, the same at every start of this server. */
+  secret(purpose: string): Buffer
+  /** The operator's record of who did what, apart from the log. */
+  readonly audit: Logger
+
+  /**
+   * Answers a message type; each has exactly one owner. Handlers of one connection start in the order its messages
+   * came; the reply goes out when the returned promise resolves. A thrown Refused is the answer "no".
+   * Of one user only `limits.requestsAtOnce` requests run at once, and requests wait while the database is busy.
+   * @param options.rated false for messages that count as signals and not against the user's request rate; a function of
+   *   the message's length in bytes where only some do
+   * @param options.serial true when the connection's next message has to wait until this one is answered: for work that
+   *   must not pile up, or must not be overtaken
+   * @param options.pipelined true for a handler that only hands something to a writer that batches: as many as the
+   *   connection may have under way start at once. The default for messages that are not rated
+   */
+  handle<M extends ClientMessage>(
+    message: M,
+    handler: (session: SessionOf<M>, values: ValuesOf<M>, request: Request) => MaybePromise<ReplyInput<M>>,
+    options?: {
+      readonly rated?: boolean | ((bytes: number) => boolean)
+      readonly serial?: boolean
+      readonly pipelined?: boolean
+    },
+  ): void
+  /**
+   * Runs before the handler. It may throw Refused, or amend by returning other values; they are checked as if they had
+   * come from the client. The values it gets are not to be changed. When it throws anything else, amends to what the
+   * message cannot carry, or does not answer in time, that is a failure of the plugin, and the message is refused
+   * (`failure: 'closed'`) or passes unchanged (`'open'`). While a database is down that the hook needs, a refused sender
+   * is told `unavailable`.
+   */
+  before<M extends ClientMessage>(
+    message: M,
+    hook: (
+      session: SessionOf<M>,
+      values: Readonly<ValuesOf<M>>,
+      run: HookContext,
+      // biome-ignore lint/suspicious/noConfusingVoidType: a hook that amends nothing returns nothing
+    ) => MaybePromise<Readonly<ValuesOf<M>> | undefined | void>,
+    options?: BeforeOptions,
+  ): void
+  /**
+   * Told after a message was handled, with the reply. Cannot change anything; its failures are only logged. Returns the
+   * function that ends it before the plugin stops.
+   */
+  on<M extends ClientMessage>(
+    message: M,
+    listener: (session: SessionOf<M>, values: ValuesOf<M>, reply: ReplyOf<M>) => unknown,
+  ): () => void
+  /** Told of each message sent by the server to a session through `Session.send` or as a reply. */
+  on<M extends ServerMessage>(message: M, listener: (session: Session, values: InputOf<M>) => unknown): () => void
+  on<P>(event: EventType<P>, listener: (payload: P) => unknown): () => void
+  emit<P>(event: EventType<P>, payload: P): void
+  /** A repeating timer that ends with the plugin. Milliseconds. */
+  every(ms: number, task: () => unknown): void
+  /**
+   * Takes in a peer that speaks another protocol and that this plugin listens for; it counts as a connection and is a
+   * session like any other once it has logged in. Undefined when the server is full, not yet started or stopping: close
+   * the stream then. Call `gone` on what is returned when the stream has closed.
+   * @param address the peer's, without port
+   */
+  admit(translator: Translator, address: string): Guest | undefined
+  /**
+   * A session of a user who need not be here, to `perform` requests in: nobody sees the user online, and what is pushed
+   * to it goes nowhere.
+   */
+  absent(user: User): UserSession
+  /**
+   * Carries out a request of a session as if its peer had sent it: permission, hooks, handler, listeners. It counts
+   * against no rate. Rejects with the Refused that the peer would have got.
+   */
+  perform<M extends ClientMessage>(session: Session, message: M, values: InputOf<M>): Promise<ReplyOf<M>>
+  /** Adds to `chatctl status`: `polls.open` for what a plugin "polls" calls `open`. */
+  status(report: () => Record<string, number | string>): void
+  /** Runs when the plugin stops, last registered first. */
+  onStop(task: () => unknown): void
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a plugin of whatever API and options
+export type AnyPlugin = Plugin<any>
+type Needs = { readonly [name: string]: AnyPlugin }
+type ApiOf<P> = P extends Plugin<infer Api> ? Api : never
+
+export interface Context<Options, N extends Needs> {
+  readonly options: Options
+  /** What the needed plugins' `setup` returned. */
+  readonly needs: { readonly [K in keyof N]: ApiOf<N[K]> }
+  readonly log: Logger
+  readonly db: Knex
+}
+
+/** A feature of the server: messages, behaviour, tables. Made with definePlugin. */
+export interface Plugin<Api = unknown> {
+  readonly name: string
+  /** Its own version, for people. */
+  readonly version?: string
+  /** The versions of the plugin API it was written for, as `^1.0`; any if left out. A server of another one refuses it. */
+  readonly api?: string
+  readonly messages?: { readonly [name: string]: Message }
+  readonly needs?: Needs
+  readonly options?: ZodType
+  readonly migrations?: { readonly [name: string]: Migration }
+  // biome-ignore lint/suspicious/noExplicitAny: options and needs are checked where the plugin is defined
+  setup(app: App, context: Context<any, any>): MaybePromise<Api>
+}
+
+/**
+ * Defines a plugin; types flow from its messages, options and needs to `setup`.
+ * @see docs/PLUGINS.md
+ */
+export function definePlugin<Api, O = undefined, const N extends Needs = Record<never, never>>(
+  plugin: Omit<Plugin<Api>, 'options' | 'needs' | 'setup'> & {
+    readonly options?: ZodType<O>
+    readonly needs?: N
+    setup(app: App, context: Context<O, N>): MaybePromise<Api>
+  },
+): Plugin<Api> {
+  return plugin
+}

@@ -1,0 +1,106 @@
+import { randomInt } from 'node:crypto'
+import type { LRUCache } from 'lru-cache'
+import type { Clock } from '../clock.ts'
+import { TokenBucket, tokenBuckets } from '../flow/token-bucket.ts'
+import type { Limits } from '../limits.ts'
+import { networkOf, siteOf } from './address.ts'
+import type { Peer } from './peer.ts'
+
+/** Networks whose rate of connections is remembered at once. */
+const NETWORKS = 50_000
+/** A site, an IPv6 /48, may have this many times what one network may. */
+const SITE_FACTOR = 8
+
+/** Addresses that count as one, with what is known of them together. */
+interface Scope {
+  readonly keyOf: (address: string) => string
+  /** How many times the limit of one address they may have. */
+  readonly factor: number
+  /** Peers that have not logged in and have not been told to go. */
+  readonly peers: Map<string, Set<Peer>>
+  readonly rates: LRUCache<string, TokenBucket>
+}
+
+/**
+ * Which connections may be there without a login, and which of them goes when there are too many: one of the network
+ * that has most, and of those one that has done least. So mere connections cannot keep out a peer that is logging in.
+ */
+export class Admission {
+  readonly #limits: Limits
+  readonly #clock: Clock
+  readonly #sites: Scope
+  readonly #scopes: readonly Scope[]
+  #size = 0
+
+  constructor(limits: Limits, clock: Clock) {
+    this.#limits = limits
+    this.#clock = clock
+    const { connectBurst, connectRate } = limits
+    const scope = (keyOf: Scope['keyOf'], factor: number): Scope => ({
+      keyOf,
+      factor,
+      peers: new Map(),
+      rates: tokenBuckets(NETWORKS, { rate: connectRate * factor, burst: connectBurst * factor, clock }),
+    })
+    this.#sites = scope((address) => siteOf(address) ?? networkOf(address), SITE_FACTOR)
+    this.#scopes = [scope(networkOf, 1), this.#sites]
+  }
+
+  /** Counts a new connection against the rates of its network and site; false when it comes too fast. */
+  isInRate(address: string): boolean {
+    const now = this.#clock.now()
+    const { connectRate, connectBurst } = this.#limits
+    return this.#scopes.every(({ keyOf, factor, rates }) => {
+      const key = keyOf(address)
+      const bucket = rates.get(key) ?? new TokenBucket(connectRate * factor, connectBurst * factor, now)
+      rates.set(key, bucket)
+      if (bucket.take(now) === 0) return true
+      // A refused connection costs nothing, or a peer that keeps trying would never be let in again.
+      bucket.giveBack()
+      return false
+    })
+  }
+
+  /** Takes in a peer, and evicts another one where that makes too many. */
+  add(peer: Peer) {
+    const { unauthenticated, unauthenticatedPerAddress } = this.#limits
+    this.#size++
+    const neighbourhoods = this.#scopes.map(({ keyOf, factor, peers }) => {
+      const key = keyOf(peer.address)
+      const neighbours = peers.get(key) ?? new Set<Peer>()
+      peers.set(key, neighbours.add(peer))
+      return { neighbours, most: unauthenticatedPerAddress * factor }
+    })
+    for (const { neighbours, most } of neighbourhoods) if (neighbours.size > most) this.#evictOneOf(neighbours, peer)
+    if (this.#size > unauthenticated) this.#evictOneOf(this.#largestSites(), peer)
+  }
+
+  /** The peer has logged in, is gone, or has been told to go. */
+  remove(peer: Peer) {
+    let wasThere = false
+    for (const { keyOf, peers } of this.#scopes) {
+      const key = keyOf(peer.address)
+      const neighbours = peers.get(key)
+      wasThere = neighbours?.delete(peer) ?? false
+      if (neighbours?.size === 0) peers.delete(key)
+    }
+    if (wasThere) this.#size--
+  }
+
+  /** The peers of the site that has most; of all such sites where several have as many. */
+  #largestSites(): Set<Peer> {
+    const sites = [...this.#sites.peers.values()]
+    const most = sites.reduce((size, peers) => Math.max(size, peers.size), 0)
+    return new Set(sites.filter(({ size }) => size === most).flatMap((peers) => [...peers]))
+  }
+
+  /** By lot among those that have done least; the newest only where there is no other. */
+  #evictOneOf(peers: ReadonlySet<Peer>, newest: Peer) {
+    const others = [...peers].filter((peer) => peer !== newest)
+    const least = others.reduce((progress, peer) => Math.min(progress, peer.progress), Number.POSITIVE_INFINITY)
+    const candidates = others.filter(({ progress }) => progress === least)
+    const evicted = candidates.length === 0 ? newest : (candidates[randomInt(candidates.length)] as Peer)
+    this.remove(evicted)
+    evicted.close('timed_out')
+  }
+}

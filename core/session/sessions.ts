@@ -1,0 +1,116 @@
+import type { LRUCache } from 'lru-cache'
+import type { Clock } from '../clock.ts'
+import { Refused } from '../errors.ts'
+import { lruCache } from '../flow/lru-cache.ts'
+import { TokenBucket } from '../flow/token-bucket.ts'
+import type { Limits } from '../limits.ts'
+import type { Role, UserSession } from './session.ts'
+
+/** Rates remembered at once; more users than that within seconds share nothing but the other limits. */
+const BUCKETS = 50_000
+
+/** Bots and operators may send this many times the rate of a person. */
+const MACHINE_RATE = 10
+
+/** Rates that all sessions of a user share. */
+export class Rates {
+  readonly requests: TokenBucket
+  /** Of messages that do not count as requests: acknowledgements, pings. */
+  readonly signals: TokenBucket
+
+  constructor(requests: TokenBucket, signals: TokenBucket) {
+    this.requests = requests
+    this.signals = signals
+  }
+
+  /** Milliseconds until both are full again if nothing is counted. */
+  untilFull(now: number): number {
+    return Math.max(this.requests.untilFull(now), this.signals.untilFull(now))
+  }
+
+  /**
+   * Counts a message; returns the milliseconds until it may be handled.
+   * @throws Refused `rate_limited` for a request that would wait longer than `pause` ms; signals are never refused
+   */
+  take(isRequest: boolean, now: number, pause: number): number {
+    // A signal that cost as much as a request has been charged as one, and the next signals wait for that.
+    if (!isRequest) return Math.max(this.signals.take(now), this.requests.debt(now))
+    const wait = this.requests.take(now)
+    if (wait <= pause) return wait
+    this.requests.giveBack()
+    throw new Refused('rate_limited', undefined, { retryAfter: wait })
+  }
+}
+
+interface Present {
+  readonly sessions: Set<UserSession>
+  /** What the sessions share; the operator's have rates of their own. */
+  readonly rates: Rates
+}
+
+/** Who is here: the sessions of each user, and the request rate they share. */
+export class Sessions {
+  readonly #byUser = new Map<number, Present>()
+  /** Of users without a session, until they would be full again: logging in anew must not renew the burst. */
+  readonly #left: LRUCache<number, Rates>
+  readonly #limits: Limits
+  readonly #clock: Clock
+
+  constructor(limits: Limits, clock: Clock) {
+    this.#limits = limits
+    this.#clock = clock
+    // Each is kept for a time of its own. Without a resolution the cache asks the clock every time.
+    this.#left = lruCache(BUCKETS, { ttl: 1, ttlResolution: 0, perf: clock })
+  }
+
+  /** The user's sessions, in the order of their logins. */
+  of(userId: number): ReadonlySet<UserSession> {
+    return this.#byUser.get(userId)?.sessions ?? NONE
+  }
+
+  get users(): number {
+    return this.#byUser.size
+  }
+
+  *[Symbol.iterator](): Generator<UserSession, void, void> {
+    for (const { sessions } of this.#byUser.values()) yield* sessions
+  }
+
+  /** @throws Refused `too_many_sessions` */
+  add(session: UserSession): Rates {
+    const { id, role } = session.user
+    const present = this.#byUser.get(id) ?? { sessions: new Set(), rates: this.#ratesOf(id, role) }
+    if (present.sessions.size >= this.#limits.sessionsPerUser) throw new Refused('too_many_sessions')
+    present.sessions.add(session)
+    this.#byUser.set(id, present)
+    // The operator's haste is not the user's.
+    return session.isOperator ? this.#newRates(MACHINE_RATE) : present.rates
+  }
+
+  remove(session: UserSession) {
+    const { id } = session.user
+    const present = this.#byUser.get(id)
+    present?.sessions.delete(session)
+    if (present === undefined || present.sessions.size > 0) return
+    this.#byUser.delete(id)
+    const ttl = Math.ceil(present.rates.untilFull(this.#clock.now()))
+    if (ttl > 0) this.#left.set(id, present.rates, { ttl })
+  }
+
+  #ratesOf(id: number, role: Role): Rates {
+    const left = this.#left.get(id)
+    this.#left.delete(id)
+    return left ?? this.#newRates(role === 'bot' ? MACHINE_RATE : 1)
+  }
+
+  #newRates(factor: number): Rates {
+    const { requestRate, requestBurst, signalRate, signalBurst } = this.#limits
+    const now = this.#clock.now()
+    return new Rates(
+      new TokenBucket(requestRate * factor, requestBurst * factor, now),
+      new TokenBucket(signalRate * factor, signalBurst * factor, now),
+    )
+  }
+}
+
+const NONE: ReadonlySet<UserSession> = new Set()

@@ -1,0 +1,256 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { fileURLToPath } from 'node:url'
+import test, { type ExecutionContext } from 'ava'
+import { CeilingUser } from '../../bench/ceiling.ts'
+import * as load from '../../bench/load/index.ts'
+import { countMessages, measured } from '../../bench/measured.ts'
+import { readOptions } from '../../bench/options.ts'
+import { startCeiling, startServer } from '../../bench/server.ts'
+import { sqliteAlone } from '../../bench/store.ts'
+import { roomPaths } from '../../cli/paths.ts'
+import { RATES_OFF } from '../../core/limits.ts'
+import { openShell } from '../support/cli.ts'
+import { openStage, tempFolder } from '../support/room.ts'
+
+/** Long enough for something to be counted on a busy machine. */
+const PERIOD = { warmUp: 0.05, seconds: 0.4, size: 64 }
+const NEVER = new AbortController().signal
+
+/** A server in this process that is as generous as a benchmark's; `stored` closes it and counts. */
+async function openBench(t: ExecutionContext) {
+  const stage = await openStage(t, { limits: RATES_OFF })
+  const steps = new Set<string>()
+  const watcher = { progress: (what: string) => void steps.add(what), measuring: () => {} }
+  return {
+    address: { host: stage.host, port: stage.port },
+    watcher,
+    steps,
+    async stored() {
+      await stage.room.close()
+      return countMessages(stage.db ?? roomPaths(stage.data).database)
+    },
+  }
+}
+
+/** A rate is what was counted in the time it took, and latencies are in order. */
+function isPlausible(t: ExecutionContext, { count, seconds, perSecond, p50 = 0, p99 = 0 }: load.Result) {
+  t.true(count > 0)
+  t.true(seconds > 0)
+  t.is(perSecond, count / seconds)
+  t.true(p50 <= p99, `${p50} ${p99}`)
+}
+
+test.serial('pairs: what was acknowledged is what is stored', async (t) => {
+  const { address, watcher, steps, stored } = await openBench(t)
+  const result = await load.pairs(load.friendsOn(address), { ...PERIOD, pairs: 2, window: 3 }, watcher, NEVER)
+  isPlausible(t, result)
+  t.like(result, { workload: 'pairs', unit: 'messages', shape: '2 pairs, window 3, 64 B' })
+  t.true((result.p50 ?? 0) > 0)
+  t.true((result.acknowledged ?? 0) >= result.count)
+  t.is(result.acknowledged, await stored())
+  t.deepEqual([...steps], ['making pairs', 'warm-up', 'measuring'])
+})
+
+test.serial('a group: each message to all other members, pushed in packets of several too', async (t) => {
+  const { address, watcher, stored } = await openBench(t)
+  const result = await load.group(address, { ...PERIOD, members: 4, posters: 3, window: 8 }, watcher, NEVER)
+  isPlausible(t, result)
+  t.like(result, { workload: 'group', unit: 'deliveries' })
+  t.true((result.acknowledged ?? 0) * 3 >= result.count)
+  t.is(result.acknowledged, await stored())
+})
+
+test.serial('logins, idle sessions and unread messages', async (t) => {
+  const { address, watcher, stored } = await openBench(t)
+  const logins = await load.logins(address, { ...PERIOD, users: 2, window: 2 }, watcher, NEVER)
+  isPlausible(t, logins)
+
+  // Twelve sessions, three of each user; the server says that it grew by 1200 bytes.
+  const sizes = [1000, 2200]
+  const memory = async () => sizes.shift() ?? 0
+  const idle = await load.idle(address, { sessions: 12, perUser: 3, memory }, watcher, NEVER)
+  t.like(idle, { count: 12, value: 100, shape: '12 sessions of 4 users' })
+
+  const unread = await load.unread(address, { messages: 250, size: 64 }, watcher, NEVER)
+  t.like(unread, { count: 250, acknowledged: 250 })
+  t.is(await stored(), 250)
+})
+
+test.serial('a server of its own is measured, and so is the ceiling', async (t) => {
+  const steps: string[] = []
+  const of = { progress: (what: string) => void steps.push(what), signal: NEVER }
+  const shape = { ...PERIOD, pairs: 1, window: 2 }
+  let pid = 0
+  const server = await measured({
+    ...of,
+    start: (data) => startServer({ data }),
+    load: (running, watcher, signal) => {
+      pid = running.pid
+      return load.pairs(load.friendsOn({ host: '127.0.0.1', port: running.port }), shape, watcher, signal)
+    },
+    database: (data) => roomPaths(data).database,
+  })
+  isPlausible(t, server)
+  t.true((server.stored ?? 0) > 0)
+  t.is(server.stored, server.acknowledged)
+  // The system counts processor time in steps of ten milliseconds: a short run may have used none.
+  t.true(server.cpuMs >= 0)
+  t.true(server.memory > 20 * 1024 ** 2)
+  t.false(isRunning(pid))
+
+  const ceiling = await measured({
+    ...of,
+    start: (data) => startCeiling({ data, size: 64 }),
+    load: ({ port }, watcher, signal) =>
+      load.pairs(
+        async () => [await CeilingUser.connect(port, 'a', signal), await CeilingUser.connect(port, 'b', signal)],
+        shape,
+        watcher,
+        signal,
+      ),
+  })
+  isPlausible(t, ceiling)
+  t.is(ceiling.stored, undefined)
+})
+
+test.serial('a load that fails leaves no server behind', async (t) => {
+  let pid = 0
+  const failing = measured({
+    start: (data) => startServer({ data }),
+    load: async (running) => {
+      pid = running.pid
+      throw new Error('the load fell over')
+    },
+    progress: () => {},
+    signal: NEVER,
+  })
+  await t.throwsAsync(failing, { message: 'the load fell over' })
+  t.false(isRunning(pid))
+})
+
+test.serial('Ctrl-C ends a benchmark with 130, and the server with it', async (t) => {
+  const main = fileURLToPath(new URL('../../bench/main.js', import.meta.url))
+  const args = ['--workload', 'pairs', '--shapes', '1x1', '--seconds', '60', '--warm-up', '0']
+  const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'ignore', 'pipe'] })
+  const ended = once(child, 'exit')
+  t.teardown(() => child.kill('SIGKILL'))
+  // The databases alone come first, then the ceiling.
+  await heard(child.stderr, 'ceiling: measuring')
+  const server = await onlyChildOf(child.pid ?? 0)
+  t.true(isRunning(server))
+  child.kill('SIGINT')
+  t.deepEqual(await ended, [130, null])
+  t.false(isRunning(server))
+})
+
+test.serial('a database alone: rows a second', async (t) => {
+  const file = join(await tempFolder(t), 'alone.db')
+  const result = await sqliteAlone(file, { rows: 50, size: 64, seconds: 0.1, onProgress: () => {}, signal: NEVER })
+  t.like(result, { database: 'SQLite', rowsATransaction: 50 })
+  t.true(result.rowsPerSecond > 0)
+})
+
+test('what is asked of a benchmark makes sense, or is refused', async (t) => {
+  const standard = await readOptions([])
+  t.deepEqual(standard.workloads, ['pairs', 'group', 'logins', 'idle', 'unread'])
+  t.deepEqual(standard.shapes[0], { pairs: 100, window: 32 })
+  t.is(standard.shapes.length, 4)
+  t.deepEqual((await readOptions(['--pairs', '7'])).shapes, [{ pairs: 7, window: 32 }])
+  t.deepEqual((await readOptions(['--shapes', '3x4,5x6'])).shapes, [
+    { pairs: 3, window: 4 },
+    { pairs: 5, window: 6 },
+  ])
+  const refused: [string[], RegExp][] = [
+    [['--workload', 'pears'], /no workload "pears"/],
+    [['--shapes', '3*4'], /"3\*4" is no shape/],
+    [['--pairs', '0'], /--pairs takes a whole number/],
+    [['--sessions', '1000000000000'], /needs 1000000000500 open files, and \d+ are allowed/],
+    [['--seconds', '0'], /--seconds and --warm-up/],
+    [['--db', 'oracle'], /Invalid values/],
+    [['--speed', '11'], /Unknown argument/],
+  ]
+  for (const [args, message] of refused) await t.throwsAsync(readOptions(args), { message }, args.join(' '))
+})
+
+/** Of a load from the shell. */
+const short = ['--for', '500ms', '--warm-up', '50ms']
+
+test.serial('chatctl bench loads a server on this machine and says how it did', async (t) => {
+  const shell = await openShell(t)
+  const { server } = await shell.serve(['--limits', 'off'])
+  for (const [args, expected] of [
+    [['--pairs', '2', '--window', '2'], { workload: 'pairs', shape: '2 pairs, window 2, 64 B' }],
+    [['--workload', 'group', '--members', '3', '--window', '2'], { workload: 'group', unit: 'deliveries' }],
+    [['--workload', 'logins', '--users', '2', '--window', '2'], { workload: 'logins', unit: 'logins' }],
+  ] as const) {
+    const { code, stdout, stderr } = await shell.run(['bench', server, ...args, ...short, '-o', 'json'])
+    t.is(code, 0, stderr)
+    t.regex(stderr, /making \d accounts on .*, named bench-…, which stay there/)
+    t.regex(stderr, /--limits off/)
+    t.regex(stderr, /^measuring$/m)
+    const result = JSON.parse(stdout)
+    t.like(result, { ...expected, server })
+    isPlausible(t, result)
+  }
+})
+
+test.serial('chatctl bench: a table for people, Ctrl-C, and nobody there', async (t) => {
+  const shell = await openShell(t)
+  const { server, stop } = await shell.serve(['--limits', 'off'])
+  const { stdout: table } = await shell.run(['bench', server, '--pairs', '1', ...short, '-o', 'table'])
+  t.regex(table, /^result +[\d,]+ messages\/s$/m)
+
+  const long = shell.start(['bench', server, '--pairs', '1', '--for', '10m', '--warm-up', '50ms'])
+  await heard(long.child.stderr, 'measuring')
+  long.child.kill('SIGINT')
+  const { code, stdout, stderr } = await long.done
+  t.is(code, 130)
+  t.is(stdout, '')
+  t.regex(stderr, /error: stopped/)
+
+  await stop()
+  t.is((await shell.run(['bench', server])).code, 3)
+})
+
+test.serial('chatctl bench: limits that are on end it; another machine needs a yes', async (t) => {
+  const shell = await openShell(t)
+  const { server } = await shell.serve()
+  const limited = await shell.run(['bench', server, '--pairs', '100'])
+  t.is(limited.code, 5)
+  t.regex(limited.stderr, /error: too many registrations from this address/)
+
+  const elsewhere = await shell.run(['bench', 'chat.example:7300', '--pairs', '3'])
+  t.is(elsewhere.code, 2)
+  t.regex(elsewhere.stderr, /makes 6 accounts on chat\.example:7300/)
+  t.regex(elsewhere.stderr, /--yes/)
+  t.is((await shell.run(['bench', 'no:port:here'])).code, 2)
+})
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Waits until a process has said something. */
+function heard(stream: Readable | null, text: string): Promise<void> {
+  let said = ''
+  return new Promise((resolve, reject) => {
+    stream?.on('data', (chunk: Buffer) => {
+      said += chunk.toString()
+      if (said.includes(text)) resolve()
+    })
+    stream?.once('close', () => reject(new Error(`ended without saying "${text}": ${said}`)))
+  })
+}
+
+async function onlyChildOf(pid: number): Promise<number> {
+  return Number((await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).trim())
+}

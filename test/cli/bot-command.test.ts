@@ -1,0 +1,352 @@
+import { mkdir, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+import { connect, QueryConsumers } from '../../client/index.ts'
+import { openShell, type Shell } from '../support/cli.ts'
+
+const KEY = /^ckey_[A-Za-z0-9_-]{43}$/
+
+/** Makes an account of a bot and gives its key. */
+async function botAccount(shell: Shell, name: string): Promise<string> {
+  const { stdout } = await shell.run(['users', 'create', name, '--bot', '--data', './room'])
+  return stdout.trim()
+}
+
+/** A person at a client, who asks and hears. */
+async function person(t: ExecutionContext, server: string, name: string) {
+  const client = await connect({ server, leastIterations: 4096 })
+  t.teardown(() => client.close())
+  await client.register(name, 'password of a person')
+  await client.login(name, { password: 'password of a person' })
+  const messages = client.messages()
+  return {
+    client,
+    says: (to: string, text: string) => client.send(to, text),
+    /** The text of the next message there is. */
+    async hears(): Promise<string> {
+      const { value } = await messages.next()
+      return value.text
+    },
+    async asks(to: string, text: string): Promise<string> {
+      await client.send(to, text)
+      return this.hears()
+    },
+  }
+}
+
+/** A bot that answers every message in its own way. */
+const answering = (answer: string) => `import { createBot } from 'chatctl/bot'
+export default createBot({ name: 'echo' }).message((ctx) => ctx.reply(\`${answer}\`))
+`
+
+async function write(shell: Shell, file: string, content: string): Promise<string> {
+  await writeFile(join(shell.folder, file), content)
+  return file
+}
+
+/** Starts `chatctl bot run` and waits until the bot says that it is at work. */
+async function runBot(shell: Shell, file: string, key: string, args: readonly string[] = []) {
+  const process = shell.start(['bot', 'run', file, ...args], { env: { CHATCTL_BOT_KEY: key } })
+  await process.output.says(/the bot is at work/)
+  return {
+    ...process,
+    stop(signal: NodeJS.Signals = 'SIGTERM') {
+      process.child.kill(signal)
+      return process.done
+    },
+  }
+}
+
+test.serial('a bot account is made with a key, printed once, whether the server runs or not', async (t) => {
+  const shell = await openShell(t)
+  const before = await shell.run(['users', 'create', 'early', '--bot', '--data', './room'])
+  t.is(before.code, 0)
+  t.regex(before.stdout.trim(), KEY)
+  t.regex(before.stderr, /shown once/)
+  const { server } = await shell.serve()
+  const ran = await shell.run(['users', 'create', 'late', '--bot', '--nickname', 'L', '--data', './room', '-o', 'json'])
+  const { key, ...rest } = JSON.parse(ran.stdout)
+  t.regex(key, KEY)
+  t.like(rest, { user: 'late', role: 'bot' })
+  for (const [name, password] of [
+    ['early', before.stdout.trim()],
+    ['late', key],
+  ]) {
+    await using client = await connect({ server, reconnect: false, leastIterations: 4096 })
+    t.is((await client.login(name, { password })).user, name)
+    t.is(client.keys?.iterations, 4096)
+  }
+  const list = await shell.run(['users', 'list', '--data', './room', '-o', 'json'])
+  t.deepEqual(
+    JSON.parse(list.stdout).map(({ role }: { role: string }) => role),
+    ['bot', 'bot'],
+  )
+  t.false(list.stdout.includes(key))
+})
+
+test.serial('a key takes the place of a password and of a role', async (t) => {
+  const shell = await openShell(t)
+  await shell.run(['users', 'create', 'echo', '--bot', '--data', './room'])
+  const refused = async (args: readonly string[], code: number, stderr: RegExp) => {
+    const ran = await shell.run([...args, '--data', './room'], { input: 'a password\n' })
+    t.is(ran.code, code)
+    t.is(ran.stdout, '')
+    t.regex(ran.stderr, stderr)
+  }
+  await refused(['users', 'create', 'b', '--bot', '--password-file', '-'], 2, /key takes the place of a password/)
+  await refused(['users', 'create', 'b', '--bot', '--role', 'admin'], 2, /leave out --role/)
+  await refused(['users', 'create', 'b', '--bot', '--role', 'bot'], 2, /leave out --role/)
+  await refused(['users', 'create', 'echo', '--bot'], 5, /taken/)
+  await refused(['users', 'passwd', 'echo', '--bot-key', '--password-file', '-'], 2, /takes the place of a password/)
+  await refused(['users', 'passwd', 'nobody', '--bot-key'], 5, /there is no user/)
+  const { stdout } = await shell.run(['users', 'list', '--data', './room', '-o', 'json'])
+  t.is(JSON.parse(stdout).length, 1)
+  const ann = ['users', 'create', 'ann', '--password-file', '-', '--data', './room']
+  t.is((await shell.run(ann, { input: 'a password' })).code, 0)
+  await refused(['users', 'passwd', 'Ann', '--bot-key'], 2, /ann is no bot/)
+})
+
+test.serial('a bot gets a new key, and the old one is none any more', async (t) => {
+  const shell = await openShell(t)
+  const { server } = await shell.serve()
+  const old = await botAccount(shell, 'echo')
+  const file = await write(shell, 'echo.ts', answering('$' + '{ctx.text}!'))
+  const running = await runBot(shell, file, old, ['--server', server])
+  const renewed = await shell.run(['users', 'passwd', 'echo', '--bot-key', '--data', './room', '-o', 'json'])
+  const { user, key } = JSON.parse(renewed.stdout)
+  t.is(user, 'echo')
+  t.regex(key, KEY)
+  t.is((await running.done).code, 4, 'its session was ended by the operator')
+  t.is((await shell.run(['bot', 'run', file, '--server', server], { env: { CHATCTL_BOT_KEY: old } })).code, 4)
+  const again = await runBot(shell, file, key, ['--server', server])
+  t.is((await again.stop()).code, 0)
+})
+
+test.serial('a bot runs, answers, and stops on SIGTERM and on Ctrl-C when its handlers have finished', async (t) => {
+  const shell = await openShell(t)
+  const { server } = await shell.serve()
+  const key = await botAccount(shell, 'echo')
+  const ann = await person(t, server, 'ann')
+  const file = await write(
+    shell,
+    'slow.ts',
+    `import { createBot } from 'chatctl/bot'
+     export default createBot({ name: 'echo' }).message(async (ctx) => {
+       if (ctx.text === 'wait') {
+         ctx.log.info('waiting')
+         await new Promise<void>((resolve) => process.once('SIGUSR2', resolve))
+       }
+       await ctx.reply(\`\${ctx.text}!\`)
+     })`,
+  )
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    const bot = await runBot(shell, file, key, ['--server', server])
+    t.is(await ann.asks('echo', 'hello'), 'hello!')
+    await ann.says('echo', 'wait')
+    await bot.output.says(/"waiting"/)
+    bot.child.kill(signal)
+    await bot.output.says(/"stopping"/)
+    await ann.says('echo', 'after')
+    bot.child.kill('SIGUSR2')
+    const { code, stdout, stderr } = await bot.done
+    t.is(code, 0)
+    t.is(stdout, '', 'the log is on stderr')
+    t.regex(stderr, new RegExp(`"signal":"${signal}"`))
+    t.is(await ann.hears(), 'wait!')
+    // What came while it was away.
+    const next = await runBot(shell, file, key, ['--server', server])
+    t.is(await ann.hears(), 'after!')
+    t.is((await next.stop()).code, 0)
+  }
+  await using self = await connect({ server, leastIterations: 4096 })
+  await self.login('echo', { password: key })
+  t.like(await self.request(QueryConsumers, {}), { consumers: { 0: { consumer: 'echo', pending: 0 } } })
+})
+
+test.serial(
+  'a key is read from a file or stdin, an account may be named otherwise than the bot, a login will do',
+  async (t) => {
+    const shell = await openShell(t)
+    const { server } = await shell.serve()
+    const file = await write(shell, 'echo.ts', answering('$' + '{ctx.bot.user}'))
+    await write(shell, 'bot.key', `${await botAccount(shell, 'parrot')}\n`)
+    const ann = await person(t, server, 'ann')
+    const named = shell.start(['bot', 'run', file, '--user', 'parrot', '--key-file', 'bot.key', '--server', server])
+    await named.output.says(/"consumer":"echo".*at work/)
+    t.is(await ann.asks('parrot', 'who?'), 'parrot')
+    named.child.kill()
+    t.is((await named.done).code, 0)
+    const piped = shell.start(['bot', 'run', file, '--user', 'parrot', '--key-file', '-', '--consumer', 'two'], {
+      env: { CHATCTL_SERVER: server },
+    })
+    piped.child.stdin?.end(await newKey(shell, 'parrot'))
+    await piped.output.says(/"consumer":"two".*at work/)
+    await write(shell, 'pw', 'password of a person')
+    await person(t, server, 'carol')
+    await shell.run(['login', 'carol', '--server', server, '--password-file', 'pw'])
+    const kept = shell.start(['bot', 'run', file, '--context', 'carol'])
+    await kept.output.says(/at work/)
+    t.is(await ann.asks('carol', 'who?'), 'carol')
+  },
+)
+
+async function newKey(shell: Shell, name: string): Promise<string> {
+  return (await shell.run(['users', 'passwd', name, '--bot-key', '--data', './room'])).stdout
+}
+
+test.serial('what keeps a bot from starting is said, with a code of its own', async (t) => {
+  t.timeout(120_000)
+  const shell = await openShell(t)
+  const { server } = await shell.serve()
+  const key = await botAccount(shell, 'echo')
+  const good = await write(shell, 'good.ts', answering('yes'))
+  const none = await write(shell, 'none.ts', 'export const six = 6\n')
+  const broken = await write(shell, 'broken.ts', 'export default const\n')
+  const beside = await write(shell, 'beside.ts', "import '../broken.ts'\n")
+  await write(shell, 'empty.key', '')
+  const fails = async (args: readonly string[], code: number, stderr: RegExp, given = key) => {
+    const ran = await shell.run(['bot', 'run', ...args], { env: { CHATCTL_BOT_KEY: given } })
+    t.is(ran.code, code, args.join(' '))
+    t.is(ran.stdout, '')
+    t.regex(ran.stderr, stderr)
+  }
+  const at = ['--server', server]
+  await fails([none, ...at], 1, /none\.ts exports no bot \(found: six\)/)
+  await fails([broken, ...at], 1, /cannot load broken\.ts: .*broken\.ts/)
+  await fails([beside, ...at], 1, /cannot load beside\.ts: .*broken\.ts/)
+  await fails(['missing.ts', ...at], 1, /cannot load missing\.ts/)
+  await fails([good, ...at], 4, /not the key of the account "[a-z]+"[\s\S]*passwd [a-z]+ --bot-key/, 'ckey_wrong')
+  await fails([good, ...at], 4, /no key and no --context[\s\S]*users create NAME --bot/, '')
+  // A person who is logged in is not who the bot is.
+  await person(t, server, 'dora')
+  await write(shell, 'pw', 'password of a person')
+  t.is((await shell.run(['login', 'dora', '--server', server, '--password-file', 'pw'])).code, 0)
+  await fails([good, ...at], 4, /no key and no --context/, '')
+  await fails([good, '--user', 'echo', ...at], 4, /no key/, '')
+  await fails([good, '--server', '127.0.0.1:1'], 3, /127\.0\.0\.1:1/)
+  await fails([good, '--key-file', 'empty.key', ...at], 2, /empty\.key is empty/)
+  await fails([good, '--key-file', 'no.key', ...at], 2, /cannot read the key file no\.key/)
+  await fails([good, '--key-file', 'no.key', '--context', 'ann'], 2, /goes without --key-file/)
+  await fails([good, '--replay-from', 'yesterday', ...at], 2, /"yesterday" is no id and no time/)
+  await fails([good, '--replay-from', '2026-02-30', ...at], 2, /no id and no time/)
+  await fails([good, '--replay-from', '2999-01-01', ...at], 2, /still to come/)
+})
+
+test.serial('with --watch a changed bot takes over, a broken one does not', async (t) => {
+  const shell = await openShell(t)
+  const { server } = await shell.serve()
+  const key = await botAccount(shell, 'echo')
+  const ann = await person(t, server, 'ann')
+  await mkdir(join(shell.folder, 'parts'))
+  await write(shell, 'parts/word.ts', "export const word: string = 'one'\n")
+  const text = (more = '') => `import { createBot } from 'chatctl/bot'
+    import { word } from '../parts/word.ts'
+    export default createBot({ name: 'echo'${more} }).message((ctx) => ctx.reply(word))`
+  await write(shell, 'bot.ts', text())
+  const bot = await runBot(shell, 'bot.ts', key, ['--server', server, '--watch'])
+  const works = (times: number) => bot.output.says(new RegExp(`(at work[\\s\\S]*){${times}}`))
+  t.is(await ann.asks('echo', 'hello'), 'one')
+  // In a file that the bot imports, and as editors do it: another file takes the name.
+  await write(shell, 'parts/word.ts.new', "export const word: string = 'two'\n")
+  await rename(join(shell.folder, 'parts/word.ts.new'), join(shell.folder, 'parts/word.ts'))
+  await works(2)
+  t.is(await ann.asks('echo', 'hello'), 'two')
+  await write(shell, 'parts/word.ts', "export const word: string = 'thr")
+  await bot.output.says(/cannot load bot\.ts: .*word\.ts.*the bot goes on as it was/)
+  t.is(await ann.asks('echo', 'hello'), 'two')
+  await write(shell, 'parts/word.ts', "export const word: string = 'three'\n")
+  await works(3)
+  t.is(await ann.asks('echo', 'hello'), 'three')
+  await write(shell, 'bot.ts', text(", state: { in: { file: './parts' }, initial: () => 0 }"))
+  await bot.output.says(/cannot start what bot\.ts has become: .*the bot goes on as it was/)
+  await works(4)
+  t.is(await ann.asks('echo', 'hello'), 'three')
+  t.is((await bot.stop()).code, 0)
+})
+
+test.serial('a promise that a handler forgot ends no bot, and is told of with the handler’s name', async (t) => {
+  const shell = await openShell(t)
+  const { server } = await shell.serve()
+  const key = await botAccount(shell, 'tool')
+  const ann = await person(t, server, 'ann')
+  await write(
+    shell,
+    'tool.ts',
+    `import { createBot } from 'chatctl/bot'
+    export default createBot({ name: 'tool' })
+      .hears('oops', (ctx) => { void (async () => { await 1; throw new Error('forgotten') })(); return ctx.reply('ok') })
+      .message((ctx) => ctx.reply('here'))`,
+  )
+  const bot = await runBot(shell, 'tool.ts', key, ['--server', server])
+  t.is(await ann.asks('tool', 'oops'), 'ok')
+  await bot.output.says(/"handler":"hears oops".*not awaited/)
+  t.is(await ann.asks('tool', 'hello'), 'here')
+  t.is((await bot.stop()).code, 0)
+})
+
+test.serial('a bot that another process replaces ends with 7, so that no supervisor takes it back', async (t) => {
+  const shell = await openShell(t)
+  const { server } = await shell.serve()
+  const key = await botAccount(shell, 'tool')
+  await write(
+    shell,
+    'tool.ts',
+    `import { createBot } from 'chatctl/bot'
+    export default createBot({ name: 'tool' }).message((ctx) => ctx.reply('here'))`,
+  )
+  const first = await runBot(shell, 'tool.ts', key, ['--server', server])
+  const second = await runBot(shell, 'tool.ts', key, ['--server', server])
+  const { code, stderr } = await first.done
+  t.is(code, 7)
+  t.regex(stderr, /another process has taken over.*\n.*--consumer/)
+  t.is((await second.stop()).code, 0)
+})
+
+test.serial('a bot whose log nobody takes goes on', async (t) => {
+  const shell = await openShell(t)
+  const { server } = await shell.serve()
+  const key = await botAccount(shell, 'tool')
+  const ann = await person(t, server, 'ann')
+  await write(
+    shell,
+    'tool.ts',
+    `import { createBot } from 'chatctl/bot'
+    export default createBot({ name: 'tool' }).message((ctx) => { ctx.log.info('heard'); return ctx.reply('here') })`,
+  )
+  const bot = await runBot(shell, 'tool.ts', key, ['--server', server])
+  bot.child.stderr?.destroy()
+  for (let n = 0; n < 3; n++) t.is(await ann.asks('tool', 'hello'), 'here')
+  t.is((await bot.stop()).code, 0)
+})
+
+test.serial('with --replay-from a bot handles again what came after a message or since a time', async (t) => {
+  const shell = await openShell(t)
+  const { server } = await shell.serve()
+  const key = await botAccount(shell, 'echo')
+  const ann = await person(t, server, 'ann')
+  const file = await write(
+    shell,
+    'echo.ts',
+    `import { createBot } from 'chatctl/bot'
+     export default createBot({ name: 'echo' }).message((ctx) => void console.log(ctx.text))`,
+  )
+  const { id } = await ann.says('echo', 'one')
+  await ann.says('echo', 'two')
+  const hears = async (texts: readonly string[], args: readonly string[]) => {
+    const bot = await runBot(shell, file, key, ['--server', server, ...args])
+    await bot.output.prints(texts.join('\n'))
+    const { code, stdout } = await bot.stop()
+    t.is(code, 0)
+    t.deepEqual(stdout.split('\n').filter(Boolean), texts)
+  }
+  await hears([], [])
+  await hears(['one', 'two'], ['--replay-from', '2020-01-01'])
+  await hears(['two'], ['--replay-from', String(id)])
+  const ahead = await shell.run(['bot', 'run', file, '--server', server, '--replay-from', '1000'], {
+    env: { CHATCTL_BOT_KEY: key },
+  })
+  t.is(ahead.code, 1)
+  t.regex(ahead.stderr, /nothing after 1000 was handled yet/)
+  await hears([], [])
+  await hears(['one', 'two'], ['--consumer', 'another', '--all'])
+})

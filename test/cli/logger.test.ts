@@ -1,0 +1,34 @@
+import { spawnSync } from 'node:child_process'
+import test from 'ava'
+
+/** Logs from a process of its own: the log goes to stdout. */
+function logged(lines: string): Record<string, unknown>[] {
+  const door = new URL('../../cli/logger.js', import.meta.url).href
+  const source = `const { log, release } = await (await import('${door}')).openLog('trace', false); ${lines}; release()`
+  const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', source], { encoding: 'utf8' })
+  return stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+}
+
+test('secrets do not get into the log, however they are logged', (t) => {
+  const [record] = logged(
+    "log.info({ password: 'a', keys: { clientKey: 'b' }, message: { clientFinal: 'c', storedKey: 'd', user: 'alice' } }, 'x')",
+  )
+  t.notRegex(JSON.stringify(record), /"[abcd]"/)
+  t.like(record, { message: { user: 'alice' }, msg: 'x', level: 'info' })
+})
+
+test('an error of the database shows its code, but not what people wrote', (t) => {
+  const [record] = logged(
+    "log.error({ err: Object.assign(new Error(\"insert into `chatmsg` values ('SECRET - TEXT') - database is locked\"), { code: 'SQLITE_BUSY' }) }, 'x')",
+  )
+  t.deepEqual(record?.err, { type: 'Error', code: 'SQLITE_BUSY', message: '- database is locked' })
+})
+
+test('what was logged before the start is over comes after the first line', (t) => {
+  const [first, second] = logged('log.warn(\'early\'); process.stdout.write(\'{"event":"listening"}\\n\')')
+  t.like(first, { event: 'listening' })
+  t.like(second, { msg: 'early' })
+})

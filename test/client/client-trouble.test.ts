@@ -1,0 +1,275 @@
+import { copyFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import test from 'ava'
+import { pauseAfter, RefusedByServer } from '../../client/errors.ts'
+import { type Client, ConversationRead, connect } from '../../client/index.ts'
+import { KeepAlive, Ping } from '../../core/index.ts'
+import { openDatabase, renewEpoch } from '../../db/index.ts'
+import { KickFromRoom, QueryRooms, RenameRoom } from '../../plugins/index.ts'
+import { OnNewMessage } from '../../plugins/messages/messages.ts'
+import { testServer } from '../../testing/index.ts'
+import { until } from '../support/bots.ts'
+import { nextPush, refusal } from '../support/play.ts'
+import { openProxy } from '../support/proxy.ts'
+import { openStage, tempFolder } from '../support/room.ts'
+
+/** Each time limit of the client, milliseconds. */
+const LIMIT = 150
+
+/** What a loop hears, until it is told to end. */
+function hearing(client: Client) {
+  const heard: string[] = []
+  const stop = new AbortController()
+  const done = (async () => {
+    for await (const { text } of client.messages({ signal: stop.signal })) heard.push(text)
+  })()
+  return {
+    heard,
+    done,
+    stop() {
+      stop.abort()
+      return done
+    },
+  }
+}
+
+test('Bob leaves his loop and begins another one, again and again, while Alice talks: he hears it all, once, in order', async (t) => {
+  const stage = await openStage(t, { limits: { requestBurst: 1e6 } })
+  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+  const all = Array.from({ length: 400 }, (_, n) => String(n))
+  const talking = (async () => {
+    for (const text of all) await alice.send('bob', text)
+  })()
+  const heard: string[] = []
+  while (heard.length < all.length) {
+    let inThisLoop = 0
+    for await (const { text } of bob.messages()) {
+      // The last one of a loop is not acknowledged: it comes again.
+      if (text !== heard.at(-1)) heard.push(text)
+      if (++inThisLoop === 7 || heard.length === all.length) break
+    }
+  }
+  await talking
+  t.deepEqual(heard, all)
+})
+
+test('a send whose time is over while the server is away says so, and comes through later', async (t) => {
+  const stage = await openStage(t)
+  await (await stage.user('bob')).close()
+  const alice = await stage.user('alice', { reconnect: true, timeout: LIMIT })
+  const away = new Promise<void>((resolve) => alice.onLife('disconnected', () => resolve()))
+  await stage.room.close()
+  await away
+  await t.throwsAsync(alice.send('bob', 'one', { clientId: 'one' }), { code: 'timed_out' })
+  const stop = new AbortController()
+  const sending = alice.send('bob', 'one', { clientId: 'one', timeout: 60_000, signal: stop.signal })
+  stop.abort()
+  await t.throwsAsync(sending, { code: 'aborted' })
+  const again = alice.send('bob', 'one', { clientId: 'one', timeout: 60_000 })
+  await openStage(t, { data: stage.data, port: stage.port })
+  t.false((await again).repeat)
+})
+
+test('a client whose owner ends it is over at once, also while its connection is away', async (t) => {
+  const stage = await openStage(t)
+  const owner = new AbortController()
+  const alice = await stage.user('alice', { reconnect: true, signal: owner.signal })
+  const [away, over] = (['disconnected', 'closed'] as const).map(
+    (event) => new Promise<unknown>((resolve) => alice.onLife(event, resolve)),
+  )
+  await stage.room.close()
+  await away
+  const acknowledging = alice.acknowledge({ from: 'bob', id: 1 })
+  owner.abort()
+  t.like(await over, { code: 'aborted' })
+  await t.throwsAsync(acknowledging, { code: 'aborted' })
+})
+
+test('a client that is closed while it derives keys from a password says so', async (t) => {
+  const stage = await openStage(t, { pluginOptions: { registration: { iterations: 600_000 } } })
+  const made = await stage.connect()
+  await made.register('alice', 'correct horse')
+  const alice = await stage.connect()
+  const deriving = t.throwsAsync(alice.login('alice', { password: 'correct horse' }), { code: 'closed' })
+  await alice.request(Ping, {})
+  await alice.close()
+  await deriving
+})
+
+test('a connection that has died without a word is noticed, and made again', async (t) => {
+  const stage = await openStage(t)
+  const proxy = await openProxy(t, stage)
+  const alice = await stage.user('alice')
+  const bob = await stage.user('bob', { server: proxy.address, reconnect: true, timeout: LIMIT })
+  const ear = hearing(bob)
+  await alice.send('bob', 'one')
+  await until(() => ear.heard.length === 1)
+  const reasons: string[] = []
+  bob.onLife('disconnected', ({ message }) => reasons.push(message))
+  proxy.freeze()
+  await alice.send('bob', 'two')
+  await until(() => ear.heard.length === 2)
+  t.deepEqual(ear.heard, ['one', 'two'])
+  t.deepEqual(reasons, ['connection lost: the server has gone silent'])
+  await ear.stop()
+})
+
+test('a loop goes on over an outage that is longer than every time limit, and over lost acknowledgements', async (t) => {
+  const stage = await openStage(t)
+  const proxy = await openProxy(t, stage)
+  const alice = await stage.user('alice')
+  const bob = await stage.user('bob', { server: proxy.address, reconnect: true, timeout: LIMIT })
+  const ear = hearing(bob)
+  await alice.send('bob', 'one')
+  await until(() => ear.heard.length === 1)
+  // The acknowledgement of this one gets no answer, again and again.
+  await alice.send('bob', 'two')
+  const away = new Promise<void>((resolve) => bob.onLife('disconnected', () => resolve()))
+  proxy.loseAnswers(true)
+  await t.throwsAsync(bob.inbox(), { code: 'timed_out' })
+  await away
+  proxy.loseAnswers(false)
+  await alice.send('bob', 'three')
+  await until(() => ear.heard.includes('three'))
+  t.deepEqual(ear.heard, ['one', 'two', 'three'])
+  await until(async () => (await bob.inbox().catch(() => undefined))?.messages.length === 0)
+  await ear.stop()
+})
+
+test('a server that was restored from a backup counts anew: what is said then is heard, and nothing is read unheard', async (t) => {
+  const data = await tempFolder(t)
+  const file = join(data, 'chat.db')
+  const first = await openStage(t, { data, db: file })
+  await (await first.user('bob')).close()
+  const before = await first.user('alice')
+  await before.send('bob', 'one')
+  await first.room.close()
+  await copyFile(file, join(data, 'backup.db'))
+  const second = await openStage(t, { data, db: file, port: first.port })
+  const bob = await second.user('bob', { reconnect: true })
+  let restored = 0
+  bob.onLife('restored', () => restored++)
+  const heard: string[] = []
+  let goOn = () => {}
+  const loop = (async () => {
+    for await (const { text } of bob.messages()) {
+      heard.push(text)
+      // Still busy with this one when the server is another one.
+      if (text === 'old 3')
+        await new Promise<void>((resolve) => {
+          goOn = resolve
+        })
+      if (text === 'new 2') return
+    }
+  })()
+  const alice = await second.user('alice')
+  for (const text of ['old 2', 'old 3']) await alice.send('bob', text)
+  await until(() => heard.length === 3)
+  await second.room.close()
+  await copyFile(join(data, 'backup.db'), file)
+  const db = await openDatabase(file)
+  await renewEpoch(db)
+  await db.destroy()
+  const third = await openStage(t, { data, db: file, port: first.port })
+  const again = await third.user('alice')
+  const other = await third.user('bob')
+  for (const text of ['new 1', 'new 2']) await again.send('bob', text)
+  await until(() => restored === 1)
+  // Its number is the one of `new 2` now.
+  goOn()
+  await loop
+  // When the backup was made, nobody had read the first one.
+  t.deepEqual(heard, ['one', 'old 2', 'old 3', 'one', 'new 1', 'new 2'])
+  t.deepEqual(
+    (await other.inbox()).messages.map(({ text }) => text),
+    ['new 2'],
+  )
+})
+
+test('a group that Bob is put out of, or that is renamed, does not end his loop over all he hears', async (t) => {
+  await using server = await testServer()
+  const [alice, bob, carol] = [await server.user('alice'), await server.user('bob'), await server.user('carol')]
+  for (const group of ['ops', 'dev']) for (const user of [alice, bob, carol]) await user.joins(group)
+  const skipped: string[] = []
+  bob.client.onLife('unacknowledged', ({ group }, { failure }) => skipped.push(`${group}: ${failure}`))
+  const heard: string[] = []
+  const loop = (async () => {
+    for await (const message of bob.client.messages()) {
+      heard.push(message.text)
+      if (message.text === 'out with you') await alice.request(KickFromRoom, { group: 'ops', user: 'bob' })
+      if (message.text === 'another name') {
+        await alice.request(RenameRoom, { group: 'dev', name: 'research' })
+        // Somebody else takes the old one.
+        await carol.joins('dev')
+        await bob.client.reply(message, 'heard')
+      }
+      if (message.text === 'bye') return
+    }
+  })()
+  await alice.says({ group: 'ops' }, 'out with you')
+  const read = nextPush((await server.user('bob')).client, ConversationRead)
+  await alice.says({ group: 'dev' }, 'another name')
+  t.is((await alice.hears('heard')).group, 'research')
+  t.like(await read, { group: 'research' })
+  await alice.says('bob', 'bye')
+  await loop
+  t.deepEqual(heard, ['out with you', 'another name', 'bye'])
+  t.deepEqual(skipped, ['ops: not_member'])
+  t.like(await bob.request(QueryRooms, {}), { groups: [{ group: 'research', unread: 0 }] })
+})
+
+test('what was forgotten in a call is said', async (t) => {
+  await using server = await testServer()
+  const { client } = await server.user('alice')
+  await t.throwsAsync(connect({} as never), { instanceOf: TypeError, message: /`server` is missing/ })
+  await t.throwsAsync(client.send(undefined as never, 'hi'), { instanceOf: TypeError, message: /name of a user/ })
+  await t.throwsAsync(client.send('alice', undefined as never), { instanceOf: TypeError, message: /text is a string/ })
+})
+
+test('a loop that could not begin does not keep others from beginning', async (t) => {
+  await using server = await testServer()
+  const { client } = await server.user('alice')
+  t.is(await refusal(t, client.messages({ from: 'nobody' }).next()), 'user_not_exist')
+  await client.send('alice', 'hi')
+  t.like((await client.messages().next()).value, { text: 'hi' })
+})
+
+test('however long a server asks to wait, it is a pause that a timer can take', (t) => {
+  const refusal = new RefusedByServer({ code: 1, name: 'rate_limited', text: '', retryAfter: 2 ** 32 - 1 } as never)
+  t.is(pauseAfter(refusal, 1), 3_600_000)
+})
+
+test('a server that asks again and again whether a client lives is answered one at a time', async (t) => {
+  await using server = await testServer()
+  await server.user('alice')
+  let pings = 0
+  server.app.on(Ping, () => pings++)
+  for (const session of server.app.sessions) for (let n = 0; n < 1000; n++) session.send(KeepAlive, {})
+  await server.settled()
+  t.true(pings > 0 && pings < 100, String(pings))
+})
+
+const STYLE = { font: '', fontSize: 0, color: '' }
+const MESSAGE = { kind: 1, from: 'alice', to: 'alice', sentAt: 1, unread: true, group: '', hops: 0, ...STYLE }
+
+test('a server that pushes far beyond its window ends the client, with the reason', async (t) => {
+  await using server = await testServer({ limits: { outboundHard: Number.MAX_SAFE_INTEGER } })
+  const alice = await server.user('alice')
+  await alice.client.send('alice', 'first')
+  let heard = 0
+  let go = () => {}
+  const waiting = new Promise<void>((resolve) => {
+    go = resolve
+  })
+  const loop = (async () => {
+    for await (const _message of alice.client.messages()) if (++heard === 1) await waiting
+  })()
+  await server.settled()
+  const closed = new Promise<unknown>((resolve) => alice.client.onLife('closed', resolve))
+  const [session] = [...server.app.sessions]
+  const text = 'x'.repeat(100_000)
+  for (let id = 1000; id < 1400; id++) session?.send(OnNewMessage, { messages: [{ ...MESSAGE, id, text }] })
+  t.like(await closed, { code: 'protocol', message: 'the server pushes messages without regard to its window' })
+  go()
+  await t.throwsAsync(loop, { code: 'protocol' })
+})

@@ -1,0 +1,201 @@
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import test, { type ExecutionContext } from 'ava'
+import type { Knex } from 'knex'
+import { DatabaseError, type Migrations, migrate, migrationState, openDatabase, rollbackAll } from '../../db/index.ts'
+import { lastBatch, MIGRATIONS_TABLE, rollback } from '../../db/migrate.ts'
+import { runSteps } from '../../db/migration-run.ts'
+import { MIGRATIONS } from '../../db/migrations/index.ts'
+import { openCutShort } from '../support/cut-short.ts'
+import { emptyDatabase, emptyPlace, schemaOf } from '../support/schema.ts'
+
+const onMariadb = process.env.TEST_DATABASE === undefined ? test.skip : test.serial
+
+const all = Object.entries(MIGRATIONS).map(([name, migration]) => ({ name, migration }))
+
+/** A plugin's, written as any author would: it knows nothing of being cut short. */
+const polls: Migrations = {
+  'polls/0001_polls': {
+    up: async (db) => {
+      await db.schema.createTable('poll', (table) => {
+        table.increments('id')
+        table.string('question', 100).notNullable().unique()
+      })
+      await db.schema.alterTable('poll', (table) => table.integer('votes').notNullable().defaultTo(0).index())
+    },
+    down: (db) => db.schema.dropTable('poll'),
+  },
+}
+
+/** A room of version 4: Alice has written to Bob twice and he has read one; both are in a group. */
+async function roomOfVersion4(t: ExecutionContext): Promise<string> {
+  const where = await emptyPlace(t)
+  const db = await openDatabase(where)
+  await runSteps(db, all.slice(0, 4), 'up', { resume: false })
+  const row = { password: 'x', reg_time: 1 }
+  await db('userinfo').insert([
+    { ...row, username: 'alice', nickname: '小鹰' },
+    { ...row, username: 'bob', nickname: 'Bob' },
+  ])
+  await db('chatroom').insert({ chatroom_name: 'ops', create_time: 1, last_seq: 1 })
+  const message = { user_id: 1, target_id: 2, msg_type: 1, send_time: 1 }
+  await db('chatmsg').insert({ ...message, isRead: 0, msg: 'read', client_id: 'a' })
+  await db('chatmsg').insert({ ...message, isRead: 1, msg: '你好 😀', client_id: 'b' })
+  await db('chatmsg').insert({ ...message, target_id: 1, msg_type: 4, seq: 1, isRead: 0, msg: 'all', client_id: 'c' })
+  await db.destroy()
+  return where
+}
+
+/** Rows of all tables but what differs with each run: times of migrations, and the generation. */
+async function contentsOf(db: Knex): Promise<object> {
+  const tables = ['userinfo', 'chatmsg', 'chatroom', 'correspondence']
+  const there = []
+  for (const table of tables) if (await db.schema.hasTable(table)) there.push([table, await db(table).select()])
+  const migrations = (await db.schema.hasTable(MIGRATIONS_TABLE))
+    ? await db(MIGRATIONS_TABLE).orderBy('name').pluck('name')
+    : []
+  return { rows: Object.fromEntries(there), migrations }
+}
+
+const pictureOf = async (db: Knex) => ({ schema: await schemaOf(db), ...(await contentsOf(db)) })
+
+interface Attempt {
+  /** Where the work begins. */
+  prepare(t: ExecutionContext): Promise<string>
+  work(db: Knex): Promise<unknown>
+}
+
+/** Cuts the work short after each of its statements in turn: the next try always comes to the same end. */
+async function cutEverywhere(t: ExecutionContext, { prepare, work }: Attempt) {
+  const whole = await openDatabase(await prepare(t))
+  await work(whole)
+  const expected = await pictureOf(whole)
+  await whole.destroy()
+  let cuts = 0
+  for (let after = 0; ; after++) {
+    const where = await prepare(t)
+    const cut = await openCutShort(where, after)
+    const outcome = await work(cut.db).then(
+      () => 'done',
+      (error) => error,
+    )
+    const wasCut = cut.wasCut()
+    await cut.close()
+    if (!wasCut) {
+      t.is(outcome, 'done')
+      break
+    }
+    cuts++
+    t.not(outcome, 'done', `after statement ${after}`)
+    const db = await openDatabase(where)
+    try {
+      await work(db)
+      t.deepEqual(await pictureOf(db), expected, `cut short after statement ${after}`)
+      const { pending, cutShort } = await migrationState(db, polls)
+      t.is(cutShort, undefined, `after statement ${after}: ${pending.join(', ')}`)
+    } finally {
+      await db.destroy()
+    }
+  }
+  t.true(cuts > 3, String(cuts))
+  t.log(`${cuts} cuts`)
+}
+
+test('a first migration that is killed after any statement is continued by the next one', async (t) => {
+  t.timeout(300_000)
+  await cutEverywhere(t, { prepare: emptyPlace, work: (db) => migrate(db, polls) })
+})
+
+test('an upgrade that is killed after any statement is continued, and no row is changed twice', async (t) => {
+  t.timeout(300_000)
+  await cutEverywhere(t, { prepare: roomOfVersion4, work: (db) => migrate(db, polls) })
+})
+
+test('a rollback that is killed after any statement is continued, and its rows stay', async (t) => {
+  t.timeout(300_000)
+  await cutEverywhere(t, {
+    async prepare(t) {
+      const where = await roomOfVersion4(t)
+      const db = await openDatabase(where)
+      await migrate(db, polls)
+      await db.destroy()
+      return where
+    },
+    work: async (db) => {
+      const { done } = await migrationState(db, polls)
+      // Undone before: a second rollback would go on to the batch before it.
+      if (done.length > 4) await rollback(db, polls)
+    },
+  })
+})
+
+test('deleting all tables, killed after any statement, is continued', async (t) => {
+  t.timeout(300_000)
+  await cutEverywhere(t, {
+    async prepare(t) {
+      const where = await roomOfVersion4(t)
+      const db = await openDatabase(where)
+      await migrate(db, polls)
+      await db.destroy()
+      return where
+    },
+    work: (db) => rollbackAll(db, polls),
+  })
+})
+
+test('a process that is killed with SIGKILL while it migrates leaves a database that the next one migrates', async (t) => {
+  const program = fileURLToPath(new URL('../support/killed-migration.js', import.meta.url))
+  const whole = await emptyDatabase(t)
+  await migrate(whole.db)
+  for (const after of [1, 7, 12, 17, 22]) {
+    const where = await emptyPlace(t)
+    const { signal, stderr } = spawnSync(process.execPath, [program, where, String(after)], { encoding: 'utf8' })
+    t.is(signal, 'SIGKILL', stderr)
+    const db = await openDatabase(where)
+    await migrate(db)
+    t.deepEqual(await schemaOf(db), await schemaOf(whole.db))
+    await db.destroy()
+  }
+})
+
+test('a database of a newer version is neither migrated nor rolled back', async (t) => {
+  const { db } = await emptyDatabase(t)
+  await migrate(db)
+  await db(MIGRATIONS_TABLE).insert({ name: '0999_of_tomorrow', batch: 2 })
+  const { newer, pending } = await migrationState(db)
+  t.deepEqual([newer, pending], [['0999_of_tomorrow'], []])
+  for (const act of [migrate, rollback, rollbackAll, lastBatch])
+    await t.throwsAsync(async () => act(db), { instanceOf: DatabaseError, message: /newer version.*0999_of_tomorrow/ })
+})
+
+onMariadb('a half migration that an older version left behind locked is continued', async (t) => {
+  const whole = await emptyDatabase(t)
+  await migrate(whole.db)
+  const { db } = await emptyDatabase(t)
+  await runSteps(db, all.slice(0, 3), 'up', { resume: false })
+  // As Knex's migrator left it: its lock is set, part of the fourth is there, and nothing says which.
+  await db.schema.dropTable('chatctl_migrations_begun')
+  await db.schema.createTable(`${MIGRATIONS_TABLE}_lock`, (table) => {
+    table.increments('index').primary()
+    table.integer('is_locked')
+  })
+  await db(`${MIGRATIONS_TABLE}_lock`).insert({ is_locked: 1 })
+  await db.schema.alterTable('chatroom', (table) => {
+    table.bigInteger('last_seq').notNullable().defaultTo(0)
+    table.boolean('isOpen').notNullable().defaultTo(true)
+    table.boolean('allHistory').notNullable().defaultTo(false)
+  })
+  t.is((await migrationState(db)).cutShort, 'migrate')
+  await migrate(db)
+  t.is((await migrationState(db)).cutShort, undefined)
+  const ours = (schema: string[]) => schema.filter((sql) => !sql.includes('migrations_lock'))
+  t.deepEqual(ours(await schemaOf(db)), await schemaOf(whole.db))
+})
+
+onMariadb('a table of somebody else’s is not taken for one of ours; --resume is for a half migration', async (t) => {
+  const { db } = await emptyDatabase(t)
+  await runSteps(db, all.slice(0, 2), 'up', { resume: false })
+  await db.schema.createTable('userblock', (table) => table.increments('id'))
+  await db('chatctl_migrations_begun').del()
+  await t.throwsAsync(migrate(db), { instanceOf: DatabaseError, message: /0003_blocks.*userblock.*--resume/ })
+})

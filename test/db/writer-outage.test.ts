@@ -1,0 +1,77 @@
+import { join } from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+import { MessageWriter, MSG_TYPE, migrate, OutcomePending, openDatabase } from '../../db/index.ts'
+import { Faults } from '../support/faults.ts'
+import { newDatabase } from '../support/mariadb.ts'
+import { tempFolder } from '../support/room.ts'
+
+const onMariadb = process.env.TEST_DATABASE === undefined ? test.skip : test.serial
+
+async function openWriter(t: ExecutionContext, statementTimeout = 4000) {
+  const server = process.env.TEST_DATABASE
+  const made = server === undefined ? undefined : await newDatabase(server)
+  const where = made?.url ?? join(await tempFolder(t), 'chat.db')
+  const db = await openDatabase(where, { statementTimeout })
+  await migrate(db)
+  const writer = await MessageWriter.open(db, (error) => t.fail(String(error)))
+  t.teardown(async () => {
+    await writer.close()
+    await db.destroy()
+    await made?.drop()
+  })
+  return { db, writer, where }
+}
+
+const chat = (client_id: string) => ({
+  ...{ user_id: 1, target_id: 2, msg_type: MSG_TYPE.chat, msg: 'hi', client_id, send_time: 1 },
+  ...{ font: '', font_size: 0, hops: 0, color: '' },
+})
+
+onMariadb(
+  'the INSERT of a batch is made and the statement after it interrupted: nobody is told of repeats',
+  async (t) => {
+    const { db, writer } = await openWriter(t)
+    // From now on the pair of the two is known, and an INSERT commits by itself.
+    await writer.store(chat('before'))
+    const faults = new Faults(db)
+    faults.arm({ at: 1, mode: 'before', code: 'ER_QUERY_INTERRUPTED' })
+    const stored = await Promise.all(['a', 'b', 'c'].map((id) => writer.store(chat(id))))
+    faults.heal()
+    t.is(faults.struck, 1)
+    t.deepEqual(
+      stored.map(({ repeat }) => repeat),
+      [false, false, false],
+    )
+    t.true((await writer.store(chat('a'))).repeat)
+  },
+)
+
+onMariadb(
+  'an INSERT that still runs on a connection that was given up has no effect after its outcome is told',
+  async (t) => {
+    const { db, writer, where } = await openWriter(t, 300)
+    await writer.store(chat('before'))
+    const other = await openDatabase(where)
+    const holder = await other.transaction()
+    // The writer's INSERT of the same key waits for this one.
+    await holder('chatmsg').insert({ ...chat('a'), isRead: 1, isActive: 1, lane: 1 })
+    const error = await t.throwsAsync(writer.store(chat('a')), { instanceOf: OutcomePending })
+    t.is(await (error as OutcomePending<unknown>).outcome, undefined, 'it is not stored')
+    await holder.rollback()
+    t.deepEqual(await db('chatmsg').pluck('client_id'), ['before'], 'and not afterwards either')
+    t.false((await writer.store(chat('a'))).repeat)
+    await other.destroy()
+  },
+)
+
+test('a read position that the database refuses is written when it is back, and its reader is told', async (t) => {
+  const { db, writer } = await openWriter(t)
+  const faults = new Faults(db)
+  const { row } = await writer.store(chat('a'))
+  faults.arm({ at: 0, mode: 'outage', code: faults.codes[0] as string })
+  const read = { readerId: 2, fromId: 1, isGroup: false, upTo: row.id }
+  const error = await t.throwsAsync(writer.markRead(read, { isWaitedFor: true }), { instanceOf: OutcomePending })
+  faults.heal()
+  t.true(await (error as OutcomePending<boolean>).outcome)
+  t.is((await db('correspondence').first()).read_id, row.id)
+})

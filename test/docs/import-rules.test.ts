@@ -1,0 +1,114 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import test from 'ava'
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
+const FOLDERS = ['core', 'plugins', 'db', 'client', 'bot', 'testing', 'cli', 'bench']
+
+const files = FOLDERS.flatMap((folder) =>
+  readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map((file) => join(folder, file)),
+).filter((file) => file.endsWith('.ts'))
+
+/** Files of ours that a file imports, from the root. Types count too: they are knowledge. */
+function importsOf(file: string): string[] {
+  const source = readFileSync(join(ROOT, file), 'utf8')
+  const found = source.matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)
+  return [...found].map(([, path = '']) => relative(ROOT, resolve(ROOT, dirname(file), path)))
+}
+
+const inFolder = (folder: string) => (path: string) => path.startsWith(`${folder}/`)
+
+/** Plugins that a plugin declares to need. */
+function needsOf(plugin: string): string[] {
+  const source = readFileSync(join(ROOT, 'plugins', plugin, 'index.ts'), 'utf8')
+  return (/needs: \{([^}]*)\}/.exec(source)?.[1] ?? '').split(',').map((need) => need.split(':')[0]?.trim() ?? '')
+}
+
+/** Which imports a file may have; the first rule that fits it counts. */
+const RULES: readonly (readonly [RegExp, (imported: string, file: string) => boolean])[] = [
+  [/^core\/wire\//, inFolder('core/wire')],
+  [/^core\/noise\//, inFolder('core/noise')],
+  [/^core\/scram\//, inFolder('core/scram')],
+  [/^core\//, inFolder('core')],
+  [/^db\//, inFolder('db')],
+  // Definitions are data: one may name another's as its reply.
+  [/^plugins\/[^/]+\/messages\.ts$/, (path) => /^core\/wire\/|^plugins\/[^/]+\/messages\.ts$/.test(path)],
+  [/^plugins\/assembly\.ts$/, (path) => /^(core|db|plugins)\/index\.ts$/.test(path)],
+  [/^plugins\/index\.ts$/, (path) => path.startsWith('plugins/') || path === 'core/index.ts'],
+  [
+    /^plugins\//,
+    (path, file) => {
+      const [, plugin = ''] = file.split('/')
+      const [folder, other = ''] = path.split('/')
+      if (folder !== 'plugins') return folder === 'core' || path === 'db/index.ts'
+      return other === plugin || needsOf(plugin).includes(other)
+    },
+  ],
+  [
+    /^client\//,
+    (path) =>
+      /^(client|core\/wire|core\/noise|core\/scram)\//.test(path) || /^plugins\/[^/]+\/messages\.ts$/.test(path),
+  ],
+  [/^testing\//, (path) => /^(testing|core|db|plugins|client|bot)\//.test(path)],
+  [
+    /^bot\//,
+    (path) =>
+      /^(bot|client|core\/wire)\//.test(path) ||
+      path === 'core/clock.ts' ||
+      /^plugins\/[^/]+\/messages\.ts$/.test(path),
+  ],
+  // The load is packed, for `chatctl bench`; the rest of bench/ is not.
+  [/^cli\//, (path) => !path.startsWith('bench/') || path.startsWith('bench/load/')],
+  [
+    /^bench\/load\//,
+    (path) =>
+      /^(bench\/load|client|core\/wire|core\/scram)\//.test(path) || /^plugins\/[^/]+\/messages\.ts$/.test(path),
+  ],
+  [/^bench\//, () => true],
+]
+
+test('every folder imports only what the design lets it', (t) => {
+  t.true(files.length > 50)
+  const breaches = files.flatMap((file) => {
+    const rule = RULES.find(([pattern]) => pattern.test(file))?.[1]
+    return importsOf(file)
+      .filter((imported) => !rule?.(imported, file))
+      .map((imported) => `${file} imports ${imported}`)
+  })
+  t.deepEqual(breaches, [])
+})
+
+test('one file only touches the primitives of the encryption', (t) => {
+  const users = files.filter((file) => {
+    return inFolder('core/noise')(file) && /from 'node:crypto'/.test(readFileSync(join(ROOT, file), 'utf8'))
+  })
+  t.deepEqual(users, ['core/noise/primitives.ts'])
+})
+
+/** The writers of db/ wait for the disk, whose time is the system's; clients of the original are as they are. */
+const OWN_TIME = /^core\/(clock|watchdog\/watchdog|watchdog\/watchdog-thread|wire\/client-id)\.ts$|^plugins\/legacy\//
+
+test('the server has its time from the clock it was given, and nowhere else', (t) => {
+  const breaches = files.filter((file) => {
+    if (!/^(core|plugins)\//.test(file) || OWN_TIME.test(file)) return false
+    return /\b(setTimeout|setInterval|Date\.now|performance\.now|new Date\(\))/.test(
+      readFileSync(join(ROOT, file), 'utf8'),
+    )
+  })
+  t.deepEqual(breaches, [])
+})
+
+test('no circle of imports', (t) => {
+  const graph = new Map(files.map((file) => [file, importsOf(file)]))
+  const done = new Set<string>()
+  const circles: string[] = []
+  const visit = (file: string, path: string[]) => {
+    if (path.includes(file)) return void circles.push([...path.slice(path.indexOf(file)), file].join(' → '))
+    if (done.has(file)) return
+    for (const next of graph.get(file) ?? []) visit(next, [...path, file])
+    done.add(file)
+  }
+  for (const file of files) visit(file, [])
+  t.deepEqual(circles, [])
+})

@@ -1,0 +1,61 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+import type { ClientMessage, ServerMessage } from '../../core/index.ts'
+import { loadPlugin } from '../../core/plugin/plugin-loader.ts'
+import { testServer } from '../../testing/index.ts'
+import { tempFolder } from '../support/room.ts'
+
+/** The plugins of docs/PLUGINS.md, "What the built-in plugins offer", as they stand there. */
+
+async function fromDocument(t: ExecutionContext, name: string) {
+  const document = await readFile(new URL('../../../docs/PLUGINS.md', import.meta.url), 'utf8')
+  const sources = [...document.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, source = '']) => source)
+  const source = sources.find((text) => text.includes(`name: '${name}',`) && text.includes('export default'))
+  const folder = await tempFolder(t)
+  await writeFile(join(folder, `${name}.ts`), source ?? '')
+  const plugin = await loadPlugin(`./${name}.ts`, folder)
+  const server = await testServer({ plugins: [plugin], limits: { text: 100 } })
+  t.teardown(() => server.dispose())
+  const messages = Object.values(plugin.messages ?? {})
+  return {
+    server,
+    request: (type: string) => messages.find((message) => message.name === type) as ClientMessage,
+    push: (type: string) => messages.find((message) => message.name === type) as ServerMessage,
+  }
+}
+
+test('cards: ann asks about bob, who is her friend, and about nobody', async (t) => {
+  const { server, request } = await fromDocument(t, 'cards')
+  const [ann, bob] = [await server.user('ann'), await server.user('bob')]
+  const card = (user: string) => ann.request(request('query_card'), { user } as never)
+  t.deepEqual(await card('bob'), { nickname: 'bob', role: 'user', friend: false })
+  await ann.befriends(bob)
+  t.deepEqual(await card('bob'), { nickname: 'bob', role: 'user', friend: true })
+  t.is(await ann.refused(card('nobody')), 'user_not_exist')
+})
+
+test('bells: ann rings for the group; bob, a member, hears it, and carol, who is none, may not ring', async (t) => {
+  const { server, request, push } = await fromDocument(t, 'bells')
+  const [ann, bob, carol] = [await server.user('ann'), await server.user('bob'), await server.user('carol')]
+  await ann.joins('ops')
+  await bob.joins('ops')
+  await ann.request(request('ring'), { group: 'ops', why: 'lunch' } as never)
+  t.deepEqual(await bob.next(push('bell')), { group: 'ops', by: 'ann', why: 'lunch' })
+  t.is(await carol.refused(carol.request(request('ring'), { group: 'ops', why: 'me too' } as never)), 'not_member')
+  const long = { group: 'ops', why: 'x'.repeat(101) }
+  t.is(await ann.refused(ann.request(request('ring'), long as never)), 'too_large')
+})
+
+test('reports: bob reports what ann wrote to him; the moderator hears it once; others’ messages cannot be reported', async (t) => {
+  const { server, request } = await fromDocument(t, 'reports')
+  const [ann, bob, carol] = [await server.user('ann'), await server.user('bob'), await server.user('carol')]
+  const moderator = await server.user('moderator')
+  const { id } = await ann.says('bob', 'buy my coins')
+  const report = (who: typeof bob) => who.request(request('report'), { id } as never)
+  t.deepEqual(await report(bob), { from: 'ann', text: 'buy my coins' })
+  await report(bob)
+  await moderator.hears('bob reports ann: buy my coins')
+  await moderator.hearsNothing()
+  t.is(await carol.refused(report(carol)), 'no_message')
+})

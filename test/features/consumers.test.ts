@@ -1,0 +1,390 @@
+import test from 'ava'
+import {
+  type ChatMessage,
+  type Client,
+  ConsumerTaken,
+  CreateRoom,
+  JoinRoom,
+  MessageRecalled,
+} from '../../client/index.ts'
+import { encode } from '../../core/index.ts'
+import { ConsumerWriter, findConsumer, lastIdBefore, migrate, openInMemory } from '../../db/index.ts'
+import { Consume, DeleteConsumer, LeaveRoom, MoveConsumer, Once, QueryConsumers } from '../../plugins/index.ts'
+import { nextPush, refusal } from '../support/play.ts'
+import { openStage, tempFolder } from '../support/room.ts'
+import { SkipClock } from '../support/skip-clock.ts'
+
+/** The next events of a consumer, none of them acknowledged. */
+async function next(client: Client, consumer: string, count: number, options = {}): Promise<ChatMessage[]> {
+  const events: ChatMessage[] = []
+  if (count === 0) return events
+  for await (const event of client.events(consumer, options)) {
+    events.push(event)
+    if (events.length === count) break
+  }
+  return events
+}
+
+const texts = (events: readonly ChatMessage[]) => events.map(({ text }) => text)
+
+/** Where a consumer is, and how many events below that are not acknowledged. */
+async function place(client: Client, consumer: string) {
+  const { consumers } = await client.request(QueryConsumers, {})
+  return consumers.find((one) => one.consumer === consumer)
+}
+
+test('a consumer begins with what comes next, and goes on behind what it acknowledged, on another day too', async (t) => {
+  const data = await tempFolder(t)
+  const first = await openStage(t, { data })
+  const alice = await first.user('alice')
+  let robot = await first.user('robot')
+  await alice.send('robot', 'before its time')
+  const reading = next(robot, 'main', 2)
+  // Made before anything is sent to it.
+  while ((await place(robot, 'main')) === undefined);
+  await alice.send('robot', 'one')
+  await alice.send('robot', 'two')
+  const [one] = await reading
+  t.is(one?.text, 'one')
+  await robot.acknowledgeEvent('main', one?.id ?? 0)
+  await robot.close()
+  await alice.send('robot', 'three, while it is away')
+  robot = await first.user('robot')
+  t.deepEqual(texts(await next(robot, 'main', 2)), ['two', 'three, while it is away'])
+  await first.room.close()
+  const second = await openStage(t, { data })
+  robot = await second.user('robot')
+  t.deepEqual(texts(await next(robot, 'main', 2)), ['two', 'three, while it is away'])
+  t.deepEqual(texts((await robot.inbox()).messages).length, 4, 'all of it is unread still')
+})
+
+test('events are acknowledged one by one: exactly those that were not come again', async (t) => {
+  const data = await tempFolder(t)
+  const first = await openStage(t, { data })
+  const alice = await first.user('alice')
+  let robot = await first.user('robot')
+  for (let index = 0; index < 10; index++) await alice.send('robot', String(index))
+  const events = await next(robot, 'main', 10, { all: true })
+  for (const index of [7, 0, 3, 4]) await robot.acknowledgeEvent('main', events[index]?.id ?? 0)
+  t.like(await place(robot, 'main'), { position: events[7]?.id, pending: 4, active: true })
+  await first.room.close()
+  const second = await openStage(t, { data })
+  robot = await second.user('robot')
+  t.deepEqual(texts(await next(robot, 'main', 6)), ['1', '2', '5', '6', '8', '9'])
+})
+
+test('two consumers of one user do not disturb each other, and reading disturbs neither', async (t) => {
+  const stage = await openStage(t)
+  const alice = await stage.user('alice')
+  const robot = await stage.user('robot')
+  const other = await stage.user('robot')
+  await alice.send('robot', 'hi')
+  const [event] = await next(robot, 'log', 1, { all: true })
+  if (event === undefined) return t.fail()
+  await robot.acknowledgeEvent('log', event.id)
+  await other.acknowledge(event)
+  t.deepEqual(texts(await next(other, 'answers', 1, { all: true })), ['hi'])
+})
+
+test('groups too: what others say there, once the user is in, and not one’s own words', async (t) => {
+  const stage = await openStage(t)
+  const alice = await stage.user('alice')
+  const robot = await stage.user('robot')
+  await alice.request(CreateRoom, { group: 'ops' })
+  await alice.send({ group: 'ops' }, 'before it came')
+  await robot.request(JoinRoom, { group: 'ops' })
+  await alice.send({ group: 'ops' }, 'welcome')
+  await robot.send({ group: 'ops' }, 'my own words')
+  await alice.send('robot', 'and in private')
+  const events = await next(robot, 'main', 2, { all: true })
+  t.deepEqual(texts(events), ['welcome', 'and in private'])
+  await robot.acknowledgeEvent('main', events[1]?.id ?? 0)
+  // What it has left is no event any more, and does not stop the rest.
+  await robot.request(LeaveRoom, { group: 'ops' })
+  await alice.send('robot', 'still there?')
+  const again = await stage.user('robot')
+  t.deepEqual(texts(await next(again, 'main', 1)), ['still there?'])
+  t.like(await place(again, 'main'), { pending: 0 })
+})
+
+test('whoever takes a consumer up has it alone; the one before is told, and may still acknowledge', async (t) => {
+  const stage = await openStage(t)
+  const alice = await stage.user('alice')
+  const [old, young] = [await stage.user('robot'), await stage.user('robot')]
+  await alice.send('robot', 'one')
+  await alice.send('robot', 'two')
+  const events = await next(old, 'main', 2, { all: true })
+  const taken = nextPush(old, ConsumerTaken)
+  t.deepEqual(texts(await next(young, 'main', 2)), ['one', 'two'])
+  t.deepEqual(await taken, { consumer: 'main' })
+  await old.acknowledgeEvent('main', events[0]?.id ?? 0)
+  t.like(await place(young, 'main'), { position: events[0]?.id, pending: 0 })
+})
+
+test('more events than the window wait until there is room', async (t) => {
+  const stage = await openStage(t, { limits: { unacknowledged: 3 } })
+  const alice = await stage.user('alice')
+  const robot = await stage.user('robot')
+  for (let index = 0; index < 20; index++) await alice.send('robot', String(index))
+  const read: string[] = []
+  let held: ChatMessage | undefined
+  for await (const event of robot.events('main', { all: true })) {
+    read.push(event.text)
+    // One that takes its time does not hold up the others.
+    if (held === undefined) held = event
+    else await robot.acknowledgeEvent('main', event.id)
+    if (read.length === 20) break
+  }
+  t.deepEqual(
+    read,
+    Array.from({ length: 20 }, (_, index) => String(index)),
+  )
+  t.like(await place(robot, 'main'), { pending: 1 })
+})
+
+test('a consumer is moved back and forward, by id and by time, and skips what is too old', async (t) => {
+  const clock = new SkipClock()
+  const stage = await openStage(t, { clock })
+  const alice = await stage.user('alice')
+  const robot = await stage.user('robot')
+  const sent = []
+  for (const text of ['one', 'two', 'three']) {
+    const { id, sentAt } = await alice.send('robot', text)
+    sent.push({ id, time: sentAt.getTime() })
+    clock.skip(10_000)
+  }
+  const events = await next(robot, 'main', 3, { all: true })
+  for (const { id } of events) await robot.acknowledgeEvent('main', id)
+  const taken = nextPush(robot, ConsumerTaken)
+  await robot.request(MoveConsumer, { consumer: 'main', after: sent[0]?.id ?? 0 })
+  await taken
+  const second = await stage.user('robot')
+  t.deepEqual(texts(await next(second, 'main', 2)), ['two', 'three'])
+  await second.request(MoveConsumer, { consumer: 'new', after: 0, since: sent[2]?.time ?? 0 })
+  t.deepEqual(texts(await next(await stage.user('robot'), 'new', 1)), ['three'])
+  await second.request(MoveConsumer, { consumer: 'main', after: 0 })
+  const late = await stage.user('robot')
+  const reading = next(late, 'main', 1, { maxAge: 10_000 })
+  while (!(await place(late, 'main'))?.active);
+  await alice.send('robot', 'fresh')
+  t.deepEqual(texts(await reading), ['fresh'])
+})
+
+test('a time is found among ids that do not begin at one and have gaps', async (t) => {
+  const db = openInMemory()
+  t.teardown(() => db.destroy())
+  await migrate(db)
+  const rest = { user_id: 1, target_id: 2, msg_type: 1, msg: 'hi', font: '', font_size: 0, color: '', lane: 1 }
+  for (const [id, send_time] of [
+    [1000, 10],
+    [1003, 20],
+    [1004, 20],
+    [1900, 30],
+  ] as const)
+    await db('chatmsg').insert({ ...rest, id, send_time, isRead: 1, isActive: 1, client_id: String(id) })
+  const newestBefore = async (time: number) =>
+    (
+      await db('chatmsg')
+        .where('id', '<=', await lastIdBefore(db, time))
+        .max({ id: 'id' })
+    )[0]?.id
+  t.deepEqual(await Promise.all([10, 11, 20, 21, 31].map(newestBefore)), [null, 1000, 1000, 1004, 1900])
+})
+
+test('state is kept with the acknowledgement, and gone with the consumer', async (t) => {
+  const data = await tempFolder(t)
+  const first = await openStage(t, { data })
+  const alice = await first.user('alice')
+  let robot = await first.user('robot')
+  await alice.send('robot', 'hi')
+  const [event] = await next(robot, 'main', 1, { all: true })
+  t.is(await robot.consumerState('main', 'alice'), '')
+  await robot.acknowledgeEvent('main', event?.id ?? 0, { key: 'alice', state: '{"greeted":"你好 😀"}' })
+  t.is(await robot.consumerState('main', 'alice'), '{"greeted":"你好 😀"}')
+  await robot.acknowledgeEvent('main', 0, { key: 'ops', state: 'without an event' })
+  await first.room.close()
+  const second = await openStage(t, { data })
+  robot = await second.user('robot')
+  t.is(await robot.consumerState('main', 'alice'), '{"greeted":"你好 😀"}')
+  t.is(await robot.consumerState('main', 'ops'), 'without an event')
+  await robot.acknowledgeEvent('main', 0, { key: 'ops', state: '' })
+  t.is(await robot.consumerState('main', 'ops'), '')
+  await robot.request(DeleteConsumer, { consumer: 'main' })
+  t.is(await refusal(t, robot.consumerState('main', 'alice')), 'no_consumer')
+  t.deepEqual((await robot.request(QueryConsumers, {})).consumers, [])
+})
+
+test('a consumer keeps no more keys than the limit, and goes on with those it has', async (t) => {
+  const stage = await openStage(t, { limits: { consumerKeys: 2 } })
+  const robot = await stage.user('robot')
+  await robot.request(MoveConsumer, { consumer: 'main', after: 0 })
+  const keep = (key: string, state: string) => robot.acknowledgeEvent('main', 0, { key, state })
+  await keep('a', '1')
+  await keep('b', '1')
+  t.is(await refusal(t, keep('c', '1')), 'too_many')
+  await keep('a', '2')
+  await keep('b', '')
+  await keep('c', '1')
+  t.is(await robot.consumerState('main', 'a'), '2')
+})
+
+test('a consumer keeps no more bytes than the limit, counted in bytes, and shrinking makes room', async (t) => {
+  const stage = await openStage(t, { limits: { consumerBytes: 100 } })
+  const robot = await stage.user('robot')
+  await robot.request(MoveConsumer, { consumer: 'main', after: 0 })
+  const keep = (key: string, state: string) => robot.acknowledgeEvent('main', 0, { key, state })
+  // Three bytes each.
+  await keep('a', '鹰'.repeat(30))
+  t.is(await refusal(t, keep('b', 'x'.repeat(11))), 'too_many')
+  t.is(await refusal(t, keep('a', '鹰'.repeat(34))), 'too_many')
+  t.is(await robot.consumerState('main', 'a'), '鹰'.repeat(30))
+  await keep('b', 'x'.repeat(10))
+  await keep('a', '')
+  await keep('c', 'x'.repeat(90))
+  t.is(await refusal(t, keep('d', 'x')), 'too_many')
+})
+
+test('nobody has more consumers than the limit, and nobody another one’s', async (t) => {
+  const stage = await openStage(t, { limits: { consumers: 2 } })
+  const robot = await stage.user('robot')
+  await robot.request(MoveConsumer, { consumer: 'a', after: 0 })
+  await robot.request(MoveConsumer, { consumer: 'b', after: 0 })
+  t.is(await refusal(t, robot.request(MoveConsumer, { consumer: 'c', after: 0 })), 'too_many')
+  const mallory = await stage.user('mallory')
+  t.is(await refusal(t, mallory.acknowledgeEvent('a', 1)), 'no_consumer')
+  t.is(await refusal(t, mallory.request(DeleteConsumer, { consumer: 'a' })), 'no_consumer')
+})
+
+test('a burst makes no more consumers and keys than the limits, also in envelopes', async (t) => {
+  const stage = await openStage(t, { limits: { consumers: 3, consumerKeys: 4 } })
+  const robot = await stage.user('robot')
+  const make = (n: number) =>
+    robot.request(Once, {
+      key: `k${n}`,
+      request: encode(MoveConsumer, 0, { consumer: `c${n}`, after: 0 }),
+    })
+  const made = await Promise.allSettled(Array.from({ length: 20 }, (_, n) => make(n)))
+  t.is(made.filter(({ status }) => status === 'fulfilled').length, 3)
+  const { consumers } = await robot.request(QueryConsumers, {})
+  t.is(consumers.length, 3)
+  const name = consumers[0]?.consumer ?? ''
+  const keep = (n: number) => robot.acknowledgeEvent(name, 0, { key: `key ${n}`, state: '1' })
+  const kept = await Promise.allSettled(Array.from({ length: 20 }, (_, n) => keep(n)))
+  t.is(kept.filter(({ status }) => status === 'fulfilled').length, 4)
+})
+
+test('an event that was handled before the server was started again is acknowledged all the same', async (t) => {
+  const data = await tempFolder(t)
+  const first = await openStage(t, { data })
+  const alice = await first.user('alice')
+  let robot = await first.user('robot')
+  for (const text of ['one', 'two', 'three']) await alice.send('robot', text)
+  const events = await next(robot, 'main', 3, { all: true })
+  await first.room.close()
+  const second = await openStage(t, { data })
+  robot = await second.user('robot')
+  // Before the server has pushed it anew, and not in their order.
+  await robot.acknowledgeEvent('main', events[2]?.id ?? 0)
+  t.like(await place(robot, 'main'), { position: 0 })
+  t.deepEqual(texts(await next(robot, 'main', 3)), ['one', 'two', 'three'])
+  for (let at = await place(robot, 'main'); at?.position !== events[2]?.id; at = await place(robot, 'main'));
+  t.like(await place(robot, 'main'), { pending: 2 })
+})
+
+test('many states that come in one moment are kept, and hold up nobody', async (t) => {
+  const stage = await openStage(t)
+  const robot = await stage.user('robot')
+  const others = [await stage.user('robot'), await stage.user('robot')]
+  await robot.request(MoveConsumer, { consumer: 'main', after: 0 })
+  const keys = Array.from({ length: 200 }, (_, index) => `key ${index}`)
+  await Promise.all(
+    [robot, ...others].flatMap((client, number) =>
+      keys.map((key) => client.acknowledgeEvent('main', 0, { key: `${number} ${key}`, state: 'kept' })),
+    ),
+  )
+  t.is(await robot.consumerState('main', '2 key 199'), 'kept')
+  await robot.close()
+  t.true((await others[0]?.request(MoveConsumer, { consumer: 'other', after: 0 }))?.isNew)
+})
+
+test('messages that are taken back before they are handled leave no less room for others', async (t) => {
+  const stage = await openStage(t, { limits: { unacknowledged: 3 } })
+  const alice = await stage.user('alice')
+  const robot = await stage.user('robot')
+  const events = robot.events('main', { all: true })
+  const first = events.next()
+  await alice.send('robot', 'first')
+  t.is((await first).value?.text, 'first')
+  for (const text of ['oops', 'no', 'wrong']) {
+    const recalled = nextPush(robot, MessageRecalled)
+    await alice.recall((await alice.send('robot', text)).id)
+    await recalled
+  }
+  await alice.send('robot', 'last')
+  const last = (await events.next()).value
+  t.is(last?.text, 'last')
+  await robot.acknowledgeEvent('main', last?.id ?? 0)
+  t.like(await place(robot, 'main'), { pending: 1 }, 'of what lies before it, only the first is still there')
+})
+
+test('a consumer that is asked for while it is deleted is a new one', async (t) => {
+  const stage = await openStage(t)
+  const alice = await stage.user('alice')
+  const robot = await stage.user('robot')
+  const { id } = await alice.send('robot', 'one')
+  await robot.request(Consume, { consumer: 'main', all: true })
+  await robot.acknowledgeEvent('main', id)
+  const [, anew] = await Promise.all([
+    robot.request(DeleteConsumer, { consumer: 'main' }),
+    robot.request(Consume, { consumer: 'main', all: true }),
+  ])
+  t.deepEqual(anew, { position: 0, pending: 0, isNew: true })
+  t.like(await place(robot, 'main'), { position: 0, active: true })
+  await robot.acknowledgeEvent('main', id)
+  t.like(await place(robot, 'main'), { position: id })
+})
+
+test('a consumer that was deleted does not come back with a late acknowledgement', async (t) => {
+  const stage = await openStage(t)
+  const robot = await stage.user('robot')
+  await robot.request(MoveConsumer, { consumer: 'main', after: 0 })
+  const [, late] = await Promise.allSettled([
+    robot.request(DeleteConsumer, { consumer: 'main' }),
+    robot.acknowledgeEvent('main', 0, { key: 'key', state: 'late' }),
+  ])
+  t.is(late?.status, 'rejected')
+  t.is(await place(robot, 'main'), undefined)
+})
+
+test('who waits until consumers are written waits for what was asked before, however much comes after', async (t) => {
+  const db = openInMemory()
+  t.teardown(() => db.destroy())
+  await migrate(db)
+  const writer = new ConsumerWriter(db)
+  const row = (position: number) => ({ user_id: 1, name: 'main', position, pending: [], moved_at: 0 })
+  const saves = [writer.save(row(1))]
+  let isSettled = false
+  const settled = writer.settled().then(() => {
+    isSettled = true
+  })
+  for (let position = 2; !isSettled; position++) {
+    saves.push(writer.save(row(position)))
+    await saves.at(-2)
+  }
+  await settled
+  await Promise.all(saves)
+  t.is((await findConsumer(db, 1, 'main'))?.position, saves.length)
+  await writer.close()
+})
+
+test('events that a loop left without acknowledging them come again in the next one', async (t) => {
+  const stage = await openStage(t)
+  const alice = await stage.user('alice')
+  const robot = await stage.user('robot')
+  for (const text of ['one', 'two', 'three']) await alice.send('robot', text)
+  const [, two] = await next(robot, 'main', 3, { all: true })
+  await robot.acknowledgeEvent('main', two?.id ?? 0)
+  t.deepEqual(texts(await next(robot, 'main', 2)), ['one', 'three'])
+  await robot.request(MoveConsumer, { consumer: 'main', after: 0 })
+  t.deepEqual(texts(await next(robot, 'main', 3)), ['one', 'two', 'three'])
+})

@@ -1,0 +1,219 @@
+import test from 'ava'
+import {
+  AddFriend,
+  type Client,
+  ConfirmFriendRequest,
+  ContactChanged,
+  ContactGone,
+  ConversationRead,
+  CreateRoom,
+  DeleteFriend,
+  JoinRoom,
+  LeaveRoom,
+  QueryContacts,
+  RenameRoom,
+} from '../../client/index.ts'
+import { nextPush } from '../support/play.ts'
+import { openStage, type Stage } from '../support/room.ts'
+
+/** The list as a person would read it. */
+const listOf = async (client: Client) =>
+  (await client.request(QueryContacts, {})).contacts.map(
+    ({ kind, name, online, friend, unread, lastFrom, lastText }) =>
+      `${kind === 4 ? '#' : ''}${name} ${kind === 4 ? '' : friend ? (online ? 'on ' : 'off ') : 'stranger '}${unread}` +
+      (lastText && ` ${lastFrom}: ${lastText}`),
+  )
+
+async function befriend(one: Client, other: Client, names: readonly [string, string]) {
+  await one.request(AddFriend, { user: names[1] })
+  await other.request(ConfirmFriendRequest, { user: names[0], accept: true })
+}
+
+const aliceAndBob = async (stage: Stage) => {
+  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+  await befriend(alice, bob, ['alice', 'bob'])
+  return [alice, bob] as const
+}
+
+/** Says when a session has heard what it waits for, of however many pushes. */
+function watching(client: Client) {
+  const heard: string[] = []
+  let wake = () => {}
+  client.on(ContactChanged, ({ contacts }) => {
+    for (const { name, unread, online, lastText } of contacts) heard.push(`${name} ${unread} ${online} ${lastText}`)
+    wake()
+  })
+  client.on(ContactGone, ({ kind }) => {
+    heard.push(`gone ${kind}`)
+    wake()
+  })
+  return async (expected: string) => {
+    while (!heard.includes(expected))
+      await new Promise<void>((resolve) => {
+        wake = resolve
+      })
+  }
+}
+
+test('one message holds friends and groups, who is here, what is unread and what was said last, the newest first', async (t) => {
+  const stage = await openStage(t)
+  const [alice, bob] = await aliceAndBob(stage)
+  const carol = await stage.user('carol')
+  await befriend(alice, carol, ['alice', 'carol'])
+  await alice.request(CreateRoom, { group: '聊天室' })
+  await bob.request(JoinRoom, { group: '聊天室' })
+  t.deepEqual(await listOf(alice), ['bob on 0', 'carol on 0', '#聊天室 0'])
+  await bob.send('alice', 'first line\nsecond')
+  await bob.send({ group: '聊天室' }, '大家好 😀')
+  await alice.send('carol', 'hello')
+  await carol.close()
+  await alice.request(QueryContacts, {})
+  t.deepEqual((await listOf(alice)).slice(1), ['#聊天室 1 bob: 大家好 😀', 'bob on 1 bob: first line second'])
+  t.is((await alice.request(QueryContacts, {})).unread, 2)
+  await bob.send('alice', '👨‍👩‍👧‍👦'.repeat(100))
+  await carol.close()
+  const [newest] = (await alice.request(QueryContacts, {})).contacts
+  t.is(newest?.lastText, '👨‍👩‍👧‍👦'.repeat(16), 'as many whole ones as fit')
+  await bob.send('alice', '长'.repeat(100))
+  t.is((await alice.request(QueryContacts, {})).contacts[0]?.lastText, '长'.repeat(80))
+})
+
+test('what is read on one session is read on the other: told at once, and the sender hears of it', async (t) => {
+  const stage = await openStage(t)
+  const [alice, bob] = await aliceAndBob(stage)
+  const phone = await stage.user('bob')
+  const { id } = await alice.send('bob', 'read me')
+  const told = [nextPush(phone, ConversationRead), nextPush(alice, ConversationRead)]
+  await bob.acknowledge({ from: 'alice', id })
+  const notice = { reader: 'bob', from: 'alice', group: '', upTo: id }
+  t.deepEqual(await Promise.all(told), [notice, notice])
+  alice.on(ConversationRead, () => t.fail('nothing new was read'))
+  await bob.acknowledge({ from: 'alice', id })
+  t.deepEqual(await listOf(phone), ['alice on 0 alice: read me'])
+})
+
+test('where senders are not to know, only the own sessions hear what was read', async (t) => {
+  const stage = await openStage(t, { pluginOptions: { messages: { readReceipts: false } } })
+  const [alice, bob] = await aliceAndBob(stage)
+  const phone = await stage.user('bob')
+  alice.on(ConversationRead, () => t.fail('Bob did not want that'))
+  const { id } = await alice.send('bob', 'read me')
+  const told = nextPush(phone, ConversationRead)
+  await bob.acknowledge({ from: 'alice', id })
+  t.is((await told).upTo, id)
+  await alice.inbox()
+})
+
+test('a position in a group is told to the own sessions', async (t) => {
+  const stage = await openStage(t)
+  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+  await alice.request(CreateRoom, { group: 'ops' })
+  await bob.request(JoinRoom, { group: 'ops' })
+  const phone = await stage.user('bob')
+  const { id } = await alice.send({ group: 'ops' }, 'one')
+  await alice.send({ group: 'ops' }, 'two')
+  const told = nextPush(phone, ConversationRead)
+  await bob.acknowledge({ from: 'alice', group: 'ops', id })
+  t.deepEqual(await told, { reader: 'bob', from: '', group: 'ops', upTo: id })
+  t.deepEqual(await listOf(phone), ['#ops 1 alice: two'])
+})
+
+test('who watches is told of every change', async (t) => {
+  const stage = await openStage(t)
+  const [alice, bob] = await aliceAndBob(stage)
+  await alice.request(QueryContacts, { watch: true })
+  const sees = watching(alice)
+  const { id } = await bob.send('alice', 'one')
+  await sees('bob 1 true one')
+  await alice.acknowledge({ from: 'bob', id })
+  await sees('bob 0 true one')
+  await bob.close()
+  await sees('bob 0 false one')
+  const back = await stage.user('bob')
+  await sees('bob 0 true one')
+  await alice.request(CreateRoom, { group: 'ops' })
+  await sees('ops 0 false ')
+  await alice.request(RenameRoom, { group: 'ops', name: 'operations' })
+  await sees('operations 0 false ')
+  await back.request(JoinRoom, { group: 'operations' })
+  await back.request(QueryContacts, { watch: true })
+  const bobSees = watching(back)
+  await alice.send({ group: 'operations' }, 'hi')
+  await bobSees('operations 1 false hi')
+  await back.request(LeaveRoom, { group: 'operations' })
+  await bobSees('gone 4')
+  await alice.request(DeleteFriend, { user: 'bob' })
+  await sees('gone 1')
+  await bobSees('gone 1')
+  t.deepEqual(await listOf(back), [])
+})
+
+test('a deleted friend stays on the list as a stranger while something of theirs is unread', async (t) => {
+  const stage = await openStage(t)
+  const [alice, bob] = await aliceAndBob(stage)
+  await alice.send('bob', 'one')
+  const { id } = await alice.send('bob', 'two')
+  await alice.request(DeleteFriend, { user: 'bob' })
+  t.deepEqual(await listOf(alice), [])
+  t.deepEqual(await listOf(bob), ['alice stranger 2 alice: two'])
+  t.is((await bob.inbox()).messages.length, 2)
+  await bob.acknowledge({ from: 'alice', id })
+  t.deepEqual(await listOf(bob), [])
+})
+
+test('leaving a group and coming back: what was said before and meanwhile is not unread', async (t) => {
+  const stage = await openStage(t)
+  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+  await alice.request(CreateRoom, { group: 'ops' })
+  await bob.request(JoinRoom, { group: 'ops' })
+  await alice.send({ group: 'ops' }, 'unread when he leaves')
+  t.deepEqual(await listOf(bob), ['#ops 1 alice: unread when he leaves'])
+  await bob.request(LeaveRoom, { group: 'ops' })
+  t.deepEqual(await listOf(bob), [])
+  await alice.send({ group: 'ops' }, 'meanwhile')
+  await bob.request(JoinRoom, { group: 'ops' })
+  t.deepEqual(await listOf(bob), ['#ops 0'])
+  await alice.send({ group: 'ops' }, 'welcome back')
+  t.deepEqual(await listOf(bob), ['#ops 1 alice: welcome back'])
+})
+
+test('counts and positions are the same after a restart', async (t) => {
+  const stage = await openStage(t)
+  const [alice, bob] = await aliceAndBob(stage)
+  await alice.request(CreateRoom, { group: 'ops' })
+  await bob.request(JoinRoom, { group: 'ops' })
+  for (const text of ['one', 'two', 'three']) await alice.send('bob', text)
+  for (const text of ['a', 'b']) await alice.send({ group: 'ops' }, text)
+  const [first] = (await bob.inbox()).messages
+  await bob.acknowledge(first as NonNullable<typeof first>)
+  const before = await listOf(bob)
+  t.deepEqual(before, ['#ops 2 alice: b', 'alice on 2 alice: three'])
+  await stage.room.close()
+  const after = await openStage(t, { data: stage.data })
+  t.deepEqual(
+    await listOf(await after.user('bob')),
+    before.map((line) => line.replace('on', 'off')),
+  )
+})
+
+test('10,000 unread messages: counted right, and delivered in pages of bounded size', async (t) => {
+  const stage = await openStage(t, { limits: { requestBurst: 20_000, requestRate: 20_000 } })
+  const [alice, bob] = await aliceAndBob(stage)
+  const COUNT = 10_000
+  await Promise.all(Array.from({ length: COUNT }, (_, n) => alice.send('bob', String(n))))
+  t.deepEqual(await listOf(bob), [`alice on ${COUNT} alice: ${COUNT - 1}`])
+  let expected = 0
+  let sincePush = 0
+  for await (const message of bob.messages({ acknowledge: false })) {
+    if (message.text !== String(expected)) return t.fail(`${message.text} instead of ${expected}`)
+    expected++
+    // Acknowledging a hundred at a time, as far as the server's window goes.
+    if (++sincePush === 100 || expected === COUNT) {
+      await bob.acknowledge(message)
+      sincePush = 0
+    }
+    if (expected === COUNT) break
+  }
+  t.deepEqual(await listOf(bob), [`alice on 0 alice: ${COUNT - 1}`])
+  t.deepEqual((await bob.inbox()).messages, [])
+})

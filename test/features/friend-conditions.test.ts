@@ -1,0 +1,78 @@
+import test from 'ava'
+import {
+  AddFriend,
+  AddFriendRequest,
+  BlockUser,
+  ConfirmFriendRequest,
+  FriendList,
+  QueryBlockedUsers,
+  QueryFriendRequests,
+} from '../../client/index.ts'
+import { SetUserActive } from '../../plugins/index.ts'
+import { type TestUser, testServer } from '../../testing/index.ts'
+import { openHouse } from '../support/crossing/house.ts'
+import { seeded } from '../support/endurance.ts'
+
+test('the same request many times at once is one, told once, and a user is asked by so many and no more', async (t) => {
+  await using server = await testServer({ limits: { friendRequests: 3 } })
+  const bob = await server.user('bob')
+  const askers = await Promise.all(Array.from({ length: 6 }, (_, n) => server.user(`user${n}`)))
+  const told: string[] = []
+  bob.client.on(AddFriendRequest, ({ user }) => told.push(user))
+  const ask = (user: TestUser) =>
+    Promise.allSettled(Array.from({ length: 30 }, () => user.request(AddFriend, { user: 'bob' })))
+  const asked = (await Promise.all(askers.map(ask))).flat()
+  t.is(asked.filter(({ status }) => status === 'fulfilled').length, 3)
+  await server.settled()
+  const { requests } = await bob.request(QueryFriendRequests, {})
+  t.deepEqual(requests.map(({ user }) => user).sort(), [...told].sort())
+  t.is(new Set(told).size, 3)
+})
+
+test('one user asks and blocks no more than its limits, however many at once', async (t) => {
+  await using server = await testServer({ limits: { friendRequests: 2, blocks: 2 } })
+  const mallory = await server.user('mallory')
+  const names = await Promise.all(Array.from({ length: 8 }, async (_, n) => (await server.user(`user${n}`)).name))
+  await Promise.allSettled(names.map((user) => mallory.request(AddFriend, { user })))
+  t.is((await mallory.request(QueryFriendRequests, {})).requests.length, 2)
+  const blocks = await Promise.allSettled(names.map((user) => mallory.request(BlockUser, { user })))
+  t.is(blocks.filter(({ status }) => status === 'fulfilled').length, 2)
+  t.is((await mallory.request(QueryBlockedUsers, {})).users.length, 2)
+})
+
+test('a disabled account’s request can be refused, and the account be blocked; it cannot become a friend', async (t) => {
+  await using server = await testServer()
+  const [alice, mallory, operator] = [await server.user('alice'), await server.user('mallory'), await server.operator()]
+  await mallory.request(AddFriend, { user: 'alice' })
+  await operator.request(SetUserActive, { user: 'mallory', active: false })
+  const answer = (accept: boolean) => alice.request(ConfirmFriendRequest, { user: 'mallory', accept })
+  t.is(await alice.refused(answer(true)), 'user_not_exist')
+  await answer(false)
+  t.deepEqual((await alice.request(QueryFriendRequests, {})).requests, [])
+  await alice.request(BlockUser, { user: 'mallory' })
+  await operator.request(SetUserActive, { user: 'mallory', active: true })
+  const again = await server.user('mallory')
+  t.is(await again.refused(again.request(AddFriend, { user: 'alice' })), 'blocked')
+})
+
+test('requests that cross make friends; a request that crosses a block does not wait behind it', async (t) => {
+  const random = seeded(t)
+  const house = await openHouse(process.env.TEST_DATABASE)
+  t.teardown(() => house.close())
+  const { carol, dave, alice, bob } = house.people
+  house.jitter.random = random
+  await Promise.all([
+    carol.on(0).request(AddFriend, { user: 'dave' }),
+    dave.on(0).request(AddFriend, { user: 'carol' }),
+    Promise.allSettled([
+      alice.on(0).request(AddFriend, { user: 'bob' }),
+      bob.on(0).request(BlockUser, { user: 'alice' }),
+    ]),
+  ])
+  t.deepEqual(
+    (await carol.on(0).request(FriendList, {})).friends.map(({ user }) => user),
+    ['dave'],
+  )
+  for (const person of [carol, dave, alice, bob])
+    t.deepEqual((await person.on(0).request(QueryFriendRequests, {})).requests, [], person.name)
+})

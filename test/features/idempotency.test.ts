@@ -1,0 +1,183 @@
+import test from 'ava'
+import { CreateRoom, QueryRooms, RoomList } from '../../client/index.ts'
+import {
+  clientMessage,
+  definePlugin,
+  encode,
+  line,
+  MAX_TEXT,
+  Refused,
+  serverMessage,
+  text,
+  uint32,
+} from '../../core/index.ts'
+import { Login, Once, OnceDone } from '../../plugins/index.ts'
+import { refusal } from '../support/play.ts'
+import { openStage, tempFolder } from '../support/room.ts'
+
+const Counted = serverMessage({ type: 1001, name: 'counted', about: '', fields: { times: uint32('') } })
+const Count = clientMessage({
+  type: 1000,
+  name: 'count',
+  about: '',
+  allow: 'user',
+  fields: { what: line('') },
+  reply: Counted,
+})
+const messages = [Count, Counted]
+
+/** Counts how often it is asked; its replies come when it is let. */
+function counter() {
+  let times = 0
+  let gate = Promise.resolve()
+  return {
+    plugin: definePlugin({
+      name: 'counter',
+      messages: { Count, Counted },
+      setup(app) {
+        app.handle(Count, async (_session, { what }) => {
+          times++
+          await gate
+          if (what === 'no') throw new Refused('counter.no', 'not that')
+          if (what === 'broken') throw new Error('broken')
+          return { times }
+        })
+      },
+    }),
+    close() {
+      let open: () => void = () => {}
+      gate = new Promise((resolve) => {
+        open = resolve
+      })
+      return open
+    },
+    times: () => times,
+  }
+}
+
+test('under one key a request is carried out once, and everyone who asks gets its reply', async (t) => {
+  const data = await tempFolder(t)
+  const { plugin, times } = counter()
+  const first = await openStage(t, { data, plugins: [plugin] })
+  const alice = await first.user('alice', { messages })
+  t.deepEqual(await alice.request(Count, { what: 'a' }, { key: 'monday' }), { times: 1 })
+  t.deepEqual(await alice.request(Count, { what: 'a' }, { key: 'monday' }), { times: 1 })
+  t.deepEqual(await alice.request(Count, { what: 'a' }, { key: 'tuesday' }), { times: 2 })
+  t.is(await refusal(t, alice.request(Count, { what: 'b' }, { key: 'monday' })), 'key_reused')
+  // A key is its user's.
+  const bob = await first.user('bob', { messages })
+  t.deepEqual(await bob.request(Count, { what: 'a' }, { key: 'monday' }), { times: 3 })
+  await first.room.close()
+  const second = await openStage(t, { data, plugins: [plugin] })
+  const again = await second.user('alice', { messages })
+  t.deepEqual(await again.request(Count, { what: 'a' }, { key: 'monday' }), { times: 1 })
+  t.is(times(), 3)
+})
+
+test('asked twice at once, it is carried out once', async (t) => {
+  const { plugin, times, close } = counter()
+  const stage = await openStage(t, { plugins: [plugin] })
+  const [one, two] = [await stage.user('alice', { messages }), await stage.user('alice', { messages })]
+  const open = close()
+  const asked = [one, two, one].map((client) => client.request(Count, { what: 'a' }, { key: 'k' }))
+  const other = refusal(t, two.request(Count, { what: 'b' }, { key: 'k' }))
+  t.is(await other, 'key_reused')
+  open()
+  t.deepEqual(await Promise.all(asked), [{ times: 1 }, { times: 1 }, { times: 1 }])
+  t.is(times(), 1)
+})
+
+test('a refusal or a failure is not kept: the same key may be tried again', async (t) => {
+  const { plugin, times } = counter()
+  const stage = await openStage(t, { plugins: [plugin] })
+  const alice = await stage.user('alice', { messages })
+  t.is(await refusal(t, alice.request(Count, { what: 'no' }, { key: 'k' })), 'counter.no')
+  t.is(await refusal(t, alice.request(Count, { what: 'broken' }, { key: 'k' })), 'internal')
+  t.deepEqual(await alice.request(Count, { what: 'yes' }, { key: 'k' }), { times: 3 })
+  t.is(times(), 3)
+})
+
+test('a request that the server was killed in the middle of is not carried out twice; who asks is told', async (t) => {
+  const { plugin, times, close } = counter()
+  const stage = await openStage(t, { plugins: [plugin] })
+  const alice = await stage.user('alice', { messages })
+  const open = close()
+  const asked = alice.request(Count, { what: 'a' }, { key: 'k' })
+  while (times() === 0) await alice.request(QueryRooms, {})
+  // As another server on the same database, or this one after a kill, would find it.
+  const { insertRequestKey, findRequestKey } = await import('../../db/index.ts')
+  const { openDatabase } = await import('../../db/open.ts')
+  const db = await openDatabase(stage.db ?? `${stage.data}/chat.db`)
+  t.teardown(() => db.destroy())
+  const row = await findRequestKey(db, 1, 'k')
+  t.is(row?.reply, null)
+  await insertRequestKey(db, { ...row, request_key: 'killed' } as never)
+  t.is(await refusal(t, alice.request(Count, { what: 'a' }, { key: 'killed' })), 'outcome_unknown')
+  open()
+  t.deepEqual(await asked, { times: 1 })
+})
+
+test('every check and hook is the same as without a key', async (t) => {
+  const stage = await openStage(t, {
+    plugins: [
+      definePlugin({
+        name: 'rule',
+        setup(app) {
+          app.before(CreateRoom, (_session, values) => {
+            if (values.group === 'forbidden') throw new Refused('rule.no', 'not that name')
+            return { ...values, group: values.group.toUpperCase() }
+          })
+        },
+      }),
+    ],
+  })
+  const alice = await stage.user('alice')
+  t.is(await refusal(t, alice.request(CreateRoom, { group: 'forbidden' }, { key: 'a' })), 'rule.no')
+  t.like(await alice.request(CreateRoom, { group: 'ops' }, { key: 'b' }), { group: 'OPS' })
+  t.like(await alice.request(CreateRoom, { group: 'ops' }, { key: 'b' }), { group: 'OPS' })
+  t.is((await alice.request(QueryRooms, {})).groups.length, 1)
+})
+
+test('what is in the envelope must be one request that a user may send', async (t) => {
+  const stage = await openStage(t)
+  const alice = await stage.user('alice')
+  const once = (request: Uint8Array) => refusal(t, alice.request(Once, { key: 'k', request }))
+  const create = encode(CreateRoom, 0, { group: 'ops' })
+  t.is(await once(Buffer.concat([create, create])), 'invalid_value')
+  t.is(await once(create.subarray(0, -1)), 'invalid_value')
+  t.is(await once(Buffer.alloc(40, 0xff)), 'invalid_value')
+  t.is(await once(encode(RoomList, 0, { groups: [] })), 'unknown_type')
+  t.is(await once(encode(Login, 0, { clientFirst: 'x' })), 'not_allowed')
+  t.is(await once(encode(Once, 0, { key: 'k', request: create })), 'not_allowed')
+  const { reply, repeat } = await alice.request(Once, { key: 'k', request: create })
+  t.false(repeat)
+  t.true(reply.length > 12 && reply.length < OnceDone.fields.reply.max)
+})
+
+test('a key is forgotten when its time is over', async (t) => {
+  const data = await tempFolder(t)
+  const { plugin, times } = counter()
+  const first = await openStage(t, { data, plugins: [plugin], limits: { requestKeys: 0 } })
+  const alice = await first.user('alice', { messages })
+  await alice.request(Count, { what: 'a' }, { key: 'k' })
+  await first.room.close()
+  const second = await openStage(t, { data, plugins: [plugin], limits: { requestKeys: 0 } })
+  await (await second.user('alice', { messages })).request(Count, { what: 'a' }, { key: 'k' })
+  t.is(times(), 2)
+})
+
+test('a reply that no envelope holds: the request is carried out once all the same, and its sender is told', async (t) => {
+  const Long = serverMessage({ type: 1003, name: 'long', about: '', fields: { words: text('', { max: MAX_TEXT }) } })
+  const Tell = clientMessage({ type: 1002, name: 'tell', about: '', allow: 'user', fields: {}, reply: Long })
+  let told = 0
+  const plugin = definePlugin({
+    name: 'talker',
+    messages: { Tell, Long },
+    setup: (app) => app.handle(Tell, () => ({ words: 'x'.repeat(60_000 + told++) })),
+  })
+  const stage = await openStage(t, { plugins: [plugin] })
+  const alice = await stage.user('alice', { messages: [Tell, Long] })
+  t.is(await refusal(t, alice.request(Tell, {}, { key: 'k' })), 'too_large')
+  t.is(await refusal(t, alice.request(Tell, {}, { key: 'k' })), 'outcome_unknown')
+  t.is(told, 1)
+})

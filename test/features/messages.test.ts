@@ -1,0 +1,331 @@
+import test from 'ava'
+import type { ChatMessage, Client } from '../../client/index.ts'
+import { openStage, type Stage } from '../support/room.ts'
+
+/** Hears so many messages, acknowledging each. */
+async function hears(client: Client, count: number, options: { acknowledge?: boolean; from?: string } = {}) {
+  const heard: ChatMessage[] = []
+  for await (const message of client.messages(options)) {
+    heard.push(message)
+    if (heard.length === count) break
+  }
+  // Leaving the loop acknowledges nothing more: the last one is ours to do.
+  const last = heard.at(-1)
+  if (last !== undefined && options.acknowledge !== false) await client.acknowledge(last)
+  return heard
+}
+
+const texts = (messages: readonly ChatMessage[]) => messages.map(({ text }) => text)
+const unreadOf = async (client: Client) => texts((await client.inbox()).messages)
+
+test('Alice writes to Bob while he listens: text, font and colour arrive as they were', async (t) => {
+  const stage = await openStage(t)
+  const alice = await stage.user('alice')
+  const bob = await stage.user('bob')
+  const hearing = hears(bob, 1)
+  const text = '你好, Bob 😀\n\tsecond line\r\n"quotes" \\ ; DROP TABLE chatmsg;'
+  const style = { font: '宋体', fontSize: 14, color: '#ff0000' }
+  const stored = await alice.send('bob', text, { style })
+  const [message] = await hearing
+  t.like(message, { id: stored.id, kind: 'chat', from: 'alice', to: 'bob', text, style })
+  t.deepEqual(message?.sentAt, stored.sentAt)
+  t.false(stored.repeat)
+  t.deepEqual(await unreadOf(bob), [])
+})
+
+test('Bob is away: everything waits for him, oldest first, and stays unread until he acknowledges it', async (t) => {
+  const stage = await openStage(t)
+  const alice = await stage.user('alice')
+  const bob = await stage.user('bob')
+  await bob.close()
+  for (const text of ['one', 'two', 'three']) await alice.send('bob', text)
+
+  const again = await stage.user('bob')
+  t.deepEqual(texts(await hears(again, 3, { acknowledge: false })), ['one', 'two', 'three'])
+  await again.close()
+
+  const later = await stage.user('bob')
+  const heard = await hears(later, 3, { acknowledge: false })
+  t.deepEqual(texts(heard), ['one', 'two', 'three'], 'nothing was acknowledged, so it comes again')
+  await later.acknowledge(heard[1] as ChatMessage)
+  t.deepEqual(await unreadOf(later), ['three'])
+  await later.close()
+
+  const last = await stage.user('bob')
+  t.deepEqual(texts(await hears(last, 1)), ['three'])
+})
+
+test('a message goes to all sessions of Bob; reading it on one is enough', async (t) => {
+  const stage = await openStage(t)
+  const alice = await stage.user('alice')
+  const phone = await stage.user('bob')
+  const desk = await stage.user('bob')
+  const both = [hears(phone, 1, { acknowledge: false }), hears(desk, 1)]
+  await alice.send('bob', 'everywhere')
+  t.deepEqual((await Promise.all(both)).map(texts), [['everywhere'], ['everywhere']])
+  t.deepEqual(await unreadOf(phone), [])
+})
+
+test('a message sent again with its client id is stored once, also after a restart', async (t) => {
+  const stage = await openStage(t)
+  const alice = await stage.user('alice')
+  await stage.user('bob')
+  const first = await alice.send('bob', 'only once', { clientId: 'order-1' })
+  const second = await alice.send('bob', 'only once', { clientId: 'order-1' })
+  t.deepEqual(second, { ...first, repeat: true })
+  await t.throwsAsync(alice.send('bob', 'something else', { clientId: 'order-1' }), {
+    message: /another message was sent/,
+  })
+  const both = await Promise.all([1, 2].map(() => alice.send('bob', 'at once', { clientId: 'order-2' })))
+  t.is(both[0]?.id, both[1]?.id)
+  await stage.room.close()
+
+  const reopened = await openStage(t, { data: stage.data })
+  const back = await reopened.user('alice')
+  t.deepEqual(await back.send('bob', 'only once', { clientId: 'order-1' }), { ...first, repeat: true })
+  const bob = await reopened.user('bob')
+  t.deepEqual(await unreadOf(bob), ['only once', 'at once'])
+})
+
+test('the same client id of two senders is two messages', async (t) => {
+  const stage = await openStage(t)
+  const [alice, carol, bob] = [await stage.user('alice'), await stage.user('carol'), await stage.user('bob')]
+  await alice.send('bob', 'mine', { clientId: 'x' })
+  t.false((await carol.send('bob', 'mine', { clientId: 'x' })).repeat)
+  t.deepEqual(await unreadOf(bob), ['mine', 'mine'])
+})
+
+test('messages sent without waiting keep their order, and both ends see the same conversation', async (t) => {
+  const stage = await openStage(t, { limits: { requestBurst: 1000 } })
+  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+  const count = 300
+  const sending = Array.from({ length: count }, (_, n) => alice.send('bob', `message ${n}`))
+  const heard = await hears(bob, count)
+  await Promise.all(sending)
+  t.deepEqual(
+    texts(heard),
+    Array.from({ length: count }, (_, n) => `message ${n}`),
+  )
+  await bob.send('alice', 'got them')
+  const ends = await Promise.all([alice.history('bob', { limit: 100 }), bob.history('alice', { limit: 100 })])
+  t.deepEqual(
+    ends[0].messages.map(({ id }) => id),
+    ends[1].messages.map(({ id }) => id),
+  )
+  t.is(ends[0].messages.at(-1)?.text, 'got them')
+})
+
+test('history comes by pages, newest page first, and ends', async (t) => {
+  const stage = await openStage(t, { limits: { historyPage: 10 } })
+  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+  await Promise.all(Array.from({ length: 25 }, (_, n) => alice.send('bob', String(n))))
+  const pages: string[][] = []
+  for (let before = 0, more = true; more; ) {
+    const page = await bob.history('alice', { before })
+    pages.push(texts(page.messages))
+    before = page.messages[0]?.id ?? 0
+    more = page.more
+  }
+  t.deepEqual(
+    pages.map((page) => page.length),
+    [10, 10, 5],
+  )
+  t.deepEqual(
+    pages.reverse().flat(),
+    Array.from({ length: 25 }, (_, n) => String(n)),
+  )
+})
+
+test('long texts make short pages, never a message too large for a client', async (t) => {
+  const stage = await openStage(t)
+  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+  const long = '长'.repeat(5000)
+  for (let n = 0; n < 12; n++) await alice.send('bob', long)
+  const page = await bob.history('alice', { limit: 100 })
+  t.true(page.more && page.messages.length >= 1 && page.messages.length < 12)
+  t.is((await hears(bob, 12)).length, 12)
+})
+
+test('no more than the window is out unacknowledged; the rest follows as Bob acknowledges', async (t) => {
+  const stage = await openStage(t, { limits: { unacknowledged: 10 } })
+  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+  await Promise.all(Array.from({ length: 35 }, (_, n) => alice.send('bob', String(n))))
+  const loop = bob.messages({ acknowledge: false })
+  const first: ChatMessage[] = []
+  while (first.length < 10) first.push((await loop.next()).value)
+  // Nothing more can be on its way: a request's reply would come after it.
+  const next = loop.next()
+  const raced = await Promise.race([next, bob.inbox().then(() => 'silence')])
+  t.is(raced, 'silence')
+  await bob.acknowledge(first.at(-1) as ChatMessage)
+  t.is((await next).value?.text, '10')
+  await loop.return(undefined)
+  // Nobody acknowledged that one.
+  t.deepEqual(
+    texts(await hears(bob, 25)),
+    Array.from({ length: 25 }, (_, n) => String(n + 10)),
+  )
+})
+
+test('Bob listens to Alice only: Carol’s messages wait unread', async (t) => {
+  const stage = await openStage(t, { limits: { unacknowledged: 5 } })
+  const [alice, carol, bob] = [await stage.user('alice'), await stage.user('carol'), await stage.user('bob')]
+  await Promise.all(Array.from({ length: 20 }, (_, n) => carol.send('bob', `carol ${n}`)))
+  await alice.send('bob', 'hello')
+  const hearing = hears(bob, 2, { from: 'alice' })
+  await carol.send('bob', 'still me')
+  await alice.send('bob', 'again')
+  t.deepEqual(texts(await hearing), ['hello', 'again'])
+  t.is((await unreadOf(bob)).length, 21)
+})
+
+test('asking to receive again starts over, with the new filter', async (t) => {
+  const stage = await openStage(t)
+  const [alice, carol, bob] = [await stage.user('alice'), await stage.user('carol'), await stage.user('bob')]
+  await alice.send('bob', 'from Alice')
+  await carol.send('bob', 'from Carol')
+  t.deepEqual(texts(await hears(bob, 1, { from: 'alice', acknowledge: false })), ['from Alice'])
+  t.deepEqual(texts(await hears(bob, 1, { from: 'carol', acknowledge: false })), ['from Carol'])
+  await t.throwsAsync(bob.receive({ from: 'nobody' }), { message: /no user "nobody"/ })
+})
+
+test('a session that only sends gets no pushes', async (t) => {
+  const stage = await openStage(t)
+  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+  const { OnNewMessage } = await import('../../client/index.ts')
+  bob.on(OnNewMessage, () => t.fail('a push that nobody asked for'))
+  await alice.send('bob', 'quiet')
+  t.deepEqual(await unreadOf(bob), ['quiet'])
+})
+
+test('nobody reads or acknowledges what is not theirs', async (t) => {
+  const stage = await openStage(t)
+  const [alice, bob, mallory] = [await stage.user('alice'), await stage.user('bob'), await stage.user('mallory')]
+  const { id } = await alice.send('bob', 'for Bob only')
+  t.deepEqual((await mallory.history('bob')).messages, [])
+  t.deepEqual((await mallory.inbox({ all: true })).messages, [])
+  await mallory.acknowledge({ from: 'alice', id })
+  t.deepEqual(await unreadOf(bob), ['for Bob only'])
+})
+
+test('what cannot be delivered is refused, and nothing is stored', async (t) => {
+  const stage = await openStage(t, { limits: { text: 100 } })
+  const alice = await stage.user('alice')
+  await stage.user('bob')
+  await t.throwsAsync(alice.send('nobody', 'hi'), { message: /no user "nobody"/ })
+  const refused = await t.throwsAsync(alice.send('bob', '长'.repeat(34)))
+  t.like(refused, { failure: 'too_large' })
+  t.regex(refused?.message ?? '', /102 bytes long, at most 100/)
+  await t.throwsAsync(alice.send('bob', ''), { message: /text: is empty/ })
+  t.deepEqual((await alice.history('bob')).messages, [])
+})
+
+test('Alice may write to herself', async (t) => {
+  const stage = await openStage(t)
+  const alice = await stage.user('alice')
+  await alice.send('ALICE', 'note to self')
+  t.deepEqual(texts(await hears(alice, 1)), ['note to self'])
+  t.deepEqual(texts((await alice.history('alice')).messages), ['note to self'])
+})
+
+test('the server stops and starts again: what was acknowledged is there, on both sides', async (t) => {
+  const stage = await openStage(t)
+  const alice = await stage.user('alice')
+  await stage.user('bob')
+  await alice.send('bob', 'before')
+  await stage.room.close()
+  const after: Stage = await openStage(t, { data: stage.data })
+  const [alice2, bob2] = [await after.user('alice'), await after.user('bob')]
+  await bob2.send('alice', 'after')
+  const [ours, theirs] = await Promise.all([alice2.history('bob'), bob2.history('alice')])
+  t.deepEqual(texts(ours.messages), ['before', 'after'])
+  t.deepEqual(
+    ours.messages.map(({ id }) => id),
+    theirs.messages.map(({ id }) => id),
+  )
+})
+
+test('after a restart, messages sent in one go keep their order, however the name is spelled', async (t) => {
+  const stage = await openStage(t)
+  await stage.user('alice')
+  await stage.user('bob')
+  await stage.room.close()
+  const cold = await openStage(t, { data: stage.data })
+  const [alice, bob] = [await cold.user('alice'), await cold.user('bob')]
+  await Promise.all([alice.send('BOB', 'one'), alice.send('bob', 'two'), alice.send('Bob', 'three')])
+  t.deepEqual(await unreadOf(bob), ['one', 'two', 'three'])
+})
+
+test('of two filters asked for in one go the later one holds', async (t) => {
+  const stage = await openStage(t)
+  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+  await stage.user('carol')
+  await alice.send('bob', 'hello')
+  const heard = hears(bob, 1)
+  await Promise.all([bob.receive({ from: 'carol' }), bob.receive({})])
+  t.deepEqual(texts(await heard), ['hello'])
+})
+
+test('pages asked for without waiting are all answered', async (t) => {
+  const stage = await openStage(t)
+  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+  for (let n = 0; n < 6; n++) await alice.send('bob', 'x'.repeat(16_000))
+  const pages = await Promise.all(Array.from({ length: 100 }, () => bob.history('alice')))
+  t.true(pages.every(({ messages }) => messages.length > 0))
+})
+
+test('logging in anew does not renew the rate', async (t) => {
+  const stage = await openStage(t, { limits: { requestBurst: 10, requestRate: 0.001, requestPause: 1 } })
+  let alice = await stage.user('alice')
+  const outcomes: string[] = []
+  for (let n = 0; n < 3; n++) {
+    for (let m = 0; m < 6; m++)
+      outcomes.push(
+        await alice.send('alice', 'hi').then(
+          () => 'sent',
+          (error: { failure: string }) => error.failure,
+        ),
+      )
+    await alice.close()
+    alice = await stage.user('alice')
+  }
+  t.is(outcomes.filter((outcome) => outcome === 'sent').length, 10)
+  t.is(outcomes.filter((outcome) => outcome === 'rate_limited').length, 8)
+})
+
+test('a server that stops under load has stored whatever it acknowledged, once', async (t) => {
+  const stage = await openStage(t, { limits: { requestBurst: 10_000 } })
+  const [alice] = [await stage.user('alice'), await stage.user('bob')]
+  const acknowledged: string[] = []
+  const sending = Array.from({ length: 400 }, (_, n) =>
+    alice.send('bob', String(n)).then(
+      () => acknowledged.push(String(n)),
+      () => {},
+    ),
+  )
+  await sending[0]
+  await stage.room.close()
+  await Promise.all(sending)
+  const after = await openStage(t, { data: stage.data })
+  const bob = await after.user('bob')
+  const stored: string[] = []
+  for (let last = 0, more = true; more; ) {
+    const page = await bob.inbox({ after: last, limit: 100 })
+    stored.push(...texts(page.messages))
+    last = page.messages.at(-1)?.id ?? last
+    more = page.more
+  }
+  t.true(acknowledged.length > 0)
+  t.is(new Set(stored).size, stored.length, 'each once')
+  for (const text of acknowledged) t.true(stored.includes(text), text)
+})
+
+test('one data folder has one server', async (t) => {
+  const stage = await openStage(t)
+  await t.throwsAsync(openStage(t, { data: stage.data }), {
+    name: 'DatabaseInUse',
+    message: /another server or command uses/,
+  })
+  await stage.room.close()
+  await openStage(t, { data: stage.data })
+})

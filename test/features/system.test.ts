@@ -1,0 +1,287 @@
+import test, { type ExecutionContext } from 'ava'
+import type { Knex } from 'knex'
+import { Broadcast, type ChatMessage, type Client, connect, SendMessage } from '../../client/index.ts'
+import { deriveKeys, verifierOf } from '../../core/scram/index.ts'
+import { openDatabase } from '../../db/index.ts'
+import {
+  ActAs,
+  CreateUser,
+  KickUser,
+  QueryUsers,
+  SetUserActive,
+  SetUserPassword,
+} from '../../plugins/admin/messages.ts'
+import { refusal } from '../support/play.ts'
+import { openStage, type Stage } from '../support/room.ts'
+
+const texts = (messages: readonly ChatMessage[]) => messages.map(({ text }) => text)
+const unreadOf = async (client: Client) => texts((await client.inbox()).messages)
+
+/** Hears so many messages and acknowledges them. */
+async function hears(client: Client, count: number, kind?: 'system'): Promise<ChatMessage[]> {
+  const heard: ChatMessage[] = []
+  for await (const message of client.messages({ acknowledge: false, ...(kind && { kind }) })) {
+    heard.push(message)
+    await client.acknowledge(message)
+    if (heard.length === count) break
+  }
+  return heard
+}
+
+async function operatorOf(t: ExecutionContext, stage: Stage): Promise<Client> {
+  const operator = await connect({ server: { path: stage.control }, reconnect: false })
+  t.teardown(() => operator.close())
+  return operator
+}
+
+async function newVerifier(password: string) {
+  const salt = Buffer.alloc(32, 1)
+  return verifierOf(await deriveKeys(password, salt, 4096), salt, 4096)
+}
+
+/** Stops the server and changes what it left. */
+async function changeDatabase(stage: Stage, change: (db: Knex) => Promise<unknown>) {
+  await stage.room.close()
+  const db = await openDatabase(stage.db ?? `${stage.data}/chat.db`)
+  await change(db)
+  await db.destroy()
+}
+
+/** An admin, made as an operator makes one, and logged in. */
+async function adminOf(stage: Stage, operator: Client, name: string): Promise<Client> {
+  await operator.request(CreateUser, { user: name, role: 'admin', ...(await newVerifier(`${name}'s password`)) })
+  return stage.user(name)
+}
+
+test('an admin says something to everyone: two hear it at once, Carol when she comes; each acknowledges', async (t) => {
+  const stage = await openStage(t)
+  const operator = await operatorOf(t, stage)
+  const root = await adminOf(stage, operator, 'root')
+  const [alice, bob, away] = [await stage.user('alice'), await stage.user('bob'), await stage.user('carol')]
+  await away.close()
+  const hearing = [hears(alice, 1), hears(bob, 1)]
+  t.deepEqual(await root.request(Broadcast, { text: '停机 at 6\nfor an hour' }), { recipients: 4 })
+  const heard = (await Promise.all(hearing)).flat()
+  const news = { kind: 'system', from: 'system', text: '停机 at 6\nfor an hour', unread: true }
+  t.like(heard, { 0: { ...news, to: 'alice' }, 1: { ...news, to: 'bob' } })
+  t.deepEqual([await unreadOf(alice), await unreadOf(bob)], [[], []])
+
+  const carol = await stage.user('carol')
+  t.deepEqual(texts(await hears(carol, 1)), ['停机 at 6\nfor an hour'])
+  t.deepEqual(await unreadOf(carol), [])
+  t.deepEqual(texts((await carol.history('system')).messages), ['停机 at 6\nfor an hour'])
+})
+
+test('to one user only, and not to a disabled one', async (t) => {
+  const stage = await openStage(t)
+  const operator = await operatorOf(t, stage)
+  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+  t.deepEqual(await operator.request(Broadcast, { text: 'your disk is full', to: 'Bob' }), { recipients: 1 })
+  t.deepEqual([await unreadOf(alice), await unreadOf(bob)], [[], ['your disk is full']])
+  t.is(await refusal(t, operator.request(Broadcast, { text: 'x', to: 'nobody' })), 'user_not_exist')
+  await operator.request(SetUserActive, { user: 'bob', active: false })
+  t.is(await refusal(t, operator.request(Broadcast, { text: 'x', to: 'bob' })), 'user_not_exist')
+  t.deepEqual(await operator.request(Broadcast, { text: 'to all' }), { recipients: 1 })
+  await operator.request(SetUserActive, { user: 'bob', active: true })
+  t.deepEqual(await unreadOf(await stage.user('bob')), ['your disk is full'])
+})
+
+test('a broadcast that stopped half-way is completed by sending it again, and nobody gets it twice', async (t) => {
+  const stage = await openStage(t)
+  const operator = await operatorOf(t, stage)
+  const [alice, bob, carol] = [await stage.user('alice'), await stage.user('bob'), await stage.user('carol')]
+  const news = { text: 'news', clientId: 'monday' }
+  // What a crash leaves: stored for the first, not for the others.
+  await operator.request(Broadcast, { ...news, to: 'alice' })
+  t.deepEqual(await hears(alice, 1).then(texts), ['news'])
+  t.deepEqual(await operator.request(Broadcast, news), { recipients: 3 })
+  t.deepEqual(await operator.request(Broadcast, news), { recipients: 3 })
+  t.deepEqual(await Promise.all([alice, bob, carol].map(unreadOf)), [[], ['news'], ['news']])
+
+  // After a restart too, for who came since.
+  await stage.room.close()
+  const reopened = await openStage(t, { data: stage.data })
+  const dave = await reopened.user('dave')
+  const again = await operatorOf(t, reopened)
+  t.deepEqual(await again.request(Broadcast, news), { recipients: 4 })
+  t.deepEqual(await Promise.all([reopened.user('bob'), dave].map(async (who) => unreadOf(await who))), [
+    ['news'],
+    ['news'],
+  ])
+})
+
+test('a client id that was used for another text is refused before anyone gets it; each sender has its own', async (t) => {
+  const stage = await openStage(t)
+  const operator = await operatorOf(t, stage)
+  const root = await adminOf(stage, operator, 'root')
+  const alice = await stage.user('alice')
+  await operator.request(Broadcast, { text: 'one', clientId: 'x' })
+  const bob = await stage.user('bob')
+  t.is(await refusal(t, operator.request(Broadcast, { text: 'two', clientId: 'x' })), 'client_id_reused')
+  await root.request(Broadcast, { text: 'of root', clientId: 'x' })
+  t.deepEqual([await unreadOf(alice), await unreadOf(bob)], [['one', 'of root'], ['of root']])
+  await operator.request(Broadcast, { text: 'same' })
+  await operator.request(Broadcast, { text: 'same' })
+  t.deepEqual(await unreadOf(bob), ['of root', 'same', 'same'])
+})
+
+test('more accounts than a page: each gets it once', async (t) => {
+  const before = await openStage(t)
+  // Straight into the database: a request for each would be a flush of the disk for each.
+  const rows = Array.from({ length: 850 }, (_, n) => ({
+    username: `user${n}`,
+    password: '',
+    nickname: '',
+    reg_time: 0,
+  }))
+  await changeDatabase(before, (db) => db.batchInsert('userinfo', rows, 200))
+  const stage = await openStage(t, { data: before.data })
+  const operator = await operatorOf(t, stage)
+  t.deepEqual(await operator.request(Broadcast, { text: 'all of you' }), { recipients: 850 })
+  for (const name of ['user0', 'user399', 'user400', 'user401', 'user849']) {
+    const reader = await stage.connect({ server: { path: stage.control } })
+    await reader.actAs(name)
+    t.deepEqual(await unreadOf(reader), ['all of you'], name)
+  }
+})
+
+test('Bob listens to system messages only: much unread chat neither comes nor holds them up', async (t) => {
+  const stage = await openStage(t, { limits: { unacknowledged: 5 } })
+  const operator = await operatorOf(t, stage)
+  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+  await Promise.all(Array.from({ length: 20 }, (_, n) => alice.send('bob', `chat ${n}`)))
+  await operator.request(Broadcast, { text: 'waited', to: 'bob' })
+  const hearing = hears(bob, 2, 'system')
+  await alice.send('bob', 'more chat')
+  await operator.request(Broadcast, { text: 'just now', to: 'bob' })
+  t.deepEqual(texts(await hearing), ['waited', 'just now'])
+  t.is((await unreadOf(bob)).length, 21)
+})
+
+test('who asks for chat gets no system messages', async (t) => {
+  const stage = await openStage(t)
+  const operator = await operatorOf(t, stage)
+  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+  await operator.request(Broadcast, { text: 'not this', to: 'bob' })
+  await alice.send('bob', 'this')
+  for await (const { text } of bob.messages({ kind: 'chat' })) {
+    t.is(text, 'this')
+    break
+  }
+})
+
+test('a user may neither broadcast nor kick; a text that is too long is refused', async (t) => {
+  const stage = await openStage(t, { limits: { text: 100 } })
+  const operator = await operatorOf(t, stage)
+  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+  t.is(await refusal(t, alice.request(Broadcast, { text: 'buy now' })), 'not_allowed')
+  t.is(await refusal(t, alice.request(KickUser, { user: 'bob' })), 'not_allowed')
+  t.is(await refusal(t, operator.request(Broadcast, { text: 'x'.repeat(101) })), 'too_large')
+  t.deepEqual(await unreadOf(bob), [])
+})
+
+test('nobody is system: not by registering, logging in, acting or enabling, and nobody writes to it', async (t) => {
+  const stage = await openStage(t)
+  const operator = await operatorOf(t, stage)
+  const alice = await stage.user('alice')
+  const stranger = await stage.connect()
+  const verifier = await newVerifier('a password')
+  for (const name of ['system', 'System']) {
+    t.is(await refusal(t, stranger.register(name, 'a password')), 'username_taken')
+    t.is(await refusal(t, operator.request(CreateUser, { user: name, ...verifier })), 'username_taken')
+    t.is(await refusal(t, stranger.login(name, { password: 'a password' })), 'login_failed')
+    t.is(await refusal(t, operator.request(ActAs, { user: name })), 'user_not_exist')
+    t.is(await refusal(t, operator.request(SetUserActive, { user: name, active: true })), 'user_not_exist')
+    t.is(await refusal(t, operator.request(SetUserPassword, { user: name, ...verifier })), 'user_not_exist')
+    t.is(await refusal(t, alice.request(SendMessage, { to: name, text: 'hi' })), 'user_not_exist')
+    t.is(await refusal(t, operator.request(Broadcast, { to: name, text: 'hi' })), 'user_not_exist')
+  }
+  const { users } = await operator.request(QueryUsers, {})
+  t.deepEqual(
+    users.map(({ user }) => user),
+    ['alice'],
+  )
+})
+
+test('an adopted database may have a user called system: he logs in as before', async (t) => {
+  const stage = await openStage(t)
+  const alice = await stage.user('alice')
+  await alice.close()
+  await changeDatabase(stage, (db) => db('userinfo').where({ username: 'alice' }).update({ username: 'system' }))
+  const reopened = await openStage(t, { data: stage.data })
+  const old = await reopened.connect()
+  t.like(await old.login('system', { password: "alice's password" }), { user: 'system', role: 'user' })
+})
+
+test('kicked: all sessions of Bob end and say why, and a client that reconnects stays away', async (t) => {
+  const stage = await openStage(t)
+  const operator = await operatorOf(t, stage)
+  const [phone, desk] = [await stage.user('bob', { reconnect: true }), await stage.user('bob', { reconnect: true })]
+  const alice = await stage.user('alice')
+  const life: string[] = []
+  const ends = [phone, desk].map((client) => {
+    client.onLife('disconnected', () => life.push('disconnected'))
+    client.onLife('reconnected', () => life.push('reconnected'))
+    return new Promise<Error>((resolve) => client.onLife('closed', resolve))
+  })
+  t.deepEqual(await operator.request(KickUser, { user: 'Bob' }), { sessions: 2 })
+  for (const end of ends) t.like(await end, { failure: 'kicked', message: 'an admin ended the session' })
+  t.deepEqual(life, [])
+  await t.throwsAsync(phone.inbox(), { message: 'an admin ended the session' })
+  t.deepEqual(await alice.inbox(), { more: false, messages: [] }, 'others stay')
+  t.deepEqual(await operator.request(KickUser, { user: 'bob' }), { sessions: 0 })
+  t.is(await refusal(t, operator.request(KickUser, { user: 'nobody' })), 'user_not_exist')
+  await t.notThrowsAsync(stage.user('bob'), 'he may log in again')
+})
+
+test('an admin who kicks himself gets the answer first', async (t) => {
+  const stage = await openStage(t)
+  const root = await adminOf(stage, await operatorOf(t, stage), 'root')
+  t.deepEqual(await root.request(KickUser, { user: 'root' }), { sessions: 1 })
+})
+
+test('both leave a trace, without the text', async (t) => {
+  const stage = await openStage(t)
+  const operator = await operatorOf(t, stage)
+  const root = await adminOf(stage, operator, 'root')
+  await root.request(Broadcast, { text: 'a secret' })
+  await operator.request(Broadcast, { text: 'a secret', to: 'root' })
+  await operator.request(KickUser, { user: 'root' })
+  const { readFile } = await import('node:fs/promises')
+  const log = await readFile(`${stage.data}/audit.log`, 'utf8')
+  const records = log
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  t.like(records.slice(-3), {
+    0: { event: 'broadcast', by: 'root', recipients: 1 },
+    1: { event: 'broadcast', by: 'operator', to: 'root', recipients: 1 },
+    2: { event: 'user_kicked', by: 'operator', user: 'root', sessions: 1 },
+  })
+  t.notRegex(log, /secret/)
+})
+
+test('an account named operator is told apart from the operator, and nobody can take the name', async (t) => {
+  const stage = await openStage(t)
+  const operator = await operatorOf(t, stage)
+  await (await adminOf(stage, operator, 'root')).close()
+  await operator.close()
+  // Of an adopted database.
+  await changeDatabase(stage, (db) => db('userinfo').where({ username: 'root' }).update({ username: 'operator' }))
+  const reopened = await openStage(t, { data: stage.data })
+  const admin = await reopened.connect()
+  await admin.login('operator', { password: "root's password" })
+  await admin.request(KickUser, { user: 'operator' })
+  await (await operatorOf(t, reopened)).request(KickUser, { user: 'operator' })
+  const { readFile } = await import('node:fs/promises')
+  const records = (await readFile(`${stage.data}/audit.log`, 'utf8')).trim().split('\n').slice(-2)
+  t.deepEqual(
+    records.map((record) => JSON.parse(record)).map(({ by, isOperator }) => [by, isOperator]),
+    [
+      ['operator', false],
+      ['operator', true],
+    ],
+  )
+  const other = await openStage(t)
+  t.is(await refusal(t, (await other.connect()).register('Operator', 'a password')), 'username_taken')
+})

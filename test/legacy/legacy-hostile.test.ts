@@ -1,0 +1,281 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import test, { type ExecutionContext } from 'ava'
+import { seal } from '../../plugins/legacy/frame.ts'
+import { type Pace, PacedOutbox } from '../../plugins/legacy/outbox.ts'
+import { openShell } from '../support/cli.ts'
+import { dialOldClient, encrypt, openOldClient, packFrame } from '../support/old-client.ts'
+import { refusal } from '../support/play.ts'
+import { openStage } from '../support/room.ts'
+
+const LEGACY = { legacy: { host: '127.0.0.1', port: 0 } }
+
+async function enter(t: ExecutionContext, stage: Awaited<ReturnType<typeof openStage>>, name: string) {
+  await stage.user(name)
+  const client = await openOldClient(t, stage)
+  t.is(await client.login(name, `${name}'s password`), name)
+  await client.lists()
+  return client
+}
+
+test('what breaks the protocol ends its own connection only', async (t) => {
+  const stage = await openStage(t, LEGACY)
+  const alice = await enter(t, stage, 'alice')
+  const oversized = Buffer.alloc(16)
+  oversized.writeUInt32BE(11, 0)
+  oversized.writeUInt32BE(0xffffffff, 8)
+  const nonsense: [what: string, bytes: string | Buffer][] = [
+    ['junk', 'hello!!!'],
+    ['another protocol', 'GET / HTTP/1.1\r\n\r\n'],
+    ['a length of 4 GiB', encrypt(oversized)],
+    ['a stranger’s 8 KiB', packFrame(1, 'x'.repeat(8192), 'y')],
+    ['numbers for texts', seal(1, 'LL', Buffer.alloc(16, 1))],
+    ['too few values', packFrame(1, 'alice')],
+    ['no UTF-8', seal(1, '2s2s', Buffer.from([0xff, 0xfe, 0x61, 0x61]))],
+    ['a request before the login', packFrame(7, 'alice')],
+    ['a type of the server', packFrame(100, 'alice')],
+  ]
+  for (const [what, bytes] of nonsense) {
+    const client = await openOldClient(t, stage)
+    client.socket.write(bytes)
+    await client.end()
+    t.pass(what)
+  }
+  for (const [what, bytes] of [
+    ['too few values', packFrame(11, 'now', 'bob')],
+    ['a number for a text', seal(11, 'LLLL', Buffer.alloc(32, 1))],
+    ['junk', 'zz'],
+  ] as const) {
+    const client = await openOldClient(t, stage)
+    t.is(await client.login('alice', "alice's password"), 'alice', what)
+    await client.lists()
+    client.socket.write(bytes)
+    await client.end()
+  }
+  // Types that there are and that are nothing here.
+  for (const type of [0, 3, 44, 198, 4_000_000_000]) alice.send(type, 'x')
+  alice.send(23, 'x'.repeat(4000))
+  t.deepEqual(await alice.lists(), ['no friend', 'no chatroom'])
+})
+
+test('guessing passwords: the same limits as for new clients, and shared with them', async (t) => {
+  const stage = await openStage(t, { ...LEGACY, limits: { loginFailures: 3 } })
+  await stage.user('alice')
+  for (const password of ['one', 'two', 'three', "alice's password"]) {
+    const client = await openOldClient(t, stage)
+    t.is(await client.login('alice', password), undefined, password)
+  }
+  const native = await stage.connect()
+  t.is(await refusal(t, native.login('alice', { password: "alice's password" })), 'too_many_attempts')
+})
+
+test('old and new clients that have not logged in count together: one too many, and one that did least goes', async (t) => {
+  const stage = await openStage(t, { ...LEGACY, limits: { unauthenticatedPerAddress: 2, login: 60_000 } })
+  const idle = await Promise.all([openOldClient(t, stage), openOldClient(t, stage)])
+  const native = await stage.connect()
+  // An old one went: there is room for two, and the new one is in.
+  while (stage.room.server.status().connections > 2) await nextTurn()
+  await native.register('carol', 'correct horse')
+  for (const client of idle) client.socket.destroy()
+  await native.close()
+  // The server's side of it may end a little later than the clients'.
+  while (stage.room.server.status().connections > 0) await nextTurn()
+  await enter(t, stage, 'alice')
+})
+
+test('a user has so many sessions, whatever clients they are of', async (t) => {
+  const stage = await openStage(t, { ...LEGACY, limits: { sessionsPerUser: 1 } })
+  await stage.user('alice')
+  t.is(await (await openOldClient(t, stage)).login('alice', "alice's password"), undefined)
+})
+
+test('who floods is slowed down, and told when it is too much', async (t) => {
+  const stage = await openStage(t, {
+    ...LEGACY,
+    limits: { requestRate: 5, requestBurst: 10, requestPause: 0 },
+    pluginOptions: { legacy: { dialogPause: 0 } },
+  })
+  const alice = await enter(t, stage, 'alice')
+  await stage.user('bob')
+  for (let n = 0; n < 30; n++) alice.say('bob', 'x')
+  t.regex((await alice.hears(141))[0] ?? '', /slow down/)
+})
+
+test('nothing is registered where registering is closed, and names and hashes are checked', async (t) => {
+  const stage = await openStage(t, LEGACY)
+  for (const [name, nick] of [
+    ['x y', 'nick'],
+    ['', 'nick'],
+    ['小鹰', 'nick'],
+    ['x', 'n'.repeat(65)],
+  ] as const)
+    t.is(await (await openOldClient(t, stage)).register(name, 'password', nick), 203, name)
+  const bare = await openOldClient(t, stage)
+  const answer = once(bare.socket, 'data')
+  bare.send(2, 'alice', 'a password that is no hash', 'Alice')
+  t.is(((await answer)[0] as Buffer).readUInt32BE(), 203)
+  const closed = await openStage(t, { ...LEGACY, pluginOptions: { registration: { open: false, iterations: 4096 } } })
+  t.is(await (await openOldClient(t, closed)).register('alice', 'password', 'Alice'), 203)
+})
+
+test('who is kicked is told why; a stopping server closes old clients too', async (t) => {
+  const stage = await openStage(t, LEGACY)
+  const alice = await enter(t, stage, 'alice')
+  const bob = await enter(t, stage, 'bob')
+  const { KickUser } = await import('../../plugins/admin/messages.ts')
+  const operator = await stage.connect({ server: { path: stage.control } })
+  await operator.request(KickUser, { user: 'alice' })
+  t.deepEqual(await alice.hears(141), ['an admin ended the session'])
+  await alice.end()
+  await operator.close()
+  await stage.room.close()
+  t.deepEqual(await bob.hears(141), ['the server is stopping'])
+  await bob.end()
+})
+
+test('more than a connection may hold in memory comes all the same, whole and in order', async (t) => {
+  const stage = await openStage(t, {
+    ...LEGACY,
+    limits: { outboundHard: 200_000, outboundSoft: 20_000 },
+    pluginOptions: { legacy: { spacing: 10 } },
+  })
+  const bob = await enter(t, stage, 'bob')
+  const alice = await stage.user('alice')
+  // As digits this is twice the hard limit: only the database can hold it.
+  const texts = Array.from({ length: 40 }, (_, n) => `${n} ${'x'.repeat(5000)}`)
+  for (const text of texts) await alice.send('bob', text)
+  await bob.hears(105)
+  let heard = ''
+  for (let parts = 0; parts < 3 * texts.length; parts++) heard += ((await bob.hears(121))[2] ?? '').slice(0, -1)
+  t.is(heard, texts.join(''))
+})
+
+/** What an outbox writes, and how long after the frame before it began. */
+async function paced(pace: Pace, act: (outbox: PacedOutbox) => void, count: number) {
+  const written: { text: string; at: number }[] = []
+  let wake = () => {}
+  const socket = {
+    writableLength: 0,
+    write(frame: Buffer, done: () => void) {
+      written.push({ text: String(frame), at: performance.now() })
+      setImmediate(done)
+      wake()
+    },
+  }
+  const outbox = new PacedOutbox(socket as never, pace, () => {})
+  act(outbox)
+  while (written.length < count)
+    await new Promise<void>((resolve) => {
+      wake = resolve
+    })
+  outbox.stop()
+  return written
+}
+
+test('frames leave in their order, never closer than the pace', async (t) => {
+  const written = await paced(
+    { spacing: 20, dialogPause: 60 },
+    (outbox) => {
+      outbox.first(Buffer.from('logged in'))
+      outbox.dialog(Buffer.from('dialog'))
+      outbox.dialog(Buffer.from('dialog'))
+      outbox.message(Buffer.from('message 1'), '1')
+      outbox.message(Buffer.from('message 2'), '2')
+      outbox.message(Buffer.from('message 3'), '3')
+      outbox.retract('2')
+      outbox.list(Buffer.from('list, old'))
+      outbox.list(Buffer.from('list, new'))
+      outbox.answer(Buffer.from('answer'))
+      outbox.begin()
+    },
+    6,
+  )
+  const texts = ['logged in', 'list, new', 'answer', 'message 1', 'message 3', 'dialog']
+  t.deepEqual(
+    written.map(({ text }) => text),
+    texts,
+  )
+  const gaps = written.slice(1).map(({ at }, index) => at - (written[index]?.at ?? 0))
+  // Timers of the system are exact to a millisecond.
+  t.true(Math.min(...gaps) >= 19, gaps.join(' '))
+})
+
+test('behind a dialog one frame goes after a pause, the next after another; a question holds all until its answer', async (t) => {
+  const pace = { spacing: 10, dialogPause: 50 }
+  const behind = await paced(
+    pace,
+    (outbox) => {
+      outbox.begin()
+      outbox.dialog(Buffer.from('dialog'))
+      for (const text of ['1', '2', '3']) outbox.message(Buffer.from(text), text)
+      outbox.dialog(Buffer.from('another'))
+    },
+    5,
+  )
+  t.deepEqual(
+    behind.map(({ text }) => text),
+    ['dialog', '1', '2', '3', 'another'],
+  )
+  const [dialog, one, two] = behind.map(({ at }) => at) as [number, number, number]
+  t.true(one - dialog >= 49 && two - one >= 49)
+
+  const asked = await paced(
+    pace,
+    (outbox) => {
+      outbox.begin()
+      outbox.question(Buffer.from('question'), 'q')
+      outbox.message(Buffer.from('message'), 'm')
+      outbox.question(Buffer.from('second'), 's')
+      setTimeout(() => outbox.answered(), 100)
+    },
+    3,
+  )
+  t.deepEqual(
+    asked.map(({ text }) => text),
+    ['question', 'message', 'second'],
+  )
+  t.true((asked[1]?.at ?? 0) - (asked[0]?.at ?? 0) >= 99)
+})
+
+test('chatctl serve --legacy: an old client gets in, the log warns, status counts', async (t) => {
+  const shell = await openShell(t)
+  const server = await shell.serve(['--legacy', '0'])
+  const { legacy } = server.listening as { legacy: string }
+  t.regex(legacy, /^127\.0\.0\.1:\d+$/)
+  const first = await dialOldClient(t, legacy)
+  t.is(await first.register('alice', 'a password', '小鹰'), 101)
+  const alice = await dialOldClient(t, legacy)
+  t.is(await alice.login('alice', 'a password'), '小鹰')
+  const { stdout } = await shell.run(['status', '--data', './room', '-o', 'json'])
+  t.like(JSON.parse(stdout), { legacy, legacyConnections: 1, legacyLogins: 1, users: 1 })
+  // The operator makes accounts that both kinds of client open.
+  await shell.run(['users', 'create', 'ci', '--data', './room', '--password-file', '-'], { input: 'secret\n' })
+  t.is(await (await dialOldClient(t, legacy)).login('ci', 'secret'), 'ci')
+  const ran = await server.stop()
+  t.is(ran.code, 0)
+  t.regex(ran.stdout, /a key that everyone knows/)
+})
+
+test('--legacy is a port or an address, and what cannot be is said', async (t) => {
+  const shell = await openShell(t)
+  for (const wrong of ['x', '70000', 'host:', ':1:2']) {
+    const { code, stderr } = await shell.run(['serve', '--data', './room', '--port', '0', '--legacy', wrong])
+    t.is(code, 2, wrong)
+    t.regex(stderr, /legacy: is \[HOST:\]PORT \(from flag --legacy\)/)
+  }
+  const off = await shell.run(['serve', '--data', './room', '--legacy', '0.0.0.0:0', '--limits', 'off'])
+  t.is(off.code, 2)
+  t.regex(off.stderr, /0\.0\.0\.0 is not/)
+  const server = await shell.serve(['--legacy', '[::1]:0'])
+  const taken = String(server.listening.legacy).replace(/.*:/, '')
+  const clash = await shell.run(['serve', '--data', './other', '--port', '0', '--legacy', `[::1]:${taken}`])
+  t.is(clash.code, 1)
+  t.regex(clash.stderr, /original clients on ::1:\d+: the address is in use/)
+  const without = ['groups', 'contacts', 'schedule'].flatMap((name) => ['--without', name])
+  const needs = await shell.run(['serve', '--data', './third', '--port', '0', '--legacy', '0', ...without])
+  t.regex(needs.stderr, /legacy needs groups/)
+  const socket = connect(Number(taken), '::1')
+  await once(socket, 'connect')
+  socket.destroy()
+})

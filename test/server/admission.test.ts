@@ -1,0 +1,117 @@
+import { duplexPair } from 'node:stream'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import test from 'ava'
+import { encode, Ping } from '../../core/index.ts'
+import { networkOf, plainAddress, siteOf } from '../../core/session/address.ts'
+import { Login } from '../../plugins/login/messages.ts'
+import { type TestServer, testServer } from '../../testing/index.ts'
+import { enter } from '../support/raw.ts'
+
+/** A connection from an address, on which nothing has been said. */
+function dialFrom(server: TestServer, address: string) {
+  const [near, far] = duplexPair({ allowHalfOpen: false })
+  near.once('close', () => far.destroy())
+  far.once('close', () => near.destroy())
+  near.on('error', () => {})
+  near.resume()
+  server.server.accept(far, { address, isOperator: false })
+  return near
+}
+
+const settle = async () => {
+  for (let turn = 0; turn < 5; turn++) await nextTurn()
+}
+
+test('mere connections of many addresses do not throw out a peer that is logging in', async (t) => {
+  await using server = await testServer({ limits: { unauthenticated: 20, unauthenticatedPerAddress: 10 } })
+  const alice = await enter(dialFrom(server, '203.0.113.1'))
+  alice.say(encode(Login, 1, { clientFirst: 'n,,n=alice,r=0123456789abcdef' }))
+  await settle()
+  const attackers = Array.from({ length: 200 }, (_, n) => dialFrom(server, `198.51.100.${n % 15}`))
+  await settle()
+  t.false(alice.socket.destroyed)
+  t.is(attackers.filter(({ destroyed }) => !destroyed).length, 19)
+  // Some of the fifteen addresses have two of the nineteen: those make room for a new one.
+  const bob = dialFrom(server, '203.0.113.2')
+  dialFrom(server, '198.51.100.1')
+  await settle()
+  t.false(bob.destroyed)
+})
+
+test('behind one address idle connections make room for a new one, and not the one that has sent most', async (t) => {
+  await using server = await testServer({ limits: { unauthenticatedPerAddress: 3 } })
+  const address = '203.0.113.1'
+  const logging = await enter(dialFrom(server, address))
+  logging.say(encode(Ping, 1, {}))
+  const greeted = await enter(dialFrom(server, address))
+  const idle = dialFrom(server, address)
+  await settle()
+  const newest = dialFrom(server, address)
+  await settle()
+  t.deepEqual(
+    [logging.socket, greeted.socket, idle, newest].map(({ destroyed }) => destroyed),
+    [false, false, true, false],
+  )
+})
+
+test('addresses of one IPv6 /64 count as one, and a /48 has eight times as many', async (t) => {
+  await using server = await testServer({ limits: { unauthenticatedPerAddress: 2 } })
+  const open = (streams: readonly { destroyed: boolean }[]) => streams.filter(({ destroyed }) => !destroyed).length
+  const network = Array.from({ length: 10 }, (_, n) => dialFrom(server, `2001:db8:1:1::${n + 1}`))
+  await settle()
+  t.is(open(network), 2)
+  const site = Array.from({ length: 30 }, (_, n) => dialFrom(server, `2001:db8:2:${n.toString(16)}::1`))
+  await settle()
+  t.is(open(site), 16)
+})
+
+test('connections that come too fast from one network are closed at once; others are not, and later ones neither', async (t) => {
+  await using server = await testServer({ limits: { connectRate: 1, connectBurst: 3 } })
+  const burst = Array.from({ length: 5 }, (_, n) => dialFrom(server, `2001:db8::${n}`))
+  await settle()
+  t.deepEqual(
+    burst.map(({ destroyed }) => destroyed),
+    [false, false, false, true, true],
+  )
+  t.false(dialFrom(server, '203.0.113.1').destroyed)
+  await server.clock.advance(1000)
+  const later = dialFrom(server, '2001:db8::9')
+  await settle()
+  t.false(later.destroyed)
+})
+
+test('guesses and registrations count by network too', async (t) => {
+  await using server = await testServer({ limits: { registrations: 2 } })
+  const outcomes: unknown[] = []
+  for (const n of [1, 2, 3]) {
+    const client = await server.connect({ server: () => dialFrom(server, `2001:db8::${n}`), reconnect: false })
+    outcomes.push(
+      await client.register(`user${n}`, 'correct horse').then(
+        () => 'ok',
+        ({ failure }) => failure,
+      ),
+    )
+  }
+  t.deepEqual(outcomes.slice(0, 2), ['ok', 'ok'])
+  t.is(outcomes[2], 'rate_limited')
+})
+
+test('networks of addresses', (t) => {
+  const cases: [string, string, string | undefined][] = [
+    ['203.0.113.7', '203.0.113.7', undefined],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64', '2001:db8:1::/48'],
+    ['2001:DB8::1', '2001:db8:0:0::/64', '2001:db8:0::/48'],
+    ['2001:db8:1:0002::', '2001:db8:1:2::/64', '2001:db8:1::/48'],
+    ['::1', '0:0:0:0::/64', '0:0:0::/48'],
+    ['fe80::1%eth0', 'fe80:0:0:0::/64', 'fe80:0:0::/48'],
+    ['64:ff9b::192.0.2.33', '64:ff9b:0:0::/64', '64:ff9b:0::/48'],
+    ['control', 'control', undefined],
+    ['unknown', 'unknown', undefined],
+  ]
+  for (const [address, network, site] of cases) {
+    t.is(networkOf(address), network, address)
+    t.is(siteOf(address), site, address)
+  }
+  t.is(plainAddress('::ffff:203.0.113.7'), '203.0.113.7')
+  t.is(plainAddress('2001:db8::1'), '2001:db8::1')
+})

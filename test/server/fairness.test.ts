@@ -1,0 +1,372 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import test from 'ava'
+import { RunQueue } from '../../core/flow/run-queue.ts'
+import { clientMessage, definePlugin, encode, Ping, Refused, SYSTEM_CLOCK } from '../../core/index.ts'
+import { RequestQueue } from '../../core/plugin/request-queue.ts'
+import { GROUP_LANE } from '../../db/groups.ts'
+import { MSG_TYPE, openInMemory, TurnBudget } from '../../db/index.ts'
+import { Consume } from '../../plugins/consumers/messages.ts'
+import { QueryFriendRequests } from '../../plugins/friends/messages.ts'
+import { CreateRoom, JoinRoom, QueryRooms } from '../../plugins/groups/messages.ts'
+import { Once } from '../../plugins/idempotency/messages.ts'
+import { Acknowledge, QueryHistory, QueryInbox, SearchMessages } from '../../plugins/messages/messages.ts'
+import { testServer } from '../../testing/index.ts'
+
+/** Resolves with whether `work` was over when `other` had been answered. */
+async function isOverBefore(work: Promise<unknown>, other: Promise<unknown>): Promise<boolean> {
+  let isOver = false
+  work.then(
+    () => {
+      isOver = true
+    },
+    () => {},
+  )
+  await other
+  return isOver
+}
+
+test('a search through texts made of combining marks lets others be answered meanwhile', async (t) => {
+  await using server = await testServer()
+  const [mallory, bob] = [await server.user('mallory'), await server.user('bob')]
+  const marks = `a${'\u0301\u0323'.repeat(4095)}`
+  await Promise.all(Array.from({ length: 200 }, () => mallory.says('mallory', marks)))
+  const searching = mallory.client.request(SearchMessages, { text: 'q' })
+  t.false(await isOverBefore(searching, bob.client.request(Ping, {})))
+  t.deepEqual((await searching).messages, [])
+})
+
+test('what is searched for is found also where marks are many, and however an accent is written', async (t) => {
+  await using server = await testServer()
+  const alice = await server.user('alice')
+  await alice.says('alice', 'un cafe\u0301 noir')
+  await alice.says('alice', `loud${'\u0301'.repeat(40)} words`)
+  const found = async (text: string) =>
+    (await alice.client.request(SearchMessages, { text })).messages.map(({ text }) => text.slice(0, 4))
+  t.deepEqual(await found('CAFÉ'), ['un c'])
+  t.deepEqual(await found(' words'), ['loud'])
+  t.deepEqual(await found(`loud${'\u0301'.repeat(40)}`), ['loud'])
+})
+
+test('a search is paid for by what it looks at', async (t) => {
+  await using server = await testServer({ limits: { requestRate: 1, requestBurst: 20, requestPause: 1 } })
+  const alice = await server.user('alice')
+  for (let n = 0; n < 10; n++) await alice.says('alice', 'x'.repeat(16_000))
+  await server.clock.advance(60_000)
+  // 160,000 bytes are less than one request more, ten searches of them are ten and six.
+  const outcomes: string[] = []
+  for (let n = 0; n < 16; n++)
+    outcomes.push(
+      await alice.client.request(SearchMessages, { text: 'q' }).then(
+        () => 'ok',
+        ({ failure }) => failure,
+      ),
+    )
+  t.is(outcomes[0], 'ok')
+  t.is(outcomes.at(-1), 'rate_limited')
+})
+
+test('on SQLite a burst of one user leaves every turn of the event loop to others', async (t) => {
+  await using server = await testServer()
+  const [mallory, bob] = [await server.user('mallory'), await server.user('bob')]
+  const burst = Array.from({ length: 190 }, () => mallory.client.request(QueryFriendRequests, {}))
+  let answered = 0
+  for (const request of burst) void request.then(() => answered++)
+  await bob.client.request(QueryInbox, { after: 0, limit: 1, all: true })
+  t.true(answered < burst.length, `all ${answered} were answered first`)
+  await Promise.all(burst)
+})
+
+test('a chain of SQLite statements is cut into turns', async (t) => {
+  const db = openInMemory()
+  t.teardown(() => db.destroy())
+  let turns = 0
+  const count = () => {
+    turns++
+    counting = setImmediate(count)
+  }
+  let counting = setImmediate(count)
+  // The bound is what an unmended chain would run to: nothing else ends it.
+  for (let statements = 0; turns < 3 && statements < 100_000; statements++) await db.raw('select 1')
+  clearImmediate(counting)
+  t.true(turns >= 3)
+})
+
+test('of one user so many requests run at once, also those in an envelope, and others go on', async (t) => {
+  const Wait = clientMessage({ type: 1900, name: 'wait', about: 'Waits.', allow: 'user', fields: {} })
+  let running = 0
+  let most = 0
+  let open = () => {}
+  const opened = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  const gate = definePlugin({
+    name: 'gate',
+    messages: { Wait },
+    setup(app) {
+      app.handle(Wait, async () => {
+        most = Math.max(most, ++running)
+        await opened
+        running--
+      })
+    },
+  })
+  await using server = await testServer({ plugins: [gate], limits: { requestsAtOnce: 3 } })
+  const [mallory, bob] = [await server.user('mallory'), await server.user('bob')]
+  const again = await server.user('mallory')
+  const waiting = [mallory, again].flatMap(({ client }) => [
+    ...Array.from({ length: 5 }, () => client.request(Wait, {})),
+    ...Array.from({ length: 5 }, (_, n) =>
+      client.request(Once, { key: `${client === again.client} ${n}`, request: encode(Wait, 0, {}) }),
+    ),
+  ])
+  t.like(await bob.client.request(QueryHistory, { with: 'bob' }), { messages: [] })
+  t.is(running, 3)
+  open()
+  await Promise.all(waiting)
+  t.is(most, 3)
+})
+
+test('a request that waits is dropped with its connection, and the next one of the user runs', async (t) => {
+  const Wait = clientMessage({ type: 1900, name: 'wait', about: 'Waits.', allow: 'user', fields: {} })
+  const gates: (() => void)[] = []
+  const gate = definePlugin({
+    name: 'gate',
+    messages: { Wait },
+    setup: (app) => app.handle(Wait, () => new Promise<void>((resolve) => gates.push(resolve))),
+  })
+  await using server = await testServer({ plugins: [gate], limits: { requestsAtOnce: 1 } })
+  const line = server.stream()
+  const second = await server.connect({ server: line, reconnect: false })
+  await second.register('alice', 'correct horse')
+  await second.login('alice', { password: 'correct horse' })
+  const [first, third] = [await server.connect(), await server.connect()]
+  for (const client of [first, third]) await client.login('alice', { password: 'correct horse' })
+  const running = first.request(Wait, {})
+  await server.settled()
+  const dropped = t.throwsAsync(second.request(Wait, {}))
+  await server.settled()
+  const later = third.request(Wait, {})
+  await server.settled()
+  t.is(gates.length, 1)
+  line.destroy()
+  await dropped
+  gates[0]?.()
+  await running
+  await server.settled()
+  t.is(gates.length, 2)
+  gates[1]?.()
+  await later
+})
+
+test('a queued request that cannot even be refused ends its connection only, and gives its place back', async (t) => {
+  const Wait = clientMessage({ type: 1900, name: 'wait', about: 'Waits.', allow: 'user', fields: {} })
+  const Break = clientMessage({ type: 1901, name: 'break', about: 'Breaks.', allow: 'user', fields: {} })
+  const gates: (() => void)[] = []
+  const plugin = definePlugin({
+    name: 'gate',
+    messages: { Wait, Break },
+    setup(app) {
+      app.handle(Wait, () => new Promise<void>((resolve) => gates.push(resolve)))
+      app.handle(Break, () => {
+        throw new Refused('internal', 'not a time', { retryAfter: Number.NaN })
+      })
+    },
+  })
+  await using server = await testServer({ plugins: [plugin], limits: { requestsAtOnce: 1 } })
+  const [first, second, third] = [await server.user('alice'), await server.user('alice'), await server.user('alice')]
+  const running = first.client.request(Wait, {})
+  await server.settled()
+  const broken = t.throwsAsync(second.client.request(Break, {}))
+  await server.settled()
+  const later = third.client.request(Wait, {})
+  await server.settled()
+  gates[0]?.()
+  await Promise.all([running, broken])
+  await server.settled()
+  t.is(gates.length, 2)
+  gates[1]?.()
+  await later
+})
+
+test('users take turns where one has asked for much', async (t) => {
+  const queue = new RequestQueue(2, { room: () => 100, onProgress() {} })
+  const started: string[] = []
+  const ask = (user: string, name: string) => {
+    if (queue.tryStart(user)) started.push(name)
+    else queue.enqueue(user, () => started.push(name))
+  }
+  for (let n = 1; n <= 5; n++) ask('mallory', `m${n}`)
+  ask('bob', 'b1')
+  t.deepEqual(started, ['m1', 'm2', 'b1'])
+  queue.ended('mallory')
+  await nextTurn()
+  t.deepEqual(started, ['m1', 'm2', 'b1', 'm3'])
+  queue.ended('mallory')
+  queue.ended('mallory')
+  await nextTurn()
+  t.deepEqual(started.slice(4), ['m4', 'm5'])
+})
+
+test('while the database is busy but two requests wait, and go on one by one, each user in turn', async (t) => {
+  let room = 0
+  let progress = () => {}
+  const queue = new RequestQueue(10, {
+    room: () => room,
+    onProgress(callback) {
+      progress = callback
+    },
+  })
+  const started: string[] = []
+  t.true(queue.tryStart('x'))
+  t.true(queue.tryStart('y'))
+  for (const name of ['m1', 'm2', 'm3', 'b1', 'c1']) {
+    const user = name[0] as string
+    t.false(queue.tryStart(user))
+    queue.enqueue(user, () => started.push(name))
+  }
+  await nextTurn()
+  t.deepEqual(started, [])
+  room = 1
+  for (const expected of ['m1', 'b1', 'c1', 'm2', 'm3']) {
+    progress()
+    await nextTurn()
+    t.is(started.at(-1), expected)
+    // What has just been started counts until its statements have reached the database.
+    await nextTurn()
+  }
+  t.deepEqual(started, ['m1', 'b1', 'c1', 'm2', 'm3'])
+})
+
+test('connections share a turn, and what is left over waits for the next one', async (t) => {
+  let now = 0
+  const queue = new RunQueue({ ...SYSTEM_CLOCK, now: () => now })
+  const done: string[] = []
+  const connection = (name: string, work: number) => ({
+    step(isOver: () => boolean): boolean {
+      for (; work > 0 && !isOver(); work--) {
+        now++
+        done.push(name)
+      }
+      return work > 0
+    },
+  })
+  queue.run(connection('m', 100))
+  queue.run(connection('b', 1))
+  t.true(done.every((name) => name === 'm') && done.length < 20)
+  await nextTurn()
+  t.true(done.includes('b'))
+  while (done.length < 101) await nextTurn()
+  t.is(done.filter((name) => name === 'm').length, 100)
+})
+
+test('work that has used up a turn is resumed in later ones, in the order in which it asked', async (t) => {
+  const turns = new TurnBudget()
+  while (turns.rest() === undefined);
+  const resumed: number[] = []
+  for (let n = 0; n < 3; n++) void turns.rest()?.then(() => resumed.push(n))
+  t.deepEqual(resumed, [])
+  while (resumed.length < 3) await nextTurn()
+  t.deepEqual(resumed, [0, 1, 2])
+})
+
+test('pings beyond their rate are read later; none is refused', async (t) => {
+  await using server = await testServer({ limits: { signalRate: 1, signalBurst: 5 } })
+  const alice = await server.user('alice')
+  let answered = 0
+  const pings = Array.from({ length: 8 }, () => alice.client.request(Ping, {}).then(() => answered++))
+  await server.settled()
+  t.is(answered, 5)
+  await server.clock.advance(2000)
+  t.is(answered, 7)
+  await server.clock.advance(1000)
+  await Promise.all(pings)
+})
+
+test('acknowledgements that name what is not in memory are slowed down like requests', async (t) => {
+  await using server = await testServer({ limits: { requestRate: 1, requestBurst: 5 } })
+  const mallory = await server.user('mallory')
+  let answered = 0
+  const acknowledge = async (n: number) => {
+    await t.throwsAsync(mallory.client.request(Acknowledge, { from: `nobody-${n}`, upTo: 1 }))
+    answered++
+  }
+  // One after the other: each is charged before the next one comes.
+  for (let n = 0; n < 4; n++) await acknowledge(n)
+  const more = [acknowledge(4), acknowledge(5), acknowledge(6)]
+  await server.settled()
+  const before = answered
+  await server.clock.advance(10_000)
+  await Promise.all(more)
+  t.true(before < 7)
+  t.is(answered, 7)
+})
+
+test('a consumer with much pending is taken up again in a few statements', async (t) => {
+  await using server = await testServer()
+  const [alice, robot] = [await server.user('alice'), await server.user('robot')]
+  await robot.client.request(Consume, { consumer: 'main' })
+  let last = 0
+  for (let n = 0; n < 40; n++) last = (await alice.client.send('robot', String(n))).id
+  await server.settled()
+  await robot.client.acknowledgeEvent('main', last)
+  const statements: string[] = []
+  server.db.on('query', ({ sql }: { sql: string }) => statements.push(sql))
+  t.is((await robot.client.request(Consume, { consumer: 'main' })).pending, 39)
+  await server.settled()
+  t.true(statements.length < 20, statements.join('\n'))
+})
+
+test('sessions of one user share their rates, however late a session begins', async (t) => {
+  await using server = await testServer({ limits: { requestRate: 1, requestBurst: 5, requestPause: 1 } })
+  const session = async () => {
+    const client = await server.connect({ reconnect: false })
+    await client.register('mallory', 'correct horse').catch(({ failure }) => t.is(failure, 'username_taken'))
+    await client.login('mallory', { password: 'correct horse' })
+    return client
+  }
+  const ask = (client: Awaited<ReturnType<typeof session>>) =>
+    client.request(QueryFriendRequests, {}).then(
+      () => 'ok',
+      ({ failure }) => failure,
+    )
+  const first = await session()
+  // Used all the while, and longer than an unused rate is remembered.
+  for (let n = 0; n < 20; n++) {
+    t.is(await ask(first), 'ok')
+    await server.clock.advance(1000)
+  }
+  for (let n = 0; n < 6; n++) await ask(first)
+  const second = await session()
+  t.is(await ask(second), 'rate_limited')
+  // What is owed is remembered also while nobody is there.
+  for (const client of [first, second]) await client.close()
+  await server.settled()
+  t.is(await ask(await session()), 'rate_limited')
+})
+
+test('what is unread is counted in statements that read a bounded number of messages', async (t) => {
+  await using server = await testServer()
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
+  const { id: group } = await alice.client.request(CreateRoom, { group: 'ops' })
+  await bob.client.request(JoinRoom, { group: 'ops' })
+  const ids = async (name: string) => (await server.db('userinfo').where({ username: name }).first('id')).id
+  const [from, to] = [await ids('alice'), await ids('bob')]
+  const row = { user_id: from, send_time: 1, msg: 'x', isActive: 1, hops: 0 }
+  const insert = (own: (n: number) => object) =>
+    server.db.batchInsert(
+      'chatmsg',
+      Array.from({ length: 12_000 }, (_, n) => ({ ...row, ...own(n + 1) })),
+      50,
+    )
+  const [chat, inGroup] = [
+    { target_id: to, isRead: 1, msg_type: MSG_TYPE.chat, lane: from },
+    { target_id: group, isRead: 0, msg_type: MSG_TYPE.group, lane: GROUP_LANE },
+  ]
+  await insert((n) => ({ ...chat, client_id: `p${n}` }))
+  await insert((seq) => ({ ...inGroup, client_id: `g${seq}`, seq }))
+  await server.db('chatroom').where({ id: group }).update({ last_seq: 12_000 })
+  await server.db('correspondence').insert({ reader_id: to, writer_id: from })
+  const { groups } = await bob.client.request(QueryRooms, {})
+  t.is(groups[0]?.unread, 10_000)
+  t.is(await bob.client.receive(), 20_000)
+})

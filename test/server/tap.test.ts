@@ -1,0 +1,316 @@
+import test from 'ava'
+import pino from 'pino'
+import {
+  BUILT_IN_MESSAGES,
+  type Client,
+  CreateRoom,
+  JoinRoom,
+  QueryRoomUsers,
+  SendMessage,
+  type ValuesOf,
+} from '../../client/index.ts'
+import { clientMessage, definePlugin, line, type Message, Ping, QueryPlugins } from '../../core/index.ts'
+import { CreateUser } from '../../plugins/admin/messages.ts'
+import { Tap, Tapped } from '../../plugins/tap/messages.ts'
+import { shown } from '../../plugins/tap/shown.ts'
+import { type TestServer, testServer } from '../../testing/index.ts'
+import { sampleValues } from '../support/samples.ts'
+
+type Entry = Omit<ValuesOf<typeof Tapped>, 'values'> & { readonly values: Record<string, unknown> }
+
+const failure = (asked: Promise<unknown>) =>
+  asked.then(
+    () => 'ok',
+    (error: { failure?: string }) => error.failure,
+  )
+
+/** An operator who taps, and all that was told so far. */
+async function tapping(server: TestServer, filter: Parameters<typeof tapWith>[1] = {}) {
+  const operator = await server.operator()
+  const entries: Entry[] = []
+  operator.on(Tapped, ({ values, ...entry }) => entries.push({ ...entry, values: JSON.parse(values) }))
+  await tapWith(operator, filter)
+  return {
+    operator,
+    async told(): Promise<Entry[]> {
+      await server.settled()
+      return entries.splice(0)
+    },
+  }
+}
+
+const tapWith = (
+  operator: Client,
+  filter: { readonly user?: string; readonly type?: string; readonly group?: string; readonly texts?: boolean },
+) => operator.request(Tap, filter)
+
+const brief = ({ direction, user, name, outcome }: Entry) => `${direction} ${user} ${name} ${outcome}`
+
+/** Message types that the tap listens to now. */
+async function listened(operator: Client): Promise<number> {
+  const plugins = JSON.parse((await operator.request(QueryPlugins, {})).json) as { name: string; listens: string[] }[]
+  return plugins.find(({ name }) => name === 'tap')?.listens.length ?? -1
+}
+
+test('a request shows before its reply, with names and without what was said', async (t) => {
+  await using server = await testServer({ clock: new Date('2031-02-03T04:05:06Z') })
+  const [alice] = [await server.user('alice'), await server.user('bob')]
+  const { told } = await tapping(server)
+  await alice.client.send('bob', 'häuser', { clientId: 'a1' })
+  const [request, reply, ...rest] = await told()
+  t.like(request, {
+    at: Date.parse('2031-02-03T04:05:06Z'),
+    direction: 'in',
+    user: 'alice',
+    name: 'send_message',
+    outcome: 'ok',
+    dropped: 0,
+  })
+  t.like(request?.values, { to: 'bob', clientId: 'a1', text: { bytes: 7 } })
+  t.like(reply, { direction: 'out', user: 'alice', name: 'message_stored', session: request?.session })
+  t.false(rest.some(({ name }) => name === 'on_new_message'))
+})
+
+test('a refusal shows, and a session that has not logged in', async (t) => {
+  await using server = await testServer()
+  const alice = await server.user('alice')
+  const { told } = await tapping(server)
+  t.is(await failure(alice.client.send('nobody', 'hello')), 'user_not_exist')
+  t.is(await failure((await server.connect()).send('alice', 'hello')), 'login_required')
+  t.deepEqual((await told()).map(brief), [
+    'out alice user_not_exist user_not_exist',
+    'out  general_failure login_required',
+  ])
+})
+
+test('the server filters by user, by type, by group, and by all of them', async (t) => {
+  await using server = await testServer()
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
+  await alice.client.request(CreateRoom, { group: 'Ops' })
+  const act = async () => {
+    await alice.client.send('bob', 'hello')
+    await bob.client.send('alice', 'hello')
+    await failure(bob.client.request(JoinRoom, { group: 'Ops' }))
+    await alice.client.send({ group: 'Ops' }, 'hello')
+    await alice.client.request(QueryRoomUsers, { group: 'Ops' })
+  }
+  const names = async (filter: Parameters<typeof tapWith>[1]) => {
+    const { operator, told } = await tapping(server, filter)
+    await act()
+    const seen = await told()
+    await operator.close()
+    return [...new Set(seen.map(({ user, direction, name }) => `${user} ${direction} ${name}`))]
+  }
+  const ofBob = await names({ user: 'BOB' })
+  t.true(ofBob.length > 0 && ofBob.every((entry) => entry.startsWith('bob ')), ofBob.join())
+  t.deepEqual(await names({ type: 'send_message' }), ['alice in send_message', 'bob in send_message'])
+  const ofGroup = await names({ group: 'Ops' })
+  for (const entry of ['alice in chatroom_message', 'alice in query_room_users', 'alice out query_room_users_result'])
+    t.true(ofGroup.includes(entry), `${entry} in ${ofGroup.join()}`)
+  t.false(ofGroup.some((entry) => entry.includes('send_message')))
+  const reply = 'query_room_users_result'
+  t.deepEqual(await names({ type: reply, group: 'Ops' }), [`alice out ${reply}`])
+  t.deepEqual(await names({ user: 'alice', type: 'chatroom_message', group: 'Ops' }), ['alice in chatroom_message'])
+})
+
+test('a filter for what is not there is refused, and the tap that was there goes on', async (t) => {
+  await using server = await testServer()
+  const alice = await server.user('alice')
+  const { operator, told } = await tapping(server, { type: 'ping' })
+  t.is(await failure(tapWith(operator, { user: 'nobody' })), 'user_not_exist')
+  t.is(await failure(tapWith(operator, { group: 'nowhere' })), 'group_not_exist')
+  for (const type of ['no_such_type', 'on_new_message', 'tap', 'tapped'])
+    t.is(await failure(tapWith(operator, { type })), 'invalid_value')
+  t.is(await failure(alice.client.request(Tap, {})), 'not_allowed')
+  t.is(await failure((await server.connect()).request(Tap, {})), 'not_allowed')
+  await told()
+  await alice.client.request(Ping, {})
+  t.deepEqual((await told()).map(brief), ['in alice ping ok'])
+})
+
+test('what was said shows only to who asks for it, and that leaves a trace with the filter', async (t) => {
+  const traces: { event?: string }[] = []
+  const log = pino({ level: 'info' }, { write: (record: string) => void traces.push(JSON.parse(record)) })
+  await using server = await testServer({ log })
+  const [alice] = [await server.user('alice'), await server.user('bob')]
+  const { operator, told } = await tapping(server)
+  await alice.client.send('bob', 'hush')
+  t.false(JSON.stringify(await told()).includes('hush'))
+  t.is(traces.filter(({ event }) => event === 'tap').length, 0)
+  await tapWith(operator, { user: 'alice', type: 'send_message', texts: true })
+  await alice.client.send('bob', 'hush')
+  const entries = await told()
+  t.deepEqual(entries.map(brief), ['in alice send_message ok'], 'the new filter is the only one')
+  t.is(entries[0]?.values.text, 'hush')
+  const [trace] = traces.filter(({ event }) => event === 'tap')
+  t.like(trace, { by: 'operator', user: 'alice', type: 'send_message', group: '', texts: true })
+})
+
+test('nothing is listened to while nobody taps, and after the last one has gone', async (t) => {
+  await using server = await testServer()
+  const [alice, watching] = [await server.user('alice'), await server.operator()]
+  t.is(await listened(watching), 0)
+  const { operator } = await tapping(server)
+  t.true((await listened(watching)) > 50)
+  await tapWith(operator, { type: 'send_message' })
+  t.is(await listened(watching), 1, 'the old filter has ended')
+  t.is((server.status() as { taps?: number }).taps, 1)
+  await operator.close()
+  await server.settled()
+  await alice.client.send('alice', 'a note')
+  t.is(await listened(watching), 0)
+  t.is((server.status() as { taps?: number }).taps, 0)
+})
+
+test('two who tap see each other’s requests, but no tap of a tap', async (t) => {
+  await using server = await testServer()
+  const [first, second] = [await tapping(server), await tapping(server)]
+  const alice = await server.user('alice')
+  const seen = [await first.told(), await second.told()]
+  for (const entries of seen) {
+    t.true(entries.some(({ name, user }) => name === 'login_proof' && user === 'alice'))
+    t.deepEqual(
+      entries.filter(({ name }) => name === 'tap' || name === 'tapped'),
+      [],
+    )
+  }
+  await second.operator.actAs('alice')
+  t.true((await first.told()).map(brief).includes('in alice act_as ok'))
+  t.deepEqual((await second.told()).map(brief), [], 'not even its own')
+  await alice.client.send('alice', 'a note')
+  t.true((await second.told()).length > 0, 'it goes on')
+})
+
+test('more than the rate is lost, and the next record tells how many', async (t) => {
+  await using server = await testServer({ limits: { tapRate: 10 } })
+  const alice = await server.user('alice')
+  const { told } = await tapping(server, { type: 'send_message' })
+  for (let count = 0; count < 25; count++) await alice.client.send('alice', `note ${count}`)
+  t.is((await told()).length, 10)
+  await server.clock.advance(100)
+  for (const text of ['one more', 'one too many']) await alice.client.send('alice', text)
+  const [next, ...others] = await told()
+  t.is(next?.dropped, 15)
+  t.deepEqual(others, [])
+  await server.clock.advance(1000)
+  for (const text of ['a', 'b']) await alice.client.send('alice', text)
+  t.deepEqual(
+    (await told()).map(({ dropped }) => dropped),
+    [1, 0],
+  )
+})
+
+test('who does not read loses records, and everyone else is served', async (t) => {
+  await using server = await testServer({ limits: { outboundSoft: 4096, tapRate: 100_000 } })
+  const alice = await server.user('alice')
+  const { operator, told } = await tapping(server, { type: 'send_message', texts: true })
+  const text = 'x'.repeat(3000)
+  // All in one turn of the server: it has no chance to write in between.
+  const sent = await Promise.all(Array.from({ length: 100 }, () => alice.client.send('alice', text)))
+  t.is(sent.length, 100)
+  const entries = await told()
+  await alice.client.send('alice', text)
+  const [last] = await told()
+  t.true(entries.length < 100, 'some were lost')
+  const dropped = [...entries, last].reduce((sum, entry) => sum + (entry?.dropped ?? 0), 0)
+  t.is(entries.length + 1 + dropped, 101, 'and each of them was counted')
+  await operator.close()
+})
+
+test('what belongs to passwords is never shown, whatever is asked for', async (t) => {
+  await using server = await testServer()
+  const { operator, told } = await tapping(server, { texts: true })
+  const stranger = await server.connect()
+  await stranger.register('carol', 'correct horse', { nickname: 'Carol' })
+  await stranger.login('carol', { password: 'correct horse' })
+  await stranger.changePassword('correct horse', 'battery staple')
+  const maker = await server.operator()
+  const verifier = { salt: Buffer.alloc(16, 1), iterations: 4096, storedKey: Buffer.alloc(32, 2) }
+  await maker.request(CreateUser, { user: 'dave', ...verifier, serverKey: Buffer.alloc(32, 3) })
+  await maker.actAs('carol')
+  await stranger.send('carol', 'said twice', { clientId: 'x' })
+  await stranger.request(SendMessage, { to: 'carol', text: 'in an envelope' }, { key: 'k' })
+  const entries = await told()
+  const allowed = ['id', 'user', 'nickname', 'role', 'key', 'repeat']
+  const about = ['login', 'login_proof', 'login_challenge', 'new_salt', 'salt', 'register', 'change_password']
+  for (const name of [...about, 'login_successful', 'create_user', 'once', 'once_done']) {
+    const entry = entries.find((candidate) => candidate.name === name)
+    t.truthy(entry, name)
+    for (const [field, value] of Object.entries(entry?.values ?? {}))
+      if (!allowed.includes(field)) t.deepEqual(value, { hidden: true }, `${name}.${field}`)
+  }
+  t.like(entries.find(({ name }) => name === 'register')?.values, { user: 'carol', nickname: 'Carol' })
+  t.true(entries.some(({ name, values }) => name === 'send_message' && values.text === 'in an envelope'))
+  await operator.close()
+})
+
+test('every field of the built-in messages that looks like key material is hidden', (t) => {
+  const looksSecret = /first|final|key|salt|password|proof/i
+  const harmless = ['once.key', 'query_state.key', 'acknowledge_event.key']
+  for (const message of BUILT_IN_MESSAGES) {
+    const values = JSON.parse(shown(message, sampleValues(message.fields), true))
+    for (const [name, field] of Object.entries(message.fields)) {
+      const isScram = field.kind === 'bytes' && field.min === 32
+      if (!looksSecret.test(name) && !isScram) continue
+      if (harmless.includes(`${message.name}.${name}`)) continue
+      t.deepEqual(values[name], { hidden: true }, `${message.name}.${name}`)
+    }
+  }
+})
+
+test('lines of a foreign plugin may hold what people say: only names show', async (t) => {
+  const AskAll = clientMessage({
+    type: 5001,
+    name: 'ask_all',
+    about: '',
+    allow: 'user',
+    fields: { group: line('where'), question: line('what'), apiToken: line('which') },
+  })
+  const asking = definePlugin({
+    name: 'asking',
+    messages: { AskAll },
+    setup(app) {
+      app.handle(AskAll, () => {})
+    },
+  })
+  await using server = await testServer({ plugins: [asking] })
+  const alice = await server.user('alice')
+  const { operator, told } = await tapping(server, { type: 'ask_all' })
+  const ask = () => alice.client.request(AskAll, { group: 'ops', question: 'Tea?', apiToken: 't0k3n' })
+  await ask()
+  t.deepEqual((await told())[0]?.values, { group: 'ops', question: { bytes: 4 }, apiToken: { hidden: true } })
+  await tapWith(operator, { texts: true })
+  await ask()
+  t.deepEqual((await told())[0]?.values, { group: 'ops', question: 'Tea?', apiToken: { hidden: true } })
+})
+
+test('what is very long is shown without its texts, and then without its lists', (t) => {
+  const page = BUILT_IN_MESSAGES.find(({ name }) => name === 'on_new_message') as Message
+  const item = sampleValues(page.fields).messages as Record<string, unknown>[]
+  const values = (count: number, text: string) => ({
+    messages: Array.from({ length: count }, () => ({ ...item[0], text })),
+  })
+  const few = JSON.parse(shown(page, values(2, 'hello'), true))
+  t.is(few.messages[1].text, 'hello')
+  const long = JSON.parse(shown(page, values(2, 'x'.repeat(40_000)), true))
+  t.deepEqual(long.messages[1].text, { bytes: 40_000 })
+  t.deepEqual(JSON.parse(shown(page, values(5000, 'hello'), true)), { messages: { items: 5000 } })
+})
+
+test('a login that fails shows, without the proof', async (t) => {
+  await using server = await testServer()
+  await server.user('alice')
+  const { told } = await tapping(server, { texts: true })
+  await failure((await server.connect()).login('alice', { password: 'guessed' }))
+  const entries = await told()
+  t.deepEqual(entries.map(brief), ['in  login ok', 'out  login_challenge ok', 'out  login_failed login_failed'])
+})
+
+test('an envelope shows itself and what is in it', async (t) => {
+  await using server = await testServer()
+  const alice = await server.user('alice')
+  const { told } = await tapping(server, { user: 'alice' })
+  await alice.client.request(SendMessage, { to: 'alice', text: 'hi' }, { key: 'k' })
+  const names = (await told()).map(({ name }) => name)
+  t.true(names.includes('send_message') && names.includes('once'), names.join())
+})
