@@ -16,11 +16,14 @@ export { API_VERSION } from './plugin/api-version.ts'
 export type { BeforeOptions, RuleFacts } from './plugin/before.ts'
 export {
   defineEvent,
+  type EventScope,
   type EventType,
   ServerStarted,
   SessionDrained,
   SessionEnded,
   SessionStarted,
+  UserOffline,
+  UserOnline,
 } from './plugin/events.ts'
 export {
   type AnyPlugin,
@@ -39,7 +42,10 @@ export type { DatabaseLoad } from './plugin/request-queue.ts'
 export { createServer, type Server, type ServerOptions } from './server.ts'
 export { plainAddress } from './session/address.ts'
 export type { Guest, Translator } from './session/guest.ts'
-export { Presence, tellMany } from './session/presence.ts'
+export type { Presence } from './session/presence.ts'
+export { PresenceThrottle } from './session/presence-throttle.ts'
+export { Push } from './session/push.ts'
 export { ROLES, type Role, type Session, type User, type UserSession } from './session/session.ts'
+export type { SendOptions, Users } from './session/users.ts'
 export { startWatchdog } from './watchdog/watchdog.ts'
 export * from './wire/index.ts'

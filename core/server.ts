@@ -9,7 +9,15 @@ import { addressOf, type Listening, listenTcp, listenUnix } from './listeners.ts
 import { fingerprint, type KeyPair } from './noise/index.ts'
 import { controlPlugin } from './plugin/control-plugin.ts'
 import { Dispatcher } from './plugin/dispatcher.ts'
-import { Bus, ServerStarted, SessionDrained, SessionEnded, SessionStarted } from './plugin/events.ts'
+import {
+  Bus,
+  ServerStarted,
+  SessionDrained,
+  SessionEnded,
+  SessionStarted,
+  UserOffline,
+  UserOnline,
+} from './plugin/events.ts'
 import type { AnyPlugin } from './plugin/plugin.ts'
 import { factsOf, type PluginFacts } from './plugin/plugin-facts.ts'
 import { PluginHost } from './plugin/plugin-host.ts'
@@ -20,8 +28,10 @@ import { Admission } from './session/admission.ts'
 import { Connection, type ConnectionHost } from './session/connection.ts'
 import { Guest, type GuestHost, type Translator } from './session/guest.ts'
 import type { Peer } from './session/peer.ts'
+import { Presence } from './session/presence.ts'
 import type { UserSession } from './session/session.ts'
 import { Sessions } from './session/sessions.ts'
+import { Users } from './session/users.ts'
 import type { FailureName } from './wire/index.ts'
 import { Catalogue, CONTROL_MESSAGES } from './wire/index.ts'
 
@@ -73,6 +83,8 @@ export class Server {
   readonly #connections = new Set<Peer>()
   readonly #admission: Admission
   readonly #started = new Set<UserSession>()
+  /** Users of whom UserOnline was the last event. */
+  readonly #online = new Set<number>()
   readonly #listeners: NetServer[] = []
   readonly #clock: Clock
   readonly #startedAt: number
@@ -105,6 +117,8 @@ export class Server {
       dispatcher: this.#dispatcher,
       catalogue,
       sessions,
+      users: new Users(sessions),
+      presence: new Presence(sessions),
       limits,
       log,
       audit,
@@ -118,7 +132,6 @@ export class Server {
     })
     this.#connectionHost = {
       limits,
-      catalogue,
       staticKey,
       log,
       clock,
@@ -133,6 +146,10 @@ export class Server {
           if (!session.open) return
           this.#started.add(session)
           this.#bus.emit(SessionStarted.name, session)
+          const { user } = session
+          if (this.#online.has(user.id)) return
+          this.#online.add(user.id)
+          this.#bus.emit(UserOnline.name, user)
         })
         return rates
       },
@@ -280,6 +297,8 @@ export class Server {
     this.sessions.remove(session)
     // Each beginning that was told has its end, and no other.
     if (this.#started.delete(session)) this.#bus.emit(SessionEnded.name, session)
+    const { user } = session
+    if (this.sessions.of(user.id).size === 0 && this.#online.delete(user.id)) this.#bus.emit(UserOffline.name, user)
   }
 }
 

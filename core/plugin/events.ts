@@ -1,15 +1,23 @@
 import { EventEmitter } from 'eventemitter3'
-import type { UserSession } from '../session/session.ts'
+import type { User, UserSession } from '../session/session.ts'
 
 declare const payloadType: unique symbol
+
+/**
+ * Whom an event concerns where several servers share one database: `process`, only the server in which it happened, such
+ * as one of a session; `cluster`, each of them, such as a change of an account: its payload is plain data.
+ */
+export type EventScope = 'process' | 'cluster'
 
 /** An event of the server's own life, beside the one that every message type is. Names are `plugin.event`. */
 export interface EventType<P = unknown> {
   readonly name: string
+  readonly scope: EventScope
   readonly [payloadType]?: P
 }
 
-export const defineEvent = <P>(name: string): EventType<P> => ({ name })
+export const defineEvent = <P>(name: string, { scope = 'process' }: { readonly scope?: EventScope } = {}) =>
+  ({ name, scope }) as EventType<P>
 
 /** Every plugin is there and nobody else yet: told once, before the first connection. */
 export const ServerStarted = defineEvent<undefined>('core.server_started')
@@ -17,6 +25,10 @@ export const ServerStarted = defineEvent<undefined>('core.server_started')
 export const SessionStarted = defineEvent<UserSession>('core.session_started')
 /** A session of a user ended, whoever ended it. */
 export const SessionEnded = defineEvent<UserSession>('core.session_ended')
+/** A user came online: the first session has started. */
+export const UserOnline = defineEvent<User>('core.user_online', { scope: 'cluster' })
+/** A user went offline: the last session has ended. Emitted once for each UserOnline. */
+export const UserOffline = defineEvent<User>('core.user_offline', { scope: 'cluster' })
 /** A session whose peer had stopped reading takes pushes again. */
 export const SessionDrained = defineEvent<UserSession>('core.session_drained')
 

@@ -6,8 +6,10 @@ import { SetupError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Guest, Translator } from '../session/guest.ts'
 import type { Peer } from '../session/peer.ts'
+import type { Presence } from '../session/presence.ts'
 import type { User, UserSession } from '../session/session.ts'
 import type { Sessions } from '../session/sessions.ts'
+import type { Users } from '../session/users.ts'
 import type { Catalogue, Message } from '../wire/index.ts'
 import { checkApi } from './api-version.ts'
 import { ruleOf } from './before.ts'
@@ -25,6 +27,8 @@ export interface HostParts {
   readonly dispatcher: Dispatcher
   readonly catalogue: Catalogue
   readonly sessions: Sessions
+  readonly users: Users
+  readonly presence: Presence
   readonly limits: Limits
   readonly log: Logger
   readonly audit: Logger
@@ -102,7 +106,21 @@ export class PluginHost {
   }
 
   #app(record: PluginRecord): App {
-    const { bus, dispatcher, catalogue, sessions, limits, audit, secret, epoch, clock, absent, admit } = this.#parts
+    const {
+      bus,
+      dispatcher,
+      catalogue,
+      sessions,
+      users,
+      presence,
+      limits,
+      audit,
+      secret,
+      epoch,
+      clock,
+      absent,
+      admit,
+    } = this.#parts
     const { plugin, cleanups, registered } = record
     const known = (message: Message) => {
       if (catalogue.byType(message.type) === message) return
@@ -112,6 +130,8 @@ export class PluginHost {
     }
     return {
       sessions,
+      users,
+      presence,
       limits,
       catalogue,
       audit,

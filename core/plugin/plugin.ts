@@ -4,8 +4,10 @@ import type { ZodType } from 'zod'
 import type { Clock } from '../clock.ts'
 import type { Limits } from '../limits.ts'
 import type { Guest, Translator } from '../session/guest.ts'
+import type { Presence } from '../session/presence.ts'
 import type { Session, User, UserSession } from '../session/session.ts'
 import type { Sessions } from '../session/sessions.ts'
+import type { Users } from '../session/users.ts'
 import type { Catalogue, ClientMessage, InputOf, Message, ReplyOf, ServerMessage, ValuesOf } from '../wire/index.ts'
 import type { BeforeOptions } from './before.ts'
 import type { EventType } from './events.ts'
@@ -51,6 +53,9 @@ export interface HookContext {
 /** The server as one plugin sees it. What is registered here is undone by the host when the plugin stops. */
 export interface App {
   readonly sessions: Sessions
+  /** Users as recipients of pushes. */
+  readonly users: Users
+  readonly presence: Presence
   readonly limits: Limits
   readonly catalogue: Catalogue
   /** What the time is; in tests not the system's. */
@@ -109,7 +114,7 @@ export interface App {
     message: M,
     listener: (session: SessionOf<M>, values: ValuesOf<M>, reply: ReplyOf<M>) => unknown,
   ): () => void
-  /** Told of each message sent by the server to a session through `Session.send` or as a reply. */
+  /** Called for each message sent to a session, as a push or as a reply. */
   on<M extends ServerMessage>(message: M, listener: (session: Session, values: InputOf<M>) => unknown): () => void
   on<P>(event: EventType<P>, listener: (payload: P) => unknown): () => void
   emit<P>(event: EventType<P>, payload: P): void

@@ -29,7 +29,7 @@ export class Absentee implements Peer, UserSession {
   }
 
   send() {}
-  sendEncoded() {}
+  push() {}
   reply() {}
   refuse() {}
   fail() {}

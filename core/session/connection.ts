@@ -28,6 +28,7 @@ import {
 import { networkOf } from './address.ts'
 import { Inbox } from './inbox.ts'
 import type { Peer, PeerHost } from './peer.ts'
+import type { Push } from './push.ts'
 import type { User, UserSession } from './session.ts'
 import type { Rates } from './sessions.ts'
 
@@ -143,12 +144,17 @@ export class Connection implements Peer {
     this.reply(message, 0, values)
   }
 
-  reply<M extends ServerMessage>(message: M, ref: number, values: InputOf<M>) {
-    this.sendEncoded(encode(message, ref, values))
+  push({ bytes, message, values }: Push) {
+    this.#write(bytes)
     this.#host.sent(this, message, values)
   }
 
-  sendEncoded(bytes: Buffer) {
+  reply<M extends ServerMessage>(message: M, ref: number, values: InputOf<M>) {
+    this.#write(encode(message, ref, values))
+    this.#host.sent(this, message, values)
+  }
+
+  #write(bytes: Buffer) {
     if (this.#outbox === undefined || this.#stream.destroyed) return
     this.#outbox.push(bytes)
     if (this.#outbox.size > this.#host.limits.outboundHard) this.#cut('peer reads too slowly')

@@ -3,19 +3,17 @@ import type { Timer } from '../clock.ts'
 import { Refused, toFailure } from '../errors.ts'
 import { frameOf } from '../plugin/request-frame.ts'
 import {
-  type Catalogue,
   type ClientMessage,
-  decode,
-  encode,
   type FailureName,
   type Frame,
   type InputOf,
-  MessageSplitter,
   type ReplyOf,
+  receive,
   type ServerMessage,
 } from '../wire/index.ts'
 import { networkOf } from './address.ts'
 import type { Peer, PeerHost } from './peer.ts'
+import type { Push } from './push.ts'
 import type { User, UserSession } from './session.ts'
 import type { Rates } from './sessions.ts'
 
@@ -31,16 +29,12 @@ export interface Translator {
   watch(now: number): void
 }
 
-export interface GuestHost extends PeerHost {
-  readonly catalogue: Catalogue
-}
+export type GuestHost = PeerHost
 
 interface Pending {
   resolve(values: unknown): void
   reject(refused: Refused): void
 }
-
-const NO_LIMITS = { message: Number.MAX_SAFE_INTEGER, format: Number.MAX_SAFE_INTEGER, values: Number.MAX_SAFE_INTEGER }
 
 /**
  * A peer that speaks another protocol. A plugin translates what it says to native requests and native pushes to what it
@@ -57,7 +51,6 @@ export class Guest implements Peer {
   readonly #host: GuestHost
   readonly #translator: Translator
   readonly #pending = new Map<number, Pending>()
-  readonly #messages = new MessageSplitter(NO_LIMITS)
   #forget: () => void = () => {}
   #lastRef = 0
   #open = true
@@ -154,21 +147,17 @@ export class Guest implements Peer {
     this.reply(message, 0, values)
   }
 
-  reply<M extends ServerMessage>(message: M, ref: number, values: InputOf<M>) {
-    this.sendEncoded(encode(message, ref, values))
-    this.#host.sent(this, message, values)
+  push({ message, values }: Push) {
+    this.reply(message, 0, values)
   }
 
-  sendEncoded(bytes: Buffer) {
+  reply<M extends ServerMessage>(message: M, ref: number, values: InputOf<M>) {
+    const { values: received } = receive(message, values)
     // Replies of a session that has just ended still pass.
     if (this.#gone) return
-    for (const frame of this.#messages.push(bytes)) {
-      const message = this.#host.catalogue.byType(frame.type)
-      if (message?.from !== 'server') continue
-      const { ref, values } = decode(message, frame, NO_LIMITS.values)
-      if (ref === 0) this.#translator.push(message, values)
-      else this.#take(ref)?.resolve(values)
-    }
+    if (ref === 0) this.#translator.push(message, received)
+    else this.#take(ref)?.resolve(received)
+    this.#host.sent(this, message, values)
   }
 
   refuse(ref: number, refused: Refused) {

@@ -1,4 +1,5 @@
 import type { FailureName, InputOf, ServerMessage } from '../wire/index.ts'
+import type { Push } from './push.ts'
 
 export const ROLES = ['user', 'bot', 'admin'] as const
 export type Role = (typeof ROLES)[number]
@@ -29,8 +30,8 @@ export interface Session {
   readonly open: boolean
   /** Queues a push; everything queued in one event-loop turn leaves in one write. Does nothing once closed. */
   send<M extends ServerMessage>(message: M, values: InputOf<M>): void
-  /** Queues bytes encoded once for many sessions. */
-  sendEncoded(bytes: Buffer): void
+  /** The same with a push that goes to several sessions. */
+  push(push: Push): void
   /**
    * Makes this the session of `user`.
    * @throws Refused `too_many_sessions`

@@ -72,6 +72,10 @@ export class Sessions {
     return this.#byUser.size
   }
 
+  userIds(): Iterable<number> {
+    return this.#byUser.keys()
+  }
+
   *[Symbol.iterator](): Generator<UserSession, void, void> {
     for (const { sessions } of this.#byUser.values()) yield* sessions
   }

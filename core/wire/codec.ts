@@ -37,6 +37,14 @@ export function encode<M extends Message>(message: M, ref: number, input: InputO
   return bytes
 }
 
+/** Bytes of a message's format and data on the wire. Throws WireError `value`, as `encode` does. */
+export function sizeOf<M extends Message>(message: M, input: InputOf<M>): number {
+  measured.length = 0
+  const size = { format: 2, data: 4 }
+  addSizes(planOf(message), input as Values, size)
+  return size.format + size.data
+}
+
 /** Lengths of the texts of the message that is being encoded, in their order: the format needs them before the data. */
 const measured: number[] = []
 

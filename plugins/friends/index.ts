@@ -2,12 +2,11 @@ import { z } from 'zod'
 import {
   definePlugin,
   isLine,
-  Presence,
+  PresenceThrottle,
   Refused,
-  SessionEnded,
-  SessionStarted,
-  tellMany,
   type User,
+  UserOffline,
+  UserOnline,
 } from '../../core/index.ts'
 import { requestsOf } from '../../db/index.ts'
 import { type Account, accounts } from '../accounts/index.ts'
@@ -38,7 +37,7 @@ export const friends = definePlugin({
     const parts = { app, db, accounts: needs.accounts, circles }
     handleRequests(parts)
     handleEnds(parts)
-    const isOnline = (userId: number) => app.sessions.of(userId).size > 0
+    const isOnline = (userId: number) => app.presence.isOnline(userId)
 
     app.handle(
       FriendList,
@@ -117,17 +116,17 @@ export const friends = definePlugin({
 
     const tellFriends = async (user: User, online: boolean) => {
       const { friends } = await circles.of(user.id)
-      return tellMany(app.sessions, friends.keys(), FriendOnOffLine, { user: user.name, online })
+      return app.users.announce(friends.keys(), FriendOnOffLine, { user: user.name, online })
     }
-    const presence = new Presence({
-      sessions: app.sessions,
+    const throttle = new PresenceThrottle({
+      presence: app.presence,
       clock: app.clock,
       rate: app.limits.presenceRate,
       announce: async (user, online) => (await retries.until(() => tellFriends(user, online))) ?? 0,
     })
-    app.onStop(() => presence.stop())
-    app.on(SessionStarted, (session) => presence.changed(session))
-    app.on(SessionEnded, (session) => presence.changed(session))
+    app.onStop(() => throttle.stop())
+    app.on(UserOnline, (user) => throttle.changed(user))
+    app.on(UserOffline, (user) => throttle.changed(user))
 
     return { circleOf: (userId: number) => circles.of(userId) }
   },

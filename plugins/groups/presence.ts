@@ -1,8 +1,8 @@
-import { Presence, SessionEnded, SessionStarted, tellMany, type User } from '../../core/index.ts'
+import { PresenceThrottle, type User, UserOffline, UserOnline } from '../../core/index.ts'
 import * as messages from './messages.ts'
 import type { Room } from './room.ts'
 
-/** Tells the members of a user's groups that it came or went: one push a group. */
+/** Notifies the other members of each of a user's groups when the user comes online or goes offline. */
 export function announcePresence({ app, roster, office }: Room) {
   const tellMembers = async (user: User, online: boolean) => {
     let pushes = 0
@@ -15,15 +15,15 @@ export function announcePresence({ app, roster, office }: Room) {
         return userId !== user.id && now?.name === group.name && now.members.has(user.id) && now.members.has(userId)
       }
       const values = { group: group.name, user: user.name, online }
-      pushes += await tellMany(app.sessions, group.memberIds, messages.RoomUserOnOffLine, values, isBoth)
+      pushes += await app.users.announce(group.memberIds, messages.RoomUserOnOffLine, values, isBoth)
     }
     return pushes
   }
   const announce = async (user: User, online: boolean) =>
     (await office.retries.until(() => tellMembers(user, online))) ?? 0
-  const { sessions, clock, limits } = app
-  const presence = new Presence({ sessions, clock, rate: limits.presenceRate, announce })
-  app.onStop(() => presence.stop())
-  app.on(SessionStarted, (session) => presence.changed(session))
-  app.on(SessionEnded, (session) => presence.changed(session))
+  const { presence, clock, limits } = app
+  const throttle = new PresenceThrottle({ presence, clock, rate: limits.presenceRate, announce })
+  app.onStop(() => throttle.stop())
+  app.on(UserOnline, (user) => throttle.changed(user))
+  app.on(UserOffline, (user) => throttle.changed(user))
 }

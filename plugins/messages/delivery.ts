@@ -1,4 +1,4 @@
-import { encode, type UserSession } from '../../core/index.ts'
+import type { Push, UserSession } from '../../core/index.ts'
 import type { Deliverable } from './deliverable.ts'
 import { OnNewMessage } from './messages.ts'
 import { fitting, MAX_PAGE } from './page.ts'
@@ -11,7 +11,7 @@ const KEPT_BYTES = 128 * 1024
 /** A message with its push, encoded once for all sessions. */
 interface Pushable {
   readonly deliverable: Deliverable
-  readonly bytes: Buffer
+  readonly push: Push
 }
 
 export interface DeliveryOptions {
@@ -99,15 +99,15 @@ export class Delivery {
     this.#onForgotten = options.onForgotten ?? (() => {})
   }
 
-  /** A message has just been stored. `bytes`: the push, encoded once for all sessions. */
-  stored(deliverable: Deliverable, bytes: Buffer) {
+  /** A message has just been stored. `push`: it, encoded once for all sessions. */
+  stored(deliverable: Deliverable, push: Push) {
     if (!this.#wants(deliverable)) return
-    if (!this.#behind && this.#room() > 0) return this.#pushOne(deliverable, bytes)
+    if (!this.#behind && this.#room() > 0) return this.#pushOne(deliverable, push)
     this.#behind = true
     this.#again = true
-    if (this.#meanwhile.length < this.#window && this.#meanwhileBytes + bytes.length <= KEPT_BYTES) {
-      this.#meanwhile.push({ deliverable, bytes })
-      this.#meanwhileBytes += bytes.length
+    if (this.#meanwhile.length < this.#window && this.#meanwhileBytes + push.bytes.length <= KEPT_BYTES) {
+      this.#meanwhile.push({ deliverable, push })
+      this.#meanwhileBytes += push.bytes.length
     } else this.#more = true
   }
 
@@ -244,13 +244,13 @@ export class Delivery {
 
   /** What was stored while the database was asked for the last of the rest. False when not all of it has room. */
   #pushMeanwhile(): boolean {
-    for (const [index, { deliverable, bytes }] of this.#meanwhile.entries()) {
+    for (const [index, { deliverable, push }] of this.#meanwhile.entries()) {
       if (deliverable.message.id <= this.#pushedUpTo) continue
       if (this.#room() === 0 || this.#stopped) {
         this.#keepMeanwhile(this.#meanwhile.slice(index))
         return false
       }
-      this.#pushOne(deliverable, bytes)
+      this.#pushOne(deliverable, push)
     }
     this.#forgetMeanwhile()
     return true
@@ -262,7 +262,7 @@ export class Delivery {
 
   #keepMeanwhile(kept: Pushable[]) {
     this.#meanwhile = kept
-    this.#meanwhileBytes = kept.reduce((sum, { bytes }) => sum + bytes.length, 0)
+    this.#meanwhileBytes = kept.reduce((sum, { push }) => sum + push.bytes.length, 0)
   }
 
   #drop(isGone: (deliverable: Deliverable) => boolean) {
@@ -271,13 +271,13 @@ export class Delivery {
       this.#keepMeanwhile(this.#meanwhile.filter(({ deliverable }) => !isGone(deliverable)))
   }
 
-  #pushOne(deliverable: Deliverable, bytes: Buffer) {
-    this.#session.sendEncoded(bytes)
+  #pushOne(deliverable: Deliverable, push: Push) {
+    this.#session.push(push)
     this.#pushed(deliverable)
   }
 
   #push(found: readonly Deliverable[]) {
-    this.#session.sendEncoded(encode(OnNewMessage, 0, { messages: found.map(({ message }) => message) }))
+    this.#session.send(OnNewMessage, { messages: found.map(({ message }) => message) })
     for (const deliverable of found) this.#pushed(deliverable)
   }
 

@@ -1,8 +1,8 @@
 import type { Logger } from 'pino'
 import {
   type App,
-  encode,
   type InputOf,
+  Push,
   Refused,
   Retries,
   retryPause,
@@ -263,15 +263,15 @@ export class PostOffice {
   }
 
   #push(deliverable: Deliverable, recipients: readonly number[], except: number | undefined) {
-    let bytes: Buffer | undefined
+    let push: Push | undefined
     for (const userId of recipients) {
       if (userId === except) continue
       for (const session of this.#app.sessions.of(userId)) {
         const delivery = this.#deliveries.get(session)
         if (delivery === undefined) continue
         // Encoded once for all of them.
-        bytes ??= encode(OnNewMessage, 0, { messages: [deliverable.message] })
-        delivery.stored(deliverable, bytes)
+        push ??= new Push(OnNewMessage, { messages: [deliverable.message] })
+        delivery.stored(deliverable, push)
       }
     }
   }
