@@ -1,11 +1,12 @@
-import type { Server as NetServer } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Knex } from 'knex'
 import type { Logger } from 'pino'
 import { type Clock, SYSTEM_CLOCK, type Timer } from './clock.ts'
 import { RunQueue } from './flow/run-queue.ts'
 import { type Limits, withDefaults } from './limits.ts'
-import { addressOf, type Listening, listenTcp, listenUnix } from './listeners.ts'
+import type { Listener, ListenerHandlers } from './listeners/listener.ts'
+import { listenTcp, type TcpAddress, type TcpListener } from './listeners/tcp.ts'
+import { listenUnix } from './listeners/unix.ts'
 import { fingerprint, type KeyPair } from './noise/index.ts'
 import { controlPlugin } from './plugin/control-plugin.ts'
 import { Dispatcher } from './plugin/dispatcher.ts'
@@ -23,14 +24,13 @@ import { factsOf, type PluginFacts } from './plugin/plugin-facts.ts'
 import { PluginHost } from './plugin/plugin-host.ts'
 import type { PluginFailure } from './plugin/plugin-record.ts'
 import { type DatabaseLoad, IDLE_DATABASE } from './plugin/request-queue.ts'
-import { Absentee } from './session/absentee.ts'
 import { Admission } from './session/admission.ts'
-import { Connection, type ConnectionHost } from './session/connection.ts'
-import { Guest, type GuestHost, type Translator } from './session/guest.ts'
-import type { Peer } from './session/peer.ts'
+import { type NativeHost, NativeTransport } from './session/native.ts'
+import { type Origin, PeerSession, type SessionHost } from './session/peer-session.ts'
 import { Presence } from './session/presence.ts'
 import type { UserSession } from './session/session.ts'
 import { Sessions } from './session/sessions.ts'
+import type { Transport, TransportSession } from './session/transport.ts'
 import { Users } from './session/users.ts'
 import type { FailureName } from './wire/index.ts'
 import { Catalogue, CONTROL_MESSAGES } from './wire/index.ts'
@@ -80,18 +80,17 @@ export class Server {
   readonly #bus = new Bus()
   readonly #host: PluginHost
   readonly #dispatcher: Dispatcher
-  readonly #connections = new Set<Peer>()
+  readonly #connections = new Set<PeerSession>()
   readonly #admission: Admission
   readonly #started = new Set<UserSession>()
   /** Users of whom UserOnline was the last event. */
   readonly #online = new Set<number>()
-  readonly #listeners: NetServer[] = []
+  readonly #listeners: Listener[] = []
   readonly #clock: Clock
   readonly #startedAt: number
-  readonly #connectionHost: ConnectionHost & GuestHost
+  readonly #sessionHost: SessionHost & NativeHost
   #control: AnyPlugin | undefined
   #watch: Timer | undefined
-  #lastGuest = 0
   #stopping: Promise<void> | undefined
 
   constructor(options: ServerOptions) {
@@ -127,17 +126,17 @@ export class Server {
       epoch,
       clock,
       pluginFailed: options.pluginFailed,
-      absent: (user) => new Absentee(user, --this.#lastGuest),
-      admit: (translator, address) => this.#admit(translator, address),
+      onBehalfOf: (user) => PeerSession.detached(this.#sessionHost, user),
+      accept: (stream, address) => this.accept(stream, { address }),
+      admit: (transport, address) => this.#admit(transport, address),
     })
-    this.#connectionHost = {
+    this.#sessionHost = {
       limits,
       staticKey,
       log,
       clock,
       queue: new RunQueue(clock),
-      dispatch: (peer, frame) => this.#dispatcher.dispatch(peer, frame),
-      isRated: (frame) => this.#dispatcher.isRated(frame),
+      requests: this.#dispatcher,
       loggedIn: (session) => {
         const rates = sessions.add(session)
         this.#admission.remove(session)
@@ -155,7 +154,7 @@ export class Server {
       },
       drained: (session) => this.#bus.emit(SessionDrained.name, session),
       sent: (session, message, values) => this.#bus.emit(message.name, session, values),
-      closed: (peer) => this.#closed(peer),
+      closed: (session) => this.#closed(session),
     }
   }
 
@@ -176,57 +175,53 @@ export class Server {
     this.#bus.emit(ServerStarted.name)
   }
 
-  /** Listens on TCP; port 0 takes a free one. @throws SetupError */
-  async listen(host: string, port: number): Promise<Listening> {
+  /** Listens on TCP. @throws SetupError */
+  async listen(address: TcpAddress): Promise<TcpListener> {
     const listener = await listenTcp(
-      { host, port },
-      (stream, address) => this.accept(stream, { address, isOperator: false }),
-      this.#acceptFailed,
+      address,
+      this.#handlers((stream, address) => this.accept(stream, { address })),
     )
     this.#listeners.push(listener)
-    return addressOf(listener)
+    return listener
   }
 
   /**
-   * Listens on a Unix socket with mode 0600, whose users are the operator. A socket left by a killed server is replaced.
+   * Listens on a Unix socket with mode 0600, whose users are the operator. The socket of a killed server is replaced.
    * @throws SetupError if a server still answers there
    */
   async listenControl(path: string) {
     const accept = (stream: Duplex) => this.accept(stream, { address: 'control', isOperator: true })
-    this.#listeners.push(await listenUnix(path, accept, this.#acceptFailed))
+    this.#listeners.push(await listenUnix(path, this.#handlers(accept)))
   }
 
-  /** Takes over a connected stream. */
-  accept(stream: Duplex, origin: { readonly address: string; readonly isOperator: boolean }) {
-    if (!this.#hasRoom(origin)) {
-      // Nothing can be said before a handshake, and a handshake is what must not be spent here.
-      stream.destroy()
-      return
-    }
-    this.#take(new Connection(this.#connectionHost, stream, origin))
+  /** Takes over a connected stream on which the peer speaks the native protocol. */
+  accept(stream: Duplex, origin: Origin) {
+    // Nothing can be said before a handshake, and a handshake is what must not be spent where there is no room.
+    if (!this.#hasRoom(origin)) stream.destroy()
+    else this.#take(new PeerSession(this.#sessionHost, new NativeTransport(this.#sessionHost, stream), origin))
   }
 
-  /** Takes in a peer of another protocol, through its translator; undefined where a connection would be closed. */
-  #admit(translator: Translator, address: string): Guest | undefined {
-    // Not before every plugin is there: a hook of one that is still to come would be missed.
-    if (this.#watch === undefined || !this.#hasRoom({ address, isOperator: false })) return undefined
-    // Numbered in one row with connections, but from the other end, since those number themselves.
-    const guest = new Guest(this.#connectionHost, translator, { id: --this.#lastGuest, address })
-    this.#take(guest)
-    return guest
+  /** Takes in a peer of another protocol; undefined where a connection would be closed. */
+  #admit(transport: Transport, address: string): TransportSession | undefined {
+    // Not before every plugin has started: the hooks of a later one would be missed.
+    if (this.#watch === undefined || !this.#hasRoom({ address })) return undefined
+    const session = new PeerSession(this.#sessionHost, transport, { address })
+    this.#take(session)
+    return session
   }
 
   /** Whether one more connection of that origin may be. */
-  #hasRoom({ address, isOperator }: { readonly address: string; readonly isOperator: boolean }): boolean {
+  #hasRoom({ address, isOperator = false }: Origin): boolean {
     const isFull = this.#connections.size >= this.limits.connections
     if (this.#stopping === undefined && (isOperator || (!isFull && this.#admission.isInRate(address)))) return true
     this.#options.log.debug({ address }, 'connection refused: too many')
     return false
   }
 
-  #take(peer: Peer) {
-    this.#connections.add(peer)
-    if (!peer.isOperator) this.#admission.add(peer)
+  #take(session: PeerSession) {
+    this.#connections.add(session)
+    if (!session.isOperator) this.#admission.add(session)
+    session.start()
   }
 
   /** What `chatctl status` shows. */
@@ -274,7 +269,7 @@ export class Server {
   async #stop(reason: FailureName) {
     this.#watch?.cancel()
     for (const listener of this.#listeners) listener.close()
-    for (const connection of this.#connections) connection.takeNoMore()
+    for (const connection of this.#connections) connection.stopAccepting()
     const clock = this.#clock
     const end = clock.now() + this.limits.drain
     const busy = () => [...this.#connections].some(({ inFlight }) => inFlight > 0)
@@ -285,22 +280,28 @@ export class Server {
     await this.#host.stop()
   }
 
-  readonly #acceptFailed = (error: Error) => this.#options.log.error({ err: error }, 'cannot accept a connection')
+  #handlers(onConnection: ListenerHandlers['onConnection']): ListenerHandlers {
+    return {
+      onConnection,
+      onError: (error) => this.#options.log.error({ err: error }, 'cannot accept a connection'),
+    }
+  }
 
-  #closed(connection: Peer) {
+  #closed(connection: PeerSession) {
     this.#connections.delete(connection)
-    if (connection.user === undefined) {
+    if (!isAttached(connection)) {
       if (!connection.isOperator) this.#admission.remove(connection)
       return
     }
-    const session = connection as UserSession
-    this.sessions.remove(session)
-    // Each beginning that was told has its end, and no other.
-    if (this.#started.delete(session)) this.#bus.emit(SessionEnded.name, session)
-    const { user } = session
+    this.sessions.remove(connection)
+    // SessionEnded is emitted once for each SessionStarted.
+    if (this.#started.delete(connection)) this.#bus.emit(SessionEnded.name, connection)
+    const { user } = connection
     if (this.sessions.of(user.id).size === 0 && this.#online.delete(user.id)) this.#bus.emit(UserOffline.name, user)
   }
 }
+
+const isAttached = (session: PeerSession): session is PeerSession & UserSession => session.user !== undefined
 
 /** Makes a server and starts its plugins; it listens nowhere yet. @throws SetupError */
 export async function createServer(options: ServerOptions): Promise<Server> {

@@ -63,7 +63,7 @@ export const serve = defineCommand({
       try {
         // Before anyone can know that it is there: whoever reads the first line may send a signal at once.
         const stopped = stopSignal(shared.signal)
-        const address = await room.server.listen(config.host, config.port)
+        const address = await room.server.listen(config)
         await room.server.listenControl(roomPaths(data).control)
         announce(room.server, address, data, shared)
         release()

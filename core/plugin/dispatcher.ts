@@ -1,8 +1,8 @@
 import type { Clock } from '../clock.ts'
 import { Refused } from '../errors.ts'
 import type { Limits } from '../limits.ts'
-import type { Peer } from '../session/peer.ts'
-import type { User } from '../session/session.ts'
+import type { Replies, RequestSession, Requests } from '../session/requests.ts'
+import type { User } from '../session/user.ts'
 import {
   type Allow,
   type Catalogue,
@@ -11,13 +11,14 @@ import {
   decode,
   type FailureName,
   type Frame,
+  type Message,
   readRef,
+  receive,
   WireError,
 } from '../wire/index.ts'
 import { HookRun, HookTimeout, type Rule, refusalOf, withinTime } from './before.ts'
 import { type Bus, isThenable } from './events.ts'
 import type { PluginRecord } from './plugin-record.ts'
-import { frameOf } from './request-frame.ts'
 import { type DatabaseLoad, RequestQueue } from './request-queue.ts'
 
 type Values = Record<string, unknown>
@@ -25,12 +26,6 @@ type Values = Record<string, unknown>
 type Handler = (session: any, values: any, request: { readonly ref: number }) => unknown
 // biome-ignore lint/suspicious/noExplicitAny: typed at the door, App.before
 type Hook = (session: any, values: any, run: HookRun) => unknown
-
-/** Who waits for the outcome of a request, in place of the connection. */
-export interface Waiting {
-  resolve(reply: Values): void
-  reject(refused: Refused): void
-}
 
 interface Owned<F> {
   readonly plugin: PluginRecord
@@ -41,12 +36,11 @@ type OwnedHook = Owned<Hook> & { readonly rule: Rule }
 
 /** A decoded message on its way to its handler. */
 interface Request {
-  readonly connection: Peer
+  readonly session: RequestSession
   readonly message: ClientMessage
   readonly ref: number
   readonly owner: Owned<Handler> & Traits
-  /** Undefined where the connection is told. */
-  readonly waiting: Waiting | undefined
+  readonly replies: Replies
   /** Set for a request that was started by the queue, which is told when it has been answered. */
   readonly queuedFor?: string | undefined
 }
@@ -86,7 +80,7 @@ const PERMITTED: Record<Allow, (caller: Caller) => FailureName | undefined> = {
 }
 
 /** From a frame to its handler and back: every check that is not a plugin's own is made here. */
-export class Dispatcher {
+export class Dispatcher implements Requests {
   readonly #catalogue: Catalogue
   readonly #bus: Bus
   readonly #limits: Limits
@@ -129,56 +123,59 @@ export class Dispatcher {
       )
   }
 
-  /** Whether this frame counts against the user's request rate. */
-  isRated(frame: Frame): boolean {
-    const message = this.#catalogue.byType(frame.type)
+  isRated(type: number, bytes: number): boolean {
+    const message = this.#catalogue.byType(type)
     if (message?.from !== 'client') return true
     const rated = this.#handlers.get(message)?.rated ?? true
-    return typeof rated === 'function' ? rated(frame.end - frame.format) : rated
+    return typeof rated === 'function' ? rated(bytes) : rated
   }
 
-  /**
-   * Handles one frame. Returns a promise when the connection's next frame must wait: until the handler has *started*
-   * (after its turn in the queue and an asynchronous `before`), so that handlers start in order, or, for a serial one,
-   * until it has answered.
-   * @param waiting who is told the outcome; the connection if left out
-   */
-  dispatch(connection: Peer, frame: Frame, waiting?: Waiting): Promise<void> | undefined {
+  dispatch(session: RequestSession, frame: Frame, replies: Replies): Promise<void> | undefined {
     const message = this.#catalogue.byType(frame.type)
-    const owner = message?.from === 'client' ? this.#handlers.get(message) : undefined
-    if (message?.from !== 'client' || owner === undefined) {
-      this.#refuse({ connection, ref: readRef(frame), waiting }, new Refused('unknown_type'))
+    const owner = this.#permitted(session, message)
+    if (message?.from !== 'client' || typeof owner === 'string') {
+      replies.refuse(readRef(frame), new Refused(typeof owner === 'string' ? owner : 'unknown_type'))
       return undefined
     }
-    const refusal = PERMITTED[message.allow](connection)
-    if (refusal !== undefined) {
-      this.#refuse({ connection, ref: readRef(frame), waiting }, new Refused(refusal))
-      return undefined
-    }
-    const maxValues = connection.user === undefined ? this.#limits.valuesBeforeLogin : this.#limits.values
+    const maxValues = session.user === undefined ? this.#limits.valuesBeforeLogin : this.#limits.values
     try {
       const { ref, values } = decode(message, frame, maxValues)
-      return this.#start({ connection, message, ref, owner, waiting }, values)
+      return this.#start({ session, message, ref, owner, replies }, values, !owner.pipelined)
     } catch (error) {
       if (!(error instanceof WireError)) throw error
-      this.#refuseBytes({ connection, message, ref: readRef(frame), waiting }, error)
+      this.#refuseBytes(session, message, frame, replies, error)
       return undefined
     }
   }
 
-  /** Starts a request when its turn has come. One made by a plugin belongs to a request that has been started. */
-  #start(request: Request, values: Values): Promise<void> | undefined {
-    const { connection, message, owner, waiting } = request
+  request(session: RequestSession, message: ClientMessage, values: Values, replies: Replies, isQueued: boolean) {
+    const owner = this.#permitted(session, this.#catalogue.byType(message.type))
+    if (typeof owner !== 'string')
+      return this.#start({ session, message, ref: REF, owner, replies }, values, isQueued && !owner.pipelined)
+    replies.refuse(REF, new Refused(owner))
+    return undefined
+  }
+
+  /** The handler of a message that the session may send; the reason if it may not, or there is none. */
+  #permitted(session: RequestSession, message: Message | undefined): (Owned<Handler> & Traits) | FailureName {
+    const owner = message?.from === 'client' ? this.#handlers.get(message) : undefined
+    if (message?.from !== 'client' || owner === undefined) return 'unknown_type'
+    return PERMITTED[message.allow](session) ?? owner
+  }
+
+  /** Starts a request, in its turn if it is queued. */
+  #start(request: Request, values: Values, isQueued: boolean): Promise<void> | undefined {
+    const { session, message } = request
     const hooks = this.#hooks.get(message) ?? NONE
-    if (owner.pipelined || waiting !== undefined) return this.#before(request, values, hooks)
-    const queuedFor = userOf(connection)
+    if (!isQueued) return this.#before(request, values, hooks)
+    const queuedFor = userOf(session)
     const queued = { ...request, queuedFor }
     if (this.#queue.tryStart(queuedFor)) return this.#before(queued, values, hooks)
     return new Promise((resolve, reject) => {
       this.#queue.enqueue(queuedFor, () => {
         try {
-          if (connection.open) return resolve(this.#before(queued, values, hooks))
-          // Its connection has ended meanwhile: there is nobody to answer.
+          if (session.open) return resolve(this.#before(queued, values, hooks))
+          // The session has closed meanwhile: nobody is left to answer.
           this.#ended(queued)
           resolve()
         } catch (error) {
@@ -188,17 +185,13 @@ export class Dispatcher {
     })
   }
 
-  #refuseBytes(request: Omit<Request, 'owner'>, error: WireError) {
-    const { connection, message, waiting } = request
+  #refuseBytes(session: RequestSession, message: ClientMessage, frame: Frame, replies: Replies, error: WireError) {
     const text = `${message.name}: ${error.message}`
-    if (error.code === 'value' || waiting !== undefined) {
-      this.#refuse(request, new Refused('invalid_value', text))
-      return
-    }
+    if (error.code === 'value') return replies.refuse(readRef(frame), new Refused('invalid_value', text))
     // A peer that does not speak this message at all is cut: what follows cannot be trusted either.
     const code = error.code === 'oversized' ? 'too_large' : 'protocol_error'
-    this.#refuse(request, new Refused(code, text))
-    connection.close(code)
+    replies.refuse(readRef(frame), new Refused(code, text))
+    session.close(code)
   }
 
   /** Runs the hooks, at once as long as they answer at once, then the handler. */
@@ -207,7 +200,7 @@ export class Dispatcher {
       const hook = hooks[index] as OwnedHook
       const run = new HookRun()
       try {
-        const answer = hook.run(request.connection, values, run)
+        const answer = hook.run(request.session, values, run)
         if (isThenable(answer)) {
           const answered = withinTime(answer, run, hook.rule.timeout, this.#clock)
           return this.#beforeLater(request, values, hooks.slice(index), answered)
@@ -228,15 +221,15 @@ export class Dispatcher {
     answered: Promise<unknown>,
   ) {
     if (hook === undefined) return
-    const { connection } = request
-    // Under way, although no handler has it yet: a server that stops waits for it.
-    connection.requestStarted()
+    const { session } = request
+    // In flight, although no handler has it yet: a server that stops waits for it.
+    session.requestStarted()
     try {
       values = this.#amended(request, values, await answered)
     } catch (error) {
       if (!this.#passes(request, hook, error)) return
     } finally {
-      connection.requestEnded()
+      session.requestEnded()
     }
     await this.#before(request, values, rest)
   }
@@ -249,9 +242,9 @@ export class Dispatcher {
     if (answer === undefined || answer === null || answer === values) return values
     if (typeof answer !== 'object') throw new AmendmentError(`a hook returns values or nothing, not ${typeof answer}`)
     try {
-      return decode(message, frameOf(message, 0, answer as never), this.#limits.values).values
+      return receive(message, answer as never).values
     } catch (error) {
-      throw new AmendmentError((error as Error).message)
+      throw new AmendmentError(`${message.name}: ${(error as Error).message}`)
     }
   }
 
@@ -273,22 +266,22 @@ export class Dispatcher {
   }
 
   #handle(request: Request, values: Values): Promise<void> | undefined {
-    const { connection, owner } = request
+    const { session, owner } = request
     try {
-      const result = owner.run(connection, values, { ref: request.ref })
+      const result = owner.run(session, values, { ref: request.ref })
       if (!isThenable(result)) {
         this.#succeeded(request, values, result)
         return undefined
       }
-      connection.requestStarted()
+      session.requestStarted()
       const answered = Promise.resolve(result).then(
         (reply) => {
           this.#succeeded(request, values, reply)
-          connection.requestEnded()
+          session.requestEnded()
         },
         (error) => {
           this.#failed(request, owner.plugin, error)
-          connection.requestEnded()
+          session.requestEnded()
         },
       )
       return owner.serial ? answered : undefined
@@ -299,22 +292,20 @@ export class Dispatcher {
   }
 
   #succeeded(request: Request, values: Values, reply: unknown) {
-    const { connection, message, ref, owner, waiting } = request
+    const { session, message, ref, owner, replies } = request
     try {
-      if (waiting !== undefined) waiting.resolve((reply ?? {}) as Values)
-      else if (ref !== 0) connection.reply(message.reply ?? Done, ref, (reply ?? {}) as Values)
+      if (ref !== 0) replies.reply(message.reply ?? Done, ref, (reply ?? {}) as Values)
     } catch (error) {
       this.#failed(request, owner.plugin, error)
       return
     }
     this.#ended(request)
-    this.#bus.emit(message.name, connection, values, reply)
+    this.#bus.emit(message.name, session, values, reply)
   }
 
-  #refuse(request: Pick<Request, 'connection' | 'ref' | 'waiting' | 'queuedFor'>, refused: Refused) {
+  #refuse(request: Request, refused: Refused) {
     try {
-      if (request.waiting === undefined) request.connection.refuse(request.ref, refused)
-      else request.waiting.reject(refused)
+      request.replies.refuse(request.ref, refused)
     } finally {
       this.#ended(request)
     }
@@ -352,12 +343,15 @@ function whatHappened(error: unknown): string {
 }
 
 /** Whose request it is, for the fair queue: before a login the peer's network stands for the user. */
-function userOf({ user, isOperator, id, network }: Peer): string {
+function userOf({ user, isOperator, id, network }: RequestSession): string {
   if (isOperator) return `operator ${id}`
   return user === undefined ? network : `user ${user.id}`
 }
 
 const NONE: readonly OwnedHook[] = []
+
+/** The `ref` of a request of this process: any but 0, which would want no reply. */
+const REF = 1
 
 /** When a request may be tried again that failed for want of the database. */
 const RETRY_MS = 1000

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'eventemitter3'
-import type { User, UserSession } from '../session/session.ts'
+import type { UserSession } from '../session/session.ts'
+import type { User } from '../session/user.ts'
 
 declare const payloadType: unique symbol
 

@@ -1,14 +1,15 @@
 import { createHmac } from 'node:crypto'
+import type { Duplex } from 'node:stream'
 import type { Knex } from 'knex'
 import type { Logger } from 'pino'
 import type { Clock, Timer } from '../clock.ts'
 import { SetupError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
-import type { Guest, Translator } from '../session/guest.ts'
-import type { Peer } from '../session/peer.ts'
 import type { Presence } from '../session/presence.ts'
-import type { User, UserSession } from '../session/session.ts'
+import type { UserSession } from '../session/session.ts'
 import type { Sessions } from '../session/sessions.ts'
+import type { Transport, TransportSession } from '../session/transport.ts'
+import type { User } from '../session/user.ts'
 import type { Users } from '../session/users.ts'
 import type { Catalogue, Message } from '../wire/index.ts'
 import { checkApi } from './api-version.ts'
@@ -18,7 +19,6 @@ import type { Bus } from './events.ts'
 import type { AnyPlugin, App } from './plugin.ts'
 import { readOptions } from './plugin-options.ts'
 import { type PluginFailure, PluginRecord } from './plugin-record.ts'
-import { frameOf } from './request-frame.ts'
 
 /** Longest time one plugin may take to start. */
 const SETUP_MS = 30_000
@@ -37,8 +37,9 @@ export interface HostParts {
   readonly epoch: string
   readonly clock: Clock
   readonly pluginFailed: ((failure: PluginFailure) => void) | undefined
-  absent(user: User): UserSession
-  admit(translator: Translator, address: string): Guest | undefined
+  onBehalfOf(user: User): UserSession
+  accept(stream: Duplex, address: string): void
+  admit(transport: Transport, address: string): TransportSession | undefined
 }
 
 /** Starts plugins in the order of their needs, and stops them in the opposite one. */
@@ -106,21 +107,8 @@ export class PluginHost {
   }
 
   #app(record: PluginRecord): App {
-    const {
-      bus,
-      dispatcher,
-      catalogue,
-      sessions,
-      users,
-      presence,
-      limits,
-      audit,
-      secret,
-      epoch,
-      clock,
-      absent,
-      admit,
-    } = this.#parts
+    const { bus, dispatcher, catalogue, sessions, users, presence, limits, audit, secret, epoch, clock } = this.#parts
+    const { accept, admit, onBehalfOf } = this.#parts
     const { plugin, cleanups, registered } = record
     const known = (message: Message) => {
       if (catalogue.byType(message.type) === message) return
@@ -135,17 +123,11 @@ export class PluginHost {
       limits,
       catalogue,
       audit,
+      accept,
       admit,
-      absent,
+      onBehalfOf,
       epoch,
       clock,
-      perform: async (session, message, values) => {
-        const frame = frameOf(message, 1, values)
-        // Every session is a peer: the server makes no others.
-        return new Promise((resolve, reject) => {
-          void dispatcher.dispatch(session as Peer, frame, { resolve: resolve as (reply: object) => void, reject })
-        })
-      },
       signal: record.abort.signal,
       secret: (purpose) => createHmac('sha256', secret).update(`${plugin.name}:${purpose}`).digest(),
       handle: (message, handler, { rated = true, serial = false, pipelined = rated === false } = {}) => {

@@ -1,12 +1,14 @@
+import type { Duplex } from 'node:stream'
 import type { Knex } from 'knex'
 import type { Logger } from 'pino'
 import type { ZodType } from 'zod'
 import type { Clock } from '../clock.ts'
 import type { Limits } from '../limits.ts'
-import type { Guest, Translator } from '../session/guest.ts'
 import type { Presence } from '../session/presence.ts'
-import type { Session, User, UserSession } from '../session/session.ts'
+import type { Session, UserSession } from '../session/session.ts'
 import type { Sessions } from '../session/sessions.ts'
+import type { Transport, TransportSession } from '../session/transport.ts'
+import type { User } from '../session/user.ts'
 import type { Users } from '../session/users.ts'
 import type { Catalogue, ClientMessage, InputOf, Message, ReplyOf, ServerMessage, ValuesOf } from '../wire/index.ts'
 import type { BeforeOptions } from './before.ts'
@@ -121,22 +123,19 @@ export interface App {
   /** A repeating timer that ends with the plugin. Milliseconds. */
   every(ms: number, task: () => unknown): void
   /**
-   * Takes in a peer that speaks another protocol and that this plugin listens for; it counts as a connection and is a
-   * session like any other once it has logged in. Undefined when the server is full, not yet started or stopping: close
-   * the stream then. Call `gone` on what is returned when the stream has closed.
+   * Takes over a connected stream on which the peer speaks the native protocol: for listeners of a plugin's own. The
+   * stream is destroyed where there is no room for a connection.
    * @param address the peer's, without port
    */
-  admit(translator: Translator, address: string): Guest | undefined
+  accept(stream: Duplex, address: string): void
   /**
-   * A session of a user who need not be here, to `perform` requests in: nobody sees the user online, and what is pushed
-   * to it goes nowhere.
+   * Takes in a peer that speaks another protocol: a connection and a session as any other, with all checks, limits and
+   * counters. Undefined when the server is full, not yet started or stopping: close the stream then.
+   * @param address the peer's, without port
    */
-  absent(user: User): UserSession
-  /**
-   * Carries out a request of a session as if its peer had sent it: permission, hooks, handler, listeners. It counts
-   * against no rate. Rejects with the Refused that the peer would have got.
-   */
-  perform<M extends ClientMessage>(session: Session, message: M, values: InputOf<M>): Promise<ReplyOf<M>>
+  admit(transport: Transport, address: string): TransportSession | undefined
+  /** A detached session, for requests on behalf of a user who may be offline: it makes nobody online, and its pushes are dropped. */
+  onBehalfOf(user: User): UserSession
   /** Adds to `chatctl status`: `polls.open` for what a plugin "polls" calls `open`. */
   status(report: () => Record<string, number | string>): void
   /** Runs when the plugin stops, last registered first. */

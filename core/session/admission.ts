@@ -4,7 +4,7 @@ import type { Clock } from '../clock.ts'
 import { TokenBucket, tokenBuckets } from '../flow/token-bucket.ts'
 import type { Limits } from '../limits.ts'
 import { networkOf, siteOf } from './address.ts'
-import type { Peer } from './peer.ts'
+import type { PeerSession } from './peer-session.ts'
 
 /** Networks whose rate of connections is remembered at once. */
 const NETWORKS = 50_000
@@ -17,7 +17,7 @@ interface Scope {
   /** How many times the limit of one address they may have. */
   readonly factor: number
   /** Peers that have not logged in and have not been told to go. */
-  readonly peers: Map<string, Set<Peer>>
+  readonly peers: Map<string, Set<PeerSession>>
   readonly rates: LRUCache<string, TokenBucket>
 }
 
@@ -62,12 +62,12 @@ export class Admission {
   }
 
   /** Takes in a peer, and evicts another one where that makes too many. */
-  add(peer: Peer) {
+  add(peer: PeerSession) {
     const { unauthenticated, unauthenticatedPerAddress } = this.#limits
     this.#size++
     const neighbourhoods = this.#scopes.map(({ keyOf, factor, peers }) => {
       const key = keyOf(peer.address)
-      const neighbours = peers.get(key) ?? new Set<Peer>()
+      const neighbours = peers.get(key) ?? new Set<PeerSession>()
       peers.set(key, neighbours.add(peer))
       return { neighbours, most: unauthenticatedPerAddress * factor }
     })
@@ -76,7 +76,7 @@ export class Admission {
   }
 
   /** The peer has logged in, is gone, or has been told to go. */
-  remove(peer: Peer) {
+  remove(peer: PeerSession) {
     let wasThere = false
     for (const { keyOf, peers } of this.#scopes) {
       const key = keyOf(peer.address)
@@ -88,18 +88,18 @@ export class Admission {
   }
 
   /** The peers of the site that has most; of all such sites where several have as many. */
-  #largestSites(): Set<Peer> {
+  #largestSites(): Set<PeerSession> {
     const sites = [...this.#sites.peers.values()]
     const most = sites.reduce((size, peers) => Math.max(size, peers.size), 0)
     return new Set(sites.filter(({ size }) => size === most).flatMap((peers) => [...peers]))
   }
 
   /** By lot among those that have done least; the newest only where there is no other. */
-  #evictOneOf(peers: ReadonlySet<Peer>, newest: Peer) {
+  #evictOneOf(peers: ReadonlySet<PeerSession>, newest: PeerSession) {
     const others = [...peers].filter((peer) => peer !== newest)
     const least = others.reduce((progress, peer) => Math.min(progress, peer.progress), Number.POSITIVE_INFINITY)
     const candidates = others.filter(({ progress }) => progress === least)
-    const evicted = candidates.length === 0 ? newest : (candidates[randomInt(candidates.length)] as Peer)
+    const evicted = candidates.length === 0 ? newest : (candidates[randomInt(candidates.length)] as PeerSession)
     this.remove(evicted)
     evicted.close('timed_out')
   }

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { Presence } from './presence.ts'
-import type { User } from './session.ts'
+import type { User } from './user.ts'
 
 /** Minimum time between two announcements about one user. */
 const MIN_PAUSE_MS = 2000

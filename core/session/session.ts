@@ -1,37 +1,39 @@
-import type { FailureName, InputOf, ServerMessage } from '../wire/index.ts'
+import type { ClientMessage, FailureName, InputOf, ReplyOf, ServerMessage } from '../wire/index.ts'
 import type { Push } from './push.ts'
+import type { User } from './user.ts'
 
-export const ROLES = ['user', 'bot', 'admin'] as const
-export type Role = (typeof ROLES)[number]
-
-export interface User {
-  readonly id: number
-  readonly name: string
-  readonly nickname: string
-  readonly role: Role
+export interface RequestOptions {
+  /** False for a part of another request, which has been rated: it takes nothing from the user's rate. True if left out. */
+  readonly rated?: boolean
 }
 
-/** What a plugin sees of a connection after the handshake. */
+/** What a plugin sees of one connection, or of a user it acts for. */
 export interface Session {
   /** Unique while the server runs. */
   readonly id: number
-  /** The peer's address without port, `control` for the control socket. */
+  /** The peer's address without port, `control` on the control socket, `server` for a detached session. */
   readonly address: string
-  /** What limits count by: the address itself, or its IPv6 /64, of which one host has every address. */
+  /** Key of the limits by address: the address itself, or its IPv6 /64, of which one host has every address. */
   readonly network: string
   /** On the control socket: the operator of this host. */
   readonly isOperator: boolean
   readonly user: User | undefined
-  /** The Noise handshake hash, 32 bytes: what a login is bound to. */
-  readonly handshakeHash: Buffer
-  /** False while the peer has too much unread: leave pushes in the database until SessionDrained. */
+  /** 32 bytes that a login is bound to (RFC 5056): the hash of the Noise handshake. */
+  readonly channelBinding: Buffer
+  /** False under back-pressure: leave pushes in the database until SessionDrained. */
   readonly writable: boolean
-  /** False from the moment the connection begins to close. */
+  /** False from the moment the session begins to close. */
   readonly open: boolean
   /** Queues a push; everything queued in one event-loop turn leaves in one write. Does nothing once closed. */
   send<M extends ServerMessage>(message: M, values: InputOf<M>): void
   /** The same with a push that goes to several sessions. */
   push(push: Push): void
+  /**
+   * Carries out a request of the server's own in this session: rate, permission, hooks, handler, listeners. It starts at
+   * once, so a handler may wait for it. The values are checked, not encoded.
+   * @throws Refused with the reason that the peer would get
+   */
+  request<M extends ClientMessage>(message: M, values: InputOf<M>, options?: RequestOptions): Promise<ReplyOf<M>>
   /**
    * Makes this the session of `user`.
    * @throws Refused `too_many_sessions`
@@ -39,7 +41,7 @@ export interface Session {
   login(user: User): UserSession
   /**
    * Takes tokens of the user's request rate, of which each request takes one: for a request that costs as much as many
-   * others. What the user has not got is owed, and later requests wait for it.
+   * others. A missing token is owed, and later requests wait for it.
    */
   charge(tokens: number): void
   /** Tells the peer why, sends what is queued, closes. */

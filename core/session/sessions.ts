@@ -4,7 +4,8 @@ import { Refused } from '../errors.ts'
 import { lruCache } from '../flow/lru-cache.ts'
 import { TokenBucket } from '../flow/token-bucket.ts'
 import type { Limits } from '../limits.ts'
-import type { Role, UserSession } from './session.ts'
+import type { UserSession } from './session.ts'
+import type { Role } from './user.ts'
 
 /** Rates remembered at once; more users than that within seconds share nothing but the other limits. */
 const BUCKETS = 50_000

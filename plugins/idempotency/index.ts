@@ -100,7 +100,7 @@ export const idempotency = definePlugin({
       const asked_at = app.clock.time()
       const row = { user_id: session.user.id, request_key: key, request_hash: hash, reply: null, asked_at }
       const toReply = (reply: object | undefined) => encode(message.reply ?? Done, 0, (reply ?? {}) as never)
-      const answer = carryOut(row, () => app.perform(session, message, values), toReply)
+      const answer = carryOut(row, () => session.request(message, values, { rated: false }), toReply)
       const reply = answer.then((answered) => answered.reply)
       // Looked at only by who asks the same meanwhile.
       reply.catch(() => {})

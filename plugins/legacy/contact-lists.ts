@@ -1,4 +1,4 @@
-import type { Guest, ReplyOf } from '../../core/index.ts'
+import type { ReplyOf, TransportSession } from '../../core/index.ts'
 import { FriendList } from '../friends/messages.ts'
 import { QueryRooms } from '../groups/messages.ts'
 import { encodeFrame, MAX_PLAIN, roomFor } from './frame.ts'
@@ -15,7 +15,7 @@ type Lists = Pick<ReplyOf<typeof FriendList>, 'friends'> & Pick<ReplyOf<typeof Q
 
 /** The lists of friends and groups that one client has. */
 export class ContactLists {
-  readonly #guest: Guest
+  readonly #upstream: TransportSession
   readonly #outbox: PacedOutbox
   readonly #failed: (error: unknown) => void
   #sending: Promise<void> = Promise.resolve()
@@ -32,8 +32,8 @@ export class ContactLists {
   #isStopped = false
 
   /** @param failed told of a list that could not be sent and that nobody waits for */
-  constructor(guest: Guest, outbox: PacedOutbox, failed: (error: unknown) => void) {
-    this.#guest = guest
+  constructor(upstream: TransportSession, outbox: PacedOutbox, failed: (error: unknown) => void) {
+    this.#upstream = upstream
     this.#outbox = outbox
     this.#failed = failed
   }
@@ -85,8 +85,8 @@ export class ContactLists {
   }
 
   async #send() {
-    const { friends } = await this.#guest.request(FriendList, {})
-    const { groups } = await this.#guest.request(QueryRooms, {})
+    const { friends } = await this.#upstream.receive(FriendList, {})
+    const { groups } = await this.#upstream.receive(QueryRooms, {})
     this.#lists = { friends, groups }
     this.#show(this.#lists)
   }

@@ -1,6 +1,6 @@
-import { createServer, type Server, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { z } from 'zod'
-import { definePlugin, FairTurns, plainAddress, SetupError } from '../../core/index.ts'
+import { definePlugin, FairTurns, listenTcp } from '../../core/index.ts'
 import { accounts } from '../accounts/index.ts'
 import { friends } from '../friends/index.ts'
 import { groups } from '../groups/index.ts'
@@ -12,7 +12,7 @@ import { OldClient } from './old-client.ts'
 /** Derivations at once, in all and for one address: each takes a thread of the pool for a third of a second. */
 const [DERIVATIONS, DERIVATIONS_OF_ADDRESS] = [2, 1]
 /** Silence after which the system asks whether the peer's machine still lives: the original has no word for it. */
-const PROBE_MS = 60_000
+const KEEP_ALIVE_MS = 60_000
 
 /** A second listener, for clients of the original chat room: a translator, see docs/LEGACY.md. */
 export const legacy = definePlugin({
@@ -33,8 +33,7 @@ export const legacy = definePlugin({
     let logins = 0
     let derived = 0
 
-    const accept = (socket: Socket) => {
-      const address = plainAddress(socket.remoteAddress ?? 'unknown')
+    const accept = (socket: Duplex, address: string) => {
       const client = new OldClient(socket, {
         limits: app.limits,
         log,
@@ -51,20 +50,19 @@ export const legacy = definePlugin({
           logins++
         },
       })
-      const guest = app.admit(client, address)
-      if (guest === undefined) {
+      if (app.admit(client, address) === undefined) {
         socket.destroy()
         return
       }
       clients.add(client)
       socket.on('close', () => clients.delete(client))
-      client.start(guest)
     }
 
-    const tcp = { noDelay: true, keepAlive: true, keepAliveInitialDelay: PROBE_MS }
-    const listener = createServer(tcp, accept)
-    const address = await listen(listener, host, port)
-    listener.on('error', (error) => log.error({ err: error }, 'cannot accept a connection'))
+    const listener = await listenTcp(
+      { host, port, keepAlive: KEEP_ALIVE_MS },
+      { onConnection: accept, onError: (error) => log.error({ err: error }, 'cannot accept a connection') },
+    )
+    const { address } = listener
     app.onStop(() => listener.close())
     log.warn({ address }, 'clients of the original may connect: their protocol encrypts with a key that everyone knows')
     app.status(() => ({
@@ -77,19 +75,3 @@ export const legacy = definePlugin({
 })
 
 const isLoopback = (address: string) => address === '::1' || address.startsWith('127.')
-
-/** Returns where it listens. @throws SetupError */
-function listen(listener: Server, host: string, port: number): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const onError = (error: NodeJS.ErrnoException) => {
-      const why = error.code === 'EADDRINUSE' ? 'the address is in use' : error.message
-      reject(new SetupError(`cannot listen for original clients on ${host}:${port}: ${why}`, { cause: error }))
-    }
-    listener.once('error', onError)
-    listener.listen(port, host, () => {
-      listener.off('error', onError)
-      const bound = listener.address() as { address: string; port: number }
-      resolve(`${bound.address.includes(':') ? `[${bound.address}]` : bound.address}:${bound.port}`)
-    })
-  })
-}

@@ -1,14 +1,15 @@
 import { randomBytes } from 'node:crypto'
-import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { Logger } from 'pino'
 import {
   type FailureName,
   type FairTurns,
-  type Guest,
   type Limits,
+  type Push,
   Refused,
-  type ServerMessage,
-  type Translator,
+  receive,
+  type Transport,
+  type TransportSession,
   WireError,
 } from '../../core/index.ts'
 import { type ClientKeys, deriveKeys, ScramError, startLogin, storedKey } from '../../core/scram/index.ts'
@@ -35,21 +36,21 @@ export interface OldClientParts {
   /** Deriving keys is work of this machine here: it is bounded, and addresses take turns at it. */
   readonly derivations: FairTurns
   /** Refuses a login before its keys are derived. @throws Refused */
-  mayLogIn(guest: Guest, name: string): Promise<void>
+  mayLogIn(upstream: TransportSession, name: string): Promise<void>
   /** Refuses a registration before its keys are derived, and counts it. @throws Refused */
-  mayRegister(guest: Guest, names: { readonly name: string; readonly nickname: string }): Promise<void>
+  mayRegister(upstream: TransportSession, names: { readonly name: string; readonly nickname: string }): Promise<void>
   onDerived(): void
   onLogin(): void
 }
 
 /** The connection of one original client: its frames become native requests, the server's pushes its frames. */
-export class OldClient implements Translator {
-  readonly #socket: Socket
+export class OldClient implements Transport {
+  readonly #socket: Duplex
   readonly #parts: OldClientParts
   readonly #frames: FrameSplitter
   readonly #outbox: PacedOutbox
   readonly #inbox: OldFrame[] = []
-  #guest: Guest | undefined
+  #upstream: TransportSession | undefined
   #session: OldSession | undefined
   #working: Promise<void> | undefined
   #framesBeforeLogin = 0
@@ -57,7 +58,7 @@ export class OldClient implements Translator {
   #pendingSince: number | undefined
   #ended = false
 
-  constructor(socket: Socket, parts: OldClientParts) {
+  constructor(socket: Duplex, parts: OldClientParts) {
     this.#socket = socket
     this.#parts = parts
     const { messageBeforeLogin, formatBeforeLogin, valuesBeforeLogin } = parts.limits
@@ -66,20 +67,19 @@ export class OldClient implements Translator {
       format: formatBeforeLogin,
       values: valuesBeforeLogin,
     })
-    this.#outbox = new PacedOutbox(socket, parts.pace, () => this.#guest?.drained())
+    this.#outbox = new PacedOutbox(socket, parts.pace, () => this.#upstream?.drained())
   }
 
-  /** Begins to listen to the peer, as that guest of the server. */
-  start(guest: Guest) {
-    this.#guest = guest
-    this.#socket.on('data', (chunk: Buffer) => this.#receive(guest, chunk))
-    this.#socket.on('error', (error) => this.#parts.log.debug({ session: guest.id, err: error }, 'connection error'))
+  start(upstream: TransportSession) {
+    this.#upstream = upstream
+    this.#socket.on('data', (chunk: Buffer) => this.#receive(upstream, chunk))
+    this.#socket.on('error', (error) => this.#parts.log.debug({ session: upstream.id, err: error }, 'connection error'))
     this.#socket.on('close', () => {
       this.#outbox.stop()
       this.#session?.stop()
       // What came before the end is done first: the original's client leaves at once behind its last message.
       const work = this.#working ?? Promise.resolve()
-      void work.then(() => guest.gone())
+      void work.then(() => upstream.gone())
     })
   }
 
@@ -87,8 +87,8 @@ export class OldClient implements Translator {
     return this.#outbox.size + (this.#session?.waiting ?? 0)
   }
 
-  push(message: ServerMessage, values: Record<string, unknown>) {
-    this.#session?.push(message, values)
+  push({ message, values }: Push) {
+    this.#session?.push(message, receive(message, values).values)
   }
 
   end(reason: FailureName) {
@@ -106,7 +106,7 @@ export class OldClient implements Translator {
     else if (isOlder(this.#pendingSince, login)) this.#cut('a frame does not end')
   }
 
-  #receive(guest: Guest, chunk: Buffer) {
+  #receive(upstream: TransportSession, chunk: Buffer) {
     if (this.#ended) return
     try {
       for (const frame of this.#frames.push(chunk)) this.#inbox.push(frame)
@@ -117,21 +117,21 @@ export class OldClient implements Translator {
     this.#pendingSince = this.#frames.pending ? (this.#pendingSince ?? performance.now()) : undefined
     if (this.#working !== undefined || this.#inbox.length === 0) return
     this.#socket.pause()
-    this.#working = this.#work(guest).finally(() => {
+    this.#working = this.#work(upstream).finally(() => {
       this.#working = undefined
       this.#socket.resume()
     })
   }
 
   /** One request after another, in the order they came; the socket is not read meanwhile. */
-  async #work(guest: Guest) {
+  async #work(upstream: TransportSession) {
     for (
       let frame = this.#inbox.shift();
-      frame !== undefined && guest.open && !this.#ended;
+      frame !== undefined && upstream.open && !this.#ended;
       frame = this.#inbox.shift()
     ) {
       try {
-        await (this.#session === undefined ? this.#greet(guest, frame) : this.#serve(this.#session, frame))
+        await (this.#session === undefined ? this.#greet(upstream, frame) : this.#serve(this.#session, frame))
       } catch (error) {
         this.#broken(error)
         return
@@ -149,33 +149,33 @@ export class OldClient implements Translator {
   }
 
   /** A frame of someone who has not logged in: that is what they may do, or make an account. */
-  async #greet(guest: Guest, { type, values }: OldFrame) {
-    if (++this.#framesBeforeLogin > this.#parts.limits.messagesBeforeLogin) return guest.close('login_required')
+  async #greet(upstream: TransportSession, { type, values }: OldFrame) {
+    if (++this.#framesBeforeLogin > this.#parts.limits.messagesBeforeLogin) return upstream.close('login_required')
     if (type === FROM_CLIENT.login) {
       const [user = '', hash = ''] = textsOf(values, 2)
-      await this.#logIn(guest, fromOldName(user), hash)
+      await this.#logIn(upstream, fromOldName(user), hash)
     } else if (type === FROM_CLIENT.register) {
       const [user = '', hash = '', nickname = ''] = textsOf(values, 3)
-      await this.#register(guest, user, hash, nickname)
-    } else guest.close('login_required')
+      await this.#register(upstream, user, hash, nickname)
+    } else upstream.close('login_required')
   }
 
   /** The native login, whose client part happens here: the peer sent what the keys are derived from. */
-  async #logIn(guest: Guest, name: string, hash: string) {
+  async #logIn(upstream: TransportSession, name: string, hash: string) {
     const { log, isLocal, accounts, limits } = this.#parts
     try {
       if (!HASH.test(hash)) throw new Refused('login_failed')
-      await this.#parts.mayLogIn(guest, name)
+      await this.#parts.mayLogIn(upstream, name)
       const exchange = begin(name)
-      const { serverFirst, preHash } = await guest.request(Login, { clientFirst: exchange.clientFirst })
-      const { clientFinal } = await exchange.answer(serverFirst, guest.handshakeHash, (salt, iterations) =>
-        this.#derive(guest, hash, salt, iterations),
+      const { serverFirst, preHash } = await upstream.receive(Login, { clientFirst: exchange.clientFirst })
+      const { clientFinal } = await exchange.answer(serverFirst, upstream.channelBinding, (salt, iterations) =>
+        this.#derive(upstream, hash, salt, iterations),
       )
       if (preHash === '')
         log.info({ user: name }, 'this account has no password for original clients, see docs/LEGACY.md')
       // Before the reply: what is pushed from then on has a place to go.
-      this.#session = new OldSession({ guest, outbox: this.#outbox, log, isLocal, accounts })
-      const { nickname, user } = await guest.request(LoginProof, { clientFinal })
+      this.#session = new OldSession({ upstream, outbox: this.#outbox, log, isLocal, accounts })
+      const { nickname, user } = await upstream.receive(LoginProof, { clientFinal })
       const { message, format, values } = limits
       this.#frames.limits = { message, format, values }
       this.#parts.onLogin()
@@ -185,20 +185,20 @@ export class OldClient implements Translator {
       if (!(error instanceof Refused)) log.error({ err: error }, 'login of an original client failed')
       const text = error instanceof Refused ? error.message : new Refused('internal').message
       this.#outbox.first(encodeFrame(TO_CLIENT.loginFailed, text))
-      guest.close('login_failed')
+      upstream.close('login_failed')
     }
   }
 
-  async #register(guest: Guest, name: string, hash: string, nickname: string) {
+  async #register(upstream: TransportSession, name: string, hash: string, nickname: string) {
     const { log } = this.#parts
     let answer: number = TO_CLIENT.registered
     try {
       if (!HASH.test(hash)) throw new Refused('invalid_value')
-      await this.#parts.mayRegister(guest, { name, nickname })
-      const { salt, iterations } = await guest.request(NewSalt, { clientSalt: randomBytes(16) })
-      const keys = await this.#derive(guest, hash, Buffer.from(salt), iterations)
+      await this.#parts.mayRegister(upstream, { name, nickname })
+      const { salt, iterations } = await upstream.receive(NewSalt, { clientSalt: randomBytes(16) })
+      const keys = await this.#derive(upstream, hash, Buffer.from(salt), iterations)
       const verifier = { storedKey: storedKey(keys.clientKey), serverKey: keys.serverKey }
-      await guest.request(Register, { user: name, nickname, ...verifier, preHash: 'md5x10' })
+      await upstream.receive(Register, { user: name, nickname, ...verifier, preHash: 'md5x10' })
     } catch (error) {
       if (!(error instanceof Refused)) log.error({ err: error }, 'registration by an original client failed')
       const isTaken = error instanceof Refused && error.code === 'username_taken'
@@ -209,13 +209,13 @@ export class OldClient implements Translator {
     bytes.writeUInt32BE(answer)
     this.#outbox.first(bytes)
     // After a success the client closes; a second try comes on a connection of its own.
-    if (answer !== TO_CLIENT.registered) guest.close('logged_out')
+    if (answer !== TO_CLIENT.registered) upstream.close('logged_out')
   }
 
   /** Derives keys when it is this peer's turn, unless it has gone by then. @throws Refused `logged_out` */
-  #derive(guest: Guest, hash: string, salt: Buffer, iterations: number): Promise<ClientKeys> {
-    return this.#parts.derivations.take(guest.network, () => {
-      if (!guest.open || this.#socket.destroyed) throw new Refused('logged_out')
+  #derive(upstream: TransportSession, hash: string, salt: Buffer, iterations: number): Promise<ClientKeys> {
+    return this.#parts.derivations.take(upstream.network, () => {
+      if (!upstream.open || this.#socket.destroyed) throw new Refused('logged_out')
       this.#parts.onDerived()
       return deriveKeys(hash, salt, iterations)
     })
@@ -228,7 +228,7 @@ export class OldClient implements Translator {
   }
 
   #cut(why: string) {
-    const { id, user, address } = this.#guest ?? {}
+    const { id, user, address } = this.#upstream ?? {}
     // Strangers may do this as often as they connect, and a log is not to be filled by them.
     this.#parts.log[user === undefined ? 'debug' : 'info']({ session: id, user: user?.name, address }, why)
     this.#ended = true

@@ -1,5 +1,11 @@
 import type { Logger } from 'pino'
-import { type FailureName, type Guest, Refused, type ServerMessage, type ValuesOf } from '../../core/index.ts'
+import {
+  type FailureName,
+  Refused,
+  type ServerMessage,
+  type TransportSession,
+  type ValuesOf,
+} from '../../core/index.ts'
 import type { Account } from '../accounts/index.ts'
 import { AddFriendRequest, AddFriendResult, FriendDeleted } from '../friends/messages.ts'
 import { AcknowledgeRoom, JoinLeaveChatroom, RoomInvitation } from '../groups/messages.ts'
@@ -24,7 +30,7 @@ interface Accounts {
 }
 
 export interface SessionParts {
-  readonly guest: Guest
+  readonly upstream: TransportSession
   readonly outbox: PacedOutbox
   readonly log: Logger
   /** Whether the path to the client takes frames of any size in one piece. */
@@ -34,7 +40,7 @@ export interface SessionParts {
 
 /** What an original client sees of the room once it has logged in. */
 export class OldSession {
-  readonly guest: Guest
+  readonly upstream: TransportSession
   readonly outbox: PacedOutbox
   readonly accounts: Accounts
   readonly receipts: Receipts
@@ -57,13 +63,13 @@ export class OldSession {
   /** The last message queued of each conversation: what is pushed again is not shown again. */
   readonly #queued = new Map<string, number>()
 
-  constructor({ guest, outbox, log, isLocal, accounts }: SessionParts) {
-    this.guest = guest
+  constructor({ upstream, outbox, log, isLocal, accounts }: SessionParts) {
+    this.upstream = upstream
     this.outbox = outbox
     this.accounts = accounts
     this.#log = log
     this.#isLocal = isLocal
-    this.lists = new ContactLists(guest, outbox, (error) => this.failed(error))
+    this.lists = new ContactLists(upstream, outbox, (error) => this.failed(error))
     this.receipts = new Receipts((message) => this.#background(this.#acknowledge(message)))
   }
 
@@ -73,7 +79,7 @@ export class OldSession {
   }
 
   get userName(): string {
-    return this.guest.user?.name ?? ''
+    return this.upstream.user?.name ?? ''
   }
 
   push(message: ServerMessage, values: Record<string, unknown>) {
@@ -100,11 +106,11 @@ export class OldSession {
     try {
       await this.lists.send()
       this.#since = Date.now()
-      await this.guest.request(Receive, {})
+      await this.upstream.receive(Receive, {})
     } catch (error) {
       // It asks only once, and would wait for ever.
       this.failed(error)
-      this.guest.close('unavailable')
+      this.upstream.close('unavailable')
     } finally {
       this.outbox.begin()
     }
@@ -149,8 +155,8 @@ export class OldSession {
   }
 
   failed(error: unknown) {
-    if (error instanceof Refused) this.#log.debug({ session: this.guest.id, code: error.code }, 'not told')
-    else this.#log.error({ err: error, session: this.guest.id }, 'cannot tell an original client')
+    if (error instanceof Refused) this.#log.debug({ session: this.upstream.id, code: error.code }, 'not told')
+    else this.#log.error({ err: error, session: this.upstream.id }, 'cannot tell an original client')
   }
 
   async tellMessages({ messages }: ValuesOf<typeof OnNewMessage>) {
@@ -241,10 +247,10 @@ export class OldSession {
 
   async #acknowledge(message: WireMessage) {
     const { from, group, id: upTo } = message
-    if (!this.guest.open) return
+    if (!this.upstream.open) return
     try {
-      if (group === '') await this.guest.request(Acknowledge, { from, upTo })
-      else await this.guest.request(AcknowledgeRoom, { group, upTo })
+      if (group === '') await this.upstream.receive(Acknowledge, { from, upTo })
+      else await this.upstream.receive(AcknowledgeRoom, { group, upTo })
     } catch (error) {
       // Said again a moment later: otherwise it would count as on its way for ever.
       if (error instanceof Refused && error.code === 'unavailable') this.receipts.written(message)

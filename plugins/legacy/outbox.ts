@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 
 export interface Pace {
   /** Milliseconds between two frames at least: the client takes one read for one frame. */
@@ -30,7 +30,7 @@ interface Entry {
  * holds up everything until it is answered.
  */
 export class PacedOutbox {
-  readonly #socket: Socket
+  readonly #socket: Duplex
   readonly #pace: Pace
   #list: Entry | undefined
   readonly #answers: Entry[] = []
@@ -52,7 +52,7 @@ export class PacedOutbox {
   #stopped = false
 
   /** @param onDrained told after each frame that was written */
-  constructor(socket: Socket, pace: Pace, onDrained: () => void) {
+  constructor(socket: Duplex, pace: Pace, onDrained: () => void) {
     this.#socket = socket
     this.#pace = pace
     this.#onDrained = onDrained

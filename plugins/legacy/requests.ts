@@ -31,7 +31,7 @@ export const REQUESTS: ReadonlyMap<number, OldRequest> = new Map([
     FROM_CLIENT.addFriend,
     request(1, async (session, named = '') => {
       try {
-        await session.guest.request(AddFriend, { user: await userNamed(session, named) })
+        await session.upstream.receive(AddFriend, { user: await userNamed(session, named) })
       } catch (error) {
         const code = error instanceof Refused ? error.code : ''
         // Asked once more: to the client it looks as the first time, and there it got no answer.
@@ -46,7 +46,7 @@ export const REQUESTS: ReadonlyMap<number, OldRequest> = new Map([
     FROM_CLIENT.answerRequest,
     request(3, async (session, answer, _me, asker = '') => {
       try {
-        await session.guest.request(ConfirmFriendRequest, { user: fromOldName(asker), accept: answer === 'OK' })
+        await session.upstream.receive(ConfirmFriendRequest, { user: fromOldName(asker), accept: answer === 'OK' })
       } catch (error) {
         // Answered on another session meanwhile, which the user knows.
         if (!(error instanceof Refused && error.code === 'no_request')) session.refused(error)
@@ -60,7 +60,7 @@ export const REQUESTS: ReadonlyMap<number, OldRequest> = new Map([
   [
     FROM_CLIENT.deleteFriend,
     request(1, (session, friend = '') =>
-      orRefused(session, session.guest.request(DeleteFriend, { user: fromOldName(friend) })),
+      orRefused(session, session.upstream.receive(DeleteFriend, { user: fromOldName(friend) })),
     ),
   ],
 
@@ -68,7 +68,7 @@ export const REQUESTS: ReadonlyMap<number, OldRequest> = new Map([
     FROM_CLIENT.message,
     request(4, async (session, _time, to = '', _me, typed = '') => {
       const text = fromOldText(typed)
-      if (text !== '') await orRefused(session, session.guest.request(SendMessage, { to: fromOldName(to), text }))
+      if (text !== '') await orRefused(session, session.upstream.receive(SendMessage, { to: fromOldName(to), text }))
     }),
   ],
 
@@ -78,7 +78,7 @@ export const REQUESTS: ReadonlyMap<number, OldRequest> = new Map([
       const [group, text] = [fromOldName(room), fromOldText(typed)]
       if (text === '') return
       try {
-        const { id, sentAt } = await session.guest.request(ChatroomMessage, { group, text })
+        const { id, sentAt } = await session.upstream.receive(ChatroomMessage, { group, text })
         // The client shows its own words in a group when they come back.
         session.sendGroupText({ group, from: session.userName, text, sentAt, id })
       } catch (error) {
@@ -93,7 +93,7 @@ export const REQUESTS: ReadonlyMap<number, OldRequest> = new Map([
       const group = fromOldName(room)
       session.moving.add(group)
       try {
-        await session.guest.request(JoinRoom, { group })
+        await session.upstream.receive(JoinRoom, { group })
       } catch (error) {
         session.moving.delete(group)
         if (!(error instanceof Refused)) throw error
@@ -109,7 +109,7 @@ export const REQUESTS: ReadonlyMap<number, OldRequest> = new Map([
     FROM_CLIENT.createGroup,
     request(1, async (session, group = '') => {
       try {
-        const created = await session.guest.request(CreateRoom, { group })
+        const created = await session.upstream.receive(CreateRoom, { group })
         session.outbox.answer(encodeFrame(TO_CLIENT.groupCreated, 'OK', toOldName(created.group)))
       } catch (error) {
         if (!(error instanceof Refused)) throw error
@@ -124,7 +124,7 @@ export const REQUESTS: ReadonlyMap<number, OldRequest> = new Map([
       // No window has such a name, and the answer could not be read.
       if (Buffer.byteLength(room) > MAX_NAME) return
       const group = fromOldName(room)
-      const members = await session.guest.request(QueryRoomUsers, { group }).then(
+      const members = await session.upstream.receive(QueryRoomUsers, { group }).then(
         (reply) => reply.members,
         (error) => {
           if (!(error instanceof Refused)) throw error
@@ -146,7 +146,7 @@ export const REQUESTS: ReadonlyMap<number, OldRequest> = new Map([
       const group = fromOldName(room)
       session.moving.add(group)
       try {
-        await session.guest.request(LeaveRoom, { group })
+        await session.upstream.receive(LeaveRoom, { group })
         session.outbox.answer(encodeFrame(TO_CLIENT.groupJoined, 'OK'))
       } catch (error) {
         session.moving.delete(group)
@@ -159,7 +159,7 @@ export const REQUESTS: ReadonlyMap<number, OldRequest> = new Map([
   [
     FROM_CLIENT.logout,
     request(0, async (session) => {
-      await session.guest.request(Logout, {})
+      await session.upstream.receive(Logout, {})
     }),
   ],
 ])

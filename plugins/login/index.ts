@@ -48,7 +48,7 @@ export const login = definePlugin({
       let fault: ScramError | undefined
       const serverFinal = await attempts.attempt(exchange.name, session.network, () => {
         try {
-          return verifyClientFinal(exchange.challenge, clientFinal, session.handshakeHash)
+          return verifyClientFinal(exchange.challenge, clientFinal, session.channelBinding)
         } catch (error) {
           if (!(error instanceof ScramError)) throw error
           fault = error

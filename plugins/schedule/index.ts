@@ -133,19 +133,19 @@ export const schedule = definePlugin({
       const account = byId.get(row.user_id)
       if (!account?.active) throw new Refused('account_disabled')
       const { id, name, nickname, role } = account
-      const session = app.absent({ id, name, nickname, role })
+      const session = app.onBehalfOf({ id, name, nickname, role })
       const { msg: text, font, font_size: fontSize, color, hops } = row
       // So that a message that was stored, but not noted here, is stored once.
       const message = { text, clientId: `scheduled-${row.id}`, font, fontSize, color, hops }
       if (!row.is_group) {
         const to = byId.get(row.target_id)?.name
         if (to === undefined) throw new Refused('user_not_exist')
-        return (await app.perform(session, SendMessage, { to, ...message })).id
+        return (await session.request(SendMessage, { to, ...message })).id
       }
       // Not by the name of a dissolved group, which another one may have by now.
       const group = (await findGroupById(db, row.target_id))?.chatroom_name
       if (group === undefined) throw new Refused('group_not_exist')
-      return (await app.perform(session, ChatroomMessage, { group, ...message })).id
+      return (await session.request(ChatroomMessage, { group, ...message })).id
     }
 
     const sender = new Sender({

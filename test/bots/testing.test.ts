@@ -222,7 +222,7 @@ test('what a timer sets off has been heard before the next timer is called', asy
     setup(app) {
       app.every(1000, async () => {
         const ann = [...app.sessions].find(({ user }) => user.name === 'ann')
-        if (ann !== undefined) await app.perform(ann, SendMessage, { to: 'bob', text: String(app.clock.now()) })
+        if (ann !== undefined) await ann.request(SendMessage, { to: 'bob', text: String(app.clock.now()) })
       })
     },
   })

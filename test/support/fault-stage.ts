@@ -116,7 +116,7 @@ export async function openFaultStage(
     await db.destroy()
     await made?.drop()
   })
-  const { host, port } = await server.listen('127.0.0.1', 0)
+  const { host, port } = await server.listen({ host: '127.0.0.1', port: 0 })
   return {
     db,
     faults: new Faults(db),

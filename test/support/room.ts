@@ -69,7 +69,7 @@ export async function openStage(
     db,
   })
   t.teardown(() => room.close())
-  const { host, port } = await room.server.listen('127.0.0.1', options.port ?? 0)
+  const { host, port } = await room.server.listen({ host: '127.0.0.1', port: options.port ?? 0 })
   const { control } = roomPaths(data)
   await room.server.listenControl(control)
   const enter = async (how: Partial<ConnectOptions> = {}) => {

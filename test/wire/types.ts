@@ -101,7 +101,7 @@ export const listeners = (app: App) => {
 export const requests = async (client: Client, app: App) => {
   const { times }: { times: number } = await client.request(Count, { word: 'tea' })
   const nothing: undefined = await client.request(Look, {})
-  const other: { times: number } = await app.perform(app.absent({} as never), Count, { word: 'tea' })
+  const other: { times: number } = await app.onBehalfOf({} as never).request(Count, { word: 'tea' })
   client.on(Counted, (values) => values.times + times + other.times)
 
   // @ts-expect-error a value of another type
@@ -115,7 +115,7 @@ export const requests = async (client: Client, app: App) => {
   // @ts-expect-error what a client sends is no push
   client.on(Count, () => nothing)
   // @ts-expect-error a value of another type, in somebody's name
-  await app.perform(app.absent({} as never), Count, { word: 5 })
+  await app.onBehalfOf({} as never).request(Count, { word: 5 })
 }
 
 export const plugins = [

@@ -1,0 +1,130 @@
+import type { Clock } from '../clock.ts'
+import { Refused, toFailure } from '../errors.ts'
+import {
+  type ClientMessage,
+  type FailureName,
+  type InputOf,
+  type ReplyOf,
+  receive,
+  type ServerMessage,
+  type ValuesOf,
+  WireError,
+} from '../wire/index.ts'
+import type { Replies, RequestSession, Requests } from './requests.ts'
+
+interface LocalSession extends RequestSession {
+  /** Counts a message of the peer; returns the milliseconds until it may be handled. @throws Refused */
+  admit(type: number, bytes: number): number
+  /** The same for a message of the server's own. */
+  rate(type: number, bytes: number): number
+  dispatchFailed(type: number, error: unknown): void
+  replied(message: ServerMessage, values: unknown): void
+}
+
+/** The `ref` of a request of this process: any but 0, which would want no reply. */
+const REF = 1
+
+/** Requests that a session gets from inside this process: of translators and plugins. */
+export class LocalRequests {
+  readonly #session: LocalSession
+  readonly #requests: Requests
+  readonly #clock: Clock
+  /** Requests of the peer that have no reply yet. */
+  readonly #pending = new Set<PendingReply>()
+  #isStopping = false
+
+  constructor(session: LocalSession, { requests, clock }: { readonly requests: Requests; readonly clock: Clock }) {
+    this.#session = session
+    this.#requests = requests
+    this.#clock = clock
+  }
+
+  /**
+   * @param options.fromPeer the peer made it: it counts as one of its messages, has its turn in the queue, fails when the
+   *   session closes, and its reply is an event
+   */
+  async request<M extends ClientMessage>(
+    message: M,
+    input: InputOf<M>,
+    { rated, fromPeer }: { readonly rated: boolean; readonly fromPeer: boolean },
+  ): Promise<ReplyOf<M>> {
+    const { values, bytes } = received(message, input)
+    if (rated) await this.#rate(message.type, bytes, fromPeer)
+    if (fromPeer) this.#checkOpen()
+    return new Promise<ReplyOf<M>>((resolve, reject) => {
+      const pending = new PendingReply(resolve as (reply: object) => void, reject, (sent, reply) => {
+        if (this.#pending.delete(pending)) this.#session.replied(sent, reply)
+      })
+      if (fromPeer) this.#pending.add(pending)
+      this.#dispatch(message, values, pending, fromPeer)
+    })
+  }
+
+  async #rate(type: number, bytes: number, fromPeer: boolean) {
+    const wait = fromPeer ? this.#session.admit(type, bytes) : this.#session.rate(type, bytes)
+    if (wait > 0) await new Promise<void>((resolve) => this.#clock.after(wait, resolve).unref())
+  }
+
+  #checkOpen() {
+    if (!this.#session.open) throw new Refused('logged_out')
+    if (this.#isStopping) throw new Refused('shutting_down')
+  }
+
+  #dispatch(message: ClientMessage, values: Record<string, unknown>, replies: Replies, isQueued: boolean) {
+    const failed = (error: unknown) => this.#session.dispatchFailed(message.type, error)
+    try {
+      this.#requests.request(this.#session, message, values, replies, isQueued)?.catch(failed)
+    } catch (error) {
+      failed(error)
+    }
+  }
+
+  stopAccepting() {
+    this.#isStopping = true
+  }
+
+  /** The session has ended: nothing is pending any more. */
+  fail(reason: FailureName) {
+    for (const pending of this.#pending) pending.refuse(REF, new Refused(reason))
+  }
+}
+
+/** A caller that waits for its reply. */
+class PendingReply implements Replies {
+  readonly #resolve: (reply: object) => void
+  readonly #reject: (refused: Refused) => void
+  readonly #onSent: (message: ServerMessage, values: unknown) => void
+
+  /** @param onSent called with the reply or the failure, as the peer of a connection would get it */
+  constructor(
+    resolve: (reply: object) => void,
+    reject: (refused: Refused) => void,
+    onSent: (message: ServerMessage, values: unknown) => void,
+  ) {
+    this.#resolve = resolve
+    this.#reject = reject
+    this.#onSent = onSent
+  }
+
+  reply<M extends ServerMessage>(message: M, _ref: number, input: InputOf<M>) {
+    const { values } = receive(message, input)
+    this.#resolve(values)
+    this.#onSent(message, values)
+  }
+
+  refuse(_ref: number, refused: Refused) {
+    const { message, values } = toFailure(refused)
+    this.#reject(refused)
+    this.#onSent(message, values)
+  }
+}
+
+/** @throws Refused `invalid_value` for values that the message cannot carry, as its receiver would */
+function received<M extends ClientMessage>(message: M, input: InputOf<M>): { values: ValuesOf<M>; bytes: number } {
+  try {
+    return receive(message, input)
+  } catch (error) {
+    if (!(error instanceof WireError)) throw error
+    throw new Refused('invalid_value', `${message.name}: ${error.message}`)
+  }
+}

@@ -1,0 +1,271 @@
+import { randomBytes } from 'node:crypto'
+import type { Logger } from 'pino'
+import type { Clock, Timer } from '../clock.ts'
+import { Refused } from '../errors.ts'
+import type { Limits } from '../limits.ts'
+import {
+  type ClientMessage,
+  type FailureName,
+  type Frame,
+  type InputOf,
+  type ReplyOf,
+  readRef,
+  type ServerMessage,
+} from '../wire/index.ts'
+import { networkOf } from './address.ts'
+import { DETACHED } from './detached.ts'
+import { LocalRequests } from './local-requests.ts'
+import { Push } from './push.ts'
+import type { Replies, RequestSession, Requests } from './requests.ts'
+import type { RequestOptions, Session, UserSession } from './session.ts'
+import type { Rates } from './sessions.ts'
+import type { Transport, TransportSession } from './transport.ts'
+import type { User } from './user.ts'
+
+/** What the server does for its sessions. */
+export interface SessionHost {
+  readonly limits: Limits
+  readonly log: Logger
+  readonly clock: Clock
+  readonly requests: Requests
+  /** Adds to the user's sessions. @throws Refused `too_many_sessions` */
+  loggedIn(session: PeerSession & UserSession): Rates
+  drained(session: UserSession): void
+  /** Called for each message sent, push or reply. */
+  sent(session: Session, message: ServerMessage, values: unknown): void
+  closed(session: PeerSession): void
+}
+
+export interface Origin {
+  /** The peer's, without port. */
+  readonly address: string
+  readonly isOperator?: boolean
+}
+
+/** connecting: the transport's handshake; anonymous: no login yet; attached: a user's; closing: nothing is handled. */
+type State = 'connecting' | 'anonymous' | 'attached' | 'closing'
+
+let lastId = 0
+
+/** One session, over whatever transport: user, rates, requests in flight, back-pressure, deadline of the login. */
+export class PeerSession implements TransportSession, RequestSession {
+  readonly id = ++lastId
+  readonly address: string
+  readonly network: string
+  readonly isOperator: boolean
+  /** Resolves when the peer is gone and the server has forgotten the session. */
+  readonly closed: Promise<void>
+  readonly #host: SessionHost
+  readonly #transport: Transport
+  readonly #local: LocalRequests
+  #forget: () => void = () => {}
+  #state: State = 'connecting'
+  #binding: Buffer | undefined
+  #user: User | undefined
+  #rates: Rates | undefined
+  #deadline: Timer | undefined
+  #messagesBeforeLogin = 0
+  #inFlight = 0
+  /** False after `writable` returned false, until the session has drained. */
+  #wasWritable = true
+  #gone = false
+
+  constructor(host: SessionHost, transport: Transport, { address, isOperator = false }: Origin) {
+    this.#host = host
+    this.#transport = transport
+    this.address = address
+    this.network = networkOf(address)
+    this.isOperator = isOperator
+    this.#local = new LocalRequests(this, host)
+    this.closed = new Promise((resolve) => {
+      this.#forget = resolve
+    })
+  }
+
+  /** A session for work on behalf of a user: not among the user's sessions, so it makes nobody online. */
+  static detached(host: SessionHost, user: User): UserSession {
+    const session = new PeerSession(host, DETACHED, { address: 'server' })
+    session.#user = user
+    session.#state = 'attached'
+    return session as UserSession
+  }
+
+  get user(): User | undefined {
+    return this.#user
+  }
+
+  get open(): boolean {
+    return this.#state === 'anonymous' || this.#state === 'attached'
+  }
+
+  get channelBinding(): Buffer {
+    // A transport without a handshake has nothing that both ends know: a login is then bound to this very session.
+    this.#binding ??= randomBytes(32)
+    return this.#binding
+  }
+
+  get writable(): boolean {
+    const writable = this.open && this.#transport.queued < this.#host.limits.outboundSoft
+    this.#wasWritable &&= writable
+    return writable
+  }
+
+  /** Requests whose handlers have not answered. */
+  get inFlight(): number {
+    return this.#inFlight
+  }
+
+  /** How far it has come before its login: 0 connected, 1 handshake done, 2 has sent a message. */
+  get progress(): number {
+    if (this.#state === 'connecting') return 0
+    return this.#messagesBeforeLogin === 0 ? 1 : 2
+  }
+
+  /** Reads from the peer from now on. */
+  start() {
+    if (!this.#transport.hasHandshake) this.established()
+    this.#transport.start(this)
+  }
+
+  established(binding?: Buffer) {
+    this.#binding = binding
+    this.#state = 'anonymous'
+    if (!this.isOperator)
+      this.#deadline = this.#host.clock.after(this.#host.limits.login, () => this.close('timed_out'))
+  }
+
+  send<M extends ServerMessage>(message: M, values: InputOf<M>) {
+    this.push(new Push(message, values))
+  }
+
+  push(push: Push) {
+    if (this.#gone) return
+    this.#transport.push(push)
+    this.#host.sent(this, push.message, push.values)
+  }
+
+  request<M extends ClientMessage>(message: M, values: InputOf<M>, options: RequestOptions = {}): Promise<ReplyOf<M>> {
+    return this.#local.request(message, values, { rated: options.rated ?? true, fromPeer: false })
+  }
+
+  receive<M extends ClientMessage>(message: M, values: InputOf<M>): Promise<ReplyOf<M>> {
+    return this.#local.request(message, values, { rated: true, fromPeer: true })
+  }
+
+  replied(message: ServerMessage, values: unknown) {
+    this.#host.sent(this, message, values)
+  }
+
+  charge(tokens: number) {
+    this.#rates?.requests.take(this.#host.clock.now(), tokens)
+  }
+
+  login(user: User): UserSession {
+    if (!this.open || this.#user !== undefined) throw new Refused('not_allowed')
+    this.#user = user
+    const session = this as PeerSession & UserSession
+    try {
+      this.#rates = this.#host.loggedIn(session)
+    } catch (error) {
+      this.#user = undefined
+      throw error
+    }
+    this.#state = 'attached'
+    this.#deadline?.cancel()
+    this.#transport.loggedIn?.()
+    return session
+  }
+
+  close(reason: FailureName) {
+    if (this.#state === 'closing') return
+    const wasConnecting = this.#state === 'connecting'
+    this.#state = 'closing'
+    this.#deadline?.cancel()
+    if (wasConnecting) return this.#transport.end(reason)
+    // After the reply that this turn may still queue.
+    setImmediate(() => {
+      if (this.#gone) return
+      this.#local.fail(reason)
+      this.#transport.end(reason)
+    })
+  }
+
+  accept(frame: Frame, waited: boolean, replies: Replies): Promise<void> | number | undefined {
+    if (this.#state === 'closing') return undefined
+    try {
+      const wait = waited ? 0 : this.admit(frame.type, frame.end - frame.format)
+      if (wait > 0) return wait
+    } catch (error) {
+      if (this.open) replies.refuse(readRef(frame), error as Refused)
+      return undefined
+    }
+    try {
+      return this.#host.requests
+        .dispatch(this, frame, replies)
+        ?.catch((error: unknown) => this.dispatchFailed(frame.type, error))
+    } catch (error) {
+      this.dispatchFailed(frame.type, error)
+      return undefined
+    }
+  }
+
+  /**
+   * Counts a message of the peer; returns the milliseconds until it may be handled.
+   * @throws Refused `rate_limited`; `login_required` once too many came before the login, and the session closes
+   */
+  admit(type: number, bytes: number): number {
+    if (this.#user !== undefined || this.isOperator) return this.rate(type, bytes)
+    if (++this.#messagesBeforeLogin <= this.#host.limits.messagesBeforeLogin) return 0
+    this.close('login_required')
+    throw new Refused('login_required')
+  }
+
+  /** Counts a message against the user's rates; returns the milliseconds to wait. @throws Refused `rate_limited` */
+  rate(type: number, bytes: number): number {
+    const { clock, limits, requests } = this.#host
+    if (this.#rates === undefined) return 0
+    return this.#rates.take(requests.isRated(type, bytes), clock.now(), limits.requestPause)
+  }
+
+  /** A fault of ours, whatever the peer sent: this session ends, the others go on. */
+  dispatchFailed(type: number, error: unknown) {
+    this.#host.log.error({ session: this.id, type, err: error }, 'dispatch failed')
+    this.close('internal')
+  }
+
+  requestStarted() {
+    this.#inFlight++
+    if (this.#inFlight >= this.#host.limits.requestsInFlight) this.#transport.hold?.('requests')
+  }
+
+  requestEnded() {
+    this.#inFlight--
+    if (this.#inFlight === this.#host.limits.requestsInFlight - 1) this.#transport.release?.('requests')
+  }
+
+  /** Starts no more requests: the server is about to stop, and lets those in flight finish. */
+  stopAccepting() {
+    this.#local.stopAccepting()
+    this.#transport.hold?.('stopping')
+  }
+
+  watch(now: number) {
+    this.#transport.watch?.(now)
+  }
+
+  drained() {
+    if (this.#wasWritable || !this.writable) return
+    this.#wasWritable = true
+    if (this.#state === 'attached') this.#host.drained(this as UserSession)
+  }
+
+  gone() {
+    if (this.#gone) return
+    this.#gone = true
+    this.#state = 'closing'
+    this.#deadline?.cancel()
+    this.#local.fail('logged_out')
+    this.#host.closed(this)
+    this.#forget()
+  }
+}

@@ -1,0 +1,38 @@
+import type { Refused } from '../errors.ts'
+import type { ClientMessage, Frame, InputOf, ServerMessage } from '../wire/index.ts'
+import type { Session } from './session.ts'
+
+/** Receives the outcome of a request: the connection it came on, or the caller inside this process. */
+export interface Replies {
+  reply<M extends ServerMessage>(message: M, ref: number, values: InputOf<M>): void
+  refuse(ref: number, refused: Refused): void
+}
+
+/** A session as the handling of its requests sees it. */
+export interface RequestSession extends Session {
+  /** A handler works on a request: it is in flight until `requestEnded`. */
+  requestStarted(): void
+  requestEnded(): void
+}
+
+/** Carries requests to their handlers. */
+export interface Requests {
+  /** Whether a message of that type and length, in bytes of format and data, counts against the request rate. */
+  isRated(type: number, bytes: number): boolean
+  /**
+   * Handles one frame. A promise makes the connection's next frame wait: until the handler has started, or, for a serial
+   * one, until it has answered.
+   */
+  dispatch(session: RequestSession, frame: Frame, replies: Replies): Promise<void> | undefined
+  /**
+   * Handles a request of this process, with values that are checked.
+   * @param isQueued false for a part of another request, which had its turn in the queue
+   */
+  request(
+    session: RequestSession,
+    message: ClientMessage,
+    values: Record<string, unknown>,
+    replies: Replies,
+    isQueued: boolean,
+  ): Promise<void> | undefined
+}
