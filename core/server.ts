@@ -1,13 +1,11 @@
 import type { Duplex } from 'node:stream'
-import type { Knex } from 'knex'
-import type { Logger } from 'pino'
 import { type Clock, SYSTEM_CLOCK, type Timer } from './clock.ts'
 import { RunQueue } from './flow/run-queue.ts'
 import { type Limits, withDefaults } from './limits.ts'
 import type { Listener, ListenerHandlers } from './listeners/listener.ts'
 import { listenTcp, type TcpAddress, type TcpListener } from './listeners/tcp.ts'
 import { listenUnix } from './listeners/unix.ts'
-import { fingerprint, type KeyPair } from './noise/index.ts'
+import { fingerprint } from './noise/index.ts'
 import { controlPlugin } from './plugin/control-plugin.ts'
 import { Dispatcher } from './plugin/dispatcher.ts'
 import {
@@ -22,8 +20,8 @@ import {
 import type { AnyPlugin } from './plugin/plugin.ts'
 import { factsOf, type PluginFacts } from './plugin/plugin-facts.ts'
 import { PluginHost } from './plugin/plugin-host.ts'
-import type { PluginFailure } from './plugin/plugin-record.ts'
-import { type DatabaseLoad, IDLE_DATABASE } from './plugin/request-queue.ts'
+import { IDLE_DATABASE } from './plugin/request-queue.ts'
+import type { ServerOptions } from './server-options.ts'
 import { Admission } from './session/admission.ts'
 import { type NativeHost, NativeTransport } from './session/native.ts'
 import { type Origin, PeerSession, type SessionHost } from './session/peer-session.ts'
@@ -34,35 +32,6 @@ import type { Transport, TransportSession } from './session/transport.ts'
 import { Users } from './session/users.ts'
 import type { FailureName } from './wire/index.ts'
 import { Catalogue, CONTROL_MESSAGES } from './wire/index.ts'
-
-export interface ServerOptions {
-  readonly staticKey: KeyPair
-  /** 32 random bytes that stay the same for the life of the server; plugins derive their own from it. */
-  readonly secret: Buffer
-  readonly plugins: readonly AnyPlugin[]
-  /** Generation of the database, handed to plugins; empty if left out. */
-  readonly epoch?: string
-  /** Options of plugins, by plugin name; each plugin checks its own. */
-  readonly pluginOptions?: Readonly<Record<string, unknown>>
-  /** Where those were written, for the error when some are wrong. */
-  readonly optionsFrom?: string
-  /** Those of the plugins that come with the server: what they report about themselves needs no prefix. */
-  readonly builtIn?: readonly AnyPlugin[]
-  /** Migrated database, handed to plugins; the server itself knows no SQL. */
-  readonly db: Knex
-  /** Tells a database that is down or full from a fault of a plugin: such a request is refused as `unavailable`. */
-  readonly isUnavailable?: (error: unknown) => boolean
-  /** How busy the database is: requests wait while it has no room for them. Never, if left out. */
-  readonly databaseLoad?: DatabaseLoad
-  readonly limits?: Partial<Limits>
-  /** The system's unless a test sets its own. */
-  readonly clock?: Clock
-  /** Told of each failure of a plugin's code, which is logged in any case. */
-  readonly pluginFailed?: (failure: PluginFailure) => void
-  readonly log: Logger
-  /** Who did what on the operator's side. */
-  readonly audit: Logger
-}
 
 /** How often silent and stalled connections are looked at. */
 const WATCH_MS = 1000

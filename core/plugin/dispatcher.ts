@@ -2,9 +2,7 @@ import type { Clock } from '../clock.ts'
 import { Refused } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Replies, RequestSession, Requests } from '../session/requests.ts'
-import type { User } from '../session/user.ts'
 import {
-  type Allow,
   type Catalogue,
   type ClientMessage,
   Done,
@@ -13,33 +11,26 @@ import {
   type Frame,
   type Message,
   readRef,
-  receive,
   WireError,
 } from '../wire/index.ts'
-import { HookRun, HookTimeout, type Rule, refusalOf, withinTime } from './before.ts'
+import { HookRun, type Rule, refusalOf, withinTime } from './before.ts'
 import { type Bus, isThenable } from './events.ts'
+import { amended, faultOf, type Hook, Hooks, type Owned, type OwnedHook } from './hooks.ts'
+import { PERMITTED } from './permissions.ts'
 import type { PluginRecord } from './plugin-record.ts'
 import { type DatabaseLoad, RequestQueue } from './request-queue.ts'
 
 type Values = Record<string, unknown>
 // biome-ignore lint/suspicious/noExplicitAny: typed at the door, App.handle
 type Handler = (session: any, values: any, request: { readonly ref: number }) => unknown
-// biome-ignore lint/suspicious/noExplicitAny: typed at the door, App.before
-type Hook = (session: any, values: any, run: HookRun) => unknown
-
-interface Owned<F> {
-  readonly plugin: PluginRecord
-  readonly run: F
-}
-
-type OwnedHook = Owned<Hook> & { readonly rule: Rule }
+type OwnedHandler = Owned<Handler> & Traits
 
 /** A decoded message on its way to its handler. */
 interface Request {
   readonly session: RequestSession
   readonly message: ClientMessage
   readonly ref: number
-  readonly owner: Owned<Handler> & Traits
+  readonly owner: OwnedHandler
   readonly replies: Replies
   /** Set for a request that was started by the queue, which is told when it has been answered. */
   readonly queuedFor?: string | undefined
@@ -62,23 +53,6 @@ export interface Traits {
   readonly pipelined: boolean
 }
 
-interface Caller {
-  readonly user: User | undefined
-  readonly isOperator: boolean
-}
-
-/** Whether this peer may send a message with that rule; the reason if not. Everything else is denied. */
-const PERMITTED: Record<Allow, (caller: Caller) => FailureName | undefined> = {
-  any: () => undefined,
-  anonymous: ({ user, isOperator }) => (user === undefined && !isOperator ? undefined : 'not_allowed'),
-  user: ({ user }) => (user === undefined ? 'login_required' : undefined),
-  admin: ({ user, isOperator }) => {
-    if (isOperator || user?.role === 'admin') return undefined
-    return user === undefined ? 'login_required' : 'not_allowed'
-  },
-  operator: ({ isOperator }) => (isOperator ? undefined : 'not_allowed'),
-}
-
 /** From a frame to its handler and back: every check that is not a plugin's own is made here. */
 export class Dispatcher implements Requests {
   readonly #catalogue: Catalogue
@@ -87,9 +61,8 @@ export class Dispatcher implements Requests {
   readonly #clock: Clock
   readonly #isUnavailable: (error: unknown) => boolean
   readonly #queue: RequestQueue
-  readonly #handlers = new Map<ClientMessage, Owned<Handler> & Traits>()
-  /** In the order in which they run. */
-  readonly #hooks = new Map<ClientMessage, readonly OwnedHook[]>()
+  readonly #handlers = new Map<ClientMessage, OwnedHandler>()
+  readonly #hooks = new Hooks()
 
   constructor({ catalogue, bus, limits, clock, isUnavailable, databaseLoad }: DispatcherParts) {
     this.#isUnavailable = isUnavailable
@@ -107,20 +80,8 @@ export class Dispatcher implements Requests {
     return () => this.#handlers.delete(message)
   }
 
-  /** Returns the function that takes the hook off again. */
   before(message: ClientMessage, plugin: PluginRecord, run: Hook, rule: Rule): () => void {
-    const hook = { plugin, run, rule }
-    const hooks = () => this.#hooks.get(message) ?? NONE
-    // Sorting keeps those of equal order as they came.
-    this.#hooks.set(
-      message,
-      [...hooks(), hook].sort((a, b) => a.rule.order - b.rule.order),
-    )
-    return () =>
-      this.#hooks.set(
-        message,
-        hooks().filter((other) => other !== hook),
-      )
+    return this.#hooks.add(message, { plugin, run, rule })
   }
 
   isRated(type: number, bytes: number): boolean {
@@ -157,7 +118,7 @@ export class Dispatcher implements Requests {
   }
 
   /** The handler of a message that the session may send; the reason if it may not, or there is none. */
-  #permitted(session: RequestSession, message: Message | undefined): (Owned<Handler> & Traits) | FailureName {
+  #permitted(session: RequestSession, message: Message | undefined): OwnedHandler | FailureName {
     const owner = message?.from === 'client' ? this.#handlers.get(message) : undefined
     if (message?.from !== 'client' || owner === undefined) return 'unknown_type'
     return PERMITTED[message.allow](session) ?? owner
@@ -166,7 +127,7 @@ export class Dispatcher implements Requests {
   /** Starts a request, in its turn if it is queued. */
   #start(request: Request, values: Values, isQueued: boolean): Promise<void> | undefined {
     const { session, message } = request
-    const hooks = this.#hooks.get(message) ?? NONE
+    const hooks = this.#hooks.of(message)
     if (!isQueued) return this.#before(request, values, hooks)
     const queuedFor = userOf(session)
     const queued = { ...request, queuedFor }
@@ -205,7 +166,7 @@ export class Dispatcher implements Requests {
           const answered = withinTime(answer, run, hook.rule.timeout, this.#clock)
           return this.#beforeLater(request, values, hooks.slice(index), answered)
         }
-        values = this.#amended(request, values, answer)
+        values = amended(request.message, values, answer)
       } catch (error) {
         if (!this.#passes(request, hook, error)) return undefined
       }
@@ -225,27 +186,13 @@ export class Dispatcher implements Requests {
     // In flight, although no handler has it yet: a server that stops waits for it.
     session.requestStarted()
     try {
-      values = this.#amended(request, values, await answered)
+      values = amended(request.message, values, await answered)
     } catch (error) {
       if (!this.#passes(request, hook, error)) return
     } finally {
       session.requestEnded()
     }
     await this.#before(request, values, rest)
-  }
-
-  /**
-   * What the next one gets after a hook's answer: values that could have come from the wire, whoever made them.
-   * @throws AmendmentError
-   */
-  #amended({ message }: Request, values: Values, answer: unknown): Values {
-    if (answer === undefined || answer === null || answer === values) return values
-    if (typeof answer !== 'object') throw new AmendmentError(`a hook returns values or nothing, not ${typeof answer}`)
-    try {
-      return receive(message, answer as never).values
-    } catch (error) {
-      throw new AmendmentError(`${message.name}: ${(error as Error).message}`)
-    }
   }
 
   /** After what a hook threw: whether the message goes on all the same. If not, it has been refused. */
@@ -260,7 +207,7 @@ export class Dispatcher implements Requests {
       this.#unavailable(request, plugin, error, !isOpen)
       return isOpen
     }
-    plugin.failed(error, `before ${request.message.name} ${whatHappened(error)}`)
+    plugin.failed(error, `before ${request.message.name} ${faultOf(error)}`)
     if (!isOpen) this.#refuse(request, refusalOf(rule))
     return isOpen
   }
@@ -332,23 +279,11 @@ export class Dispatcher implements Requests {
   }
 }
 
-/** A hook amended a message to something that the message cannot carry. */
-class AmendmentError extends Error {
-  override readonly name = 'AmendmentError'
-}
-
-function whatHappened(error: unknown): string {
-  if (error instanceof HookTimeout) return 'timed out'
-  return error instanceof AmendmentError ? 'amended it wrongly' : 'failed'
-}
-
 /** Whose request it is, for the fair queue: before a login the peer's network stands for the user. */
 function userOf({ user, isOperator, id, network }: RequestSession): string {
   if (isOperator) return `operator ${id}`
   return user === undefined ? network : `user ${user.id}`
 }
-
-const NONE: readonly OwnedHook[] = []
 
 /** The `ref` of a request of this process: any but 0, which would want no reply. */
 const REF = 1
