@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import { inEach, MAX_COUNTED } from './correspondence.ts'
+import { MAX_SCANNED, selectForEach } from './correspondence.ts'
 import { type MessageRow, MSG_TYPE, messagesByIds } from './messages.ts'
 
 export interface GroupRow {
@@ -71,24 +71,24 @@ export async function countGroupUnread(db: Knex, userId: number): Promise<number
   return [...(await unreadByGroup(db, userId)).values()].reduce((sum, count) => sum + count, 0)
 }
 
-/** What a user has not acknowledged in each of its groups, without its own messages: of the next MAX_COUNTED. */
+/** What a user has not acknowledged in each of its groups, without its own messages: of the next MAX_SCANNED. */
 async function unreadByGroup(db: Knex, userId: number): Promise<Map<number, number>> {
   const behind: Pick<SeenGroup, 'chatroom_id' | 'read_seq' | 'last_seq'>[] = await db('chatroom_user as u')
     .join('chatroom as g', 'g.id', 'u.chatroom_id')
     .where({ 'u.user_id': userId, 'u.isActive': 1, 'g.isActive': 1 })
     .whereRaw('g.last_seq > u.read_seq')
     .select('u.chatroom_id', 'u.read_seq', 'g.last_seq')
-  const counts = await inEach(
+  const counts = await selectForEach(
     db,
     behind,
     ({ chatroom_id, read_seq }) => [
       `select ${Number(chatroom_id)} as id, count(*) as unread from (
          select user_id, isActive from chatmsg where target_id = ? and lane = ? and seq > ?
-         order by seq limit ${MAX_COUNTED}) as scanned
+         order by seq limit ${MAX_SCANNED}) as scanned
        where isActive = 1 and user_id <> ?`,
       [chatroom_id, GROUP_LANE, read_seq, userId],
     ],
-    ({ read_seq, last_seq }) => Math.min(last_seq - read_seq, MAX_COUNTED),
+    ({ read_seq, last_seq }) => Math.min(last_seq - read_seq, MAX_SCANNED),
   )
   return new Map((counts as { id: number; unread: number }[]).map(({ id, unread }) => [id, Number(unread)]))
 }
@@ -144,7 +144,7 @@ async function nextIds(
   { after, limit, unreadOnly, withoutOwn = unreadOnly }: GroupQuery,
 ): Promise<number[]> {
   const since = ({ joined_seq, read_seq }: SeenGroup) => (unreadOnly ? Math.max(joined_seq, read_seq) : joined_seq)
-  const rows = await inEach(
+  const rows = await selectForEach(
     db,
     groups.filter((group) => group.last_seq > since(group)),
     (group) => [

@@ -20,6 +20,7 @@ export {
 } from './consumers.ts'
 export * from './contacts.ts'
 export * from './correspondence.ts'
+export { type DatabaseLock, type LockOptions, lockFile } from './database-lock.ts'
 export { DatabaseError, DatabaseInUse } from './errors.ts'
 export * from './friends.ts'
 export {
@@ -33,7 +34,6 @@ export {
 export * from './group-changes.ts'
 export * from './groups.ts'
 export { loadOf } from './load.ts'
-export { type DatabaseLock, type LockOptions, lockFile } from './lock.ts'
 export type { Read, Stored } from './message-store.ts'
 export { MessageWriter } from './message-writer.ts'
 export * from './messages.ts'

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 import type { MIGRATIONS } from './migrations/index.ts'
 
-/** What goes with a migration of the server's own when it is undone. */
+/** Data that is lost when a built-in migration is rolled back: a description, and the tables whose rows are counted. */
 const LOSSES: Readonly<Record<keyof typeof MIGRATIONS, readonly [about: string, ...tables: string[]]>> = {
   '0001_original_tables': [
     'all accounts, friendships, groups and messages',
@@ -17,15 +17,15 @@ const LOSSES: Readonly<Record<keyof typeof MIGRATIONS, readonly [about: string, 
   '0009_invitations_and_names': ['who invited whom; names of dissolved groups that others have taken'],
 }
 
-/** What undoing one migration takes away. */
+/** Data that is lost by rolling back one migration. */
 export interface Loss {
   readonly migration: string
   readonly about: string
-  /** Rows of the server's own that it concerns; what a plugin's holds is not counted. */
+  /** Affected rows of built-in tables; rows of a plugin's tables are not counted. */
   readonly rows: number
 }
 
-/** What undoing these migrations takes away. */
+/** Data that is lost by rolling back these migrations. */
 export async function lossesOf(db: Knex, migrations: readonly string[]): Promise<Loss[]> {
   const rowsOf = async (table: string) => {
     if (!(await db.schema.hasTable(table))) return 0
