@@ -11,24 +11,27 @@ import {
 import { Channel, type ChannelOptions } from './channel.ts'
 import { type ClientError, RefusedByServer } from './errors.ts'
 import { Heartbeat } from './heartbeat.ts'
-import { type Asked, Requests } from './requests.ts'
+import { type PendingOptions, Requests } from './requests.ts'
 
-export interface LineOptions extends Omit<ChannelOptions, 'onFrame' | 'onClose'> {
+export interface ConnectionOptions extends Omit<ChannelOptions, 'onFrame' | 'onClose'> {
   readonly catalogue: Catalogue
   readonly onPush: (message: ServerMessage, values: unknown) => void
   /**
-   * Told once when the connection has ended, however it did; with what the server said last, if it said why. Returns
-   * what the requests under way are rejected with.
+   * Called once when the connection has ended for any reason, with the reason the server sent, if any. Returns the error
+   * for the requests in flight.
    */
-  readonly onEnd: (line: Line, why: { error: ClientError; farewell: RefusedByServer | undefined }) => ClientError
-  /** Milliseconds of silence after which the server is asked whether it lives; 0: never. */
-  readonly silence: number
-  /** Milliseconds for its answer. */
-  readonly patience: number
+  readonly onEnd: (
+    connection: Connection,
+    end: { error: ClientError; closing: RefusedByServer | undefined },
+  ) => ClientError
+  /** Idle time after which the server is pinged; 0 for never. */
+  readonly keepAliveMs: number
+  /** Time within which the server must answer a ping. */
+  readonly pingTimeoutMs: number
 }
 
-/** One connection to a server, with the requests that are under way on it. */
-export class Line {
+/** One connection to a server with its requests in flight. */
+export class Connection {
   readonly #channel: Channel
   readonly #requests: Requests
   readonly #heartbeat: Heartbeat | undefined
@@ -41,47 +44,54 @@ export class Line {
   }
 
   /** @throws ClientError */
-  static async open({ catalogue, onPush, onEnd, silence, patience, ...options }: LineOptions): Promise<Line> {
-    let farewell: RefusedByServer | undefined
+  static async open({
+    catalogue,
+    onPush,
+    onEnd,
+    keepAliveMs,
+    pingTimeoutMs,
+    ...options
+  }: ConnectionOptions): Promise<Connection> {
+    let closing: RefusedByServer | undefined
     let ended: ClientError | undefined
-    let line: Line | undefined
+    let connection: Connection | undefined
     const requests = new Requests(
       catalogue,
       (bytes) => channel.send(bytes),
       (message, values) => {
-        if (message === Closing) farewell = new RefusedByServer(values as ValuesOf<typeof Closing>)
+        if (message === Closing) closing = new RefusedByServer(values as ValuesOf<typeof Closing>)
         onPush(message, values)
       },
     )
     const end = (error: ClientError) => {
       ended = error
-      if (line === undefined) return
-      line.#isOver = true
-      line.#heartbeat?.stop()
-      requests.fail(onEnd(line, { error, farewell }))
+      if (connection === undefined) return
+      connection.#isOver = true
+      connection.#heartbeat?.stop()
+      requests.fail(onEnd(connection, { error, closing }))
     }
     const channel = await Channel.open({ ...options, onFrame: (frame) => requests.receive(frame), onClose: end })
     if (ended !== undefined) throw ended
     const heartbeat =
-      silence > 0
+      keepAliveMs > 0
         ? new Heartbeat({
-            silence,
-            patience,
-            heardAt: () => channel.heardAt,
-            // Only that something comes matters, and the heartbeat looks at that; it ends with its connection.
-            ask: () => void requests.request(Ping, {}, { signal: new AbortController().signal }).catch(() => {}),
-            dead: () => channel.destroy(new Error('the server has gone silent')),
+            idleMs: keepAliveMs,
+            timeoutMs: pingTimeoutMs,
+            lastReceivedAt: () => channel.lastReceivedAt,
+            // The heartbeat checks for received bytes, so neither the reply nor an error matters here.
+            ping: () => void requests.request(Ping, {}, { signal: new AbortController().signal }).catch(() => {}),
+            onDead: () => channel.destroy(new Error('the server does not answer')),
           })
         : undefined
-    line = new Line(channel, requests, heartbeat)
-    return line
+    connection = new Connection(channel, requests, heartbeat)
+    return connection
   }
 
   get fingerprint(): string {
     return this.#channel.fingerprint
   }
 
-  /** Whether the connection has ended. */
+  /** True once the connection has ended. */
   get isOver(): boolean {
     return this.#isOver
   }
@@ -91,18 +101,18 @@ export class Line {
   }
 
   /** @throws ClientError, and WireError for values that the message cannot carry */
-  request<M extends ClientMessage>(message: M, values: InputOf<M>, asked: Asked<M>): Promise<ReplyOf<M>> {
+  request<M extends ClientMessage>(message: M, values: InputOf<M>, asked: PendingOptions<M>): Promise<ReplyOf<M>> {
     return this.#requests.request(message, values, asked)
   }
 
-  /** Ends all requests with that error; the connection goes. */
+  /** Rejects all requests with the error and closes at once. */
   destroy(error: ClientError) {
     this.#heartbeat?.stop()
     this.#requests.fail(error)
     this.#channel.destroy()
   }
 
-  /** Ends all requests with that error, sends what is queued, then closes. */
+  /** Rejects all requests with the error, sends what is queued, then closes. */
   end(error: ClientError) {
     this.#heartbeat?.stop()
     this.#requests.fail(error)
