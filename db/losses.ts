@@ -8,13 +8,18 @@ const LOSSES: Readonly<Record<keyof typeof MIGRATIONS, readonly [about: string, 
     ...['userinfo', 'userfriend', 'chatroom', 'chatroom_user', 'chatmsg'],
   ],
   '0002_accounts_and_delivery': ['the roles of accounts, ids and styles of messages', 'userinfo', 'chatmsg'],
-  '0003_blocks': ['who has blocked whom', 'userblock'],
+  '0003_blocks': ['blocks between users', 'userblock'],
   '0004_groups': ['roles, read positions and the order of messages in groups', 'chatroom', 'chatroom_user'],
-  '0005_correspondence': ['nothing: read positions go back into the messages'],
-  '0006_bots': ['positions and state of bots, keys of requests', ...['consumer', 'consumer_state', 'request_key']],
+  '0005_correspondence': ['nothing: read positions move back into the messages'],
+  '0006_bots': [
+    'cursors and state of bots, idempotency keys of requests',
+    ...['consumer', 'consumer_state', 'request_key'],
+  ],
   '0007_scheduled': ['scheduled messages', 'scheduled'],
   '0008_database': ['the generation of the database'],
-  '0009_invitations_and_names': ['who invited whom; names of dissolved groups that others have taken'],
+  '0009_invitations_and_names': [
+    'the inviting users of invitations; names of dissolved groups that other groups have now',
+  ],
 }
 
 /** Data that is lost by rolling back one migration. */
@@ -35,7 +40,7 @@ export async function lossesOf(db: Knex, migrations: readonly string[]): Promise
   const losses: Loss[] = []
   for (const migration of migrations) {
     const [plugin] = migration.split('/')
-    const [about, ...tables] = LOSSES[migration as keyof typeof MIGRATIONS] ?? [`what the plugin ${plugin} keeps`]
+    const [about, ...tables] = LOSSES[migration as keyof typeof MIGRATIONS] ?? [`data of the plugin ${plugin}`]
     let rows = 0
     for (const table of tables) rows += await rowsOf(table)
     losses.push({ migration, about, rows })

@@ -60,7 +60,7 @@ export const otherHalves: Step<Half> = {
       if (back !== null) {
         await trx('userfriend').where({ id }).update({ isActive: 0 })
         const detail = `${one} and ${other}, see ${back}`
-        findings.push({ table: 'userfriend', id, outcome: 'changed', reason: 'ended by the other one', detail })
+        findings.push({ table: 'userfriend', id, outcome: 'changed', reason: 'ended by the other user', detail })
         continue
       }
       const half = { user_id: other, friend_id: one, add_time: time, isActive: 1 }

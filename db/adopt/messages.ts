@@ -70,7 +70,7 @@ export const messages: Step<Message> = {
         message.isActive = 0
         message.isRead = 0
       } else if (row.msg_type === MSG_TYPE.friendRequest && Buffer.byteLength(row.msg) > MAX_NOTE_BYTES) {
-        tell(row, 'changed', 'friend request without its text, which is too long')
+        tell(row, 'changed', 'note of the friend request is too long: dropped')
         message.msg = ''
       }
       return [message]
@@ -132,7 +132,7 @@ async function closedRequests(trx: Knex.Transaction, rows: readonly Message[]): 
     if (user_id === target_id) closed.set(id, 'to oneself')
     else if (!isRead) closed.set(id, 'it was delivered')
     else if (areFriends.has(key)) closed.set(id, 'they are friends')
-    else if (waiting.has(key)) closed.set(id, 'it was asked before')
+    else if (waiting.has(key)) closed.set(id, 'an earlier one is pending')
     else if (isActive) waiting.add(key)
   }
   return closed
