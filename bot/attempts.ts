@@ -47,7 +47,7 @@ export class Attempts {
         return await task()
       } catch (error) {
         this.#signal.throwIfAborted()
-        const pause = pauseAfter(error, failures)
+        const pause = retryDelay(error, failures)
         if (pause === undefined) throw error
         if (this.#isUp && losses === this.#losses) {
           if (++failures === most) throw error
@@ -73,7 +73,7 @@ export class Attempts {
 }
 
 /** Milliseconds to wait; undefined for a failure that does not pass. */
-function pauseAfter(error: unknown, failures: number): number | undefined {
+function retryDelay(error: unknown, failures: number): number | undefined {
   // Sending it later would begin the loop again.
   if (isLoop(error) || !(error instanceof ClientError)) return undefined
   const wait = error instanceof RefusedByServer ? error.retryAfter : 0

@@ -104,7 +104,7 @@ async function run(adoption: Adoption, source: Knex, target: Knex): Promise<Adop
 const options = ({ url, timeZone, iterations = DEFAULT_ITERATIONS, own }: Adoption) => ({
   sourceName: withoutPassword(url),
   timeZone,
-  own,
+  ownConnection: own,
   isLine,
   async wrapPassword(digest: string) {
     const salt = randomBytes(32)

@@ -1,7 +1,7 @@
 import { mkdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Logger } from 'pino'
-import { type DatabaseLock, lockFile } from '../db/lock.ts'
+import { type DatabaseLock, lockFile } from '../db/database-lock.ts'
 import { CliError } from './exit.ts'
 import { explained } from './explained.ts'
 import { roomPaths } from './paths.ts'

@@ -16,7 +16,7 @@ import { type Frame, MessageSplitter, WireError } from '../core/wire/index.ts'
 import { abortedBy, ClientError } from './errors.ts'
 import { unlessAborted } from './waiting.ts'
 
-/** Where a server listens: TCP, its control socket, a stream that is connected already, or how to get a new one. */
+/** Address of a server: TCP, its control socket, a connected stream, or a function that opens a stream. */
 export type Address =
   | { readonly host: string; readonly port: number }
   | { readonly path: string }
@@ -26,26 +26,26 @@ export type Address =
 export interface ChannelOptions {
   readonly address: Address
   /**
-   * Decides about the server's key before anything else is sent; throws to refuse it.
+   * Called with the server's key before anything else is sent; throws to refuse it.
    * @param key the fingerprint, `SHA256:…`
    */
   readonly checkKey: (key: string) => void | Promise<void>
   readonly signal: AbortSignal
   readonly onFrame: (frame: Frame) => void
-  /** Told once, when the channel has ended for whatever reason. */
+  /** Called once, when the channel has closed for any reason. */
   readonly onClose: (error: ClientError) => void
 }
 
-/** What a client takes from a server: pages of messages and the catalogue are the largest. */
+/** Most that a client accepts in one message, in bytes and in values; pages of messages and the catalogue are largest. */
 const LIMITS = { message: 1024 * 1024, format: 64 * 1024, values: 32 * 1024 }
 
-/** Layer 1 seen from the client: an encrypted connection to a server whose key was accepted. */
+/** Client side of layer 1: an encrypted stream to a server whose key was accepted. */
 export class Channel {
   readonly fingerprint: string
   readonly handshakeHash: Buffer
   readonly #stream: Duplex
   readonly #outbox: Outbox
-  #heardAt = performance.now()
+  #lastReceivedAt = performance.now()
 
   private constructor(stream: Duplex, outbox: Outbox, key: string, handshakeHash: Buffer) {
     this.#stream = stream
@@ -58,35 +58,35 @@ export class Channel {
   static async open(options: ChannelOptions): Promise<Channel> {
     const { address, checkKey, signal, onFrame, onClose } = options
     const stream = await open(address, signal)
-    // From here on there is always a listener: an error that nobody hears would end the process.
-    let ended: ClientError | undefined
+    // Stays for the life of the stream: an 'error' event without a listener would end the process.
+    let reason: ClientError | undefined
     stream.on('error', (error: Error) => {
-      ended ??= new ClientError('lost', `connection lost: ${error.message}`, { cause: error })
+      reason ??= new ClientError('lost', `connection lost: ${error.message}`, { cause: error })
     })
     try {
       const records = new RecordSplitter({ maxLength: NX_LENGTHS[1] })
-      const { send, receive, handshakeHash, remoteStatic } = await shakeHands(stream, records, signal)
+      const { send, receive, handshakeHash, remoteStatic } = await performHandshake(stream, records, signal)
       const key = fingerprint(remoteStatic)
       await unlessAborted(Promise.resolve(checkKey(key)), signal)
       if (signal.aborted) throw abortedBy(signal, 'the server was not accepted')
       if (stream.destroyed || stream.readableEnded)
-        throw ended ?? new ClientError('lost', 'the server closed the connection')
+        throw reason ?? new ClientError('lost', 'the server closed the connection')
       records.maxLength = MAX_MESSAGE_LENGTH
       const messages = new MessageSplitter(LIMITS)
       const channel = new Channel(stream, new Outbox(stream, send), key, handshakeHash)
       stream.on('data', (chunk: Buffer) => {
-        channel.#heardAt = performance.now()
+        channel.#lastReceivedAt = performance.now()
         try {
           for (const record of records.push(chunk)) {
             for (const frame of messages.push(openRecord(receive, record))) onFrame(frame)
           }
         } catch (error) {
           if (!(error instanceof NoiseError || error instanceof WireError)) throw error
-          ended = new ClientError('protocol', 'the server sent what cannot be read', { cause: error })
+          reason = new ClientError('protocol', 'the server sent an invalid message', { cause: error })
           stream.destroy()
         }
       })
-      stream.on('close', () => onClose(ended ?? new ClientError('lost', 'the server closed the connection')))
+      stream.on('close', () => onClose(reason ?? new ClientError('lost', 'the server closed the connection')))
       stream.resume()
       return channel
     } catch (error) {
@@ -95,12 +95,12 @@ export class Channel {
     }
   }
 
-  /** When the last bytes of the server came, by `performance.now()`. */
-  get heardAt(): number {
-    return this.#heardAt
+  /** `performance.now()` at the last bytes from the server. */
+  get lastReceivedAt(): number {
+    return this.#lastReceivedAt
   }
 
-  /** Queues a message; everything queued in one event-loop turn leaves in one write. */
+  /** Queues a message; messages queued in one event-loop turn are sent in one write. */
   send(bytes: Buffer) {
     this.#outbox.push(bytes)
   }
@@ -111,13 +111,13 @@ export class Channel {
     this.#stream.end()
   }
 
-  /** Ends it at once. @param error why, where nobody else will say it */
+  /** Closes at once. @param error reported to `onClose`, unless the stream has failed before */
   destroy(error?: Error) {
     this.#stream.destroy(error)
   }
 }
 
-async function shakeHands(stream: Duplex, records: RecordSplitter, signal: AbortSignal) {
+async function performHandshake(stream: Duplex, records: RecordSplitter, signal: AbortSignal) {
   const handshake = new HandshakeState({ initiator: true, prologue: MAGIC })
   stream.write(Buffer.concat([MAGIC, framed(handshake.writeMessage())]))
   try {
@@ -166,7 +166,7 @@ function reasonOf({ code, message }: NodeJS.ErrnoException): string {
   return message || String(code)
 }
 
-/** The server's half of the handshake; leaves the stream paused, with what came after it still unread. */
+/** Reads the server's handshake message; leaves the stream paused. */
 function firstBody(stream: Duplex, records: RecordSplitter, signal: AbortSignal): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const settle = (act: () => void) => {
@@ -179,7 +179,7 @@ function firstBody(stream: Duplex, records: RecordSplitter, signal: AbortSignal)
     }
     const onData = (chunk: Buffer) => {
       try {
-        // The server says nothing more until it is asked, so nothing follows the handshake in its chunk.
+        // The server sends nothing before the first request, so the chunk holds nothing else.
         for (const body of records.push(chunk)) return settle(() => resolve(Buffer.from(body)))
       } catch (error) {
         settle(() => reject(error))

@@ -4,7 +4,7 @@ import type { OnNewMessage } from '../plugins/messages/messages.ts'
 /** Kinds of messages by their numbers on the wire. */
 export const KINDS = { 1: 'chat', 2: 'system', 3: 'friend_request', 4: 'group' } as const
 
-/** How the sender wants the text shown; what is left out is the reader's own choice. */
+/** Text style chosen by the sender; omitted properties are up to the reader's client. */
 export interface TextStyle {
   readonly font?: string
   /** Points. */
@@ -13,7 +13,7 @@ export interface TextStyle {
   readonly color?: string
 }
 
-/** A message as bots and scripts see it; `JSON.stringify` gives the documented JSON form, times in ISO 8601. */
+/** A message for bots and scripts; `JSON.stringify` gives the documented JSON form, with times in ISO 8601. */
 export interface ChatMessage {
   readonly id: number
   readonly kind: Kind | 'unknown'
@@ -26,9 +26,9 @@ export interface ChatMessage {
   readonly sentAt: Date
   /** True until the recipient acknowledges it. */
   readonly unread: boolean
-  /** Written by a bot, or by another program that said so. */
+  /** Written by a bot or another program: `hops` is above 0. */
   readonly bot: boolean
-  /** 0: written by a person; otherwise the so many-th message of bots in a row. */
+  /** Length of the chain of bot replies; 0 for a person. */
   readonly hops: number
   readonly style?: TextStyle
 }

@@ -28,16 +28,16 @@ import type {
   SentMessage,
 } from './types.ts'
 
-/** A message as far as acknowledging and answering it goes. */
+/** Identifies a message to acknowledge or answer. */
 export type MessageRef = Pick<ChatMessage, 'from' | 'group' | 'id'>
 
-/** Refusals that a group of another name would explain. */
+/** Refusals that a renamed group may cause. */
 const NO_SUCH_GROUP = ['group_not_exist', 'not_member']
 
-/** A user's side of a server: made by `connect`, kept up until closed. */
+/** A user's client, created by `connect`; it reconnects until it is closed. */
 export class Client extends Session {
   readonly #stream = new MessageStream()
-  /** Counted up whenever the server's numbers begin anew. */
+  /** Incremented when the server has been restored, which makes ids received before stale. */
   #generation = 0
   readonly #generations = new WeakMap<object, number>()
 
@@ -47,9 +47,9 @@ export class Client extends Session {
   }
 
   /**
-   * Sends a private message, or one to a group; resolves when it is stored. Over a lost connection it is sent again with
-   * the same client id, so it is stored once.
-   * @throws ClientError `timed_out` after which it may be stored or not: sent again with its `clientId`, it is there once
+   * Sends a private message or a group message; resolves when it is stored. Retried after a reconnect with the same client
+   * id, so it is stored once.
+   * @throws RefusedByServer; ClientError `timed_out` when the outcome is unknown: retry with the same `clientId`
    */
   async send(
     to: string | { readonly group: string },
@@ -63,30 +63,30 @@ export class Client extends Session {
     const signal = this.link.limit(limits)
     const send = () =>
       typeof to === 'string'
-        ? this.link.line.request(SendMessage, { to, ...message }, { signal })
-        : this.link.line.request(ChatroomMessage, { ...to, ...message }, { signal })
-    const stored = await this.link.overReconnects(send, signal)
+        ? this.link.connection.request(SendMessage, { to, ...message }, { signal })
+        : this.link.connection.request(ChatroomMessage, { ...to, ...message }, { signal })
+    const stored = await this.link.retryOverReconnects(send, signal)
     return { ...stored, sentAt: new Date(stored.sentAt) }
   }
 
-  /** Sends to where a message came from, also when its group has got another name since. @throws as `send` does */
+  /** Replies to the sender or group of a message, even if the group was renamed since. @throws as `send` does */
   async reply(message: MessageRef, text: string, options: SendOptions = {}): Promise<SentMessage> {
     const { from, group } = message
-    const same = { clientId: newClientId(), ...options }
+    const sameId = { clientId: newClientId(), ...options }
     try {
-      return await this.send(group === undefined ? from : { group }, text, same)
+      return await this.send(group === undefined ? from : { group }, text, sameId)
     } catch (error) {
       const renamed = await this.#renamed(message, error)
       if (renamed === undefined) throw error
-      return this.send({ group: renamed }, text, same)
+      return this.send({ group: renamed }, text, sameId)
     }
   }
 
   /**
-   * Received messages: what is unread, oldest first, then what comes. Each is acknowledged when the loop asks for the
-   * next one, unless `acknowledge` is false; one that was not comes again in the next loop. One loop at a time. It goes
-   * on over lost connections, and a message that cannot be acknowledged is told to `onLife('unacknowledged')`.
-   * @throws ClientError what ended the client, unless it was closed on purpose
+   * Received messages: unread ones, oldest first, then new ones. Each is acknowledged when the loop requests the next,
+   * unless `acknowledge` is false; unacknowledged messages are delivered again in the next loop. One loop at a time. It
+   * continues after reconnects; a message that cannot be acknowledged emits the life event `unacknowledged`.
+   * @throws ClientError that ended the client, unless it was closed by `close`
    */
   async *messages({
     from,
@@ -98,8 +98,8 @@ export class Client extends Session {
     const ask = this.#receiving({ from, kind: kind === undefined ? undefined : kindNumber(kind), after })
     try {
       yield* this.#stream.read({
-        ask: () => this.subscribe(ask, signal),
-        finished: acknowledge ? (message) => this.#finished(message, signal) : undefined,
+        subscribe: () => this.subscribe(ask, signal),
+        onHandled: acknowledge ? (message) => this.#acknowledgeHandled(message, signal) : undefined,
         signal,
       })
     } finally {
@@ -107,71 +107,74 @@ export class Client extends Session {
     }
   }
 
-  /** Asks for pushes on this session; returns how many messages are unread. `messages` does it by itself. */
+  /** Subscribes this session to pushes, as `messages` does by itself. @returns the number of unread messages */
   async receive(filter: InputOf<typeof Receive> = {}, { signal }: RequestOptions = {}): Promise<number> {
     return (await this.subscribe(this.#receiving(filter), signal)).unread
   }
 
   /**
-   * Messages as the events of a durable consumer, which the server keeps: those that no `acknowledgeEvent` has named,
-   * oldest first, then what comes. Reading them acknowledges nothing. In place of `messages`, one loop at a time.
+   * Messages as events of a durable consumer, whose cursor the server keeps: those not acknowledged by `acknowledgeEvent`,
+   * oldest first, then new ones. Reading acknowledges nothing. In place of `messages`; one loop at a time.
    */
   async *events(
     consumer: string,
     { all = false, maxAge = 0, signal, onConsuming }: ConsumeOptions = {},
   ): AsyncGenerator<ChatMessage> {
-    let isThere = false
-    const ask: Subscribe<ValuesOf<typeof Consume.reply>> = (line, limit) =>
-      line.request(
+    let exists = false
+    const ask: Subscribe<ValuesOf<typeof Consume.reply>> = (connection, limit) =>
+      connection.request(
         Consume,
-        { consumer, maxAge, all: all && !isThere },
+        { consumer, maxAge, all: all && !exists },
         {
           signal: limit,
           onReply: () => {
-            isThere = true
-            this.#stream.begin()
+            exists = true
+            this.#stream.subscribed()
           },
         },
       )
-    const begin = async () => {
+    const subscribe = async () => {
       const consuming = await this.subscribe(ask, signal)
       onConsuming?.(consuming)
     }
     try {
-      yield* this.#stream.read({ ask: begin, signal })
+      yield* this.#stream.read({ subscribe, signal })
     } finally {
       this.unsubscribe(ask)
     }
   }
 
   /**
-   * The event was handled and does not come again; it is said until the server has taken it.
-   * @param id of the message; 0 only keeps the state
+   * Acknowledges an event, which is then not delivered again. Retried until the server replies or `signal` aborts.
+   * @param id of the message; 0 saves only the state
    */
   async acknowledgeEvent(consumer: string, id: number, kept?: KeptState, { signal }: RequestOptions = {}) {
     const values = { consumer, id, ...(kept && { ...kept, keep: true }) }
-    await this.link.persist((limit) => this.link.line.request(AcknowledgeEvent, values, { signal: limit }), signal)
+    await this.link.retryUntilAnswered(
+      (limit) => this.link.connection.request(AcknowledgeEvent, values, { signal: limit }),
+      signal,
+    )
   }
 
-  /** What a consumer has kept under a key; empty if there is nothing. */
+  /** State of a consumer under a key; empty if there is none. Retried until the server replies. */
   async consumerState(consumer: string, key: string, { signal }: RequestOptions = {}): Promise<string> {
-    const ask = (limit: AbortSignal) => this.link.line.request(QueryState, { consumer, key }, { signal: limit })
-    return (await this.link.persist(ask, signal)).state
+    const ask = (limit: AbortSignal) => this.link.connection.request(QueryState, { consumer, key }, { signal: limit })
+    return (await this.link.retryUntilAnswered(ask, signal)).state
   }
 
   /**
-   * The messages of that sender, or of that group, up to this one are read; it is said until the server has taken it.
+   * Marks the messages of the sender or group up to this one as read. Retried until the server replies.
    * @throws RefusedByServer `not_member`, `group_not_exist` and others; ClientError of the signal
    */
   async acknowledge(message: MessageRef, { signal }: RequestOptions = {}) {
     const { from, group, id: upTo } = message
     const acknowledge = (name: string | undefined) =>
-      this.link.persist(async (limit) => {
-        // Its number may be that of a message that nobody has seen.
-        if (this.#isOutdated(message)) return
-        const { line } = this.link
-        if (name === undefined) await line.request(Acknowledge, { from, upTo }, { signal: limit })
-        else await line.request(AcknowledgeRoom, { group: name, upTo }, { signal: limit })
+      this.link.retryUntilAnswered(async (limit) => {
+        // A stale id may be that of another message now, which nobody has read.
+        if (this.#isStale(message)) return
+        const { connection } = this.link
+        if (name === undefined) await connection.request(Acknowledge, { from, upTo }, { signal: limit })
+        else await connection.request(AcknowledgeRoom, { group: name, upTo }, { signal: limit })
       }, signal)
     try {
       await acknowledge(group)
@@ -183,32 +186,32 @@ export class Client extends Session {
   }
 
   /**
-   * Deletes a message of one's own, for everybody. Not asked again over a lost connection: whoever can read it is told
-   * with `MessageRecalled`, and a second recall is refused with `no_message`.
+   * Deletes one of the user's own messages for everybody. Not retried after a reconnect: readers receive
+   * `MessageRecalled`, and a second recall is refused with `no_message`.
    * @throws RefusedByServer `no_message`
    */
   async recall(id: number, options?: RequestOptions) {
     await this.request(RecallMessage, { id }, options)
   }
 
-  /** A page of messages to this user, oldest first: unread ones, or all. */
+  /** A page of messages to this user, oldest first: unread ones, or all with `all`. */
   async inbox(query: { after?: number; limit?: number; all?: boolean } = {}, options?: RequestOptions): Promise<Page> {
     return this.#toPage(await this.request(QueryInbox, query, options))
   }
 
-  /** The newest messages with another user, oldest first; `before` an id: older ones. */
+  /** The newest private messages with another user, or those before an id; oldest first. */
   async history(other: string, query: { before?: number; limit?: number } = {}): Promise<Page> {
     return this.#toPage(await this.request(QueryHistory, { with: other, ...query }))
   }
 
-  /** The newest messages of a group, oldest first; `before` an id: older ones. */
+  /** The newest messages of a group, or those before an id; oldest first. */
   async groupHistory(group: string, query: { before?: number; limit?: number } = {}): Promise<Page> {
     return this.#toPage(await this.request(QueryRoomHistory, { group, ...query }))
   }
 
   /**
-   * Messages that this user may read and that hold a text, in whatever case, oldest first. `more` tells of older ones
-   * not looked at, also when nothing was found: go on before `searchedTo`.
+   * Messages that this user may read and that contain a text, ignoring case, oldest first. `more` is true if older ones
+   * were not searched yet, even when nothing was found: continue with `before: searchedTo`.
    * @param text 1 to 200 bytes of UTF-8
    * @throws RefusedByServer `user_not_exist`, `group_not_exist`, `not_member`, `invalid_value`
    */
@@ -219,14 +222,14 @@ export class Client extends Session {
 
   protected override restored() {
     this.#generation++
-    this.#stream.forget()
+    this.#stream.reset()
     super.restored()
   }
 
   protected override pushed(message: ServerMessage, values: unknown) {
     super.pushed(message, values)
     if (message === OnNewMessage) this.#take((values as ValuesOf<typeof OnNewMessage>).messages)
-    else if (message === MessageRecalled) this.#stream.drop((values as ValuesOf<typeof MessageRecalled>).id)
+    else if (message === MessageRecalled) this.#stream.remove((values as ValuesOf<typeof MessageRecalled>).id)
   }
 
   #take(messages: ValuesOf<typeof OnNewMessage>['messages']) {
@@ -239,20 +242,20 @@ export class Client extends Session {
 
   #receiving(filter: InputOf<typeof Receive>): Subscribe<ValuesOf<typeof Receive.reply>> {
     const generation = this.#generation
-    return (line, signal) => {
-      // Numbers have begun anew: what is above that one was never counted.
-      const asked = generation === this.#generation ? filter : { ...filter, after: 0 }
-      return line.request(Receive, asked, { signal, onReply: () => this.#stream.begin() })
+    return (connection, signal) => {
+      // `after` is stale once the server has been restored: new messages may have lower ids.
+      const current = generation === this.#generation ? filter : { ...filter, after: 0 }
+      return connection.request(Receive, current, { signal, onReply: () => this.#stream.subscribed() })
     }
   }
 
-  /** The loop is done with a message. */
-  async #finished(message: ChatMessage, signal: AbortSignal | undefined) {
+  /** Acknowledges a message that the loop has handled. */
+  async #acknowledgeHandled(message: ChatMessage, signal: AbortSignal | undefined) {
     try {
-      // A loop that was stopped says so once.
+      // A stopped loop acknowledges its last message without retries.
       const { from, group, id: upTo } = message
       if (!signal?.aborted) await this.acknowledge(message, { ...(signal && { signal }) })
-      else if (this.#isOutdated(message)) return
+      else if (this.#isStale(message)) return
       else if (group === undefined) await this.request(Acknowledge, { from, upTo })
       else await this.request(AcknowledgeRoom, { group, upTo })
     } catch (error) {
@@ -261,11 +264,11 @@ export class Client extends Session {
     }
   }
 
-  #isOutdated(message: object): boolean {
+  #isStale(message: object): boolean {
     return (this.#generations.get(message) ?? this.#generation) !== this.#generation
   }
 
-  /** The name that the group of a message has now, if a refusal may come from that; undefined if it has no other. */
+  /** The new name of a message's group, if renaming may explain the refusal; undefined if it was not renamed. */
   async #renamed({ id, group }: MessageRef, error: unknown): Promise<string | undefined> {
     if (group === undefined || !(error instanceof RefusedByServer) || !NO_SUCH_GROUP.includes(error.failure)) return
     const [found] = (await this.inbox({ after: id - 1, limit: 1, all: true })).messages

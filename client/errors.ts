@@ -1,11 +1,11 @@
 import type { FailureName } from '../core/wire/index.ts'
 
 /**
- * Whose fault it is, for programs. `unreachable`: nobody answers there. `key_changed`: not the server that was pinned.
- * `weak_server`: a server whose key is not known wants a password with too few iterations. `authentication`: the server
- * could not prove that it knows the account, or the password is missing. `refused`: the server said no. `timed_out`,
- * `aborted`: the caller's limit. `lost`: the connection ended before the answer. `protocol`: the peer does not speak this
- * protocol. `closed`: the client was closed.
+ * Error codes for programs. `unreachable`: no server listens at the address. `key_changed`: the server's key is not the
+ * pinned one. `weak_server`: the server requests too few iterations for a password. `authentication`: the server failed
+ * to prove that it knows the account, or there is no password. `refused`: the server refused the request. `timed_out`,
+ * `aborted`: the caller's time limit or signal. `lost`: the connection ended before the reply. `protocol`: the peer
+ * violates the protocol. `closed`: the client was closed.
  */
 export type ClientErrorCode =
   | 'unreachable'
@@ -29,10 +29,10 @@ export class ClientError extends Error {
   }
 }
 
-/** Name of a failure: those of the server itself, for an editor to complete, or one that a plugin named. */
+/** Name of a failure: a built-in one, listed for completion in editors, or one of a plugin. */
 export type Failure = FailureName | (string & Record<never, never>)
 
-/** The server refused a request, or closed the connection and said why. */
+/** The server refused a request, or closed the connection with a reason. */
 export class RefusedByServer extends ClientError {
   /** Name of the failure, see docs/PROTOCOL.md. */
   readonly failure: Failure
@@ -47,25 +47,25 @@ export class RefusedByServer extends ClientError {
   }
 }
 
-/** What a caller's signal means: its own time limit, or a wish to stop. */
+/** Error for an aborted signal: `timed_out` for a time limit, otherwise `aborted`. */
 export function abortedBy(signal: AbortSignal, what: string): ClientError {
   const timedOut = signal.reason instanceof DOMException && signal.reason.name === 'TimeoutError'
   return timedOut ? new ClientError('timed_out', `${what} in time`) : new ClientError('aborted', 'stopped')
 }
 
-/** Failures of the server's circumstances, not of the request: the same request may succeed later. */
+/** Transient failures: the same request may succeed later. */
 const TRANSIENT: readonly Failure[] = ['unavailable', 'rate_limited', 'internal', 'shutting_down']
-const FIRST_PAUSE_MS = 1000
-const LAST_PAUSE_MS = 30_000
-/** Longest pause that a server may ask for. */
-const LONGEST_PAUSE_MS = 3_600_000
+const FIRST_BACKOFF_MS = 1000
+const MAX_BACKOFF_MS = 30_000
+/** Longest `retryAfter` of a server that is honoured. */
+const MAX_RETRY_AFTER_MS = 3_600_000
 
 /**
- * Milliseconds to wait before the same request is made again; undefined for a refusal that waiting does not change.
- * @param failures how often it was refused before
+ * Milliseconds to wait before a refused request is retried; undefined for a permanent refusal.
+ * @param failures refusals of the request before this one
  */
-export function pauseAfter({ failure, retryAfter }: RefusedByServer, failures: number): number | undefined {
+export function retryDelay({ failure, retryAfter }: RefusedByServer, failures: number): number | undefined {
   if (retryAfter === 0 && !TRANSIENT.includes(failure)) return undefined
-  // A timer takes no more than 24 days, and fires at once beyond that.
-  return Math.max(Math.min(retryAfter, LONGEST_PAUSE_MS), Math.min(FIRST_PAUSE_MS * 2 ** failures, LAST_PAUSE_MS))
+  // Capped, because a timer of more than 24 days fires at once.
+  return Math.max(Math.min(retryAfter, MAX_RETRY_AFTER_MS), Math.min(FIRST_BACKOFF_MS * 2 ** failures, MAX_BACKOFF_MS))
 }

@@ -1,58 +1,57 @@
 export interface HeartbeatOptions {
-  /** Milliseconds of silence after which the peer is asked whether it lives. */
-  readonly silence: number
-  /** Milliseconds in which anything at all must come after that. */
-  readonly patience: number
-  /** When the peer was last heard of, by `performance.now()`. */
-  readonly heardAt: () => number
-  /** Sends something that is answered. */
-  readonly ask: () => void
-  /** Nothing came: the connection is dead, although nobody closed it. */
-  readonly dead: () => void
+  /** Idle time after which a ping is sent. */
+  readonly idleMs: number
+  /** Time within which any bytes must arrive after a ping. */
+  readonly timeoutMs: number
+  /** `performance.now()` at the last bytes from the peer. */
+  readonly lastReceivedAt: () => number
+  readonly ping: () => void
+  /** Called once if nothing arrives in time. */
+  readonly onDead: () => void
 }
 
 /**
- * Notices a connection that has died without being closed: a cable, a power cut, a forgotten entry in some router. Only
- * silence tells, since writing into such a connection succeeds for minutes.
+ * Detects a half-open connection: a pulled cable, a power cut, an expired NAT entry. Writes to it succeed for minutes, so
+ * only missing replies reveal it.
  */
 export class Heartbeat {
   readonly #options: HeartbeatOptions
   #timer: NodeJS.Timeout | undefined
-  #isOver = false
+  #isStopped = false
 
   constructor(options: HeartbeatOptions) {
     this.#options = options
-    this.#listen(options.silence)
+    this.#watch(options.idleMs)
   }
 
   stop() {
-    this.#isOver = true
+    this.#isStopped = true
     clearTimeout(this.#timer)
   }
 
   #after(ms: number, task: () => void) {
-    if (!this.#isOver) this.#timer = setTimeout(task, ms).unref()
+    if (!this.#isStopped) this.#timer = setTimeout(task, ms).unref()
   }
 
-  #listen(ms: number) {
-    const { silence, heardAt } = this.#options
+  #watch(ms: number) {
+    const { idleMs, lastReceivedAt } = this.#options
     this.#after(ms, () => {
-      const left = heardAt() + silence - performance.now()
-      if (left > 0) this.#listen(left)
-      else this.#ask()
+      const left = lastReceivedAt() + idleMs - performance.now()
+      if (left > 0) this.#watch(left)
+      else this.#ping()
     })
   }
 
-  #ask() {
-    const { patience, silence, heardAt, ask, dead } = this.#options
-    const asked = performance.now()
-    ask()
-    this.#after(patience, () => {
-      // A process that was busy all that time reads what lies in its socket first.
+  #ping() {
+    const { timeoutMs, idleMs, lastReceivedAt, ping, onDead } = this.#options
+    const pingedAt = performance.now()
+    ping()
+    this.#after(timeoutMs, () => {
+      // If this process was blocked meanwhile, the reply is still in the socket: let it be read first.
       setImmediate(() => {
-        if (this.#isOver) return
-        if (heardAt() >= asked) this.#listen(silence)
-        else dead()
+        if (this.#isStopped) return
+        if (lastReceivedAt() >= pingedAt) this.#watch(idleMs)
+        else onDead()
       })
     })
   }

@@ -43,7 +43,7 @@ export type {
   SentMessage,
 } from './types.ts'
 
-/** Every message type that a server has without plugins by others. */
+/** Message types of the built-in plugins. */
 export const BUILT_IN_MESSAGES: readonly Message[] = [
   ...CONTROL_MESSAGES,
   ...[
@@ -67,7 +67,7 @@ export const DEFAULT_PORT = 7300
 export interface ConnectOptions extends Omit<LinkOptions, 'catalogue' | 'address'> {
   /** `host:port`, `host` (port 7300), `[::1]:port`, a control socket `{ path }`, or a connected stream. */
   readonly server: string | Address
-  /** Message types of plugins, to send them and be told of them. */
+  /** Message types of other plugins, to send and receive them. */
   readonly messages?: Iterable<Message>
 }
 
@@ -81,7 +81,7 @@ export async function connect({ server, messages = [], ...options }: ConnectOpti
   return client
 }
 
-/** Reads `host:port`; throws TypeError for what is no address. */
+/** Parses `host:port`, `host` or `[::1]:port`. @throws TypeError */
 export function parseAddress(server: string): { host: string; port: number } {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s/]+))(?::(\d{1,5}))?$/.exec(server)
   const port = Number(match?.[3] ?? DEFAULT_PORT)

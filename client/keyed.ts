@@ -3,7 +3,7 @@ import { ClientError } from './errors.ts'
 
 const REPLY_LIMITS = { message: 65_536, format: 65_536, values: 65_536 }
 
-/** The reply that a `once_done` carries. @throws ClientError `protocol` */
+/** Decodes the reply that a `once_done` carries. @throws ClientError `protocol` */
 export function replyIn<M extends ClientMessage>(message: M, bytes: Uint8Array): ReplyOf<M> {
   const expected = message.reply ?? Done
   const [frame] = new MessageSplitter(REPLY_LIMITS).push(Buffer.from(bytes))

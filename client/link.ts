@@ -1,37 +1,37 @@
 import { EventEmitter } from 'eventemitter3'
 import type { Catalogue, ServerMessage } from '../core/wire/index.ts'
 import type { Address } from './channel.ts'
+import { Connection } from './connection.ts'
 import { LEAST_ITERATIONS } from './credentials.ts'
-import { abortedBy, ClientError, pauseAfter, RefusedByServer } from './errors.ts'
-import { Line } from './line.ts'
+import { abortedBy, ClientError, RefusedByServer, retryDelay } from './errors.ts'
 import { pause, unlessAborted } from './waiting.ts'
 
 export interface LinkOptions {
   readonly address: Address
-  /** The server's fingerprint, `SHA256:…`. Any other key is refused. */
+  /** Pinned fingerprint of the server, `SHA256:…`. Any other key is refused. */
   readonly pin?: string
   /**
-   * Fewest PBKDF2 iterations with which keys are derived from a password: 600,000, or 4,096 where the server is known, by
-   * `pin` or as the machine's own control socket. A server that poses as another one could else make guessing cheap.
+   * Fewest PBKDF2 iterations accepted for a password, so that an impostor cannot make guessing cheap. Default 600,000; 4,096
+   * for a pinned server or the control socket.
    */
   readonly leastIterations?: number
-  /** Decides about the key when there is no pin; throws to refuse. Without it any key is taken on first contact. */
+  /** Called with the key when there is no pin; throws to refuse. Default: the first key is trusted. */
   readonly checkKey?: (key: string) => void | Promise<void>
   /** Time limit of connecting and of each request, milliseconds. Default 10,000. */
   readonly timeout?: number
   /**
-   * Milliseconds of silence after which the server is asked whether it lives; without an answer within `timeout` the
-   * connection counts as lost. Default three times `timeout`; 0: never.
+   * Idle milliseconds after which the server is pinged; without an answer within `timeout` the connection counts as lost.
+   * Default three times `timeout`; 0 for never.
    */
   readonly keepAlive?: number
-  /** Whether to connect again, log in again and resend when the connection is lost. Default true. */
+  /** Whether to reconnect, log in and retry idempotent requests when the connection is lost. Default true. */
   readonly reconnect?: boolean
   /** Ends the client when it aborts. */
   readonly signal?: AbortSignal
   readonly catalogue: Catalogue
 }
 
-/** Limits of one request, within the client's own. */
+/** Limits of one request, in addition to the client's own. */
 export interface RequestOptions {
   /** Milliseconds. */
   readonly timeout?: number
@@ -40,56 +40,56 @@ export interface RequestOptions {
 
 export interface KeyedOptions extends RequestOptions {
   /**
-   * Names this one act: asked again under the same key, also by another process, the server gives the first reply and
-   * does nothing. Over a lost connection the request is then sent again.
+   * Idempotency key, valid across processes: a request with a used key has no effect and gets the first reply. With a key,
+   * the request is retried after a reconnect.
    */
   readonly key?: string
 }
 
-/** What a link tells of its own life. */
+/** Life cycle events of a link. */
 export interface LinkEvents {
-  /** The connection is lost and is made again. */
+  /** The connection is lost; the client is reconnecting. */
   disconnected: [reason: ClientError]
   reconnected: []
-  /** It is over; with the error that ended it. */
+  /** The client has ended, with the error that ended it; it does not reconnect. */
   closed: [reason: ClientError]
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000
-/** Times that a request may take, after which a silent connection is looked into. */
-const SILENCES = 3
-const FIRST_RETRY_MS = 250
-const LAST_RETRY_MS = 30_000
-/** Reasons of the server after which coming back at once would only be closed again, or is not wanted. */
+/** Default of `keepAlive`, in multiples of `timeout`. */
+const KEEP_ALIVE_TIMEOUTS = 3
+const FIRST_BACKOFF_MS = 250
+const MAX_BACKOFF_MS = 30_000
+/** Closing reasons after which the client does not reconnect: deliberate, or certain to recur. */
 const FINAL_REASONS = ['logged_out', 'kicked', 'account_disabled', 'protocol_error', 'too_large']
-/** Refusals of a login that trying again would not change. */
+/** Permanent refusals of a login. */
 const FINAL_REFUSALS = ['login_failed', 'account_disabled', 'user_not_exist']
 
-/** Keeps a connection to a server up until it is closed. */
+/** A connection to a server that reconnects until it is closed, and retries requests meanwhile. */
 export class Link {
   readonly #options: LinkOptions
   readonly #onPush: (message: ServerMessage, values: unknown) => void
-  readonly #restore: (line: Line) => Promise<void>
+  readonly #resume: (connection: Connection) => Promise<void>
   readonly #life = new EventEmitter<LinkEvents>()
-  /** Aborted at the end: nothing waits or connects after it. */
+  /** Aborted when the link ends, which stops all waiting and connecting. */
   readonly #end = new AbortController()
-  readonly #stopped = () => this.#stop()
-  #line: Line | undefined
+  readonly #onSignal = () => this.#stop()
+  #connection: Connection | undefined
   #pin: string | undefined
   #ended: ClientError | undefined
-  /** Set while the connection is being made again; never rejects. */
-  #ready: Promise<void> | undefined
+  /** Set while reconnecting; never rejects. */
+  #reconnecting: Promise<void> | undefined
 
-  /** @param restore makes a new connection what the lost one was, before anyone else uses it */
+  /** @param resume prepares a new connection before it is used: logs in and subscribes as on the lost one */
   constructor(
     options: LinkOptions,
     onPush: (message: ServerMessage, values: unknown) => void,
-    restore: (line: Line) => Promise<void>,
+    resume: (connection: Connection) => Promise<void>,
   ) {
     this.#options = options
     this.#pin = options.pin
     this.#onPush = onPush
-    this.#restore = restore
+    this.#resume = resume
   }
 
   /** Fewest iterations for a password, see LinkOptions. */
@@ -100,10 +100,10 @@ export class Link {
   }
 
   /** @throws ClientError `lost` while there is no connection, or what ended the client */
-  get line(): Line {
+  get connection(): Connection {
     if (this.#ended !== undefined) throw this.#ended
-    if (this.#line === undefined) throw new ClientError('lost', 'the connection is lost')
-    return this.#line
+    if (this.#connection === undefined) throw new ClientError('lost', 'the connection is lost')
+    return this.#connection
   }
 
   on<E extends keyof LinkEvents>(event: E, listener: (...payload: LinkEvents[E]) => void): () => void {
@@ -114,150 +114,154 @@ export class Link {
   /** Connects for the first time. @throws ClientError */
   async connect() {
     const { signal } = this.#options
-    this.#line = await this.#dial()
-    signal?.addEventListener('abort', this.#stopped, { once: true })
+    this.#connection = await this.#dial()
+    signal?.addEventListener('abort', this.#onSignal, { once: true })
     if (signal?.aborted) this.#stop()
   }
 
   /**
-   * Makes a request that may safely be made twice again, each time its connection is lost.
-   * @throws ClientError what the request throws otherwise, or of the signal, as soon as that aborts
+   * Retries an idempotent request each time its connection is lost.
+   * @throws ClientError of the signal as soon as it aborts; any other error of the request
    */
-  async overReconnects<T>(request: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  async retryOverReconnects<T>(request: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     for (;;) {
-      // Looked at first, and in each round: while the connection is away the request would never look at it.
+      // Checked in each round: while there is no connection the request fails before it checks its own signal.
       if (signal?.aborted) throw abortedBy(signal, 'the connection did not come back')
       try {
         return await request()
       } catch (error) {
         if (!(error instanceof ClientError && error.code === 'lost')) throw error
-        if (!this.#reconnects) throw this.#ended ?? error
-        await unlessAborted(this.#whenBack(), signal)
+        if (!this.#mayReconnect) throw this.#ended ?? error
+        await unlessAborted(this.#whenReconnected(), signal)
       }
     }
   }
 
   /**
-   * Makes a request that may safely be made twice until it is answered: over lost connections, time limits of one try
-   * and refusals that pass.
-   * @param signal the only limit there is, besides the client's end
+   * Retries an idempotent request until it is answered: after reconnects, timeouts of an attempt and transient failures.
+   * @param signal the only limit, besides the end of the client
    */
-  async persist<T>(request: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> {
+  async retryUntilAnswered<T>(request: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> {
     for (let refusals = 0; ; ) {
       try {
-        return await this.overReconnects(() => request(this.limit(signal === undefined ? {} : { signal })), signal)
+        return await this.retryOverReconnects(() => request(this.limit(signal === undefined ? {} : { signal })), signal)
       } catch (error) {
-        if (signal?.aborted || !this.#reconnects || !(error instanceof ClientError)) throw error
+        if (signal?.aborted || !this.#mayReconnect || !(error instanceof ClientError)) throw error
         if (error.code === 'timed_out') continue
-        const ms = error instanceof RefusedByServer ? pauseAfter(error, refusals++) : undefined
+        const ms = error instanceof RefusedByServer ? retryDelay(error, refusals++) : undefined
         if (ms === undefined) throw error
         await unlessAborted(pause(ms, signal), this.#end.signal)
       }
     }
   }
 
-  /** A signal that aborts when a request has taken too long, or its caller or the client's owner says so. */
+  /** A signal that aborts at the request's timeout, or with the signal of the request or of the client. */
   limit({ timeout = this.#options.timeout ?? DEFAULT_TIMEOUT_MS, signal }: RequestOptions = {}): AbortSignal {
     const signals = [signal, this.#options.signal].filter((given) => given !== undefined)
     const limit = AbortSignal.timeout(Math.ceil(timeout))
-    // Node lets a time limit that is only part of another signal be collected as garbage, and then it never comes.
+    // Without a listener, Node may garbage-collect a timeout signal inside AbortSignal.any, which then never fires.
     limit.addEventListener('abort', () => {}, { once: true })
     return signals.length === 0 ? limit : AbortSignal.any([limit, ...signals])
   }
 
-  /** Ends it on purpose: `farewell` is the last thing said on a living connection. */
-  async close(farewell: (line: Line) => Promise<unknown>) {
+  /** Closes the link on purpose. @param logOut the last request, if there is a connection */
+  async close(logOut: (connection: Connection) => Promise<unknown>) {
     if (this.#ended !== undefined) return
-    const line = this.#line
+    const connection = this.#connection
     this.#ended = new ClientError('closed', 'the client was closed')
     this.#end.abort()
-    // Whether it was taken or the connection had gone: it ends.
-    if (line !== undefined) await farewell(line).catch(() => {})
+    // Best effort: the link ends even if the logout fails.
+    if (connection !== undefined) await logOut(connection).catch(() => {})
     this.#finish(this.#ended)
   }
 
-  /** Ends it because of what the server does; it does not come back. */
+  /** Ends the link for good because of an error, for example a protocol violation of the server. */
   fail(error: ClientError) {
     if (this.#ended !== undefined) return
-    this.#line?.destroy(error)
+    this.#connection?.destroy(error)
     this.#finish(error)
   }
 
-  /** The client's owner says so. */
+  /** Ends the link when its `signal` aborts. */
   #stop() {
     const { signal } = this.#options
     if (this.#ended !== undefined || signal === undefined) return
-    this.#finish(abortedBy(signal, 'the client had to end'))
+    this.#finish(abortedBy(signal, 'the client did not end'))
   }
 
-  get #reconnects(): boolean {
+  get #mayReconnect(): boolean {
     return this.#ended === undefined && this.#options.reconnect !== false && !this.#options.signal?.aborted
   }
 
-  /** While the connection is being made again: when it is there, or it is over. */
-  #whenBack(): Promise<void> {
-    // A request may have looked at the connection before the one that is here now: a turn of the event loop is enough.
-    return this.#ready ?? new Promise((resolve) => setImmediate(resolve))
+  /** Resolves when the link has reconnected or ended. */
+  #whenReconnected(): Promise<void> {
+    // Already reconnected: the request failed on the previous connection. One turn avoids a busy loop.
+    return this.#reconnecting ?? new Promise((resolve) => setImmediate(resolve))
   }
 
-  #dial(): Promise<Line> {
-    const { address, catalogue, timeout = DEFAULT_TIMEOUT_MS, keepAlive = SILENCES * timeout } = this.#options
-    return Line.open({
+  #dial(): Promise<Connection> {
+    const {
       address,
       catalogue,
-      silence: keepAlive,
-      patience: timeout,
+      timeout = DEFAULT_TIMEOUT_MS,
+      keepAlive = KEEP_ALIVE_TIMEOUTS * timeout,
+    } = this.#options
+    return Connection.open({
+      address,
+      catalogue,
+      keepAliveMs: keepAlive,
+      pingTimeoutMs: timeout,
       signal: AbortSignal.any([this.limit(), this.#end.signal]),
       checkKey: async (key) => {
         if (this.#pin === undefined) await this.#options.checkKey?.(key)
         else if (this.#pin !== key)
           throw new ClientError('key_changed', `the server shows the key ${key}, not the pinned ${this.#pin}`)
-        // Whoever answered first is who must answer after a reconnect.
+        // Trust on first use: a reconnect must find the same key.
         this.#pin = key
       },
       onPush: this.#onPush,
-      onEnd: (line, { error, farewell }) => this.#lost(line, farewell ?? error, farewell),
+      onEnd: (connection, { error, closing }) => this.#lost(connection, closing ?? error, closing),
     })
   }
 
-  /** @returns what the requests that were under way there are rejected with */
-  #lost(line: Line, reason: ClientError, farewell: RefusedByServer | undefined): ClientError {
+  /** @returns the error for the requests in flight */
+  #lost(connection: Connection, reason: ClientError, closing: RefusedByServer | undefined): ClientError {
     if (this.#ended !== undefined) return this.#ended
     const lost = new ClientError('lost', reason.message, { cause: reason })
-    // A connection on the way back that breaks is one more try of #comeBack.
-    if (this.#line !== line) return lost
-    this.#line = undefined
-    const isFinal = farewell !== undefined && FINAL_REASONS.includes(farewell.failure)
-    if (!this.#reconnects || isFinal) {
+    // A connection that is lost before it is in use is one more attempt of #reconnect.
+    if (this.#connection !== connection) return lost
+    this.#connection = undefined
+    const isFinal = closing !== undefined && FINAL_REASONS.includes(closing.failure)
+    if (!this.#mayReconnect || isFinal) {
       this.#finish(reason)
       return reason
     }
-    const ready = this.#comeBack().finally(() => {
-      if (this.#ready === ready) this.#ready = undefined
+    const reconnecting = this.#reconnect().finally(() => {
+      if (this.#reconnecting === reconnecting) this.#reconnecting = undefined
     })
-    this.#ready = ready
+    this.#reconnecting = reconnecting
     this.#life.emit('disconnected', reason)
     return lost
   }
 
-  async #comeBack() {
-    for (let wait = FIRST_RETRY_MS; ; wait = Math.min(wait * 2, LAST_RETRY_MS)) {
-      // Spread out, or all clients of a restarted server would come back in the same moment.
-      await pause(wait * (0.5 + Math.random() / 2), this.#end.signal)
+  async #reconnect() {
+    for (let ms = FIRST_BACKOFF_MS; ; ms = Math.min(ms * 2, MAX_BACKOFF_MS)) {
+      // Jitter: the clients of a restarted server must not all reconnect at once.
+      await pause(ms * (0.5 + Math.random() / 2), this.#end.signal)
       if (this.#ended !== undefined) return
-      let line: Line | undefined
+      let connection: Connection | undefined
       try {
-        line = await this.#dial()
-        await this.#restore(line)
-        if (this.#ended !== undefined) return line.destroy(this.#ended)
-        if (line.isOver) continue
-        this.#line = line
+        connection = await this.#dial()
+        await this.#resume(connection)
+        if (this.#ended !== undefined) return connection.destroy(this.#ended)
+        if (connection.isOver) continue
+        this.#connection = connection
         this.#life.emit('reconnected')
         return
       } catch (error) {
-        line?.destroy(new ClientError('lost', 'the connection could not be made again', { cause: error }))
+        connection?.destroy(new ClientError('lost', 'the reconnect failed', { cause: error }))
         if (this.#ended !== undefined) return
-        if (this.#reconnects && !isFinalError(error)) continue
+        if (this.#mayReconnect && !isFinalError(error)) continue
         return this.#finish(error as ClientError)
       }
     }
@@ -265,15 +269,15 @@ export class Link {
 
   #finish(error: ClientError) {
     this.#ended = error
-    this.#options.signal?.removeEventListener('abort', this.#stopped)
+    this.#options.signal?.removeEventListener('abort', this.#onSignal)
     this.#end.abort()
-    this.#line?.end(error)
-    this.#line = undefined
+    this.#connection?.end(error)
+    this.#connection = undefined
     this.#life.emit('closed', error)
   }
 }
 
-/** Trying again would not change it: another key, or an account that may not log in any more. */
+/** Permanent errors of a reconnect: another key, or a login that cannot succeed any more. */
 function isFinalError(error: unknown): boolean {
   if (!(error instanceof ClientError)) return true
   if (error instanceof RefusedByServer) return FINAL_REFUSALS.includes(error.failure)

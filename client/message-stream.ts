@@ -1,82 +1,82 @@
 import type { ChatMessage } from './chat-message.ts'
 import { ClientError } from './errors.ts'
 
-/** Characters of text that may wait for a loop: a server holds back what is beyond its window long before. */
-const MAX_WAITING = 32 * 1024 * 1024
-/** What a message takes besides its text, in the same measure. */
-const OF_EACH = 256
+/** Bound of the buffer, far above what the window of unacknowledged messages lets a server push. */
+const MAX_BUFFERED_CHARS = 32 * 1024 * 1024
+/** Estimated overhead of a message besides its text. */
+const CHARS_PER_MESSAGE = 256
 
-/** Ids remembered to drop repeats: far more than a server has unacknowledged on one session. */
-const REMEMBERED = 10_000
+/** Ids kept to drop repeats, far more than the unacknowledged messages of a session. */
+const MAX_SEEN_IDS = 10_000
 
-export interface Reading {
-  /** Asks the server for pushes. `begin` must have been called when it resolves. */
-  readonly ask: () => Promise<unknown>
-  /** When the loop asks for the next message: its body has then finished with this one. Undefined: it does so itself. */
-  readonly finished?: ((message: ChatMessage) => Promise<unknown>) | undefined
+export interface ReadOptions {
+  /** Subscribes to the server's pushes. `subscribed` must have been called when it resolves. */
+  readonly subscribe: () => Promise<unknown>
+  /** Called when the loop requests the next message, having handled this one. */
+  readonly onHandled?: ((message: ChatMessage) => Promise<unknown>) | undefined
   readonly signal?: AbortSignal | undefined
 }
 
 /**
- * Received messages, each once in a loop, as an async iterator. While it is read, the server holds back what is beyond
- * its window of unacknowledged messages, so what waits here is bounded by that; while it is not, nothing is kept.
+ * Received messages as an async iterator, each once per loop. While a loop reads, the buffer is bounded by the server's
+ * window of unacknowledged messages; without a loop nothing is buffered.
  */
 export class MessageStream {
-  /** Ids that this loop was handed. */
+  /** Ids handed to the current loop. */
   readonly #seen = new Set<number>()
-  /** Not handed out yet, by id. */
-  #waiting: ChatMessage[] = []
-  readonly #waitingIds = new Set<number>()
-  /** About how much of MAX_WAITING waits. */
-  #size = 0
-  #isRead = false
-  /** Whether what comes is for the loop that reads: before the server's reply it may be for the one before. */
-  #hasBegun = false
+  /** Received but not handed out, in the order of ids. */
+  #buffer: ChatMessage[] = []
+  readonly #bufferedIds = new Set<number>()
+  /** Estimated size of the buffer. */
+  #bufferedChars = 0
+  #isReading = false
+  /** False until the server's reply: pushes before it may belong to the subscription of an earlier loop. */
+  #isSubscribed = false
   #wake: (() => void) | undefined
   #end: ClientError | undefined
 
-  /** In the moment of the server's reply: everything unread comes from here on, in order. */
-  begin() {
-    this.#hasBegun = this.#isRead
-    // It comes again. Keeping it would let a message that came late be overtaken.
+  /** Called at the server's reply to the subscription, after which it pushes everything unread in order. */
+  subscribed() {
+    this.#isSubscribed = this.#isReading
+    // All of it is pushed again; keeping it could put later messages before earlier ones.
     this.#clear()
   }
 
-  /** @throws ClientError `protocol` when far more waits than a server's window can hold */
+  /** @throws ClientError `protocol` when the buffer exceeds its bound */
   push(messages: readonly ChatMessage[]) {
-    if (!this.#hasBegun) return
-    if (this.#size > MAX_WAITING)
-      throw new ClientError('protocol', 'the server pushes messages without regard to its window')
-    const last = this.#waiting.at(-1)?.id ?? 0
-    const fresh = messages.filter(({ id }) => !this.#seen.has(id) && !this.#waitingIds.has(id))
+    if (!this.#isSubscribed) return
+    if (this.#bufferedChars > MAX_BUFFERED_CHARS)
+      throw new ClientError('protocol', 'the server exceeds its window of unacknowledged messages')
+    const last = this.#buffer.at(-1)?.id ?? 0
+    const fresh = messages.filter(({ id }) => !this.#seen.has(id) && !this.#bufferedIds.has(id))
     for (const message of fresh) {
-      this.#waiting.push(message)
-      this.#waitingIds.add(message.id)
-      this.#size += sizeOf(message)
+      this.#buffer.push(message)
+      this.#bufferedIds.add(message.id)
+      this.#bufferedChars += sizeOf(message)
     }
-    // A server that has trouble with its database may push what it owes in another order, and once more in the right one.
-    if (fresh.some(({ id }) => id < last)) this.#waiting.sort((one, other) => one.id - other.id)
+    // After a database outage a server may push messages out of order, and then again in order.
+    if (fresh.some(({ id }) => id < last)) this.#buffer.sort((one, other) => one.id - other.id)
     this.#wake?.()
   }
 
-  /** A message was deleted: it is not handed out any more. */
-  drop(id: number) {
-    const dropped = this.#waitingIds.delete(id) ? this.#waiting.find((message) => message.id === id) : undefined
-    if (dropped === undefined) return
-    this.#waiting = this.#waiting.filter((message) => message !== dropped)
-    this.#size -= sizeOf(dropped)
+  /** Removes a recalled message from the buffer. */
+  remove(id: number) {
+    const removed = this.#bufferedIds.delete(id) ? this.#buffer.find((message) => message.id === id) : undefined
+    if (removed === undefined) return
+    this.#buffer = this.#buffer.filter((message) => message !== removed)
+    this.#bufferedChars -= sizeOf(removed)
   }
 
-  /** The server counts anew: a number that was seen may be that of another message. */
-  forget() {
+  /** Forgets all ids, which are stale once the server has been restored. */
+  reset() {
     this.#seen.clear()
     this.#clear()
   }
 
   #clear() {
-    this.#waiting = []
-    this.#waitingIds.clear()
-    this.#size = 0
+    this.#buffer = []
+    this.#bufferedIds.clear()
+    this.#bufferedChars = 0
   }
 
   end(error: ClientError) {
@@ -85,25 +85,24 @@ export class MessageStream {
   }
 
   /**
-   * Begins to read when the first message is asked for. What an earlier loop was handed and did not acknowledge comes
-   * again.
+   * Subscribes when the first message is requested. Messages that an earlier loop did not acknowledge are delivered again.
    * @throws Error when another loop reads; the ClientError that ended the client, unless it was closed on purpose
    */
-  async *read({ ask, finished, signal }: Reading): AsyncGenerator<ChatMessage> {
-    if (this.#isRead) throw new Error('another loop reads the messages of this client already')
-    this.#isRead = true
+  async *read({ subscribe, onHandled, signal }: ReadOptions): AsyncGenerator<ChatMessage> {
+    if (this.#isReading) throw new Error('another loop reads the messages of this client already')
+    this.#isReading = true
     this.#seen.clear()
     const wake = () => this.#wake?.()
     signal?.addEventListener('abort', wake)
     try {
       if (signal?.aborted) return
-      await ask()
+      await subscribe()
       for (;;) {
         if (signal?.aborted) return
         const message = this.#next()
         if (message !== undefined) {
           yield message
-          await finished?.(message)
+          await onHandled?.(message)
         } else if (this.#end !== undefined) {
           if (this.#end.code === 'closed') return
           throw this.#end
@@ -115,25 +114,25 @@ export class MessageStream {
         }
       }
     } catch (error) {
-      // A loop that was stopped, or whose client was closed, ends without an error.
+      // An aborted loop, or one whose client was closed, ends without an error.
       if (!signal?.aborted && this.#end?.code !== 'closed') throw error
     } finally {
       signal?.removeEventListener('abort', wake)
       this.#clear()
-      this.#hasBegun = false
-      this.#isRead = false
+      this.#isSubscribed = false
+      this.#isReading = false
     }
   }
 
   #next(): ChatMessage | undefined {
-    const message = this.#waiting.shift()
+    const message = this.#buffer.shift()
     if (message === undefined) return undefined
-    this.#waitingIds.delete(message.id)
-    this.#size -= sizeOf(message)
+    this.#bufferedIds.delete(message.id)
+    this.#bufferedChars -= sizeOf(message)
     this.#seen.add(message.id)
-    if (this.#seen.size > REMEMBERED) this.#seen.delete(this.#seen.values().next().value as number)
+    if (this.#seen.size > MAX_SEEN_IDS) this.#seen.delete(this.#seen.values().next().value as number)
     return message
   }
 }
 
-const sizeOf = ({ text }: ChatMessage) => text.length + OF_EACH
+const sizeOf = ({ text }: ChatMessage) => text.length + CHARS_PER_MESSAGE

@@ -16,10 +16,10 @@ import {
 } from '../core/wire/index.ts'
 import { abortedBy, ClientError, RefusedByServer } from './errors.ts'
 
-export interface Asked<M extends ClientMessage> {
-  /** Aborted when the reply is not waited for any more. */
+export interface PendingOptions<M extends ClientMessage> {
+  /** Abandons the request when aborted. */
   readonly signal: AbortSignal
-  /** Told of the reply at once, before anything that the server sent after it. */
+  /** Called with the reply before any later message of the server is processed. */
   readonly onReply?: ((reply: ReplyOf<M>) => void) | undefined
 }
 
@@ -29,18 +29,18 @@ interface Pending {
   reject(error: ClientError): void
 }
 
-/** Most values taken in one message of the server. */
+/** Most values accepted in one message of the server. */
 const MAX_VALUES = 32 * 1024
 const FAILURE_TYPES = new Set<number>(FAILURE_MESSAGES.map(({ type }) => type))
 
-/** Ties replies to requests of one connection by `ref`, and sorts out what is a push. */
+/** Requests in flight on one connection: matches replies by `ref` and passes pushes on. */
 export class Requests {
   readonly #catalogue: Catalogue
   readonly #onPush: (message: ServerMessage, values: unknown) => void
   readonly #pending = new Map<number, Pending>()
   readonly #send: (bytes: Buffer) => void
   #lastRef = 0
-  /** What ended the connection: nothing is asked or taken from then on. */
+  /** The error that ended the connection; set, requests fail and frames are ignored. */
   #ended: ClientError | undefined
 
   constructor(
@@ -57,11 +57,15 @@ export class Requests {
    * Sends a request and waits for its reply.
    * @throws ClientError, and WireError for values that the message cannot carry
    */
-  request<M extends ClientMessage>(message: M, values: InputOf<M>, { signal, onReply }: Asked<M>): Promise<ReplyOf<M>> {
+  request<M extends ClientMessage>(
+    message: M,
+    values: InputOf<M>,
+    { signal, onReply }: PendingOptions<M>,
+  ): Promise<ReplyOf<M>> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended)
     if (signal.aborted) return Promise.reject(abortedBy(signal, `no reply to ${message.name}`))
     const ref = this.#nextRef()
-    // Before the promise: bad values are the caller's fault, and nothing is pending then.
+    // Encoded first: invalid values throw before the request is pending.
     const bytes = encode(message, ref, values)
     return new Promise((resolve, reject) => {
       const onAbort = () => {
@@ -89,7 +93,7 @@ export class Requests {
     })
   }
 
-  /** Takes a frame from the server. A type this client does not know is passed over. */
+  /** Processes a frame from the server. Pushes of unknown types are ignored. */
   receive(frame: Frame) {
     if (this.#ended !== undefined) return
     const message = this.#catalogue.byType(frame.type)
@@ -106,16 +110,16 @@ export class Requests {
       if (pending) pending.reject(new ClientError('protocol', `the reply cannot be read: ${error.message}`))
       return
     }
-    // A reply whose request was given up on is no push.
+    // A reply to an abandoned request is not a push.
     if (pending === undefined) return readRef(frame) === 0 ? this.#onPush(message, values) : undefined
     const expected = pending.message.reply ?? Done
-    // By number: a definition learned from the server is another object than a built-in one.
+    // Compared by number: a definition learned from the server is another object than the built-in one.
     if (message.type === expected.type) pending.resolve(values)
     else if (FAILURE_TYPES.has(message.type)) pending.reject(new RefusedByServer(values as never))
     else pending.reject(new ClientError('protocol', `${pending.message.name} was answered by ${message.name}`))
   }
 
-  /** Ends all that is pending, oldest first, and all that is asked for later. */
+  /** Rejects all pending requests, oldest first, and all later ones. */
   fail(error: ClientError) {
     this.#ended ??= error
     for (const pending of [...this.#pending.values()]) pending.reject(error)

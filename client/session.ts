@@ -18,21 +18,21 @@ import { ActAs } from '../plugins/admin/messages.ts'
 import { Once } from '../plugins/idempotency/messages.ts'
 import { ChangePassword, Login, Logout } from '../plugins/login/messages.ts'
 import { NewSalt, Register } from '../plugins/registration/messages.ts'
+import type { Connection } from './connection.ts'
 import { Credentials, checkNewPassword, deriveWith, type LoginKeys } from './credentials.ts'
 import { ClientError } from './errors.ts'
 import { replyIn } from './keyed.ts'
-import type { Line } from './line.ts'
 import { type KeyedOptions, Link, type LinkOptions } from './link.ts'
 import { logIn } from './login.ts'
 import type { Identity, LifeEvents } from './types.ts'
 
-/** How long closing waits for the server's word that it is. */
-const FAREWELL_MS = 2000
+/** Time that closing waits for the reply to the logout. */
+const LOGOUT_TIMEOUT_MS = 2000
 
-/** Asks for pushes on a connection. */
-export type Subscribe<T> = (line: Line, signal: AbortSignal) => Promise<T>
+/** Subscribes to pushes on a connection. */
+export type Subscribe<T> = (connection: Connection, signal: AbortSignal) => Promise<T>
 
-/** Who one is on a server, over all connections: the login, requests, pushes. What a Client adds is about messages. */
+/** A user's session across reconnects: login, requests and pushes. Client adds everything about chat messages. */
 export class Session {
   protected readonly catalogue: Catalogue
   protected readonly link: Link
@@ -40,11 +40,11 @@ export class Session {
   readonly #pushes = new EventEmitter()
   #credentials: Credentials | undefined
   #actAs: string | undefined
-  /** Which data the server counts its numbers in; empty where it does not say. */
-  /** Whether a `keep_alive` of the server is being answered. */
+  /** A ping that answers the server's `keep_alive` is in flight. */
   #isAnswering = false
+  /** Generation of the server's database at the last login; empty if the server does not name it. */
   #epoch = ''
-  /** Asks again after a reconnect for what was asked for last. */
+  /** The latest subscription, renewed after a reconnect. */
   #subscribe: Subscribe<unknown> | undefined
 
   constructor(options: LinkOptions) {
@@ -52,7 +52,7 @@ export class Session {
     this.link = new Link(
       options,
       (message, values) => this.#pushed(message, values),
-      (line) => this.#restore(line),
+      (connection) => this.#resume(connection),
     )
     for (const event of ['disconnected', 'reconnected', 'closed'] as const)
       this.link.on(event, (...payload) => this.life.emit(event, ...(payload as [ClientError])))
@@ -60,15 +60,15 @@ export class Session {
 
   /** The server's fingerprint. */
   get fingerprint(): string {
-    return this.link.line.fingerprint
+    return this.link.connection.fingerprint
   }
 
-  /** What a login is bound to: the Noise handshake hash of the connection, 32 bytes. */
+  /** The Noise handshake hash of the connection, 32 bytes: the channel binding of a login. */
   get handshakeHash(): Buffer {
-    return this.link.line.handshakeHash
+    return this.link.connection.handshakeHash
   }
 
-  /** Keys of the last login with a password, to log in later without it. */
+  /** Keys of the last login, to log in later without the password. */
   get keys(): LoginKeys | undefined {
     return this.#credentials?.keys
   }
@@ -78,72 +78,72 @@ export class Session {
     return this.link.connect()
   }
 
-  /** Sends any message of the catalogue and waits for its reply. @throws ClientError, WireError */
+  /** Sends any request of the catalogue and waits for its reply; not retried without a `key`. @throws ClientError, WireError */
   async request<M extends ClientMessage>(
     message: M,
     values: InputOf<M>,
     { key, ...options }: KeyedOptions = {},
   ): Promise<ReplyOf<M>> {
     const signal = this.link.limit(options)
-    if (key === undefined) return this.link.line.request(message, values, { signal })
+    if (key === undefined) return this.link.connection.request(message, values, { signal })
     const request = encode(message, 0, values)
-    const once = () => this.link.line.request(Once, { key, request }, { signal })
-    return replyIn(message, (await this.link.overReconnects(once, signal)).reply)
+    const once = () => this.link.connection.request(Once, { key, request }, { signal })
+    return replyIn(message, (await this.link.retryOverReconnects(once, signal)).reply)
   }
 
-  /** Told of each push of that type. Returns the function that ends it. */
+  /** Adds a listener for pushes of a type. @returns a function that removes it */
   on<M extends ServerMessage>(message: M, listener: (values: ValuesOf<M>) => void): () => void {
     this.#pushes.on(message.name, listener)
     return () => this.#pushes.off(message.name, listener)
   }
 
-  /** Told of the client's life, see `LifeEvents`. Returns the function that ends it. */
+  /** Adds a listener for a life cycle event, see `LifeEvents`. @returns a function that removes it */
   onLife<E extends keyof LifeEvents>(event: E, listener: (...payload: LifeEvents[E]) => void): () => void {
     this.life.on(event, listener as never)
     return () => this.life.off(event, listener as never)
   }
 
-  /** Makes an account. The password does not leave this process. @throws RefusedByServer, ScramError `password` */
+  /** Creates an account. The password does not leave this process. @throws RefusedByServer, ScramError `password` */
   async register(user: string, password: string, { nickname = '' }: { nickname?: string } = {}) {
     const keys = await this.#newKeys(password)
     return this.request(Register, { user, nickname, ...keys })
   }
 
   /**
-   * Logs in with a password or with kept keys.
-   * @throws RefusedByServer `login_failed` and others; ClientError `authentication` when the server does not prove that
+   * Logs in with a password or with keys of an earlier login.
+   * @throws RefusedByServer `login_failed` and others; ClientError `authentication` when the server fails to prove that
    *   it knows the account
    */
   async login(user: string, secret: { password?: string; keys?: LoginKeys }): Promise<Identity> {
     const credentials = new Credentials(user, secret, this.link.leastIterations)
-    const identity = await logIn(this.link.line, credentials, () => this.link.limit())
+    const identity = await logIn(this.link.connection, credentials, () => this.link.limit())
     this.#credentials = credentials
     this.#epoch = identity.epoch
     return identity
   }
 
-  /** On a control socket: goes on as that user, without a password. */
+  /** On a control socket: acts as a user without a password. @throws RefusedByServer */
   async actAs(user: string) {
     await this.request(ActAs, { user })
     this.#actAs = user
   }
 
-  /** Changes the own password; other sessions of this user end. */
+  /** Changes this user's password; the server ends the user's other sessions. @throws RefusedByServer, ClientError */
   async changePassword(oldPassword: string, newPassword: string) {
     const user = this.#credentials?.user
     if (user === undefined) throw new ClientError('authentication', 'log in first')
-    const { line } = this.link
+    const { connection } = this.link
     const old = startLogin(user)
     const challenge = { clientFirst: old.clientFirst }
-    const { serverFirst, preHash } = await line.request(Login, challenge, { signal: this.link.limit() })
+    const { serverFirst, preHash } = await connection.request(Login, challenge, { signal: this.link.limit() })
     const source = new Credentials(user, { password: oldPassword }, this.link.leastIterations).source(preHash)
-    const { clientFinal } = await old.answer(serverFirst, line.handshakeHash, source)
+    const { clientFinal } = await old.answer(serverFirst, connection.handshakeHash, source)
     const keys = await this.#newKeys(newPassword)
-    await line.request(ChangePassword, { clientFinal, ...keys }, { signal: this.link.limit() })
+    await connection.request(ChangePassword, { clientFinal, ...keys }, { signal: this.link.limit() })
     this.#credentials = new Credentials(user, { password: newPassword }, this.link.leastIterations)
   }
 
-  /** Learns the message types of this server's plugins; returns all that are known now. */
+  /** Adds the message types of this server's plugins to the catalogue, which it returns. */
   async learn(): Promise<Catalogue> {
     const { json } = await this.request(QueryProtocol, {})
     for (const message of fromEntries(JSON.parse(json)))
@@ -151,9 +151,11 @@ export class Session {
     return this.catalogue
   }
 
-  /** Logs out and closes. Requests without a reply are rejected. */
+  /** Logs out and closes. Rejects requests in flight. */
   close(): Promise<void> {
-    return this.link.close((line) => line.request(Logout, {}, { signal: AbortSignal.timeout(FAREWELL_MS) }))
+    return this.link.close((connection) =>
+      connection.request(Logout, {}, { signal: AbortSignal.timeout(LOGOUT_TIMEOUT_MS) }),
+    )
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -161,38 +163,39 @@ export class Session {
   }
 
   /**
-   * Asks for pushes until they come, and again on each new connection, in place of what was asked for before.
-   * @param signal the only limit
+   * Subscribes to pushes, retried until the server replies, and again after each reconnect. Replaces the subscription
+   * before.
+   * @param signal the only time limit
    */
   protected async subscribe<T>(ask: Subscribe<T>, signal?: AbortSignal): Promise<T> {
     this.#subscribe = ask
     try {
-      return await this.link.persist((limit) => ask(this.link.line, limit), signal)
+      return await this.link.retryUntilAnswered((limit) => ask(this.link.connection, limit), signal)
     } catch (error) {
       this.unsubscribe(ask)
       throw error
     }
   }
 
-  /** A new connection does not ask for these pushes any more. */
+  /** Stops renewing a subscription after reconnects. */
   protected unsubscribe(ask: Subscribe<unknown>) {
     if (this.#subscribe === ask) this.#subscribe = undefined
   }
 
-  /** Before a new connection is used, when the server counts its numbers anew. */
+  /** Called before a new connection is used, if the server's database has a new generation: known ids are stale. */
   protected restored() {
     this.life.emit('restored')
   }
 
-  /** A push has come; listeners are told afterwards. */
+  /** Processes a push, before its listeners. */
   protected pushed(message: ServerMessage, _values: unknown) {
     if (message !== KeepAlive || this.#isAnswering) return
-    // One at a time: however often a server asks, it is answered when it has heard the last answer.
+    // One ping in flight at a time, however often the server sends keep_alive.
     this.#isAnswering = true
-    const answered = () => {
+    const done = () => {
       this.#isAnswering = false
     }
-    this.request(Ping, {}).then(answered, answered)
+    this.request(Ping, {}).then(done, done)
   }
 
   async #newKeys(password: string): Promise<{ storedKey: Buffer; serverKey: Buffer; preHash: string }> {
@@ -202,15 +205,16 @@ export class Session {
     return { storedKey: storedKey(keys.clientKey), serverKey: keys.serverKey, preHash: made.preHash }
   }
 
-  async #restore(line: Line) {
+  /** Logs in and subscribes on a new connection. */
+  async #resume(connection: Connection) {
     if (this.#credentials !== undefined) {
-      const { epoch } = await logIn(line, this.#credentials, () => this.link.limit())
+      const { epoch } = await logIn(connection, this.#credentials, () => this.link.limit())
       const before = this.#epoch
       this.#epoch = epoch
       if (before !== '' && epoch !== '' && epoch !== before) this.restored()
     }
-    if (this.#actAs !== undefined) await line.request(ActAs, { user: this.#actAs }, { signal: this.link.limit() })
-    await this.#subscribe?.(line, this.link.limit())
+    if (this.#actAs !== undefined) await connection.request(ActAs, { user: this.#actAs }, { signal: this.link.limit() })
+    await this.#subscribe?.(connection, this.link.limit())
   }
 
   #pushed(message: ServerMessage, values: unknown) {

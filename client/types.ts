@@ -9,14 +9,14 @@ export interface Identity {
   readonly user: string
   readonly nickname: string
   readonly role: string
-  /** Generation of the server's database: another one than before means that ids may be those of other messages now. */
+  /** Generation of the server's database. If it differs from an earlier login's, message ids from then are stale. */
   readonly epoch: string
 }
 
 export interface SentMessage {
   readonly id: number
   readonly sentAt: Date
-  /** True if the server had stored it before, under the same client id. */
+  /** True if the message was stored before, under the same client id. */
   readonly repeat: boolean
 }
 
@@ -26,7 +26,7 @@ export interface Page {
 }
 
 export interface SearchPage extends Page {
-  /** What to give as `before` to go on while there is `more`. */
+  /** Value of `before` for the next page while there is `more`. */
   readonly searchedTo: number
 }
 
@@ -41,48 +41,49 @@ export interface SearchOptions {
 }
 
 export interface SendOptions extends RequestOptions {
-  /** The sender's own id of the message, at most 64 bytes: sent again with it, the message is stored once. */
+  /** Idempotency key of the message, at most 64 bytes: retries with the same one are stored once. */
   readonly clientId?: string
   readonly style?: TextStyle
-  /** One more than the `hops` of the message that a program answers here; 0, the default, for what a person writes. */
+  /** For programs: the `hops` of the answered message plus one. Default 0, a message of a person. */
   readonly hops?: number
 }
 
 export interface ConsumeOptions {
-  /** A new consumer begins with the first message there is; else with what comes next. */
+  /** A new consumer starts with the oldest message; default: with the next new one. */
   readonly all?: boolean
-  /** Leave out events older than so many milliseconds. */
+  /** Skip events older than this many milliseconds. */
   readonly maxAge?: number
   readonly signal?: AbortSignal
-  /** Told once the server has taken it up: what is sent from then on comes as an event. */
+  /** Called when the server has started the consumer: messages sent from then on are delivered as events. */
   readonly onConsuming?: (consuming: ValuesOf<typeof Consuming>) => void
 }
 
-/** What a consumer keeps with an acknowledgement, in the same transaction. */
+/** State that a consumer saves with an acknowledgement, in the same transaction. */
 export interface KeptState {
   readonly key: string
-  /** Empty forgets it. */
+  /** Empty deletes the key. */
   readonly state: string
 }
 
 export interface MessagesOptions {
-  /** Only private messages of this user. */
+  /** Only private messages from this user. */
   readonly from?: string
   /** Only messages of this kind. */
   readonly kind?: Kind
   /** Only messages with a higher id; older ones stay unread. */
   readonly after?: number
+  /** Acknowledge each message when the loop requests the next. Default true. */
   readonly acknowledge?: boolean
   readonly signal?: AbortSignal
 }
 
-/** What a client tells of its own life. */
+/** Life cycle events of a client. */
 export interface LifeEvents extends LinkEvents {
-  /** A message that could not be acknowledged, for example because its group is gone: the loop goes on without it. */
+  /** A message could not be acknowledged, for example because its group was dissolved; the loop continues. */
   unacknowledged: [message: Pick<ChatMessage, 'from' | 'group' | 'id'>, reason: RefusedByServer]
   /**
-   * Told before `reconnected`: the server has been restored from a backup, and numbers of messages from before may be
-   * those of others now. The client has forgotten them; a program forgets what it knows by them.
+   * Emitted before `reconnected`: the server was restored from a backup, so message ids from before are stale and may name
+   * other messages. The client has dropped them; the program must do the same.
    */
   restored: []
 }

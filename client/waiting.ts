@@ -1,4 +1,4 @@
-/** Resolves or rejects as the work does, or resolves with undefined as soon as the signal aborts. */
+/** Settles as the work does, or resolves with undefined as soon as the signal aborts. */
 export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T | undefined> {
   if (signal === undefined) return work
   let stop = () => {}
@@ -14,7 +14,7 @@ export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | u
   }
 }
 
-/** Resolves after so many milliseconds, or as soon as the signal aborts. */
+/** Resolves after a time, or as soon as the signal aborts. */
 export function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
   if (signal?.aborted) return Promise.resolve()
   return new Promise((resolve) => {

@@ -10,37 +10,36 @@ import { beginGeneration } from './restore-sqlite.ts'
 import { checkLog } from './sqlite-file.ts'
 
 /**
- * Writes all of a database, as it was at one moment, to a new file, while servers use it: a SQLite file again, or the SQL
- * that `mariadb-dump` makes.
- * @throws DatabaseError when the file is there already, or cannot be written
+ * Writes a consistent snapshot of a database in use to a new file: a SQLite file, or SQL of `mariadb-dump`.
+ * @throws DatabaseError when the file exists already or cannot be written
  */
-export async function backUp(where: string, file: string) {
+export async function backUp(location: string, file: string) {
   try {
-    // Made by us, mode 0600, and never one that was there: a backup must not be written over another.
+    // Created exclusively, with mode 0600: neither readable by others nor written over an earlier backup.
     await (await open(file, 'wx', 0o600)).close()
   } catch (error) {
     const exists = (error as NodeJS.ErrnoException).code === 'EEXIST'
     throw new DatabaseError(exists ? `${file} exists already` : `cannot write ${file}: ${(error as Error).message}`)
   }
   try {
-    await (isDatabaseUrl(where) ? dumpMysql(where, file) : copySqlite(where, file))
+    await (isDatabaseUrl(location) ? dumpMysql(location, file) : copySqlite(location, file))
   } catch (error) {
     await rm(file, { force: true })
     throw error instanceof DatabaseError ? error : new DatabaseError(`the backup failed: ${(error as Error).message}`)
   }
 }
 
-/** In one step: a copy in several would start anew with each write of the server. */
-async function copySqlite(where: string, file: string) {
-  await checkLog(where)
-  const source = new Database(where, { fileMustExist: true, readonly: true })
+/** Copies in one statement: SQLite's incremental backup would restart with each write of the server. */
+async function copySqlite(path: string, file: string) {
+  await checkLog(path)
+  const source = new Database(path, { fileMustExist: true, readonly: true })
   try {
-    // SQLite fills an empty file, and refuses any other.
+    // VACUUM INTO accepts an existing file only if it is empty.
     source.prepare('vacuum into ?').run(file)
   } finally {
     source.close()
   }
-  // Whoever puts it in place by hand begins a new generation, too.
+  // The copy gets its own generation, in case it is put in place by hand instead of by `chatctl db restore`.
   beginGeneration(file)
 }
 
@@ -49,7 +48,8 @@ async function dumpMysql(url: string, file: string) {
   let aside: string[]
   let hasEpoch: boolean
   try {
-    if (await isHalfRestored(db)) throw new DatabaseError('the database is restored only in part: finish that first')
+    if (await isHalfRestored(db))
+      throw new DatabaseError('a restore of the database was interrupted: finish that first')
     aside = await setAsideTables(db)
     hasEpoch = await db.schema.hasTable('chatctl_database')
   } finally {
@@ -68,7 +68,7 @@ async function dumpMysql(url: string, file: string) {
       `--result-file=${file}`,
     ],
   })
-  // Whoever loads it by hand begins a new generation, too.
+  // As in copySqlite: the dump gets its own generation.
   if (hasEpoch)
     await appendFile(file, `UPDATE \`chatctl_database\` SET \`value\` = '${newEpoch()}' WHERE \`name\` = 'epoch';\n`)
 }

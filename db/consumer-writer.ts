@@ -2,25 +2,25 @@ import type { Knex } from 'knex'
 import { type ConsumerRow, deleteConsumer, findState, type StateRow, saveConsumers } from './consumers.ts'
 import { transact } from './transaction.ts'
 
-/** How long what was asked for waits for more of it: losing so much to a crash only brings events again. */
-const TOGETHER_MS = 10
-/** After a commit that failed. */
+/** Time in which saves are collected into one commit. Losing them in a crash only redelivers events. */
+const BATCH_MS = 10
+/** Pause after a failed commit. */
 const RETRY_MS = 1000
 
 interface Batch {
   readonly consumers: Map<string, ConsumerRow>
   readonly states: Map<string, StateRow>
-  readonly waiting: { resolve(): void; reject(error: unknown): void }[]
+  readonly waiters: { resolve(): void; reject(error: unknown): void }[]
 }
 
-const newBatch = (): Batch => ({ consumers: new Map(), states: new Map(), waiting: [] })
+const newBatch = (): Batch => ({ consumers: new Map(), states: new Map(), waiters: [] })
 
 const keyOf = ({ user_id, name }: Pick<ConsumerRow, 'user_id' | 'name'>) => `${user_id} ${name}`
 const stateKeyOf = (row: Omit<StateRow, 'state'>) => JSON.stringify([row.user_id, row.name, row.state_key])
 
 /**
- * Keeps where consumers are. What comes within a moment goes into one transaction, a consumer's position together with
- * the state that belongs to it; what could not be written is written with the next.
+ * Persists cursors of consumers (group commit). Saves within BATCH_MS share one transaction, each cursor together with
+ * its state; rows of a failed commit are retried with the next.
  */
 export class ConsumerWriter {
   readonly #db: Knex
@@ -34,31 +34,31 @@ export class ConsumerWriter {
     this.#db = db
   }
 
-  /** Resolves when both are on disk. */
+  /** Resolves when the cursor and the state are on disk. Rejects when the commit failed, which is still retried. */
   save(consumer: ConsumerRow, state?: StateRow): Promise<void> {
     this.#next.consumers.set(keyOf(consumer), consumer)
     if (state !== undefined) this.#next.states.set(stateKeyOf(state), state)
-    this.#startIn(TOGETHER_MS)
-    return new Promise((resolve, reject) => this.#next.waiting.push({ resolve, reject }))
+    this.#startIn(BATCH_MS)
+    return new Promise((resolve, reject) => this.#next.waiters.push({ resolve, reject }))
   }
 
-  /** Writes what was saved so far without waiting for more. */
+  /** Starts the next commit without waiting for BATCH_MS, unless one is running. */
   flush() {
     this.#start()
   }
 
-  /** What is kept under a key, also what is still to be written; empty if there is nothing. */
+  /** The state under a key, including saves that are not committed yet; empty if there is none. */
   async state(userId: number, name: string, key: string): Promise<string> {
-    const wanted = stateKeyOf({ user_id: userId, name, state_key: key })
-    const written = this.#next.states.get(wanted) ?? this.#committing?.states.get(wanted)
-    return written?.state ?? findState(this.#db, userId, name, key)
+    const stateKey = stateKeyOf({ user_id: userId, name, state_key: key })
+    const unwritten = this.#next.states.get(stateKey) ?? this.#committing?.states.get(stateKey)
+    return unwritten?.state ?? findState(this.#db, userId, name, key)
   }
 
-  /** Resolves when all that was asked for until now is on disk. */
+  /** Resolves when all saves so far are on disk. Rejects when they could not be written. */
   async settled() {
     if (this.#running !== undefined) await this.#running
     if (this.#next.consumers.size === 0) return
-    const written = new Promise<void>((resolve, reject) => this.#next.waiting.push({ resolve, reject }))
+    const written = new Promise<void>((resolve, reject) => this.#next.waiters.push({ resolve, reject }))
     this.#start()
     await written
   }
@@ -68,7 +68,7 @@ export class ConsumerWriter {
     await transact(this.#db, (trx) => deleteConsumer(trx, userId, name))
   }
 
-  /** The last thing that is asked. Rejects when what was left could not be written. */
+  /** Writes what is left and stops; no call may follow. Rejects when a save could not be written. */
   async close() {
     try {
       await this.settled()
@@ -95,18 +95,18 @@ export class ConsumerWriter {
     this.#committing = batch
     try {
       await transact(this.#db, (trx) => saveConsumers(trx, [...batch.consumers.values()], [...batch.states.values()]))
-      for (const { resolve } of batch.waiting) resolve()
+      for (const { resolve } of batch.waiters) resolve()
     } catch (error) {
-      this.#keep(batch)
-      for (const { reject } of batch.waiting) reject(error)
+      this.#requeue(batch)
+      for (const { reject } of batch.waiters) reject(error)
     }
     this.#committing = undefined
     this.#running = undefined
-    if (this.#next.consumers.size > 0) this.#startIn(TOGETHER_MS)
+    if (this.#next.consumers.size > 0) this.#startIn(BATCH_MS)
   }
 
-  /** What could not be written is still to be, unless there is newer already. */
-  #keep(failed: Batch) {
+  /** Merges a failed batch into the next one; newer rows win. */
+  #requeue(failed: Batch) {
     for (const [key, row] of failed.consumers) if (!this.#next.consumers.has(key)) this.#next.consumers.set(key, row)
     for (const [key, row] of failed.states) if (!this.#next.states.has(key)) this.#next.states.set(key, row)
     this.#startIn(RETRY_MS)

@@ -3,23 +3,23 @@ import { countRows, lockUsers } from './locks.ts'
 import { isMysql } from './migrations/tables.ts'
 import { transact } from './transaction.ts'
 
-/** How far a consumer of a user's messages has come. */
+/** Durable cursor of a consumer in its user's messages. */
 export interface ConsumerRow {
   readonly user_id: number
   readonly name: string
-  /** Every message up to this id was handled, but for the pending ones. */
+  /** All messages up to this id are handled, except the pending ones. */
   readonly position: number
-  /** Ids up to the position, ascending. */
+  /** Ids up to the position that are not handled yet, ascending. */
   readonly pending: readonly number[]
   readonly moved_at: number
 }
 
-/** What a consumer keeps under a key. */
+/** A consumer's state under one key. */
 export interface StateRow {
   readonly user_id: number
   readonly name: string
   readonly state_key: string
-  /** Empty where there is nothing. */
+  /** Empty deletes the key. */
   readonly state: string
 }
 
@@ -35,15 +35,12 @@ export async function findConsumer(db: Knex, userId: number, name: string): Prom
   return row && toRow(row)
 }
 
-/** By name. */
+/** All consumers of a user, ordered by name. */
 export async function consumersOf(db: Knex, userId: number): Promise<ConsumerRow[]> {
   return (await db<Stored>('consumer').where({ user_id: userId }).orderBy('name')).map(toRow)
 }
 
-/**
- * Makes a consumer unless its user has one of that name. Consumers are counted under the lock of the user, so that
- * there are never more than `limit`.
- */
+/** Creates a consumer unless its user has one of that name. Counted under the user's lock: never more than `limit`. */
 export const insertConsumer = (db: Knex, row: ConsumerRow, limit: number): Promise<'made' | 'exists' | 'too_many'> =>
   transact(
     db,
@@ -58,43 +55,43 @@ export const insertConsumer = (db: Knex, row: ConsumerRow, limit: number): Promi
     { repeatable: false },
   )
 
-/** Rows of one statement: SQLite takes 500. */
-const STEP = 200
+/** SQLite allows 500 rows per INSERT. */
+const ROWS_PER_STATEMENT = 200
 
-function* steps<Row>(rows: readonly Row[]): Generator<Row[], void, void> {
-  for (let at = 0; at < rows.length; at += STEP) yield rows.slice(at, at + STEP)
+function* chunks<Row>(rows: readonly Row[]): Generator<Row[], void, void> {
+  for (let at = 0; at < rows.length; at += ROWS_PER_STATEMENT) yield rows.slice(at, at + ROWS_PER_STATEMENT)
 }
 
-/** Writes consumers and states over what there is of them, all or none. */
+/** Upserts consumers and states; an empty state deletes its key. */
 export async function saveConsumers(
   trx: Knex.Transaction,
   consumers: readonly ConsumerRow[],
   states: readonly StateRow[],
 ) {
   const rows = consumers.map((row) => ({ ...row, pending: row.pending.join(',') }))
-  for (const some of steps(rows)) await trx('consumer').insert(some).onConflict(['user_id', 'name']).merge()
+  for (const chunk of chunks(rows)) await trx('consumer').insert(chunk).onConflict(['user_id', 'name']).merge()
   const kept = states.filter(({ state }) => state !== '')
-  for (const some of steps(kept))
-    await trx('consumer_state').insert(some).onConflict(['user_id', 'name', 'state_key']).merge()
+  for (const chunk of chunks(kept))
+    await trx('consumer_state').insert(chunk).onConflict(['user_id', 'name', 'state_key']).merge()
   for (const { user_id, name, state_key } of states.filter(({ state }) => state === ''))
     await trx('consumer_state').where({ user_id, name, state_key }).delete()
 }
 
-/** Forgets a consumer and its state: neither is a user's data, so nothing of them is kept. */
+/** Deletes a consumer and its state physically: unlike messages, they are not a user's data. */
 export async function deleteConsumer(trx: Knex.Transaction, userId: number, name: string) {
   await trx('consumer_state').where({ user_id: userId, name }).delete()
   await trx('consumer').where({ user_id: userId, name }).delete()
 }
 
-/** Under how many keys a consumer keeps something. */
+/** Number of state keys of a consumer. */
 export async function countStates(db: Knex, userId: number, name: string): Promise<number> {
   const [row] = await db('consumer_state').where({ user_id: userId, name }).count({ count: '*' })
   return Number(row?.count)
 }
 
-/** Bytes of all that a consumer keeps. */
+/** Size in bytes of all state of a consumer. */
 export async function stateBytesOf(db: Knex, userId: number, name: string): Promise<number> {
-  // SQLite counts characters of a text, and bytes of a blob.
+  // SQLite's length() counts characters of text, but bytes of a blob.
   const bytes = isMysql(db) ? 'sum(length(state)) as bytes' : 'sum(length(cast(state as blob))) as bytes'
   const row = await db('consumer_state').where({ user_id: userId, name }).first(db.raw(bytes))
   return Number(row?.bytes ?? 0)
@@ -106,8 +103,8 @@ export async function findState(db: Knex, userId: number, name: string, key: str
 }
 
 /**
- * An id up to which all messages are older than a time, and above which none is. Halves the ids again and again, since
- * times have no index: ids grow with the time, but for messages taken over from elsewhere.
+ * An id that separates messages older than a time from all later ones; not necessarily the id of a message. Binary search
+ * over ids, since times have no index: ids grow with time, except for messages adopted from another database.
  */
 export async function lastIdBefore(db: Knex, time: number): Promise<number> {
   const [row] = await db('chatmsg').max({ newest: 'id' })
@@ -116,7 +113,7 @@ export async function lastIdBefore(db: Knex, time: number): Promise<number> {
   while (low < high) {
     const middle = Math.floor((low + high + 1) / 2)
     const found = await db('chatmsg').where('id', '<=', middle).orderBy('id', 'desc').first('id', 'send_time')
-    // None at all is older than any time.
+    // No message up to `middle` at all counts as older.
     if (found === undefined || found.send_time < time) low = middle
     else high = Number(found.id) - 1
   }

@@ -2,7 +2,7 @@ import type { Knex } from 'knex'
 import { GROUP_LANE, groupsOf } from './groups.ts'
 import { conversation, type MessageRow, PRIVATE } from './messages.ts'
 
-/** What a contact list shows of one conversation. */
+/** State of one conversation, as a contact list shows it. */
 export interface ConversationState {
   readonly unread: number
   readonly last: MessageRow | undefined
@@ -14,7 +14,7 @@ export interface GroupState extends ConversationState {
   readonly name: string
 }
 
-/** The newest private message with each of these users, in one statement for all of them. */
+/** The newest private message with each of these users. */
 export async function lastMessages(
   db: Knex,
   userId: number,
@@ -40,7 +40,7 @@ export async function lastMessages(
   }
   const last = new Map<number, MessageRow>()
   for (const row of await messagesById(db, [...ids.keys()])) last.set(ids.get(row.id) as number, row)
-  // Who is no account of the table has no row there: the system.
+  // The system (id 0) is no account, so the join above does not find it.
   for (const id of otherIds.filter((other) => other === 0)) {
     const [row] = await conversation(db, userId, id, { before: Number.MAX_SAFE_INTEGER, limit: 1 })
     if (row !== undefined) last.set(id, row)
@@ -48,7 +48,7 @@ export async function lastMessages(
   return last
 }
 
-/** The groups of a user, or some of them, with what is unread and the newest message that the user may see. */
+/** The groups of a user, optionally only some ids, with unread counts and the newest message the user may read. */
 export async function groupStates(db: Knex, userId: number, only?: readonly number[]): Promise<GroupState[]> {
   const groups = (await groupsOf(db, userId)).filter(({ id }) => only === undefined || only.includes(id))
   const rows = await db('chatroom_user as u')

@@ -2,25 +2,22 @@ import type { Knex } from 'knex'
 import { type MessageRow, messagesByIds, PRIVATE, withReadState } from './messages.ts'
 import { isMysql } from './migrations/tables.ts'
 
-/** Which of a user's private messages to read. */
+/** Selects private messages to a user. */
 export interface InboxQuery {
   /** Only ids above this one. */
   readonly after: number
   readonly limit: number
   readonly unreadOnly: boolean
-  /** Only of this sender. */
+  /** Only from this sender. */
   readonly senderId?: number
   /** Only this `msg_type`. */
   readonly kind?: number
-  /** Exactly these, as far as the user may read them: `after` and `limit` are without effect. */
+  /** Exactly these ids, as far as the user may read them; `after` and `limit` have no effect. */
   readonly only?: readonly number[]
 }
 
-/**
- * What users have written to each other: everything to one, everything by one, or both. It lies in as many runs of an
- * index as there are pairs of them, and is read from all of them in one order.
- */
-interface Mailbox {
+/** Selects private messages by recipient, by sender, or by both. */
+interface Ends {
   readonly reader_id?: number
   readonly writer_id?: number
 }
@@ -40,44 +37,44 @@ export async function messagesTo(
       found.sort((a, b) => a.id - b.id),
     )
   }
-  const box = { reader_id: userId, ...(senderId !== undefined && { writer_id: senderId }) }
-  const ids = await idsOf(db, box, { from: after, limit, newestFirst: false, unreadOnly, kinds: kindsOf(kind) })
+  const ends = { reader_id: userId, ...(senderId !== undefined && { writer_id: senderId }) }
+  const ids = await idsOf(db, ends, { from: after, limit, newestFirst: false, unreadOnly, kinds: kindsOf(kind) })
   const rows = (await messagesByIds(db, ids)).sort((a, b) => a.id - b.id)
   return unreadOnly ? rows : withReadState(db, rows)
 }
 
 const kindsOf = (kind: number | undefined) => (kind === undefined ? PRIVATE : [kind])
 
-/** Ids below `before` of private messages of a sender, to a recipient, or both; newest first. */
+/** Ids below `before` of private messages of a sender, to a recipient, or both, newest first. */
 export function privateIds(
   db: Knex,
-  ends: { readonly user_id?: number; readonly target_id?: number },
+  { user_id, target_id }: { readonly user_id?: number; readonly target_id?: number },
   { before, limit }: { before: number; limit: number },
 ): Promise<number[]> {
-  const box = {
-    ...(ends.user_id !== undefined && { writer_id: ends.user_id }),
-    ...(ends.target_id !== undefined && { reader_id: ends.target_id }),
+  const ends = {
+    ...(user_id !== undefined && { writer_id: user_id }),
+    ...(target_id !== undefined && { reader_id: target_id }),
   }
-  return idsOf(db, box, { from: before, limit, newestFirst: true, unreadOnly: false, kinds: PRIVATE })
+  return idsOf(db, ends, { from: before, limit, newestFirst: true, unreadOnly: false, kinds: PRIVATE })
 }
 
-/** Messages of one conversation that are looked at to count what is unread: what is counted beyond costs everybody. */
-export const MAX_COUNTED = 10_000
+/** Messages scanned per conversation to count unread ones. SQLite blocks the event loop while it scans. */
+export const MAX_SCANNED = 10_000
 
-/** How many private messages to a user are unread, by sender: of the next MAX_COUNTED after what was read. */
+/** Unread private messages to a user by sender, among the MAX_SCANNED messages after the read position. */
 export async function unreadBySender(db: Knex, userId: number): Promise<Map<number, number>> {
-  const runs = (await runsOf(db, { reader_id: userId })).filter(({ newest, read_id }) => (newest ?? 0) > read_id)
-  const counts = await inEach(
+  const ranges = await rangesOf(db, { reader_id: userId })
+  const counts = await selectForEach(
     db,
-    runs,
+    ranges.filter(({ newest, read_id }) => (newest ?? 0) > read_id),
     ({ reader_id, writer_id, read_id }) => [
       `select ${Number(writer_id)} as writer_id, count(*) as unread from (
          select isRead, isActive, msg_type from chatmsg where target_id = ? and lane = ? and seq is null and id > ?
-         order by id limit ${MAX_COUNTED}) as scanned
+         order by id limit ${MAX_SCANNED}) as scanned
        where isRead = 1 and isActive = 1 and msg_type in (?, ?)`,
       [reader_id, writer_id, read_id, ...PRIVATE],
     ],
-    ({ newest, read_id }) => Math.min((newest ?? 0) - read_id, MAX_COUNTED),
+    ({ newest, read_id }) => Math.min((newest ?? 0) - read_id, MAX_SCANNED),
   )
   return new Map(
     (counts as { writer_id: number; unread: number }[]).flatMap(({ writer_id, unread }) =>
@@ -90,14 +87,15 @@ export async function countUnread(db: Knex, userId: number): Promise<number> {
   return [...(await unreadBySender(db, userId)).values()].reduce((sum, count) => sum + count, 0)
 }
 
-interface Run {
+/** The private messages of one sender to one recipient: one range of the index. */
+interface Range {
   readonly reader_id: number
   readonly writer_id: number
   readonly read_id: number
   readonly newest: number | null
 }
 
-const runsOf = (db: Knex, ends: Mailbox): Promise<Run[]> =>
+const rangesOf = (db: Knex, ends: Ends): Promise<Range[]> =>
   db('correspondence as c')
     .where(ends)
     .select('reader_id', 'writer_id', 'read_id', {
@@ -109,24 +107,24 @@ const runsOf = (db: Knex, ends: Mailbox): Promise<Run[]> =>
         .select('m.id'),
     })
 
-/** Selects made into one statement at most: SQLite takes 500, and each has to be compiled. */
-const SELECTS = 100
+/** Selects combined into one statement: SQLite allows 500, and compiling takes time for each. */
+const SELECTS_PER_STATEMENT = 100
 
 /**
- * The rows of a select for each of these, in a few statements. With numbers in it, not with columns of a join: MySQL
- * begins a range of an index only at a constant.
- * @param weightOf rows that the select for one of these reads at most: one statement reads about MAX_COUNTED, since
- *   SQLite holds the event loop for each
+ * Runs a select for each item, combined with UNION ALL into few statements. The selects hold constants instead of columns
+ * of a join, because MySQL starts an index range only at a constant.
+ * @param costOf upper bound of the rows that an item's select scans: a statement scans about MAX_SCANNED in all, since
+ *   SQLite blocks the event loop
  */
-export async function inEach<T>(
+export async function selectForEach<T>(
   db: Knex,
-  things: readonly T[],
-  select: (thing: T) => [sql: string, values: readonly (number | string)[]],
-  weightOf: (thing: T) => number = () => 0,
+  items: readonly T[],
+  select: (item: T) => [sql: string, values: readonly (number | string)[]],
+  costOf: (item: T) => number = () => 0,
 ): Promise<unknown[]> {
   const found: unknown[] = []
-  for (const some of inStatements(things, weightOf)) {
-    const selects = some.map(select)
+  for (const chunk of chunksByCost(items, costOf)) {
+    const selects = chunk.map(select)
     const sql = selects.map(([text], index) => `select * from (${text}) as r${index}`).join(' union all ')
     const result = await db.raw(
       sql,
@@ -137,25 +135,25 @@ export async function inEach<T>(
   return found
 }
 
-function inStatements<T>(things: readonly T[], weightOf: (thing: T) => number): T[][] {
-  const statements: T[][] = []
-  let weight = 0
-  for (const thing of things) {
-    weight += weightOf(thing)
-    const last = statements.at(-1)
-    if (last !== undefined && last.length < SELECTS && weight <= MAX_COUNTED) last.push(thing)
+function chunksByCost<T>(items: readonly T[], costOf: (item: T) => number): T[][] {
+  const chunks: T[][] = []
+  let cost = 0
+  for (const item of items) {
+    cost += costOf(item)
+    const last = chunks.at(-1)
+    if (last !== undefined && last.length < SELECTS_PER_STATEMENT && cost <= MAX_SCANNED) last.push(item)
     else {
-      statements.push([thing])
-      weight = weightOf(thing)
+      chunks.push([item])
+      cost = costOf(item)
     }
   }
-  return statements
+  return chunks
 }
 
-/** The next ids below or above `from` of all runs, in one order. */
+/** The next ids above `from`, or below it with `newestFirst`, merged from all ranges. */
 async function idsOf(
   db: Knex,
-  ends: Mailbox,
+  ends: Ends,
   {
     from,
     limit,
@@ -164,14 +162,14 @@ async function idsOf(
     kinds,
   }: { from: number; limit: number; newestFirst: boolean; unreadOnly: boolean; kinds: readonly number[] },
 ): Promise<number[]> {
-  const runs = await runsOf(db, ends)
-  const begin = ({ read_id }: Run) => (unreadOnly ? Math.max(from, read_id) : from)
-  const wanted = newestFirst ? runs : runs.filter((run) => (run.newest ?? 0) > begin(run))
+  const ranges = await rangesOf(db, ends)
+  const start = ({ read_id }: Range) => (unreadOnly ? Math.max(from, read_id) : from)
+  const wanted = newestFirst ? ranges : ranges.filter((range) => (range.newest ?? 0) > start(range))
   const filter = `isActive = 1 and msg_type in (${kinds.map(() => '?').join(', ')})${unreadOnly ? ' and isRead = 1' : ''}`
   const order = newestFirst ? 'id < ? order by id desc' : 'id > ? order by id'
-  const rows = await inEach(db, wanted, (run) => [
+  const rows = await selectForEach(db, wanted, (range) => [
     `select id from chatmsg where target_id = ? and lane = ? and seq is null and ${filter} and ${order} limit ?`,
-    [run.reader_id, run.writer_id, ...kinds, begin(run), limit],
+    [range.reader_id, range.writer_id, ...kinds, start(range), limit],
   ])
   const ids = (rows as { id: number }[]).map(({ id }) => id)
   return ids.sort((a, b) => (newestFirst ? b - a : a - b)).slice(0, limit)

@@ -1,4 +1,4 @@
-/** The database cannot be opened or does not fit; the message says what to do. */
+/** The database cannot be opened or has an unusable state; the message names the remedy. */
 export class DatabaseError extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options)
@@ -6,12 +6,12 @@ export class DatabaseError extends Error {
   }
 }
 
-/** Another server, or a command that needs the database for itself, uses it. */
+/** Another server, or a command that needs exclusive access, holds the database lock. */
 export class DatabaseInUse extends DatabaseError {
-  /** MySQL: the connection that holds the lock. */
+  /** MySQL: id of the connection that holds the lock. */
   readonly holder: number | undefined
 
-  /** @param what the database or folder, and by which connection it is held */
+  /** @param what the database or folder, with the connection that holds its lock where known */
   constructor(what: string, holder?: number) {
     super(`another server or command uses ${what}`)
     this.name = 'DatabaseInUse'

@@ -1,30 +1,30 @@
 import type { Knex } from 'knex'
-import { withdrawInvitations } from './group-changes.ts'
+import { withdrawInvitations } from './group-membership.ts'
 import { Conflict, countRows, lockUsers } from './locks.ts'
 import { MSG_TYPE } from './messages.ts'
 import { transact } from './transaction.ts'
 
-/** One side of a friendship; there are always two rows, one for each. */
+/** One direction of a friendship, which always has two rows. */
 export interface FriendRow {
   readonly user_id: number
   readonly friend_id: number
   readonly add_time: number
 }
 
-/** A request that waits: a `chatmsg` row of msg_type 3, its text the note. Answered ones have isActive 0. */
+/** A pending friend request: a `chatmsg` row of msg_type 3 with the note as text. Answered requests have isActive 0. */
 export interface RequestRow {
   readonly id: number
-  /** Who asks. */
+  /** The requesting user. */
   readonly user_id: number
-  /** Who is asked. */
+  /** The requested user. */
   readonly target_id: number
   readonly msg: string
   readonly send_time: number
 }
 
-/** Beside these the sender's or the recipient's number, and that is a range of an index. */
+/** Columns common to all friend requests; together with a sender's or recipient's id they select an index range. */
 const REQUEST = { msg_type: MSG_TYPE.friendRequest, lane: -MSG_TYPE.friendRequest, client_id: null }
-const WAITING = { ...REQUEST, isActive: 1 }
+const PENDING = { ...REQUEST, isActive: 1 }
 
 export const friendsOf = (db: Knex, userId: number): Promise<FriendRow[]> =>
   db<FriendRow & { isActive: number }>('userfriend').where({ user_id: userId, isActive: 1 })
@@ -32,15 +32,15 @@ export const friendsOf = (db: Knex, userId: number): Promise<FriendRow[]> =>
 export const blockedBy = (db: Knex, userId: number): Promise<number[]> =>
   db('userblock').where({ user_id: userId, isActive: 1 }).orderBy('id').pluck('blocked_id')
 
-/** Requests that wait, of and to a user, oldest first. */
+/** Pending requests from and to a user, oldest first. */
 export const requestsOf = (db: Knex, userId: number, limit: number): Promise<RequestRow[]> =>
   db<RequestRow>('chatmsg')
-    .where(WAITING)
+    .where(PENDING)
     .where((either) => void either.where({ target_id: userId }).orWhere({ user_id: userId }))
     .orderBy('id')
     .limit(limit)
 
-/** Why what two users are to each other was not changed. */
+/** Why a relation between two users was not changed. */
 export type FriendConflict =
   | 'already_friends'
   | 'already_requested'
@@ -62,8 +62,8 @@ const conflict = (reason: FriendConflict): never => {
 }
 
 /**
- * What two users are to each other is changed by one transaction at a time, under the locks of both. Doing it twice is
- * not the same as doing it once: a connection lost at its end is an error.
+ * Changes the relation of two users in a transaction, under the locks of both. Not idempotent: an error when the
+ * connection is lost at its commit.
  */
 async function between<T>(
   db: Knex,
@@ -83,32 +83,32 @@ async function between<T>(
   }
 }
 
-/** Limits of what one user has, see LIMITS. */
+/** Limits per user, see LIMITS. */
 export interface FriendLimits {
   readonly friends: number
   readonly friendRequests: number
 }
 
-const waitingFrom = (trx: Knex.Transaction, fromId: number, toId: number) =>
-  trx('chatmsg').where({ ...WAITING, user_id: fromId, target_id: toId })
+const pendingFrom = (trx: Knex.Transaction, fromId: number, toId: number) =>
+  trx('chatmsg').where({ ...PENDING, user_id: fromId, target_id: toId })
 
-/** Ends the requests between two users, whoever asked; returns how many there were. */
+/** Closes the requests between two users, in both directions; returns their number. */
 async function closeRequests(trx: Knex.Transaction, oneId: number, otherId: number): Promise<number> {
   const closed = { isActive: 0, isRead: 0 }
   return (
-    (await waitingFrom(trx, oneId, otherId).update(closed)) + (await waitingFrom(trx, otherId, oneId).update(closed))
+    (await pendingFrom(trx, oneId, otherId).update(closed)) + (await pendingFrom(trx, otherId, oneId).update(closed))
   )
 }
 
 const friendships = (trx: Knex.Transaction, userId: number) => trx('userfriend').where({ user_id: userId, isActive: 1 })
 
-/** @throws Conflict when either has too many friends */
+/** @throws Conflict when either user has reached the limit of friends */
 async function checkFriends(trx: Knex.Transaction, userId: number, otherId: number, { friends }: FriendLimits) {
   if ((await countRows(friendships(trx, userId))) >= friends) conflict('too_many_friends')
   if ((await countRows(friendships(trx, otherId))) >= friends) conflict('too_many_friends_there')
 }
 
-/** @throws Conflict when one has blocked the other */
+/** @throws Conflict when either user has blocked the other */
 async function checkBlocks(trx: Knex.Transaction, userId: number, otherId: number) {
   const block = (by: number, blocked: number) =>
     trx('userblock').where({ user_id: by, blocked_id: blocked, isActive: 1 }).first('id')
@@ -126,7 +126,7 @@ async function makeFriends(trx: Knex.Transaction, oneId: number, otherId: number
     .merge(['add_time', 'isActive'])
 }
 
-/** Asks for a friendship; where the other one has asked already, both are friends then. */
+/** Requests a friendship; if the other user has requested it before, both become friends. */
 export const requestFriend = (
   db: Knex,
   { fromId, toId, note, now }: { fromId: number; toId: number; note: string; now: number },
@@ -136,19 +136,19 @@ export const requestFriend = (
     if ((await friendships(trx, fromId).where({ friend_id: toId }).first('id')) !== undefined)
       conflict('already_friends')
     await checkBlocks(trx, fromId, toId)
-    if ((await waitingFrom(trx, fromId, toId).first('id')) !== undefined) conflict('already_requested')
+    if ((await pendingFrom(trx, fromId, toId).first('id')) !== undefined) conflict('already_requested')
     if ((await countRows(friendships(trx, fromId))) >= limits.friends) conflict('too_many_friends')
-    if ((await waitingFrom(trx, toId, fromId).first('id')) !== undefined) {
+    if ((await pendingFrom(trx, toId, fromId).first('id')) !== undefined) {
       await checkFriends(trx, fromId, toId, limits)
       await closeRequests(trx, fromId, toId)
       await makeFriends(trx, fromId, toId, now)
       return { areFriends: true }
     }
-    const waiting = (end: object) => countRows(trx('chatmsg').where({ ...WAITING, ...end }))
-    if ((await waiting({ user_id: fromId })) >= limits.friendRequests) conflict('too_many_requests')
-    if ((await waiting({ target_id: toId })) >= limits.friendRequests) conflict('too_many_requests_there')
+    const countPending = (end: object) => countRows(trx('chatmsg').where({ ...PENDING, ...end }))
+    if ((await countPending({ user_id: fromId })) >= limits.friendRequests) conflict('too_many_requests')
+    if ((await countPending({ target_id: toId })) >= limits.friendRequests) conflict('too_many_requests_there')
     await trx('chatmsg').insert({
-      ...WAITING,
+      ...PENDING,
       user_id: fromId,
       target_id: toId,
       msg: note,
@@ -158,14 +158,14 @@ export const requestFriend = (
     return { areFriends: false }
   })
 
-/** Answers a request: of two answers at once, one finds none. */
+/** Answers a request. Of two concurrent answers one fails with `no_request`. */
 export const answerRequest = (
   db: Knex,
   { userId, fromId, accept, now }: { userId: number; fromId: number; accept: boolean; now: number },
   limits: FriendLimits,
 ): Promise<Outcome<{ readonly areFriends: boolean }>> =>
   between(db, userId, fromId, async (trx) => {
-    if ((await waitingFrom(trx, fromId, userId).first('id')) === undefined) conflict('no_request')
+    if ((await pendingFrom(trx, fromId, userId).first('id')) === undefined) conflict('no_request')
     if (accept) {
       await checkBlocks(trx, userId, fromId)
       await checkFriends(trx, userId, fromId, limits)
@@ -175,7 +175,7 @@ export const answerRequest = (
     return { areFriends: accept }
   })
 
-/** Makes two users friends, whatever there was before but a block. */
+/** Makes two users friends without a request, unless one has blocked the other. */
 export const befriend = (db: Knex, oneId: number, otherId: number, now: number): Promise<Outcome<object>> =>
   between(db, oneId, otherId, async (trx) => {
     await checkBlocks(trx, oneId, otherId)
@@ -184,21 +184,21 @@ export const befriend = (db: Knex, oneId: number, otherId: number, now: number):
     return {}
   })
 
-/** Ends both sides of a friendship; false where there was none. */
+/** Deletes both directions of a friendship logically; false if there was none. */
 async function endFriendship(trx: Knex.Transaction, oneId: number, otherId: number): Promise<boolean> {
   const end = (userId: number, friendId: number) =>
     friendships(trx, userId).where({ friend_id: friendId }).update({ isActive: 0 })
   return (await end(oneId, otherId)) + (await end(otherId, oneId)) > 0
 }
 
-/** Ends a friendship for both. */
+/** Ends a friendship for both users. */
 export const unfriend = (db: Knex, oneId: number, otherId: number): Promise<Outcome<object>> =>
   between(db, oneId, otherId, async (trx) => {
     if (!(await endFriendship(trx, oneId, otherId))) conflict('not_friends')
     return {}
   })
 
-/** Blocks a user: ends the friendship, the requests between them and what that one has invited to. */
+/** Blocks a user: ends the friendship, closes the requests of both, and withdraws that user's invitations to groups. */
 export const block = (
   db: Knex,
   userId: number,

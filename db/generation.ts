@@ -3,26 +3,27 @@ import type { Knex } from 'knex'
 
 const TABLE = 'chatctl_database'
 
-/** What the data folder remembers of the database, to notice when it has gone back to an earlier state. */
+/** State of the database as the data folder records it, to detect that an older state was restored by hand. */
 export interface Remembered {
+  /** The generation, see `readEpoch`. */
   readonly epoch: string
-  /** How often a server was started on the database. */
+  /** Server starts on the database. */
   readonly starts: number
-  /** The highest number of a message. */
+  /** The highest message id. */
   readonly newest: number
-  /** SQLite: the file's number in its file system; 0 for a database that is no file. */
+  /** SQLite: inode number of the file; 0 for MySQL. */
   readonly file: number
 }
 
 /**
- * The generation of the database: random text that is new whenever the database may have gone back to an earlier state,
- * so that whoever remembers numbers of an earlier generation can tell that they may now name something else.
+ * The generation of the database (`epoch` on the wire): random text, renewed whenever an older state may have been
+ * restored. Ids that a client remembers from another generation are stale: they may now name other messages.
  */
 export async function readEpoch(db: Knex): Promise<string> {
   return (await read(db, 'epoch')) ?? ''
 }
 
-/** Begins a new generation; returns its name. */
+/** Begins a new generation. @returns its epoch */
 export async function renewEpoch(db: Knex): Promise<string> {
   const epoch = newEpoch()
   await write(db, 'epoch', epoch)
@@ -32,9 +33,9 @@ export async function renewEpoch(db: Knex): Promise<string> {
 export const newEpoch = () => randomBytes(12).toString('hex')
 
 /**
- * Counts one more start of a server, and begins a new generation when the database is older than what is remembered of
- * it: fewer starts, fewer messages, or another file.
- * @param before what the data folder remembers; undefined when it remembers nothing
+ * Counts a server start, and begins a new generation when the database is older than the data folder's record: fewer
+ * starts, fewer messages, or another file.
+ * @param before the data folder's record, if there is one
  */
 export async function countStart(
   db: Knex,
@@ -44,7 +45,7 @@ export async function countStart(
   return db.transaction(async (trx) => {
     const starts = Number((await read(trx, 'starts')) ?? 0)
     const epoch = await readEpoch(trx)
-    // Of another generation it is known already that numbers mean something else.
+    // A restore by chatctl has begun a new generation already.
     const isSame = before?.epoch === epoch
     const wentBack = isSame && (starts < before.starts || newest < before.newest || file !== before.file)
     const now = { epoch: wentBack ? await renewEpoch(trx) : epoch, starts: starts + 1, newest, file, wentBack }
@@ -53,12 +54,12 @@ export async function countStart(
   })
 }
 
-/** Whether nobody has started a server on the database, or restored it, since `countStart`. */
+/** False when another server was started on the database, or a backup restored, since `countStart`. */
 export async function isSameService(db: Knex, { epoch, starts }: Remembered): Promise<boolean> {
   return (await readEpoch(db)) === epoch && Number(await read(db, 'starts')) === starts
 }
 
-/** The highest number of a message; 0 when there is none. */
+/** The highest message id; 0 when there is none. */
 export async function newestMessage(db: Knex): Promise<number> {
   const [row] = await db('chatmsg').max({ newest: 'id' })
   return Number(row?.newest ?? 0)

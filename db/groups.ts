@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import { inEach, MAX_COUNTED } from './correspondence.ts'
+import { MAX_SCANNED, selectForEach } from './correspondence.ts'
 import { type MessageRow, MSG_TYPE, messagesByIds } from './messages.ts'
 
 export interface GroupRow {
@@ -10,29 +10,29 @@ export interface GroupRow {
   readonly allHistory: number
 }
 
-/** A membership; `invited` may become a member, and is none yet. */
+/** A user's row in a group. With role `invited` it is a pending invitation, not a membership. */
 export interface MemberRow {
   readonly chatroom_id: number
   readonly user_id: number
   readonly role: 'owner' | 'admin' | 'member' | 'invited'
   readonly isActive: number
-  /** The group's sequence when the member came: messages up to it are not seen. */
+  /** The group's sequence number when the member joined: messages up to it are hidden from the member. */
   readonly joined_seq: number
-  /** The sequence up to which the member has acknowledged. */
+  /** The sequence number up to which the member has acknowledged. */
   readonly read_seq: number
 }
 
-/** See laneOf. */
+/** `chatmsg.lane` of group messages, see laneOf. */
 export const GROUP_LANE = -MSG_TYPE.group
 
-/** Names are compared byte for byte. Dissolved groups are not found: their names are free again. */
+/** Finds a group by name, compared byte for byte; not a dissolved one, whose name is free. */
 export const findGroup = (db: Knex, name: string): Promise<GroupRow | undefined> =>
   db<GroupRow & { isActive: number }>('chatroom').where({ chatroom_name: name, isActive: 1 }).first()
 
 export const findGroupById = (db: Knex, id: number): Promise<GroupRow | undefined> =>
   db<GroupRow & { isActive: number }>('chatroom').where({ id, isActive: 1 }).first()
 
-/** The name of a group; of a dissolved one what it was called, which another one may be called by now. */
+/** The name of a group, or the former name of a dissolved one, which another group may have by now. */
 export async function groupNameOf(db: Knex, id: number): Promise<string | undefined> {
   const row = await db<GroupRow & { former_name: string | null }>('chatroom').where({ id }).first()
   return row?.former_name ?? row?.chatroom_name
@@ -42,7 +42,7 @@ export async function groupNameOf(db: Knex, id: number): Promise<string | undefi
 export const membersOf = (db: Knex, groupId: number): Promise<MemberRow[]> =>
   db<MemberRow>('chatroom_user').where({ chatroom_id: groupId, isActive: 1 }).whereNot({ role: 'invited' })
 
-/** Whether a user is or was a member of a group, or is invited to it. */
+/** Whether a user is, or was ever, a member of a group or invited to it. */
 export async function hasMembership(db: Knex, groupId: number, userId: number): Promise<boolean> {
   return (await db('chatroom_user').where({ chatroom_id: groupId, user_id: userId }).first('id')) !== undefined
 }
@@ -53,7 +53,7 @@ export interface Membership extends GroupRow {
   readonly unread: number
 }
 
-/** The groups of a user, with how many members they have and how much is unread. */
+/** The groups of a user with their numbers of members and of unread messages, ordered by name. */
 export async function groupsOf(db: Knex, userId: number): Promise<Membership[]> {
   const rows = await db('chatroom_user as u')
     .join('chatroom as g', 'g.id', 'u.chatroom_id')
@@ -71,33 +71,33 @@ export async function countGroupUnread(db: Knex, userId: number): Promise<number
   return [...(await unreadByGroup(db, userId)).values()].reduce((sum, count) => sum + count, 0)
 }
 
-/** What a user has not acknowledged in each of its groups, without its own messages: of the next MAX_COUNTED. */
+/** Unread messages of others in each of a user's groups, among the MAX_SCANNED after the read position. */
 async function unreadByGroup(db: Knex, userId: number): Promise<Map<number, number>> {
-  const behind: Pick<SeenGroup, 'chatroom_id' | 'read_seq' | 'last_seq'>[] = await db('chatroom_user as u')
+  const unreadGroups: Pick<SeenGroup, 'chatroom_id' | 'read_seq' | 'last_seq'>[] = await db('chatroom_user as u')
     .join('chatroom as g', 'g.id', 'u.chatroom_id')
     .where({ 'u.user_id': userId, 'u.isActive': 1, 'g.isActive': 1 })
     .whereRaw('g.last_seq > u.read_seq')
     .select('u.chatroom_id', 'u.read_seq', 'g.last_seq')
-  const counts = await inEach(
+  const counts = await selectForEach(
     db,
-    behind,
+    unreadGroups,
     ({ chatroom_id, read_seq }) => [
       `select ${Number(chatroom_id)} as id, count(*) as unread from (
          select user_id, isActive from chatmsg where target_id = ? and lane = ? and seq > ?
-         order by seq limit ${MAX_COUNTED}) as scanned
+         order by seq limit ${MAX_SCANNED}) as scanned
        where isActive = 1 and user_id <> ?`,
       [chatroom_id, GROUP_LANE, read_seq, userId],
     ],
-    ({ read_seq, last_seq }) => Math.min(last_seq - read_seq, MAX_COUNTED),
+    ({ read_seq, last_seq }) => Math.min(last_seq - read_seq, MAX_SCANNED),
   )
   return new Map((counts as { id: number; unread: number }[]).map(({ id, unread }) => [id, Number(unread)]))
 }
 
-/** Begins where the sequence stands at an id, so that what lies before it is not read. */
+/** Starts the index range at the sequence number of an id, so that earlier rows are not scanned. */
 const AFTER_ID = `and seq > coalesce((select x.seq from chatmsg as x where x.target_id = ? and x.lane = ? and x.id <= ?
   order by x.seq desc limit 1), 0)`
 
-/** A message with the name of its group, and up to where its reader has read that. */
+/** A message with the name of its group and the reader's position there. */
 export type GroupMessageRow = MessageRow & { readonly chatroom_name: string; readonly read_seq: number }
 
 interface SeenGroup {
@@ -113,13 +113,13 @@ export interface GroupQuery {
   readonly after: number
   readonly limit: number
   readonly unreadOnly: boolean
-  /** Leave out what the user wrote; what is unread never is. */
+  /** Leave out the user's own messages. Default: as `unreadOnly`, since own messages are never unread. */
   readonly withoutOwn?: boolean
-  /** Exactly these, as far as the user may read them: `after` and `limit` are without effect. */
+  /** Exactly these ids, as far as the user may read them; `after` and `limit` have no effect. */
   readonly only?: readonly number[]
 }
 
-/** Group messages for a user with an id above `after`, oldest first, since the user came to each group. */
+/** Messages in a user's groups that the user may read, oldest first. */
 export async function groupMessagesTo(db: Knex, userId: number, query: GroupQuery): Promise<GroupMessageRow[]> {
   const groups: SeenGroup[] = await db('chatroom_user as u')
     .join('chatroom as g', 'g.id', 'u.chatroom_id')
@@ -136,24 +136,24 @@ export async function groupMessagesTo(db: Knex, userId: number, query: GroupQuer
   })
 }
 
-/** Ids above `after` of messages in groups of a user, lowest first. */
+/** Ids above `after` of messages in a user's groups, ascending. */
 async function nextIds(
   db: Knex,
   userId: number,
   groups: readonly SeenGroup[],
   { after, limit, unreadOnly, withoutOwn = unreadOnly }: GroupQuery,
 ): Promise<number[]> {
-  const since = ({ joined_seq, read_seq }: SeenGroup) => (unreadOnly ? Math.max(joined_seq, read_seq) : joined_seq)
-  const rows = await inEach(
+  const startOf = ({ joined_seq, read_seq }: SeenGroup) => (unreadOnly ? Math.max(joined_seq, read_seq) : joined_seq)
+  const rows = await selectForEach(
     db,
-    groups.filter((group) => group.last_seq > since(group)),
+    groups.filter((group) => group.last_seq > startOf(group)),
     (group) => [
       `select id from chatmsg where target_id = ? and lane = ? and seq > ? and id > ? and isActive = 1
          ${unreadOnly ? '' : AFTER_ID} ${withoutOwn ? 'and user_id <> ?' : ''} order by seq limit ?`,
       [
         group.chatroom_id,
         GROUP_LANE,
-        since(group),
+        startOf(group),
         after,
         ...(unreadOnly ? [] : [group.chatroom_id, GROUP_LANE, after]),
         ...(withoutOwn ? [userId] : []),
@@ -165,7 +165,7 @@ async function nextIds(
   return ids.slice(0, limit)
 }
 
-/** Where a group's sequence stands at a message of it, so that reading on from there is a step down the index. */
+/** Sequence number of a group message, from which the index is read downwards; the maximum for an unknown id. */
 async function sequenceAt(db: Knex, groupId: number, id: number): Promise<number> {
   const row = await db<MessageRow>('chatmsg').where({ id, target_id: groupId, lane: GROUP_LANE }).first('seq')
   return row?.seq ?? Number.MAX_SAFE_INTEGER
@@ -175,11 +175,11 @@ interface Range {
   /** Only ids below this one. */
   readonly before: number
   readonly limit: number
-  /** Only above this place in the sequence. */
+  /** Only sequence numbers above this one. */
   readonly since: number
 }
 
-/** @param end the place in the sequence of `before`, see sequenceAt */
+/** @param end sequence number of `before`, see sequenceAt */
 const newestFirst = (db: Knex, groupId: number, { before, limit, since }: Range, end: number) =>
   db<MessageRow>('chatmsg')
     .where({ target_id: groupId, lane: GROUP_LANE, isActive: 1 })
@@ -201,7 +201,7 @@ export async function groupMessageIds(db: Knex, groupId: number, range: Range): 
   return (await newestFirst(db, groupId, range, end).select('id')).map(({ id }) => id)
 }
 
-/** A group a user is in: what it sees of the sequence is above `since`, and above `read` it is unread. */
+/** A group of a user: sequence numbers above `since` are visible to the user, those above `read` unread. */
 export interface SeenBy {
   readonly id: number
   readonly name: string
@@ -209,7 +209,7 @@ export interface SeenBy {
   readonly read: number
 }
 
-/** The groups a user is in, or one of them. */
+/** The groups that a user is a member of, or one of them. */
 export async function groupsSeen(db: Knex, userId: number, only?: number): Promise<SeenBy[]> {
   return db('chatroom_user as u')
     .join('chatroom as g', 'g.id', 'u.chatroom_id')

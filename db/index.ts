@@ -15,13 +15,38 @@ export {
   findConsumer,
   insertConsumer,
   lastIdBefore,
-  type StateRow,
   stateBytesOf,
 } from './consumers.ts'
-export * from './contacts.ts'
-export * from './correspondence.ts'
+export {
+  type ConversationState,
+  type GroupState,
+  groupStates,
+  lastMessages,
+} from './contacts.ts'
+export {
+  countUnread,
+  type InboxQuery,
+  messagesTo,
+  privateIds,
+  unreadBySender,
+} from './correspondence.ts'
+export { type DatabaseLock, type LockOptions, lockFile } from './database-lock.ts'
 export { DatabaseError, DatabaseInUse } from './errors.ts'
-export * from './friends.ts'
+export {
+  answerRequest,
+  befriend,
+  block,
+  blockedBy,
+  type FriendConflict,
+  type FriendLimits,
+  type FriendRow,
+  friendsOf,
+  type RequestRow,
+  requestFriend,
+  requestsOf,
+  unblock,
+  unfriend,
+} from './friends.ts'
 export {
   countStart,
   isSameService,
@@ -30,18 +55,55 @@ export {
   readEpoch,
   renewEpoch,
 } from './generation.ts'
-export * from './group-changes.ts'
-export * from './groups.ts'
+export {
+  dissolveGroup,
+  insertGroup,
+  type NewGroup,
+  renameGroup,
+} from './group-changes.ts'
+export {
+  inviteToGroup,
+  joinGroup,
+  kickFromGroup,
+  leaveGroup,
+  setGroupRole,
+} from './group-membership.ts'
+export type { Actor, ChangedGroup, GroupConflict, GroupKey, GroupOutcome } from './group-transaction.ts'
+export {
+  countGroupUnread,
+  findGroup,
+  findGroupById,
+  type GroupMessageRow,
+  type GroupQuery,
+  type GroupRow,
+  groupHistory,
+  groupMessageIds,
+  groupMessagesTo,
+  groupNameOf,
+  groupsOf,
+  groupsSeen,
+  hasMembership,
+  type MemberRow,
+  type Membership,
+  membersOf,
+  type SeenBy,
+} from './groups.ts'
 export { loadOf } from './load.ts'
-export { type DatabaseLock, type LockOptions, lockFile } from './lock.ts'
 export type { Read, Stored } from './message-store.ts'
 export { MessageWriter } from './message-writer.ts'
-export * from './messages.ts'
 export {
-  isEmpty,
+  conversation,
+  deleteMessage,
+  findMessage,
+  type MessageRow,
+  MSG_TYPE,
+  messagesByIds,
+  type NewMessageRow,
+  withReadState,
+} from './messages.ts'
+export {
   isUnused,
   lastBatch,
-  type Migration,
   type MigrationState,
   type Migrations,
   migrate,
@@ -54,14 +116,44 @@ export {
 export { withoutPassword } from './mysql.ts'
 export { lockMysql } from './mysql-lock.ts'
 export { isDatabaseUrl, openDatabase } from './open.ts'
-export * from './request-keys.ts'
-export { type Backup, inspectBackup, restore } from './restore.ts'
+export {
+  deleteOldestRequestKeys,
+  deleteRequestKey,
+  deleteRequestKeysBefore,
+  findRequestKey,
+  insertRequestKey,
+  type RequestKeyRow,
+  type RequestKeyUsage,
+  requestKeyUsage,
+  setReply,
+} from './request-keys.ts'
+export { inspectBackup, restore } from './restore.ts'
 export { isHalfRestored } from './restore-mysql.ts'
 export { finishRestore } from './restore-sqlite.ts'
-export * from './scheduled.ts'
+export {
+  cancelScheduled,
+  findScheduled,
+  forgetScheduled,
+  insertScheduled,
+  type NewScheduledRow,
+  nextScheduled,
+  resumeScheduled,
+  type ScheduledRow,
+  scheduledOf,
+  settleScheduled,
+  takeDue,
+} from './scheduled.ts'
 export { imageOf, openInMemory } from './sqlite.ts'
 export { checkAfterCrash, checkLog, fileNumber, oneLine } from './sqlite-file.ts'
 export { isUnavailable } from './transaction.ts'
 export { TurnBudget } from './turn.ts'
-export * from './users.ts'
+export {
+  findUsers,
+  findUsersById,
+  insertUser,
+  listUsers,
+  passwordSamples,
+  type UserRow,
+  updateUser,
+} from './users.ts'
 export { OutcomePending } from './writer-jobs.ts'

@@ -1,15 +1,15 @@
 import type { Knex } from 'knex'
 
 /**
- * Locks users until the end of the transaction. Every transaction takes its locks in one order, so that no two wait for
- * each other: accounts by number, then groups by number, then all other rows. What is counted or checked about a user
- * is changed under the lock of that user; what is counted or checked about a group, under the lock of the group.
+ * Locks user rows until the end of the transaction. Lock order, which prevents deadlocks: users by id, then groups by id,
+ * then all other rows. Whatever a transaction counts or checks about a user changes only under that user's lock; about a
+ * group, only under the group's lock.
  */
 export async function lockUsers(trx: Knex.Transaction, ...userIds: readonly number[]): Promise<void> {
   await trx('userinfo').whereIn('id', userIds).orderBy('id').forUpdate().select('id')
 }
 
-/** Thrown in a transaction to undo it, because a condition does not hold. */
+/** Thrown in a transaction to roll it back when a precondition does not hold. */
 export class Conflict<Reason extends string> extends Error {
   readonly reason: Reason
 

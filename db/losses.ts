@@ -1,31 +1,36 @@
 import type { Knex } from 'knex'
 import type { MIGRATIONS } from './migrations/index.ts'
 
-/** What goes with a migration of the server's own when it is undone. */
+/** Data that is lost when a built-in migration is rolled back: a description, and the tables whose rows are counted. */
 const LOSSES: Readonly<Record<keyof typeof MIGRATIONS, readonly [about: string, ...tables: string[]]>> = {
   '0001_original_tables': [
     'all accounts, friendships, groups and messages',
     ...['userinfo', 'userfriend', 'chatroom', 'chatroom_user', 'chatmsg'],
   ],
   '0002_accounts_and_delivery': ['the roles of accounts, ids and styles of messages', 'userinfo', 'chatmsg'],
-  '0003_blocks': ['who has blocked whom', 'userblock'],
+  '0003_blocks': ['blocks between users', 'userblock'],
   '0004_groups': ['roles, read positions and the order of messages in groups', 'chatroom', 'chatroom_user'],
-  '0005_correspondence': ['nothing: read positions go back into the messages'],
-  '0006_bots': ['positions and state of bots, keys of requests', ...['consumer', 'consumer_state', 'request_key']],
+  '0005_correspondence': ['nothing: read positions move back into the messages'],
+  '0006_bots': [
+    'cursors and state of bots, idempotency keys of requests',
+    ...['consumer', 'consumer_state', 'request_key'],
+  ],
   '0007_scheduled': ['scheduled messages', 'scheduled'],
   '0008_database': ['the generation of the database'],
-  '0009_invitations_and_names': ['who invited whom; names of dissolved groups that others have taken'],
+  '0009_invitations_and_names': [
+    'the inviting users of invitations; names of dissolved groups that other groups have now',
+  ],
 }
 
-/** What undoing one migration takes away. */
+/** Data that is lost by rolling back one migration. */
 export interface Loss {
   readonly migration: string
   readonly about: string
-  /** Rows of the server's own that it concerns; what a plugin's holds is not counted. */
+  /** Affected rows of built-in tables; rows of a plugin's tables are not counted. */
   readonly rows: number
 }
 
-/** What undoing these migrations takes away. */
+/** Data that is lost by rolling back these migrations. */
 export async function lossesOf(db: Knex, migrations: readonly string[]): Promise<Loss[]> {
   const rowsOf = async (table: string) => {
     if (!(await db.schema.hasTable(table))) return 0
@@ -35,7 +40,7 @@ export async function lossesOf(db: Knex, migrations: readonly string[]): Promise
   const losses: Loss[] = []
   for (const migration of migrations) {
     const [plugin] = migration.split('/')
-    const [about, ...tables] = LOSSES[migration as keyof typeof MIGRATIONS] ?? [`what the plugin ${plugin} keeps`]
+    const [about, ...tables] = LOSSES[migration as keyof typeof MIGRATIONS] ?? [`data of the plugin ${plugin}`]
     let rows = 0
     for (const table of tables) rows += await rowsOf(table)
     losses.push({ migration, about, rows })

@@ -2,31 +2,39 @@ import type { Knex } from 'knex'
 import { LEDGER_TABLES } from './adopt/ledger.ts'
 import { DatabaseError } from './errors.ts'
 import type { Migration } from './migration.ts'
-import { type CutShort, findCutShort, MIGRATIONS_TABLE, MIGRATOR_TABLES, runSteps, type Step } from './migration-run.ts'
+import {
+  findInterrupted,
+  type InterruptedMigration,
+  MIGRATIONS_TABLE,
+  MIGRATOR_TABLES,
+  runSteps,
+  type Step,
+} from './migration-run.ts'
 import { MIGRATIONS } from './migrations/index.ts'
 import { isMysql } from './migrations/tables.ts'
 
 export type { Migration } from './migration.ts'
 export { MIGRATIONS_TABLE, MIGRATOR_TABLES } from './migration-run.ts'
 
-/** Migrations by name, in the order they run. Plugins' are named `plugin/name`. */
+/** Migrations by name, in the order they run. Those of plugins are named `plugin/name`. */
 export type Migrations = Readonly<Record<string, Migration>>
 
 export interface MigrationState {
   readonly done: readonly string[]
   readonly pending: readonly string[]
-  /** Recorded in the database, but of a plugin that is not loaded now. */
+  /** Recorded, but defined by a plugin that is not loaded. */
   readonly unknown: readonly string[]
-  /** Recorded in the database by a newer version of this program: this one must not use it. */
+  /** Recorded by a newer version of chatctl: this version must not use the database. */
   readonly newer: readonly string[]
-  /** What an interrupted run has left half done: `migrate` or `rollback` goes on with it. */
+  /** The interrupted run, if there is one: `migrate` or `rollback` resumes it. */
   readonly cutShort: 'migrate' | 'rollback' | undefined
 }
 
 /**
- * Brings the schema up to date; returns the names of what ran. All of it is one batch, undone by one rollback. Only for
- * whoever holds the lock of the database. A run that was cut short is continued.
- * @param options.resume continue one that an older version has left without a trace
+ * Runs all pending migrations as one batch, which one rollback undoes; resumes an interrupted run. The caller holds the
+ * database lock.
+ * @param options.resume resume a run of an older version, which kept no record of it
+ * @returns the names of the migrations that ran
  * @throws DatabaseError on a database of the original chat room or of a newer version, or when a rollback is unfinished
  */
 export async function migrate(
@@ -42,16 +50,17 @@ export async function migrate(
   refuseNewer(state)
   if (state.cutShort === 'rollback') throw new DatabaseError(UNFINISHED_ROLLBACK)
   if (state.pending.length === 0 && state.cutShort === undefined) return []
-  const begun = await findCutShort(db)
-  const names = begunFirst(state.pending, begun)
-  if (begun?.name !== undefined && names[0] !== begun.name)
-    throw new DatabaseError(`${begun.name} was cut short, of a plugin that is not loaded: name it with --plugin`)
+  const interrupted = await findInterrupted(db)
+  const names = interruptedFirst(state.pending, interrupted)
+  if (interrupted?.name !== undefined && names[0] !== interrupted.name)
+    throw new DatabaseError(`${interrupted.name} was interrupted; its plugin is not loaded: name it with --plugin`)
   await runSteps(db, stepsOf(names, plugins), 'up', { resume: resume || state.cutShort === 'migrate' })
   return names
 }
 
-/** Said where a half-undone database must not be used. */
-export const UNFINISHED_ROLLBACK = 'a rollback of this database was cut short: run the same `chatctl db rollback` again'
+/** Error text for a database whose rollback was interrupted; it must not be used. */
+export const UNFINISHED_ROLLBACK =
+  'a rollback of this database was interrupted: run the same `chatctl db rollback` again'
 
 /** @throws DatabaseError when a newer version has changed the schema */
 export function refuseNewer({ newer }: MigrationState) {
@@ -63,27 +72,28 @@ export function refuseNewer({ newer }: MigrationState) {
 }
 
 /**
- * What `rollback` would undo, newest first.
- * @throws DatabaseError when it holds a migration of a plugin that is not loaded: nobody knows how to undo it
+ * Names of the migrations that `rollback` would undo, newest first.
+ * @throws DatabaseError when one belongs to a plugin that is not loaded, which alone could undo it
  */
 export async function lastBatch(db: Knex, plugins: Migrations = {}): Promise<string[]> {
   const state = await migrationState(db, plugins)
   refuseNewer(state)
   if (state.cutShort === 'migrate')
-    throw new DatabaseError('a migration of this database was cut short: finish it with `chatctl db migrate` first')
+    throw new DatabaseError('a migration of this database was interrupted: finish it with `chatctl db migrate` first')
   if (state.done.length + state.unknown.length === 0) return []
   const newest = db(MIGRATIONS_TABLE).max('batch')
   const names: string[] = await db(MIGRATIONS_TABLE).where('batch', newest).orderBy('id', 'desc').pluck('name')
   refuseUnknown(names.filter((name) => state.unknown.includes(name)))
-  return begunFirst(names, await findCutShort(db))
+  return interruptedFirst(names, await findInterrupted(db))
 }
 
-/** The one under way first, whatever was added before it since. */
-const begunFirst = (names: readonly string[], begun: CutShort | undefined): string[] =>
-  [...names].sort((one, other) => Number(other === begun?.name) - Number(one === begun?.name))
+/** Moves the interrupted migration to the front, even if others were added before it since. */
+const interruptedFirst = (names: readonly string[], interrupted: InterruptedMigration | undefined): string[] =>
+  [...names].sort((one, other) => Number(other === interrupted?.name) - Number(one === interrupted?.name))
 
 /**
- * Undoes the last batch; returns the names of what was undone. Only for whoever holds the lock of the database.
+ * Undoes the last batch. The caller holds the database lock.
+ * @returns the names of the migrations that were undone
  * @throws DatabaseError as lastBatch does
  */
 export async function rollback(db: Knex, plugins: Migrations = {}): Promise<string[]> {
@@ -93,21 +103,21 @@ export async function rollback(db: Knex, plugins: Migrations = {}): Promise<stri
   return names
 }
 
-/** Undoes all migrations, newest first: no table of this program is left. @throws DatabaseError as lastBatch does */
+/** Undoes all migrations, newest first, and drops all tables of chatctl. @throws DatabaseError as lastBatch does */
 export async function rollbackAll(db: Knex, plugins: Migrations = {}) {
-  // One that is half done cannot be undone: nobody knows how much of it is there.
+  // An interrupted migration must be finished before it can be undone: how much of it is applied is unknown.
   if ((await migrationState(db, plugins)).cutShort === 'migrate') await migrate(db, plugins)
   const state = await migrationState(db, plugins)
   refuseNewer(state)
   refuseUnknown(state.unknown)
-  const names = begunFirst([...state.done].reverse(), await findCutShort(db))
+  const names = interruptedFirst([...state.done].reverse(), await findInterrupted(db))
   if (names.length > 0) await runSteps(db, stepsOf(names, plugins), 'down', { resume: state.cutShort !== undefined })
   for (const table of [...LEDGER_TABLES, ...MIGRATOR_TABLES]) await db.schema.dropTableIfExists(table)
 }
 
 function refuseUnknown(unknown: readonly string[]) {
   if (unknown.length > 0)
-    throw new DatabaseError(`${unknown.join(', ')} was made by a plugin that is not loaded: name it with --plugin`)
+    throw new DatabaseError(`${unknown.join(', ')} is of a plugin that is not loaded: name it with --plugin`)
 }
 
 const stepsOf = (names: readonly string[], plugins: Migrations): Step[] => {
@@ -121,7 +131,7 @@ export async function migrationState(db: Knex, plugins: Migrations = {}): Promis
     ? await db(MIGRATIONS_TABLE).orderBy('id').pluck('name')
     : []
   const foreign = recorded.filter((name) => !known.includes(name))
-  const cutShort = await findCutShort(db)
+  const cutShort = await findInterrupted(db)
   return {
     done: recorded.filter((name) => known.includes(name)),
     pending: known.filter((name) => !recorded.includes(name)),
@@ -131,7 +141,7 @@ export async function migrationState(db: Knex, plugins: Migrations = {}): Promis
   }
 }
 
-/** Its tables have the names of ours. */
+/** True for a database of the original chat room, whose tables have the same names. */
 const isOriginal = async (db: Knex): Promise<boolean> =>
   (await db.schema.hasTable('userinfo')) && !(await db.schema.hasTable(MIGRATIONS_TABLE))
 
@@ -144,10 +154,7 @@ export async function isEmpty(db: Knex): Promise<boolean> {
   return Number(row?.tables) === 0
 }
 
-/**
- * True when nothing is lost by a change of the schema: there is no table, or a first start was cut short before there
- * was an account.
- */
+/** True when a change of the schema can lose no data: there are no tables, or no account and no message. */
 export async function isUnused(db: Knex): Promise<boolean> {
   if (await isEmpty(db)) return true
   if (!(await db.schema.hasTable(MIGRATIONS_TABLE))) return false

@@ -4,20 +4,19 @@ import type { Migration } from './migration.ts'
 import { isMysql } from './migrations/tables.ts'
 
 /**
- * Runs migrations so that a run that was cut short anywhere is continued by the next one. SQLite undoes all of a run.
- * MySQL commits each change of the schema by itself, so a journal says which migration was begun; that one is run again
- * from its beginning, and changes that are there already are passed over. Knex's own migrator can do neither, and its
- * lock outlives the process that took it.
+ * Runs migrations so that the next run resumes one that was interrupted anywhere. SQLite rolls back the whole run. MySQL
+ * commits each DDL statement by itself, so a journal records the migration in progress; the next run repeats it from its
+ * beginning and skips DDL that is already applied. Knex's own migrator does neither, and its lock outlives its process.
  */
 
-/** Records what has run; the layout is Knex's, whose migrator older versions used. */
+/** Records completed migrations, in the layout of Knex's migrator, which older versions used. */
 export const MIGRATIONS_TABLE = 'chatctl_migrations'
-/** Lock of Knex's migrator: set for good when an older version was killed while it migrated. */
+/** Lock of Knex's migrator: stays set when an older version was killed during a migration. */
 const KNEX_LOCK_TABLE = `${MIGRATIONS_TABLE}_lock`
-/** MySQL: the migration under way. */
+/** MySQL: the migration in progress. */
 const JOURNAL_TABLE = 'chatctl_migrations_begun'
 
-/** All tables that this file and its predecessor make, in the order in which to drop them. */
+/** All tables that this file and Knex's migrator create, in the order in which to drop them. */
 export const MIGRATOR_TABLES = [JOURNAL_TABLE, KNEX_LOCK_TABLE, MIGRATIONS_TABLE] as const
 
 export type Direction = 'up' | 'down'
@@ -27,20 +26,20 @@ export interface Step {
   readonly migration: Migration
 }
 
-/** A migration that was begun and not finished. */
-export interface CutShort {
-  /** Undefined when an older version was killed, which kept no record of the migration under way. */
+/** A migration that was started and not finished. */
+export interface InterruptedMigration {
+  /** Undefined when an older version was killed, which kept no journal. */
   readonly name?: string
   readonly direction: Direction
 }
 
-/** What an interrupted run has left behind; undefined when there was none, or the database undid it. */
-export async function findCutShort(db: Knex): Promise<CutShort | undefined> {
+/** The interrupted migration; undefined when there is none, or the database has rolled it back. */
+export async function findInterrupted(db: Knex): Promise<InterruptedMigration | undefined> {
   if (!isMysql(db)) return undefined
   if (await db.schema.hasTable(JOURNAL_TABLE)) {
     const begun: { name: string; direction: Direction }[] = await db(JOURNAL_TABLE)
     const recorded = new Set<string>(await db(MIGRATIONS_TABLE).pluck('name'))
-    // A row whose migration is finished was only not deleted any more.
+    // A journal row of a finished migration is left when the process ends before deleting it.
     const open = begun.find(({ name, direction }) => recorded.has(name) === (direction === 'down'))
     if (open !== undefined) return { name: open.name, direction: open.direction }
   }
@@ -50,9 +49,9 @@ export async function findCutShort(db: Knex): Promise<CutShort | undefined> {
 }
 
 /**
- * Runs the steps in this order and records each. Only for whoever holds the lock of the database.
- * @param resume the first of them may have been carried out in part
- * @throws DatabaseError when a step meets what should not be there yet
+ * Runs the steps in this order and records each. The caller holds the database lock.
+ * @param resume the first step may be applied in part
+ * @throws DatabaseError when a table, column or key exists that a step creates
  */
 export async function runSteps(
   db: Knex,
@@ -68,7 +67,7 @@ export async function runSteps(
         await migration[direction](trx)
         await record(trx, name, direction, batch)
       }
-      await freeKnexLock(trx)
+      await releaseKnexLock(trx)
     })
     return
   }
@@ -77,9 +76,9 @@ export async function runSteps(
   for (const [index, { name, migration }] of steps.entries()) {
     await db(JOURNAL_TABLE).del()
     await db(JOURNAL_TABLE).insert({ name, direction })
-    // Undone as a whole only as long as it changes no schema.
+    // Atomic only for changes of rows: MySQL commits DDL implicitly.
     await db.transaction(async (trx) => {
-      if (resume && index === 0) passOverWhatIsThere(trx)
+      if (resume && index === 0) skipAppliedDdl(trx)
       await migration[direction](trx).catch((error) => {
         throw explain(error, name)
       })
@@ -87,7 +86,7 @@ export async function runSteps(
     })
   }
   await db(JOURNAL_TABLE).del()
-  await freeKnexLock(db)
+  await releaseKnexLock(db)
 }
 
 async function makeTables(db: Knex) {
@@ -105,7 +104,7 @@ async function makeTables(db: Knex) {
     })
 }
 
-/** Number of the batch that is undone together. */
+/** Number of the batch, the unit of a rollback. */
 async function nextBatch(db: Knex): Promise<number> {
   const [row] = await db(MIGRATIONS_TABLE).max({ batch: 'batch' })
   return Number(row?.batch ?? 0) + 1
@@ -116,12 +115,12 @@ async function record(db: Knex, name: string, direction: Direction, batch: numbe
   else await db(MIGRATIONS_TABLE).insert({ name, batch, migration_time: new Date() })
 }
 
-async function freeKnexLock(db: Knex) {
+async function releaseKnexLock(db: Knex) {
   if (await db.schema.hasTable(KNEX_LOCK_TABLE)) await db(KNEX_LOCK_TABLE).update({ is_locked: 0 })
 }
 
-/** Errors of MySQL that say: this change was made before. */
-const THERE_ALREADY = [
+/** MySQL errors for DDL that is already applied. */
+const ALREADY_APPLIED = [
   'ER_TABLE_EXISTS_ERROR',
   'ER_DUP_FIELDNAME',
   'ER_DUP_KEYNAME',
@@ -130,21 +129,21 @@ const THERE_ALREADY = [
   'ER_BAD_TABLE_ERROR',
 ]
 
-const isThereAlready = (error: unknown) => THERE_ALREADY.includes(String((error as { code?: unknown }).code))
+const isAlreadyApplied = (error: unknown) => ALREADY_APPLIED.includes(String((error as { code?: unknown }).code))
 
 interface Statement {
   response?: unknown
 }
 
-/** From here on, changes of the schema that were made before are no errors in this transaction. */
-function passOverWhatIsThere(trx: Knex.Transaction) {
+/** Makes the rest of this transaction ignore errors of DDL that is already applied. */
+function skipAppliedDdl(trx: Knex.Transaction) {
   const client = trx.client
   const query = client._query.bind(client)
   client._query = async (connection: unknown, statement: Statement) => {
     try {
       return await query(connection, statement)
     } catch (error) {
-      if (!isThereAlready(error)) throw error
+      if (!isAlreadyApplied(error)) throw error
       statement.response = [{ affectedRows: 0 }, undefined]
       return statement
     }
@@ -152,11 +151,11 @@ function passOverWhatIsThere(trx: Knex.Transaction) {
 }
 
 function explain(error: unknown, name: string): unknown {
-  if (!isThereAlready(error)) return error
+  if (!isAlreadyApplied(error)) return error
   const { sqlMessage, message } = error as { sqlMessage?: string; message: string }
   return new DatabaseError(
-    `migration ${name}: ${sqlMessage ?? message}. If it was cut short earlier, ` +
-      '`chatctl db migrate --resume` goes on with it; otherwise something else has a table of this name',
+    `migration ${name}: ${sqlMessage ?? message}. If it was interrupted earlier, ` +
+      '`chatctl db migrate --resume` resumes it; otherwise something else uses this name',
     { cause: error },
   )
 }

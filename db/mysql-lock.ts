@@ -1,36 +1,33 @@
 import { createHash } from 'node:crypto'
 import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise'
+import type { DatabaseLock, LockOptions } from './database-lock.ts'
 import { DatabaseError, DatabaseInUse } from './errors.ts'
-import type { DatabaseLock, LockOptions } from './lock.ts'
 import { connectionOf, explain, withoutPassword } from './mysql.ts'
 
 const CONNECT_MS = 5000
 const PING_MS = 10_000
 const PING_TIMEOUT_MS = 5000
 const RETRY_MS = 1000
-/** After which the server ends a connection that has sent nothing: that of a frozen process, or of a lost machine. */
-const IDLE_S = 60
-/** The server needs a moment to notice that a killed process has gone. */
-const WAIT_S = 2
+/** Idle time after which the server closes the connection of a frozen process or a lost machine. */
+const IDLE_TIMEOUT_S = 60
+/** The server takes a moment to notice that a killed process has gone. */
+const LOCK_WAIT_S = 2
 
 /**
- * Takes the lock of a MySQL database: `GET_LOCK` on a connection of its own, so it ends with the process, however that
- * ends, and a frozen one loses it after a minute.
- * @throws DatabaseInUse when another one holds it
+ * Acquires the lock of a MySQL database: `GET_LOCK` on a dedicated connection. The server releases it when the process
+ * ends in any way, and IDLE_TIMEOUT_S after it freezes.
+ * @throws DatabaseInUse when another process holds it; DatabaseError when the database cannot be reached
  */
 export const lockMysql = (url: string, options: LockOptions = {}): Promise<DatabaseLock> => MysqlLock.take(url, options)
 
-/**
- * `GET_LOCK` on a connection of its own. When the connection is lost, it is made again and the lock taken again; when
- * another one holds the lock by then, `onLost` is told.
- */
+/** Pings the connection; when it is lost, reconnects and reacquires the lock, or calls `onLost` if another holds it. */
 class MysqlLock implements DatabaseLock {
   readonly #url: string
   readonly #options: LockOptions
   #connection: Connection | undefined
   #id = 0
-  /** Connections that were ever made here: the server may take a while to notice that one is gone. */
-  readonly #own = new Set<number>()
+  /** Ids of all connections made here. The server may take a while to notice that one of them is lost. */
+  readonly #ownConnections = new Set<number>()
   #timer: NodeJS.Timeout | undefined
   #isReleased = false
 
@@ -43,7 +40,7 @@ class MysqlLock implements DatabaseLock {
   static async take(url: string, options: LockOptions): Promise<MysqlLock> {
     const lock = new MysqlLock(url, options)
     try {
-      lock.#hold(await lock.#acquire(WAIT_S))
+      lock.#hold(await lock.#acquire(LOCK_WAIT_S))
     } catch (error) {
       if (error instanceof DatabaseError) throw error
       throw new DatabaseError(`cannot open the database ${withoutPassword(url)}: ${explain(error)}`, { cause: error })
@@ -59,27 +56,27 @@ class MysqlLock implements DatabaseLock {
     if (this.#isReleased) return
     this.#isReleased = true
     clearTimeout(this.#timer)
-    // The lock ends with the connection; one that broke has none to end.
+    // Closing the connection releases the lock; a broken connection holds none.
     await this.#connection?.end().catch(() => this.#connection?.destroy())
   }
 
-  async #acquire(wait: number): Promise<Connection> {
+  async #acquire(waitS: number): Promise<Connection> {
     const settings = connectionOf(this.#url)
     const connection = await createConnection({ ...settings, connectTimeout: CONNECT_MS })
-    // An error on an idle connection comes as an event; `end` follows it.
+    // An idle connection reports an error as an event, always followed by `end`, which is handled.
     connection.on('error', () => {})
-    this.#own.add(connection.threadId)
+    this.#ownConnections.add(connection.threadId)
     try {
-      const ask = async (sql: string, ...values: (string | number)[]) => {
-        const [rows] = await connection.query<RowDataPacket[]>({ sql, timeout: wait * 1000 + PING_TIMEOUT_MS }, values)
+      const selectOne = async (sql: string, ...values: (string | number)[]) => {
+        const [rows] = await connection.query<RowDataPacket[]>({ sql, timeout: waitS * 1000 + PING_TIMEOUT_MS }, values)
         return rows[0]
       }
-      await connection.query('set session wait_timeout = ?', [IDLE_S])
+      await connection.query('set session wait_timeout = ?', [IDLE_TIMEOUT_S])
       const name = lockName(settings.database)
-      const taken = await ask('select get_lock(?, ?) as taken', name, wait)
+      const taken = await selectOne('select get_lock(?, ?) as taken', name, waitS)
       if (taken?.taken === 1) return connection
-      const holder = (await ask('select is_used_lock(?) as id', name))?.id ?? undefined
-      const place = await ask('select host from information_schema.processlist where id = ?', holder ?? 0)
+      const holder = (await selectOne('select is_used_lock(?) as id', name))?.id ?? undefined
+      const place = await selectOne('select host from information_schema.processlist where id = ?', holder ?? 0)
       const by = holder === undefined ? '' : `, through connection ${holder}${place ? ` from ${place.host}` : ''}`
       throw new DatabaseInUse(`the database ${withoutPassword(this.#url)}${by}`, holder)
     } catch (error) {
@@ -98,23 +95,23 @@ class MysqlLock implements DatabaseLock {
       connection.destroy()
       if (this.#isReleased) return
       this.#options.onChange?.(false)
-      this.#later(RETRY_MS, () => void this.#retake())
+      this.#schedule(RETRY_MS, () => void this.#reacquire())
     }
     connection.on('end', lost)
     const ping = () => {
-      connection.query({ sql: 'do 1', timeout: PING_TIMEOUT_MS }).then(() => this.#later(PING_MS, ping), lost)
+      connection.query({ sql: 'do 1', timeout: PING_TIMEOUT_MS }).then(() => this.#schedule(PING_MS, ping), lost)
     }
-    this.#later(PING_MS, ping)
+    this.#schedule(PING_MS, ping)
   }
 
-  /** Must not keep a process alive by itself. */
-  #later(ms: number, act: () => void) {
+  /** The timer alone does not keep the process alive. */
+  #schedule(ms: number, act: () => void) {
     if (this.#isReleased) return
     clearTimeout(this.#timer)
     this.#timer = setTimeout(act, ms).unref()
   }
 
-  async #retake() {
+  async #reacquire() {
     let connection: Connection | undefined
     try {
       connection = await this.#acquire(0)
@@ -126,13 +123,13 @@ class MysqlLock implements DatabaseLock {
     } catch (error) {
       connection?.destroy()
       const holder = error instanceof DatabaseInUse ? error.holder : undefined
-      if (holder !== undefined && !this.#own.has(holder)) this.#options.onLost?.(error as Error)
-      else this.#later(RETRY_MS, () => void this.#retake())
+      if (holder !== undefined && !this.#ownConnections.has(holder)) this.#options.onLost?.(error as Error)
+      else this.#schedule(RETRY_MS, () => void this.#reacquire())
     }
   }
 }
 
-/** Name of a lock in a MySQL server, which has one space of names for all its databases: 64 characters at most. */
+/** Lock name, which is global to the MySQL server and at most 64 characters long. */
 function lockName(database: string): string {
   const name = `chatctl/${database}`
   return name.length <= 64 ? name : `chatctl/${createHash('sha256').update(database).digest('hex').slice(0, 56)}`

@@ -12,8 +12,8 @@ import {
 } from './message-store.ts'
 import { laneOf, type MessageRow, MSG_TYPE, type NewMessageRow, PRIVATE } from './messages.ts'
 import { MysqlPositions } from './mysql-positions.ts'
-import { markSome } from './read-marks.ts'
-import { isDuplicate, isPassing, isSilent, isUnavailable, pauseAfter, retrying, TRIES } from './transaction.ts'
+import { backfillReadMarks } from './read-marks.ts'
+import { backOff, isDuplicate, isTimeout, isTransient, isUnavailable, MAX_ATTEMPTS, retry } from './transaction.ts'
 import { type Run, WriterConnection } from './writer-connection.ts'
 
 /** Pairs of reader and writer that are known to have their row. */
@@ -43,7 +43,7 @@ export class MysqlMessages implements MessageStore {
   }
 
   mark(): Promise<boolean> {
-    return markSome(this.#db)
+    return backfillReadMarks(this.#db)
   }
 
   async commit(messages: readonly NewMessageRow[], reads: readonly Read[], newest: number): Promise<Committed> {
@@ -61,7 +61,7 @@ export class MysqlMessages implements MessageStore {
   }
 
   find(messages: readonly NewMessageRow[]): Promise<(MessageRow | undefined)[]> {
-    return retrying(() =>
+    return retry(() =>
       this.#connection.use(async (run) => {
         await this.#connection.ended(run)
         return lookUp(run, messages)
@@ -84,11 +84,12 @@ export class MysqlMessages implements MessageStore {
       const { error, asked } = await this.#attempt(open, outcomes, afterwards)
       if (error === undefined) return
       // Nothing of it has reached the database.
-      if (!asked && isUnavailable(error) && (!isPassing(error) || tries === TRIES)) return fail(open, outcomes, error)
+      if (!asked && isUnavailable(error) && (!isTransient(error) || tries === MAX_ATTEMPTS))
+        return fail(open, outcomes, error)
       if (asked) {
         try {
           // Too long already for the senders, who are told that it is unavailable.
-          if (isSilent(error)) throw error
+          if (isTimeout(error)) throw error
           addFound(outcomes, open, await this.find(open), newest)
         } catch (unknown) {
           return fail(open, outcomes, new InDoubt(unknown))
@@ -100,8 +101,8 @@ export class MysqlMessages implements MessageStore {
       if (open.length === 0) return
       if (isRepeat) tries--
       else if (isUnavailable(error)) {
-        if (!isPassing(error) || tries >= TRIES) return fail(open, outcomes, error)
-        await pauseAfter(tries)
+        if (!isTransient(error) || tries >= MAX_ATTEMPTS) return fail(open, outcomes, error)
+        await backOff(tries)
       } else if (open.length === 1) return fail(open, outcomes, error)
       else {
         for (const row of open) await this.#settle([row], outcomes, newest)
@@ -135,7 +136,7 @@ export class MysqlMessages implements MessageStore {
     try {
       return (await this.#positions.advance(run, reads, newest)).map((done) => ({ done }))
     } catch (error) {
-      if (isPassing(error)) return undefined
+      if (isTransient(error)) return undefined
       return reads.map(() => ({ error }))
     }
   }
@@ -143,7 +144,7 @@ export class MysqlMessages implements MessageStore {
   async #moveAgain(reads: readonly Read[]): Promise<Outcome<boolean>[]> {
     if (reads.length === 0) return []
     try {
-      const moved = await retrying(() => this.#connection.use((run) => this.#positions.advance(run, reads, 0)))
+      const moved = await retry(() => this.#connection.use((run) => this.#positions.advance(run, reads, 0)))
       return moved.map((done) => ({ done }))
     } catch (error) {
       return reads.map(() => ({ error }))

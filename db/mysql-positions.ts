@@ -3,12 +3,15 @@ import type { Read } from './message-store.ts'
 import { MSG_TYPE } from './messages.ts'
 import type { Run } from './writer-connection.ts'
 
-/** Positions kept in memory. */
-const KNOWN = 100_000
+/** Bound of the cache of read positions. */
+const CACHE_ENTRIES = 100_000
+
+/** Positions looked up in one statement. */
+const LOOKUPS_PER_STATEMENT = 200
 
 interface Position {
   readonly read: Read
-  /** The id, or the place in the group's sequence, up to which all is read; 0 for nothing. */
+  /** All messages up to this id (private) or sequence number (group) are read; 0 for none. */
   readonly at: number
   readonly moved: boolean
 }
@@ -16,16 +19,17 @@ interface Position {
 const keyOf = ({ readerId, fromId, isGroup }: Read) => `${readerId} ${isGroup} ${fromId}`
 
 /**
- * Read positions in MySQL. Many move in a commit, and MySQL does not tell which rows of a statement have changed: where
- * they were is kept here.
+ * Read positions in MySQL. One statement moves many, and MySQL does not report which rows it changed: a cache of the
+ * previous positions answers that.
  */
 export class MysqlPositions {
-  readonly #known = new LRUCache<string, number>({ max: KNOWN })
+  readonly #cache = new LRUCache<string, number>({ max: CACHE_ENTRIES })
   #newest = 0
 
   /**
-   * Moves positions forward, never back, in a few statements however many they are. Returns which have moved.
-   * @param newest id of a message that is stored, as high as known
+   * Moves positions forward, never back, in a few statements.
+   * @param newest the highest message id known to be stored
+   * @returns which positions have moved
    */
   async advance(run: Run, reads: readonly Read[], newest: number): Promise<boolean[]> {
     this.#newest = Math.max(this.#newest, newest)
@@ -51,11 +55,11 @@ export class MysqlPositions {
         readers,
         at,
       ])
-    for (const { read, at } of moved) this.#known.set(keyOf(read), at)
+    for (const { read, at } of moved) this.#cache.set(keyOf(read), at)
     return positions.map((position) => position.moved)
   }
 
-  /** Never beyond what there is: what comes later was not read. */
+  /** Caps each position at the newest stored message, so that later messages stay unread. */
   async #places(run: Run, reads: readonly Read[]): Promise<number[]> {
     const places = new Map<string, number>()
     const keys = reads.map(({ readerId, fromId, isGroup, upTo }) =>
@@ -68,7 +72,7 @@ export class MysqlPositions {
       else wanted.set(key, read)
     }
     await this.#lookUp(run, [...wanted], places, { exact: true })
-    // Of a group only what is no message of it: its index is walked from the end.
+    // Group ids that are not the id of a message of that group: the index is walked from its end, which is slower.
     await this.#lookUp(
       run,
       [...wanted].filter(([key]) => !places.has(key)),
@@ -79,58 +83,55 @@ export class MysqlPositions {
   }
 
   async #lookUp(run: Run, entries: [string, Read][], places: Map<string, number>, { exact }: { exact: boolean }) {
-    for (let at = 0; at < entries.length; at += PLACES) {
-      const some = entries.slice(at, at + PLACES)
-      // From the end of the index; `max` would read the whole conversation.
-      const selects = some.map(
+    for (let at = 0; at < entries.length; at += LOOKUPS_PER_STATEMENT) {
+      const chunk = entries.slice(at, at + LOOKUPS_PER_STATEMENT)
+      // Descending with limit 1: max() would scan the whole conversation.
+      const selects = chunk.map(
         ([, { isGroup }], index) =>
           `(select ${index} as nth, ${isGroup ? 'seq' : 'id'} as at from chatmsg
             where target_id = ? and lane = ? ${isGroup ? '' : 'and seq is null'} and id ${isGroup && exact ? '=' : '<='} ?
             order by ${isGroup ? 'seq' : 'id'} desc limit 1)`,
       )
-      const values = some.flatMap(([, { isGroup, fromId, readerId, upTo }]) =>
+      const values = chunk.flatMap(([, { isGroup, fromId, readerId, upTo }]) =>
         isGroup ? [fromId, -MSG_TYPE.group, upTo] : [readerId, fromId, upTo],
       )
       const rows = await run<{ nth: number; at: number }[]>(selects.join(' union all '), values)
-      for (const row of rows) places.set((some[row.nth] as [string, Read])[0], Number(row.at))
+      for (const row of rows) places.set((chunk[row.nth] as [string, Read])[0], Number(row.at))
     }
   }
 
-  /** Where positions are now. */
+  /** Current positions, from the cache or the database. */
   async #before(run: Run, reads: readonly Read[]): Promise<ReadonlyMap<string, number>> {
     const before = new Map<string, number>()
-    const ask = { private: [] as Read[], group: [] as Read[] }
+    const misses = { private: [] as Read[], group: [] as Read[] }
     for (const read of reads) {
-      const known = this.#known.get(keyOf(read))
-      if (known !== undefined) before.set(keyOf(read), known)
-      else ask[read.isGroup ? 'group' : 'private'].push(read)
+      const cached = this.#cache.get(keyOf(read))
+      if (cached !== undefined) before.set(keyOf(read), cached)
+      else misses[read.isGroup ? 'group' : 'private'].push(read)
     }
-    if (ask.private.length > 0) {
+    if (misses.private.length > 0) {
       const rows = await run<{ reader_id: number; writer_id: number; read_id: number }[]>(
         'select reader_id, writer_id, read_id from correspondence where (reader_id, writer_id) in (?)',
-        [ask.private.map(({ readerId, fromId }) => [readerId, fromId])],
+        [misses.private.map(({ readerId, fromId }) => [readerId, fromId])],
       )
       for (const { reader_id: readerId, writer_id: fromId, read_id } of rows)
         before.set(keyOf({ readerId, fromId, isGroup: false, upTo: 0 }), Number(read_id))
     }
-    if (ask.group.length > 0) {
+    if (misses.group.length > 0) {
       const rows = await run<{ chatroom_id: number; user_id: number; read_seq: number }[]>(
         'select chatroom_id, user_id, read_seq from chatroom_user where (chatroom_id, user_id) in (?)',
-        [ask.group.map(({ readerId, fromId }) => [fromId, readerId])],
+        [misses.group.map(({ readerId, fromId }) => [fromId, readerId])],
       )
       for (const { chatroom_id: fromId, user_id: readerId, read_seq } of rows)
         before.set(keyOf({ readerId, fromId, isGroup: true, upTo: 0 }), Number(read_seq))
     }
-    // Kept before anything moves: where the answer to the update is lost, the next attempt still tells what has moved.
-    for (const read of [...ask.private, ...ask.group]) this.#known.set(keyOf(read), before.get(keyOf(read)) ?? 0)
+    // Cached before the update: if its reply is lost, a retry still knows which positions moved.
+    for (const read of [...misses.private, ...misses.group]) this.#cache.set(keyOf(read), before.get(keyOf(read)) ?? 0)
     return before
   }
 }
 
-/** Places looked up in one statement. */
-const PLACES = 200
-
-/** Most members of a group read up to the same message. */
+/** Groups positions for one UPDATE each: most members of a group read up to the same message. */
 function byPlace(positions: readonly Position[]): Iterable<{ groupId: number; at: number; readers: number[] }> {
   const places = new Map<string, { groupId: number; at: number; readers: number[] }>()
   for (const { read, at } of positions) {

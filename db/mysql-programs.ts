@@ -5,46 +5,46 @@ import { pipeline } from 'node:stream/promises'
 import { DatabaseError } from './errors.ts'
 import { connectionOf } from './mysql.ts'
 
-/** How much of what a program says on stderr is kept for the error. */
-const STDERR_CHARS = 4000
+/** Characters of a program's stderr that an error quotes. */
+const MAX_STDERR_CHARS = 4000
 
 export interface Program {
-  /** Names of the program, in the order of preference, each with what asks it for TLS. */
+  /** Names of the program in order of preference, each with its arguments that require TLS. */
   readonly names: readonly (readonly [name: string, ...tls: string[]])[]
-  /** What it is needed for: `a backup`. */
+  /** Subject of error messages: `the backup`. */
   readonly task: string
   readonly args: readonly string[]
-  /** File to feed it with. */
+  /** File for its standard input. */
   readonly input?: string
 }
 
 /**
- * Runs a program of the database's client package on a database.
- * @throws DatabaseError when none is installed, or with what it said on stderr
+ * Runs a command-line client of MySQL or MariaDB on a database.
+ * @throws DatabaseError when none of the names is installed, or the program fails, with its stderr
  */
 export async function runProgram(url: string, { names, task, args, input }: Program): Promise<void> {
   const { host, port, socketPath, user, password, database, ssl } = connectionOf(url)
   const place = socketPath === undefined ? [`--host=${host}`, `--port=${port}`] : [`--socket=${socketPath}`]
-  // Not an argument: those are for everyone on this machine to see.
+  // Passed in the environment: arguments are visible to every user of the machine.
   const env = { ...process.env, MYSQL_PWD: password }
   for (const [name, ...tls] of names) {
-    // --no-defaults has to be the first.
-    const all = ['--no-defaults', ...(ssl ? tls : []), ...place, `--user=${user}`, ...args, database]
-    const child = spawn(name, all, { env, stdio: [input === undefined ? 'ignore' : 'pipe', 'ignore', 'pipe'] })
-    const outcome = await endOf(child, input)
-    if (outcome === 'missing') continue
-    if (outcome !== undefined) throw new DatabaseError(`${task} failed: ${outcome}`)
+    // --no-defaults must come first.
+    const allArgs = ['--no-defaults', ...(ssl ? tls : []), ...place, `--user=${user}`, ...args, database]
+    const child = spawn(name, allArgs, { env, stdio: [input === undefined ? 'ignore' : 'pipe', 'ignore', 'pipe'] })
+    const failure = await failureOf(child, input)
+    if (failure === 'missing') continue
+    if (failure !== undefined) throw new DatabaseError(`${task} failed: ${failure}`)
     return
   }
   const wanted = names.map(([name]) => name).join(' or ')
   throw new DatabaseError(`${task} of MySQL needs the program ${wanted}: install the client package`)
 }
 
-/** What went wrong, undefined if nothing did; `missing` when there is no such program. */
-async function endOf(child: ChildProcess, input: string | undefined): Promise<string | undefined> {
-  let said = ''
+/** Waits for the end of a program: undefined on success, `missing` if it is not installed, otherwise the reason. */
+async function failureOf(child: ChildProcess, input: string | undefined): Promise<string | undefined> {
+  let stderr = ''
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    said = (said + text).slice(0, STDERR_CHARS)
+    stderr = (stderr + text).slice(0, MAX_STDERR_CHARS)
   })
   const closed = once(child, 'close')
   try {
@@ -54,9 +54,10 @@ async function endOf(child: ChildProcess, input: string | undefined): Promise<st
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'missing'
     throw error
   }
-  // A program that ends early closes its input: what it says about it on stderr is the better error.
-  const fed = input === undefined ? undefined : pipeline(createReadStream(input), child.stdin as NodeJS.WritableStream)
-  const [feeding] = await Promise.allSettled([fed, closed])
-  if (child.exitCode !== 0) return said.trim() || `it ended with ${child.exitCode ?? child.signalCode}`
-  return feeding.status === 'rejected' ? String((feeding.reason as Error).message) : undefined
+  // A program that fails early also breaks the pipe to its stdin; its stderr names the cause, so it takes precedence.
+  const piped =
+    input === undefined ? undefined : pipeline(createReadStream(input), child.stdin as NodeJS.WritableStream)
+  const [piping] = await Promise.allSettled([piped, closed])
+  if (child.exitCode !== 0) return stderr.trim() || `it ended with ${child.exitCode ?? child.signalCode}`
+  return piping.status === 'rejected' ? String((piping.reason as Error).message) : undefined
 }

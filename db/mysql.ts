@@ -1,27 +1,24 @@
 import { createRequire } from 'node:module'
 import knex, { type Knex } from 'knex'
 import { DatabaseError } from './errors.ts'
-import { SILENT } from './silent.ts'
+import { SILENT_LOG } from './silent-log.ts'
 
 export interface OpenOptions {
-  /** Milliseconds after which a statement without an answer is given up, so that a hanging server is noticed. */
+  /** Milliseconds until a statement times out, to detect a hanging server; no limit if omitted. */
   readonly statementTimeout?: number
-  /**
-   * SQLite: milliseconds for which a statement waits, and the whole process with it, while another process writes;
-   * 5000 if left out.
-   */
+  /** SQLite: milliseconds for which a statement blocks the process while another process writes. Default 5000. */
   readonly busyTimeout?: number
-  /** MySQL: the server itself refuses every write, and need not promise that commits survive a crash. */
+  /** MySQL: the server refuses every write; the check that commits survive a crash is skipped. */
   readonly readOnly?: boolean
 }
 
 const CONNECT_MS = 5000
-/** Connections at most, besides the one of the message writer. */
-const POOL = 8
+/** Size of the pool, without the connection reserved for the message writer. */
+const MAX_CONNECTIONS = 8
 
 /**
- * Strict: a value that does not fit is an error, never cut. READ COMMITTED: a transaction sees what others committed
- * while it waited for a lock. A lock is waited for a few seconds, not InnoDB's fifty.
+ * Strict mode: an oversized value is an error, not truncated. READ COMMITTED: a transaction sees commits made while it
+ * waited for a lock. The lock wait timeout is 2 s instead of InnoDB's 50 s.
  */
 const SESSION =
   "set session sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout = 2, " +
@@ -37,26 +34,26 @@ interface Connection {
   readonly ssl?: object
 }
 
-/** A connection of mysql2, as far as it is used here. */
+/** The part of a mysql2 connection that is used here. */
 export interface MysqlConnection {
   query(statement: string | object, done: (error: Error | null, result: never) => void): void
   destroy(): void
 }
 
 /**
- * Opens a MySQL or MariaDB database, which must exist. Connections are made when needed and made again when lost.
- * @param url `mysql://user:password@host:port/name`; `?socket=/path` for a Unix socket, `?ssl=true` to ask for TLS
+ * Opens a MySQL or MariaDB database, which must exist. The pool connects on demand and replaces lost connections.
+ * @param url `mysql://user:password@host:port/name`; `?socket=/path` for a Unix socket, `?ssl=true` for TLS
  * @throws DatabaseError
  */
 export async function openMysql(url: string, { statementTimeout, readOnly = false }: OpenOptions): Promise<Knex> {
   const { shown, connection } = parseUrl(url)
   const db = knex({
     client: clientWith(statementTimeout),
-    // Numbers beyond 2^53 come as text rather than rounded.
+    // Integers beyond 2^53 arrive as text instead of being rounded.
     connection: { ...connection, charset: 'utf8mb4', connectTimeout: CONNECT_MS, supportBigNumbers: true },
-    log: SILENT,
+    log: SILENT_LOG,
     acquireConnectionTimeout: CONNECT_MS,
-    pool: { min: 0, max: POOL, afterCreate: readOnly ? prepareReadOnly : prepare },
+    pool: { min: 0, max: MAX_CONNECTIONS, afterCreate: readOnly ? prepareReadOnly : prepare },
   })
   try {
     await db.raw('select 1')
@@ -69,10 +66,10 @@ export async function openMysql(url: string, { statementTimeout, readOnly = fals
   }
 }
 
-/** What the parts of a URL mean to a program that connects. @throws DatabaseError */
+/** Connection settings of a database URL. @throws DatabaseError */
 export const connectionOf = (url: string) => parseUrl(url).connection
 
-/** A URL without its password, for people and logs. */
+/** A database URL without its password, for output and logs. @throws DatabaseError */
 export const withoutPassword = (url: string) => parseUrl(url).shown
 
 function parseUrl(url: string): { shown: string; connection: Connection } {
@@ -99,7 +96,7 @@ function parseUrl(url: string): { shown: string; connection: Connection } {
 }
 
 function prepare(connection: MysqlConnection, done: (error: Error | null, connection: unknown) => void) {
-  // Servers before MySQL 5.7.20 and MariaDB 11.1 call it tx_isolation.
+  // Before MySQL 5.7.20 and MariaDB 11.1 the variable is named tx_isolation.
   connection.query(SESSION, (error) => {
     if ((error as { code?: string } | null)?.code !== 'ER_UNKNOWN_SYSTEM_VARIABLE') return done(error, connection)
     connection.query(SESSION.replace('transaction_isolation', 'tx_isolation'), (again) => done(again, connection))
@@ -112,7 +109,7 @@ const prepareReadOnly = (connection: MysqlConnection, done: (error: Error | null
     connection.query('set session transaction read only', (refused) => done(refused, connection))
   })
 
-/** An acknowledged message must survive a crash of the database server. */
+/** An acknowledged message must survive a crash of the database server. @throws DatabaseError when it may not */
 async function checkDurability(db: Knex, shown: string) {
   const [[row]] = await db.raw('select @@global.innodb_flush_log_at_trx_commit as flush')
   if (![1, 3].includes(row.flush))
@@ -126,8 +123,8 @@ interface Statement {
   options?: object
 }
 
-/** The end of a transaction: while it has not succeeded, what comes next on the connection may still be part of it. */
-const END = /^(commit|rollback)\b/i
+/** Statements that end a transaction: if one fails, the transaction may still be open on its connection. */
+const TRANSACTION_END = /^(commit|rollback)\b/i
 
 interface MysqlClient {
   acquireConnection(): Promise<MysqlConnection>
@@ -136,26 +133,26 @@ interface MysqlClient {
   _query(connection: MysqlConnection, statement: Statement): Promise<unknown>
 }
 
-/** Pools of one connection each, by the client that they belong to. */
+/** Reserved pools of one connection, by the Knex client they belong to. */
 const reserved = new WeakMap<object, MysqlClient>()
 
 /**
- * A connection that nothing else uses, so that storing messages does not wait behind the queries of users; made at the
- * first use. SQLite has one connection only, which everything shares.
+ * MySQL: the connection reserved for the message writer, so that commits do not queue behind queries. Opened on first
+ * use. @returns a pool of one connection
  */
 export function reservedConnection(db: Knex): Pick<MysqlClient, 'acquireConnection' | 'releaseConnection'> {
   const { client } = db
-  let own = reserved.get(client)
-  if (own === undefined) {
-    own = new client.constructor({ ...client.config, pool: { ...client.config.pool, max: 1 } }) as MysqlClient
-    reserved.set(client, own)
+  let pool = reserved.get(client)
+  if (pool === undefined) {
+    pool = new client.constructor({ ...client.config, pool: { ...client.config.pool, max: 1 } }) as MysqlClient
+    reserved.set(client, pool)
   }
-  return own
+  return pool
 }
 
 /**
- * Knex's MySQL client, which closes the reserved connection with the others.
- * @param timeout milliseconds after which a statement is given up, and the connection with it; never if undefined
+ * Knex's MySQL client with the reserved connection and a statement timeout.
+ * @param timeout milliseconds until a statement fails and its connection is closed; undefined for no limit
  */
 function clientWith(timeout: number | undefined): typeof Knex.Client {
   const Client: new (config: Knex.Config) => MysqlClient = createRequire(import.meta.url)(
@@ -174,16 +171,16 @@ function clientWith(timeout: number | undefined): typeof Knex.Client {
       try {
         return await super._query(connection, statement)
       } catch (error) {
-        // An answer may still come, or the transaction be open: nobody else must get this connection.
-        const isUnclear = (error as { code?: string }).code === 'PROTOCOL_SEQUENCE_TIMEOUT' || END.test(statement.sql)
-        if (isUnclear) connection.destroy()
+        // A late reply may still arrive, or the transaction be open: the connection must not be reused.
+        const isTimeout = (error as { code?: string }).code === 'PROTOCOL_SEQUENCE_TIMEOUT'
+        if (isTimeout || TRANSACTION_END.test(statement.sql)) connection.destroy()
         throw error
       }
     }
   } as never
 }
 
-/** What an error of connecting means. */
+/** Explains a connection error, with a remedy where there is one. */
 export function explain(error: unknown): string {
   const { code, message } = error as { code?: string; message: string }
   switch (code) {

@@ -3,11 +3,11 @@ import { type OpenOptions, openMysql } from './mysql.ts'
 import { openSqlite } from './sqlite.ts'
 
 /** True for the URL of a MySQL or MariaDB database; anything else is the path of a SQLite file. */
-export const isDatabaseUrl = (where: string) => /^(mysql|mariadb):\/\//.test(where)
+export const isDatabaseUrl = (location: string) => /^(mysql|mariadb):\/\//.test(location)
 
 /**
- * Opens a database: `mysql://user:password@host:port/name`, or a SQLite file, made if missing.
+ * Opens a database: `mysql://user:password@host:port/name`, or a SQLite file, created if missing.
  * @throws DatabaseError
  */
-export const openDatabase = (where: string, options: OpenOptions = {}): Promise<Knex> =>
-  isDatabaseUrl(where) ? openMysql(where, options) : openSqlite(where, options)
+export const openDatabase = (location: string, options: OpenOptions = {}): Promise<Knex> =>
+  isDatabaseUrl(location) ? openMysql(location, options) : openSqlite(location, options)

@@ -1,14 +1,14 @@
 import type { Knex } from 'knex'
 import { transact } from './transaction.ts'
 
-/** Rows changed in one go: others wait for them. */
-const ROWS = 500
+/** Bounds how long one transaction holds its row locks. */
+const ROWS_PER_TRANSACTION = 500
 
 /**
- * Marks some messages as read whose reader's position is beyond them; false when there are none. A position moves with
- * each acknowledgement, and moving it changes one row; the messages themselves follow when there is time.
+ * Backfills `isRead` of one batch of messages from a read cursor that has passed them; false when no cursor is ahead of
+ * its messages. An acknowledgement moves only the cursor, one row; the message rows follow when the writer is idle.
  */
-export const markSome = (db: Knex): Promise<boolean> =>
+export const backfillReadMarks = (db: Knex): Promise<boolean> =>
   transact(db, async (trx) => {
     const pair = await trx('correspondence').whereRaw('marked_id < read_id').first()
     if (pair === undefined) return false
@@ -19,9 +19,9 @@ export const markSome = (db: Knex): Promise<boolean> =>
       .where('id', '>', marked_id)
       .where('id', '<=', read_id)
       .orderBy('id')
-      .limit(ROWS)
+      .limit(ROWS_PER_TRANSACTION)
       .pluck('id')
-    const upTo = ids.length < ROWS ? read_id : (ids.at(-1) as number)
+    const upTo = ids.length < ROWS_PER_TRANSACTION ? read_id : (ids.at(-1) as number)
     if (ids.length > 0)
       await trx('chatmsg').where(run).where('id', '>', marked_id).where('id', '<=', upTo).update({ isRead: 0 })
     await trx('correspondence').where({ reader_id, writer_id }).update({ marked_id: upTo })

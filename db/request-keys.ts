@@ -1,23 +1,23 @@
 import type { Knex } from 'knex'
 import { isDuplicate } from './transaction.ts'
 
-/** A request that is, or was, carried out under a key of its user. */
+/** A request executed under an idempotency key of its user. */
 export interface RequestKeyRow {
   readonly user_id: number
   readonly request_key: string
-  /** Tells another request under the same key. */
+  /** Detects a different request under the same key. */
   readonly request_hash: string
-  /** Null while it is carried out, or where that was cut short. */
+  /** Null while the request is in flight, or if the server ended before its reply. */
   readonly reply: Buffer | null
   readonly asked_at: number
 }
 
-/** Rows deleted at once, so that others need not wait long. */
-const STEP = 1000
+/** Bounds how long one DELETE holds its locks. */
+const ROWS_PER_DELETE = 1000
 
 const keyOf = ({ user_id, request_key }: Pick<RequestKeyRow, 'user_id' | 'request_key'>) => ({ user_id, request_key })
 
-/** Takes a key. False when it is taken. */
+/** Reserves a key; false when it exists. */
 export async function insertRequestKey(db: Knex, row: RequestKeyRow): Promise<boolean> {
   try {
     await db('request_key').insert(row)
@@ -35,7 +35,7 @@ export async function setReply(db: Knex, row: RequestKeyRow, reply: Buffer) {
   await db('request_key').where(keyOf(row)).update({ reply })
 }
 
-/** Gives a key back: nothing was done under it. Only that very row, not one of an earlier request under the same key. */
+/** Releases a key whose request had no effect; only this very row, not that of another request under the same key. */
 export async function deleteRequestKey(db: Knex, row: RequestKeyRow) {
   const { request_hash, asked_at } = row
   await db('request_key')
@@ -44,10 +44,10 @@ export async function deleteRequestKey(db: Knex, row: RequestKeyRow) {
     .delete()
 }
 
-/** What is kept for a user. */
+/** Storage used by a user's keys. */
 export interface RequestKeyUsage {
   keys: number
-  /** Of all replies together. */
+  /** Total size of the replies. */
   bytes: number
 }
 
@@ -58,7 +58,7 @@ export async function requestKeyUsage(db: Knex, userId: number): Promise<Request
   return { keys: Number(row?.number_of_keys ?? 0), bytes: Number(row?.reply_bytes ?? 0) }
 }
 
-/** Forgets a user's oldest keys until at least that much is gone; those of `except` stay. */
+/** Deletes a user's oldest keys until at least this usage is freed; keys in `except` are kept. */
 export async function deleteOldestRequestKeys(
   db: Knex,
   userId: number,
@@ -71,26 +71,26 @@ export async function deleteOldestRequestKeys(
       .where({ user_id: userId })
       .whereNotIn('request_key', [...except])
       .orderBy('asked_at')
-      .limit(STEP)
+      .limit(ROWS_PER_DELETE)
       .select('request_key', db.raw('length(reply) as reply_bytes'))
-    const gone: string[] = []
+    const deleted: string[] = []
     for (const { request_key, reply_bytes } of rows) {
       if (keysLeft <= 0 && bytesLeft <= 0) break
-      gone.push(request_key)
+      deleted.push(request_key)
       keysLeft--
       bytesLeft -= reply_bytes ?? 0
     }
-    if (gone.length === 0) return
-    await db('request_key').where({ user_id: userId }).whereIn('request_key', gone).delete()
+    if (deleted.length === 0) return
+    await db('request_key').where({ user_id: userId }).whereIn('request_key', deleted).delete()
   }
 }
 
-/** Forgets keys that were taken before a time. */
+/** Deletes keys reserved before a time. */
 export async function deleteRequestKeysBefore(db: Knex, time: number) {
   for (;;) {
     const rows: RequestKeyRow[] = await db('request_key')
       .where('asked_at', '<', time)
-      .limit(STEP)
+      .limit(ROWS_PER_DELETE)
       .select('user_id', 'request_key')
     if (rows.length === 0) return
     await db('request_key')

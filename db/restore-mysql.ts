@@ -1,38 +1,38 @@
 import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
 import type { Knex } from 'knex'
+import { type Backup, checkMigrations, stampNow } from './backup-contents.ts'
 import { DatabaseError } from './errors.ts'
 import { renewEpoch } from './generation.ts'
 import { MIGRATIONS_TABLE, migrationState, refuseNewer } from './migrate.ts'
 import { runProgram } from './mysql-programs.ts'
-import { type Backup, checkMigrations, stampNow } from './restored.ts'
 
-/** There while a restore is under way: what is in the database then is neither the old nor the new state. */
+/** Exists while a restore is in progress: the database then holds neither the old nor the new state. */
 const MARK_TABLE = 'chatctl_restore'
 const ASIDE = /^before_\d{17}_/
-/** Longest name of a table. */
-const NAME_LENGTH = 64
+/** Longest table name in MySQL. */
+const MAX_NAME_CHARS = 64
 
 /**
- * Looks at a dump of `mariadb-dump` or `mysqldump` without loading it.
- * @throws DatabaseError when it is cut short, of something else or of a newer version, or would write elsewhere
+ * Validates a dump of `mariadb-dump` or `mysqldump` without loading it.
+ * @throws DatabaseError when the dump is truncated, no backup of chatctl, made by a newer version, or names a database
  */
 export async function inspectDump(file: string): Promise<Backup> {
   const tables = new Set<string>()
   const migrations: string[] = []
-  let isMigrations = false
-  let last = ''
+  let inMigrations = false
+  let isComplete = false
   try {
     for await (const line of createInterface({ input: createReadStream(file), crlfDelay: Number.POSITIVE_INFINITY })) {
-      // Line breaks in values are escaped: what begins a line is a statement.
+      // Values escape their line breaks, so a statement can be recognized by the start of a line.
       if (/^(use|create database|\/\*!\d+ create database)\b/i.test(line))
         throw new DatabaseError(`${file} names the database that it goes to: make it without --databases`)
       const table = /^CREATE TABLE (?:IF NOT EXISTS )?`([^`]+)`/i.exec(line)?.[1]
       if (table !== undefined) tables.add(table)
-      isMigrations ||= line.startsWith(`INSERT INTO \`${MIGRATIONS_TABLE}\``)
-      if (isMigrations) migrations.push(...[...line.matchAll(/\(\d+,'([^']+)'/g)].map((match) => match[1] as string))
-      if (isMigrations && line.endsWith(';')) isMigrations = false
-      if (line.startsWith('-- Dump completed')) last = line
+      inMigrations ||= line.startsWith(`INSERT INTO \`${MIGRATIONS_TABLE}\``)
+      if (inMigrations) migrations.push(...[...line.matchAll(/\(\d+,'([^']+)'/g)].map((match) => match[1] as string))
+      if (inMigrations && line.endsWith(';')) inMigrations = false
+      isComplete ||= line.startsWith('-- Dump completed')
     }
   } catch (error) {
     if (error instanceof DatabaseError) throw error
@@ -40,23 +40,23 @@ export async function inspectDump(file: string): Promise<Backup> {
   }
   if (!['userinfo', 'chatmsg', MIGRATIONS_TABLE].every((table) => tables.has(table)))
     throw new DatabaseError(`${file} is no backup of a database of chatctl, as \`chatctl db backup\` makes it`)
-  if (last === '') throw new DatabaseError(`${file} is cut short: it lacks the last line of a dump`)
+  if (!isComplete) throw new DatabaseError(`${file} is cut short: it lacks the last line of a dump`)
   checkMigrations(file, migrations)
   return {}
 }
 
-/** Whether a restore was begun and not finished: the database must not be used. */
+/** Whether a restore was interrupted: the database must not be used. */
 export const isHalfRestored = (db: Knex): Promise<boolean> => db.schema.hasTable(MARK_TABLE)
 
-/** Tables that a restore has set aside: they are no part of the database any more. */
+/** Tables that earlier restores have renamed; they are not part of the database any more. */
 export const setAsideTables = async (db: Knex): Promise<string[]> =>
   (await tablesOf(db)).filter((name) => ASIDE.test(name))
 
 /**
- * Loads a dump in the place of what is in the database, whose tables are renamed. Only for whoever holds the lock. A
- * dump that does not load is undone; a restore that was killed is begun anew by the next one.
- * @returns what the names of the tables that were there now begin with, if there were any
- * @throws DatabaseError as inspectDump does, or when the dump does not load
+ * Replaces the tables of a database by those of a dump; the old ones are renamed. The caller holds the database lock. A
+ * dump that fails to load is rolled back; the next restore starts over after one that was killed.
+ * @returns the prefix of the renamed tables, if there were any
+ * @throws DatabaseError when the dump fails to load or is of a newer version
  */
 export async function restoreMysql(db: Knex, url: string, file: string): Promise<string | undefined> {
   const stamp = await begin(db)
@@ -69,7 +69,7 @@ export async function restoreMysql(db: Knex, url: string, file: string): Promise
         ['mysql', '--ssl-mode=VERIFY_IDENTITY'],
       ],
       task,
-      // Binary mode: no line of the file is a command to the program itself.
+      // Binary mode disables client commands in the file.
       args: ['--default-character-set=utf8mb4', '--binary-mode', '--batch'],
       input: file,
     })
@@ -91,12 +91,12 @@ export async function restoreMysql(db: Knex, url: string, file: string): Promise
   return wasThere ? prefix : undefined
 }
 
-/** Sets aside what is there; after a restore that was killed, drops what it had loaded. */
+/** Renames the existing tables; after an interrupted restore, drops what it had loaded. @returns stamp of the names */
 async function begin(db: Knex): Promise<string> {
   const earlier = (await isHalfRestored(db)) ? await db(MARK_TABLE).first() : undefined
   if (earlier === undefined) {
     const names = (await tablesOf(db)).filter(isInUse)
-    const tooLong = names.find((name) => `before_${stampNow()}_${name}`.length > NAME_LENGTH)
+    const tooLong = names.find((name) => `before_${stampNow()}_${name}`.length > MAX_NAME_CHARS)
     if (tooLong !== undefined)
       throw new DatabaseError(`the table ${tooLong} cannot be set aside, since its name is too long: rename it first`)
     await db.schema.dropTableIfExists(MARK_TABLE)
@@ -121,12 +121,12 @@ async function begin(db: Knex): Promise<string> {
 
 const isInUse = (name: string) => name !== MARK_TABLE && !ASIDE.test(name)
 
-/** In one statement, which MySQL carries out as a whole. */
+/** Renames all tables in one statement, which is atomic. */
 async function rename(db: Knex, pairs: readonly (readonly [from: string, to: string])[]) {
   if (pairs.length > 0) await db.raw(`rename table ${pairs.map(() => '?? to ??').join(', ')}`, pairs.flat())
 }
 
-/** Drops all tables but those that were set aside, on one connection: the setting is its own. */
+/** Drops all tables except renamed ones, on one connection: `foreign_key_checks` is a session setting. */
 async function dropAll(db: Knex) {
   const names = (await tablesOf(db)).filter(isInUse)
   await db.transaction(async (trx) => {

@@ -1,25 +1,25 @@
 import { open, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import Database from 'better-sqlite3'
+import { type Backup, checkMigrations, stampNow } from './backup-contents.ts'
 import { DatabaseError } from './errors.ts'
 import { newEpoch } from './generation.ts'
 import { MIGRATIONS_TABLE } from './migrate.ts'
-import { type Backup, checkMigrations, stampNow } from './restored.ts'
 import { checkLog, fileNumber, oneLine } from './sqlite-file.ts'
 
-/** Files of one SQLite database, by what their names end in. */
-const PARTS = ['', '-wal', '-shm', '-journal']
-/** End of the name of a file that is complete and only has to take the database's place. */
+/** Suffixes of the files of one SQLite database. */
+const SUFFIXES = ['', '-wal', '-shm', '-journal']
+/** Suffix of a complete copy that only has to be renamed into place. */
 const READY = /^\.restoring-(\d{17})$/
 
 /**
- * Looks at a backup without changing it.
- * @param file a file that `backUp` wrote, or another whole SQLite database of this program
- * @throws DatabaseError when it is damaged, of something else, or of a newer version
+ * Validates a backup without changing it.
+ * @param file a file that `backUp` wrote, or any other complete SQLite database of chatctl
+ * @throws DatabaseError when the file is damaged, no backup of chatctl, or made by a newer version
  */
 export async function inspectSqlite(file: string): Promise<Backup> {
   await checkLog(file)
-  return reading(file, (backup) => {
+  return withReadOnly(file, (backup) => {
     const damage = backup.pragma('integrity_check(1)', { simple: true })
     if (damage !== 'ok') throw new DatabaseError(`${file} is damaged: ${oneLine(String(damage))}`)
     const tables = backup.prepare("select name from sqlite_master where type = 'table'").pluck().all()
@@ -32,51 +32,51 @@ export async function inspectSqlite(file: string): Promise<Backup> {
 }
 
 /**
- * Puts a backup in the place of a database, whose files are renamed. Only for whoever holds the lock of the database.
- * Killed anywhere, the database is either the old one or, after `finishRestore`, the restored one.
- * @returns the new name of the database that was there, if there was one
- * @throws DatabaseError as inspectSqlite does
+ * Replaces a database by a backup; the old files are renamed. The caller holds the database lock. Atomic: if the process
+ * is killed, the database is the old one or, after `finishRestore`, the restored one.
+ * @returns the new name of the replaced database, if there was one
+ * @throws DatabaseError when the backup cannot be read, or is the database itself
  */
-export async function restoreSqlite(file: string, where: string): Promise<string | undefined> {
-  if ((await fileNumber(file)) === (await fileNumber(where))) throw new DatabaseError(`${file} is the database itself`)
-  const draft = `${where}.restoring`
+export async function restoreSqlite(file: string, path: string): Promise<string | undefined> {
+  if ((await fileNumber(file)) === (await fileNumber(path))) throw new DatabaseError(`${file} is the database itself`)
+  const draft = `${path}.restoring`
   await rm(draft, { force: true })
-  // Made before SQLite does: nobody else may read it.
+  // Created here rather than by SQLite, so that no other user can read it.
   await (await open(draft, 'wx', 0o600)).close()
   try {
-    // All of it at one moment, also of a database that was copied together with its log.
-    reading(file, (backup) => backup.prepare('vacuum into ?').run(draft))
+    // A consistent snapshot, including changes that are only in the backup's own log.
+    withReadOnly(file, (backup) => backup.prepare('vacuum into ?').run(draft))
     beginGeneration(draft)
     await flush(draft)
   } catch (error) {
     await rm(draft, { force: true })
     throw error
   }
-  await rename(draft, `${where}.restoring-${stampNow()}`)
-  await flush(dirname(where))
-  return finishRestore(where)
+  await rename(draft, `${path}.restoring-${stampNow()}`)
+  await flush(dirname(path))
+  return finishRestore(path)
 }
 
 /**
- * Ends a restore that was cut short, if there is one. Only for whoever holds the lock of the database.
- * @returns the new name of the database that was there
+ * Completes a restore that was interrupted after its copy was ready. The caller holds the database lock.
+ * @returns the new name of the replaced database; undefined when there was none, or no restore to complete
  */
-export async function finishRestore(where: string): Promise<string | undefined> {
-  const folder = dirname(where)
+export async function finishRestore(path: string): Promise<string | undefined> {
+  const folder = dirname(path)
   const stamps = (await readdir(folder)).flatMap((name) =>
-    name.startsWith(basename(where)) ? (READY.exec(name.slice(basename(where).length))?.[1] ?? []) : [],
+    name.startsWith(basename(path)) ? (READY.exec(name.slice(basename(path).length))?.[1] ?? []) : [],
   )
   const stamp = stamps.sort().at(-1)
   if (stamp === undefined) return undefined
-  const aside = `${where}.before-${stamp}`
+  const aside = `${path}.before-${stamp}`
   let wasThere = false
-  for (const part of PARTS) wasThere = (await renameIfThere(where + part, aside + part)) || wasThere
-  await rename(join(folder, `${basename(where)}.restoring-${stamp}`), where)
+  for (const suffix of SUFFIXES) wasThere = (await renameIfThere(path + suffix, aside + suffix)) || wasThere
+  await rename(join(folder, `${basename(path)}.restoring-${stamp}`), path)
   await flush(folder)
   return wasThere ? aside : undefined
 }
 
-/** Gives a copy of a database a generation of its own; one of an older schema has none and gets one when migrated. */
+/** Begins a new generation in a copy of a database; a schema without generations gets one when it is migrated. */
 export function beginGeneration(file: string) {
   const db = new Database(file, { fileMustExist: true })
   try {
@@ -87,7 +87,7 @@ export function beginGeneration(file: string) {
   }
 }
 
-function reading<T>(file: string, act: (db: Database.Database) => T): T {
+function withReadOnly<T>(file: string, act: (db: Database.Database) => T): T {
   let db: Database.Database | undefined
   try {
     db = new Database(file, { readonly: true, fileMustExist: true })
@@ -110,7 +110,7 @@ async function renameIfThere(from: string, to: string): Promise<boolean> {
   }
 }
 
-/** Of a folder: the names in it. */
+/** Flushes a file, or the directory entries of a folder, to disk. */
 async function flush(path: string) {
   const handle = await open(path)
   try {

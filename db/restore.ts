@@ -1,36 +1,36 @@
 import { stat } from 'node:fs/promises'
 import type { Knex } from 'knex'
+import type { Backup } from './backup-contents.ts'
 import { DatabaseError } from './errors.ts'
 import { isDatabaseUrl } from './open.ts'
 import { inspectDump, restoreMysql } from './restore-mysql.ts'
 import { inspectSqlite, restoreSqlite } from './restore-sqlite.ts'
-import type { Backup } from './restored.ts'
 
-export type { Backup } from './restored.ts'
+export type { Backup } from './backup-contents.ts'
 
 /**
- * Looks at a backup without changing anything.
- * @param where the database that it is for: a URL takes a dump, a path a SQLite file
- * @throws DatabaseError when it is damaged, of something else, or of a newer version
+ * Validates a backup without changing anything.
+ * @param location the database to restore into: a URL takes a SQL dump, a path a SQLite file
+ * @throws DatabaseError when the file is damaged, no backup of chatctl, or made by a newer version
  */
-export async function inspectBackup(file: string, where: string): Promise<Backup> {
+export async function inspectBackup(file: string, location: string): Promise<Backup> {
   const found = await stat(file).catch(() => undefined)
   if (found === undefined || !found.isFile()) throw new DatabaseError(`there is no file ${file}`)
-  return isDatabaseUrl(where) ? inspectDump(file) : inspectSqlite(file)
+  return isDatabaseUrl(location) ? inspectDump(file) : inspectSqlite(file)
 }
 
 /**
- * Puts a backup in the place of a database, and begins a new generation. Only for whoever holds the lock of the
- * database; check the backup with `inspectBackup` first.
+ * Replaces a database by a backup and begins a new generation. The caller holds the database lock and has validated the
+ * backup with `inspectBackup`.
  * @param open opens the database; only called for a URL
- * @returns what the old database is called now, if there was one: a file, or what the names of tables begin with
+ * @returns where the replaced database is kept, if there was one: a file, or the prefix of its renamed tables
  * @throws DatabaseError
  */
-export async function restore(file: string, where: string, open: () => Promise<Knex>): Promise<string | undefined> {
-  if (!isDatabaseUrl(where)) return restoreSqlite(file, where)
+export async function restore(file: string, location: string, open: () => Promise<Knex>): Promise<string | undefined> {
+  if (!isDatabaseUrl(location)) return restoreSqlite(file, location)
   const db = await open()
   try {
-    return await restoreMysql(db, where, file)
+    return await restoreMysql(db, location, file)
   } finally {
     await db.destroy()
   }

@@ -12,7 +12,7 @@ import {
   type Stored,
 } from './message-store.ts'
 import { laneOf, type MessageRow, MSG_TYPE, type NewMessageRow } from './messages.ts'
-import { markSome } from './read-marks.ts'
+import { backfillReadMarks } from './read-marks.ts'
 import { isUnavailable } from './transaction.ts'
 
 /** Messages in a transaction at most: others wait for about 10 µs each. */
@@ -43,7 +43,7 @@ export class SqliteMessages implements MessageStore {
   }
 
   mark(): Promise<boolean> {
-    return markSome(this.#db)
+    return backfillReadMarks(this.#db)
   }
 
   commit(messages: readonly NewMessageRow[], reads: readonly Read[], newest: number): Promise<Committed> {

@@ -2,37 +2,37 @@ import { createRequire } from 'node:module'
 import knex, { type Knex } from 'knex'
 import { DatabaseError } from './errors.ts'
 import type { OpenOptions } from './mysql.ts'
-import { SILENT } from './silent.ts'
+import { SILENT_LOG } from './silent-log.ts'
 import { TurnBudget } from './turn.ts'
 
-/** One connection, which is never closed for being idle. */
+/** A single connection, never closed for being idle. */
 const POOL = { min: 1, max: 1 }
 
-/** SQLite's number for synchronous=FULL: each commit is flushed before it returns. */
-const FULL = 2
+/** `pragma synchronous` of FULL: each commit is flushed to disk before it returns. */
+const SYNCHRONOUS_FULL = 2
 
-/** Memory for pages of the file, at most. */
-const CACHE_KIB = 65_536
+/** Upper bound of SQLite's page cache. */
+const PAGE_CACHE_KIB = 65_536
 
 interface SqliteConnection {
   pragma(text: string, options?: { simple: boolean }): unknown
   exec(sql: string): void
   serialize(): Buffer
   readonly inTransaction: boolean
-  /** Set for a connection that the pool must not give out again. */
+  /** Set to make Knex's pool discard the connection. */
   __knex__disposed?: unknown
 }
 
 type Prepared = (error: Error | undefined, connection: unknown) => void
 
 /**
- * Opens a SQLite file, made if missing. WAL and synchronous=FULL: a commit that returned survives a power cut.
+ * Opens a SQLite file, created if missing. WAL and synchronous=FULL: a commit that returned survives a power cut.
  * @throws DatabaseError
  */
 export async function openSqlite(file: string, { busyTimeout }: Pick<OpenOptions, 'busyTimeout'> = {}): Promise<Knex> {
   const afterCreate = (connection: SqliteConnection, done: Prepared) =>
     prepare(connection, (error) => {
-      // The driver's own limit holds while the file is opened: that may meet the end of another process.
+      // Set after opening, which keeps the driver's default: another process may still be closing the file.
       if (error === undefined && busyTimeout !== undefined) connection.pragma(`busy_timeout = ${busyTimeout}`)
       done(error, connection)
     })
@@ -47,14 +47,14 @@ export async function openSqlite(file: string, { busyTimeout }: Pick<OpenOptions
 }
 
 /**
- * Opens a database in memory, for tests: it is gone with its connection.
- * @param image of another one, as `imageOf` gives it; empty if left out
+ * Opens an in-memory database for tests; its data is lost when the connection closes.
+ * @param image initial contents, from `imageOf`; an empty database if omitted
  */
 export const openInMemory = (image?: Buffer): Knex =>
-  // better-sqlite3 takes an image in place of a file name; Knex hands it on, and only its types do not know that.
+  // better-sqlite3 accepts an image in place of a file name, and Knex passes it through; only Knex's types forbid it.
   open((image as unknown as string | undefined) ?? ':memory:', POOL)
 
-/** All of a SQLite database as bytes. */
+/** A SQLite database serialized to bytes. */
 export async function imageOf(db: Knex): Promise<Buffer> {
   const connection: SqliteConnection = await db.client.acquireConnection()
   try {
@@ -66,10 +66,10 @@ export async function imageOf(db: Knex): Promise<Buffer> {
 
 function open(filename: string, pool: Knex.PoolConfig): Knex {
   return knex({
-    client: givingUpTurns(),
+    client: yieldingClient(),
     connection: { filename },
     useNullAsDefault: true,
-    log: SILENT,
+    log: SILENT_LOG,
     acquireConnectionTimeout: 5000,
     pool,
   })
@@ -83,15 +83,15 @@ type SqliteClient = new (
 }
 
 /**
- * Knex's better-sqlite3 client, which lets timers and sockets have their turn between statements, and never hands on a
- * connection with an open transaction: after a COMMIT that failed, whatever came next would be in it and be lost with it.
+ * Knex's better-sqlite3 client that yields to timers and sockets between statements, and rolls back a transaction that is
+ * still open when its connection is released: after a failed COMMIT, later statements would join it and be lost with it.
  */
-function givingUpTurns(): typeof Knex.Client {
+function yieldingClient(): typeof Knex.Client {
   const Client: SqliteClient = createRequire(import.meta.url)('knex/lib/dialects/better-sqlite3/index.js')
   const turns = new TurnBudget()
   return class extends Client {
     override async _query(connection: SqliteConnection, statement: object) {
-      await turns.rest()
+      await turns.yieldIfSpent()
       return super._query(connection, statement)
     }
 
@@ -100,7 +100,7 @@ function givingUpTurns(): typeof Knex.Client {
         try {
           connection.exec('rollback')
         } catch (error) {
-          // Knex closes it and opens another one.
+          // Knex closes the connection and opens a new one.
           connection.__knex__disposed = error
         }
       }
@@ -114,10 +114,11 @@ function prepare(connection: SqliteConnection, done: Prepared) {
     connection.pragma('journal_mode = WAL')
     connection.pragma('temp_store = MEMORY')
     connection.pragma('synchronous = FULL')
-    connection.pragma(`cache_size = -${CACHE_KIB}`)
-    // better-sqlite3 is built so that WAL falls back to NORMAL at the first statement: run one, then look.
+    connection.pragma(`cache_size = -${PAGE_CACHE_KIB}`)
+    // better-sqlite3 is compiled to lower WAL databases to NORMAL at the first statement: run one, then verify.
     connection.exec('select name from sqlite_master limit 1')
-    if (connection.pragma('synchronous', { simple: true }) !== FULL) throw new Error('synchronous=FULL was not taken')
+    if (connection.pragma('synchronous', { simple: true }) !== SYNCHRONOUS_FULL)
+      throw new Error('synchronous=FULL has no effect')
     done(undefined, connection)
   } catch (error) {
     done(error as Error, connection)

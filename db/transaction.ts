@@ -1,82 +1,82 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
 
-/** Attempts of one piece of work, with growing pauses between them. */
-export const TRIES = 5
-const FIRST_WAIT_MS = 20
+/** Attempts of one piece of work, with exponential backoff. */
+export const MAX_ATTEMPTS = 5
+const FIRST_BACKOFF_MS = 20
 
 /** Rolled back: deadlock, lock wait timeout, or a statement that was interrupted (KILL QUERY, max_statement_time). */
-const UNDONE = /^(ER_LOCK_DEADLOCK|ER_LOCK_WAIT_TIMEOUT|ER_QUERY_INTERRUPTED|ER_QUERY_TIMEOUT)$/
-/** MariaDB's numbers that mysql2 has no name for: max_statement_time exceeded; connection killed. */
+const ROLLED_BACK = /^(ER_LOCK_DEADLOCK|ER_LOCK_WAIT_TIMEOUT|ER_QUERY_INTERRUPTED|ER_QUERY_TIMEOUT)$/
+/** MariaDB error numbers that mysql2 has no name for: max_statement_time exceeded; connection killed. */
 const STATEMENT_TIMEOUT = 1969
 const CONNECTION_KILLED = 1927
-/** The server runs, and takes no writes or no more work now: its disk is full, it is read-only, its limits are reached. */
-const REFUSED =
+/** The database server runs, but cannot write or take work now: disk full, read-only, or a limit reached. */
+const UNWRITABLE =
   /^ER_(OPTION_PREVENTS_STATEMENT|READ_ONLY_MODE|CANT_EXECUTE_IN_READ_ONLY_TRANSACTION|DISK_FULL|RECORD_FILE_FULL|OUT_OF_RESOURCES|TOO_MANY_USER_CONNECTIONS|USER_LIMIT_REACHED|ERROR_DURING_COMMIT)$/
-const LOST =
+const CONNECTION_LOST =
   /^(PROTOCOL_CONNECTION_LOST|ECONNRESET|ECONNREFUSED|EPIPE|ER_SERVER_SHUTDOWN|ER_CONNECTION_KILLED|ER_CON_COUNT_ERROR)$/
-/** It took too long already: whoever waits is better told so than kept waiting five times as long. */
-const SILENT = /^(PROTOCOL_SEQUENCE_TIMEOUT|ETIMEDOUT)$/
-/** SQLite: the disk is full or fails, or someone else holds the file. */
+/** Timeouts, which are not retried: callers have waited long enough. */
+const TIMED_OUT = /^(PROTOCOL_SEQUENCE_TIMEOUT|ETIMEDOUT)$/
+/** SQLite: the disk is full or failing, or another process holds the file. */
 const SQLITE_DOWN = /^SQLITE_(FULL|BUSY|IOERR|CANTOPEN|READONLY)/
 
 const codeOf = (error: unknown) => String((error as { code?: unknown } | undefined)?.code)
 const numberOf = (error: unknown) => (error as { errno?: unknown } | undefined)?.errno
 
-/** The connection broke: whether what was asked for was done, nobody knows. */
-export const isLost = (error: unknown) =>
-  LOST.test(codeOf(error)) ||
+/** The connection was lost: the outcome of the statement is unknown. */
+const isConnectionLost = (error: unknown) =>
+  CONNECTION_LOST.test(codeOf(error)) ||
   numberOf(error) === CONNECTION_KILLED ||
   /closed state/.test(String((error as Error | undefined)?.message))
 
 /** The database did not answer in time. */
-export const isSilent = (error: unknown) =>
-  SILENT.test(codeOf(error)) || (error as Error | undefined)?.name === 'KnexTimeoutError'
+export const isTimeout = (error: unknown) =>
+  TIMED_OUT.test(codeOf(error)) || (error as Error | undefined)?.name === 'KnexTimeoutError'
 
-const isUndone = (error: unknown) => UNDONE.test(codeOf(error)) || numberOf(error) === STATEMENT_TIMEOUT
+const isRolledBack = (error: unknown) => ROLLED_BACK.test(codeOf(error)) || numberOf(error) === STATEMENT_TIMEOUT
 
-/** Worth another try at once: rolled back for the sake of others, or the connection was lost. */
-export const isPassing = (error: unknown) => isUndone(error) || isLost(error)
+/** Transient: rolled back by the database, or the connection was lost. Retried at once. */
+export const isTransient = (error: unknown) => isRolledBack(error) || isConnectionLost(error)
 
-/** The database cannot be reached or cannot write now; what was asked for may be asked for again later. */
+/** The database cannot be reached or cannot write now; the request may be retried later. */
 export const isUnavailable = (error: unknown) =>
-  isLost(error) || isSilent(error) || isUndone(error) || REFUSED.test(codeOf(error)) || SQLITE_DOWN.test(codeOf(error))
+  isTransient(error) || isTimeout(error) || UNWRITABLE.test(codeOf(error)) || SQLITE_DOWN.test(codeOf(error))
 
-/** A row with this key was there already. */
+/** A row with this unique key exists. */
 export const isDuplicate = (error: unknown) =>
   /^(SQLITE_CONSTRAINT_(UNIQUE|PRIMARYKEY)|ER_DUP_ENTRY)$/.test(codeOf(error))
 
-/** The pause after so many attempts. Spread out, or two that were in each other's way would meet again. */
-export const pauseAfter = (tries: number) => sleep(FIRST_WAIT_MS * 2 ** tries * (0.5 + Math.random() / 2))
+/** Waits before the next attempt; with jitter, so that two transactions that deadlocked do not meet again. */
+export const backOff = (attempts: number) => sleep(FIRST_BACKOFF_MS * 2 ** attempts * (0.5 + Math.random() / 2))
 
 /**
- * Does something again, up to five times with growing pauses, when the database undid it for the sake of another one.
- * @param options.repeatable doing it twice is the same as doing it once: then also when the connection was lost, where
- *   the commit may or may not have been made
+ * Retries work that the database rolled back, up to MAX_ATTEMPTS times with backoff.
+ * @param options.repeatable true (default) if the work is idempotent: then also retried after a lost connection, when it
+ *   may or may not have been committed
  */
-export async function retrying<T>(
+export async function retry<T>(
   attempt: () => Promise<T>,
   { repeatable = true }: { repeatable?: boolean } = {},
 ): Promise<T> {
-  for (let tries = 1; ; tries++) {
+  for (let attempts = 1; ; attempts++) {
     try {
       return await attempt()
     } catch (error) {
-      const again = isUndone(error) || (repeatable && isLost(error))
-      if (!again || tries === TRIES) throw error
-      await pauseAfter(tries)
+      const isRetried = isRolledBack(error) || (repeatable && isConnectionLost(error))
+      if (!isRetried || attempts === MAX_ATTEMPTS) throw error
+      await backOff(attempts)
     }
   }
 }
 
-/** Runs `work` in a transaction; again as a whole where `retrying` would. */
+/** Runs `work` in a transaction and retries the whole transaction as `retry` does. */
 export function transact<T>(
   db: Knex,
   work: (trx: Knex.Transaction) => Promise<T>,
   options: { repeatable?: boolean } = {},
 ): Promise<T> {
-  return retrying(async () => {
-    // What went wrong first: undoing it on a broken connection fails too, and says less.
+  return retry(async () => {
+    // The first error: the rollback on a broken connection fails too, with a less useful one.
     let cause: unknown
     try {
       return await db.transaction(async (trx) => {

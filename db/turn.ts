@@ -1,19 +1,18 @@
-/** Milliseconds of synchronous work after which a turn of the event loop is given up. */
+/** Synchronous work per turn of the event loop before yielding. */
 const SLICE_MS = 5
 
 /**
- * Divides synchronous work among the turns of the event loop. SQLite answers within the calling turn, so a chain of
- * statements would otherwise run to its end before any timer or socket is served. Work that has to wait is resumed one
- * piece a turn, first come, first served.
+ * Spreads synchronous work over turns of the event loop. SQLite answers within the calling turn, so a chain of statements
+ * would otherwise starve timers and sockets. Deferred work resumes in FIFO order, one piece per turn.
  */
 export class TurnBudget {
   readonly #waiting: (() => void)[] = []
-  /** `performance.now()` when work was first seen in this turn; undefined between turns. */
+  /** `performance.now()` of the first work in this turn; undefined between turns. */
   #startedAt: number | undefined
   #resuming = false
 
-  /** To be awaited before the next piece of work; undefined while the turn has time left. */
-  rest(): Promise<void> | undefined {
+  /** Awaited before each piece of work; undefined while the turn has time left. */
+  yieldIfSpent(): Promise<void> | undefined {
     if (this.#waiting.length === 0 && this.#age() < SLICE_MS) return undefined
     return new Promise((resolve) => {
       this.#waiting.push(resolve)

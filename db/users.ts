@@ -4,7 +4,7 @@ import { isDuplicate } from './transaction.ts'
 export interface UserRow {
   readonly id: number
   readonly username: string
-  /** Names its scheme, see plugins/accounts. */
+  /** Verifier, prefixed by its scheme; see plugins/accounts. */
   readonly password: string
   readonly nickname: string
   readonly role: string
@@ -16,8 +16,8 @@ export interface UserRow {
 type Identity = Pick<UserRow, 'username' | 'password' | 'nickname' | 'role'>
 
 /**
- * Names are compared byte for byte. The statement gives a row also where there is no such user, so that its time tells
- * less of whether there is one.
+ * Finds users by name, compared byte for byte. The outer join returns a row for a missing user too, so that timing
+ * reveals less about which names exist.
  */
 export async function findUsers(db: Knex, usernames: readonly string[]): Promise<UserRow[]> {
   const rows: (UserRow | { id: null })[] = await db
@@ -27,7 +27,7 @@ export async function findUsers(db: Knex, usernames: readonly string[]): Promise
   return rows.filter((row) => row.id !== null)
 }
 
-/** One password of each scheme, iteration count and length, with the number of accounts; the most frequent first. */
+/** One sample password per scheme, iteration count and length, with its number of accounts; most frequent first. */
 export const passwordSamples = async (db: Knex, limit: number): Promise<{ password: string; accounts: number }[]> => {
   const kinds = ["substr(password, 1, instr(password, ':'))", 'length(password)'].map((sql) => db.raw(sql))
   const rows = await db('userinfo')
@@ -46,7 +46,7 @@ export const findUsersById = (db: Knex, ids: readonly number[]): Promise<UserRow
 export const listUsers = (db: Knex, afterId: number, limit: number): Promise<UserRow[]> =>
   db<UserRow>('userinfo').where('id', '>', afterId).orderBy('id').limit(limit)
 
-/** Returns the new id, or undefined when the name is taken. */
+/** @returns the new id, or undefined when the name is taken */
 export async function insertUser(db: Knex, identity: Identity, registeredAt = Date.now()): Promise<number | undefined> {
   try {
     const [id] = await db('userinfo').insert({ ...identity, reg_time: registeredAt, isActive: 1 })
@@ -57,7 +57,7 @@ export async function insertUser(db: Knex, identity: Identity, registeredAt = Da
   }
 }
 
-/** Changes an account; false when there is none of that name. */
+/** Updates an account; false when the name does not exist. */
 export async function updateUser(
   db: Knex,
   username: string,

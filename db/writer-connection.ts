@@ -4,39 +4,39 @@ import type { Knex } from 'knex'
 import { type MysqlConnection, reservedConnection } from './mysql.ts'
 import { isUnavailable } from './transaction.ts'
 
-/** Runs one statement on the connection of a commit. */
+/** Runs one statement on the writer's connection. */
 export interface Run {
   <T>(sql: string, values?: readonly unknown[]): Promise<T>
-  /** Closes the connection, for one that must not be used again. */
+  /** Closes the connection: it must not be reused. */
   destroy(): void
 }
 
 /**
- * The connection of the message writer on MySQL. The server may still be executing a statement whose connection was lost:
- * each connection holds a named lock for as long as the server keeps it, so that `ended` can tell, and end it.
+ * The message writer's connection to MySQL. The server may still execute a statement after its connection is lost, so
+ * each connection holds a named lock: `ended` checks the lock, and kills the connection that still holds it.
  */
 export class WriterConnection {
   readonly #db: Knex
-  /** Names of their locks. */
-  readonly #names = new WeakMap<MysqlConnection, string>()
-  /** Locks of connections that were given up with a statement under way. */
+  /** Name of the lock that each connection holds. */
+  readonly #lockNames = new WeakMap<MysqlConnection, string>()
+  /** Locks of connections that were lost with a statement in flight. */
   readonly #abandoned = new Set<string>()
 
   constructor(db: Knex) {
     this.#db = db
   }
 
-  /** Runs work on a connection that nobody else uses meanwhile. */
+  /** Runs work with exclusive use of the connection. */
   async use<T>(work: (run: Run) => Promise<T>): Promise<T> {
     const pool = reservedConnection(this.#db)
     const connection = await pool.acquireConnection()
     try {
       const run = runOn(connection, this.#db.client.statementTimeout)
-      const name = await this.#nameOf(connection, run)
+      const name = await this.#acquireLock(connection, run)
       try {
         return await work(run)
       } catch (error) {
-        if (!isAnswer(error)) {
+        if (!isServerError(error)) {
           this.#abandoned.add(name)
           run.destroy()
         }
@@ -47,13 +47,14 @@ export class WriterConnection {
     }
   }
 
-  /** Resolves when no statement of a connection that was lost can have an effect any more. */
+  /** Resolves when no statement of a lost connection can have an effect any more. @throws when the server keeps one */
   async ended(run: Run) {
     for (const name of this.#abandoned) {
-      for (let ms = FIRST_LOOK_MS; ; ms *= 2) {
+      for (let ms = FIRST_CHECK_PAUSE_MS; ; ms *= 2) {
         const [holder] = await run<{ id: number | null }[]>('select is_used_lock(?) as id', [name])
         if (holder?.id === null || holder === undefined) break
-        if (ms > LAST_LOOK_MS) throw Object.assign(new Error('a lost connection does not end'), { code: 'ETIMEDOUT' })
+        if (ms > MAX_CHECK_PAUSE_MS)
+          throw Object.assign(new Error('the database server does not end a lost connection'), { code: 'ETIMEDOUT' })
         await kill(run, holder.id)
         await sleep(ms)
       }
@@ -61,37 +62,37 @@ export class WriterConnection {
     }
   }
 
-  async #nameOf(connection: MysqlConnection, run: Run): Promise<string> {
-    const known = this.#names.get(connection)
+  async #acquireLock(connection: MysqlConnection, run: Run): Promise<string> {
+    const known = this.#lockNames.get(connection)
     if (known !== undefined) return known
     const name = `chatctl-writer-${randomBytes(12).toString('hex')}`
     try {
       await run('select get_lock(?, 0) as held', [name])
     } catch (error) {
-      // Galera has no such locks: what a lost connection still does can then not be waited for.
-      if (!isAnswer(error) || isUnavailable(error)) throw error
+      // Galera has no named locks: there, `ended` cannot wait for a lost connection.
+      if (!isServerError(error) || isUnavailable(error)) throw error
     }
-    this.#names.set(connection, name)
+    this.#lockNames.set(connection, name)
     return name
   }
 }
 
-/** Pauses between two looks whether a connection has ended. */
-const FIRST_LOOK_MS = 5
-const LAST_LOOK_MS = 1000
+/** Pauses between checks whether a killed connection has ended, doubling from the first. */
+const FIRST_CHECK_PAUSE_MS = 5
+const MAX_CHECK_PAUSE_MS = 1000
 
-/** Ends a connection on the server, and the statement that it executes. */
+/** Kills a connection on the server together with its statement. */
 async function kill(run: Run, id: number) {
   try {
     await run('kill connection ?', [id])
   } catch (error) {
-    // Ended meanwhile.
+    // It ended in the meantime.
     if ((error as { code?: string }).code !== 'ER_NO_SUCH_THREAD') throw error
   }
 }
 
-/** Whether the server has answered a statement: it is over then. Any other error leaves open what becomes of it. */
-const isAnswer = (error: unknown) => {
+/** True for an error that the server reported: the statement is over. After any other, its outcome is unknown. */
+const isServerError = (error: unknown) => {
   const { sqlState, fatal } = error as { sqlState?: unknown; fatal?: unknown }
   return fatal !== true && typeof sqlState === 'string' && sqlState !== ''
 }

@@ -1,7 +1,7 @@
 import type { InDoubt, Read, Stored } from './message-store.ts'
 import type { NewMessageRow } from './messages.ts'
 
-/** A message or read position that waits to be written, and its caller. */
+/** A message or read position queued for the writer, with its caller's promise. */
 export interface Job<T, R> {
   readonly work: T
   resolve(result: R): void
@@ -9,38 +9,38 @@ export interface Job<T, R> {
 }
 
 export interface ReadJob extends Job<Read, boolean> {
-  /** The database has refused it before, and its reader was told so. */
+  /** The database has failed it before: its caller was rejected with OutcomePending. */
   readonly isLate?: boolean
 }
 
 /**
- * The database failed: what was asked for may have been done, or is done when the database is back. Whoever asked should
- * be told that it is unavailable, and may ask again.
+ * The database failed, and the write may have been committed or is retried once the database is back. Report
+ * `unavailable`; the client may retry.
  */
 export class OutcomePending<R> extends Error {
-  /** Resolves when it is known: undefined for what was not done. Rejects when the writer was closed before. */
+  /** Resolves when the outcome is known, with undefined if nothing was written. Rejects if the writer is closed first. */
   readonly outcome: Promise<R | undefined>
 
   constructor(cause: unknown, outcome: Promise<R | undefined>) {
     super('the database is not available', { cause })
     this.name = 'OutcomePending'
     this.outcome = outcome
-    // Nobody needs to wait for it.
+    // Observing the outcome is optional.
     outcome.catch(() => {})
   }
 }
 
-/** A message that may be stored. */
+/** A message in doubt: stored or not, depending on whether its commit succeeded. */
 export interface Doubt {
   readonly work: NewMessageRow
-  /** The error of the database. */
+  /** The database's error. */
   readonly cause: unknown
   readonly outcome: Promise<Stored | undefined>
   resolve(stored: Stored | undefined): void
   reject(error: unknown): void
 }
 
-/** Rejects a message for now, and gives what ends it when its outcome is known. */
+/** Rejects a job with OutcomePending; the returned doubt settles that outcome later. */
 export function doubtOf({ work, reject: refuse }: Job<NewMessageRow, Stored>, error: InDoubt): Doubt {
   let doubt: Pick<Doubt, 'resolve' | 'reject'> | undefined
   const outcome = new Promise<Stored | undefined>((resolve, reject) => {
@@ -50,18 +50,18 @@ export function doubtOf({ work, reject: refuse }: Job<NewMessageRow, Stored>, er
   return { work, cause: error.cause, outcome, ...(doubt as Pick<Doubt, 'resolve' | 'reject'>) }
 }
 
-/** Rejects a position for now, and gives the job that ends what it waits for later. */
+/** Rejects a job with OutcomePending; the returned job settles that outcome later. */
 export function lateOf(job: ReadJob, error: unknown): ReadJob {
   let late: Pick<ReadJob, 'resolve' | 'reject'> | undefined
   const outcome = new Promise<boolean | undefined>((resolve, reject) => {
-    // Told as moved in any case: the attempt that failed may have moved it.
+    // Reported as moved in any case: the failed attempt may have moved it.
     late = { resolve: () => resolve(true), reject }
   })
   job.reject(new OutcomePending(error, outcome))
   return { work: job.work, isLate: true, ...(late as Pick<ReadJob, 'resolve' | 'reject'>) }
 }
 
-/** Resolves when a job has ended, however. */
+/** Resolves when a job is settled, either way. */
 export function endOf(job: Job<NewMessageRow, Stored>): Promise<void> {
   return new Promise((done) => {
     const { resolve, reject } = job
@@ -76,12 +76,12 @@ export function endOf(job: Job<NewMessageRow, Stored>): Promise<void> {
   })
 }
 
-/** Of several positions in one conversation the furthest was taken, and only the first to name it has moved anything. */
+/** Of several positions in one conversation the furthest was written; only the first job with it reports a move. */
 export function settleReads(jobs: readonly ReadJob[], hasMoved: boolean) {
   const moved = furthest(jobs)
   for (const job of jobs) job.resolve(job === moved && hasMoved)
 }
 
-/** The first of those that reach furthest. */
+/** The first job with the highest position. */
 export const furthest = (jobs: readonly ReadJob[]): ReadJob =>
   jobs.reduce((far, job) => (job.work.upTo > far.work.upTo ? job : far), jobs[0] as ReadJob)

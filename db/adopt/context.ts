@@ -2,38 +2,38 @@ import type { Knex } from 'knex'
 import type { Finding } from './ledger.ts'
 import type { Original } from './original.ts'
 
-/** What every step of an adoption works with. */
+/** Shared by all steps of an adoption. */
 export interface Context {
   readonly original: Original
   readonly target: Knex
-  /** Turns a stored MD5 digest of the original, 32 hex digits, into a value of `userinfo.password`. */
+  /** Converts an MD5 digest of the original (32 hex digits) to a verifier for `userinfo.password`. */
   readonly wrapPassword: (digest: string) => Promise<string>
-  /** Whether a message can carry the text as a name. */
+  /** Whether the text is valid as a name on the wire. */
   readonly isLine: (text: string) => boolean
 }
 
 /**
- * One pass over rows in the order of their ids. What a page writes and how far the pass has come are one commit, so a
- * pass that was cut short goes on where it was.
+ * One pass over rows in the order of their ids. A page and the progress are written in one transaction, so an interrupted
+ * pass resumes where it stopped.
  */
 export interface Step<Row extends { readonly id: number } = { readonly id: number }> {
   readonly name: string
-  /** Rows in one page, and in one transaction. */
+  /** Rows per page, which is also one transaction. */
   readonly pageSize: number
   count(context: Context): Promise<number>
-  /** The rows with an id above `after`, with whatever takes time done to them. */
+  /** Reads rows with an id above `after`. Slow work such as key derivation happens here, outside the transaction. */
   read(context: Context, after: number, limit: number): Promise<Row[]>
   write(context: Context, trx: Knex.Transaction, rows: readonly Row[]): Promise<Finding[]>
 }
 
-/** Rows of one INSERT at most: SQLite takes 500. */
-export const PAGE = 400
+/** SQLite allows 500 rows per INSERT. */
+export const ROWS_PER_STATEMENT = 400
 
-/** Which of these ids a table of the target has. */
-export async function existing(trx: Knex, table: string, ids: Iterable<number>): Promise<ReadonlySet<number>> {
+/** Those of the ids that exist in a table of the target. */
+export async function existingIds(trx: Knex, table: string, ids: Iterable<number>): Promise<ReadonlySet<number>> {
   const wanted = [...new Set(ids)]
   return new Set(await trx(table).whereIn('id', wanted).pluck('id'))
 }
 
-/** A flag as 0 or 1: a `boolean` column of MySQL holds any small number. */
+/** Normalizes a flag to 0 or 1: a `boolean` column of MySQL holds any small integer. */
 export const flag = (value: number): 0 | 1 => (value ? 1 : 0)

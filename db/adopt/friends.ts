@@ -1,11 +1,11 @@
-import { PAGE, type Step } from './context.ts'
+import { ROWS_PER_STATEMENT, type Step } from './context.ts'
 import type { Finding } from './ledger.ts'
-import { type PairRow, takePairs } from './pairs.ts'
+import { copyPairs, type PairRow } from './pairs.ts'
 
-/** Friendships, each half as it is. */
+/** Friendships, each direction as it is. */
 export const friendships: Step<PairRow> = {
   name: 'userfriend',
-  pageSize: PAGE,
+  pageSize: ROWS_PER_STATEMENT,
   count: ({ original }) => original.count('userfriend'),
 
   async read({ original }, after, limit) {
@@ -14,13 +14,13 @@ export const friendships: Step<PairRow> = {
   },
 
   async write(_context, trx, rows) {
-    const selves = rows.filter(({ one, other }) => one === other)
-    const findings = await takePairs(
+    const selfFriendships = rows.filter(({ one, other }) => one === other)
+    const findings = await copyPairs(
       trx,
       { table: 'userfriend', columns: ['user_id', 'friend_id'], ends: ['userinfo', 'userinfo'] },
       rows.filter(({ one, other }) => one !== other),
     )
-    const refused = selves.map(
+    const refused = selfFriendships.map(
       ({ id, one }): Finding => ({
         table: 'userfriend',
         id,
@@ -36,12 +36,12 @@ export const friendships: Step<PairRow> = {
 type Half = PairRow & { readonly back: number | null }
 
 /**
- * Makes both halves agree. One that is missing was lost, and is added; one that was deleted says that somebody ended the
- * friendship, and nobody gets back a friend he got rid of.
+ * Makes the two directions of each friendship agree. A missing direction was lost, and is added. A deleted one means that
+ * a user ended the friendship, so the other direction is deleted too.
  */
 export const otherHalves: Step<Half> = {
   name: 'userfriend, both halves',
-  pageSize: PAGE,
+  pageSize: ROWS_PER_STATEMENT,
   count: ({ original }) => original.count('userfriend'),
 
   read: ({ target }, after, limit) =>
@@ -60,7 +60,7 @@ export const otherHalves: Step<Half> = {
       if (back !== null) {
         await trx('userfriend').where({ id }).update({ isActive: 0 })
         const detail = `${one} and ${other}, see ${back}`
-        findings.push({ table: 'userfriend', id, outcome: 'changed', reason: 'ended by the other one', detail })
+        findings.push({ table: 'userfriend', id, outcome: 'changed', reason: 'ended by the other user', detail })
         continue
       }
       const half = { user_id: other, friend_id: one, add_time: time, isActive: 1 }

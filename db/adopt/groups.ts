@@ -1,14 +1,14 @@
 import type { Knex } from 'knex'
 import { GROUP_LANE } from '../groups.ts'
-import { flag, PAGE, type Step } from './context.ts'
+import { flag, ROWS_PER_STATEMENT, type Step } from './context.ts'
 import type { Finding } from './ledger.ts'
 import { faultOf, substitute } from './names.ts'
 import type { OriginalRows } from './original.ts'
-import { type PairRow, takePairs } from './pairs.ts'
+import { copyPairs, type PairRow } from './pairs.ts'
 
 export const groups: Step<OriginalRows['chatroom']> = {
   name: 'chatroom',
-  pageSize: PAGE,
+  pageSize: ROWS_PER_STATEMENT,
   count: ({ original }) => original.count('chatroom'),
   read: ({ original }, after, limit) => original.page('chatroom', after, limit),
 
@@ -33,7 +33,7 @@ export const groups: Step<OriginalRows['chatroom']> = {
 
 export const memberships: Step<PairRow> = {
   name: 'chatroom_user',
-  pageSize: PAGE,
+  pageSize: ROWS_PER_STATEMENT,
   count: ({ original }) => original.count('chatroom_user'),
 
   async read({ original }, after, limit) {
@@ -42,7 +42,7 @@ export const memberships: Step<PairRow> = {
   },
 
   write: (_context, trx, rows) =>
-    takePairs(
+    copyPairs(
       trx,
       { table: 'chatroom_user', columns: ['chatroom_id', 'user_id'], ends: ['chatroom', 'userinfo'] },
       rows,
@@ -56,10 +56,10 @@ interface Group {
   readonly firstUnread: number | undefined
 }
 
-/** What the original had no word for: owners, and how far each member has read. */
+/** Data that the original did not store: owners of groups, and read positions of members. */
 export const positions: Step<Group> = {
   name: 'chatroom, members',
-  pageSize: PAGE,
+  pageSize: ROWS_PER_STATEMENT,
   count: ({ original }) => original.count('chatroom'),
 
   async read({ target, original }, after, limit) {
@@ -79,7 +79,7 @@ export const positions: Step<Group> = {
   },
 }
 
-/** The oldest member who can log in, otherwise the oldest: who made the group was its first. */
+/** Picks the first member who can log in, otherwise the first: the creator of a group joins it first. */
 async function setOwner(trx: Knex.Transaction, groupId: number): Promise<boolean> {
   const oldest = await trx('chatroom_user as m')
     .join('userinfo as u', 'u.id', 'm.user_id')
@@ -92,8 +92,8 @@ async function setOwner(trx: Knex.Transaction, groupId: number): Promise<boolean
 }
 
 /**
- * A member sees what was said since it came. The original marks a message as read or not for all members alike: from
- * the first unread one on, all of it is unread, since a message told twice is better than one never told.
+ * Members see messages sent since they joined. The original has one read flag per message for all members: everything
+ * from the first unread message on counts as unread, because a message delivered twice is better than a lost one.
  */
 async function setPositions(trx: Knex.Transaction, { id, last_seq, firstUnread }: Group) {
   const lastSeq = async (restrict: (query: Knex.QueryBuilder) => unknown): Promise<number> => {

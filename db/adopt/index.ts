@@ -20,47 +20,45 @@ export { type AdoptionReport, adoptionReport, type TableReport } from './report.
 export interface AdoptOptions extends Pick<Context, 'wrapPassword' | 'isLine'> {
   /** The original's MySQL database. */
   readonly source: Knex
-  /** What to call it in messages and in the report; without its password. */
+  /** Name of the source in errors and in the report, without its password. */
   readonly sourceName: string
-  /** The database to fill, without any rows; the same object as `source` to adopt in place. */
+  /** The database to fill, which holds no rows; the same object as `source` to adopt in place. */
   readonly target: Knex
-  /** Minutes east of UTC that `datetime` columns count in; the original made `timestamp` columns, which need none. */
+  /** Time zone of `datetime` columns, in minutes east of UTC. The original created `timestamp` columns, which need none. */
   readonly timeZone?: number | undefined
-  /** A connection to the database to fill that does not count as somebody else's use of it. */
-  readonly own?: number | undefined
-  /** Told after each page, and thrown out of: what was committed stays, and the next run goes on there. */
+  /** Id of a connection to the target that does not count as use by others. */
+  readonly ownConnection?: number | undefined
+  /** Called after each page. May throw to stop: committed pages stay, and the next run resumes there. */
   readonly onProgress?: (step: string, done: number, total: number) => void
 }
 
-/** Each needs what the ones before it have made. */
+/** In the order of their dependencies. */
 const STEPS: readonly Step[] = [users, groups, memberships, friendships, otherHalves, messages, positions]
 const SCHEMA = 'schema'
-/** How often to look whether others use the database, and how long after another, in milliseconds. */
-const LOOKS = 6
-const LOOK_MS = 200
+/** Checks for connections of others, and the pause between them. */
+const MAX_CHECKS = 6
+const CHECK_PAUSE_MS = 200
 
 /**
- * Takes the data of the original chat room. Run again after it was cut short, anywhere, it goes on; run again after it
- * has finished, it changes nothing.
+ * Imports the data of the original chat room. Resumes an interrupted run; after a finished one it changes nothing.
  *
- * In place, the original's tables are set aside under names that begin with `original_`, and stay there, but for the
- * passwords.
- * @throws DatabaseError when the source is not the original's, or the target holds something else already
+ * In place, the original's tables are renamed with the prefix `original_` and kept, except for the passwords.
+ * @throws DatabaseError when the source is not the original's, or the target holds other data
  */
 export async function adopt(options: AdoptOptions): Promise<AdoptionReport> {
   const { source, target, sourceName } = options
   const isInPlace = source === target
-  const begun = await sourceOf(target)
-  if (begun !== undefined && begun !== sourceName)
-    throw new DatabaseError(`${begun} is being adopted into this database, or was: it cannot take ${sourceName} too`)
-  if (begun === undefined || !(await isFinished(target))) {
-    if (begun === undefined) await start(options)
+  const earlierSource = await sourceOf(target)
+  if (earlierSource !== undefined && earlierSource !== sourceName)
+    throw new DatabaseError(`${earlierSource} is or was adopted into this database: it cannot take ${sourceName} too`)
+  if (earlierSource === undefined || !(await isFinished(target))) {
+    if (earlierSource === undefined) await start(options)
     if (isInPlace) await setAside(target)
     await makeSchema(target)
     await fill(options)
     await transact(target, async (trx) => {
       await fillCorrespondence(trx)
-      // No bare MD5 is left; the time columns of old tables would else change by themselves.
+      // Deletes the unwrapped MD5 digests. Assigning reg_time keeps MySQL from updating that timestamp by itself.
       if (isInPlace) await trx(`${SET_ASIDE}userinfo`).update({ password: '', reg_time: trx.ref('reg_time') })
       await finish(trx)
     })
@@ -70,18 +68,18 @@ export async function adopt(options: AdoptOptions): Promise<AdoptionReport> {
   return report
 }
 
-/** Whether an adoption into this database was begun and not finished: it must not be served yet. */
+/** Whether an adoption into this database was started and not finished: it must not be served yet. */
 export const isHalfAdopted = async (db: Knex): Promise<boolean> =>
   (await sourceOf(db)) !== undefined && !(await isFinished(db))
 
-/** Looks before anything is changed. @throws DatabaseError as adopt does */
-export async function checkAdoption({ source, target, timeZone, own = 0 }: AdoptOptions): Promise<void> {
+/** Checks all preconditions without changing anything. @throws DatabaseError as adopt does, or when others are connected */
+export async function checkAdoption({ source, target, timeZone, ownConnection = 0 }: AdoptOptions): Promise<void> {
   if (await source.schema.hasTable(MIGRATIONS_TABLE))
     throw new DatabaseError('that is a database of this program already')
   await openOriginal(source, { prefix: '', timeZone })
-  if (source === target) return refuseWhileUsed(source, own)
+  if (source === target) return refuseWhileUsed(source, ownConnection)
   if (await target.schema.hasTable('userinfo')) await refuseFilled(target)
-  if (isMysql(target)) await refuseWhileUsed(target, own)
+  if (isMysql(target)) await refuseWhileUsed(target, ownConnection)
 }
 
 async function refuseFilled(target: Knex) {
@@ -95,20 +93,23 @@ async function refuseFilled(target: Knex) {
       throw new DatabaseError('the database to fill has accounts or messages already: it must be a new one')
 }
 
-/** The original’s own server opens a connection for each query: this tells about others, and about it by luck. */
-async function refuseWhileUsed(db: Knex, own: number) {
+/**
+ * Refuses while others are connected. The original's server may go unnoticed: it opens a connection per query.
+ * @param ownConnection id of a connection to ignore
+ */
+async function refuseWhileUsed(db: Knex, ownConnection: number) {
   const others = async () => {
     const rows = db('information_schema.processlist').whereRaw('db = database() and id not in (connection_id(), ?)', [
-      own,
+      ownConnection,
     ])
     const [row] = await rows.count({ others: '*' })
     return Number(row?.others)
   }
-  // One that was just closed is still listed for a moment.
-  for (let tries = 1; (await others()) > 0; tries++) {
-    if (tries === LOOKS)
+  // A closed connection is listed for a moment longer.
+  for (let checks = 1; (await others()) > 0; checks++) {
+    if (checks === MAX_CHECKS)
       throw new DatabaseError(`${await others()} other connection(s) use the database: stop whatever has it open`)
-    await sleep(LOOK_MS)
+    await sleep(CHECK_PAUSE_MS)
   }
 }
 
@@ -123,7 +124,7 @@ async function start(options: AdoptOptions) {
   })
 }
 
-/** Gives the original's tables other names; MySQL cannot undo that, so each is looked at. */
+/** Renames the original's tables. MySQL cannot roll that back, so only those that still have their names are renamed. */
 async function setAside(db: Knex) {
   const types = await columnTypes(db)
   const left = ORIGINAL_TABLES.filter((table) => !types.has(`${SET_ASIDE}${table}.id`))
@@ -135,7 +136,7 @@ async function setAside(db: Knex) {
   )
 }
 
-/** MySQL does not undo half a migration: what an earlier try has made, which is empty, goes first. */
+/** Creates the schema, after dropping the empty tables of an interrupted run: MySQL does not roll back DDL. */
 async function makeSchema(db: Knex) {
   if ((await progressOf(db, SCHEMA)).isDone) return
   for (const table of [...ORIGINAL_TABLES, ...NEW_TABLES, ...MIGRATOR_TABLES]) await db.schema.dropTableIfExists(table)
@@ -151,7 +152,7 @@ async function fill({ source, target, timeZone, wrapPassword, isLine, onProgress
   for (const step of STEPS) await pass(step, context, onProgress)
 }
 
-/** Runs one step from where it was left. */
+/** Runs one step, resuming after its last committed page. */
 async function pass(step: Step, context: Context, onProgress: AdoptOptions['onProgress']) {
   const { target } = context
   let progress = await progressOf(target, step.name)
@@ -165,7 +166,7 @@ async function pass(step: Step, context: Context, onProgress: AdoptOptions['onPr
     const next = { lastId: last.id, read: progress.read + rows.length, isDone: false }
     try {
       await transact(target, async (trx) => {
-        // Tried again after the answer to a commit was lost: it was made.
+        // A retry after the reply to COMMIT was lost: the page is committed.
         if ((await progressOf(trx, step.name)).lastId >= next.lastId) return
         await advance(trx, step.name, next, await step.write(context, trx, rows))
       })
@@ -179,7 +180,7 @@ async function pass(step: Step, context: Context, onProgress: AdoptOptions['onPr
   onProgress?.(step.name, total, total)
 }
 
-/** What the database said, without the statement: that holds hundreds of people's messages, or their passwords. */
+/** Replaces a database error, which quotes the statement with messages or verifiers of users, by one without it. */
 function withoutRows(error: unknown, where: string): unknown {
   const { code, sqlMessage, message } = error as { code?: string; sqlMessage?: string; message: string }
   if (code === undefined) return error

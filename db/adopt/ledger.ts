@@ -3,27 +3,27 @@ import { createTable } from '../migrations/tables.ts'
 import type { OriginalTable } from './original.ts'
 
 /**
- * What became of a row that was not simply taken: `merged` into another one, `refused`, taken with something `changed`,
- * `added` because another row lacked it, or taken with something `noted`.
+ * Outcome of a row that was not copied as it is: `merged` into another row, `refused`, copied with a value `changed`,
+ * `added` because a counterpart was missing, or copied with a remark (`noted`).
  */
 export type Outcome = 'merged' | 'refused' | 'changed' | 'added' | 'noted'
 
 export interface Finding {
   readonly table: OriginalTable
-  /** Of the original's row; of the new one, if it was added. */
+  /** Id of the original's row, or of the new row if it was added. */
   readonly id: number
   readonly outcome: Outcome
   readonly reason: string
   readonly detail?: string
 }
 
-/** Rows of one table to which the same happened. */
+/** Rows of one table with the same outcome and reason. */
 export interface FindingKind extends Pick<Finding, 'table' | 'outcome' | 'reason'> {
   readonly count: number
   readonly rows: readonly { readonly id: number; readonly detail: string }[]
 }
 
-/** How far a step has come. */
+/** Progress of a step. */
 export interface Progress {
   readonly lastId: number
   readonly read: number
@@ -33,12 +33,12 @@ export interface Progress {
 const STEPS = 'chatctl_adoption'
 const FINDINGS = 'chatctl_adoption_row'
 
-/** Tables that tell how far an adoption has come, in the database that it fills: written in the commit of each page. */
+/** Tables in the target that record the progress of an adoption, written in the transaction of each page. */
 export const LEDGER_TABLES = [STEPS, FINDINGS] as const
 
-/** Rows of one INSERT: SQLite takes no more than 500. */
-const STATEMENT_ROWS = 400
-/** Below every id. */
+/** SQLite allows 500 rows per INSERT. */
+const ROWS_PER_STATEMENT = 400
+/** Lower than every id. */
 const START = -(2 ** 53)
 const BEGIN = 'begin'
 const END = 'finish'
@@ -63,7 +63,7 @@ export async function createLedger(db: Knex) {
     })
 }
 
-/** From where this database is being filled, undefined when it is not. */
+/** Name of the source that was or is adopted into this database, if there is one. */
 export async function sourceOf(db: Knex): Promise<string | undefined> {
   if (!(await db.schema.hasTable(STEPS))) return undefined
   return (await db(STEPS).where({ step: BEGIN }).first())?.about
@@ -83,7 +83,7 @@ export async function progressOf(db: Knex, step: string): Promise<Progress> {
   return { lastId: Number(row.last_id), read: Number(row.rows_read), isDone: row.done_at !== null }
 }
 
-/** Moves a step on, together with what its page wrote. Call it last in the transaction. */
+/** Records progress and findings of a page, in the transaction that writes its rows. */
 export async function advance(
   trx: Knex,
   step: string,
@@ -91,9 +91,9 @@ export async function advance(
   findings: readonly Finding[],
 ) {
   await trx(STEPS).insert({ step, last_id: lastId, rows_read: read }).onConflict('step').merge(['last_id', 'rows_read'])
-  for (let from = 0; from < findings.length; from += STATEMENT_ROWS)
+  for (let from = 0; from < findings.length; from += ROWS_PER_STATEMENT)
     await trx(FINDINGS).insert(
-      findings.slice(from, from + STATEMENT_ROWS).map(({ table, id, outcome, reason, detail = '' }) => ({
+      findings.slice(from, from + ROWS_PER_STATEMENT).map(({ table, id, outcome, reason, detail = '' }) => ({
         of_table: table,
         row_id: id,
         outcome,
@@ -107,7 +107,7 @@ export async function markDone(trx: Knex, step: string) {
   await trx(STEPS).insert({ step, last_id: START, done_at: Date.now() }).onConflict('step').merge(['done_at'])
 }
 
-/** What happened to how many rows, and to which; of each kind the first `limit` by number of finding. */
+/** Findings by kind, each with its count and its first `limit` rows. */
 export async function findingKinds(db: Knex, limit: number): Promise<FindingKind[]> {
   const kinds = await db(FINDINGS)
     .groupBy('of_table', 'outcome', 'reason')

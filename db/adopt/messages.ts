@@ -1,27 +1,27 @@
 import type { Knex } from 'knex'
 import { laneOf, MSG_TYPE } from '../messages.ts'
-import { existing, flag, type Step } from './context.ts'
+import { existingIds, flag, type Step } from './context.ts'
 import type { Finding } from './ledger.ts'
 import type { OriginalRows } from './original.ts'
 
 type Message = OriginalRows['chatmsg']
 
-/** Longest text that a message can carry, and longest word that goes with a friend request; in bytes. */
-const MAX_TEXT = 200_000
-const MAX_NOTE = 200
-/** Rows of one commit: each touches every index, so in SQLite many small ones take several times as long. */
-const PAGE_ROWS = 2000
-/** Rows of one INSERT: of long texts, more of them would not fit into what MySQL takes at once. */
-const STATEMENT_ROWS = 100
-/** Sender of what the server itself says. */
+/** Longest text of a message, and longest note of a friend request. */
+const MAX_TEXT_BYTES = 200_000
+const MAX_NOTE_BYTES = 200
+/** A commit updates pages of every index, so many small ones take several times as long in SQLite. */
+const ROWS_PER_PAGE = 2000
+/** More rows with long texts would exceed MySQL's max_allowed_packet. */
+const ROWS_PER_STATEMENT = 100
+/** Sender id of the server's own messages. */
 const SYSTEM_ID = 0
 
 const TYPES: readonly number[] = Object.values(MSG_TYPE)
 
-/** All of `chatmsg`: private messages as they are, group messages numbered, friend requests open or closed. */
+/** All of `chatmsg`: private messages as they are, group messages with sequence numbers, friend requests pending or closed. */
 export const messages: Step<Message> = {
   name: 'chatmsg',
-  pageSize: PAGE_ROWS,
+  pageSize: ROWS_PER_PAGE,
   count: ({ original }) => original.count('chatmsg'),
   read: ({ original }, after, limit) => original.page('chatmsg', after, limit),
 
@@ -32,7 +32,7 @@ export const messages: Step<Message> = {
 
     const isGroup = ({ msg_type }: Message) => msg_type === MSG_TYPE.group
     const targets = (toGroup: boolean) => rows.filter((row) => isGroup(row) === toGroup).map((row) => row.target_id)
-    const users = await existing(trx, 'userinfo', [...rows.map((row) => row.user_id), ...targets(false)])
+    const users = await existingIds(trx, 'userinfo', [...rows.map((row) => row.user_id), ...targets(false)])
     const lastSeq = await lastSequences(trx, targets(true))
     const closed = await closedRequests(trx, rows)
 
@@ -52,7 +52,7 @@ export const messages: Step<Message> = {
         msg_type: row.msg_type,
         msg: row.msg,
         isActive: flag(row.isActive),
-        // The original had none. The row's number makes it unique, and the same each time. Friend requests have none.
+        // The original has no client ids; derived from the row id, they are unique and repeatable. Friend requests have none.
         client_id: row.msg_type === MSG_TYPE.friendRequest ? null : `adopted-${row.id}`,
         seq: null as number | null,
         lane: laneOf(row),
@@ -60,7 +60,7 @@ export const messages: Step<Message> = {
       if (isGroup(row)) {
         message.seq = (lastSeq.get(row.target_id) ?? 0) + 1
         lastSeq.set(row.target_id, message.seq)
-        // Who has read it is in the members' positions.
+        // Group messages are read up to the members' positions; isRead is unused.
         message.isRead = 0
       }
       const why = closed.get(row.id)
@@ -69,20 +69,20 @@ export const messages: Step<Message> = {
           tell(row, 'changed', `friend request closed: ${why}`, `${row.user_id} to ${row.target_id}`)
         message.isActive = 0
         message.isRead = 0
-      } else if (row.msg_type === MSG_TYPE.friendRequest && Buffer.byteLength(row.msg) > MAX_NOTE) {
-        tell(row, 'changed', 'friend request without its text, which is too long')
+      } else if (row.msg_type === MSG_TYPE.friendRequest && Buffer.byteLength(row.msg) > MAX_NOTE_BYTES) {
+        tell(row, 'changed', 'note of the friend request is too long: dropped')
         message.msg = ''
       }
       return [message]
     })
-    for (let from = 0; from < taken.length; from += STATEMENT_ROWS)
-      await trx('chatmsg').insert(taken.slice(from, from + STATEMENT_ROWS))
+    for (let from = 0; from < taken.length; from += ROWS_PER_STATEMENT)
+      await trx('chatmsg').insert(taken.slice(from, from + ROWS_PER_STATEMENT))
     for (const [id, last_seq] of lastSeq) await trx('chatroom').where({ id }).update({ last_seq })
     return findings
   },
 }
 
-/** Why a row cannot be taken. */
+/** Why a row is refused; undefined for a valid one. */
 function faultOf(
   { user_id, target_id, msg_type, msg }: Message,
   users: ReadonlySet<number>,
@@ -90,24 +90,24 @@ function faultOf(
 ): [reason: string, detail: string] | undefined {
   if (!TYPES.includes(msg_type)) return ['is of an unknown kind', `msg_type ${msg_type}`]
   const fromSystem = msg_type === MSG_TYPE.system && user_id === SYSTEM_ID
-  // Shown as what the server itself says, which nobody else may.
+  // It would be shown as a message of the server.
   if (msg_type === MSG_TYPE.system && !fromSystem) return ['is a system message of a user', `user_id ${user_id}`]
   if (!users.has(user_id) && !fromSystem) return ['names a row that does not exist', `user_id ${user_id}`]
   const hasTarget = msg_type === MSG_TYPE.group ? groups.has(target_id) : users.has(target_id)
   if (!hasTarget) return ['names a row that does not exist', `target_id ${target_id}`]
-  if (Buffer.byteLength(msg) > MAX_TEXT) return ['is too long', `${Buffer.byteLength(msg)} bytes`]
+  if (Buffer.byteLength(msg) > MAX_TEXT_BYTES) return ['is too long', `${Buffer.byteLength(msg)} bytes`]
   return undefined
 }
 
-/** How far the sequence of each of these groups goes; groups that do not exist are left out. */
+/** The last sequence number of each existing group. */
 async function lastSequences(trx: Knex.Transaction, ids: readonly number[]): Promise<Map<number, number>> {
   const rows = ids.length === 0 ? [] : await trx('chatroom').whereIn('id', ids).select('id', 'last_seq')
   return new Map(rows.map(({ id, last_seq }) => [id, Number(last_seq)]))
 }
 
 /**
- * Friend requests that nobody waits for any more, with why. The original stores one only for who is away, and its client
- * asks for an answer as soon as it gets it: what was delivered was answered.
+ * Friend requests that are not pending any more, with the reason. The original stores a request only while the recipient
+ * is offline, and its client asks the user for an answer on delivery: a delivered request counts as answered.
  */
 async function closedRequests(trx: Knex.Transaction, rows: readonly Message[]): Promise<ReadonlyMap<number, string>> {
   const closed = new Map<number, string>()
@@ -132,7 +132,7 @@ async function closedRequests(trx: Knex.Transaction, rows: readonly Message[]): 
     if (user_id === target_id) closed.set(id, 'to oneself')
     else if (!isRead) closed.set(id, 'it was delivered')
     else if (areFriends.has(key)) closed.set(id, 'they are friends')
-    else if (waiting.has(key)) closed.set(id, 'it was asked before')
+    else if (waiting.has(key)) closed.set(id, 'an earlier one is pending')
     else if (isActive) waiting.add(key)
   }
   return closed

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 import { DatabaseError } from '../errors.ts'
 
-/** Rows of the original's tables, as far as they are read. `time` is in milliseconds UTC, 0 where there is none. */
+/** Rows of the original's tables with the columns read here. `time` is in milliseconds UTC, 0 if missing. */
 export interface OriginalRows {
   userinfo: { id: number; username: string; password: string; nickname: string; time: number; isActive: number }
   chatroom: { id: number; chatroom_name: string; time: number; isActive: number }
@@ -31,7 +31,7 @@ const COLUMNS: { readonly [T in OriginalTable]: readonly (Exclude<keyof Original
 
 export const ORIGINAL_TABLES = Object.keys(COLUMNS) as OriginalTable[]
 
-/** The column that says when. */
+/** The column read as `time`. */
 export const TIME_COLUMN: Readonly<Record<OriginalTable, string>> = {
   userinfo: 'reg_time',
   chatroom: 'create_time',
@@ -40,24 +40,25 @@ export const TIME_COLUMN: Readonly<Record<OriginalTable, string>> = {
   chatmsg: 'send_time',
 }
 
-/** What the original's tables are called once others have taken their names. */
+/** Prefix of the original's tables once they are renamed. */
 export const SET_ASIDE = 'original_'
 
-/** The original's tables, to be read page by page. */
+/** Paged access to the original's tables. */
 export interface Original {
   count(table: OriginalTable): Promise<number>
   /** Rows with an id above `after`, in the order of their ids. */
   page<T extends OriginalTable>(table: T, after: number, limit: number): Promise<OriginalRows[T][]>
-  /** Whether a user has this name, byte for byte. */
+  /** Whether a user with this name exists, compared byte for byte. */
   hasUser(name: string): Promise<boolean>
-  /** By group: the first group message that is marked as unread. None in a database of the original itself. */
+  /** Id of the first unread message by group. Empty for data of the original itself, which marks none as unread. */
   firstUnreadInGroups(): Promise<Map<number, number>>
 }
 
 /**
- * Reads the original's tables, under their own names or set aside.
- * @param timeZone minutes east of UTC that `datetime` columns count in, the server's own zone if undefined. `timestamp`
- *   columns, which the original made, say the moment by themselves.
+ * Opens the original's tables, under their own names or renamed.
+ * @param prefix of the table names
+ * @param timeZone of `datetime` columns, in minutes east of UTC; the database server's zone if undefined. Not used for
+ *   `timestamp` columns, which the original created
  * @throws DatabaseError when tables or columns are missing
  */
 export async function openOriginal(
@@ -78,7 +79,7 @@ export async function openOriginal(
       throw new DatabaseError(`${prefix}${table}.${TIME_COLUMN[table]} is a ${type}, not a timestamp or datetime`)
   }
 
-  /** The server itself turns a moment into a number, so that no time zone of this program or the session matters. */
+  /** The server converts to a number, so that the time zones of this process and of the session do not matter. */
   const time = (table: OriginalTable) => {
     const column = TIME_COLUMN[table]
     return types.get(`${prefix}${table}.${column}`) === 'timestamp' || timeZone === undefined
@@ -115,7 +116,7 @@ export async function openOriginal(
   }
 }
 
-/** Data types by `table.column`, of all tables of a MySQL database. */
+/** Data types of all columns of a MySQL database, by `table.column`. */
 export async function columnTypes(db: Knex): Promise<ReadonlyMap<string, string>> {
   const rows: { column: string; type: string }[] = await db('information_schema.columns')
     .whereRaw('table_schema = database()')

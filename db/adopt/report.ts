@@ -2,7 +2,7 @@ import type { Knex } from 'knex'
 import { type FindingKind, findingKinds, isFinished, type Outcome, progressOf, sourceOf } from './ledger.ts'
 import { ORIGINAL_TABLES, type OriginalTable } from './original.ts'
 
-/** What became of the rows of one table: `read` is `taken`, `merged` and `refused` together. */
+/** Row counts of one table: `read` is the sum of `taken`, `merged` and `refused`. */
 export interface TableReport {
   readonly table: OriginalTable
   readonly read: number
@@ -13,22 +13,22 @@ export interface TableReport {
 }
 
 export interface AdoptionReport {
-  /** Where the rows came from. */
+  /** Name of the source. */
   readonly source: string
   readonly isFinished: boolean
   readonly tables: readonly TableReport[]
-  /** What was not simply taken, and why. Each names its first ROWS_NAMED rows; the database remembers all of them. */
+  /** Rows that were not copied as they are, with reasons. Each kind lists MAX_ROWS_LISTED rows; the database has all. */
   readonly findings: readonly FindingKind[]
 }
 
-/** Bounds the report of a database that is mostly faults. */
-const ROWS_NAMED = 1000
+/** Rows listed per kind of finding. */
+const MAX_ROWS_LISTED = 1000
 
-/** What an adoption has done so far, as the database that it fills remembers it; undefined if there was none. */
+/** Report of the adoption into this database so far; undefined if there was none. */
 export async function adoptionReport(db: Knex): Promise<AdoptionReport | undefined> {
   const source = await sourceOf(db)
   if (source === undefined) return undefined
-  const findings = await findingKinds(db, ROWS_NAMED)
+  const findings = await findingKinds(db, MAX_ROWS_LISTED)
   const count = (table: OriginalTable, outcome: Outcome) =>
     findings
       .filter((kind) => kind.table === table && kind.outcome === outcome)

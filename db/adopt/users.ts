@@ -3,17 +3,17 @@ import type { Finding } from './ledger.ts'
 import { faultOf, substitute } from './names.ts'
 import type { OriginalRows } from './original.ts'
 
-/** What the original stored: hexadecimal digits in lower case. Nothing else ever let anyone in. */
+/** A valid password of the original: an MD5 digest in lower-case hex. */
 const DIGEST = /^[0-9a-f]{32}$/
-/** No scheme that anyone can log in with. */
+/** Stored as verifier of an account that cannot log in. */
 const UNUSABLE = 'unusable'
-const MAX_NICKNAME = 255
-/** Whom the server’s own messages are from: with a user of that name, nobody could acknowledge them. */
+const MAX_NICKNAME_CHARS = 255
+/** Sender of the server's own messages: a user of that name would make them impossible to acknowledge. */
 const RESERVED = 'system'
 
 type User = OriginalRows['userinfo'] & { readonly wrapped: string }
 
-/** Accounts, their passwords wrapped. Few to a page: wrapping one takes as long as a thousand other rows. */
+/** Accounts with wrapped passwords. Small pages: wrapping one password takes as long as copying a thousand rows. */
 export const users: Step<User> = {
   name: 'userinfo',
   pageSize: 16,
@@ -53,7 +53,7 @@ export const users: Step<User> = {
       }
       if (row.wrapped === UNUSABLE) tell('changed', 'no password: what was stored is not the original’s hash', username)
       if (row.time === 0) tell('noted', 'no time is known, 1970 was taken')
-      const nickname = [...row.nickname].slice(0, MAX_NICKNAME).join('')
+      const nickname = [...row.nickname].slice(0, MAX_NICKNAME_CHARS).join('')
       await trx('userinfo').insert({
         id: row.id,
         username,

@@ -1,12 +1,12 @@
 import type { Knex } from 'knex'
 
-/** Roles; and what makes a resent message the same one, unread messages quick to find, and text styled. */
+/** Roles of users; client ids that detect resent messages, indexes for unread ones, and text styles. */
 export async function up(db: Knex) {
   await db.schema.alterTable('userinfo', (table) => {
     table.string('role', 16).notNullable().defaultTo('user')
   })
   await db.schema.alterTable('chatmsg', (table) => {
-    // The sender's own name for the message: a second row with the same one is a repeat of the first.
+    // Idempotency key chosen by the sender: a message with the same one is a repeat.
     table.string('client_id', 64)
     table.string('font', 64).notNullable().defaultTo('')
     table.integer('font_size').notNullable().defaultTo(0)

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 import { createTable } from './tables.ts'
 
-/** Who takes nothing from whom. Friend requests stay what the original made them: `chatmsg` rows of msg_type 3. */
+/** Blocks between users. Friend requests stay as in the original: `chatmsg` rows of msg_type 3. */
 export async function up(db: Knex) {
   await createTable(db, 'userblock', (table) => {
     table.increments('id')

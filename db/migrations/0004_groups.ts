@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 
-/** A sequence per group and a read position per member, so that a group message is one row however many read it. */
+/** A sequence per group and a read position per member, so that a group message is one row for any number of readers. */
 export async function up(db: Knex) {
   await db.schema.alterTable('chatroom', (table) => {
     table.bigInteger('last_seq').notNullable().defaultTo(0)
@@ -8,7 +8,7 @@ export async function up(db: Knex) {
     table.boolean('allHistory').notNullable().defaultTo(false)
   })
   await db.schema.alterTable('chatroom_user', (table) => {
-    // owner, admin, member; invited for a row that is not (or no longer) active but may become so.
+    // owner, admin, member; or invited: an inactive row that becomes a membership when the user joins.
     table.string('role', 16).notNullable().defaultTo('member')
     table.bigInteger('joined_seq').notNullable().defaultTo(0)
     table.bigInteger('read_seq').notNullable().defaultTo(0)

@@ -2,33 +2,32 @@ import type { Knex } from 'knex'
 import { createTable } from './tables.ts'
 
 /**
- * A read position for each pair of a reader and someone who has written to them, so that reading a thousand messages
- * changes one row; and one index that finds private and group messages alike. Every further index costs each message
- * more than the flush of its commit does.
+ * A read position per pair of reader and writer, so that reading a thousand messages updates one row; and a single index
+ * for private and group messages, because each further index costs a message more than the flush of its commit.
  */
 export async function up(db: Knex) {
   await createTable(db, 'correspondence', (table) => {
     table.integer('reader_id').notNullable()
     table.integer('writer_id').notNullable()
-    // Messages up to this id are read; of later ones those are whose isRead is 0.
+    // Messages up to this id are read; later ones only if their isRead is 0.
     table.bigInteger('read_id').notNullable().defaultTo(0)
-    // Up to this id the messages' own isRead says so too.
+    // isRead of the messages is backfilled up to this id.
     table.bigInteger('marked_id').notNullable().defaultTo(0)
     table.primary(['reader_id', 'writer_id'])
     table.index(['writer_id'], 'correspondence_writer')
   })
-  // There are some when this ran before and was cut short.
+  // Rows of an interrupted run.
   await db('correspondence').del()
   await fillCorrespondence(db)
   await db.schema.alterTable('chatmsg', (table) => {
-    // The sender's id; of friend requests and group messages minus their msg_type. What is read in one run has one
-    // target and one lane.
+    // The sender's id for private messages; -msg_type for friend requests and group messages. One target and lane is
+    // one index range.
     table.integer('lane').notNullable().defaultTo(0)
   })
   await db.raw('update chatmsg set lane = case when msg_type in (3, 4) then -msg_type else user_id end')
   await db.schema.alterTable('chatmsg', (table) => {
     table.index(['target_id', 'lane', 'seq'], 'chatmsg_lane')
-    // The client id first: they begin with the time, so that all new ones lie in a few pages.
+    // The client id comes first: it begins with the time, so new entries share a few index pages.
     table.dropUnique(['user_id', 'client_id'], 'chatmsg_client_id')
     table.unique(['client_id', 'user_id'], { indexName: 'chatmsg_client_id' })
     table.dropIndex(['target_id', 'isRead', 'id'], 'chatmsg_unread')
@@ -39,7 +38,7 @@ export async function up(db: Knex) {
   })
 }
 
-/** A row for all who have ever written to each other: an inbox is read by them, whether anything is unread or not. */
+/** Inserts a row for every pair that has messages: inboxes are read through these rows, unread messages or not. */
 export async function fillCorrespondence(db: Knex) {
   await db.raw(
     `insert into correspondence (reader_id, writer_id, read_id, marked_id)
@@ -50,7 +49,7 @@ export async function fillCorrespondence(db: Knex) {
 }
 
 export async function down(db: Knex) {
-  // Gone when this ran before and was cut short at its end.
+  // Missing if an earlier run was interrupted at its end.
   if (await db.schema.hasTable('correspondence'))
     await db.raw(
       `update chatmsg set isRead = 0 where isRead = 1 and msg_type in (1, 2) and id <= (

@@ -1,16 +1,16 @@
 import type { Knex } from 'knex'
 import { createTable } from './tables.ts'
 
-/** What bots need: hops of a message, durable consumers with their state, requests that were carried out under a key. */
+/** Tables for bots: hops of a message, durable consumers with their state, idempotency keys of requests. */
 export async function up(db: Knex) {
   await db.schema.alterTable('chatmsg', (table) => {
-    // 0: written by a person; otherwise the so many-th message of bots in a row.
+    // Length of the chain of bot replies; 0 for a person.
     table.smallint('hops').notNullable().defaultTo(0)
   })
   await createTable(db, 'consumer', (table) => {
     table.integer('user_id').notNullable()
     table.string('name', 64).notNullable()
-    // Every message up to this id was handled, but for the pending ones, whose ids are separated by commas.
+    // All messages up to this id are handled, except the pending ones, whose ids are separated by commas.
     table.bigInteger('position').notNullable()
     table.text('pending').notNullable()
     table.bigInteger('moved_at').notNullable()
@@ -26,9 +26,9 @@ export async function up(db: Knex) {
   await createTable(db, 'request_key', (table) => {
     table.integer('user_id').notNullable()
     table.string('request_key', 128).notNullable()
-    // Tells another request under the same key.
+    // Detects a different request under the same key.
     table.string('request_hash', 64).notNullable()
-    // Null while the request is carried out.
+    // Null while the request is in flight.
     table.binary('reply')
     table.bigInteger('asked_at').notNullable()
     table.primary(['user_id', 'request_key'])

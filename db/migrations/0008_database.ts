@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Knex } from 'knex'
 import { createTable } from './tables.ts'
 
-/** What the database says about itself: its generation (`epoch`), and how often a server was started on it. */
+/** Properties of the database: its generation (`epoch`) and the number of server starts. */
 export async function up(db: Knex) {
   await createTable(db, 'chatctl_database', (table) => {
     table.string('name', 32).primary()

@@ -1,22 +1,22 @@
 import type { Knex } from 'knex'
 
-/** See `freedName`. */
-const freed = (id: number) => `\u001f${id}`
+/** See `freedName` in db/group-changes.ts. */
+const freedName = (id: number) => `\u001f${id}`
 
 /**
- * Who invited; a dissolved group gives its name back; and of a scheduled message what tells another text under the same
- * client id, also when the text itself is gone. Each step may have been done before: MySQL commits them one by one.
+ * The inviting user; names of dissolved groups become free; a hash of a scheduled text, which detects another text under
+ * the same client id after the text is deleted. Steps are idempotent: MySQL commits them one by one.
  */
 export async function up(db: Knex) {
   const add = async (table: string, column: string, build: (table: Knex.AlterTableBuilder) => void) => {
     if (!(await db.schema.hasColumn(table, column))) await db.schema.alterTable(table, build)
   }
   await add('chatroom_user', 'invited_by', (table) => {
-    // Of an invitation that waits; 0 where it is older than this column.
+    // The inviting user of a pending invitation; 0 if the invitation is older than this column.
     table.integer('invited_by').notNullable().defaultTo(0)
   })
   await add('chatroom', 'former_name', (table) => {
-    // What a dissolved group was called.
+    // The name of a dissolved group.
     table.string('former_name', 255)
   })
   await add('scheduled', 'text_hash', (table) => {
@@ -26,10 +26,10 @@ export async function up(db: Knex) {
   for (const { id, chatroom_name } of dissolved)
     await db('chatroom')
       .where({ id })
-      .update({ former_name: chatroom_name, chatroom_name: freed(id) })
+      .update({ former_name: chatroom_name, chatroom_name: freedName(id) })
 }
 
-/** A dissolved group gets its name back where no other group has it. */
+/** A dissolved group gets its name back unless another group has it. */
 export async function down(db: Knex) {
   if (await db.schema.hasColumn('chatroom', 'former_name')) {
     const dissolved = await db('chatroom').whereNotNull('former_name').select('id', 'former_name').orderBy('id')

@@ -8,7 +8,7 @@ import * as scheduled from './0007_scheduled.ts'
 import * as database from './0008_database.ts'
 import * as invitationsAndNames from './0009_invitations_and_names.ts'
 
-/** Oldest first. Names carry no file extension: Knex takes `.ts` and `.js` for two migrations otherwise. */
+/** Oldest first. The keys are recorded in the database, so they never change. */
 export const MIGRATIONS = {
   '0001_original_tables': originalTables,
   '0002_accounts_and_delivery': accountsAndDelivery,
@@ -21,7 +21,7 @@ export const MIGRATIONS = {
   '0009_invitations_and_names': invitationsAndNames,
 }
 
-/** What the migrations make besides the original's tables. */
+/** Tables that the migrations create in addition to the original's. */
 export const NEW_TABLES = [
   'userblock',
   'correspondence',

@@ -85,7 +85,7 @@ export async function search(
     const size = [...rows.values()].reduce((sum, { msg }) => sum + msg.length, 0)
     charge(batch.length / ROWS_A_TOKEN + size / BYTES_A_TOKEN)
     for (const [index, { id, trail }] of batch.entries()) {
-      await turns.rest()
+      await turns.yieldIfSpent()
       const row = rows.get(id)
       if (row !== undefined && folded(row.msg).includes(wanted)) {
         bytes += Buffer.byteLength(row.msg)

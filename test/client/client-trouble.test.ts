@@ -1,7 +1,7 @@
 import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
-import { pauseAfter, RefusedByServer } from '../../client/errors.ts'
+import { RefusedByServer, retryDelay } from '../../client/errors.ts'
 import { type Client, ConversationRead, connect } from '../../client/index.ts'
 import { KeepAlive, Ping } from '../../core/index.ts'
 import { openDatabase, renewEpoch } from '../../db/index.ts'
@@ -110,7 +110,7 @@ test('a connection that has died without a word is noticed, and made again', asy
   await alice.send('bob', 'two')
   await until(() => ear.heard.length === 2)
   t.deepEqual(ear.heard, ['one', 'two'])
-  t.deepEqual(reasons, ['connection lost: the server has gone silent'])
+  t.deepEqual(reasons, ['connection lost: the server does not answer'])
   await ear.stop()
 })
 
@@ -236,7 +236,7 @@ test('a loop that could not begin does not keep others from beginning', async (t
 
 test('however long a server asks to wait, it is a pause that a timer can take', (t) => {
   const refusal = new RefusedByServer({ code: 1, name: 'rate_limited', text: '', retryAfter: 2 ** 32 - 1 } as never)
-  t.is(pauseAfter(refusal, 1), 3_600_000)
+  t.is(retryDelay(refusal, 1), 3_600_000)
 })
 
 test('a server that asks again and again whether a client lives is answered one at a time', async (t) => {
@@ -269,7 +269,7 @@ test('a server that pushes far beyond its window ends the client, with the reaso
   const [session] = [...server.app.sessions]
   const text = 'x'.repeat(100_000)
   for (let id = 1000; id < 1400; id++) session?.send(OnNewMessage, { messages: [{ ...MESSAGE, id, text }] })
-  t.like(await closed, { code: 'protocol', message: 'the server pushes messages without regard to its window' })
+  t.like(await closed, { code: 'protocol', message: 'the server exceeds its window of unacknowledged messages' })
   go()
   await t.throwsAsync(loop, { code: 'protocol' })
 })

@@ -21,7 +21,7 @@ import {
 import { MIGRATIONS, NEW_TABLES } from '../../db/migrations/index.ts'
 import { isMysql } from '../../db/migrations/tables.ts'
 import { reservedConnection } from '../../db/mysql.ts'
-import { markSome } from '../../db/read-marks.ts'
+import { backfillReadMarks } from '../../db/read-marks.ts'
 import { transact } from '../../db/transaction.ts'
 import { openShell } from '../support/cli.ts'
 import { newDatabase, startMariadb } from '../support/mariadb.ts'
@@ -275,7 +275,7 @@ test('what was read is marked so in its rows, a little at a time, and what was n
   t.false(await writer.markRead(read, { isWaitedFor: true }), 'again it changes nothing')
   await writer.close()
   let steps = 0
-  while (await markSome(db)) steps++
+  while (await backfillReadMarks(db)) steps++
   t.is(steps, 3)
   const unread = await db('chatmsg').where({ isRead: 1 }).orderBy('id').pluck('id')
   t.deepEqual(

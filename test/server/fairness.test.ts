@@ -261,9 +261,9 @@ test('connections share a turn, and what is left over waits for the next one', a
 
 test('work that has used up a turn is resumed in later ones, in the order in which it asked', async (t) => {
   const turns = new TurnBudget()
-  while (turns.rest() === undefined);
+  while (turns.yieldIfSpent() === undefined);
   const resumed: number[] = []
-  for (let n = 0; n < 3; n++) void turns.rest()?.then(() => resumed.push(n))
+  for (let n = 0; n < 3; n++) void turns.yieldIfSpent()?.then(() => resumed.push(n))
   t.deepEqual(resumed, [])
   while (resumed.length < 3) await nextTurn()
   t.deepEqual(resumed, [0, 1, 2])

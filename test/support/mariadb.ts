@@ -9,7 +9,7 @@ import { delimiter, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import knex from 'knex'
-import { SILENT } from '../../db/silent.ts'
+import { SILENT_LOG } from '../../db/silent-log.ts'
 
 const START_MS = 30_000
 
@@ -77,7 +77,7 @@ export async function startMariadb() {
   }
 
   const asRoot = async (sql: string) => {
-    const db = knex({ client: 'mysql2', log: SILENT, connection: { host: '127.0.0.1', port, user: 'root' } })
+    const db = knex({ client: 'mysql2', log: SILENT_LOG, connection: { host: '127.0.0.1', port, user: 'root' } })
     try {
       return await db.raw(sql)
     } finally {
@@ -119,7 +119,7 @@ export async function newDatabase(server: string): Promise<{ url: string; drop()
   const run = async (sql: string) => {
     const db = knex({
       client: 'mysql2',
-      log: SILENT,
+      log: SILENT_LOG,
       connection: { host: hostname, port: Number(port), user: username },
     })
     try {

@@ -1,6 +1,6 @@
 import knex, { type Knex } from 'knex'
 import { md5x10 } from '../../core/scram/index.ts'
-import { SILENT } from '../../db/silent.ts'
+import { SILENT_LOG } from '../../db/silent-log.ts'
 import { newDatabase } from './mariadb.ts'
 
 /** The statements with which the original makes its database. */
@@ -45,7 +45,7 @@ export async function withMysql<T>(url: string, act: (db: Knex) => Promise<T>, s
   const { hostname, port, username, pathname } = new URL(url)
   const db = knex({
     client: 'mysql2',
-    log: SILENT,
+    log: SILENT_LOG,
     connection: { host: hostname, port: Number(port), user: username, database: pathname.slice(1), charset: 'utf8' },
     pool: { min: 0, max: 1 },
   })

@@ -1,19 +1,19 @@
 import { DatabaseError } from './errors.ts'
 import { MIGRATIONS } from './migrations/index.ts'
 
-/** What a backup holds. */
+/** Contents of a backup file. */
 export interface Backup {
-  /** Undefined where counting would mean to load it first. */
+  /** Row counts; undefined for a SQL dump, which would have to be loaded to count them. */
   readonly accounts?: number
   readonly messages?: number
 }
 
-/** @throws DatabaseError when one of the migrations of a backup is not known here */
+/** @throws DatabaseError when the backup records a migration that this version does not know */
 export function checkMigrations(file: string, names: readonly string[]) {
   const newer = names.filter((name) => !name.includes('/') && !Object.hasOwn(MIGRATIONS, name))
   if (newer.length > 0)
     throw new DatabaseError(`${file} was made by a newer version of chatctl (${newer.join(', ')}): use that version`)
 }
 
-/** Now, to the millisecond, in 17 digits: part of the names of what was set aside. */
+/** The current time in 17 digits, to the millisecond: part of the names of replaced files and tables. */
 export const stampNow = () => new Date().toISOString().replace(/\D/g, '')
