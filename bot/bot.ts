@@ -11,65 +11,61 @@ import { RunningBot } from './running-bot.ts'
 import { readPattern } from './schedule.ts'
 
 export interface StartOptions {
-  /** `host:port`, `host` (port 7300), a control socket `{ path }`, or how to get a connected stream. */
+  /** `host:port`, `host` (port 7300), a control socket `{ path }`, or a function that connects a stream. */
   readonly server: string | Address
-  /** The account to log in as. */
+  /** Account to log in as. */
   readonly user: string
   /** Key of a bot account, as `chatctl users create NAME --bot` printed it. */
   readonly key?: string
   readonly password?: string
-  /** Keys kept from an earlier login. */
+  /** Keys saved from an earlier login. */
   readonly keys?: LoginKeys
-  /** The server's fingerprint, `SHA256:…`. Any other key is refused. */
+  /** Expected fingerprint of the server, `SHA256:…`; any other key is refused. */
   readonly pin?: string
-  /** Fewest PBKDF2 iterations for a `password`; a `key` needs none. See `connect`. */
+  /** Minimum PBKDF2 iterations for a `password`; a `key` needs none. See `connect`. */
   readonly leastIterations?: number
-  /** Decides about the server's key where there is no pin; throws to refuse. */
+  /** Checks the server's key when there is no pin; throws to refuse it. */
   readonly checkKey?: (key: string) => void | Promise<void>
-  /** In place of the definition's consumer. */
+  /** Overrides the consumer of the definition. */
   readonly consumer?: string
-  /**
-   * Begins again behind a message, or with those of a time: also what was handled comes again. What was not handled before
-   * that point does not.
-   */
+  /** Moves the consumer back: events after that point come again. Earlier events not handled yet are skipped. */
   readonly replay?: Replay
-  /** A new consumer begins with the first message there is, not with what comes next. */
+  /** Whether a new consumer starts at the first stored message instead of the next one. */
   readonly all?: boolean
-  /** Stops the bot when it aborts. */
+  /** Stops the bot when aborted. */
   readonly signal?: AbortSignal
   /** Time limit of connecting and of each request, milliseconds. Default 10,000. */
   readonly timeout?: number
-  /** What the time is; the system's unless given. */
+  /** Clock of timers and deadlines; default the system clock. */
   readonly clock?: Clock
-  /** Where it tells of itself: lines of JSON on stderr unless given. */
+  /** Default NDJSON on stderr. */
   readonly log?: BotLog
 }
 
-/** Longest name of a consumer, in bytes. */
-const MAX_NAME = 64
+/** Longest name of a bot or consumer. */
+const MAX_NAME_BYTES = 64
 
 /**
- * Defines a bot: what it hears and does, without a connection. `Bot.start`, or `chatctl bot run FILE` for the default
- * export of a file, puts it to work.
- * @throws TypeError for options that cannot be
+ * Defines a bot, without a connection. `Bot.start` starts it; `chatctl bot run FILE` starts the default export of a file.
+ * @throws TypeError for invalid options
  * @see docs/BOTS.md
  */
 export function createBot<State = undefined>(options: Options<State>): Bot<State> {
   return new Bot(options)
 }
 
-/** What a bot is: made by `createBot`. Of the handlers of a message, one runs: command, then `hears`, then `message`. */
+/** Definition of a bot, made by `createBot`. One handler runs per message: the command, else `hears`, else `message`. */
 export class Bot<State = undefined> {
   readonly #definition: Definition<State>
 
   constructor(options: Options<State>) {
     const { name, consumer = name, concurrency = 1, prefix = '/', timeLimit = 1 } = options
     for (const given of [name, consumer])
-      if (given === '' || Buffer.byteLength(given) > MAX_NAME || /\p{Cc}/u.test(given))
-        throw new TypeError(`"${given}" cannot name a bot or its consumer: 1 to ${MAX_NAME} bytes, one line`)
+      if (given === '' || Buffer.byteLength(given) > MAX_NAME_BYTES || /\p{Cc}/u.test(given))
+        throw new TypeError(`"${given}" cannot name a bot or its consumer: 1 to ${MAX_NAME_BYTES} bytes, one line`)
     if (!Number.isInteger(concurrency) || concurrency < 1)
-      throw new TypeError(`concurrency is a whole number from 1 up, not ${concurrency}`)
-    if (!(timeLimit > 0)) throw new TypeError(`timeLimit is a number of milliseconds from 1 up, not ${timeLimit}`)
+      throw new TypeError(`concurrency must be an integer of at least 1, not ${concurrency}`)
+    if (!(timeLimit > 0)) throw new TypeError(`timeLimit must be a positive number of milliseconds, not ${timeLimit}`)
     if (prefix === '' || /\s/.test(prefix)) throw new TypeError(`"${prefix}" cannot be the prefix of commands`)
     this.#definition = {
       options,
@@ -89,9 +85,9 @@ export class Bot<State = undefined> {
   }
 
   /**
-   * Answers a command, such as `/roll 6`; in a group also `/roll@NAME`. Words may be in quotation marks. What does not
-   * fit the schemas is answered with the usage; `/help` is made from them, unless there is a command of that name.
-   * @param args schemas in the order of the words; optional ones at the end; an array as the last takes all that are left
+   * Handles a command, such as `/roll 6`; in a group also `/roll@NAME`. Words may be quoted. Arguments that the schemas
+   * reject are answered with the usage. `/help` is generated, unless there is a command of that name.
+   * @param args schemas in the order of the words, optional ones last; an array as the last takes all remaining words
    */
   command<A extends ArgumentSchemas = Record<never, never>>(
     name: string,
@@ -108,33 +104,37 @@ export class Bot<State = undefined> {
     return this
   }
 
-  /** Takes messages in which the pattern is found, or whose whole text is the string, in whatever case. */
+  /** Handles messages that match the RegExp, or whose whole text equals the string, ignoring case. */
   hears(pattern: string | RegExp, handler: MessageHandler<State>): this {
     this.#definition.patterns.push({ pattern, run: handler })
     return this
   }
 
-  /** Takes the messages that nothing else took. */
+  /** Handles all other messages. @throws TypeError if there is such a handler already */
   message(handler: MessageHandler<State>): this {
-    if (this.#definition.message !== undefined) throw new TypeError('there is a handler of all messages already')
+    if (this.#definition.message !== undefined) throw new TypeError('`message` has a handler already')
     this.#definition.message = handler
     return this
   }
 
-  /** Told of each push of that type, a plugin's included. Pushes are told once: none comes again after a restart. */
+  /**
+   * Handles pushes of that type, of the server or a plugin. Delivered at most once: none is repeated after a restart.
+   * @throws TypeError for messages, which need an acknowledgement
+   */
   on<M extends ServerMessage>(message: M, handler: (values: ValuesOf<M>, context: PushContext) => unknown): this {
     if (message.type === OnNewMessage.type)
-      throw new TypeError('messages come to `message` and `hears`, which acknowledge them once they are handled')
+      throw new TypeError('use `message` or `hears` for messages: they acknowledge each one after its handler')
     this.#definition.pushes.push({ message, run: handler as (values: unknown, context: PushContext) => unknown })
     return this
   }
 
   /**
-   * Runs at the times of a cron pattern, such as `0 9 * * MON-FRI`. What was missed while the bot was away is not made up
-   * for; a run that has begun goes on after a restart, as that of a message does.
-   * @param options.name names its acts, so that two processes do each once; the pattern unless given
-   * @param options.timezone such as `Europe/Berlin`; that of the machine unless given
-   * @param options.chat whose state it has, in whose order it runs, and whom it asks; an own state and order unless given
+   * Runs at the times of a cron pattern, such as `0 9 * * MON-FRI`. Runs missed while the bot was offline are skipped; an
+   * interrupted run is resumed after a restart.
+   * @param options.name part of the idempotency keys of its runs; default the pattern
+   * @param options.timezone such as `Europe/Berlin`; default that of the machine
+   * @param options.chat chat whose state and queue it shares, and in which it asks; default a state and queue of its own
+   * @throws TypeError for an invalid pattern or time zone, or a name in use
    */
   schedule(
     pattern: string,
@@ -147,18 +147,18 @@ export class Bot<State = undefined> {
   ): this {
     const { schedules } = this.#definition
     if (schedules.some((schedule) => schedule.name === name))
-      throw new TypeError(`there is a schedule "${name}" already: give it a name`)
+      throw new TypeError(`there is a schedule "${name}" already: give this one another name`)
     schedules.push({ name, cron: readPattern(pattern, timezone), chat, run: handler })
     return this
   }
 
-  /** Runs around every handler of a message, the first registered outermost. */
+  /** Wraps every message handler, the first registered outermost. */
   use(middleware: Middleware<State>): this {
     this.#definition.middleware.push(middleware)
     return this
   }
 
-  /** Told of what handlers throw, instead of the log. The event counts as handled. */
+  /** Receives the errors of handlers instead of the log. The event counts as handled. */
   catch(handler: ErrorHandler<State>): this {
     this.#definition.onError = handler
     return this
@@ -170,8 +170,8 @@ export class Bot<State = undefined> {
   }
 
   /**
-   * Connects, logs in and goes to work; comes back by itself when the connection is lost. Resolves when events come.
-   * @throws ClientError, RefusedByServer
+   * Connects, logs in and starts consuming; reconnects when the connection is lost. Resolves when events are delivered.
+   * @throws TypeError without credentials; ClientError, RefusedByServer; BotError `nothing_to_replay`
    */
   async start(options: StartOptions): Promise<RunningBot<State>> {
     const { user, key, password = key, keys, replay, all = false, signal } = options
@@ -209,5 +209,5 @@ export class Bot<State = undefined> {
   }
 }
 
-/** Message types below are the server's own, which every client knows. */
+/** First message type of plugins; lower ones are built in, and every client knows them. */
 const FIRST_FOREIGN_TYPE = 1000

@@ -1,50 +1,48 @@
 interface Queue<W> {
   readonly waiting: W[]
   isBusy: boolean
-  /** How many reasons there are not to begin anything. */
+  /** Holds in force; while there are any, no work starts. */
   holds: number
 }
 
-/**
- * Work in the order it came within each chat, for some chats at once. Nothing bounds what waits: whoever pushes takes
- * care of that.
- */
+/** One FIFO queue per chat; up to `concurrency` chats run at once. Queue length is not bounded here: see `EventProcessor`. */
 export class ChatQueues<W> {
   readonly #chats = new Map<string, Queue<W>>()
-  readonly #work: (work: W) => Promise<void>
-  readonly #passesHolds: (work: W) => boolean
+  readonly #run: (work: W) => Promise<void>
+  readonly #ignoresHolds: (work: W) => boolean
   readonly #whenIdle: (() => void)[] = []
-  readonly #turns: (() => void)[] = []
-  /** Work under way that has given up its place. */
-  readonly #placeless = new Set<W>()
-  #free: number
-  #busy = 0
+  /** Chats waiting for a slot, oldest first. */
+  readonly #slotWaiters: (() => void)[] = []
+  /** Running work that has released its slot for good. */
+  readonly #slotless = new Set<W>()
+  #freeSlots: number
+  #busyChats = 0
   #isStopped = false
 
   /**
-   * @param work must not reject
-   * @param passesHolds whether a piece of work that is next begins although its chat is held
+   * @param run must not reject
+   * @param ignoresHolds whether work at the head of its queue starts although the chat is held
    */
-  constructor(concurrency: number, work: (work: W) => Promise<void>, passesHolds: (work: W) => boolean = () => false) {
-    this.#free = concurrency
-    this.#work = work
-    this.#passesHolds = passesHolds
+  constructor(concurrency: number, run: (work: W) => Promise<void>, ignoresHolds: (work: W) => boolean = () => false) {
+    this.#freeSlots = concurrency
+    this.#run = run
+    this.#ignoresHolds = ignoresHolds
   }
 
   push(chat: string, work: W) {
     const queue = this.#queue(chat)
     queue.waiting.push(work)
-    this.#wake(chat, queue)
+    this.#startNext(chat, queue)
   }
 
-  /** Takes the first piece of work that fits out of those of the chat that wait. */
-  withdraw(chat: string, fits: (work: W) => boolean): W | undefined {
+  /** Removes the first matching work from the chat's queue and returns it. */
+  withdraw(chat: string, matches: (work: W) => boolean): W | undefined {
     const waiting = this.#chats.get(chat)?.waiting ?? []
-    const index = waiting.findIndex(fits)
+    const index = waiting.findIndex(matches)
     return index < 0 ? undefined : waiting.splice(index, 1)[0]
   }
 
-  /** Begins nothing in that chat until what is returned is called. */
+  /** Starts no work in that chat until the returned function is called. */
   hold(chat: string): () => void {
     const queue = this.#queue(chat)
     queue.holds++
@@ -53,32 +51,32 @@ export class ChatQueues<W> {
       if (!isHeld) return
       isHeld = false
       queue.holds--
-      this.#wake(chat, queue)
+      this.#startNext(chat, queue)
     }
   }
 
-  /** Lets another chat have the place of one whose work only waits. It stays busy. */
+  /** Releases the slot of running work while it waits, and acquires one again. Its chat stays busy. */
   async yieldDuring<T>(work: W, waiting: Promise<T>): Promise<T> {
-    if (this.#placeless.has(work)) return waiting
-    this.#giveTurn()
+    if (this.#slotless.has(work)) return waiting
+    this.#releaseSlot()
     try {
       return await waiting
     } finally {
-      await this.#takeTurn()
+      await this.#acquireSlot()
     }
   }
 
-  /** Lets another chat have the place of one whose work takes too long, for good. It stays busy. */
-  goOnBeside(work: W) {
-    if (this.#placeless.has(work)) return
-    this.#placeless.add(work)
-    this.#giveTurn()
+  /** Releases the slot of slow work for good. Its chat stays busy. */
+  releaseSlot(work: W) {
+    if (this.#slotless.has(work)) return
+    this.#slotless.add(work)
+    this.#releaseSlot()
   }
 
-  /** Begins nothing more; resolves when what is under way has ended. */
+  /** Starts no more work; resolves when running work has ended. */
   stop(): Promise<void> {
     this.#isStopped = true
-    if (this.#busy === 0) return Promise.resolve()
+    if (this.#busyChats === 0) return Promise.resolve()
     return new Promise((resolve) => this.#whenIdle.push(resolve))
   }
 
@@ -88,41 +86,41 @@ export class ChatQueues<W> {
     return queue
   }
 
-  #wake(chat: string, queue: Queue<W>) {
+  #startNext(chat: string, queue: Queue<W>) {
     if (queue.isBusy) return
     if (queue.waiting.length === 0 && queue.holds === 0) this.#chats.delete(chat)
-    else if (!this.#isStopped && this.#mayBegin(queue)) void this.#run(chat, queue)
+    else if (!this.#isStopped && this.#mayStart(queue)) void this.#runNext(chat, queue)
   }
 
-  #mayBegin({ waiting: [next], holds }: Queue<W>): boolean {
-    return next !== undefined && (holds === 0 || this.#passesHolds(next))
+  #mayStart({ waiting: [next], holds }: Queue<W>): boolean {
+    return next !== undefined && (holds === 0 || this.#ignoresHolds(next))
   }
 
-  async #run(chat: string, queue: Queue<W>) {
+  async #runNext(chat: string, queue: Queue<W>) {
     queue.isBusy = true
-    this.#busy++
-    await this.#takeTurn()
-    // It may have been withdrawn, held or stopped while the chat waited for its turn.
-    const work = !this.#isStopped && this.#mayBegin(queue) ? queue.waiting.shift() : undefined
-    if (work !== undefined) await this.#work(work)
-    if (work === undefined || !this.#placeless.delete(work)) this.#giveTurn()
+    this.#busyChats++
+    await this.#acquireSlot()
+    // The work may have been withdrawn, its chat held or the bot stopped in the meantime.
+    const work = !this.#isStopped && this.#mayStart(queue) ? queue.waiting.shift() : undefined
+    if (work !== undefined) await this.#run(work)
+    if (work === undefined || !this.#slotless.delete(work)) this.#releaseSlot()
     queue.isBusy = false
-    this.#busy--
-    if (this.#busy === 0) for (const resolve of this.#whenIdle.splice(0)) resolve()
-    this.#wake(chat, queue)
+    this.#busyChats--
+    if (this.#busyChats === 0) for (const resolve of this.#whenIdle.splice(0)) resolve()
+    this.#startNext(chat, queue)
   }
 
-  #takeTurn(): Promise<void> {
-    if (this.#free > 0) {
-      this.#free--
+  #acquireSlot(): Promise<void> {
+    if (this.#freeSlots > 0) {
+      this.#freeSlots--
       return Promise.resolve()
     }
-    return new Promise((resolve) => this.#turns.push(resolve))
+    return new Promise((resolve) => this.#slotWaiters.push(resolve))
   }
 
-  #giveTurn() {
-    const next = this.#turns.shift()
-    if (next === undefined) this.#free++
+  #releaseSlot() {
+    const next = this.#slotWaiters.shift()
+    if (next === undefined) this.#freeSlots++
     else next()
   }
 }

@@ -1,25 +1,25 @@
 import type { z } from 'zod'
 
-/** Schemas of a command's arguments, in the order they are written in; zod parses the words. */
+/** zod schemas of a command's arguments, in the order of the words. */
 export interface ArgumentSchemas {
   readonly [name: string]: z.ZodType
 }
 
 export type ArgumentsOf<A extends ArgumentSchemas> = { readonly [Name in keyof A]: z.output<A[Name]> }
 
-/** What a command is called with, or why it cannot be: a line for the one who wrote it. */
+/** Parsed arguments, or one line for the sender that says what is wrong. */
 export type Parsed = { readonly values: Record<string, unknown> } | { readonly problem: string }
 
 const COMMAND_NAME = /^[\p{L}\p{N}][\p{L}\p{N}_-]{0,31}$/u
 const ARGUMENT_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
 
-/** One command: its name, what it is for, and how its words are read. */
+/** Name, description and argument parser of a command. */
 export class Command {
   readonly name: string
   readonly about: string
   readonly #args: readonly (readonly [string, z.ZodType])[]
 
-  /** @throws TypeError for a definition that no words could fit */
+  /** @throws TypeError for an invalid name, or arguments in an order that cannot be parsed */
   constructor(name: string, about: string, args: ArgumentSchemas) {
     if (!COMMAND_NAME.test(name))
       throw new TypeError(`"${name}" cannot name a command: letters, digits, _ and -, at most 32`)
@@ -28,10 +28,10 @@ export class Command {
     this.#args = Object.entries(args)
     let optionalSeen = false
     for (const [index, [argument, schema]] of this.#args.entries()) {
-      // Others, such as numbers, do not stay in the order they were written in.
+      // Numeric keys of an object lose their place in the order.
       if (!ARGUMENT_NAME.test(argument)) throw new TypeError(`/${name}: "${argument}" cannot name an argument`)
       if (isRest(schema) && index !== this.#args.length - 1)
-        throw new TypeError(`/${name}: ${argument} takes all words that are left, so it comes last`)
+        throw new TypeError(`/${name}: ${argument} takes all remaining words, so it must be last`)
       const isOptional = mayBeMissing(schema)
       if (optionalSeen && !isOptional && !isRest(schema))
         throw new TypeError(`/${name}: ${argument} is required and comes after an optional argument`)
@@ -39,7 +39,7 @@ export class Command {
     }
   }
 
-  /** Reads the words after the command's name. */
+  /** Parses the text after the command's name. */
   async parse(text: string): Promise<Parsed> {
     const words = splitWords(text)
     if (words === undefined) return { problem: 'a quotation mark is not closed' }
@@ -48,15 +48,15 @@ export class Command {
       const given = isRest(schema) ? words.splice(0) : words.shift()
       if (given === undefined && !mayBeMissing(schema)) return { problem: `${name} is missing` }
       const isEmptyRest = Array.isArray(given) && given.length === 0 && mayBeMissing(schema)
-      const read = await schema.safeParseAsync(isEmptyRest ? undefined : given)
-      if (!read.success) return { problem: `${name}: ${problemOf(schema, given, read.error)}` }
-      values[name] = read.data
+      const parsed = await schema.safeParseAsync(isEmptyRest ? undefined : given)
+      if (!parsed.success) return { problem: `${name}: ${problemOf(schema, given, parsed.error)}` }
+      values[name] = parsed.data
     }
     if (words.length > 0) return { problem: `"${words[0]}" is one word too many` }
     return { values }
   }
 
-  /** One line: how it is written. */
+  /** Synopsis in one line. */
   usage(prefix: string): string {
     const args = this.#args.map(([name, schema]) => {
       const choices = choicesOf(schema)?.join('|')
@@ -66,7 +66,7 @@ export class Command {
     return [`${prefix}${this.name}`, ...args].join(' ')
   }
 
-  /** Several lines: what it is for, and what its arguments are. */
+  /** Synopsis, description and arguments, one per line. */
   help(prefix: string): string {
     const args = this.#args.flatMap(([name, schema]) => {
       const notes = [schema.description, choicesText(schema), defaultOf(schema)].filter((note) => note !== undefined)
@@ -76,7 +76,7 @@ export class Command {
   }
 }
 
-/** Words between spaces; one in quotation marks may hold spaces. Undefined when a quotation mark is not closed. */
+/** Splits at white space outside quotation marks. Undefined when a quotation mark is not closed. */
 function splitWords(text: string): string[] | undefined {
   const words: string[] = []
   for (const [, double, single, plain, open] of text.matchAll(/"([^"]*)"|'([^']*)'|([^\s"']\S*)|(["'])/g)) {
@@ -86,7 +86,7 @@ function splitWords(text: string): string[] | undefined {
   return words
 }
 
-/** The name that was probably meant; undefined if none is near. */
+/** The name with the smallest edit distance; undefined if that exceeds a third of the word. */
 export function nearest(word: string, names: readonly string[]): string | undefined {
   const [best] = names
     .map((name) => ({ name, distance: distance(word.toLowerCase(), name.toLowerCase()) }))
@@ -94,7 +94,7 @@ export function nearest(word: string, names: readonly string[]): string | undefi
   return best !== undefined && best.distance <= Math.max(1, Math.floor(word.length / 3)) ? best.name : undefined
 }
 
-/** How many letters to add, drop or change (Levenshtein). */
+/** Levenshtein distance. */
 function distance(one: string, other: string): number {
   let row = Array.from({ length: other.length + 1 }, (_, index) => index)
   for (const [i, letter] of [...one].entries()) {
@@ -108,7 +108,7 @@ function distance(one: string, other: string): number {
   return row.at(-1) ?? 0
 }
 
-/** A schema and what it wraps, from the outside in. By name of the kind: the bot may have another copy of zod. */
+/** A schema and those it wraps, outermost first. Compared by type name, since the bot may load another copy of zod. */
 function* layers(schema: z.ZodType): Generator<{ type: string; defaultValue?: unknown; entries?: object }> {
   for (let inner: z.ZodType | undefined = schema; inner !== undefined; ) {
     const definition = inner.def as unknown as { type: string; innerType?: z.ZodType; in?: z.ZodType }
@@ -121,11 +121,11 @@ const has = (schema: z.ZodType, ...types: string[]) => [...layers(schema)].some(
 const isRest = (schema: z.ZodType) => has(schema, 'array')
 const mayBeMissing = (schema: z.ZodType) => has(schema, 'optional', 'default', 'prefault')
 
-/** What is wrong with a word, for the one who wrote it. */
+/** Error text for the sender. */
 function problemOf(schema: z.ZodType, given: string | string[] | undefined, error: z.ZodError): string {
-  // A word that is no number was made NaN before zod looked at it.
+  // Coercion turns other words into NaN, which zod's own message would name.
   if (has(schema, 'number') && typeof given === 'string' && Number.isNaN(Number(given)))
-    return `"${given}" is no number`
+    return `"${given}" is not a number`
   return error.issues.map(({ message }) => message).join('; ')
 }
 

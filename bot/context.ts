@@ -1,27 +1,27 @@
 import type { ChatMessage, Client, InputOf, SentMessage } from '../client/index.ts'
 import type { ClientMessage, ReplyOf } from '../core/wire/index.ts'
-import type { Answer, Asking, AskOptions } from './asking.ts'
+import type { Answer, Asker, AskOptions } from './asker.ts'
 import type { EffectOptions, Effects, Recipient, SayOptions } from './effects.ts'
 import type { BotLog } from './log.ts'
 
-/** Who the bot is. */
+/** Identity of the bot. */
 export interface Self {
-  /** The bot's own name, of its definition. */
+  /** Name in its definition. */
   readonly name: string
-  /** The account it is logged in as. */
+  /** Account that it is logged in as. */
   readonly user: string
 }
 
-/** What every context can do. */
-class Acting {
+/** Members of every context. */
+class Context {
   protected readonly effects: Effects
   readonly client: Client
   readonly bot: Self
   readonly log: BotLog
-  /** Aborted when the bot has to end before the handler has. */
+  /** Aborted when the bot ends before the handler has. */
   readonly signal: AbortSignal
 
-  constructor({ effects, client, bot, log, signal }: ActingParts) {
+  constructor({ effects, client, bot, log, signal }: ContextParts) {
     this.effects = effects
     this.client = client
     this.bot = bot
@@ -29,18 +29,18 @@ class Acting {
     this.signal = signal
   }
 
-  /** Sends a message to a user or a group. In a second run of the handler, the same message is not sent again. */
+  /** Sends a message to a user or a group. A second run of the handler does not send it again. */
   send(to: Recipient, text: string, options?: SayOptions): Promise<SentMessage> {
     return this.effects.send(to, text, options)
   }
 
-  /** Makes any request. In a second run of the handler it is not carried out again; the first reply comes again. */
+  /** Makes any request. A second run of the handler gets the first reply; the request is not executed again. */
   request<M extends ClientMessage>(message: M, values: InputOf<M>, options?: EffectOptions): Promise<ReplyOf<M>> {
     return this.effects.request(message, values, options)
   }
 }
 
-export interface ActingParts {
+export interface ContextParts {
   readonly effects: Effects
   readonly client: Client
   readonly bot: Self
@@ -48,24 +48,24 @@ export interface ActingParts {
   readonly signal: AbortSignal
 }
 
-/** What a handler of a message gets. */
-export class MessageContext<State> extends Acting {
+/** Context of a message handler. */
+export class MessageContext<State> extends Context {
   readonly message: ChatMessage
   /** Key of the conversation: `user NAME` or `group NAME`. */
   readonly chat: string
-  /** What a pattern of `hears` found in the text; otherwise the text alone. */
+  /** Match of the `hears` pattern; in other handlers, of the whole text. */
   readonly match: RegExpMatchArray
-  /** What this chat remembers: changed here, kept when the handler has finished. */
+  /** State of this chat; changes are stored when the handler has finished. */
   state: State
-  readonly #asking: Asking
+  readonly #asker: Asker
 
   constructor(
-    parts: ActingParts & {
+    parts: ContextParts & {
       readonly message: ChatMessage
       readonly chat: string
       readonly match: RegExpMatchArray
       readonly state: State
-      readonly asking: Asking
+      readonly asker: Asker
     },
   ) {
     super(parts)
@@ -73,31 +73,31 @@ export class MessageContext<State> extends Acting {
     this.chat = parts.chat
     this.match = parts.match
     this.state = parts.state
-    this.#asking = parts.asking
+    this.#asker = parts.asker
   }
 
   get text(): string {
     return this.message.text
   }
 
-  /** Who wrote it. */
+  /** Sender of the message. */
   get from(): string {
     return this.message.from
   }
 
-  /** The group it was written in; undefined in private. */
+  /** Group of the message; undefined for a private one. */
   get group(): string | undefined {
     return this.message.group
   }
 
-  /** Answers where the message came from, also when the group has got another name since. */
+  /** Replies in the conversation of the message, even if its group was renamed since. */
   reply(text: string, options?: SayOptions): Promise<SentMessage> {
     return this.effects.reply(this.message, text, options)
   }
 
   /**
-   * Asks and waits for the answer: the next message there of the one who wrote this message, of `from`, or of the user
-   * in `to`. It is taken out of its chat's order, and no other handler sees it. Other messages of this chat wait.
+   * Asks in this chat, or in `to`, and waits for the answer: the next message there by the sender of this message, by
+   * `from`, or by the user in `to`. No other handler gets the answer. Meanwhile other messages of this chat wait.
    * @returns undefined when no answer came in time
    */
   ask<const Choice extends string = string>(
@@ -105,7 +105,7 @@ export class MessageContext<State> extends Acting {
     { to = this.#here, ...options }: AskOptions<Choice> & { readonly to?: Recipient } = {},
   ): Promise<Answer<Choice> | undefined> {
     const from = options.from ?? (this.#isHere(to) ? this.from : undefined)
-    return this.#asking.ask(to, question, { ...options, ...(from !== undefined && { from }) })
+    return this.#asker.ask(to, question, { ...options, ...(from !== undefined && { from }) })
   }
 
   get #here(): Recipient {
@@ -117,39 +117,40 @@ export class MessageContext<State> extends Acting {
   }
 }
 
-/** What the handler of a schedule gets. */
-export class ScheduleContext<State = undefined> extends Acting {
-  /** When it was due. */
+/** Context of a schedule's handler. */
+export class ScheduleContext<State = undefined> extends Context {
+  /** Due time of the run. */
   readonly time: Date
-  /** What the schedule's chat remembers, or else the schedule: changed here, kept when the handler has finished. */
+  /** State of the schedule's chat, or of the schedule if it has none; changes are stored when the handler has finished. */
   state: State
-  readonly #asking: Asking
+  readonly #asker: Asker
   readonly #chat: Recipient | undefined
 
   constructor(
-    parts: ActingParts & {
+    parts: ContextParts & {
       readonly time: Date
       readonly chat: Recipient | undefined
       readonly state: State
-      readonly asking: Asking
+      readonly asker: Asker
     },
   ) {
     super(parts)
     this.time = parts.time
     this.state = parts.state
     this.#chat = parts.chat
-    this.#asking = parts.asking
+    this.#asker = parts.asker
   }
 
   /**
-   * Asks a user, or a group, of which anyone or `from` may answer; the schedule's own chat unless `to` says otherwise.
+   * Asks in the schedule's chat, or in `to`, and waits for the answer. In a group any member may answer, or only `from`.
    * @returns undefined when no answer came in time
+   * @throws TypeError without `to` in a schedule that has no chat
    */
   ask<const Choice extends string = string>(
     question: string,
     options?: AskOptions<Choice> & { readonly to?: Recipient },
   ): Promise<Answer<Choice> | undefined>
-  /** @deprecated in favour of `ask(question, { to, … })`, as in the handler of a message */
+  /** @deprecated use `ask(question, { to, … })`, as in a message handler */
   ask<const Choice extends string = string>(
     to: Recipient,
     question: string,
@@ -160,12 +161,12 @@ export class ScheduleContext<State = undefined> extends Acting {
     second: string | (AskOptions<Choice> & { readonly to?: Recipient }) = {},
     third: AskOptions<Choice> = {},
   ): Promise<Answer<Choice> | undefined> {
-    if (typeof second === 'string') return this.#asking.ask(first, second, third)
+    if (typeof second === 'string') return this.#asker.ask(first, second, third)
     const { to = this.#chat, ...options } = second
-    if (to === undefined) throw new TypeError('ask(question, { to }): a schedule without a chat has to say whom to ask')
-    return this.#asking.ask(to, first as string, options)
+    if (to === undefined) throw new TypeError('ask(question, { to }): a schedule without a chat needs `to`')
+    return this.#asker.ask(to, first as string, options)
   }
 }
 
-/** What the handler of a push gets. Pushes are told once: what it does has no key but an explicit one. */
-export class PushContext extends Acting {}
+/** Context of a push handler. A push is delivered at most once; automatic keys only cover resends after a reconnect. */
+export class PushContext extends Context {}

@@ -15,66 +15,66 @@ export type ErrorHandler<State> = (error: unknown, context: AnyContext<State>) =
 export type FriendRequest = ValuesOf<typeof AddFriendRequest>
 export type Invitation = ValuesOf<typeof RoomInvitation>
 
-/** What a bot's life is told with. */
+/** Life events of a bot and their payloads. */
 export interface BotLifeEvents {
-  /** Connected, logged in, events come. */
+  /** Connected, logged in, events are delivered. */
   started: []
   disconnected: [reason: Error]
   reconnected: []
-  /** The server refused a message: bots have answered each other too often in that chat. Told once a chat. */
+  /** The server stopped a bot loop in that chat. Emitted once per chat. */
   loop: [chat: string]
-  /** It is over; with the error that ended it, if it did not end on purpose. */
+  /** The bot has ended: on purpose, or with an error. */
   stopped: [error?: unknown]
 }
 
 export interface Options<State> {
-  /** Of this bot; unless `consumer` says otherwise, its durable consumer has this name too. */
+  /** Name of the bot, and of its durable consumer unless `consumer` is given. */
   readonly name: string
-  /** Message types of the server's plugins that the bot uses: `import * as polls from './messages.ts'`. */
+  /** Plugin message types that the bot uses: `import * as polls from './messages.ts'`. */
   readonly messages?: { readonly [name: string]: Message }
-  /** Name under which the server keeps what was handled. */
+  /** Name of the durable consumer, which records at the server which events were handled. */
   readonly consumer?: string
-  /** How many chats are handled at once; default 8. A handler that takes longer than 30 s counts no more. */
+  /** Number of chats handled at once; default 8. A handler that runs longer than 30 s no longer counts. */
   readonly concurrency?: number
   /**
-   * Milliseconds that a handler may take, without its waits for answers; default 15 minutes, Infinity for no limit.
-   * Beyond it its event counts as handled, and what it does through its context is refused.
+   * Time limit of a handler, milliseconds, without waits for answers; default 15 minutes, Infinity for no limit. A handler
+   * that exceeds it counts as finished, and its context refuses further effects.
    */
   readonly timeLimit?: number
-  /** What to do with friend requests, those included that came while the bot was away; default `accept`. */
+  /** Policy for friend requests, including those received while offline; default `accept`. */
   readonly friends?: 'accept' | 'refuse' | 'ignore' | ((request: FriendRequest) => boolean | Promise<boolean>)
-  /** What to do with invitations to groups; default `accept`. One that comes while the bot is away is not told again. */
+  /** Policy for group invitations; default `accept`. Invitations received while offline are not delivered. */
   readonly invitations?: 'accept' | 'ignore' | ((invitation: Invitation) => boolean | Promise<boolean>)
   /** Groups to join at the start. */
   readonly groups?: readonly string[]
-  /** What the bot remembers of each chat. */
+  /** State of each chat; default none. */
   readonly state?: StateOptions<State>
   readonly backlog?: {
-    /** Passes over messages older than so many milliseconds. */
+    /** Age above which messages are skipped, milliseconds. */
     readonly maxAge: number
   }
-  /** What commands begin with; default `/`. */
+  /** Prefix of commands; default `/`. */
   readonly prefix?: string
-  /** Whether system messages are handled like others; default false. */
+  /** Whether system messages are handled; default false. */
   readonly systemMessages?: boolean
 }
 
-/** A command with what it does. */
+/** A command and its handler. */
 export interface CommandHandler<State> {
   readonly command: Command
   run(context: MessageContext<State>, values: Record<string, unknown>): unknown
 }
 
-/** A schedule with what it does. */
+/** A schedule and its handler. */
 export interface DefinedSchedule<State> {
   readonly name: string
   readonly cron: Cron
-  /** Whose state it has and in whose order it runs; undefined: its own. */
+  /** Chat whose state and queue it shares; undefined: its own. */
   readonly chat: Recipient | undefined
   run(context: ScheduleContext<State>): unknown
 }
 
-/** All that was said about a bot before it runs. */
+/** Everything that was registered on a bot. */
 export interface Definition<State> {
   readonly options: Options<State>
   readonly commands: Map<string, CommandHandler<State>>

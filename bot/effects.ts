@@ -2,39 +2,39 @@ import { createHash } from 'node:crypto'
 import type { Client, InputOf, MessageRef, RequestOptions, SendOptions, SentMessage } from '../client/index.ts'
 import type { ClientMessage, ReplyOf } from '../core/wire/index.ts'
 
-/** A user's name, or a group. */
+/** Name of a user, or a group. */
 export type Recipient = string | { readonly group: string }
 
 export interface EffectOptions extends RequestOptions {
   /**
-   * Your own name of this one act, in place of the one made from the event and the act's running number: two acts of the
-   * same name, of this user and in whatever run, are one.
+   * Idempotency key in place of the automatic one. Effects of this user with the same key, in any run, take place once.
    */
   readonly key?: string
 }
 
 export interface SayOptions extends EffectOptions, Pick<SendOptions, 'style'> {}
 
-/** Longest key of the wire, in bytes: the client id of a message. */
-const MAX_KEY = 64
-/** Largest number of hops of the wire. */
+/** Longest idempotency key: the client id of a message. */
+const MAX_KEY_BYTES = 64
+/** Largest hop count on the wire. */
 const MAX_HOPS = 255
 
 /**
- * What one run of a handler does to the world. Each act has a key made of where the run comes from and of its running
- * number: a second run of the same handler for the same event, that does the same in the same order, does it once.
+ * Effects of one run of a handler. Each has an idempotency key made of the run's origin and a running number, so a second
+ * run for the same event with the same effects in the same order repeats none of them.
  */
 export class Effects {
   readonly #client: Client
   readonly #origin: string
   readonly #hops: number
   readonly #signal: AbortSignal
-  #acts = 0
+  /** Effects so far that have an automatic key. */
+  #count = 0
 
   /**
-   * @param origin names the event, the same in each run
-   * @param hops of what is sent
-   * @param signal aborted when the run has been given up: nothing is done after it
+   * @param origin prefix of the automatic keys, the same in each run
+   * @param hops hop count of the messages sent
+   * @param signal aborted when the run is abandoned or timed out: further effects are refused
    */
   constructor(client: Client, { origin, hops, signal }: { origin: string; hops: number; signal: AbortSignal }) {
     this.#client = client
@@ -47,17 +47,17 @@ export class Effects {
     const site = callSite(this.send)
     const clientId = this.#key(key)
     this.#signal.throwIfAborted()
-    const limits = { ...options, clientId, hops: this.#hops, signal: this.#during(signal) }
-    return this.#client.send(to, text, limits).catch(site)
+    const sendOptions = { ...options, clientId, hops: this.#hops, signal: this.#withRunSignal(signal) }
+    return this.#client.send(to, text, sendOptions).catch(site)
   }
 
-  /** Sends to where a message came from. */
+  /** Sends to the conversation of a message. */
   async reply(message: MessageRef, text: string, { key, signal, ...options }: SayOptions = {}): Promise<SentMessage> {
     const site = callSite(this.reply)
     const clientId = this.#key(key)
     this.#signal.throwIfAborted()
-    const limits = { ...options, clientId, hops: this.#hops, signal: this.#during(signal) }
-    return this.#client.reply(message, text, limits).catch(site)
+    const sendOptions = { ...options, clientId, hops: this.#hops, signal: this.#withRunSignal(signal) }
+    return this.#client.reply(message, text, sendOptions).catch(site)
   }
 
   async request<M extends ClientMessage>(
@@ -66,25 +66,27 @@ export class Effects {
     { key, signal, ...options }: EffectOptions = {},
   ): Promise<ReplyOf<M>> {
     const site = callSite(this.request)
-    const once = this.#key(key)
+    const requestKey = this.#key(key)
     this.#signal.throwIfAborted()
-    return this.#client.request(message, values, { ...options, key: once, signal: this.#during(signal) }).catch(site)
+    return this.#client
+      .request(message, values, { ...options, key: requestKey, signal: this.#withRunSignal(signal) })
+      .catch(site)
   }
 
-  #key(own: string | undefined): string {
-    return fitting(own ?? `${this.#origin}/${++this.#acts}`)
+  #key(explicit: string | undefined): string {
+    return toWireKey(explicit ?? `${this.#origin}/${++this.#count}`)
   }
 
-  #during(signal: AbortSignal | undefined): AbortSignal {
+  #withRunSignal(signal: AbortSignal | undefined): AbortSignal {
     return signal === undefined ? this.#signal : AbortSignal.any([signal, this.#signal])
   }
 }
 
-/** A key as it is, or its hash when it is too long for the wire. */
-export const fitting = (key: string): string =>
-  Buffer.byteLength(key) <= MAX_KEY ? key : createHash('sha256').update(key).digest('base64url')
+/** The key itself, or its SHA-256 if it is longer than MAX_KEY_BYTES. */
+export const toWireKey = (key: string): string =>
+  Buffer.byteLength(key) <= MAX_KEY_BYTES ? key : createHash('sha256').update(key).digest('base64url')
 
-/** Remembers where it was called; what is returned rethrows an error with that in its stack, which else is the client's. */
+/** Captures the caller's stack; the returned function appends it to an error, whose own stack ends in the client. */
 function callSite(callee: (...args: never[]) => unknown): (error: unknown) => never {
   const site: { stack?: string } = {}
   Error.captureStackTrace(site, callee)

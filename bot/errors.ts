@@ -1,8 +1,9 @@
 /**
- * Why a bot, or a handler, was ended. `consumer_taken`: another process runs as the same consumer of the same user.
- * `nothing_to_replay`: it was to begin again behind a message that it has not come to yet. `server_restored`: the
- * server's data is that of a backup, and the numbers that the bot knows are those of other messages: start it again.
- * `handler_timed_out` ends no bot: a handler took longer than `timeLimit`, and its event counts as handled.
+ * Why a bot, or one run of a handler, ended.
+ * - `consumer_taken`: another process consumes as the same consumer of the same user.
+ * - `nothing_to_replay`: the replay was to start after a message that the bot has not reached yet.
+ * - `server_restored`: the server was restored from a backup, so known message ids may name other messages; start again.
+ * - `handler_timed_out`: a run exceeded `timeLimit`; its event counts as handled, and the bot continues.
  */
 export type BotErrorCode = 'consumer_taken' | 'nothing_to_replay' | 'server_restored' | 'handler_timed_out'
 
@@ -13,5 +14,13 @@ export class BotError extends Error {
     super(message)
     this.name = 'BotError'
     this.code = code
+  }
+}
+
+/** Rejection of a handler's promises when the bot stops: its event comes again at the next start. */
+export class BotStopped extends Error {
+  constructor() {
+    super('the bot is stopping')
+    this.name = 'BotStopped'
   }
 }

@@ -1,7 +1,5 @@
-// Making a bot.
-
-// What its handlers do.
-export type { Answer, AskOptions } from './asking.ts'
+// The public API of `chatctl/bot`, described in docs/BOTS.md.
+export type { Answer, AskOptions } from './asker.ts'
 export { type Bot, createBot, type StartOptions } from './bot.ts'
 export type { ArgumentSchemas, ArgumentsOf } from './command.ts'
 export type { MessageContext, PushContext, ScheduleContext, Self } from './context.ts'
@@ -16,9 +14,8 @@ export type {
   Options,
 } from './definition.ts'
 export type { EffectOptions, Recipient, SayOptions } from './effects.ts'
-// A bot at work.
 export { BotError, type BotErrorCode } from './errors.ts'
-export { runningHandler } from './handlers.ts'
+export { runningHandler } from './handler-runner.ts'
 export type { BotLog } from './log.ts'
 export type { RunningBot } from './running-bot.ts'
 export type { StateOptions } from './state.ts'

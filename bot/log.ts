@@ -1,12 +1,12 @@
 import { type Logger, pino } from 'pino'
 
-/** What a bot needs of a log; a pino logger fits. */
+/** Logger of a bot; a pino logger fits. */
 export type BotLog = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>
 
-/** The log of a bot that was given none: NDJSON on stderr. */
+/** Default logger: NDJSON on stderr. */
 export function standardLog(): BotLog {
   const stderr = pino.destination({ dest: 2, sync: true })
-  // A log that nobody can take, on a full disk or in a closed pipe, is lost; the bot goes on.
+  // Log lines that cannot be written (disk full, closed pipe) are dropped; the bot continues.
   stderr.on('error', () => {})
   return pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, stderr)
 }

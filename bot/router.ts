@@ -3,15 +3,15 @@ import type { ChatMessage } from '../client/index.ts'
 import { Command, nearest } from './command.ts'
 import type { CommandHandler, Definition, MessageHandler } from './definition.ts'
 
-/** Where a message goes. */
+/** The handler chosen for a message. */
 export interface Route<State> {
-  /** For the log. */
+  /** Its name in the log. */
   readonly handler: string
   readonly match: RegExpMatchArray
   readonly run: MessageHandler<State>
 }
 
-/** Finds the one handler of a message: a command, else the first pattern that fits, else what takes the rest. */
+/** Chooses the handler of a message: the command, else the first matching pattern, else `message`. */
 export class Router<State> {
   readonly #definition: Definition<State>
   readonly #commands: Map<string, CommandHandler<State>>
@@ -28,17 +28,17 @@ export class Router<State> {
   }
 
   route(message: ChatMessage): Route<State> | undefined {
-    const { patterns, message: rest } = this.#definition
+    const { patterns, message: fallback } = this.#definition
     const whole = wholeMatch(message.text)
-    const called = this.#called(message.text)
-    if (called?.isOther) return undefined
-    const command = called && this.#commands.get(called.name)
-    if (called !== undefined && command !== undefined)
+    const call = this.#parseCall(message.text)
+    if (call?.isForOther) return undefined
+    const command = call && this.#commands.get(call.name)
+    if (call !== undefined && command !== undefined)
       return {
         handler: this.#prefix + command.command.name,
         match: whole,
         run: async (context) => {
-          const parsed = await command.command.parse(called.words)
+          const parsed = await command.command.parse(call.args)
           if ('values' in parsed) return command.run(context, parsed.values)
           return context.reply(`${parsed.problem}\nusage: ${command.command.usage(this.#prefix)}`)
         },
@@ -47,36 +47,35 @@ export class Router<State> {
       const match = matchOf(pattern, message.text)
       if (match !== undefined) return { handler: `hears ${pattern}`, match, run }
     }
-    if (rest !== undefined) return { handler: 'message', match: whole, run: rest }
-    // In a group the command may be another bot's.
-    if (called === undefined || this.#commands.size === 0 || message.group !== undefined) return undefined
-    return { handler: 'unknown command', match: whole, run: (context) => context.reply(this.#unknown(called.name)) }
+    if (fallback !== undefined) return { handler: 'message', match: whole, run: fallback }
+    // In a group, the command may belong to another bot.
+    if (call === undefined || this.#commands.size === 0 || message.group !== undefined) return undefined
+    return { handler: 'unknown command', match: whole, run: (context) => context.reply(this.#unknown(call.name)) }
   }
 
-  /** The command that a text calls; `isOther` if it is addressed to someone else. */
-  #called(text: string): { name: string; words: string; isOther: boolean } | undefined {
+  /** Parses a command call, `/name@user args`; undefined for other texts. */
+  #parseCall(text: string): { name: string; args: string; isForOther: boolean } | undefined {
     if (!text.startsWith(this.#prefix)) return undefined
-    const [, name = '', to, words = ''] =
+    const [, name = '', to, args = ''] =
       /^([\p{L}\p{N}][\p{L}\p{N}_-]*)(?:@(\S+))?(?:\s+([\s\S]*))?$/u.exec(text.slice(this.#prefix.length)) ?? []
     if (name === '') return undefined
     return {
       name: name.toLowerCase(),
-      words,
-      isOther: to !== undefined && to.toLowerCase() !== this.#user.toLowerCase(),
+      args,
+      isForOther: to !== undefined && to.toLowerCase() !== this.#user.toLowerCase(),
     }
   }
 
   #unknown(name: string): string {
-    const known = [...this.#commands.keys()]
-    const meant = nearest(name, known)
-    const help = this.#commands.has('help') ? ` ${this.#prefix}help lists what there is.` : ''
-    return meant === undefined
+    const suggestion = nearest(name, [...this.#commands.keys()])
+    const help = this.#commands.has('help') ? ` ${this.#prefix}help lists the commands.` : ''
+    return suggestion === undefined
       ? `There is no ${this.#prefix}${name}.${help}`
-      : `There is no ${this.#prefix}${name}; did you mean ${this.#prefix}${meant}?`
+      : `There is no ${this.#prefix}${name}; did you mean ${this.#prefix}${suggestion}?`
   }
 
   #help(): CommandHandler<State> {
-    const command = new Command('help', 'Says what there is', { command: z.string().optional() })
+    const command = new Command('help', 'Lists the commands', { command: z.string().optional() })
     return {
       command,
       run: (context, { command: asked }) => context.reply(this.#helpText(asked as string | undefined)),
@@ -95,10 +94,10 @@ export class Router<State> {
 
 const wholeMatch = (text: string) => /[\s\S]*/.exec(text) as RegExpMatchArray
 
-/** A string fits the whole text, in whatever case. */
+/** A string matches the whole text, ignoring case. */
 function matchOf(pattern: string | RegExp, text: string): RegExpMatchArray | undefined {
   if (typeof pattern === 'string')
     return text.trim().toLowerCase() === pattern.toLowerCase() ? wholeMatch(text.trim()) : undefined
-  // Without the flags that make a pattern remember where it was.
+  // Without the flags `g` and `y`, which make a RegExp stateful.
   return new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, '')).exec(text) ?? undefined
 }

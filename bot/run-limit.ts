@@ -1,79 +1,82 @@
 import type { Clock, Timer } from '../core/clock.ts'
 import { BotError } from './errors.ts'
 
-/** How long a handler may run before its name is in the log and others go on beside it, milliseconds. */
+/** Run time after which a handler counts as slow: it is logged, and releases its slot. */
 export const SLOW_MS = 30_000
 
 export interface RunLimitOptions {
   readonly clock: Clock
   /** Name of the handler. */
   readonly handler: string
-  /** Milliseconds, without the waits for answers; Infinity for no limit. */
+  /** Milliseconds, without waits for answers; Infinity for no limit. */
   readonly limit: number
+  /** Called after SLOW_MS, unless the limit is lower. */
   readonly onSlow: () => void
 }
 
-/** Bounds the time of one run of a handler. Waits for answers do not count: each has a time of its own. */
+/** Time limit of one run of a handler. Waits for answers do not count: each has its own timeout. */
 export class RunLimit {
-  /** Rejects when the time is over. */
-  readonly over: Promise<never>
+  /** Rejects with `handler_timed_out` when the limit is reached. */
+  readonly timedOut: Promise<never>
   readonly #options: RunLimitOptions
-  #expire: (error: BotError) => void = () => {}
+  #reject: (error: BotError) => void = () => {}
   #timer: Timer | undefined
+  /** Milliseconds counted until the timer was last stopped. */
   #spent = 0
-  #since = 0
+  #startedAt = 0
+  /** Waits in progress: a handler may ask several questions at once. */
   #pauses = 0
   #isSlow = false
 
   constructor(options: RunLimitOptions) {
     this.#options = options
-    this.over = new Promise((_, reject) => {
-      this.#expire = reject
+    this.timedOut = new Promise((_, reject) => {
+      this.#reject = reject
     })
-    // Looked at in a race that may have ended.
-    this.over.catch(() => {})
-    this.#go()
+    // The race that awaits it may have been decided already.
+    this.timedOut.catch(() => {})
+    this.#resume()
   }
 
   async pauseDuring<T>(waiting: Promise<T>): Promise<T> {
-    if (this.#pauses++ === 0) this.#stop()
+    if (this.#pauses++ === 0) this.#pause()
     try {
       return await waiting
     } finally {
-      if (--this.#pauses === 0) this.#go()
+      if (--this.#pauses === 0) this.#resume()
     }
   }
 
-  /** Ends the run now. */
+  /** Times out now. */
   expire() {
     this.end()
     const { handler } = this.#options
     const seconds = Math.round(this.#spent / 1000)
-    this.#expire(new BotError('handler_timed_out', `the handler ${handler} has not ended within ${seconds} s`))
+    this.#reject(new BotError('handler_timed_out', `the handler ${handler} timed out after ${seconds} s`))
   }
 
-  /** The run has ended. */
+  /** The run has ended: stops the timer for good. */
   end() {
-    if (this.#timer !== undefined) this.#stop()
+    if (this.#timer !== undefined) this.#pause()
     this.#pauses = Number.POSITIVE_INFINITY
   }
 
-  #stop() {
+  #pause() {
     this.#timer?.cancel()
     this.#timer = undefined
-    this.#spent += this.#options.clock.now() - this.#since
+    this.#spent += this.#options.clock.now() - this.#startedAt
   }
 
-  #go() {
+  #resume() {
     const { clock, limit, onSlow } = this.#options
-    this.#since = clock.now()
+    this.#startedAt = clock.now()
     const next = this.#isSlow ? limit : Math.min(SLOW_MS, limit)
     if (next === Number.POSITIVE_INFINITY) return
     this.#timer = clock.after(Math.max(0, next - this.#spent), () => {
-      this.#stop()
+      this.#pause()
       if (next === limit) return this.expire()
       this.#isSlow = true
-      this.#go()
+      this.#resume()
       onSlow()
     })
   }

@@ -1,8 +1,8 @@
 import { Cron } from 'croner'
 import type { Clock, Timer } from '../core/clock.ts'
 
-/** How long one timer waits at most, milliseconds: within that a time of day that was set, or slept over, is noticed. */
-const LOOK_MS = 60_000
+/** Longest delay of one timer: after it, a clock that was set, or a suspended machine, is noticed. */
+const MAX_TIMER_MS = 60_000
 
 /** Calls back at the times of a cron pattern, by a clock. */
 export class Schedule {
@@ -28,12 +28,12 @@ export class Schedule {
   }
 
   #waitFor(time: Date, asOf: number) {
-    const left = Math.min(Math.max(time.getTime() - asOf, 0), LOOK_MS)
+    const left = Math.min(Math.max(time.getTime() - asOf, 0), MAX_TIMER_MS)
     this.#timer = this.#clock.after(left, () => {
       const now = this.#clock.time()
-      // The time of day was set back: there may be a time before the one that was waited for.
+      // The clock was set back: an earlier run may be due first.
       if (now < asOf) return this.start()
-      // A timer may be a little early.
+      // The timer was limited to MAX_TIMER_MS, or fired a little early.
       if (now < time.getTime()) return this.#waitFor(time, now)
       this.start()
       this.#run(time)
@@ -41,13 +41,13 @@ export class Schedule {
   }
 }
 
-/** A pattern whose runs are only computed here. @throws TypeError for what is no pattern, or no time zone */
+/** Parses a cron pattern. @throws TypeError for an invalid pattern or time zone */
 export function readPattern(pattern: string, timezone: string | undefined): Cron {
   try {
     const cron = new Cron(pattern, { paused: true, ...(timezone !== undefined && { timezone }) })
     cron.nextRun()
     return cron
   } catch (error) {
-    throw new TypeError(`"${pattern}" is no schedule: ${(error as Error).message}`, { cause: error })
+    throw new TypeError(`"${pattern}" is not a cron pattern: ${(error as Error).message}`, { cause: error })
   }
 }

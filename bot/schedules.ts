@@ -2,19 +2,17 @@ import type { Client, KeptState } from '../client/index.ts'
 import type { Clock } from '../core/clock.ts'
 import { chatWith } from './chats.ts'
 import type { DefinedSchedule } from './definition.ts'
-import { fitting } from './effects.ts'
+import { toWireKey } from './effects.ts'
 import type { BotLog } from './log.ts'
 import { Schedule } from './schedule.ts'
+import { MAX_STATE_BYTES } from './state.ts'
 import type { ScheduleWork } from './work.ts'
 
-/** What the wire takes as a state, in bytes. */
-const MAX_STATE = 16_384
-
-/** What the server keeps of a run of a schedule, from before it begins until after it has ended. */
-interface Kept {
-  /** When it was due, milliseconds since 1970. */
+/** Record of a run, stored with the consumer from before the run starts until it is complete. */
+interface RunRecord {
+  /** Due time, milliseconds since 1970. */
   readonly time: number
-  /** Once the handler has finished: what is left to be done. */
+  /** Set once the handler has finished: ids of answers to acknowledge, and the state to store. */
   readonly finished?: { readonly answers: readonly number[]; readonly kept?: KeptState }
 }
 
@@ -24,36 +22,36 @@ export interface SchedulesParts<State> {
   readonly consumer: string
   readonly clock: Clock
   readonly log: BotLog
-  /** Takes the run of a schedule. */
+  /** Queues a run. */
   readonly begin: (work: ScheduleWork) => void
 }
 
 /**
- * The schedules of a bot. A run is kept with the bot's consumer before it begins, so after a restart it goes on; one at a
- * time of each schedule.
+ * The schedules of a bot. Each run is recorded with the consumer before it starts, so that a restart resumes it. At most
+ * one run per schedule is active.
  */
 export class Schedules<State> {
   readonly #parts: SchedulesParts<State>
   readonly #timers: Schedule[] = []
-  /** Names of those whose handler runs. */
+  /** Names of schedules with an active run. */
   readonly #running = new Set<string>()
-  /** By name: the end of what is left to be done for the run before. */
-  readonly #ends = new Map<string, Promise<void>>()
+  /** Completion of the previous run, by name of the schedule. */
+  readonly #completions = new Map<string, Promise<void>>()
 
   constructor(parts: SchedulesParts<State>) {
     this.#parts = parts
   }
 
-  /** Runs that had begun before a restart and go on now. Those that had only to be put away are. */
+  /** Runs to resume after a restart. Runs whose handler had finished are completed here. */
   async unfinished(): Promise<ScheduleWork[]> {
     const { client, consumer, schedules } = this.#parts
     const found: ScheduleWork[] = []
     for (const schedule of schedules) {
       const text = await client.consumerState(consumer, keyOf(schedule.name))
       if (text === '') continue
-      const { time, finished } = JSON.parse(text) as Kept
+      const { time, finished } = JSON.parse(text) as RunRecord
       const work = toWork(schedule, new Date(time))
-      if (finished !== undefined) await this.#putAway(work, finished)
+      if (finished !== undefined) await this.#complete(work, finished)
       else {
         this.#running.add(schedule.name)
         found.push(work)
@@ -62,15 +60,15 @@ export class Schedules<State> {
     return found
   }
 
-  /** Begins to keep time. */
+  /** Starts the timers. */
   start() {
     const { schedules, clock, log } = this.#parts
     for (const schedule of schedules) {
       const timer = new Schedule(schedule.cron, clock, (time) => {
-        // Without its record it would be lost at a restart; the next time is another try.
+        // Not started without a record, which a restart would need; the next due time tries again.
         this.#due(schedule, time).catch((error) => {
           this.#running.delete(schedule.name)
-          log.warn({ err: error, handler: `schedule ${schedule.name}`, time }, 'the run could not begin')
+          log.warn({ err: error, handler: `schedule ${schedule.name}`, time }, 'skipped a run: could not record it')
         })
       })
       this.#timers.push(timer)
@@ -86,52 +84,49 @@ export class Schedules<State> {
     return this.#parts.schedules.find((schedule) => schedule.name === name) as DefinedSchedule<State>
   }
 
-  /** The handler has finished: its answers are acknowledged, its state is kept, and the next run may come. */
+  /** The handler has finished: acknowledges its answers, stores its state and lets the next run start. */
   async finished(work: ScheduleWork, kept: KeptState | undefined) {
     const finished = { answers: [...work.answers.values()].map(({ id }) => id), ...(kept && { kept }) }
-    const record = JSON.stringify({ time: work.time.getTime(), finished } satisfies Kept)
-    // One that is too long for that is put away in one turn, and may be done again if the process ends within it.
+    const record = JSON.stringify({ time: work.time.getTime(), finished } satisfies RunRecord)
+    // A record that is too long is skipped: if the process dies before completion, the run is repeated.
     const needsRecord = finished.answers.length > 0 || kept !== undefined
-    const end = (async () => {
-      if (needsRecord && Buffer.byteLength(record) <= MAX_STATE) await this.#keep(work.schedule, record)
-      await this.#putAway(work, finished)
+    const completion = (async () => {
+      if (needsRecord && Buffer.byteLength(record) <= MAX_STATE_BYTES) await this.#store(work.schedule, record)
+      await this.#complete(work, finished)
     })()
-    this.#ends.set(work.schedule, end)
-    // The next run waits for that.
+    this.#completions.set(work.schedule, completion)
+    // `#due` awaits the completion.
     this.#running.delete(work.schedule)
-    await end
-    if (this.#ends.get(work.schedule) === end) this.#ends.delete(work.schedule)
+    await completion
+    if (this.#completions.get(work.schedule) === completion) this.#completions.delete(work.schedule)
   }
 
   async #due(schedule: DefinedSchedule<State>, time: Date) {
     const { log, begin } = this.#parts
     if (this.#running.has(schedule.name))
-      return log.warn(
-        { handler: `schedule ${schedule.name}`, time },
-        'the run before has not ended: this one is left out',
-      )
+      return log.warn({ handler: `schedule ${schedule.name}`, time }, 'skipped a run: the previous one has not ended')
     this.#running.add(schedule.name)
-    await this.#ends.get(schedule.name)
-    await this.#keep(schedule.name, JSON.stringify({ time: time.getTime() } satisfies Kept))
+    await this.#completions.get(schedule.name)
+    await this.#store(schedule.name, JSON.stringify({ time: time.getTime() } satisfies RunRecord))
     begin(toWork(schedule, time))
   }
 
-  async #putAway(work: ScheduleWork, { answers, kept }: NonNullable<Kept['finished']>) {
+  async #complete(work: ScheduleWork, { answers, kept }: NonNullable<RunRecord['finished']>) {
     const { client, consumer } = this.#parts
     await Promise.all([
       ...(kept === undefined ? [] : [client.acknowledgeEvent(consumer, 0, kept)]),
       ...answers.map((id) => client.acknowledgeEvent(consumer, id)),
     ])
-    await this.#keep(work.schedule, '')
+    await this.#store(work.schedule, '')
   }
 
-  #keep(name: string, state: string) {
+  #store(name: string, state: string) {
     const { client, consumer } = this.#parts
     return client.acknowledgeEvent(consumer, 0, { key: keyOf(name), state })
   }
 }
 
-const keyOf = (name: string) => fitting(`schedule ${name}`)
+const keyOf = (name: string) => toWireKey(`schedule ${name}`)
 
 const toWork = <State>({ name, chat }: DefinedSchedule<State>, time: Date): ScheduleWork => ({
   key: `schedule/${name}/${time.getTime()}`,

@@ -3,20 +3,20 @@ import { LRUCache } from 'lru-cache'
 import type { Client, KeptState } from '../client/index.ts'
 
 export interface StateOptions<State> {
-  /** The state of a chat that has none yet. Everything in it has to survive `JSON.stringify`. */
+  /** State of a chat that has none stored. Must survive `JSON.stringify`. */
   initial(): State
   /**
-   * Where it is kept. `server`: with the bot's consumer, at most 16,384 bytes a chat. A file: on the bot's own disk,
-   * all chats in one. `memory`: not over a restart.
+   * Storage. `server`: with the bot's consumer, at most 16,384 bytes per chat. `file`: one local file for all chats.
+   * `memory`: lost at a restart.
    */
   readonly in: 'server' | 'memory' | { readonly file: string }
 }
 
-/** The states of chats, as JSON; each run of a handler parses its own copy. An event is named by the key of its work. */
+/** Stores the states of chats as JSON; each run of a handler parses its own copy. `event` is the key of a `Work`. */
 export interface StateStore {
-  /** What an event finds: as it was before the event, also when the event comes again. */
+  /** The state before the event, also when the event is delivered again. */
   load(chat: string, event: string): Promise<string | undefined>
-  /** Keeps what an event leaves. What is returned has to go with the event's acknowledgement. */
+  /** Stores the state after the event. The result must be sent with the event's acknowledgement. */
   save(chat: string, event: string, state: string): Promise<KeptState | undefined>
 }
 
@@ -42,16 +42,16 @@ class MemoryState implements StateStore {
   }
 }
 
-/** Chats whose state need not be asked for again: only this process writes it. */
-const CACHED = 1000
-/** What the wire takes as a state, in bytes. */
-const MAX_STATE = 16_384
+/** Chats whose state is cached; no other process writes it. */
+const CACHE_ENTRIES = 1000
+/** Longest state on the wire. */
+export const MAX_STATE_BYTES = 16_384
 
-/** Kept by the server in the transaction of the acknowledgement, so an event that comes again finds the state before it. */
+/** Stored in the transaction of the acknowledgement, so a redelivered event finds the state before it. */
 class ServerState implements StateStore {
   readonly #client: Client
   readonly #consumer: string
-  readonly #known = new LRUCache<string, string>({ max: CACHED })
+  readonly #cache = new LRUCache<string, string>({ max: CACHE_ENTRIES })
 
   constructor(client: Client, consumer: string) {
     this.#client = client
@@ -59,40 +59,42 @@ class ServerState implements StateStore {
   }
 
   async load(chat: string) {
-    let state = this.#known.get(chat)
+    let state = this.#cache.get(chat)
     if (state === undefined) {
       state = await this.#client.consumerState(this.#consumer, `chat ${chat}`)
-      this.#known.set(chat, state)
+      this.#cache.set(chat, state)
     }
     return state === '' ? undefined : state
   }
 
   async save(chat: string, _event: string, state: string) {
     const size = Buffer.byteLength(state)
-    if (size > MAX_STATE) throw new RangeError(`the state of a chat takes ${size} bytes; the server keeps ${MAX_STATE}`)
-    if (this.#known.get(chat) === state) return undefined
-    this.#known.set(chat, state)
+    if (size > MAX_STATE_BYTES)
+      throw new RangeError(`the state of a chat takes ${size} bytes; the server stores at most ${MAX_STATE_BYTES}`)
+    if (this.#cache.get(chat) === state) return undefined
+    this.#cache.set(chat, state)
     return { key: `chat ${chat}`, state }
   }
 }
 
 interface Entry {
-  /** The last event that changed it; a number in files of earlier versions. */
+  /** The last event that changed the state; a number in files of earlier versions. */
   readonly event: string | number
-  /** As JSON; undefined if there was none. */
+  /** JSON before that event; undefined if there was none. */
   readonly before?: string | undefined
+  /** JSON after it. */
   readonly now: string
 }
 
 /**
- * Kept in a file, written before the event is acknowledged. Each chat keeps the state before its last event as well: that
- * event may come again, when the process ended between the two.
+ * Stored in a file, written before the event is acknowledged. The state before a chat's last event is stored as well: if
+ * the process dies before the acknowledgement, that event is delivered again.
  */
 class FileState implements StateStore {
   readonly #file: string
   readonly #entries: Map<string, Entry>
   #writing: Promise<void> = Promise.resolve()
-  /** Resolves when the write that has not begun yet is done; it takes in all changes until it begins. */
+  /** The queued write; it covers all changes made before it starts. */
   #next: Promise<void> | undefined
 
   private constructor(file: string, entries: Map<string, Entry>) {
@@ -100,7 +102,7 @@ class FileState implements StateStore {
     this.#entries = entries
   }
 
-  /** @throws Error for a file that holds something else */
+  /** @throws Error for a file that is not a bot's state */
   static async open(file: string): Promise<FileState> {
     return new FileState(file, new Map(Object.entries(parse(file, await contentOf(file)))))
   }
@@ -144,20 +146,20 @@ function parse(file: string, content: string): Record<string, Entry> {
     const parsed: unknown = JSON.parse(content)
     if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return parsed as Record<string, Entry>
   } catch (error) {
-    throw new Error(`${file} is no state of a bot: ${(error as Error).message}`, { cause: error })
+    throw new Error(`${file} is not a bot's state: ${(error as Error).message}`, { cause: error })
   }
-  throw new Error(`${file} is no state of a bot`)
+  throw new Error(`${file} is not a bot's state`)
 }
 
-/** Writes a file whole or not at all, and to the disk. */
+/** Replaces a file atomically, flushed to the disk. */
 async function replace(file: string, content: string) {
-  const draft = `${file}.${process.pid}`
-  const handle = await open(draft, 'w', 0o600)
+  const temporary = `${file}.${process.pid}`
+  const handle = await open(temporary, 'w', 0o600)
   try {
     await handle.writeFile(content)
     await handle.sync()
   } finally {
     await handle.close()
   }
-  await rename(draft, file)
+  await rename(temporary, file)
 }

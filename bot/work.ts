@@ -1,12 +1,12 @@
 import type { ChatMessage } from '../client/index.ts'
 
-/** What a handler runs for, over all its runs: an event, or a time of a schedule. */
+/** An event, or one due time of a schedule, for which a handler runs once or, with retries, several times. */
 export interface Work {
-  /** Names it in the keys of what is done for it: the id of the event, or schedule and time. */
+  /** Part of the idempotency keys of its effects: the id of the event, or the name and time of the schedule. */
   readonly key: string
-  /** The conversation in whose order it is done, and whose state it has. */
+  /** Key of the chat whose queue and state it uses. */
   readonly chat: string
-  /** Answers that its handler took, by the ids of the questions: a further run is given them again. */
+  /** Answers received so far, by id of the question; a retry gets them again. */
   readonly answers: Map<number, ChatMessage>
 }
 
@@ -17,7 +17,7 @@ export interface EventWork extends Work {
 export interface ScheduleWork extends Work {
   /** Name of the schedule. */
   readonly schedule: string
-  /** When it was due. */
+  /** Due time. */
   readonly time: Date
 }
 

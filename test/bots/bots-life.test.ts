@@ -242,7 +242,7 @@ test('two bots that answer everything in one group stop by themselves, and the s
   t.deepEqual(loops.sort(), ['echo: group ops', 'parrot: group ops'])
   const { messages } = await ann.client.groupHistory('ops', { limit: 100 })
   t.is(messages.length, 21, 'one of a person, and ten of each bot')
-  t.is(said('the server has stopped an exchange of bots').length, 2)
+  t.is(said('the server stopped a bot loop').length, 2)
   t.false(lines.some(({ level }) => level >= 50))
   t.true(told.length > 0)
   for (const { bots, group } of told)

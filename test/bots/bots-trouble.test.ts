@@ -113,12 +113,12 @@ test('handlers that do not end are named, hold up nobody but their own chats, an
   await cat.hearsNothing()
   await server.clock.advance(30_000)
   await cat.hears('here')
-  t.is(lines.filter((line) => /"handler":"hears hang".*takes long/.test(line)).length, 2)
+  t.is(lines.filter((line) => /"handler":"hears hang".*slow handler/.test(line)).length, 2)
   await ann.says('tool', 'and me?')
   await ann.hearsNothing()
   await server.clock.advance(30_000)
   await ann.hears('here')
-  t.is(lines.filter((line) => /has not ended within 60 s/.test(line)).length, 2)
+  t.is(lines.filter((line) => /timed out after 60 s/.test(line)).length, 2)
 })
 
 test('more handlers hang than the server hands out events: the bot gives up the oldest, and hears on', async (t) => {
@@ -135,7 +135,7 @@ test('more handlers hang than the server hands out events: the bot gives up the 
   await ann.says('tool', 'hello')
   for (let n = 0; n < 20; n++) await server.clock.advance(30_000)
   await ann.hears('here')
-  t.true(lines.some((line) => line.includes('too much waits behind handlers')))
+  t.true(lines.some((line) => line.includes('too many events wait behind slow handlers')))
 })
 
 test('a clock that jumps, as after a night’s sleep, is noticed within a minute', async (t) => {
@@ -199,5 +199,8 @@ test('people are told in words what a command takes', async (t) => {
     createBot({ name: 'tool' }).command('set', { about: 'Sets', args }, () => {}),
     'tool',
   )
-  t.is(await ann.asks('tool', '/set one soon'), 'minutes: "soon" is no number\nusage: /set <part: one|two> [minutes]')
+  t.is(
+    await ann.asks('tool', '/set one soon'),
+    'minutes: "soon" is not a number\nusage: /set <part: one|two> [minutes]',
+  )
 })

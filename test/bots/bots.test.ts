@@ -36,7 +36,7 @@ test('words that do not fit are answered with what is wrong and the usage', asyn
   const ann = await server.user('ann')
   const usage = '\nusage: /roll [sides]'
   t.is(await ann.asks('dice', '/roll 1'), `sides: Too small: expected number to be >=2${usage}`)
-  t.is(await ann.asks('dice', '/roll six'), `sides: "six" is no number${usage}`)
+  t.is(await ann.asks('dice', '/roll six'), `sides: "six" is not a number${usage}`)
   t.is(await ann.asks('dice', '/roll 6 7'), `"7" is one word too many${usage}`)
   t.is(await ann.asks('dice', '/roll "6'), `a quotation mark is not closed${usage}`)
 })
@@ -45,11 +45,11 @@ test('help is made from the commands; an unknown one is answered in private only
   await using server = await testServer()
   await server.bot(dice(), 'dice')
   const ann = await server.user('ann')
-  t.is(await ann.asks('dice', '/help'), '/roll [sides]  Rolls dice\n/help [command]  Says what there is')
+  t.is(await ann.asks('dice', '/help'), '/roll [sides]  Rolls dice\n/help [command]  Lists the commands')
   t.is(await ann.asks('dice', '/help roll'), '/roll [sides]\nRolls dice\n  sides: default 6')
   t.is(await ann.asks('dice', '/rol 6'), 'There is no /rol; did you mean /roll?')
-  t.is(await ann.asks('dice', '/dance'), 'There is no /dance. /help lists what there is.')
-  t.is(await ann.asks('dice', '/help dance'), 'There is no /dance. /help lists what there is.')
+  t.is(await ann.asks('dice', '/dance'), 'There is no /dance. /help lists the commands.')
+  t.is(await ann.asks('dice', '/help dance'), 'There is no /dance. /help lists the commands.')
 })
 
 test('in a group a bot answers its own commands, and says nothing to those of others', async (t) => {
@@ -100,18 +100,18 @@ test('the rest of a command’s words goes into an array', async (t) => {
 test('definitions that cannot work are refused where they are made', (t) => {
   const bot = createBot({ name: 'dice' })
   const nothing = () => {}
-  t.throws(() => bot.on(OnNewMessage, nothing), { message: /come to `message` and `hears`/ })
+  t.throws(() => bot.on(OnNewMessage, nothing), { message: /use `message` or `hears`/ })
   t.throws(() => bot.command('two words', { about: '' }, nothing), { message: /cannot name a command/ })
   bot.command('roll', { about: '' }, nothing)
   t.throws(() => bot.command('Roll', { about: '' }, nothing), { message: /already/ })
   const wrong = (args: ArgumentSchemas, message: RegExp) =>
     t.throws(() => bot.command('x', { about: '', args }, nothing), { instanceOf: TypeError, message })
-  wrong({ all: z.array(z.string()), one: z.string() }, /all takes all words that are left, so it comes last/)
+  wrong({ all: z.array(z.string()), one: z.string() }, /all takes all remaining words, so it must be last/)
   wrong({ maybe: z.string().optional(), sure: z.string() }, /sure is required and comes after an optional/)
   wrong({ 1: z.string() }, /"1" cannot name an argument/)
   bot.message(nothing)
   t.throws(() => bot.message(nothing), { message: /already/ })
-  t.throws(() => bot.schedule('every day', nothing), { message: /"every day" is no schedule/ })
+  t.throws(() => bot.schedule('every day', nothing), { message: /"every day" is not a cron pattern/ })
   t.throws(() => bot.schedule('* * * * *', nothing, { timezone: 'Mars/Base' }), { message: /no schedule/ })
   bot.schedule('* * * * *', nothing)
   t.throws(() => bot.schedule('* * * * *', nothing), { message: /give it a name/ })

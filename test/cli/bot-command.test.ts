@@ -44,10 +44,10 @@ async function write(shell: Shell, file: string, content: string): Promise<strin
   return file
 }
 
-/** Starts `chatctl bot run` and waits until the bot says that it is at work. */
+/** Starts `chatctl bot run` and waits until the bot says that it has started. */
 async function runBot(shell: Shell, file: string, key: string, args: readonly string[] = []) {
   const process = shell.start(['bot', 'run', file, ...args], { env: { CHATCTL_BOT_KEY: key } })
-  await process.output.says(/the bot is at work/)
+  await process.output.says(/the bot has started/)
   return {
     ...process,
     stop(signal: NodeJS.Signals = 'SIGTERM') {
@@ -172,7 +172,7 @@ test.serial(
     await write(shell, 'bot.key', `${await botAccount(shell, 'parrot')}\n`)
     const ann = await person(t, server, 'ann')
     const named = shell.start(['bot', 'run', file, '--user', 'parrot', '--key-file', 'bot.key', '--server', server])
-    await named.output.says(/"consumer":"echo".*at work/)
+    await named.output.says(/"consumer":"echo".*the bot has started/)
     t.is(await ann.asks('parrot', 'who?'), 'parrot')
     named.child.kill()
     t.is((await named.done).code, 0)
@@ -180,12 +180,12 @@ test.serial(
       env: { CHATCTL_SERVER: server },
     })
     piped.child.stdin?.end(await newKey(shell, 'parrot'))
-    await piped.output.says(/"consumer":"two".*at work/)
+    await piped.output.says(/"consumer":"two".*the bot has started/)
     await write(shell, 'pw', 'password of a person')
     await person(t, server, 'carol')
     await shell.run(['login', 'carol', '--server', server, '--password-file', 'pw'])
     const kept = shell.start(['bot', 'run', file, '--context', 'carol'])
-    await kept.output.says(/at work/)
+    await kept.output.says(/the bot has started/)
     t.is(await ann.asks('carol', 'who?'), 'carol')
   },
 )
@@ -244,7 +244,7 @@ test.serial('with --watch a changed bot takes over, a broken one does not', asyn
     export default createBot({ name: 'echo'${more} }).message((ctx) => ctx.reply(word))`
   await write(shell, 'bot.ts', text())
   const bot = await runBot(shell, 'bot.ts', key, ['--server', server, '--watch'])
-  const works = (times: number) => bot.output.says(new RegExp(`(at work[\\s\\S]*){${times}}`))
+  const works = (times: number) => bot.output.says(new RegExp(`(the bot has started[\\s\\S]*){${times}}`))
   t.is(await ann.asks('echo', 'hello'), 'one')
   // In a file that the bot imports, and as editors do it: another file takes the name.
   await write(shell, 'parts/word.ts.new', "export const word: string = 'two'\n")

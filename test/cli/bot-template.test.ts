@@ -22,7 +22,7 @@ test.serial('a new bot checks, tests, runs and answers as it is', async (t) => {
   const { server } = await shell.serve()
   const key = (await shell.run(['users', 'create', 'dice', '--bot', '--data', './room'])).stdout.trim()
   const bot = shell.start(['bot', 'run', 'dice/bot.ts', '--server', server], { env: { CHATCTL_BOT_KEY: key } })
-  await bot.output.says(/at work/)
+  await bot.output.says(/the bot has started/)
   const ann = ['--as', 'ann', '--data', './room']
   await shell.run(['users', 'create', 'ann', '--password-file', '-', '--data', './room'], { input: 'a password' })
   t.is((await shell.run(['send', 'dice', '/roll 20', ...ann])).code, 0)

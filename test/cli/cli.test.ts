@@ -502,7 +502,7 @@ test.serial('the echo bot of the README answers', async (t) => {
   const { stdout: key } = await works(t, shell, ['users', 'create', 'echo', '--bot', '--data', './room'])
   const bot = new URL('../../../examples/echo-bot.ts', import.meta.url).pathname
   const running = shell.start(['bot', 'run', bot, '--server', room.server], { env: { CHATCTL_BOT_KEY: key.trim() } })
-  await running.output.says(/at work/)
+  await running.output.says(/the bot has started/)
   await works(t, shell, ['send', '--context', 'alice', 'echo', 'is anybody there?'])
   const heard = await works(t, shell, ['listen', '--context', 'alice', '--count', '1', '--for', '30s', '-o', 'json'])
   t.like(json(heard), { from: 'echo', text: 'is anybody there?' })

@@ -121,7 +121,7 @@ test('a bot is killed again and again: each event is handled, and what it does f
   const early = await house.user('early')
   const { id: before } = await early.send('worker', 'from before its time')
   const first = start()
-  await first.output.says(/at work/)
+  await first.output.says(/the bot has started/)
   first.child.kill('SIGKILL')
   await first.done
   const { customers, answers, until } = await openCustomers(house)
@@ -165,7 +165,7 @@ test('a bot is killed again and again: each event is handled, and what it does f
 
   // Asked for, all comes again, and still nothing is done twice.
   const again = start({}, ['--replay-from', String(before - 1)])
-  await again.output.says(/at work/)
+  await again.output.says(/the bot has started/)
   for (let isDone = false; !isDone; ) {
     const [consumer] = (await self.request(QueryConsumers, {})).consumers
     isDone = consumer?.pending === 0 && consumer.position >= Math.max(...ids)
@@ -187,12 +187,12 @@ test('control: a bot without keys says things twice, and one that acknowledges f
   /** Lets it die at the second of two messages, and starts it again. */
   const play = async (flaw: string) => {
     const first = start({ FLAW: flaw, DIE_AT: `alice ${alice.said.size + 2}` })
-    await first.output.says(/at work/)
+    await first.output.says(/the bot has started/)
     await alice.say()
     await alice.say()
     t.like(await first.done, { signal: 'SIGKILL' })
     const second = start({ FLAW: flaw })
-    await second.output.says(/at work/)
+    await second.output.says(/the bot has started/)
     const text = `alice ${alice.said.size + 1}`
     await alice.say()
     await until(() => alice.answers.has(`done ${text}`))

@@ -12,8 +12,8 @@ import type { BotLog } from './log.ts'
 
 type Policies = Required<Pick<Options<unknown>, 'friends' | 'invitations' | 'groups'>>
 
-/** Answers friend requests and invitations, and joins groups, as the bot's definition says. */
-export class Doorkeeper {
+/** Answers friend requests and invitations and joins groups, as the bot's definition says. */
+export class AutoAccept {
   readonly #client: Client
   readonly #policies: Policies
   readonly #log: BotLog
@@ -24,24 +24,28 @@ export class Doorkeeper {
     this.#log = log
   }
 
-  /** Hears what comes from now on. */
+  /** Answers the requests and invitations that are pushed from now on. */
   listen() {
     const { friends, invitations } = this.#policies
     if (friends !== 'ignore')
       this.#client.on(
         AddFriendRequest,
-        (request) => void this.#quietly('a friend request', () => this.#answer(request)),
+        (request) => void this.#orWarn('could not answer a friend request', () => this.#answer(request)),
       )
     if (invitations !== 'ignore')
       this.#client.on(RoomInvitation, (invitation) => {
-        void this.#quietly('an invitation', async () => {
+        void this.#orWarn('could not answer an invitation', async () => {
           if (invitations === 'accept' || (await invitations(invitation)))
             await this.#client.request(JoinRoom, { group: invitation.group })
         })
       })
   }
 
-  /** Joins the groups it is not in yet. One that is not there, or takes nobody, is tried again at the next connection. */
+  /**
+   * Joins the groups of the definition. A permanent refusal, such as a missing group, is logged and retried after the next
+   * reconnect.
+   * @throws RefusedByServer transient refusals
+   */
   async join() {
     for (const group of this.#policies.groups) {
       try {
@@ -55,19 +59,19 @@ export class Doorkeeper {
     }
   }
 
-  /** After a lost connection: what changed meanwhile. */
-  async comeBack() {
-    await this.#quietly('what changed while the connection was lost', () => this.join())
+  /** After a reconnect: joins groups and answers requests that came in between. */
+  async resume() {
+    await this.#orWarn('could not join the groups', () => this.join())
     await this.catchUp()
   }
 
-  /** Answers the friend requests that came while the bot was away. */
+  /** Answers the friend requests that came while the bot was offline. */
   async catchUp() {
     if (this.#policies.friends === 'ignore') return
-    await this.#quietly('friend requests', async () => {
+    await this.#orWarn('could not answer friend requests', async () => {
       const { requests } = await this.#client.request(QueryFriendRequests, {})
       for (const request of requests)
-        if (request.incoming) await this.#quietly('a friend request', () => this.#answer(request))
+        if (request.incoming) await this.#orWarn('could not answer a friend request', () => this.#answer(request))
     })
   }
 
@@ -77,12 +81,12 @@ export class Doorkeeper {
     await this.#client.request(ConfirmFriendRequest, { user: request.user, accept })
   }
 
-  /** A request may have been answered or taken back in the meantime; those that stay are tried again with the next start. */
-  async #quietly(what: string, task: () => Promise<unknown>) {
+  /** Logs failures: the request may be answered or withdrawn by now. Pending ones are retried at the next start. */
+  async #orWarn(warning: string, task: () => Promise<unknown>) {
     try {
       await task()
     } catch (error) {
-      this.#log.warn({ err: error }, `could not answer ${what}`)
+      this.#log.warn({ err: error }, warning)
     }
   }
 }

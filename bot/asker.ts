@@ -1,65 +1,65 @@
 import type { ChatMessage } from '../client/index.ts'
 import type { Clock } from '../core/clock.ts'
-import type { Asks } from './asks.ts'
 import type { ChatQueues } from './chat-queues.ts'
 import { chatWith, laneOf } from './chats.ts'
+import type { CrossChatQuestions } from './cross-chat-questions.ts'
 import type { Effects, Recipient } from './effects.ts'
-import type { Elsewhere } from './elsewhere.ts'
+import type { OpenQuestions } from './open-questions.ts'
 import type { RunLimit } from './run-limit.ts'
 import { isEvent, type Work } from './work.ts'
 
 export interface AskOptions<Choice extends string> {
-  /** The only answers there are, in whatever case; they are shown after the question. Anything else is no answer. */
+  /** The accepted answers, in any case; appended to the question. Other texts are not answers. */
   readonly options?: readonly Choice[]
-  /** Milliseconds, from the moment the question was sent; a restart of the bot does not renew them. Default 5 minutes. */
+  /** Milliseconds since the question was sent; a restart of the bot does not reset them. Default 5 minutes. */
   readonly timeout?: number
-  /** Who is asked in a group; others’ messages are no answers. */
+  /** In a group, the member who is asked; messages of others are not answers. */
   readonly from?: string
-  /** In place of the question’s own key, as for `send`. */
+  /** Idempotency key in place of the automatic one, as for `send`. */
   readonly key?: string
 }
 
 export interface Answer<Choice extends string = string> extends ChatMessage {
-  /** The option as it stands in `options`; without options the text. */
+  /** The option as written in `options`; without options, the trimmed text. */
   readonly choice: Choice
 }
 
 const DEFAULT_TIMEOUT_MS = 300_000
-/** How long a question whose time was over while the bot was away still waits for an answer that came in time. */
+/** Wait for an answer from the backlog when the question's time ran out while the bot was offline. */
 const CATCH_UP_MS = 2000
 
-export interface AskingParts {
-  readonly asks: Asks
+export interface AskerParts {
+  readonly questions: OpenQuestions
   readonly queues: ChatQueues<Work>
-  readonly elsewhere: Elsewhere
+  readonly crossChat: CrossChatQuestions
   readonly clock: Clock
 }
 
-/** How one run of a handler asks. */
-export class Asking {
-  readonly #parts: AskingParts
+/** Asks questions for one run of a handler. */
+export class Asker {
+  readonly #parts: AskerParts
   readonly #effects: Effects
-  readonly #giveUp: (reason: unknown) => void
-  readonly #over = new AbortController()
+  readonly #abandon: (reason: unknown) => void
+  readonly #ended = new AbortController()
   readonly #work: Work
   readonly #limit: RunLimit
 
-  /** @param run.giveUp ends the run: its question can only be answered after a restart */
+  /** @param run.abandon ends the run; its event, and so its question, comes again after a restart */
   constructor(
-    parts: AskingParts,
-    run: { effects: Effects; giveUp(reason: unknown): void; work: Work; limit: RunLimit },
+    parts: AskerParts,
+    run: { effects: Effects; abandon(reason: unknown): void; work: Work; limit: RunLimit },
   ) {
     this.#parts = parts
     this.#effects = run.effects
-    this.#giveUp = run.giveUp
+    this.#abandon = run.abandon
     this.#work = run.work
     this.#limit = run.limit
-    parts.elsewhere.begin(run.work.key)
+    parts.crossChat.begin(run.work.key)
   }
 
-  /** The run has ended: what it still asks is not waited for any more. */
+  /** The run has ended: closes its open questions. */
   end() {
-    this.#over.abort()
+    this.#ended.abort()
   }
 
   async ask<Choice extends string>(
@@ -67,11 +67,11 @@ export class Asking {
     question: string,
     { options, timeout = DEFAULT_TIMEOUT_MS, from, key }: AskOptions<Choice>,
   ): Promise<Answer<Choice> | undefined> {
-    const { asks, queues, clock } = this.#parts
+    const { questions, queues, clock } = this.#parts
     const lane = laneOf(chatWith(to))
     const text = options === undefined ? question : `${question} (${options.join(' / ')})`
     const choose = (message: ChatMessage) => choiceOf(message.text, options)
-    const asked = await this.#announce(to)
+    const release = await this.#holdChat(to)
     let answer: Promise<ChatMessage | undefined>
     let id: number
     try {
@@ -79,27 +79,27 @@ export class Asking {
       id = sent.id
       const known = this.#work.answers.get(id)
       if (known !== undefined) return { ...known, choice: choose(known) as Choice }
-      // Two clocks may differ: the server's counts only where this one did not see the beginning.
+      // The clocks may differ: the server's is used only for a question sent before a restart.
       const end = sent.repeat ? sent.sentAt.getTime() + timeout : clock.time() + timeout
-      const isAsked = (message: ChatMessage) =>
+      const isFromAsked = (message: ChatMessage) =>
         message.id > id && (from === undefined || message.from.toLowerCase() === from.toLowerCase())
-      const fits = (message: ChatMessage) =>
-        isAsked(message) && choose(message) !== undefined && !(sent.repeat && message.sentAt.getTime() > end)
-      const early = withdrawn(queues.withdraw(lane, (work) => isEvent(work) && fits(work.message)))
-      const until = sent.repeat ? Math.max(end, clock.time() + CATCH_UP_MS) : end
+      const isAnswer = (message: ChatMessage) =>
+        isFromAsked(message) && choose(message) !== undefined && !(sent.repeat && message.sentAt.getTime() > end)
+      const queued = messageOf(queues.withdraw(lane, (work) => isEvent(work) && isAnswer(work.message)))
+      const deadline = sent.repeat ? Math.max(end, clock.time() + CATCH_UP_MS) : end
       const isPrivate = typeof to === 'string'
       answer =
-        early !== undefined
-          ? Promise.resolve(early)
-          : asks.wait({
+        queued !== undefined
+          ? Promise.resolve(queued)
+          : questions.wait({
               lane,
-              fits,
-              until,
-              over: this.#over.signal,
+              isAnswer,
+              deadline,
+              signal: this.#ended.signal,
               ...(isPrivate && options !== undefined && { hint: `Please answer with ${options.join(' or ')}.` }),
             })
     } finally {
-      asked()
+      release()
     }
     const message = await this.#waitFor(answer)
     if (message === undefined) return undefined
@@ -111,37 +111,37 @@ export class Asking {
     try {
       return await this.#limit.pauseDuring(this.#parts.queues.yieldDuring(this.#work, answer))
     } catch (error) {
-      this.#giveUp(error)
+      this.#abandon(error)
       throw error
     }
   }
 
-  /** In another chat an answer may come before the question is known to be sent: nothing is begun there until it is. */
-  async #announce(to: Recipient): Promise<() => void> {
-    const { queues, elsewhere } = this.#parts
+  /** Holds another chat until the question is known to be sent: its answer may come before that. */
+  async #holdChat(to: Recipient): Promise<() => void> {
+    const { queues, crossChat } = this.#parts
     const work = this.#work
     const chat = chatWith(to)
     if (laneOf(chat) === laneOf(work.chat)) return () => {}
     const release = queues.hold(laneOf(chat))
     try {
-      await elsewhere.asking(work.key, chat)
+      await crossChat.sending(work.key, chat)
     } catch (error) {
       release()
       throw error
     }
     return () => {
       release()
-      elsewhere.asked(work.key, chat)
+      crossChat.sent(work.key, chat)
     }
   }
 }
 
-/** What a text chooses; undefined if it is none of the options. */
+/** The option that a text names; undefined if none. Without options, the trimmed text. */
 function choiceOf(text: string, options: readonly string[] | undefined): string | undefined {
-  const given = text.trim()
-  if (options === undefined) return given
-  return options.find((option) => option.toLowerCase() === given.toLowerCase())
+  const trimmed = text.trim()
+  if (options === undefined) return trimmed
+  return options.find((option) => option.toLowerCase() === trimmed.toLowerCase())
 }
 
-const withdrawn = (work: Work | undefined): ChatMessage | undefined =>
+const messageOf = (work: Work | undefined): ChatMessage | undefined =>
   work !== undefined && isEvent(work) ? work.message : undefined

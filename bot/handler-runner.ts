@@ -1,85 +1,86 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { LRUCache } from 'lru-cache'
 import type { Client, Identity, KeptState } from '../client/index.ts'
-import { Asking, type AskingParts } from './asking.ts'
-import { type Attempts, isLoop, MOST_RUNS } from './attempts.ts'
-import { type ActingParts, MessageContext, PushContext, ScheduleContext } from './context.ts'
+import { Asker, type AskerParts } from './asker.ts'
+import { type ContextParts, MessageContext, PushContext, ScheduleContext } from './context.ts'
 import type { AnyContext, DefinedSchedule, Definition } from './definition.ts'
 import { Effects } from './effects.ts'
 import { BotError } from './errors.ts'
 import type { BotLog } from './log.ts'
+import { isBotLoop, MAX_ATTEMPTS, type Retrier } from './retrier.ts'
 import type { Route } from './router.ts'
 import { RunLimit, SLOW_MS } from './run-limit.ts'
 import type { StateStore } from './state.ts'
 import type { EventWork, ScheduleWork, Work } from './work.ts'
 
-/** How long a handler may take unless the bot says otherwise, milliseconds; waits for answers do not count. */
-const TIME_LIMIT_MS = 900_000
-/** Chats whose loop was told of, remembered so that it is told once. */
-const REMEMBERED_LOOPS = 1000
+/** Default time limit of a run; waits for answers do not count. */
+const DEFAULT_TIME_LIMIT_MS = 900_000
+/** Chats remembered as reported for a bot loop: each is reported once. */
+const REPORTED_LOOP_ENTRIES = 1000
 
-/** Name of the handler that is running. */
+/** Name of the running handler. */
 const HANDLER = new AsyncLocalStorage<string>()
 
-/** Name of the handler that runs here, or that has begun what runs here, such as a promise that nobody awaits. */
+/** Name of the handler in whose asynchronous context this is called, also from a promise that it did not await. */
 export const runningHandler = (): string | undefined => HANDLER.getStore()
 
-const isTimeOver = (error: unknown) => error instanceof BotError && error.code === 'handler_timed_out'
+const isTimedOut = (error: unknown) => error instanceof BotError && error.code === 'handler_timed_out'
 
-/** The bot ends before the handler has: its event comes again at the next start. */
-export const GIVEN_UP = Symbol('given up')
+/** Outcome of a run that ended because the bot stops: its event comes again at the next start. */
+export const ABANDONED = Symbol('abandoned')
 
-export interface HandlersParts<State> {
+export interface HandlerRunnerParts<State> {
   readonly definition: Definition<State>
   readonly client: Client
   readonly identity: Identity
   readonly consumer: string
   readonly log: BotLog
-  readonly attempts: Attempts
-  readonly asking: AskingParts
-  /** Aborted when handlers have to end. */
+  readonly retrier: Retrier
+  readonly asking: AskerParts
+  /** Aborted when handlers must end. */
   readonly end: AbortSignal
+  /** Called once per chat in which the server stopped a bot loop. */
   readonly onLoop: (chat: string) => void
-  /** Told when a handler takes long. */
+  /** Called when a run has become slow. */
   readonly onSlow: () => void
 }
 
-/** One kind of work: how it is told of, and what runs for it. */
+/** A handler to run for a piece of work. */
 interface Job<State> {
   readonly work: Work
   /** Fields for the log. */
   readonly at: { readonly handler: string; readonly event?: number; readonly time?: Date }
-  /** Names its acts, the same in each run. */
+  /** Prefix of the idempotency keys, the same in each run. */
   readonly origin: string
   readonly hops: number
-  /** The chat in which bots may have answered each other too often. */
-  readonly loop: string | undefined
-  makeContext(parts: ActingParts & { state: State; asking: Asking }): AnyContext<State> & { readonly state: State }
+  /** Chat to report when the server stops a bot loop; undefined if the work has none. */
+  readonly chat: string | undefined
+  makeContext(parts: ContextParts & { state: State; asker: Asker }): AnyContext<State> & { readonly state: State }
   run(context: AnyContext<State>): unknown
 }
 
-export type Outcome = { readonly kept: KeptState | undefined } | typeof GIVEN_UP
+export type Outcome = { readonly kept: KeptState | undefined } | typeof ABANDONED
 
-/** Runs what a definition says, each run with a context of its own. Nothing here rejects. */
-export class Handlers<State> {
+/** Runs the handlers of a definition, each run with its own context. No method rejects. */
+export class HandlerRunner<State> {
   /** Undefined for a bot without state. Set before the first event. */
   states: StateStore | undefined
-  readonly #parts: HandlersParts<State>
+  readonly #parts: HandlerRunnerParts<State>
   readonly #log: BotLog
-  readonly #attempts: Attempts
+  readonly #retrier: Retrier
   readonly #end: AbortSignal
-  readonly #loops = new LRUCache<string, true>({ max: REMEMBERED_LOOPS })
-  /** Runs that take long, oldest first. */
+  readonly #reportedLoops = new LRUCache<string, true>({ max: REPORTED_LOOP_ENTRIES })
+  /** Slow runs, oldest first. */
   readonly #slow = new Set<RunLimit>()
 
-  constructor(parts: HandlersParts<State>) {
+  constructor(parts: HandlerRunnerParts<State>) {
     this.#parts = parts
     this.#log = parts.log
-    this.#attempts = parts.attempts
+    this.#retrier = parts.retrier
     this.#end = parts.end
   }
 
-  /** Runs the handler of an event, as often as need be; resolves with the state to keep, or with GIVEN_UP. */
+  /** Runs the handler of an event, with retries; resolves with the state to keep, or ABANDONED. */
   message(work: EventWork, route: Route<State>): Promise<Outcome> {
     const { message, chat } = work
     return this.#run({
@@ -87,13 +88,13 @@ export class Handlers<State> {
       at: { handler: route.handler, event: message.id },
       origin: `${this.#parts.consumer}/${message.id}`,
       hops: message.hops + 1,
-      loop: chat,
+      chat,
       makeContext: (parts) => new MessageContext<State>({ ...parts, message, chat, match: route.match }),
       run: (context) => this.#throughMiddleware(context as MessageContext<State>, route),
     })
   }
 
-  /** Runs the handler of a schedule, likewise. */
+  /** Runs the handler of a schedule, with retries; resolves with the state to keep, or ABANDONED. */
   schedule(work: ScheduleWork, schedule: DefinedSchedule<State>): Promise<Outcome> {
     const { time } = work
     return this.#run({
@@ -101,17 +102,17 @@ export class Handlers<State> {
       at: { handler: `schedule ${schedule.name}`, time },
       origin: `${this.#parts.consumer}/${work.key}`,
       hops: 1,
-      loop: undefined,
+      chat: undefined,
       makeContext: (parts) => new ScheduleContext<State>({ ...parts, time, chat: schedule.chat }),
       run: (context) => schedule.run(context as ScheduleContext<State>),
     })
   }
 
-  /** Ends the run that has taken longest as if its time were over; false if none takes long. */
-  endSlowest(): boolean {
-    const [slowest] = this.#slow
-    slowest?.expire()
-    return slowest !== undefined
+  /** Times out the oldest slow run before its limit; false if there is none. */
+  expireOldestSlow(): boolean {
+    const [oldest] = this.#slow
+    oldest?.expire()
+    return oldest !== undefined
   }
 
   async #run(job: Job<State>): Promise<Outcome> {
@@ -119,56 +120,56 @@ export class Handlers<State> {
     let context: AnyContext<State> | undefined
     let kept: KeptState | undefined
     try {
-      kept = await this.#attempts.run(
+      kept = await this.#retrier.run(
         async () => {
           context = undefined
           const state = await this.#stateFor(work)
-          return this.#once(job, state, (made) => {
+          return this.#runOnce(job, state, (made) => {
             context = made
           })
         },
         {
-          most: MOST_RUNS,
-          onRetry: (error, pause) => this.#log.warn({ err: error, ...at, pause }, 'the handler runs again'),
+          maxAttempts: MAX_ATTEMPTS,
+          onRetry: (error, pause) => this.#log.warn({ err: error, ...at, pause }, 'retrying the handler'),
         },
       )
     } catch (error) {
-      if (!this.#isGivenUp(context)) await this.#failed(error, context, at, job.loop)
+      if (!this.#isAbandoned(context)) await this.#failed(error, context, at, job.chat)
     }
-    return this.#isGivenUp(context) ? GIVEN_UP : { kept }
+    return this.#isAbandoned(context) ? ABANDONED : { kept }
   }
 
-  /** One run of a handler. */
-  async #once(job: Job<State>, state: State, made: (context: AnyContext<State>) => void) {
+  /** One run of a handler. @param made receives its context, before the handler does */
+  async #runOnce(job: Job<State>, state: State, made: (context: AnyContext<State>) => void) {
     const { work, at, origin, hops } = job
     const { asking: parts, definition } = this.#parts
-    const { giveUp, ...acting } = this.#actingFor(origin, hops)
+    const { abandon, ...contextParts } = this.#contextParts(origin, hops)
     const limit = new RunLimit({
       clock: parts.clock,
       handler: at.handler,
-      limit: definition.options.timeLimit ?? TIME_LIMIT_MS,
+      limit: definition.options.timeLimit ?? DEFAULT_TIME_LIMIT_MS,
       onSlow: () => {
-        this.#log.warn({ ...at, seconds: SLOW_MS / 1000 }, 'the handler takes long; others go on beside it')
+        this.#log.warn({ ...at, seconds: SLOW_MS / 1000 }, 'slow handler: its slot goes to another chat')
         this.#slow.add(limit)
-        parts.queues.goOnBeside(work)
+        parts.queues.releaseSlot(work)
         this.#parts.onSlow()
       },
     })
-    const asking = new Asking(parts, { effects: acting.effects, giveUp, work, limit })
-    const context = job.makeContext({ ...acting, state, asking })
+    const asker = new Asker(parts, { effects: contextParts.effects, abandon, work, limit })
+    const context = job.makeContext({ ...contextParts, state, asker })
     made(context)
     try {
-      // What the handler left running is told of with its name.
+      // Names the handler in the log of unhandled rejections.
       const running = HANDLER.run(at.handler, async () => job.run(context))
-      await Promise.race([running, limit.over])
+      await Promise.race([running, limit.timedOut])
     } catch (error) {
-      // It may go on for ever, but what it does has no effect any more.
-      if (isTimeOver(error)) giveUp(error)
+      // The handler may never end; its context refuses further effects.
+      if (isTimedOut(error)) abandon(error)
       throw error
     } finally {
       limit.end()
       this.#slow.delete(limit)
-      asking.end()
+      asker.end()
     }
     return this.states?.save(work.chat, work.key, JSON.stringify(context.state))
   }
@@ -178,9 +179,9 @@ export class Handlers<State> {
     return kept === undefined ? (this.#parts.definition.options.state?.initial() as State) : JSON.parse(kept)
   }
 
-  #isGivenUp(context: AnyContext<State> | undefined): boolean {
+  #isAbandoned(context: AnyContext<State> | undefined): boolean {
     if (this.#end.aborted) return true
-    return context?.signal.aborted === true && !isTimeOver(context.signal.reason)
+    return context?.signal.aborted === true && !isTimedOut(context.signal.reason)
   }
 
   async #throughMiddleware(context: MessageContext<State>, { run }: Route<State>) {
@@ -193,26 +194,25 @@ export class Handlers<State> {
     await step(0)
   }
 
-  /** Says which answers there are. */
+  /** Replies to a message that is not one of the accepted answers. */
   async hint(work: EventWork, hint: string) {
     const { message } = work
     const key = `${this.#parts.consumer}/${message.id}/hint`
     try {
-      const { effects } = this.#actingFor(key, message.hops + 1)
-      await this.#attempts.run(() => effects.send(message.from, hint, { key }), { most: MOST_RUNS })
+      const { effects } = this.#contextParts(key, message.hops + 1)
+      await this.#retrier.run(() => effects.send(message.from, hint, { key }), { maxAttempts: MAX_ATTEMPTS })
     } catch (error) {
-      if (!this.#end.aborted) this.#log.warn({ err: error, event: message.id }, 'could not say which answers there are')
+      if (!this.#end.aborted) this.#log.warn({ err: error, event: message.id }, 'could not send the accepted answers')
     }
   }
 
-  /** An error of a handler is its own affair: the bot goes on. */
-  async #failed(error: unknown, context: AnyContext<State> | undefined, at: object, chat: string | undefined) {
-    if (isLoop(error)) {
-      const where = chat ?? ''
-      if (this.#loops.has(where)) return
-      this.#loops.set(where, true)
-      this.#log.warn({ ...at, chat: where }, 'the server has stopped an exchange of bots')
-      this.#parts.onLoop(where)
+  /** Reports a handler's error to `catch` or the log; the bot continues. */
+  async #failed(error: unknown, context: AnyContext<State> | undefined, at: object, chat = '') {
+    if (isBotLoop(error)) {
+      if (this.#reportedLoops.has(chat)) return
+      this.#reportedLoops.set(chat, true)
+      this.#log.warn({ ...at, chat }, 'the server stopped a bot loop')
+      this.#parts.onLoop(chat)
       return
     }
     const { onError } = this.#parts.definition
@@ -224,9 +224,10 @@ export class Handlers<State> {
     }
   }
 
+  /** Runs the handler of a push. */
   async push(name: string, run: (context: PushContext) => unknown) {
-    // Told once, to this process alone: what it does is done once over reconnects.
-    const context = new PushContext(this.#actingFor(`push/${crypto.randomUUID()}`, 1))
+    // A push is never repeated: its keys are unique, and serve resends after a reconnect.
+    const context = new PushContext(this.#contextParts(`push/${crypto.randomUUID()}`, 1))
     const handler = `on ${name}`
     try {
       await HANDLER.run(handler, async () => run(context))
@@ -235,7 +236,7 @@ export class Handlers<State> {
     }
   }
 
-  #actingFor(origin: string, hops: number) {
+  #contextParts(origin: string, hops: number) {
     const { definition, client, identity } = this.#parts
     const run = new AbortController()
     const signal = AbortSignal.any([this.#end, run.signal])
@@ -245,7 +246,7 @@ export class Handlers<State> {
       bot: { name: definition.options.name, user: identity.user },
       log: this.#log,
       signal,
-      giveUp: (reason: unknown) => run.abort(reason),
+      abandon: (reason: unknown) => run.abort(reason),
     }
   }
 }
