@@ -1,26 +1,26 @@
 /**
- * Lets only so many pieces of work run at once. The others wait, and the keys (addresses, say) take turns: many pieces of
- * one key hold up the few of another one by a single piece each.
+ * Fair semaphore: bounds concurrent tasks, and admits waiting ones round-robin by key (an address, for example), so that
+ * the backlog of one key delays another key by one task at most.
  */
 export class FairTurns {
-  readonly #atOnce: number
-  readonly #atOnceOfKey: number
+  readonly #max: number
+  readonly #maxPerKey: number
   #running = 0
   readonly #runningOf = new Map<string, number>()
-  /** Waiting work of each key; the key in front has waited longest for its turn. */
+  /** Waiting tasks by key, the key to admit next first. */
   readonly #waiting = new Map<string, (() => void)[]>()
 
   /**
-   * @param atOnce pieces of work at once
-   * @param atOnceOfKey pieces of one key at once
+   * @param max concurrent tasks
+   * @param maxPerKey concurrent tasks of one key
    */
-  constructor(atOnce: number, atOnceOfKey = atOnce) {
-    this.#atOnce = atOnce
-    this.#atOnceOfKey = atOnceOfKey
+  constructor(max: number, maxPerKey = max) {
+    this.#max = max
+    this.#maxPerKey = maxPerKey
   }
 
-  /** Runs the work when it is its turn, and settles as the work does. How much may wait is up to the caller. */
-  async take<T>(key: string, work: () => T | Promise<T>): Promise<T> {
+  /** Runs the task when it is admitted, and settles as it does. Waiting tasks are not bounded here. */
+  async take<T>(key: string, task: () => T | Promise<T>): Promise<T> {
     await new Promise<void>((resolve) => {
       const queue = this.#waiting.get(key)
       if (queue === undefined) this.#waiting.set(key, [resolve])
@@ -28,7 +28,7 @@ export class FairTurns {
       this.#startNext()
     })
     try {
-      return await work()
+      return await task()
     } finally {
       this.#count(key, -1)
       this.#startNext()
@@ -36,9 +36,9 @@ export class FairTurns {
   }
 
   #startNext() {
-    if (this.#running >= this.#atOnce) return
+    if (this.#running >= this.#max) return
     for (const [key, queue] of this.#waiting) {
-      if ((this.#runningOf.get(key) ?? 0) >= this.#atOnceOfKey) continue
+      if ((this.#runningOf.get(key) ?? 0) >= this.#maxPerKey) continue
       const [start, ...rest] = queue
       this.#waiting.delete(key)
       if (rest.length > 0) this.#waiting.set(key, rest)

@@ -1,12 +1,12 @@
 /**
- * Look-ups of which each owner has at most one under way, answered in the order in which they were asked for: a burst
- * of messages that name what is not in memory asks the database for one thing at a time.
+ * Look-ups in request order, with at most one in flight per owner: a burst of messages with cache misses queries the
+ * database one at a time.
  */
 export class InOrder<K extends object> {
-  /** The last look-up of an owner, while it or an earlier one is under way. */
+  /** Last look-up of each owner with look-ups in flight. */
   readonly #last = new Map<K, Promise<unknown>>()
 
-  /** What `find` finds: at once if it has it at once and nothing of this owner is under way. */
+  /** The result of `find`; synchronous if `find` is and the owner has no look-up in flight. */
   find<T>(owner: K, find: () => T | Promise<T>): T | Promise<T> {
     const earlier = this.#last.get(owner)
     const found = earlier === undefined ? find() : earlier.then(find)

@@ -2,50 +2,50 @@ import type { LRUCache } from 'lru-cache'
 import { lruCache } from './lru-cache.ts'
 
 /**
- * Things read from the database and kept in memory, so that a message costs no query. Whoever changes one of them
- * forgets it here; callers that come while it is being read share the one read, and go on in the order they came.
+ * Read-through LRU cache of database rows, so that a message costs no query. Code that changes a row must invalidate it.
+ * Concurrent reads of a key share one load, and continue in the order in which they came.
  */
 export class LoadCache<K extends string | number, V extends object> {
   readonly #load: (key: K) => Promise<V | undefined>
-  readonly #known: LRUCache<K, V>
+  readonly #cached: LRUCache<K, V>
   readonly #loading = new Map<K, Promise<V | undefined>>()
 
   /**
-   * @param max things kept at most
-   * @param load reads one; undefined, for what does not exist, is not kept
+   * @param maxEntries least recently used entries beyond are evicted
+   * @param load loads one entry; undefined (does not exist) is not cached
    */
-  constructor(max: number, load: (key: K) => Promise<V | undefined>) {
+  constructor(maxEntries: number, load: (key: K) => Promise<V | undefined>) {
     this.#load = load
-    this.#known = lruCache(max)
+    this.#cached = lruCache(maxEntries)
   }
 
-  /** At once when it is in memory. */
+  /** Synchronous on a hit. */
   get(key: K): V | undefined | Promise<V | undefined> {
-    return this.#known.get(key) ?? this.#loading.get(key) ?? this.#fetch(key)
+    return this.#cached.get(key) ?? this.#loading.get(key) ?? this.#fetch(key)
   }
 
-  /** What is known without asking the database; undefined also for what is not in memory. */
+  /** The cached value; undefined on a miss, without loading. */
   peek(key: K): V | undefined {
-    return this.#known.get(key)
+    return this.#cached.get(key)
   }
 
-  /** Keeps what a change has made of it: a read that began before the change is not kept. */
+  /** Stores a changed value. A load that started before is stale, and not cached. */
   set(key: K, value: V) {
     this.#loading.delete(key)
-    this.#known.set(key, value)
+    this.#cached.set(key, value)
   }
 
+  /** Invalidates entries. A load in flight may be stale, and is not cached. */
   forget(...keys: K[]) {
     for (const key of keys) {
-      this.#known.delete(key)
-      // What is being read now may be older than the change.
+      this.#cached.delete(key)
       this.#loading.delete(key)
     }
   }
 
   #fetch(key: K): Promise<V | undefined> {
     const loading = this.#load(key).then((value) => {
-      if (value !== undefined && this.#loading.get(key) === loading) this.#known.set(key, value)
+      if (value !== undefined && this.#loading.get(key) === loading) this.#cached.set(key, value)
       return value
     })
     this.#loading.set(key, loading)

@@ -1,10 +1,10 @@
 import { LRUCache } from 'lru-cache'
 
 /**
- * A cache of the `most` entries that were used last. It grows with what is in it: the `max` of lru-cache takes the memory
- * of all entries at once, which is most of the time that a small server needs to start.
+ * LRU cache that allocates as it grows. The `max` option of lru-cache allocates all entries at once, which takes most of
+ * the start-up time of a small server.
  */
 export const lruCache = <K extends {}, V extends {}>(
-  most: number,
+  maxEntries: number,
   options: Partial<LRUCache.OptionsTTLLimit<K, V, unknown>> = {},
-): LRUCache<K, V> => new LRUCache<K, V>({ ...options, maxSize: most, sizeCalculation: () => 1 })
+): LRUCache<K, V> => new LRUCache<K, V>({ ...options, maxSize: maxEntries, sizeCalculation: () => 1 })

@@ -1,20 +1,20 @@
 import type { Clock, Timer } from '../clock.ts'
 
-const FIRST_PAUSE_MS = 250
-const LAST_PAUSE_MS = 5000
+const MIN_PAUSE_MS = 250
+const MAX_PAUSE_MS = 5000
 
-/** The pause after so many failures in a row, in milliseconds. */
-export const retryPause = (failures: number) => Math.min(FIRST_PAUSE_MS * 2 ** (failures - 1), LAST_PAUSE_MS)
+/** Exponential back-off: the pause after that many consecutive failures, milliseconds. */
+export const retryPause = (failures: number) => Math.min(MIN_PAUSE_MS * 2 ** (failures - 1), MAX_PAUSE_MS)
 
-/** What retries belong to: a plugin's App is one. */
+/** Owner of the retries, such as a plugin's App. */
 interface Owner {
   readonly clock: Clock
-  /** Aborted when the owner stops: no more retries. */
+  /** Aborted when the owner stops, which ends the retries. */
   readonly signal: AbortSignal
   onStop(task: () => unknown): void
 }
 
-/** Work that has to be done although the database is not available now: tried again until it is, or the plugin stops. */
+/** Retries work while the database is unavailable, until the owner stops. */
 export class Retries {
   readonly #owner: Owner
   readonly #isUnavailable: (error: unknown) => boolean
@@ -22,8 +22,8 @@ export class Retries {
   readonly #timers = new Set<Timer>()
 
   /**
-   * @param isUnavailable whether waiting helps
-   * @param onError told of the first failure of a piece of work, and of one that waiting does not help
+   * @param isUnavailable whether an error is transient, and the work is to be retried
+   * @param onError called with the first error of each piece of work, and with a permanent one
    */
   constructor(owner: Owner, isUnavailable: (error: unknown) => boolean, onError: (error: unknown) => void) {
     this.#owner = owner
@@ -34,15 +34,15 @@ export class Retries {
     })
   }
 
-  /** Resolves with the result of the work; with undefined when it was given up. */
+  /** Resolves with the result of the work; with undefined after a permanent error, or when the owner has stopped. */
   async until<T>(work: () => Promise<T>): Promise<T | undefined> {
     for (let failures = 1; !this.#owner.signal.aborted; failures++) {
       try {
         return await work()
       } catch (error) {
-        const isPassing = this.#isUnavailable(error)
-        if (failures === 1 || !isPassing) this.#onError(error)
-        if (!isPassing) return undefined
+        const isTransient = this.#isUnavailable(error)
+        if (failures === 1 || !isTransient) this.#onError(error)
+        if (!isTransient) return undefined
         await this.#pause(retryPause(failures))
       }
     }

@@ -1,26 +1,26 @@
 import type { Clock } from '../clock.ts'
 
-/** Something that handles what has come in, a little at a time. */
+/** Work that can be interrupted and resumed. */
 export interface Runnable {
-  /** Works until `isOver` or until nothing is left to do now; returns whether something is left. */
+  /** Works until `isOver`, or until there is nothing to do now; returns whether work is left. */
   step(isOver: () => boolean): boolean
 }
 
-/** Milliseconds that handling requests may take of one turn of the event loop. */
+/** Time budget for requests in one turn of the event loop. */
 const TURN_MS = 10
-/** Milliseconds of a turn that one connection may take before the others have theirs. */
-const SHARE_MS = 2
-/** Requests between two looks at the clock. */
-const STRIDE = 8
+/** Time slice of one connection. */
+const SLICE_MS = 2
+/** Requests between two reads of the clock. */
+const REQUESTS_PER_CLOCK_READ = 8
 
 /**
- * Divides the event loop among connections: each gets a small share of a turn, one after the other, and timers and
- * sockets are served between turns. While the loop is idle a request is handled in the turn that brings it.
+ * Round-robin scheduler: connections get small time slices, and timers and sockets are served between turns. While the
+ * event loop is idle, a request is handled in the turn that receives it.
  */
 export class RunQueue {
   readonly #clock: Clock
   readonly #waiting = new Set<Runnable>()
-  /** `clock.now()` when the first request of this turn was handled; undefined between turns. */
+  /** `clock.now()` at the first request of this turn; undefined between turns. */
   #startedAt: number | undefined
   #isScheduled = false
 
@@ -28,13 +28,12 @@ export class RunQueue {
     this.#clock = clock
   }
 
-  /** Runs it now if the turn has time left and nothing else waits; otherwise when its share comes. */
+  /** Runs it now if the turn has time left and nothing else waits; otherwise enqueues it. */
   run(runnable: Runnable) {
-    if (this.#waiting.size === 0 && this.#timeLeft()) this.#give(runnable)
+    if (this.#waiting.size === 0 && this.#timeLeft()) this.#runSlice(runnable)
     else this.#enqueue(runnable)
   }
 
-  /** It has ended: takes it out of the queue. */
   remove(runnable: Runnable) {
     this.#waiting.delete(runnable)
   }
@@ -49,10 +48,11 @@ export class RunQueue {
     return this.#clock.now() - this.#startedAt < TURN_MS
   }
 
-  #give(runnable: Runnable) {
-    const end = this.#clock.now() + SHARE_MS
-    let steps = 0
-    if (runnable.step(() => ++steps % STRIDE === 0 && this.#clock.now() >= end)) this.#enqueue(runnable)
+  #runSlice(runnable: Runnable) {
+    const end = this.#clock.now() + SLICE_MS
+    let requests = 0
+    if (runnable.step(() => ++requests % REQUESTS_PER_CLOCK_READ === 0 && this.#clock.now() >= end))
+      this.#enqueue(runnable)
   }
 
   #enqueue(runnable: Runnable) {
@@ -68,9 +68,9 @@ export class RunQueue {
     while (this.#waiting.size > 0 && this.#timeLeft()) {
       const [next] = this.#waiting
       if (next === undefined) return
-      // Deleted before its share: what it leaves undone puts it at the end of the queue.
+      // Deleted before its slice: if work is left, it is enqueued again at the end.
       this.#waiting.delete(next)
-      this.#give(next)
+      this.#runSlice(next)
     }
     const [next] = this.#waiting
     if (next !== undefined) this.#enqueue(next)

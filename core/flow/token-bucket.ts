@@ -2,7 +2,7 @@ import type { LRUCache } from 'lru-cache'
 import type { Clock } from '../clock.ts'
 import { lruCache } from './lru-cache.ts'
 
-/** A token bucket: `burst` at once, then `perSecond`. Time in milliseconds, given by the caller. */
+/** Token bucket: allows `burst` at once, then `perSecond`. Time in milliseconds, passed by the caller. */
 export class TokenBucket {
   readonly #perSecond: number
   readonly #burst: number
@@ -16,14 +16,14 @@ export class TokenBucket {
     this.#last = now
   }
 
-  /** Takes tokens, on credit if need be; returns the milliseconds until they are really there. */
+  /** Takes tokens, on credit if there are too few; returns the milliseconds until the debt is paid. */
   take(now: number, tokens = 1): number {
     this.#refill(now)
     this.#tokens -= tokens
     return this.#tokens >= 0 ? 0 : (-this.#tokens / this.#perSecond) * 1000
   }
 
-  /** Milliseconds until no token is owed any more. */
+  /** Milliseconds until the debt is paid. */
   debt(now: number): number {
     return this.take(now, 0)
   }
@@ -34,7 +34,7 @@ export class TokenBucket {
     return ((this.#burst - this.#tokens) / this.#perSecond) * 1000
   }
 
-  /** Gives a taken token back: what it was taken for did not happen. */
+  /** Returns one token: the action it was taken for did not happen. */
   giveBack() {
     this.#tokens += 1
   }
@@ -45,15 +45,15 @@ export class TokenBucket {
   }
 }
 
-/** Buckets by key, each forgotten once it would be full again: coming back must not renew the burst. */
+/** Cache of buckets by key. An unused bucket expires when it would be full: a reconnect must not renew the burst. */
 export const tokenBuckets = <K extends string | number>(
-  most: number,
+  maxEntries: number,
   { rate, burst, clock }: { readonly rate: number; readonly burst: number; readonly clock: Clock },
 ): LRUCache<K, TokenBucket> =>
-  lruCache(most, {
+  lruCache(maxEntries, {
     ttl: Math.max(1000, Math.ceil((burst / rate) * 1000)),
     updateAgeOnGet: true,
     perf: clock,
-    // Else it keeps the time for a while, by a timer of the system's.
+    // Otherwise lru-cache caches the time, and resets it by a system timer instead of this clock.
     ttlResolution: 0,
   })

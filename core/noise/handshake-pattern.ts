@@ -1,22 +1,22 @@
 import { DH_LENGTH, TAG_LENGTH } from './primitives.ts'
 
-/** Bytes of a Noise message at most, keys and tags included (spec section 3). */
+/** Most bytes of a Noise message, keys and tags included (spec section 3). */
 export const MAX_MESSAGE_LENGTH = 65_535
 
-/** A DH of two keys: the first letter is the initiator's key, the second the responder's. */
+/** DH of two keys: the first letter names the initiator's key, the second the responder's. */
 export type DhToken = 'ee' | 'es' | 'se'
 
-/** One step of a message: `e` and `s` send a public key, the others mix in a DH (spec section 7.1). */
+/** One step of a message: `e` and `s` send a public key, the others mix a DH into the key (spec section 7.1). */
 export type Token = 'e' | 's' | DhToken
 
-/** A row of tokens for each message: the initiator's first, then in turn. There are no pre-messages. */
+/** Tokens of each message; the initiator sends the first, then both alternate. Pre-messages are not supported. */
 export interface HandshakePattern {
   /** As in the protocol's name, `Noise_NX_25519_AESGCM_SHA256` (spec section 8). */
   readonly name: string
   readonly messages: readonly (readonly Token[])[]
 }
 
-/** The responder shows its static key, the initiator stays anonymous (spec section 7.5): what this product speaks. */
+/** The pattern of this protocol: the responder sends its static key, the initiator is anonymous (spec section 7.5). */
 export const NX: HandshakePattern = {
   name: 'NX',
   messages: [['e'], ['e', 'ee', 's', 'es']],

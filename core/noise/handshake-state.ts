@@ -5,28 +5,28 @@ import { DH_LENGTH, dh, EMPTY, generateKeyPair, type KeyPair, TAG_LENGTH } from 
 import { SymmetricState } from './symmetric-state.ts'
 
 export interface HandshakeOptions {
-  /** NX unless given. */
+  /** Default NX. */
   readonly pattern?: HandshakePattern
   readonly initiator: boolean
-  /** What both ends must have seen alike before the handshake (spec section 6). */
+  /** Data that both ends must agree on (spec section 6). */
   readonly prologue: Uint8Array
-  /** The own static key pair, where the pattern needs one: in NX, the responder's. */
+  /** This end's static key pair, where the pattern needs one: in NX, the responder's. */
   readonly s?: KeyPair
-  /** A fixed ephemeral key pair, for test vectors only: a second handshake with it would use keys twice. */
+  /** Fixed ephemeral key pair, for test vectors only: a second handshake with it would reuse keys. */
   readonly e?: KeyPair
 }
 
-/** What a finished handshake leaves. */
+/** Result of a finished handshake. */
 export interface HandshakeResult {
   readonly send: CipherState
   readonly receive: CipherState
-  /** 32 bytes, unique to this session and no secret: what a login binds itself to (spec section 11.2). */
+  /** Channel binding, 32 bytes: unique to this session, not secret (spec section 11.2). */
   readonly handshakeHash: Buffer
-  /** The peer's static key, 32 bytes. It is proven to be the peer's; whether to trust it is yours (spec section 14). */
+  /** The peer's static key, 32 bytes. The peer has proven to own it; the caller decides whether to trust it (section 14). */
   readonly remoteStatic: Buffer | undefined
 }
 
-/** The variables of the spec that a message changes. */
+/** Variables of the spec that a message changes. */
 interface Progress {
   readonly symmetric: SymmetricState
   e?: KeyPair
@@ -35,9 +35,9 @@ interface Progress {
 }
 
 /**
- * One side of a handshake (spec section 5.3). Each message is worked out on a copy of the progress, which replaces the
- * original at the very end: a step that throws leaves the state unchanged and may be repeated. (The spec has the state
- * deleted. Closing on every NoiseError comes to the same, and here nothing half-done can be carried on by mistake.)
+ * One side of a handshake (spec section 5.3). Each message works on a copy of the progress, which replaces the original
+ * at the end: a step that throws changes nothing and may be repeated. (The spec deletes the state instead; callers close
+ * the connection on every NoiseError, which has the same effect.)
  */
 export class HandshakeState {
   readonly #pattern: HandshakePattern
@@ -61,8 +61,8 @@ export class HandshakeState {
   }
 
   /**
-   * Makes the next message. A payload before the first DH (in NX: in message 1) is readable by anyone. Throws NoiseError
-   * `state` out of turn or without `s`, `key` if the peer's key is of low order, `length` above 65,535 bytes.
+   * Makes the next message. A payload before the first DH (in NX: in message 1) is not encrypted.
+   * @throws NoiseError `state` out of turn or without `s`, `key` for a low-order key of the peer, `length` above 65,535 bytes
    */
   writeMessage(payload: Uint8Array = EMPTY): Buffer {
     const { tokens, next } = this.#begin(this.#initiator)
@@ -74,8 +74,9 @@ export class HandshakeState {
   }
 
   /**
-   * Reads the peer's next message and returns its payload. Throws NoiseError `state` out of turn, `decrypt` if anything
-   * was changed or the prologues differ, `key` on a low-order key, `length` if it is too long or too short for its keys.
+   * Reads the peer's next message and returns its payload.
+   * @throws NoiseError `state` out of turn, `decrypt` if it was changed or the prologues differ, `key` for a low-order key,
+   *   `length` if it is too long, or too short for its keys
    */
   readMessage(message: Uint8Array): Buffer {
     if (message.length > MAX_MESSAGE_LENGTH) throw new NoiseError('length')
@@ -87,7 +88,7 @@ export class HandshakeState {
     return payload
   }
 
-  /** The message that is due, provided that the initiator (or not) is to send it, and a copy of the progress for it. */
+  /** The tokens of the next message and a copy of the progress. @throws NoiseError `state` if the other side sends it */
   #begin(byInitiator: boolean): { tokens: readonly Token[]; next: Progress } {
     const tokens = this.#pattern.messages[this.#turn]
     if (!tokens || byInitiator !== (this.#turn % 2 === 0)) throw new NoiseError('state')
@@ -109,7 +110,7 @@ export class HandshakeState {
     return EMPTY
   }
 
-  /** Returns what is left of the bytes after the token. */
+  /** Returns the bytes after the token. */
   #readToken(next: Progress, token: Token, bytes: Uint8Array): Uint8Array {
     if (token === 'e') {
       next.re = Buffer.from(firstBytes(bytes, DH_LENGTH))

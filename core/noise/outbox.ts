@@ -3,22 +3,22 @@ import type { CipherState } from './cipher-state.ts'
 import { sealRecords } from './record.ts'
 
 /**
- * What waits to leave on one connection. All messages of one event-loop turn leave as one run of records in one write:
- * a record and a system call a message is what makes other servers slow.
+ * Send buffer of one connection. All messages of one turn of the event loop leave in one write, in as few records as
+ * possible: one record and one system call per message would be the largest cost of a small message.
  */
 export class Outbox {
   readonly #stream: Duplex
   readonly #cipher: CipherState
-  readonly #onTaken: () => void
+  readonly #onFlushed: () => void
   #waiting: Buffer[] = []
   #waitingBytes = 0
   #written = 0
 
-  /** @param onTaken told when all that waited was taken at once; otherwise the stream drains */
-  constructor(stream: Duplex, cipher: CipherState, onTaken: () => void = () => {}) {
+  /** @param onFlushed called after a write without back-pressure; otherwise the stream emits `drain` later */
+  constructor(stream: Duplex, cipher: CipherState, onFlushed: () => void = () => {}) {
     this.#stream = stream
     this.#cipher = cipher
-    this.#onTaken = onTaken
+    this.#onFlushed = onFlushed
   }
 
   /** Bytes not yet taken by the operating system. */
@@ -26,7 +26,7 @@ export class Outbox {
     return this.#waitingBytes + this.#stream.writableLength
   }
 
-  /** Bytes that the operating system has taken so far: it grows as long as the peer reads at all. */
+  /** Bytes taken by the operating system so far; grows as long as the peer reads. */
   get taken(): number {
     return this.#written - this.#stream.writableLength
   }
@@ -47,9 +47,9 @@ export class Outbox {
     try {
       const sealed = sealRecords(this.#cipher, plaintext)
       this.#written += sealed.length
-      if (this.#stream.write(sealed)) this.#onTaken()
+      if (this.#stream.write(sealed)) this.#onFlushed()
     } catch (error) {
-      // The cipher has used up its records: the connection must end before a nonce repeats.
+      // The key is exhausted: the connection must end before a nonce repeats.
       this.#stream.destroy(error as Error)
     }
   }

@@ -20,26 +20,26 @@ export const HASH_LENGTH = 32
 /** Bytes that encryption adds: the whole GCM tag (spec section 12.4). */
 export const TAG_LENGTH = 16
 
-/** Nothing: no payload, no associated data, no prologue. */
+/** Empty payload, associated data or prologue. */
 export const EMPTY = Buffer.alloc(0)
 
 const CIPHER = 'aes-256-gcm'
 const KEY_LENGTH = 32
-// Without authTagLength node:crypto takes tags of 4 bytes as well.
+// Without authTagLength, node:crypto also accepts tags of 4 bytes.
 const CIPHER_OPTIONS = { authTagLength: TAG_LENGTH }
 
-// 2^64 - 1 is reserved for rekeying (spec section 5.1), which this product does not do.
+// Reserved for rekeying (spec section 5.1), which this protocol does not use.
 const RESERVED_NONCE = 2n ** 64n - 1n
 
-// What stands before the raw key in the PKCS #8 form of an X25519 private key (RFC 8410).
+// PKCS #8 header of a raw X25519 private key (RFC 8410).
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b656e04220420', 'hex')
 
 // The DH of a private key with this point is the public key (RFC 7748 section 6.1).
 const BASE_POINT = importPublicKey(Buffer.concat([Buffer.of(9)], DH_LENGTH))
 
 /**
- * An X25519 key pair. The private key stays imported, because importing a raw one costs more than the DH that uses it
- * (0.4 ms against 0.05 ms), and because a KeyObject shows no secret when it is logged.
+ * X25519 key pair. The private key is a KeyObject: importing a raw key costs more than a DH (0.4 ms against 0.05 ms), and
+ * a KeyObject does not reveal its secret when it is logged.
  */
 export interface KeyPair {
   /** 32 bytes. */
@@ -52,20 +52,21 @@ export function generateKeyPair(): KeyPair {
   return keyPair(generateKeyPairSync('x25519').privateKey)
 }
 
-/** Imports a stored private key. Throws NoiseError `key` unless it has 32 bytes. Do it once, not per connection. */
+/** Imports a stored private key; slow, so not per connection. @throws NoiseError `key` unless it has 32 bytes */
 export function keyPairFromPrivateKey(raw: Uint8Array): KeyPair {
   if (raw.length !== DH_LENGTH) throw new NoiseError('key')
   return keyPair(createPrivateKey({ key: Buffer.concat([PKCS8_PREFIX, raw]), format: 'der', type: 'pkcs8' }))
 }
 
-/** The 32 raw bytes of the private key, to be stored with mode 0600 and used for nothing else (spec section 14). */
+/** The 32 raw bytes of the private key. Store them with mode 0600, and use them for nothing else (spec section 14). */
 export function exportPrivateKey(pair: KeyPair): Buffer {
   return pair.privateKey.export({ format: 'der', type: 'pkcs8' }).subarray(PKCS8_PREFIX.length)
 }
 
 /**
- * DH (spec sections 4.1 and 12.1): 32 bytes. Throws NoiseError `key` on another length than 32, and on low-order
- * points. Noise discourages that second refusal, but OpenSSL makes it, and so do browsers: the variance is theirs too.
+ * DH (spec sections 4.1 and 12.1): 32 bytes.
+ * @throws NoiseError `key` unless `publicKey` has 32 bytes, and for low-order points. Noise discourages the second check,
+ *   but OpenSSL and browsers make it
  */
 export function dh(pair: KeyPair, publicKey: Uint8Array): Buffer {
   if (publicKey.length !== DH_LENGTH) throw new NoiseError('key')
@@ -76,18 +77,18 @@ export function dh(pair: KeyPair, publicKey: Uint8Array): Buffer {
   }
 }
 
-/** HASH (spec section 4.3) of the parts, one after the other. */
+/** HASH (spec section 4.3) of the concatenated parts. */
 export function sha256(...parts: Uint8Array[]): Buffer {
   return createHash('sha256').update(Buffer.concat(parts)).digest()
 }
 
-/** HKDF (spec section 4.3) with two outputs of 32 bytes; NX never asks for three. */
+/** HKDF (spec section 4.3) with two outputs of 32 bytes; NX never needs three. */
 export function hkdf(chainingKey: Uint8Array, inputKeyMaterial: Uint8Array): [Buffer, Buffer] {
   const output = Buffer.from(hkdfSync('sha256', inputKeyMaterial, chainingKey, EMPTY, 2 * HASH_LENGTH))
   return [output.subarray(0, HASH_LENGTH), output.subarray(HASH_LENGTH)]
 }
 
-/** Record number n as AES-GCM takes it: 4 zero bytes and 64 bits big-endian (spec section 12.4). 2^64 - 1 is refused. */
+/** AES-GCM nonce of record n: 4 zero bytes, then 64 bits big-endian (spec section 12.4). @throws `exhausted` for 2^64 - 1 */
 export function nonce(n: bigint | number): Buffer {
   if (BigInt(n) >= RESERVED_NONCE) throw new NoiseError('exhausted')
   const iv = Buffer.alloc(12)
@@ -96,8 +97,8 @@ export function nonce(n: bigint | number): Buffer {
 }
 
 /**
- * ENCRYPT (spec section 4.2): ciphertext and tag, 16 bytes longer than the plaintext. They are written to `out` if it
- * is given, which spares a copy; it must have exactly that length. Throws NoiseError `key` unless the key has 32 bytes.
+ * ENCRYPT (spec section 4.2): ciphertext and tag, 16 bytes longer than the plaintext, in `out` if given.
+ * @throws NoiseError `key` unless the key has 32 bytes, `length` unless `out` has exactly that length
  */
 export function aesGcmEncrypt(
   key: Uint8Array,
@@ -115,7 +116,7 @@ export function aesGcmEncrypt(
   return out
 }
 
-/** DECRYPT (spec section 4.2). Throws NoiseError `decrypt` on a wrong tag, `length` without room for one, and `key`. */
+/** DECRYPT (spec section 4.2). @throws NoiseError `decrypt` for a wrong tag, `length` below 16 bytes, `key` as above */
 export function aesGcmDecrypt(key: Uint8Array, iv: Uint8Array, ad: Uint8Array, ciphertext: Uint8Array): Buffer {
   if (key.length !== KEY_LENGTH) throw new NoiseError('key')
   if (ciphertext.length < TAG_LENGTH) throw new NoiseError('length')
@@ -130,18 +131,18 @@ export function aesGcmDecrypt(key: Uint8Array, iv: Uint8Array, ad: Uint8Array, c
   return plaintext
 }
 
-/** The name of a public key for people, as ssh prints it: `SHA256:` and the unpadded base64 of the hash of its 32 bytes. */
+/** Fingerprint of a public key in the form of ssh: `SHA256:` and the unpadded base64 of the hash of its 32 bytes. */
 export function fingerprint(publicKey: Uint8Array): string {
   return `SHA256:${sha256(publicKey).toString('base64').replace(/=+$/, '')}`
 }
 
-// Not generateKeyPairSync().publicKey.export({ format: 'jwk' }): if the garbage collector runs during that, Node 20 waits
-// on a lock that it holds itself, and the process stands still for ever. The DH is as quick, and export as DER slower.
+// Not generateKeyPairSync().publicKey.export({ format: 'jwk' }): Node 20 deadlocks if the garbage collector runs during
+// it. The DH is as fast; an export as DER is slower.
 function keyPair(privateKey: KeyObject): KeyPair {
   return { publicKey: diffieHellman({ privateKey, publicKey: BASE_POINT }), privateKey }
 }
 
-// By way of JWK, since OpenSSL takes ten times as long to read DER.
+// As JWK: OpenSSL takes ten times as long to parse DER.
 function importPublicKey(raw: Uint8Array): KeyObject {
   const key = { kty: 'OKP', crv: 'X25519', x: Buffer.from(raw).toString('base64url') }
   return createPublicKey({ key, format: 'jwk' })

@@ -3,17 +3,17 @@ import { NoiseError } from './noise-error.ts'
 import { EMPTY, TAG_LENGTH } from './primitives.ts'
 
 export interface SplitterOptions {
-  /** Bytes that must come first, `MAGIC` on a server; none unless given. */
+  /** Bytes expected first: `MAGIC` on a server; default none. */
   readonly magic?: Uint8Array
   /** See `RecordSplitter.maxLength`. */
   readonly maxLength?: number
 }
 
-/** Cuts what a socket delivers, in pieces of any size, into the length-prefixed bodies that the peer framed. */
+/** Splits a byte stream, in chunks of any size, into the length-prefixed bodies (records, handshake messages) in it. */
 export class RecordSplitter {
   /**
-   * Bytes that a body may declare, 65,535 unless set. Before anything is known of a peer, set the length of the one
-   * message it may send: it can then make us hold no more than that. A change counts from the next length on.
+   * Longest body, bytes; default 65,535. Set it to the length of the expected handshake message until the handshake is
+   * done, which bounds the memory that an unknown peer can occupy. A change applies from the next length on.
    */
   maxLength: number
 
@@ -29,9 +29,9 @@ export class RecordSplitter {
   }
 
   /**
-   * The bodies that are complete with this chunk. Run through them before the next push; they may be views of the chunk.
-   * Throws NoiseError `magic` at the first wrong byte, and `length` as soon as a length is known that is above
-   * `maxLength` or below 16 (nothing shorter occurs). After that the place in the stream is lost: close.
+   * Yields the bodies that this chunk completes. Consume them before the next push: they may be views of the chunk.
+   * Close the connection after an error: the position in the stream is lost.
+   * @throws NoiseError `magic` at the first wrong byte; `length` for one above `maxLength` or below 16, the shortest body
    */
   *push(chunk: Uint8Array): Generator<Buffer, void, undefined> {
     const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
@@ -62,7 +62,7 @@ export class RecordSplitter {
     if (this.#length < TAG_LENGTH || this.#length > this.maxLength) throw new NoiseError('length')
   }
 
-  /** Returns the body once it is whole: without a copy if it lies in one chunk, else from a buffer filled piece by piece. */
+  /** Returns the body once it is complete. A body that lies in one chunk is not copied. */
   #addToBody(piece: Buffer): Buffer | undefined {
     if (piece.length === this.#length) return this.#endBody(piece)
     this.#body ??= Buffer.allocUnsafe(this.#length)

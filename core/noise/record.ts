@@ -4,17 +4,17 @@ import { NoiseError } from './noise-error.ts'
 import { EMPTY, TAG_LENGTH } from './primitives.ts'
 
 /**
- * The first 8 bytes of a connection, from the client, in clear: the protocol's name and version. They are the prologue
- * of the handshake too, so that nobody between the two ends can change the version (spec sections 6 and 14, Rollback).
+ * First 8 bytes that a client sends, in clear: the protocol's name and version. They are also the prologue of the
+ * handshake, so a man in the middle cannot change the version (spec sections 6 and 14, Rollback).
  */
 export const MAGIC: Buffer = Buffer.from('CHATCTL\x01', 'latin1')
 
-/** Bytes of plaintext in a record at most: 65,519. */
+/** Most bytes of plaintext in a record: 65,519. */
 export const MAX_RECORD_PLAINTEXT = MAX_MESSAGE_LENGTH - TAG_LENGTH
 
 const PREFIX_LENGTH = 2
 
-/** A handshake message as it is sent: after its length, 16 bits big-endian (spec section 13, Length fields). */
+/** Prefixes a handshake message with its length, 16 bits big-endian (spec section 13, Length fields). */
 export function frame(message: Uint8Array): Buffer {
   if (message.length > MAX_MESSAGE_LENGTH) throw new NoiseError('length')
   const framed = Buffer.allocUnsafe(PREFIX_LENGTH + message.length)
@@ -23,9 +23,8 @@ export function frame(message: Uint8Array): Buffer {
 }
 
 /**
- * Encrypts a stretch of the stream, of any length, into as many records as it takes, each after its length: one buffer
- * for one write. Nothing gives nothing. Throws NoiseError `exhausted`, before anything is encrypted, if the key has not
- * that many records left.
+ * Encrypts plaintext of any length into length-prefixed records, in one buffer; empty plaintext gives no record.
+ * @throws NoiseError `exhausted` if the key has too few records left; nothing is encrypted then
  */
 export function sealRecords(cipher: CipherState, plaintext: Uint8Array): Buffer {
   const records = Math.ceil(plaintext.length / MAX_RECORD_PLAINTEXT)
@@ -42,8 +41,8 @@ export function sealRecords(cipher: CipherState, plaintext: Uint8Array): Buffer 
 }
 
 /**
- * Decrypts a record, without its length. Throws NoiseError `length` below 16 bytes, `decrypt` if it is not the very next
- * record of the peer, unchanged, and `exhausted`.
+ * Decrypts a record, without its length prefix.
+ * @throws NoiseError `length` below 16 bytes; `decrypt` unless it is the peer's next record, unchanged; `exhausted`
  */
 export function openRecord(cipher: CipherState, record: Uint8Array): Buffer {
   return cipher.decryptWithAd(EMPTY, record)

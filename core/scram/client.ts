@@ -14,7 +14,7 @@ import {
   readHash,
 } from './text.ts'
 
-/** Gives the keys for this salt and count: cached ones, or deriveKeys. Called only once both have passed the checks. */
+/** Returns the keys for this salt and count: cached, or from deriveKeys. Called only after both were checked. */
 export type KeySource = (salt: Buffer, iterations: number) => ClientKeys | Promise<ClientKeys>
 
 /** A login after the client's first message. */
@@ -36,19 +36,19 @@ export interface Answer {
   /** To send: client-final-message. */
   readonly clientFinal: string
   /**
-   * Returns when the server has proved that it knows the account. Before that, trust nothing it says: do not pin its
-   * key, send no message.
+   * Checks the server's proof that it knows the account. Before that, do not trust the server: do not pin its key, and
+   * send no messages.
    *
-   * @throws ScramError `signature` when it is not that server, `proof` when it refused the login, `malformed`
+   * @throws ScramError `signature` for another server, `proof` when it refused the login, `malformed`
    */
   verifyServerFinal(serverFinal: string): void
 }
 
 /**
- * Begins a login (RFC 5802 §5), always bound to the Noise handshake.
+ * Starts a login (RFC 5802 §5), always bound to the Noise handshake.
  *
- * @param clientNonce fresh for each login; only tests give their own
- * @throws ScramError `malformed` when the name is empty, too long or holds a NUL
+ * @param clientNonce fresh for each login; only tests pass one
+ * @throws ScramError `malformed` when the name is empty, too long or contains a NUL
  */
 export function startLogin(user: string, clientNonce: string = createNonce()): Login {
   if (user === '') throw malformed('no user name')

@@ -1,11 +1,11 @@
 /**
  * Why a SCRAM step was refused:
- * - `malformed`: not a text of RFC 5802 §7, an unusable size, or an extension that must not be ignored
- * - `binding`: not bound to this Noise handshake; when a client sent the binding of another one, a man in the middle
- * - `nonce`: not the nonce of this login, so a replay or a mix-up
+ * - `malformed`: violates the grammar of RFC 5802 §7 or a size limit, or has a mandatory extension
+ * - `binding`: not bound to this Noise handshake; the binding of another handshake indicates a man in the middle
+ * - `nonce`: not the nonce of this login: a replay, or the answer to another challenge
  * - `iterations`: an iteration count outside the limits
  * - `proof`: the server refused the login (`e=`): wrong name or password
- * - `signature`: the server does not know the password's verifier, so it is not the server it claims to be
+ * - `signature`: the server does not know the account's verifier, so it is an impostor
  * - `password`: the password cannot be normalised
  */
 export type ScramErrorCode = 'malformed' | 'binding' | 'nonce' | 'iterations' | 'proof' | 'signature' | 'password'

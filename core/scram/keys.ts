@@ -7,39 +7,39 @@ import { md5x10, type PreHash } from './pre-hash.ts'
 /** Bytes in a SHA-256 value: each key, proof, signature and handshake hash. */
 export const HASH_LENGTH = 32
 
-/** Fewest iterations a client accepts (RFC 7677): fewer make guessing from a stolen proof cheap. */
+/** Fewest iterations a client accepts (RFC 7677): fewer make offline guessing cheap. */
 export const MIN_ITERATIONS = 4_096
-/** Most iterations a client accepts: a hostile server could else keep it busy for hours (RFC 5802 §9). */
+/** Most iterations a client accepts: otherwise a hostile server could keep it busy for hours (RFC 5802 §9). */
 export const MAX_ITERATIONS = 1_000_000
-/** Iterations of a new account, as OWASP advises: about 0.1 s for the client, nothing for the server. */
+/** Iterations of a new account, as recommended by OWASP: about 0.1 s for the client, no cost for the server. */
 export const DEFAULT_ITERATIONS = 600_000
 
-/** Shortest salt a client accepts, in bytes: shorter ones repeat among accounts. */
+/** Shortest salt a client accepts, bytes: shorter ones are likely to repeat among accounts. */
 export const MIN_SALT_LENGTH = 8
-/** Longest salt a client accepts, in bytes: a bound only, since more than HASH_LENGTH adds nothing. */
+/** Longest salt a client accepts, bytes; more than HASH_LENGTH adds no security. */
 export const MAX_SALT_LENGTH = 64
-/** What client and server each give to the salt of a new account, in bytes. */
+/** Bytes that client and server each contribute to the salt of a new account. */
 export const SALT_HALF_LENGTH = 16
 
-/** What a client needs to log in, 32 bytes each. As good as the password for this account: keep it in a 0600 file. */
+/** Login keys of a client, 32 bytes each. Equivalent to the password for this account: store them in a 0600 file. */
 export interface ClientKeys {
   clientKey: Buffer
   serverKey: Buffer
 }
 
-/** What a server keeps for an account (RFC 5802 §3). Not enough to log in with, but enough to guess the password from. */
+/** Login data that a server stores for an account (RFC 5802 §3). Does not allow a login, but offline guessing. */
 export interface Verifier {
   salt: Buffer
   iterations: number
   /** H(ClientKey), 32 bytes. */
   storedKey: Buffer
-  /** 32 bytes. Whoever has it can pose as the server. */
+  /** 32 bytes. Allows to impersonate the server. */
   serverKey: Buffer
-  /** What the password went through before the keys were derived; nothing if left out. */
+  /** Pre-hash of the password; default none. */
   preHash?: PreHash | undefined
 }
 
-/** What a challenge shows of a verifier besides its salt's bytes. */
+/** Properties of a verifier that a challenge reveals, besides the bytes of its salt. */
 export interface VerifierShape {
   readonly iterations: number
   readonly preHash: PreHash
@@ -55,12 +55,12 @@ export const shapeOf = ({ iterations, salt, preHash = '' }: Verifier): VerifierS
 
 const pbkdf2Async = promisify(pbkdf2)
 
-/** HMAC-SHA-256; a text counts as UTF-8. */
+/** HMAC-SHA-256; strings are encoded as UTF-8. */
 export function hmac(key: Uint8Array, data: string | Uint8Array): Buffer {
   return createHmac('sha256', key).update(data).digest()
 }
 
-/** Hi() of RFC 5802 §2.2: PBKDF2-HMAC-SHA-256, one block, off the main thread. Normalises and limits nothing. */
+/** Hi() of RFC 5802 §2.2: PBKDF2-HMAC-SHA-256, one block, on the thread pool. Does not normalise or check its input. */
 export function hi(password: string | Uint8Array, salt: Uint8Array, iterations: number): Promise<Buffer> {
   return pbkdf2Async(password, salt, iterations, HASH_LENGTH, 'sha256')
 }
@@ -71,7 +71,7 @@ export function keysOf(saltedPassword: Uint8Array): ClientKeys {
 }
 
 /**
- * Refuses what a client must not derive keys with.
+ * Checks the parameters of a key derivation.
  *
  * @throws ScramError `iterations` outside MIN_ITERATIONS to MAX_ITERATIONS, `malformed` for the salt's size
  */
@@ -85,8 +85,8 @@ export function checkParameters(salt: Uint8Array, iterations: number): void {
 }
 
 /**
- * Derives an account's keys from its password: the one slow step of SCRAM. The password is normalised, or, with a
- * pre-hash, checked in the same way and then hashed as it is.
+ * Derives an account's keys from its password: the slow step of SCRAM. The password is normalised; with a pre-hash it is
+ * checked in the same way, but hashed as typed.
  *
  * @throws ScramError `password` as normalizePassword; `iterations` and `malformed` as checkParameters
  */
@@ -106,14 +106,14 @@ export function storedKey(clientKey: Uint8Array): Buffer {
   return createHash('sha256').update(clientKey).digest()
 }
 
-/** What the server is to keep for keys that were derived with this salt and count. */
+/** The verifier for keys that were derived with this salt and count. */
 export function verifierOf(keys: ClientKeys, salt: Buffer, iterations: number, preHash: PreHash = ''): Verifier {
   return { salt, iterations, storedKey: storedKey(keys.clientKey), serverKey: keys.serverKey, preHash }
 }
 
 /**
- * The salt of a new account: both halves, joined. Not XORed, since then the last to speak would choose it. The client's
- * half keeps one password from having the same StoredKey on two servers, whatever the other server does.
+ * Concatenates the halves of a new account's salt. Not XORed: the last to speak could choose the result. The client's half
+ * ensures that one password has different StoredKeys on two servers, even if one of them is hostile.
  *
  * @throws ScramError `malformed` when a half is not SALT_HALF_LENGTH bytes long
  */

@@ -1,7 +1,7 @@
 import { timingSafeEqual } from 'node:crypto'
 import { hmac, storedKey } from './keys.ts'
 
-/** AuthMessage of RFC 5802 §3: what proof and signature cover, so each text exactly as it travelled. */
+/** AuthMessage of RFC 5802 §3, which proof and signature cover: each text byte for byte as sent. */
 export function authMessage(clientFirstBare: string, serverFirst: string, clientFinalWithoutProof: string): string {
   return `${clientFirstBare},${serverFirst},${clientFinalWithoutProof}`
 }
@@ -11,7 +11,7 @@ export function clientProof(clientKey: Uint8Array, message: string): Buffer {
   return xor(clientKey, hmac(storedKey(clientKey), message))
 }
 
-/** Whether the proof was made with the ClientKey behind this StoredKey (RFC 5802 §3). Its time tells nothing. */
+/** Whether the proof was made with the ClientKey of this StoredKey (RFC 5802 §3), in constant time. */
 export function proofMatches(proof: Uint8Array, storedKeyOfUser: Uint8Array, message: string): boolean {
   const clientKey = xor(proof, hmac(storedKeyOfUser, message))
   return sameBytes(storedKey(clientKey), storedKeyOfUser)
@@ -22,7 +22,7 @@ export function serverSignature(serverKey: Uint8Array, message: string): Buffer 
   return hmac(serverKey, message)
 }
 
-/** Compares in a time that depends on the lengths only; timingSafeEqual alone would throw on unequal ones. */
+/** Compares in constant time for equal lengths; timingSafeEqual throws on unequal ones. */
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && timingSafeEqual(a, b)
 }

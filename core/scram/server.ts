@@ -13,23 +13,23 @@ import {
   unescapeName,
 } from './text.ts'
 
-/** Characters of a client's nonce at most: it comes back in server-first-message, whose length is limited too. */
+/** Most characters of a client's nonce, which server-first-message repeats: that message is limited too. */
 export const MAX_NONCE_LENGTH = 256
 
-/** What a client-first-message says. */
+/** Content of a client-first-message. */
 export interface ClientFirst {
-  /** The name as sent, unescaped: which names are allowed, and in which case, is the caller's matter. */
+  /** Name as sent, unescaped. The caller checks which names are allowed, and their case. */
   user: string
   clientNonce: string
   /** client-first-message-bare: the text after the gs2-header, which the proof covers. */
   bare: string
 }
 
-/** A login that waits for the client's proof. Good for one answer: forget it after that, right or wrong. */
+/** A login that waits for the client's proof. Valid for one answer: discard it afterwards, right or wrong. */
 export interface Challenge {
   /** To send: server-first-message. */
   serverFirst: string
-  /** Both ends' nonces, joined. */
+  /** Client nonce followed by server nonce. */
   nonce: string
   clientFirstBare: string
   verifier: Verifier
@@ -38,8 +38,8 @@ export interface Challenge {
 /**
  * Reads client-first-message.
  *
- * @throws ScramError `binding` for a login that is not bound to a Noise handshake (`n`, `y`, or another `p=`): taking it
- *   would let a man in the middle pass the login on. `malformed` for everything else, an authzid included.
+ * @throws ScramError `binding` for a login that is not bound to a Noise handshake (`n`, `y`, or another `p=`), which a man
+ *   in the middle could relay. `malformed` for everything else, an authzid included.
  */
 export function readClientFirst(text: string): ClientFirst {
   if (!checkText(text).startsWith(GS2_HEADER)) throw refusedHeader(text)
@@ -61,8 +61,8 @@ function refusedHeader(text: string): ScramError {
 /**
  * Makes the challenge for a login.
  *
- * @param verifier the account's, or fakeVerifier when there is no such account
- * @param serverNonce fresh for each login; only tests give their own
+ * @param verifier of the account, or fakeVerifier when there is no such account
+ * @param serverNonce fresh for each login; only tests pass one
  */
 export function createChallenge(
   { bare, clientNonce }: ClientFirst,
@@ -75,12 +75,12 @@ export function createChallenge(
 }
 
 /**
- * Checks client-final-message and gives the server-final-message to send, or undefined when the proof is wrong: no such
- * user, wrong password, or a text that was changed on the way. The steps are the same for a fake verifier.
+ * Checks client-final-message. Returns the server-final-message to send, or undefined when the proof is wrong: no such
+ * user, wrong password, or a message changed in transit. A fake verifier takes the same steps.
  *
  * @param handshakeHash h of the Noise handshake that this login travels in, 32 bytes
- * @throws ScramError `malformed`, `nonce` (a replay), `binding` (made for another handshake: a man in the middle). They
- *   are for the log: tell the client no more than for a wrong password.
+ * @throws ScramError `malformed`, `nonce` (a replay), `binding` (made for another handshake: a man in the middle). For the
+ *   log only: the client is told the same as for a wrong password.
  */
 export function verifyClientFinal(
   { serverFirst, nonce, clientFirstBare, verifier }: Challenge,
@@ -89,7 +89,7 @@ export function verifyClientFinal(
 ): string | undefined {
   const { withoutProof, proof } = splitProof(checkText(text))
   const { c, r } = readAttributes(withoutProof, 'c', 'r')
-  // Both values are known to whoever sent them, so these two comparisons may take any time.
+  // Both values are known to the sender, so these comparisons need not be constant-time.
   if (r !== nonce) throw new ScramError('nonce', 'the client answered another challenge')
   if (c !== channelBinding(handshakeHash)) throw new ScramError('binding', 'the client is bound to another handshake')
   const message = authMessage(clientFirstBare, serverFirst, withoutProof)
@@ -105,14 +105,13 @@ function splitProof(text: string): { withoutProof: string; proof: Buffer } {
 }
 
 /**
- * A verifier for a name that has no account, so that asking for a name does not tell whether it exists: always the same
- * salt for the same name and shape, and keys that no password opens. A name whose shape changes gets another salt as
- * well, as it would with a new password. Make it for every login, before the account is looked up, and the time does
- * not tell either.
+ * Verifier for a name without an account, so that a challenge does not reveal whether the name exists. The salt is a
+ * function of name and shape, and no password matches the keys. A name whose shape changes gets another salt, as an account
+ * does with a new password. Make it for every login, before the account look-up, so that timing reveals nothing either.
  *
- * @param serverSecret at least 32 random bytes that stay the same for the life of the server
- * @param user the name in the form under which accounts are looked up
- * @param shape one that accounts have; any other can be told from theirs
+ * @param serverSecret at least 32 random bytes, constant for the life of the server
+ * @param user name in the form under which accounts are looked up
+ * @param shape a shape that existing accounts have; any other is distinguishable from theirs
  */
 export function fakeVerifier(serverSecret: Uint8Array, user: string, shape: VerifierShape): Verifier {
   const { iterations, preHash, saltLength } = shape

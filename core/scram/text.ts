@@ -2,38 +2,38 @@ import { randomBytes } from 'node:crypto'
 import { ScramError } from './errors.ts'
 import { HASH_LENGTH } from './keys.ts'
 
-/** Longest message that is looked at, in UTF-16 code units; a longer one is `malformed`. Honest ones have about 200. */
+/** Longest message that is parsed, in UTF-16 code units; a longer one is `malformed`. Real ones have about 200. */
 export const MAX_TEXT_LENGTH = 4_096
 
 /** The only gs2-header in use (RFC 5802 §7): bound to the Noise handshake, no authzid. */
 export const GS2_HEADER = 'p=noise-h,,'
 
-/** Random bytes in a nonce of our own: 144 bits, 24 characters of base64 without padding. */
+/** Random bytes in a nonce: 144 bits, 24 characters of base64 without padding. */
 const NONCE_BYTES = 18
 
-/** The attributes of RFC 5802 §5.1. They have fixed places, and `m` marks an extension that must not be ignored. */
+/** The attributes of RFC 5802 §5.1. They have fixed positions; `m` marks a mandatory extension. */
 const DEFINED_ATTRIBUTES = 'anmrcsipve'
 
-/** The error for a text that breaks the syntax, with what is wrong. */
-export function malformed(what: string): ScramError {
-  return new ScramError('malformed', what)
+/** Error for a violation of the syntax. */
+export function malformed(problem: string): ScramError {
+  return new ScramError('malformed', problem)
 }
 
 /**
- * The first look at any text, before parsing; gives it back.
+ * Checks length and characters of any text before it is parsed; returns it.
  *
- * @throws ScramError `malformed` when longer than MAX_TEXT_LENGTH, or with a NUL or half a surrogate pair in it
+ * @throws ScramError `malformed` when longer than MAX_TEXT_LENGTH, or with a NUL or a lone surrogate
  */
 export function checkText(text: string): string {
   if (text.length > MAX_TEXT_LENGTH) throw malformed(`longer than ${MAX_TEXT_LENGTH} characters`)
-  // Half a surrogate pair has no UTF-8 form: two different texts would have the same HMAC.
-  if (text.includes('\0') || /\p{Cs}/u.test(text)) throw malformed('a character that no value may hold')
+  // UTF-8 encodes every lone surrogate as U+FFFD: different texts would have the same HMAC.
+  if (text.includes('\0') || /\p{Cs}/u.test(text)) throw malformed('a character that no value may contain')
   return text
 }
 
 /**
- * The values of the named attributes, which must be there, in this order, before anything else. Optional extensions may
- * follow and are ignored (RFC 5802 §7).
+ * The values of the named attributes, which must come first, in this order. Optional extensions after them are ignored
+ * (RFC 5802 §7).
  *
  * @throws ScramError `malformed`
  */
@@ -42,11 +42,11 @@ export function readAttributes<Name extends string>(text: string, ...names: Name
   const values: Partial<Record<Name, string>> = {}
   for (const [i, name] of names.entries()) {
     const attribute = attributes[i]
-    if (attribute?.name !== name) throw malformed(`${name}= is missing or not in its place`)
+    if (attribute?.name !== name) throw malformed(`${name}= is missing or misplaced`)
     values[name] = attribute.value
   }
   for (const { name } of attributes.slice(names.length)) {
-    if (DEFINED_ATTRIBUTES.includes(name)) throw malformed(`${name}= where only optional extensions may be`)
+    if (DEFINED_ATTRIBUTES.includes(name)) throw malformed(`${name}= in place of an optional extension`)
   }
   return values as Record<Name, string>
 }
@@ -58,8 +58,8 @@ function readAttribute(text: string): { name: string; value: string } {
 }
 
 /**
- * Strict base64, padded and canonical. node:crypto's own decoder skips what it does not know, so that one value would
- * have many spellings.
+ * Decodes strict base64, padded and canonical. Buffer's own decoder skips unknown characters, so one value would have many
+ * spellings.
  *
  * @throws ScramError `malformed`
  */
@@ -76,12 +76,12 @@ export function readHash(text: string): Buffer {
   return bytes
 }
 
-/** A fresh random nonce, or one end's part of it. */
+/** A random nonce of one end. */
 export function createNonce(): string {
   return randomBytes(NONCE_BYTES).toString('base64')
 }
 
-/** A nonce, which is one or more printable ASCII characters but no comma (RFC 5802 §7); throws `malformed` otherwise. */
+/** Checks a nonce: printable ASCII characters except the comma (RFC 5802 §7). @throws ScramError `malformed` */
 export function checkNonce(nonce: string): string {
   if (!/^[!-+\--~]+$/.test(nonce)) throw malformed('not a nonce')
   return nonce
@@ -92,20 +92,20 @@ export function escapeName(name: string): string {
   return name.replaceAll('=', '=3D').replaceAll(',', '=2C')
 }
 
-/** The user name in a saslname. An `=` that is not part of `=2C` or `=3D` is `malformed`, as RFC 5802 §5.1 demands. */
+/** The user name in a saslname (RFC 5802 §5.1). @throws ScramError `malformed` for an `=` outside `=2C` and `=3D` */
 export function unescapeName(saslname: string): string {
   const [start = '', ...escaped] = saslname.split('=')
   return escaped.reduce((name, part) => {
     if (part.startsWith('2C')) return `${name},${part.slice(2)}`
     if (part.startsWith('3D')) return `${name}=${part.slice(2)}`
-    throw malformed('an = in the user name that escapes nothing')
+    throw malformed('an = in the user name that is not an escape')
   }, start)
 }
 
 /**
  * The `c=` value: base64 of gs2-header and cbind-data (RFC 5802 §6), here the Noise handshake hash h.
  *
- * @throws ScramError `binding` when h is not HASH_LENGTH bytes long: an empty one would bind to nothing
+ * @throws ScramError `binding` when h is not HASH_LENGTH bytes long: an empty one would not bind the login
  */
 export function channelBinding(handshakeHash: Uint8Array): string {
   if (handshakeHash.length !== HASH_LENGTH) throw new ScramError('binding', 'no finished Noise handshake to bind to')

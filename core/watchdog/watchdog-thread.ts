@@ -4,21 +4,26 @@ import type { WatchdogData } from './watchdog.ts'
 
 const STDOUT = 1
 
-const { turns, every, looks, stall } = workerData as WatchdogData
+const { heartbeat, intervalMs, maxMissed, stallMs } = workerData as WatchdogData
 
 let last = -1
-let without = 0
+let missed = 0
 
 setInterval(() => {
-  const now = Atomics.load(turns, 0)
-  without = now === last ? without + 1 : 0
-  last = now
-  if (without < looks) return
-  const record = { level: 'fatal', time: new Date().toISOString(), stall, msg: 'the server hangs, and ends itself' }
+  const current = Atomics.load(heartbeat, 0)
+  missed = current === last ? missed + 1 : 0
+  last = current
+  if (missed < maxMissed) return
+  const record = {
+    level: 'fatal',
+    time: new Date().toISOString(),
+    stall: stallMs,
+    msg: 'the event loop is stalled: aborting',
+  }
   try {
-    // Past the log's own stream, which belongs to the thread that hangs.
+    // Written directly: the logger's stream belongs to the stalled thread.
     writeSync(STDOUT, `${JSON.stringify(record)}\n`)
   } finally {
     process.kill(process.pid, 'SIGABRT')
   }
-}, every)
+}, intervalMs)

@@ -1,30 +1,30 @@
 import { Worker } from 'node:worker_threads'
 
 export interface WatchdogData {
-  /** Counted up by the watched thread. */
-  readonly turns: Int32Array
-  /** Milliseconds between two looks. */
-  readonly every: number
-  /** In so many looks there must have been a turn. */
-  readonly looks: number
-  readonly stall: number
+  /** Heartbeat counter, incremented by the watched thread. */
+  readonly heartbeat: Int32Array
+  /** Milliseconds between two checks. */
+  readonly intervalMs: number
+  /** Consecutive checks without a heartbeat that count as a stall. */
+  readonly maxMissed: number
+  readonly stallMs: number
 }
 
-/** Looks in one time limit. Time is counted in looks: a machine that sleeps, or a stopped process, is not a stall. */
-const LOOKS = 10
+/** Checks per stall limit. Checks are counted, not time: a suspended machine or a stopped process is not a stall. */
+const CHECKS_PER_STALL = 10
 
 /**
- * Watches over this thread from another one, as long as the process runs. When it has not come to its next turn for that
- * long, in an endless loop of a plugin for one, the process says so in a last line on stdout and ends with SIGABRT:
- * nothing can be mended from within, and whoever supervises it starts it again. Nothing acknowledged is lost by that.
- * @param stall milliseconds; 0 watches nothing
+ * Monitors this thread's event loop from a worker thread, for the life of the process. After a stall, such as an endless
+ * loop in a plugin, the process logs a last line on stdout and aborts with SIGABRT, so that its supervisor restarts it.
+ * Acknowledged messages are not lost.
+ * @param stallMs longest time without a turn of the event loop, milliseconds; 0 disables the watchdog
  */
-export function startWatchdog(stall: number) {
-  if (stall === 0) return
-  const turns = new Int32Array(new SharedArrayBuffer(4))
-  const every = stall / LOOKS
-  const workerData: WatchdogData = { turns, every, looks: LOOKS, stall }
-  // Neither must keep alive what they watch.
-  setInterval(() => Atomics.add(turns, 0, 1), every).unref()
+export function startWatchdog(stallMs: number) {
+  if (stallMs === 0) return
+  const heartbeat = new Int32Array(new SharedArrayBuffer(4))
+  const intervalMs = stallMs / CHECKS_PER_STALL
+  const workerData: WatchdogData = { heartbeat, intervalMs, maxMissed: CHECKS_PER_STALL, stallMs }
+  // Neither may keep the process alive.
+  setInterval(() => Atomics.add(heartbeat, 0, 1), intervalMs).unref()
   new Worker(new URL('./watchdog-thread.js', import.meta.url), { workerData }).unref()
 }

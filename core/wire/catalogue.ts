@@ -1,7 +1,7 @@
 import type { AnyField, Fields, ScalarKind } from './field.ts'
 import { type Allow, clientMessage, type Message, type ServerMessage, serverMessage } from './message.ts'
 
-/** All message types one side knows, by number and by name. Throws for a number or a name taken twice. */
+/** The message types that one side knows, by number and by name. @throws TypeError for a duplicate number or name */
 export class Catalogue {
   readonly #byType = new Map<number, Message>()
   readonly #byName = new Map<string, Message>()
@@ -10,7 +10,7 @@ export class Catalogue {
     for (const message of messages) this.add(message)
   }
 
-  /** @param owner who brings it, for the error. Adding the same definition again changes nothing. */
+  /** Adding the same definition again has no effect. @param owner plugin that defines it, for the error */
   add(message: Message, owner = 'this') {
     const clash = this.#byType.get(message.type) ?? this.#byName.get(message.name)
     if (clash === message) return
@@ -46,7 +46,7 @@ interface FieldEntry {
   readonly fields?: readonly FieldEntry[]
 }
 
-/** A definition as JSON: what `chatctl protocol -o json` prints and a running server tells about itself. */
+/** JSON form of a definition, as in `chatctl protocol -o json` and the message `protocol`. */
 export interface MessageEntry {
   readonly type: number
   readonly name: string
@@ -84,7 +84,7 @@ function fromFieldEntries(entries: readonly FieldEntry[]): Fields {
   )
 }
 
-/** Rebuilds a catalogue from its JSON form, so that a client can speak message types it was not built with. */
+/** Builds a catalogue from its JSON form, which gives a client message types that it was not built with. */
 export function fromEntries(entries: readonly MessageEntry[]): Catalogue {
   const fromServer = entries.filter(({ from }) => from === 'server')
   const replies = new Map<string, ServerMessage>(

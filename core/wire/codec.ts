@@ -5,7 +5,7 @@ import type { InputOf, Message, ValuesOf } from './message.ts'
 import { type Plan, planOf, type Step } from './plan.ts'
 import { checkReceived, measure, readScalar, readText, SIZES, writeScalar, writeText } from './scalar.ts'
 
-/** A decoded message: `ref` ties a reply to its request and is 0 in pushes. */
+/** A decoded message. `ref` matches a reply to its request; 0 in pushes. */
 export interface Decoded<M extends Message> {
   readonly ref: number
   readonly values: ValuesOf<M>
@@ -19,8 +19,8 @@ const DIGIT_0 = 0x30
 type Values = Record<string, unknown>
 
 /**
- * Encodes a message, header included. Fields left out take their default.
- * Throws WireError `value`, naming the field, for a value outside its limits.
+ * Encodes a message, header included. Missing fields take their default.
+ * @throws WireError `value`, with the field, for a value outside its limits
  */
 export function encode<M extends Message>(message: M, ref: number, input: InputOf<M>): Buffer {
   const plan = planOf(message)
@@ -37,7 +37,7 @@ export function encode<M extends Message>(message: M, ref: number, input: InputO
   return bytes
 }
 
-/** Bytes of a message's format and data on the wire. Throws WireError `value`, as `encode` does. */
+/** Bytes of a message's format and data. @throws WireError `value` as `encode` */
 export function sizeOf<M extends Message>(message: M, input: InputOf<M>): number {
   measured.length = 0
   const size = { format: 2, data: 4 }
@@ -45,7 +45,7 @@ export function sizeOf<M extends Message>(message: M, input: InputOf<M>): number
   return size.format + size.data
 }
 
-/** Lengths of the texts of the message that is being encoded, in their order: the format needs them before the data. */
+/** Lengths of the texts of the message being encoded, in order: measured once, used for format and data. */
 const measured: number[] = []
 
 interface Size {
@@ -88,7 +88,7 @@ function writeValues(writer: Writer, { steps, list }: Plan, input: Values) {
   for (const group of groups) writeValues(writer, list.plan, group)
 }
 
-/** Writes format and data side by side. */
+/** Writes format and data in parallel. */
 class Writer {
   readonly #bytes: Buffer
   #format: number
@@ -139,11 +139,11 @@ function digitsOf(value: number): number {
 }
 
 /**
- * Decodes a frame by the definition: the frame's format is compared with it, never obeyed.
- * Missing trailing fields take their default, values beyond the definition are skipped.
- * @param maxValues most values taken in one message, those of a list included
- * @throws WireError `format` or `length` (the peer does not speak this message), `value` (outside a field's limits),
- *   `oversized` (too many values)
+ * Decodes a frame by the definition; the frame's format is only compared with it. Missing trailing fields take their
+ * default, values beyond the definition are skipped.
+ * @param maxValues most values of one message, those of a list included
+ * @throws WireError `format` or `length` (does not match the definition), `value` (outside a field's limits), `oversized`
+ *   (too many values)
  */
 export function decode<M extends Message>(message: M, frame: Frame, maxValues: number): Decoded<M> {
   const { steps, list } = planOf(message)
@@ -157,7 +157,7 @@ export function decode<M extends Message>(message: M, frame: Frame, maxValues: n
   return { ref, values: values as ValuesOf<M> }
 }
 
-/** The `ref` of a message whose other values could not be read; 0 if it has none. */
+/** The `ref` of a message whose other values cannot be decoded; 0 if it has none. */
 export function readRef({ bytes, format, data, end }: Frame): number {
   const hasRef = data - format >= 2 && bytes[format] === NETWORK_ORDER && bytes[format + 1] === LETTER_L
   return hasRef && end - data >= 4 ? bytes.readUInt32BE(data) : 0
@@ -168,7 +168,7 @@ function readList(reader: Reader, { name, field, plan }: NonNullable<Plan['list'
   const left = reader.countLeft()
   if (count > field.max) throw new WireError('value', `more than ${field.max} entries`, name)
   if (count === 0 && left === 0) return []
-  // A newer sender may append fields to the group: its width shows in how many values there are.
+  // A newer sender may append fields to each group: the number of values gives the width of a group.
   const width = left / count
   if (!Number.isInteger(width)) throw new WireError('format', `${left} values do not make ${count} groups`, name)
   return Array.from({ length: count }, (_, index) => {
@@ -184,7 +184,7 @@ function readList(reader: Reader, { name, field, plan }: NonNullable<Plan['list'
   })
 }
 
-/** Walks format and data side by side. */
+/** Reads format and data in parallel. */
 class Reader {
   readonly #bytes: Buffer
   readonly #formatEnd: number
@@ -208,14 +208,14 @@ class Reader {
     return this.#format >= this.#formatEnd
   }
 
-  /** How many values the rest of the format announces. */
+  /** Number of values in the rest of the format. */
   countLeft(): number {
     let letters = 0
     for (let at = this.#format; at < this.#formatEnd; at++) if (!isDigit(this.#bytes[at])) letters++
     return letters
   }
 
-  /** A number of four bytes that is no field: `ref`, or how long a list is. */
+  /** Reads a uint32 that is not a field: `ref`, or the length of a list. */
   count(name: string): number {
     if (this.#letter !== LETTER_L) throw this.#mismatch('L', name)
     this.#format++
@@ -238,7 +238,7 @@ class Reader {
     }
   }
 
-  /** Passes over a value that this side's definition does not know. */
+  /** Skips a value beyond this side's definition. */
   skip() {
     const size = SIZE_OF_LETTER.get(this.#letter ?? 0)
     if (size !== undefined) this.#format++
@@ -250,7 +250,7 @@ class Reader {
     if (this.#data !== this.#dataEnd) throw new WireError('length', 'data and format differ in length')
   }
 
-  /** The byte of the format that is next; undefined at its end, where the data begins. */
+  /** The next byte of the format; undefined at its end. */
   get #letter(): number | undefined {
     return this.#format < this.#formatEnd ? this.#bytes[this.#format] : undefined
   }

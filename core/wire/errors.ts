@@ -1,11 +1,11 @@
 /**
- * What is wrong with bytes or values of the message layers.
- * `format`: the format string does not fit the definition. `length`: bytes and lengths disagree.
- * `oversized`: more than the receiver takes. `value`: well formed, but outside the field's limits.
+ * Cause of a decoding or encoding failure.
+ * `format`: the format string does not match the definition. `length`: bytes and lengths disagree.
+ * `oversized`: beyond the receiver's limits. `value`: well formed, but outside the field's limits.
  */
 export type WireErrorCode = 'format' | 'length' | 'oversized' | 'value'
 
-/** Thrown by the codec; `field` names the field for people where there is one. */
+/** Thrown by the codec. `field` is the path of the field concerned, for the message text. */
 export class WireError extends Error {
   readonly code: WireErrorCode
   readonly field: string | undefined

@@ -1,9 +1,9 @@
 /**
- * The building blocks of a message definition. A field is plain data, so that a definition can travel as JSON,
- * be printed as a table and be fuzzed; its TypeScript type rides along in `Field<T>`.
+ * The building blocks of a message definition. A field is plain data, so that definitions can be sent as JSON, printed as
+ * tables and fuzzed; `Field<T>` carries its TypeScript type.
  */
 
-/** The struct letter of every kind of field, see docs/PROTOCOL.md "Layer 3". */
+/** Format letter of each kind of field, see docs/PROTOCOL.md "Layer 3". */
 export const LETTERS = {
   bool: '?',
   uint8: 'B',
@@ -24,13 +24,13 @@ export type ScalarKind = keyof typeof LETTERS
 
 declare const valueType: unique symbol
 
-/** One value of a message. `min` and `max`: of the number, or of the length in bytes for line, text and bytes. */
+/** One value of a message. `min` and `max` bound the number, or the length in bytes for line, text and bytes. */
 export interface Field<T = unknown> {
   readonly kind: ScalarKind
   readonly about: string
   readonly min: number
   readonly max: number
-  /** Present when the field may be missing at the end of a message; what it then means. */
+  /** Value if the field is missing at the end of a message; undefined: the field is required. */
   readonly default?: T
   readonly [valueType]?: T
 }
@@ -39,7 +39,7 @@ export interface OptionalField<T = unknown> extends Field<T> {
   readonly default: T
 }
 
-/** A count and that many groups of fields; only as the last field of a message. */
+/** A count, then that many groups of fields; only as the last field of a message. */
 export interface ListField<F extends Fields = Fields> {
   readonly kind: 'list'
   readonly about: string
@@ -55,9 +55,9 @@ type ValueOf<F> = F extends ListField<infer G> ? Values<G>[] : F extends Field<i
 type OptionalKeys<F extends Fields> = { [K in keyof F]: F[K] extends OptionalField ? K : never }[keyof F]
 type InputOf<F> = F extends ListField<infer G> ? Input<G>[] : ValueOf<F>
 
-/** What a receiver gets: every field present. */
+/** Decoded values: every field present. */
 export type Values<F extends Fields> = { [K in keyof F]: ValueOf<F[K]> }
-/** What a sender gives: fields with a default may be left out. */
+/** Values to encode: fields with a default may be missing. */
 export type Input<F extends Fields> = { [K in Exclude<keyof F, OptionalKeys<F>>]: InputOf<F[K]> } & {
   [K in OptionalKeys<F>]?: InputOf<F[K]> | undefined
 }
@@ -71,7 +71,7 @@ function number(kind: ScalarKind, lowest: number, highest: number) {
 export const uint8 = number('uint8', 0, 0xff)
 export const uint16 = number('uint16', 0, 0xffff)
 export const uint32 = number('uint32', 0, 0xffffffff)
-/** Eight bytes on the wire, but never above 2^53 − 1: JavaScript numbers are exact only so far. */
+/** Eight bytes on the wire, but at most 2^53 − 1, the largest exact integer of JavaScript. */
 export const uint64 = number('uint64', 0, Number.MAX_SAFE_INTEGER)
 export const int8 = number('int8', -0x80, 0x7f)
 export const int16 = number('int16', -0x8000, 0x7fff)
@@ -81,7 +81,7 @@ export const float64 = number('float64', -Number.MAX_VALUE, Number.MAX_VALUE)
 
 export const bool = (about: string): Field<boolean> => ({ kind: 'bool', about, min: 0, max: 1 })
 
-/** UTF-8 on one line: no control and no bidirectional-override characters. `max` in bytes. */
+/** UTF-8 in one line: no control characters, no bidirectional controls. `max` in bytes. */
 export const line = (about: string, { min = 0, max = 255 }: Limits = {}): Field<string> => ({
   kind: 'line',
   about,
@@ -104,17 +104,17 @@ export const bytes = (about: string, { min = 0, max = 255 }: Limits = {}): Field
   max,
 })
 
-/** Lets a trailing field be missing; fields are only ever appended, and always as optional ones. */
+/** Makes a trailing field optional. New fields of a message are appended, and optional. */
 export const optional = <T>(field: Field<T>, value: T): OptionalField<T> => ({ ...field, default: value })
 
 export const list = <const F extends Fields>(about: string, fields: F, { max = 100 }: { max?: number } = {}) =>
   ({ kind: 'list', about, max, fields }) as ListField<F>
 
-// C0, DEL, C1, line and paragraph separators, and the bidirectional controls that make a name read as another one.
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
+// C0, DEL, C1, line and paragraph separators, and bidirectional controls, which can make one name look like another.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: matches control characters on purpose
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/
 
-/** Text made fit for a `line` field of `max` bytes: what it may not hold becomes a blank, what is too much is cut. */
+/** Converts text for a `line` field: forbidden characters become spaces, and it is truncated to `max` bytes. */
 export function toLine(text: string, max: number): string {
   let line = text.toWellFormed().replace(new RegExp(UNPRINTABLE, 'g'), ' ')
   while (Buffer.byteLength(line) > max)
@@ -122,22 +122,22 @@ export function toLine(text: string, max: number): string {
   return line
 }
 
-/** True for text that a `line` field takes. */
+/** Whether a `line` field accepts the text, apart from its length. */
 export const isLine = (value: string) => !UNPRINTABLE.test(value)
 
-/** Longest text in a message, in bytes; a server's own limit (`limits.text`) is lower. */
+/** Longest text of the protocol, bytes; a server's `limits.text` is lower. */
 export const MAX_TEXT = 200_000
 
-/** A user's name: 32 ASCII characters for new accounts, but adopted databases hold longer ones. */
+/** A user's name: at most 32 ASCII characters for new accounts; adopted databases contain longer ones. */
 export const userName = (about: string) => line(about, { min: 1, max: 255 })
 
-/** What a password is hashed with before keys are derived from it: its place at the end of a message. */
+/** Name of the pre-hash of a password (see `PRE_HASHES`), as a trailing field. */
 export const preHash = (about: string) => optional(line(about, { max: 16 }), '')
 
 /** One of the two keys of a SCRAM-SHA-256 verifier. */
 export const scramKey = (about: string) => bytes(about, { min: 32, max: 32 })
 
-/** How a sender wants a text shown. */
+/** Text style chosen by the sender. */
 export const textStyle = {
   font: optional(line('font family; empty: the reader’s own', { max: 64 }), ''),
   fontSize: optional(uint8('in points; 0: the reader’s own'), 0),

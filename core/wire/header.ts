@@ -3,7 +3,7 @@ import { WireError } from './errors.ts'
 /** Layer 2, `!LLL`: type, length of the format, length of the data. */
 export const HEADER_BYTES = 12
 
-/** What a receiver takes, checked on the header before anything is kept. In bytes; `values` is a count. */
+/** Limits of a receiver in bytes, checked on the header before anything is buffered; `values` is a count. */
 export interface MessageLimits {
   /** Header, format and data together. */
   readonly message: number
@@ -12,14 +12,15 @@ export interface MessageLimits {
   readonly values: number
 }
 
-/** A message as it came in: where its format and its data are in a stretch of bytes, nothing of it looked at yet. */
+/** A received message, not decoded: offsets of its format and its data in `bytes`. */
 export interface Frame {
   readonly type: number
   readonly bytes: Buffer
-  /** Where the format begins. */
+  /** Start of the format. */
   readonly format: number
-  /** Where the format ends and the data begins. */
+  /** End of the format, and start of the data. */
   readonly data: number
+  /** End of the data. */
   readonly end: number
 }
 
@@ -29,7 +30,7 @@ export interface Header {
   readonly dataLength: number
 }
 
-/** Reads a header; throws WireError `oversized` when the message it announces is more than `limits` allow. */
+/** Reads a header. @throws WireError `oversized` for a message beyond the limits */
 export function readHeader(bytes: Buffer, offset: number, limits: MessageLimits): Header {
   const formatLength = bytes.readUInt32BE(offset + 4)
   const dataLength = bytes.readUInt32BE(offset + 8)

@@ -1,22 +1,22 @@
 import type { AnyField, Fields, Input, Values } from './field.ts'
 
 /**
- * Who may send a message to the server; the one dispatch check compares this with the connection.
+ * Permission to send a message, checked at dispatch.
  * `any`: after the handshake. `anonymous`: before login. `user`: logged in.
  * `admin`: an account with the role admin, or the operator. `operator`: the server's control socket only.
  */
 export type Allow = 'any' | 'anonymous' | 'user' | 'admin' | 'operator'
 
 interface Shared<F extends Fields> {
-  /** Number in the header; ours are below 1000, other people's from 1000 up. */
+  /** Number in the header: built-in types below 1000, types of third-party plugins from 1000. */
   readonly type: number
-  /** snake_case, unique; the name of the event and of `chatctl inject NAME`. */
+  /** snake_case, unique; also the name of its event, and in `chatctl inject NAME`. */
   readonly name: string
   readonly about: string
   readonly fields: F
 }
 
-/** A message that clients send. Its `reply` is what success answers; a failure is answered by the failure types. */
+/** A message that clients send. `reply` is the reply on success; failures have message types of their own. */
 export interface ClientMessage<
   F extends Fields = Fields,
   R extends ServerMessage | undefined = ServerMessage | undefined,
@@ -64,7 +64,7 @@ function checkFields(fields: Fields, where: string) {
   }
 }
 
-/** Defines a message from client to server. Throws TypeError for a definition that could not travel. */
+/** Defines a message from client to server. @throws TypeError for a definition that the wire format cannot express */
 export function clientMessage<
   const F extends Fields,
   const A extends Allow,
@@ -74,7 +74,7 @@ export function clientMessage<
   return { ...message, from: 'client', reply: message.reply as R }
 }
 
-/** Defines a message from server to client. */
+/** Defines a message from server to client. @throws TypeError as clientMessage */
 export function serverMessage<const F extends Fields>(message: Shared<F>): ServerMessage<F> {
   check(message)
   return { ...message, from: 'server' }

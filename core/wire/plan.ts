@@ -1,17 +1,17 @@
 import { type AnyField, type Field, type Fields, LETTERS, type ListField } from './field.ts'
 import { SIZES } from './scalar.ts'
 
-/** One value of a message, with what the codec has to know of it at hand. */
+/** Codec instructions for one value of a message. */
 export interface Step {
   readonly name: string
   readonly field: Field
   /** Bytes on the wire; undefined for `Ns`, whose length is in the format. */
   readonly size: number | undefined
-  /** Character code of the letter in the format. */
+  /** Character code of the format letter. */
   readonly letter: number
 }
 
-/** The values of a message in their order: made once for each definition, walked for each message. */
+/** Steps of a message in wire order: compiled once per definition, executed for each message. */
 export interface Plan {
   readonly steps: readonly Step[]
   readonly list: { readonly name: string; readonly field: ListField; readonly plan: Plan } | undefined

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import { WireError } from './errors.ts'
 import { type Field, isLine, type ScalarKind } from './field.ts'
 
-/** Bytes on the wire of each kind, in network order without padding; undefined for those whose length is in the format. */
+/** Bytes on the wire by kind, in network order without padding; undefined for kinds whose length is in the format. */
 export const SIZES: Record<ScalarKind, number | undefined> = {
   bool: 1,
   uint8: 1,
@@ -19,10 +19,10 @@ export const SIZES: Record<ScalarKind, number | undefined> = {
   bytes: undefined,
 }
 
-/** Texts up to this length are looked at byte by byte: a call out of JavaScript would take longer. */
-const SHORT = 128
+/** Longest text that is processed byte by byte in JavaScript: up to here that is faster than a native call. */
+const SHORT_TEXT_BYTES = 128
 
-/** Reads a value that is no text. Whether it is within its field's limits is another question. */
+/** Reads a value other than text, without checking it. */
 export function readScalar(kind: ScalarKind, bytes: Buffer, at: number, length: number): unknown {
   switch (kind) {
     case 'bool':
@@ -34,7 +34,7 @@ export function readScalar(kind: ScalarKind, bytes: Buffer, at: number, length: 
     case 'uint32':
       return bytes.readUInt32BE(at)
     case 'uint64':
-      // A value above 2^53 is rounded here, and then refused by the field's own limit.
+      // A value above 2^53 is rounded here, and then refused by the field's limit.
       return bytes.readUInt32BE(at) * 2 ** 32 + bytes.readUInt32BE(at + 4)
     case 'int8':
       return bytes.readInt8(at)
@@ -47,12 +47,12 @@ export function readScalar(kind: ScalarKind, bytes: Buffer, at: number, length: 
     case 'float64':
       return bytes.readDoubleBE(at)
     default:
-      // A copy: the frame is a view of a buffer that the next record overwrites or keeps alive.
+      // A copy: a view would keep the whole buffer of the frame alive.
       return Buffer.from(bytes.subarray(at, at + length))
   }
 }
 
-/** Writes a value that is no text and was measured. */
+/** Writes a value other than text, checked by `measure`. */
 export function writeScalar(kind: ScalarKind, bytes: Buffer, at: number, value: unknown) {
   switch (kind) {
     case 'bool':
@@ -91,10 +91,10 @@ export function writeScalar(kind: ScalarKind, bytes: Buffer, at: number, value: 
   }
 }
 
-/** Reads a text and checks it. @throws WireError `value` */
+/** Reads and checks a text. @throws WireError `value` */
 export function readText(field: Field, bytes: Buffer, at: number, length: number): string {
   const end = at + length
-  if (length <= SHORT && isPlain(bytes, at, end)) {
+  if (length <= SHORT_TEXT_BYTES && isPlain(bytes, at, end)) {
     checkLength(field, length)
     return bytes.toString('latin1', at, end)
   }
@@ -105,14 +105,14 @@ export function readText(field: Field, bytes: Buffer, at: number, length: number
   return value
 }
 
-/** Writes a text of that many bytes. */
+/** Writes a text. @param length its bytes, as measured */
 export function writeText(bytes: Buffer, at: number, value: string, length: number) {
-  if (length === value.length && length <= SHORT)
+  if (length === value.length && length <= SHORT_TEXT_BYTES)
     for (let index = 0; index < length; index++) bytes[at + index] = value.charCodeAt(index)
   else bytes.write(value, at, 'utf8')
 }
 
-/** Printable ASCII and nothing else: any field takes it, and it is one byte a character. */
+/** Whether all bytes are printable ASCII: one byte per character, allowed in any field. */
 function isPlain(bytes: Buffer, at: number, end: number): boolean {
   for (let index = at; index < end; index++) {
     const byte = bytes[index] as number
@@ -129,7 +129,7 @@ function isPlainText(value: string): boolean {
   return true
 }
 
-/** Checks a value that is to be sent and returns its length in bytes. Throws WireError `value`. */
+/** Checks a value to send and returns its length in bytes. @throws WireError `value` */
 export function measure(field: Field, value: unknown): number {
   switch (field.kind) {
     case 'bool':
@@ -138,11 +138,11 @@ export function measure(field: Field, value: unknown): number {
     case 'line':
     case 'text': {
       if (typeof value !== 'string') throw new WireError('value', 'needs text')
-      if (value.length <= SHORT && isPlainText(value)) {
+      if (value.length <= SHORT_TEXT_BYTES && isPlainText(value)) {
         checkLength(field, value.length)
         return value.length
       }
-      if (!value.isWellFormed()) throw new WireError('value', 'holds half a surrogate pair')
+      if (!value.isWellFormed()) throw new WireError('value', 'contains a lone surrogate')
       const length = Buffer.byteLength(value)
       checkLength(field, length)
       checkLine(field, value)
@@ -154,13 +154,13 @@ export function measure(field: Field, value: unknown): number {
       return value.length
     default:
       if (typeof value !== 'number') throw new WireError('value', 'needs a number')
-      if (field.kind !== 'float64' && !Number.isInteger(value)) throw new WireError('value', 'needs a whole number')
+      if (field.kind !== 'float64' && !Number.isInteger(value)) throw new WireError('value', 'needs an integer')
       checkRange(field, value)
       return SIZES[field.kind] as number
   }
 }
 
-/** Checks a value that has come in against its field's limits. Throws WireError `value`. */
+/** Checks a received value against its field's limits. @throws WireError `value` */
 export function checkReceived(field: Field, value: unknown, length: number) {
   if (typeof value === 'number') checkRange(field, value)
   else if (typeof value !== 'boolean') checkLength(field, length)
@@ -168,7 +168,7 @@ export function checkReceived(field: Field, value: unknown, length: number) {
 }
 
 function checkRange(field: Field, value: number) {
-  // Written so that NaN fails too.
+  // Negated so that NaN fails too.
   if (!(value >= field.min && value <= field.max))
     throw new WireError('value', `must be from ${field.min} to ${field.max}`)
 }
@@ -179,5 +179,5 @@ function checkLength(field: Field, length: number) {
 }
 
 function checkLine(field: Field, value: string) {
-  if (field.kind === 'line' && !isLine(value)) throw new WireError('value', 'holds a control character')
+  if (field.kind === 'line' && !isLine(value)) throw new WireError('value', 'contains a control character')
 }

@@ -1,11 +1,11 @@
 import { type Frame, HEADER_BYTES, type Header, type MessageLimits, readHeader } from './header.ts'
 
 /**
- * Cuts a byte stream into messages, wherever the stream itself was cut. Whole messages are views of the chunk; only
- * one that spans chunks is copied, once, into a buffer of its announced (and already checked) length.
+ * Splits a byte stream, in chunks of any size, into messages. A message within one chunk is a view of it; one that spans
+ * chunks is copied once, into a buffer of its declared (and checked) length.
  */
 export class MessageSplitter {
-  /** May be widened while the stream runs, for example after login. */
+  /** May be raised at any time, for example after login. */
   limits: MessageLimits
   #partialHeader = Buffer.alloc(HEADER_BYTES)
   #partial: Buffer | undefined
@@ -16,12 +16,12 @@ export class MessageSplitter {
     this.limits = limits
   }
 
-  /** True in the middle of a message: a stream that ends here was cut off. */
+  /** True in the middle of a message: a stream that ends here is truncated. */
   get pending(): boolean {
     return this.#filled > 0 || this.#header !== undefined
   }
 
-  /** Yields every message completed by `chunk`. Throws WireError `oversized`; the stream is then unusable. */
+  /** Yields every message that the chunk completes. @throws WireError `oversized`; the stream is unusable then */
   *push(chunk: Buffer): Generator<Frame, void, void> {
     let offset = 0
     while (offset < chunk.length) {
