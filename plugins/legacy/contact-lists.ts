@@ -6,32 +6,32 @@ import type { PacedOutbox } from './outbox.ts'
 import { fitLists, roomRow, userRow } from './text.ts'
 import { TO_CLIENT } from './types.ts'
 
-/** Between two lists that the client did not ask for. */
+/** Shortest interval between two lists that the client did not request. */
 const REFRESH_MS = 1000
-/** Users with a row in front of the list, at most: the last ones who wrote. */
+/** Most extra rows at the top of the list, for the users who wrote last. */
 const MAX_OTHERS = 50
 
 type Lists = Pick<ReplyOf<typeof FriendList>, 'friends'> & Pick<ReplyOf<typeof QueryRooms>, 'groups'>
 
-/** The lists of friends and groups that one client has. */
+/** Keeps the lists of friends and groups of one client up to date. */
 export class ContactLists {
   readonly #upstream: TransportSession
   readonly #outbox: PacedOutbox
   readonly #failed: (error: unknown) => void
   #sending: Promise<void> = Promise.resolve()
-  /** As they were last asked for. */
+  /** Result of the last query. */
   #lists: Lists | undefined
   /** Users on the list that the client has. */
   #listed: ReadonlySet<string> = new Set()
-  /** Users who wrote and were not on the list, as no friends or cut off it: without a row it could not be opened. */
+  /** Nicknames by name of users who wrote and were not on the list: the client opens a chat only from a row. */
   readonly #others = new Map<string, string>()
-  /** Runs while no other refreshed list may go out. */
+  /** Runs until the next refresh is allowed. */
   #pause: NodeJS.Timeout | undefined
-  /** What is on the lists has changed since they were last refreshed. */
+  /** Whether the lists have changed since the last refresh. */
   #isStale = false
   #isStopped = false
 
-  /** @param failed told of a list that could not be sent and that nobody waits for */
+  /** @param failed receives the error of a refresh that no caller awaits */
   constructor(upstream: TransportSession, outbox: PacedOutbox, failed: (error: unknown) => void) {
     this.#upstream = upstream
     this.#outbox = outbox
@@ -43,7 +43,7 @@ export class ContactLists {
     return this.#listed.has(user)
   }
 
-  /** One at a time: the list that was read last is the one that is sent last. */
+  /** Queries and sends the lists, one at a time, so that the newest is sent last. */
   send(): Promise<void> {
     const sent = this.#sending.then(() => this.#send())
     this.#sending = sent.catch(() => {})
@@ -51,8 +51,8 @@ export class ContactLists {
   }
 
   /**
-   * For a change that others made. However often they do, this user's own request rate pays for one list in REFRESH_MS:
-   * changes in between share the next one, which is not waited for.
+   * Sends the lists after a change by other users, at most once per REFRESH_MS, since the queries count against this user's
+   * request rate. Changes in between are coalesced into the next refresh, which is not awaited.
    */
   async refresh() {
     if (this.#isStopped) return
@@ -65,7 +65,7 @@ export class ContactLists {
     await this.send()
   }
 
-  /** Gives a user a row who has none. Asks for nothing: how often others write is not this user's request rate. */
+  /** Adds a row for a user, from the last query: messages of others must not use up this user's request rate. */
   async addOther(user: string, nickname: string) {
     this.#others.set(user, nickname)
     const [oldest] = this.#others.keys()
@@ -78,7 +78,7 @@ export class ContactLists {
     this.#others.delete(user)
   }
 
-  /** The client has gone: nothing is due any more. */
+  /** The connection has ended: cancels the pending refresh. */
   stop() {
     this.#isStopped = true
     clearTimeout(this.#pause)
@@ -92,7 +92,7 @@ export class ContactLists {
   }
 
   #show({ friends, groups }: Lists) {
-    // In front, so that they are not cut off a list that is too long.
+    // At the top, since a list that is too long is truncated at its end.
     const others = [...this.#others].map(([user, nickname]) => ({ user, nickname }))
     const users = [...others, ...friends.filter(({ user }) => !this.#others.has(user))]
     const [userRows = '', roomRows = ''] = fitLists(

@@ -1,27 +1,27 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto'
 import { HEADER_BYTES, type MessageLimits, readHeader, WireError } from '../../core/wire/index.ts'
-import { parseFormat, StructError, type StructValue, unpack } from '../../core/wire/struct.ts'
+import { parseFormat, StructError, type StructValue, unpack } from './struct.ts'
 
-/** A frame of the original: hex digits of AES-128-CBC over header, format and data, filled up with 1 to 16 zero bytes. */
+/** A frame of the original: hex digits of AES-128-CBC over header, format and data, padded with 1 to 16 zero bytes. */
 export interface OldFrame {
   readonly type: number
   readonly values: readonly StructValue[]
 }
 
-/** Key and IV of every frame of every installation: no secret, see docs/LEGACY.md. */
+/** Key and IV of every frame of every installation: not secret, see docs/LEGACY.md. */
 const KEY = Buffer.from('jeremyjonejeremy')
-const BLOCK = 16
-const BLOCK_DIGITS = 2 * BLOCK
+const BLOCK_BYTES = 16
+const BLOCK_DIGITS = 2 * BLOCK_BYTES
 
-/** Digits of a frame whose header, format and data are together that long. */
-const wireLength = (length: number) => BLOCK_DIGITS * (Math.floor(length / BLOCK) + 1)
+/** Digits of a frame whose header, format and data have `length` bytes together. */
+const wireLength = (length: number) => BLOCK_DIGITS * (Math.floor(length / BLOCK_BYTES) + 1)
 
-/** The most bytes of header, format and data that the original client can read: it takes 4,096 digits at once. */
+/** Most bytes of header, format and data that the original client can receive: it reads 4,096 digits at once. */
 export const MAX_PLAIN = 2047
-/** The same for a path with an ordinary network in it: 1,440 digits travel in one segment. */
+/** The same for a frame that must fit one TCP segment of an ordinary network: 1,440 digits. */
 export const SEGMENT_PLAIN = 719
 
-/** Bytes left for the last texts, when these stand before them in a frame that may be `max` long. */
+/** Bytes left for the `last` texts of a frame of at most `max` bytes, after the texts `before`. */
 export const roomFor = (before: readonly string[], max: number, last = 1): number =>
   max - HEADER_BYTES - before.reduce((sum, text) => sum + sizeOf(text), 0) - last * '2047s'.length
 
@@ -40,18 +40,18 @@ export function seal(type: number, format: string, data: Buffer): Buffer {
   return Buffer.from(Buffer.concat([cipher.update(plain), cipher.final()]).toString('hex'), 'latin1')
 }
 
-/** A frame of texts, which is all that real messages are. */
+/** Encodes a frame of texts; the original's messages contain nothing else. */
 export function encodeFrame(type: number, ...texts: readonly string[]): Buffer {
   const values = texts.map((text) => Buffer.from(text))
   return seal(type, values.map(({ length }) => `${length}s`).join(''), Buffer.concat(values))
 }
 
 /**
- * Cuts a stream of digits into frames, wherever the stream itself was cut: the first block tells the length. The
- * original looks at one read instead, and loses what does not come alone.
+ * Splits a stream of digits, in chunks of any size, into frames; the first block contains the length. (The original
+ * expects one frame per read, and loses the others.)
  */
 export class FrameSplitter {
-  /** Checked before anything is kept. May be widened while the stream runs. */
+  /** Checked before a frame is buffered. May be raised at any time. */
   limits: MessageLimits
   #digits = Buffer.alloc(BLOCK_DIGITS)
   #filled = 0
@@ -66,7 +66,7 @@ export class FrameSplitter {
     return this.#filled > 0
   }
 
-  /** @throws WireError for digits that are none, a length beyond the limits, values that do not fit their format */
+  /** @throws WireError for other characters than digits, a length beyond the limits, values that do not match the format */
   *push(chunk: Buffer): Generator<OldFrame, void, void> {
     if (!/^[0-9a-f]*$/i.test(chunk.toString('latin1'))) throw new WireError('format', 'not hexadecimal digits')
     let offset = 0
@@ -85,7 +85,7 @@ export class FrameSplitter {
     }
   }
 
-  /** The first block is there: makes room for the others. */
+  /** The first block is complete: allocates the frame. */
   #begin() {
     const { formatLength, dataLength } = readHeader(decrypt(this.#digits), 0, this.limits)
     this.#length = HEADER_BYTES + formatLength + dataLength
@@ -103,11 +103,11 @@ function decrypt(digits: Buffer): Buffer {
 function open(digits: Buffer, length: number, limits: MessageLimits): OldFrame {
   const plain = decrypt(digits)
   const { type, formatLength, dataLength } = readHeader(plain, 0, limits)
-  if (plain.subarray(length).some((byte) => byte !== 0)) throw new WireError('length', 'more than its lengths say')
+  if (plain.subarray(length).some((byte) => byte !== 0)) throw new WireError('length', 'longer than its header says')
   const format = plain.toString('latin1', HEADER_BYTES, HEADER_BYTES + formatLength)
   const data = plain.subarray(HEADER_BYTES + formatLength, length)
   try {
-    // The format is a stranger's: what it asks for is bounded before anything is made of it.
+    // The format is untrusted: its size is checked before anything is allocated.
     parseFormat(format, { maxItems: limits.values, maxSize: dataLength })
     return { type, values: unpack(format, data) }
   } catch (error) {

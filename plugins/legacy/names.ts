@@ -1,9 +1,9 @@
 /**
- * Names for the original client, which takes them out of a row of text: white space ends them, a colon parts them. What
- * it cannot read travels as %XX of its UTF-8 bytes, and back when the client uses the name.
+ * Names in the form of the original client, which parses them out of rows of text with white space and colons as
+ * separators. Such characters are escaped as %XX of their UTF-8 bytes, and unescaped when the client uses the name.
  */
 const UNREADABLE = /[\p{White_Space}\p{Cc}:]/gu
-/** What would be taken for an escape on the way back. */
+/** A literal `%` that would be read as an escape. */
 const LOOKS_ESCAPED = /%(?=[0-9A-F]{2})/g
 const ESCAPES = /(?:%[0-9A-F]{2})+/g
 
@@ -15,9 +15,9 @@ const hex = (bytes: Buffer) => [...bytes].map((byte) => `%${byte.toString(16).to
 export const fromOldName = (name: string): string =>
   name.replace(ESCAPES, (escapes) => Buffer.from(escapes.replaceAll('%', ''), 'hex').toString())
 
-/** A nickname is only shown: what the client cannot read becomes something that looks like it. */
+/** A nickname is only displayed, so separators in it are replaced by similar characters. */
 export function toOldNickname(nickname: string, name: string): string {
   const shown = nickname.trim().replaceAll(':', '：').replace(UNREADABLE, '_')
-  // The word that marks a group's row.
+  // This word marks the row of a group.
   return shown === '群' ? '群_' : shown || toOldName(name)
 }

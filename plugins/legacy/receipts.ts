@@ -1,15 +1,15 @@
 import type { WireMessage } from '../messages/deliverable.ts'
 
-/** How long a connection must stay after a message was written to it, if nothing is heard of the client before. */
+/** Time after which a written message counts as received if the connection still exists. */
 const SETTLE_MS = 1000
 
 /**
- * When a message counts as read by a client that cannot say so: it was written whole, and then the client sent something
- * or at least kept the connection for a moment. What was lost with the connection comes again at the next login.
+ * Acknowledges messages for a client that cannot: once a message was written completely, and the client has then sent
+ * something or kept the connection for SETTLE_MS. Messages lost with the connection are delivered again at the next login.
  */
 export class Receipts {
   readonly #acknowledge: (message: WireMessage) => void
-  /** The last one written of each conversation. */
+  /** Last written message by conversation. */
   readonly #written = new Map<string, WireMessage>()
   #timer: NodeJS.Timeout | undefined
 
@@ -22,7 +22,7 @@ export class Receipts {
     this.#timer ??= setTimeout(() => this.confirm(), SETTLE_MS)
   }
 
-  /** The client lives. */
+  /** The client has shown that it is alive: acknowledges the written messages. */
   confirm() {
     this.stop()
     const messages = [...this.#written.values()]

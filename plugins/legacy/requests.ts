@@ -9,12 +9,12 @@ import type { OldSession } from './old-session.ts'
 import { fitLists, fromOldText, userRow } from './text.ts'
 import { FROM_CLIENT, TO_CLIENT } from './types.ts'
 
-/** Bytes of a name at most, in the form that the client has of it. */
-const MAX_NAME = 3 * 255
+/** Longest name in the client's form, in which each byte may be escaped. */
+const MAX_NAME_BYTES = 3 * 255
 
-/** What the original's requests become, once logged in. The names that a client gives for itself are not used. */
+/** Translation of a request after the login. The user name that a client sends for itself is ignored. */
 interface OldRequest {
-  /** Values it has at least. */
+  /** Fewest values. */
   readonly values: number
   run(session: OldSession, values: readonly string[]): Promise<void>
 }
@@ -34,7 +34,7 @@ export const REQUESTS: ReadonlyMap<number, OldRequest> = new Map([
         await session.upstream.receive(AddFriend, { user: await userNamed(session, named) })
       } catch (error) {
         const code = error instanceof Refused ? error.code : ''
-        // Asked once more: to the client it looks as the first time, and there it got no answer.
+        // Looks to the client like its first request, which has no answer either.
         if (code === 'already_requested') return
         if (code === 'user_not_exist' || code === 'invalid_value') session.dialog(TO_CLIENT.noSuchUser, code)
         else session.refused(error)
@@ -48,10 +48,10 @@ export const REQUESTS: ReadonlyMap<number, OldRequest> = new Map([
       try {
         await session.upstream.receive(ConfirmFriendRequest, { user: fromOldName(asker), accept: answer === 'OK' })
       } catch (error) {
-        // Answered on another session meanwhile, which the user knows.
+        // The user has answered it in another session.
         if (!(error instanceof Refused && error.code === 'no_request')) session.refused(error)
       }
-      // What the answer has changed goes before the next question, however long reading it takes.
+      // The changes that the answer caused are sent before the next question.
       await session.told()
       session.outbox.answered()
     }),
@@ -79,7 +79,7 @@ export const REQUESTS: ReadonlyMap<number, OldRequest> = new Map([
       if (text === '') return
       try {
         const { id, sentAt } = await session.upstream.receive(ChatroomMessage, { group, text })
-        // The client shows its own words in a group when they come back.
+        // The client displays its own message in a group only when it is echoed.
         session.sendGroupText({ group, from: session.userName, text, sentAt, id })
       } catch (error) {
         session.refused(error)
@@ -97,10 +97,10 @@ export const REQUESTS: ReadonlyMap<number, OldRequest> = new Map([
       } catch (error) {
         session.moving.delete(group)
         if (!(error instanceof Refused)) throw error
-        // Who is a member already only wants to see it on the list.
+        // A member who joins again only misses the group on the list.
         if (error.code !== 'already_member') return session.dialog(TO_CLIENT.groupJoined, 'NG')
       }
-      // On OK the client asks for its lists by itself.
+      // On OK the client requests its lists.
       session.outbox.answer(encodeFrame(TO_CLIENT.groupJoined, 'OK'))
     }),
   ],
@@ -121,8 +121,8 @@ export const REQUESTS: ReadonlyMap<number, OldRequest> = new Map([
   [
     FROM_CLIENT.groupMembers,
     request(1, async (session, room = '') => {
-      // No window has such a name, and the answer could not be read.
-      if (Buffer.byteLength(room) > MAX_NAME) return
+      // Not the name of a group, and too long for the client to read an answer.
+      if (Buffer.byteLength(room) > MAX_NAME_BYTES) return
       const group = fromOldName(room)
       const members = await session.upstream.receive(QueryRoomUsers, { group }).then(
         (reply) => reply.members,
@@ -135,7 +135,7 @@ export const REQUESTS: ReadonlyMap<number, OldRequest> = new Map([
       const rows = { rows: (members ?? []).map(userRow), none: 'no more user' }
       const [list = ''] = fitLists([rows], roomFor(before, MAX_PLAIN))
       session.outbox.answer(encodeFrame(TO_CLIENT.groupMembers, ...before, list))
-      // Only groups that there are: names are remembered.
+      // Only existing groups, since the session remembers their names.
       if (members !== undefined) session.opened(group)
     }),
   ],
@@ -172,7 +172,7 @@ async function orRefused(session: OldSession, asked: Promise<unknown>) {
   }
 }
 
-/** The original takes a name or a number here; where somebody has a number for a name, the name goes first. */
+/** The original accepts a name or an id here; a name of digits takes precedence over an id. */
 async function userNamed({ accounts }: OldSession, typed: string): Promise<string> {
   const name = fromOldName(typed)
   if (!/^[0-9]{1,9}$/.test(name) || (await accounts.find(name)) !== undefined) return name

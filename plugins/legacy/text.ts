@@ -1,6 +1,6 @@
 import { toOldName, toOldNickname } from './names.ts'
 
-/** Time as the original writes it: local, without leading zeros. The client only prints it. */
+/** Time in the original's format: local, without leading zeros. The client only displays it. */
 export function toOldTime(milliseconds: number): string {
   const time = new Date(milliseconds)
   const day = `${time.getFullYear()}年${time.getMonth() + 1}月${time.getDate()}日`
@@ -8,8 +8,8 @@ export function toOldTime(milliseconds: number): string {
 }
 
 /**
- * A text in pieces of at most `max` bytes, cut between characters. Each ends in a line break, as every text of the
- * original does: its window puts the next message right behind.
+ * Splits a text into parts of at most `max` bytes, between characters. Each ends in a line break, as every text of the
+ * original must: its window appends the next message directly.
  */
 export function splitText(text: string, max: number): string[] {
   const whole = text.endsWith('\n') ? text.slice(0, -1) : text
@@ -29,7 +29,7 @@ export function splitText(text: string, max: number): string[] {
   return [...parts, `${part}\n`]
 }
 
-/** What the client typed: its text widget ends everything with a line break, and NULs at the end are filling. */
+/** Text as typed: without the line break that the client's text widget appends, and without NUL padding. */
 export const fromOldText = (text: string): string => text.replace(/\0+$/, '').replace(/\n$/, '')
 
 export const userRow = ({ user, nickname }: { readonly user: string; readonly nickname: string }) =>
@@ -40,14 +40,14 @@ export const roomRow = ({ group }: { readonly group: string }) => `群:${toOldNa
 const SEPARATOR = ' + '
 
 /**
- * Lists as texts, all in one frame: where they are too long for `max` bytes together, each is cut at its end. An empty
- * list is the word for it.
+ * Joins the rows of several lists for one frame. Rows beyond `max` bytes in total are dropped from the ends of the lists.
+ * An empty list becomes the word `none`.
  */
 export function fitLists(lists: readonly { readonly rows: readonly string[]; readonly none: string }[], max: number) {
   const kept = lists.map((): string[] => [])
   let left = max - lists.reduce((sum, { none }) => sum + none.length, 0)
   const longest = Math.max(...lists.map(({ rows }) => rows.length))
-  // A row of each in turn, so that a long list does not push the other one out.
+  // Rows are taken from each list in turn, so that a long list does not displace another.
   for (let index = 0; index < longest; index++) {
     for (const [which, { rows }] of lists.entries()) {
       const row = rows[index]

@@ -1,4 +1,4 @@
-/** Message types of the original, as far as they are used here. */
+/** Message types of the original that are supported. */
 export const FROM_CLIENT = {
   login: 1,
   register: 2,
@@ -26,7 +26,7 @@ export const TO_CLIENT = {
   message: 121,
   groupMessage: 122,
   groupJoined: 124,
-  /** In the original only when a friend could not be deleted: the one dialog that shows a text of the server. */
+  /** In the original only for a friend who cannot be deleted: the only dialog that shows a text of the server. */
   notice: 141,
   loginFailed: 201,
   nameTaken: 202,

@@ -30,7 +30,7 @@ import {
   uint64,
   WireError,
 } from '../../core/index.ts'
-import { calcSize, unpack } from '../../core/wire/struct.ts'
+import { calcSize, unpack } from '../../plugins/legacy/struct.ts'
 import { dataOf, formatOf, frame } from '../support/frames.ts'
 import { nameOf, sampleValues } from '../support/samples.ts'
 

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { calcSize, pack, parseFormat, StructError, type StructValue, unpack } from '../../core/wire/struct.ts'
+import { calcSize, pack, parseFormat, StructError, type StructValue, unpack } from '../../plugins/legacy/struct.ts'
 import { readVectors } from '../support/vectors.ts'
 
 type VectorValue =

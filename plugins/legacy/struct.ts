@@ -1,15 +1,15 @@
 /**
- * One value inside a struct. `c`, `s` and `p` carry bytes, `?` a boolean, `e`, `f` and `d` a number. The other letters
- * carry integers: unpacking gives a number where that is safe (up to 2^53 - 1 either way) and a bigint beyond.
+ * One value of a struct. `c`, `s` and `p` are bytes, `?` is a boolean, `e`, `f` and `d` are numbers. The other letters are
+ * integers: unpacked as a number if it is safe (at most 2^53 - 1 in magnitude), else as a bigint.
  */
 export type StructValue = number | bigint | boolean | Uint8Array
 
-/** Thrown for a wrong format, a value that does not fit its letter, and data of the wrong size. */
+/** Thrown for an invalid format, a value that does not match its letter, and data of the wrong size. */
 export class StructError extends Error {
   override name = 'StructError'
 }
 
-/** `count` neighbouring values of one letter, each `length` bytes long. The first starts at byte `offset`. */
+/** `count` adjacent values of one letter, each `length` bytes long, from byte `offset`. */
 export interface StructItem {
   readonly letter: string
   readonly offset: number
@@ -17,26 +17,26 @@ export interface StructItem {
   readonly count: number
 }
 
-/** Where a format puts its values. Pad bytes and letters repeated zero times take part in `size`, not in `items`. */
+/** Layout of a format. Pad bytes and letters repeated zero times count in `size` (alignment), but have no item. */
 export interface StructLayout {
   readonly size: number
   readonly littleEndian: boolean
   readonly items: readonly StructItem[]
 }
 
-/** What a format may ask for: values after repeat counts (default 8,192) and bytes (default 2^31 - 1). */
+/** Limits of a format: values, repeat counts included (default 8,192), and bytes (default 2^31 - 1). */
 export interface StructLimits {
   maxItems?: number
   maxSize?: number
 }
 
 interface Codec {
-  /** Bytes of one value, which is also its native alignment: on 64-bit Linux the two agree for every letter. */
+  /** Bytes of one value, and its native alignment: on 64-bit Linux both are equal for every letter. */
   readonly size: number
-  /** For `s` and `p` the number in front is the length of one value. Elsewhere it repeats the letter. */
+  /** For `s` and `p` the number before the letter is the length of one value; for others it repeats the letter. */
   readonly countIsLength?: boolean
   read(view: DataView, at: number, little: boolean, item: StructItem): StructValue
-  /** Takes `unknown` because plugins written in JavaScript can hand in anything. */
+  /** `unknown`, since JavaScript callers are not type-checked. */
   write(view: DataView, at: number, little: boolean, item: StructItem, value: unknown): void
 }
 
@@ -83,7 +83,7 @@ function wide(kind: 'BigInt64' | 'BigUint64', min: bigint, max: bigint): Codec {
   }
 }
 
-/** `limit` is the first finite number that would round to infinity. Infinity itself is a float like any other. */
+/** @param limit smallest finite number that would round to infinity; infinity itself is accepted */
 function toFloat(value: unknown, letter: string, limit: number): number {
   if (typeof value !== 'number' && typeof value !== 'bigint') throw new StructError(`'${letter}' takes a number`)
   const number = Number(value)
@@ -116,11 +116,11 @@ function toHalf(value: number): number {
   const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0
   const magnitude = Math.abs(value)
   if (magnitude === Number.POSITIVE_INFINITY) return sign | 0x7c00
-  // Below 2^-14 halves stop scaling: subnormals and zero share the step of the smallest normal numbers.
+  // Below 2^-14 the exponent is fixed: subnormals and zero have the step of the smallest normal numbers.
   const exponent = Math.max(Math.floor(Math.log2(magnitude)), -14)
-  // Next to 2^52 a double has no bits left for a fraction, so the addition itself rounds half to even.
+  // At 2^52 a double has no fraction bits, so the addition rounds half to even.
   const rounded = magnitude / 2 ** (exponent - 10) + 2 ** 52 - 2 ** 52
-  // A sum, not an or: rounding up to the next power of two must carry into the exponent.
+  // A sum, not a bitwise or: rounding up to the next power of two carries into the exponent.
   return sign | (((exponent + 14) << 10) + rounded)
 }
 
@@ -183,7 +183,7 @@ const STANDARD: Readonly<Record<string, Codec>> = {
       const bytes = toBytes(value, letter)
       if (length === 0) return
       const kept = bytes.subarray(0, length - 1)
-      // Like Python, keep bytes past the 255 that the length byte can announce.
+      // Like Python: bytes beyond the 255 that the length byte can count are written too.
       view.setUint8(at, Math.min(kept.length, 255))
       bytesAt(view, at + 1, kept.length).set(kept)
     },
@@ -196,9 +196,9 @@ const NATIVE: Readonly<Record<string, Codec>> = {
   L: UINT64,
   n: INT64,
   N: UINT64,
-  // Python takes negative pointers and wraps them around.
+  // Python accepts negative pointers, as two's complement.
   P: wide('BigUint64', -(2n ** 63n), 2n ** 64n - 1n),
-  // A C cast: native 'f' turns what is too large into infinity.
+  // As a C cast: native 'f' turns numbers that are too large into infinity.
   f: float(4, 'Float32'),
 }
 
@@ -209,7 +209,7 @@ function compile(format: string, { maxItems = 8192, maxSize = 2 ** 31 - 1 }: Str
   const fields: { item: StructItem; codec: Codec }[] = []
   let size = 0
   let valueCount = 0
-  // Python's own white space, not \s. None may stand between a count and its letter, so there it is taken for a letter.
+  // Python's white space, not \s. It may not follow a count: there it matches as a letter, which is refused.
   for (const [, digits, letter] of format.slice(prefix.length).matchAll(/[ \t\n\v\f\r]+|(\d*)(\D?)/gu)) {
     if (!digits && !letter) continue
     if (!letter) throw new StructError('the count at the end of the format has no letter')
@@ -232,23 +232,23 @@ function compile(format: string, { maxItems = 8192, maxSize = 2 ** 31 - 1 }: Str
 }
 
 /**
- * Reads a format of Python's `struct` module (CPython 3.11 on 64-bit little-endian Linux) without allocating anything
- * for its repeat counts. Call this with tighter limits before packing or unpacking a format from an untrusted source.
- * Throws StructError for an unknown letter, a count without a letter, and a format beyond the limits.
+ * Parses a format of Python's `struct` module (CPython 3.11 on 64-bit little-endian Linux); repeat counts allocate
+ * nothing. Call this with lower limits before packing or unpacking an untrusted format.
+ * @throws StructError for an unknown letter, a count without a letter, and a format beyond the limits
  */
 export function parseFormat(format: string, options?: StructLimits): StructLayout {
   const { size, littleEndian, fields } = compile(format, options)
   return { size, littleEndian, items: fields.map(({ item }) => item) }
 }
 
-/** The bytes that a format takes up, under the default limits. Throws StructError as parseFormat does. */
+/** Bytes of a format, under the default limits. @throws StructError as parseFormat */
 export function calcSize(format: string): number {
   return compile(format).size
 }
 
 /**
- * Packs one value for each letter of the format, under the default limits. `s` and `p` cut bytes that are too long.
- * Throws StructError for a wrong format, a wrong number of values, and a value of the wrong type or out of range.
+ * Packs values, one per letter of the format, under the default limits. `s` and `p` truncate bytes that are too long.
+ * @throws StructError for an invalid format, a wrong number of values, and a value of the wrong type or out of range
  */
 export function pack(format: string, values: readonly StructValue[]): Buffer {
   const { size, littleEndian, valueCount, fields } = compile(format)
@@ -265,8 +265,8 @@ export function pack(format: string, values: readonly StructValue[]): Buffer {
 }
 
 /**
- * Unpacks data into fresh values that share no memory with it, under the default limits. Throws StructError for a wrong
- * format, data that is not exactly as long as the format, and `0p`, which can be packed only.
+ * Unpacks data into values that share no memory with it, under the default limits.
+ * @throws StructError for an invalid format, data of another size than the format, and `0p`, which can only be packed
  */
 export function unpack(format: string, data: Uint8Array): StructValue[] {
   const { size, littleEndian, fields } = compile(format)
