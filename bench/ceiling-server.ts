@@ -1,5 +1,5 @@
-// The ceiling: what a server could do that only decrypts, stores and passes on. No handshake, no login, no checks, no
-// look at who writes to whom, no resend detection, one index. Run by `npm run bench` as a process of its own.
+// The ceiling: a server that only decrypts, stores and forwards. No handshake, login, checks, friendships or resend
+// detection, one index. Run by `npm run bench` as a separate process.
 import { createServer, type Socket } from 'node:net'
 import Database from 'better-sqlite3'
 import { CipherState, Outbox, openRecord, RecordSplitter } from '../core/noise/index.ts'
@@ -41,7 +41,7 @@ function store() {
     writeId(answer, id, stored.firstUint64)
     peers[peer]?.push(answer)
     const message = push.copy(0)
-    // After the count of the list.
+    // The id comes after the length of the list.
     writeId(message, id, push.firstUint64 + 4)
     peers[peer ^ 1]?.push(message)
   }

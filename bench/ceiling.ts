@@ -2,15 +2,15 @@ import { once, setMaxListeners } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { CipherState, Outbox, openRecord, RecordSplitter } from '../core/noise/index.ts'
 import { type Frame, MessageSplitter } from '../core/wire/index.ts'
-import type { Talker } from './load/pairs.ts'
+import type { PairMember } from './load/pairs.ts'
 
-/** Both ends of the ceiling have it: what is measured is the work of encryption, not its safety. */
+/** Fixed key of both ends: the cost of encryption is measured, not its security. */
 export const CEILING_KEY = Buffer.alloc(32, 7)
 
 const LIMITS = { message: 1024 * 1024, format: 64 * 1024, values: 32 * 1024 }
 
-/** A connection to the ceiling's server. Numbers are given in the order of connecting; 2n and 2n + 1 are a pair. */
-export class CeilingUser implements Talker {
+/** A connection to the ceiling's server, which numbers connections in order of arrival; 2n and 2n + 1 are a pair. */
+export class CeilingUser implements PairMember {
   readonly account: { readonly name: string }
   onFrame: (frame: Frame) => boolean = () => false
   onLost: (error: Error) => void = () => {}

@@ -10,24 +10,25 @@ import { Latency } from '../load/result.ts'
 import { LoadUser } from '../load/user.ts'
 import type { Attack } from './attacks.ts'
 
+/** Time for the server to start measuring its event loop. */
 const SETTLE_MS = 200
-/** Milliseconds between two requests of the bystander. */
+/** Pause between two requests of the bystander. */
 const PAUSE_MS = 20
-/** After which the bystander gives up, as the client library does. */
-const PATIENCE_MS = 10_000
-/** A bystander asks one after the other; each answer is one sample. */
-const ASKS: readonly ((user: LoadUser) => Promise<unknown>)[] = [
+/** Time limit of the bystander's requests, as in the client library. */
+const TIMEOUT_MS = 10_000
+/** Requests of the bystander, sent in turn; each reply is one sample. */
+const PROBES: readonly ((user: LoadUser) => Promise<unknown>)[] = [
   (user) => user.request(Ping, {}),
   (user) => user.request(SendMessage, { to: user.account.name, text: 'is anybody there?' }),
   (user) => user.request(QueryFriendRequests, {}),
 ]
 
-/** An address of this machine that no attack comes from. */
+/** A loopback address that no attack uses. */
 const BYSTANDER_ADDRESS = '127.0.0.2'
 
 /**
- * What somebody who has nothing to do with it notices of an attack: latencies of a ping, a message, a query and a login
- * in turn. What is refused, cut or not answered in time counts as failed.
+ * Measures how an attack affects a bystander: latencies of a ping, a message, a query and a login, in turn. Requests that
+ * are refused, time out or lose their connection count as failed.
  */
 export async function hostile(
   { host, port }: { readonly host: string; readonly port: number },
@@ -57,7 +58,7 @@ export async function hostile(
   const record = async (work: () => Promise<unknown>) => {
     const began = performance.now()
     try {
-      await Promise.race([work(), sleep(PATIENCE_MS, undefined, { ref: false }).then(tooLong)])
+      await Promise.race([work(), sleep(TIMEOUT_MS, undefined, { ref: false }).then(tooLong)])
       latency.add(performance.now() - began)
       count++
     } catch {
@@ -67,13 +68,13 @@ export async function hostile(
   }
   let bystander = await login()
   watcher.measuring(true)
-  // The server begins to measure its loop when it comes to it: before the attack does.
+  // The server's measurement must have started before the attack does.
   await sleep(SETTLE_MS)
   const began = performance.now()
   const attacking = begin()
   for (let took = 0; took < seconds * 1000; took = performance.now() - began) {
     watcher.progress('measuring', took / (seconds * 1000))
-    for (const ask of ASKS) await record(() => ask(bystander))
+    for (const probe of PROBES) await record(() => probe(bystander))
     await record(async () => {
       const again = await login()
       bystander.end()

@@ -8,15 +8,15 @@ export interface Period {
   readonly seconds: number
 }
 
-/** What a closed-loop workload offers: how much is done so far. */
+/** Counters of a running closed-loop workload. */
 export interface Running {
-  /** Things done since the beginning. */
+  /** Operations completed since the start. */
   count(): number
-  /** Things whose time taken is recorded from now on. */
+  /** Switches recording of latencies on or off. */
   record(on: boolean): void
 }
 
-/** Lets a load run through its warm-up and its measured time. */
+/** Runs a workload through its warm-up and its measured time. */
 export async function measure(
   { warmUp, seconds }: Period,
   running: Running,

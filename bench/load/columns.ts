@@ -3,14 +3,14 @@ import type { Result } from './result.ts'
 const whole = (value: number) => Math.round(value).toLocaleString('en')
 const milliseconds = (value: number | undefined) => value?.toFixed(value < 10 ? 2 : 0)
 
-/** What a workload is about, in its unit: a rate, memory or a time. */
+/** The main figure of a workload with its unit: a rate, memory or a time. */
 function headline({ workload, unit, perSecond, value, seconds }: Result): string {
   if (workload === 'idle' && value !== undefined) return `${(value / 1024).toFixed(1)} KB a session`
   if (workload === 'unread') return `${seconds.toFixed(3)} s`
   return `${whole(perSecond)} ${unit}/s`
 }
 
-/** How a result is shown to people. */
+/** Columns of the table of results. */
 export const RESULT_COLUMNS: readonly {
   readonly title: string
   readonly value: (result: Result) => string | undefined

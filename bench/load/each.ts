@@ -1,10 +1,7 @@
-/**
- * How many things are done at a time where a server is prepared: enough to keep it busy, and fewer than the ten
- * connections that one address may have before they log in.
- */
-const AT_ONCE = 8
+/** Concurrency of preparations: keeps the server busy, below its limit of ten connections per address before login. */
+const CONCURRENCY = 8
 
-/** Does `work` for every item, a few at a time, and tells how many are done. Begins no more once one has failed. */
+/** Runs `work` for every item with bounded concurrency and reports progress. Starts no more after a failure. */
 export async function each<T>(
   items: readonly T[],
   work: (item: T, index: number) => Promise<void>,
@@ -23,5 +20,5 @@ export async function each<T>(
       onProgress(++done)
     }
   }
-  await Promise.all(Array.from({ length: Math.min(AT_ONCE, items.length) }, worker))
+  await Promise.all(Array.from({ length: Math.min(CONCURRENCY, items.length) }, worker))
 }

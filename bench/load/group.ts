@@ -11,19 +11,20 @@ import { lastIdOf, Template, writeId } from './template.ts'
 import { LoadUser } from './user.ts'
 
 export interface GroupOptions extends Period {
-  /** All of them are there and listen. */
+  /** Members, all of them online. */
   readonly members: number
-  /** How many of them write. */
+  /** Members who send. */
   readonly posters: number
-  /** Messages of a poster that not everyone has yet. */
+  /** Messages in flight per poster: sent, and not yet delivered to every member. */
   readonly window: number
+  /** Bytes of text. */
   readonly size: number
 }
 
 /** Digits of the counter in a text and in a client id. */
 const DIGITS = 8
 
-/** A group of which some write, each message to all others. A message is done when every other member has it. */
+/** Fan-out in a group: some members send. A message is done when every other member has received it. */
 export async function group(
   address: Address,
   options: GroupOptions,
@@ -60,10 +61,10 @@ export async function group(
   let posted = 0
   let stored = 0
   let deliveries = 0
-  // Long enough to be in the texts and nothing else: any short one is, sooner or later, part of some id or time.
+  // Long enough to occur in texts only: a short one would be part of some id or time sooner or later.
   const mark = Buffer.from(`<${randomBytes(5).toString('hex')}>`)
   const keyBytes = 3 + DIGITS
-  /** Deliveries still missing, and when it was sent, by poster and place in its sequence. */
+  /** Missing deliveries and time of sending, by poster and counter of the message. */
   const waiting = new Map<string, { left: number; began: number }>()
 
   const posts = users.slice(0, posters).map((user, index) => {
@@ -75,8 +76,8 @@ export async function group(
       text: text.padEnd(size, 'x'),
       clientId: `${run}-${index}-${zeros}`,
     })
-    const inText = template.placeOf(text) + mark.length + poster.length
-    const inId = template.placeOf(`${run}-${index}-`) + `${run}-${index}-`.length
+    const inText = template.offsetOf(text) + mark.length + poster.length
+    const inId = template.offsetOf(`${run}-${index}-`) + `${run}-${index}-`.length
     let sent = 0
     let open = 0
     const pump = () => {
@@ -110,7 +111,7 @@ export async function group(
       }
       if (frame.type === 203) failed(new Error('the server refused a message'))
       if (frame.type !== OnNewMessage.type) return false
-      heard(frame)
+      received(frame)
       upTo = lastIdOf(frame)
       if (acknowledging) return true
       acknowledging = true
@@ -124,12 +125,12 @@ export async function group(
     }
   }
 
-  /** Everything that was sent is waited for: what is acknowledged is then known exactly. */
+  /** Waits until everything sent is done, so that the number of stored messages is exact. */
   function ended() {
     if (waiting.size === 0 && stored === posted) stopping?.()
   }
 
-  function heard({ bytes, data, end }: Frame) {
+  function received({ bytes, data, end }: Frame) {
     for (let at = bytes.indexOf(mark, data); at >= 0 && at < end; at = bytes.indexOf(mark, at + keyBytes)) {
       const key = bytes.toString('latin1', at + mark.length, at + mark.length + keyBytes)
       deliveries++

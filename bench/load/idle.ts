@@ -7,13 +7,13 @@ import { LoadUser } from './user.ts'
 
 export interface IdleOptions {
   readonly sessions: number
-  /** What the server occupies in memory, bytes. */
+  /** Resident memory of the server, bytes. */
   readonly memory: () => Promise<number>
-  /** Sessions of one user, which the server limits to ten unless told otherwise. */
+  /** Sessions per user; the default limit of a server is ten. */
   readonly perUser: number
 }
 
-/** Sessions that are logged in, wait for messages and say nothing: what each costs in memory. */
+/** Memory per idle session: logged in, receiving, sending nothing. */
 export async function idle(
   address: Address,
   { sessions, memory, perUser }: IdleOptions,

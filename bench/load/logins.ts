@@ -6,13 +6,13 @@ import { Latency, type Result, type Watcher } from './result.ts'
 import { LoadUser } from './user.ts'
 
 export interface LoginsOptions extends Period {
-  /** Accounts that log in over and over. */
+  /** Accounts that log in repeatedly. */
   readonly users: number
-  /** Logins under way at a time. */
+  /** Logins in flight. */
   readonly window: number
 }
 
-/** Full logins: connect, handshake, SCRAM, and away again. The client has its keys; only the server's work is measured. */
+/** Complete logins: connect, handshake, SCRAM, close. The client keeps its keys, so derivation is not measured. */
 export async function logins(
   address: Address,
   options: LoginsOptions,
@@ -66,5 +66,5 @@ export async function logins(
 }
 
 function measuringEnded(): never {
-  throw new Error('the logins ended by themselves')
+  throw new Error('the logins ended before the measurement did')
 }

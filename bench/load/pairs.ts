@@ -12,7 +12,7 @@ import { LoadUser } from './user.ts'
 
 export interface PairsOptions extends Period {
   readonly pairs: number
-  /** Messages of a sender that are not yet both acknowledged and delivered. */
+  /** Messages in flight per sender: sent, and not yet both acknowledged and delivered. */
   readonly window: number
   /** Bytes of text. */
   readonly size: number
@@ -21,8 +21,8 @@ export interface PairsOptions extends Period {
 /** Digits of the time and of the counter in a client id. */
 const DIGITS = 9
 
-/** Who writes or listens: over a connection of whatever kind. */
-export interface Talker {
+/** Sender or recipient of a pair, over any kind of connection. */
+export interface PairMember {
   readonly account: { readonly name: string }
   onFrame: (frame: Frame) => boolean
   onLost: (error: Error) => void
@@ -30,25 +30,24 @@ export interface Talker {
   end(): void
 }
 
-/** Makes a sender and a hearer who may write to each other, the hearer waiting for messages. */
-export type MakePair = (index: number, signal: AbortSignal) => Promise<[sender: Talker, hearer: Talker]>
+/** Makes a pair whose sender may write to the recipient; the recipient receives messages already. */
+export type MakePair = (index: number, signal: AbortSignal) => Promise<[sender: PairMember, recipient: PairMember]>
 
-/** Pairs of new accounts on a server, friends of each other. */
+/** Makes pairs of new accounts on a server, friends of each other. */
 export function friendsOn(address: Address): MakePair {
   const run = randomBytes(4).toString('hex')
   return async (index, signal) => {
     const sender = await LoadUser.register(address, `bench-a${index}-${run}`, signal)
-    const hearer = await LoadUser.register(address, `bench-b${index}-${run}`, signal)
-    await befriend(sender, hearer)
-    await hearer.request(Receive, {})
-    return [sender, hearer]
+    const recipient = await LoadUser.register(address, `bench-b${index}-${run}`, signal)
+    await befriend(sender, recipient)
+    await recipient.request(Receive, {})
+    return [sender, recipient]
   }
 }
 
 /**
- * Senders write to a friend each, one message after the other with `window` under way. A message is done when its
- * sender has the server's word that it is stored and its recipient has it; the recipient acknowledges what it gets, once
- * for all that one read brought.
+ * Each sender writes to one friend, with `window` messages in flight. A message is done when its sender has the reply that
+ * it is stored and its recipient has received it. Recipients acknowledge once per read from the socket.
  */
 export async function pairs(
   make: MakePair,
@@ -78,7 +77,7 @@ export async function pairs(
     },
   }
   const { count, seconds } = await Promise.race([measure(options, running, watcher, signal), failure])
-  // Everything that was sent is waited for: what is acknowledged is then known exactly.
+  // Waits until everything sent is done, so that the number of acknowledged messages is exact.
   await Promise.race([Promise.all(all.map((pair) => pair.stop())), failure])
   for (const pair of all) pair.end()
   return {
@@ -100,52 +99,59 @@ async function befriend(one: LoadUser, other: LoadUser) {
 
 class Pair {
   latency: Latency | undefined
-  readonly #sender: Talker
-  readonly #hearer: Talker
+  readonly #sender: PairMember
+  readonly #recipient: PairMember
   readonly #window: number
   readonly #message: Template
-  readonly #clock: number
-  readonly #counter: number
+  /** Offset of the time in the message. */
+  readonly #timeAt: number
+  /** Offset of the counter in the message. */
+  readonly #counterAt: number
   readonly #acknowledge: Template
+  /** Times of sending of the last `window` messages. */
   readonly #began: Float64Array
   #sent = 0
   #stored = 0
-  #heard = 0
-  #heardUpTo = 0
+  #received = 0
+  #receivedUpTo = 0
   #timed = 0
   #acknowledging = false
   #stopping: (() => void) | undefined
   readonly #failed: (error: Error) => void
 
-  constructor([sender, hearer]: [Talker, Talker], { window, size }: PairsOptions, failed: (error: Error) => void) {
+  constructor(
+    [sender, recipient]: [PairMember, PairMember],
+    { window, size }: PairsOptions,
+    failed: (error: Error) => void,
+  ) {
     this.#sender = sender
-    this.#hearer = hearer
+    this.#recipient = recipient
     this.#window = window
     this.#failed = failed
     this.#began = new Float64Array(window)
-    // As a client makes them: the time first.
+    // In the form of the client library: the time first.
     const counter = '#'.repeat(DIGITS)
     const clientId = `${'~'.repeat(DIGITS)}-${randomBytes(6).toString('hex')}${counter}`
-    this.#message = Template.of(SendMessage, { to: hearer.account.name, text: 'x'.repeat(size), clientId })
-    this.#clock = this.#message.placeOf('~'.repeat(DIGITS))
-    this.#counter = this.#message.placeOf(counter)
+    this.#message = Template.of(SendMessage, { to: recipient.account.name, text: 'x'.repeat(size), clientId })
+    this.#timeAt = this.#message.offsetOf('~'.repeat(DIGITS))
+    this.#counterAt = this.#message.offsetOf(counter)
     this.#acknowledge = Template.of(Acknowledge, { from: sender.account.name, upTo: 0 })
     sender.onFrame = (frame) => this.#atSender(frame)
-    hearer.onFrame = (frame) => this.#atHearer(frame)
+    recipient.onFrame = (frame) => this.#atRecipient(frame)
     sender.onLost = failed
-    hearer.onLost = failed
+    recipient.onLost = failed
   }
 
-  /** Messages stored and heard. */
+  /** Messages stored and received. */
   get done(): number {
-    return Math.min(this.#stored, this.#heard)
+    return Math.min(this.#stored, this.#received)
   }
 
   start() {
     this.#pump()
   }
 
-  /** Sends no more; resolves when all that was sent is done. */
+  /** Sends no more; resolves when everything sent is done. */
   stop(): Promise<void> {
     return new Promise((resolve) => {
       this.#stopping = resolve
@@ -154,9 +160,9 @@ class Pair {
   }
 
   end() {
-    this.#sender.onLost = this.#hearer.onLost = () => {}
+    this.#sender.onLost = this.#recipient.onLost = () => {}
     this.#sender.end()
-    this.#hearer.end()
+    this.#recipient.end()
   }
 
   #pump() {
@@ -170,8 +176,8 @@ class Pair {
     const time = Date.now().toString(36).padStart(DIGITS, '0')
     while (this.#sent - done < this.#window) {
       const bytes = this.#message.copy(this.#sent + 1)
-      bytes.write(time, this.#clock, 'latin1')
-      bytes.write(String(this.#sent).padStart(DIGITS, '0'), this.#counter, 'latin1')
+      bytes.write(time, this.#timeAt, 'latin1')
+      bytes.write(String(this.#sent).padStart(DIGITS, '0'), this.#counterAt, 'latin1')
       this.#began[this.#sent++ % this.#window] = now
       this.#sender.send(bytes)
     }
@@ -180,7 +186,7 @@ class Pair {
   #time(done: number) {
     const { latency } = this
     const now = performance.now()
-    // What was done while nothing was recorded has been overwritten since.
+    // Older times, from before the recording, have been overwritten.
     for (let n = Math.max(this.#timed, this.#sent - this.#window); n < done && latency !== undefined; n++)
       latency.add(now - (this.#began[n % this.#window] as number))
     this.#timed = done
@@ -193,18 +199,18 @@ class Pair {
     return true
   }
 
-  #atHearer(frame: Frame): boolean {
+  #atRecipient(frame: Frame): boolean {
     if (frame.type !== OnNewMessage.type) return this.#refused(frame)
-    this.#heard += frame.bytes.readUInt32BE(frame.data + 4)
-    this.#heardUpTo = lastIdOf(frame)
+    this.#received += frame.bytes.readUInt32BE(frame.data + 4)
+    this.#receivedUpTo = lastIdOf(frame)
     if (!this.#acknowledging) {
       this.#acknowledging = true
-      // After the whole chunk: one acknowledgement for all of it.
+      // After the whole chunk: one acknowledgement for all its messages.
       queueMicrotask(() => {
         this.#acknowledging = false
         const bytes = this.#acknowledge.copy(0)
-        writeId(bytes, this.#heardUpTo, this.#acknowledge.lastUint64)
-        this.#hearer.send(bytes)
+        writeId(bytes, this.#receivedUpTo, this.#acknowledge.lastUint64)
+        this.#recipient.send(bytes)
       })
     }
     this.#pump()

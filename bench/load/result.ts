@@ -1,35 +1,35 @@
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
 
-/** What a workload measured. Times in milliseconds. */
+/** Figures of a workload; latencies in milliseconds. */
 export interface Result {
   readonly workload: string
-  /** The shape of the load: a rate says nothing without it. */
+  /** Shape of the load, without which a rate cannot be compared. */
   readonly shape: string
-  /** What is counted, such as `messages`. */
+  /** Unit of `count`, such as `messages`. */
   readonly unit: string
   readonly count: number
   readonly seconds: number
   readonly perSecond: number
-  /** What the workload is about where that is no rate, in its unit. */
+  /** Main figure of a workload that does not measure a rate. */
   readonly value?: number
   readonly p50?: number
   readonly p99?: number
   readonly max?: number
-  /** Requests that were not answered, refused or cut. */
+  /** Requests that timed out, were refused or lost their connection. */
   readonly failed?: number
-  /** Of everything sent and acknowledged in this run, the warm-up included: what the database must hold. */
+  /** Messages acknowledged in the whole run, warm-up included: the number that the database must contain. */
   readonly acknowledged?: number
 }
 
-/** What the runner wants to know while a workload runs. */
+/** Receives the progress of a running workload. */
 export interface Watcher {
-  /** What is being done, and how far it is, 0 to 1. */
+  /** @param what current step. @param share completed part of it, 0 to 1 */
   progress(what: string, share: number): void
-  /** The measured part begins or ends. */
+  /** The measured time starts or ends. */
   measuring(on: boolean): void
 }
 
-/** Latencies, kept in microseconds. */
+/** Histogram of latencies, in microseconds. */
 export class Latency {
   readonly #histogram: RecordableHistogram = createHistogram()
 

@@ -1,13 +1,10 @@
 import { OnNewMessage } from '../../client/index.ts'
 import { decode, encode, type Frame, HEADER_BYTES, type InputOf, type Message } from '../../core/wire/index.ts'
 
-/** As many as a server puts into one push. */
+/** Most values in one push of a server. */
 const MAX_VALUES = 32 * 1024
 
-/**
- * A message of which only some bytes differ each time: encoded once, then copied and patched, so that the load costs
- * this side next to nothing.
- */
+/** A message that is encoded once, then copied and patched, so that generating load is cheap. */
 export class Template {
   readonly #bytes: Buffer
   readonly #data: number
@@ -21,10 +18,11 @@ export class Template {
     return new Template(encode(message, 0, values))
   }
 
-  /** Where a text is, for `patch`. @throws Error when it is not there, or not only once */
-  placeOf(text: string): number {
+  /** Offset of a text in the message. @throws Error unless it occurs exactly once */
+  offsetOf(text: string): number {
     const at = this.#bytes.indexOf(text)
-    if (at < 0 || this.#bytes.indexOf(text, at + 1) >= 0) throw new Error(`"${text}" is not in the message just once`)
+    if (at < 0 || this.#bytes.indexOf(text, at + 1) >= 0)
+      throw new Error(`"${text}" does not occur exactly once in the message`)
     return at
   }
 
@@ -36,18 +34,18 @@ export class Template {
     return bytes
   }
 
-  /** Where the first value after \`ref\` is. */
+  /** Offset of the first value after `ref`. */
   get firstUint64(): number {
     return this.#data + 4
   }
 
-  /** Where the last value is, if it is one of eight bytes. */
+  /** Offset of the last value, if it has eight bytes. */
   get lastUint64(): number {
     return this.#bytes.length - 8
   }
 }
 
-/** Reads an id: below 2^53 by definition. */
+/** Reads an id, which is below 2^53. */
 const readId = (bytes: Buffer, at: number) => bytes.readUInt32BE(at) * 2 ** 32 + bytes.readUInt32BE(at + 4)
 
 export function writeId(bytes: Buffer, id: number, at: number) {
@@ -55,9 +53,9 @@ export function writeId(bytes: Buffer, id: number, at: number) {
   bytes.writeUInt32BE(id % 2 ** 32, at + 4)
 }
 
-/** The number of the last message in a push. */
+/** Id of the last message in a push. */
 export function lastIdOf(frame: Frame): number {
-  // Read without decoding where the load is: pushes of what was just stored carry one message.
+  // Fast path without decoding: pushes of new messages contain one.
   if (frame.bytes.readUInt32BE(frame.data + 4) === 1) return readId(frame.bytes, frame.data + 8)
   return decode(OnNewMessage, frame, MAX_VALUES).values.messages.at(-1)?.id ?? 0
 }

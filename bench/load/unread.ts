@@ -11,10 +11,10 @@ export interface UnreadOptions {
   readonly size: number
 }
 
-/** Messages sent at a time while they pile up. */
-const AT_ONCE = 100
+/** Messages in flight while the backlog is written. */
+const CONCURRENCY = 100
 
-/** Someone comes back to many unread messages: from connecting to the last of them, all acknowledged on the way. */
+/** Time to read a backlog: from connecting to the last unread message, acknowledging all of them. */
 export async function unread(
   address: Address,
   { messages, size }: UnreadOptions,
@@ -23,48 +23,48 @@ export async function unread(
 ): Promise<Result> {
   const run = randomBytes(4).toString('hex')
   const sender = await LoadUser.register(address, `bench-u0-${run}`, signal)
-  const absent = await LoadUser.register(address, `bench-u1-${run}`, signal)
-  await sender.request(AddFriend, { user: absent.account.name })
-  await absent.request(ConfirmFriendRequest, { user: sender.account.name, accept: true })
-  absent.end()
+  const recipient = await LoadUser.register(address, `bench-u1-${run}`, signal)
+  await sender.request(AddFriend, { user: recipient.account.name })
+  await recipient.request(ConfirmFriendRequest, { user: sender.account.name, accept: true })
+  recipient.end()
   const text = 'x'.repeat(size)
   for (let sent = 0; sent < messages; ) {
-    const burst = Math.min(AT_ONCE, messages - sent)
+    const burst = Math.min(CONCURRENCY, messages - sent)
     await Promise.all(
       Array.from({ length: burst }, (_, n) =>
-        sender.request(SendMessage, { to: absent.account.name, text, clientId: `${run}-${sent + n}` }),
+        sender.request(SendMessage, { to: recipient.account.name, text, clientId: `${run}-${sent + n}` }),
       ),
     )
     sent += burst
-    watcher.progress('writing to who is away', sent / messages)
+    watcher.progress('writing the backlog', sent / messages)
   }
   watcher.measuring(true)
   const began = performance.now()
-  const back = await LoadUser.login(address, absent.account, signal)
-  let heard = 0
+  const reader = await LoadUser.login(address, recipient.account, signal)
+  let received = 0
   await new Promise<void>((resolve, reject) => {
-    back.onLost = reject
-    back.onFrame = (frame) => {
+    reader.onLost = reject
+    reader.onFrame = (frame) => {
       if (frame.type !== OnNewMessage.type) return false
-      heard += frame.bytes.readUInt32BE(frame.data + 4)
-      back.request(Acknowledge, { from: sender.account.name, upTo: lastIdOf(frame) }).catch(reject)
-      if (heard >= messages) resolve()
+      received += frame.bytes.readUInt32BE(frame.data + 4)
+      reader.request(Acknowledge, { from: sender.account.name, upTo: lastIdOf(frame) }).catch(reject)
+      if (received >= messages) resolve()
       return true
     }
-    back.request(Receive, {}).catch(reject)
+    reader.request(Receive, {}).catch(reject)
   })
   const seconds = (performance.now() - began) / 1000
   watcher.measuring(false)
-  back.onLost = () => {}
-  back.end()
+  reader.onLost = () => {}
+  reader.end()
   sender.end()
   return {
     workload: 'unread',
     shape: `${messages} messages, ${size} B`,
     unit: 'messages',
-    count: heard,
+    count: received,
     seconds,
-    perSecond: heard / seconds,
+    perSecond: received / seconds,
     acknowledged: messages,
   }
 }

@@ -7,10 +7,7 @@ import { type ClientKeys, startLogin, storedKey } from '../../core/scram/index.t
 import type { ClientMessage, Frame, ReplyOf } from '../../core/wire/index.ts'
 import { NewSalt, Register } from '../../plugins/registration/messages.ts'
 
-/**
- * Who puts load on a server: an account whose keys are random and kept, so that neither making it nor logging in costs
- * this side a derivation. Good only for as long as the process lives.
- */
+/** Account with random keys in place of a password, so that registration and login need no key derivation. */
 export interface Account {
   readonly name: string
   readonly keys: ClientKeys
@@ -18,18 +15,15 @@ export interface Account {
 
 const catalogue = new Catalogue(BUILT_IN_MESSAGES)
 
-/**
- * A connection that costs as little as one can: what is measured is the server. Nothing here is given up alone: the
- * signal is that of the run, and ends every connection of it.
- */
+/** A connection with as little client-side cost as possible. `signal` is that of the run, and ends all its connections. */
 export class LoadUser {
   readonly account: Account
   readonly #channel: Channel
   readonly #requests: Requests
   readonly #signal: AbortSignal
-  /** Sees every frame first; true for those that it has dealt with. */
+  /** Called first for every frame; returns true for frames that it has handled. */
   onFrame: (frame: Frame) => boolean = () => false
-  /** Told when the connection is lost. */
+  /** Called when the connection is lost. */
   onLost: (error: Error) => void = () => {}
 
   private constructor(account: Account, channel: Channel, requests: Requests, signal: AbortSignal) {
@@ -41,7 +35,7 @@ export class LoadUser {
 
   /** Connects without logging in. @throws ClientError */
   static async connect(address: Address, account: Account, signal: AbortSignal): Promise<LoadUser> {
-    // One listener for every connection and every request under way.
+    // One listener per connection and per request in flight.
     setMaxListeners(0, signal)
     const requests = new Requests(
       catalogue,
@@ -75,7 +69,7 @@ export class LoadUser {
     return user
   }
 
-  /** Makes an account of that name and logs in to it. @throws ClientError */
+  /** Registers an account and logs in. @throws ClientError */
   static async register(address: Address, name: string, signal: AbortSignal): Promise<LoadUser> {
     const keys = { clientKey: randomBytes(32), serverKey: randomBytes(32) }
     const user = await LoadUser.connect(address, { name, keys }, signal)
@@ -99,7 +93,7 @@ export class LoadUser {
     return this.#requests.request(message, values, { signal: this.#signal })
   }
 
-  /** Queues bytes that are encoded already. */
+  /** Queues an encoded message. */
   send(bytes: Buffer) {
     this.#channel.send(bytes)
   }

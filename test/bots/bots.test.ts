@@ -112,7 +112,7 @@ test('definitions that cannot work are refused where they are made', (t) => {
   bot.message(nothing)
   t.throws(() => bot.message(nothing), { message: /already/ })
   t.throws(() => bot.schedule('every day', nothing), { message: /"every day" is not a cron pattern/ })
-  t.throws(() => bot.schedule('* * * * *', nothing, { timezone: 'Mars/Base' }), { message: /no schedule/ })
+  t.throws(() => bot.schedule('* * * * *', nothing, { timezone: 'Mars/Base' }), { message: /not a cron pattern/ })
   bot.schedule('* * * * *', nothing)
   t.throws(() => bot.schedule('* * * * *', nothing), { message: /give it a name/ })
   t.throws(() => createBot({ name: '' }), { message: /cannot name a bot/ })
