@@ -16,10 +16,11 @@ import { type BenchOptions, type PairShape, readOptions, type Workload } from '.
 import { LOOP_DELAY, PINNED, pin, startCeiling, startServer } from './server.ts'
 import { mysqlAlone, type StoreResult, sqliteAlone } from './store.ts'
 
-/** A line of the table. */
+/** Row of the table of results. */
 interface Row extends Measured {
-  /** What the ceiling did of the same shape, in the same unit a second. */
+  /** Rate of the ceiling for the same shape, in the same unit. */
   readonly ceiling?: number
+  /** `perSecond` divided by `ceiling`. */
   readonly ratio?: number
 }
 
@@ -41,30 +42,30 @@ const STORE_COLUMNS: readonly Column<StoreResult>[] = [
   { title: 'rows/s', value: ({ rowsPerSecond }) => Math.round(rowsPerSecond).toLocaleString('en') },
 ]
 
-const ROWS_A_TRANSACTION = [50, 500]
-/** At most: a database alone is steady. */
-const STORE_SECONDS = 2
+const ROWS_PER_TRANSACTION = [50, 500]
+/** Longest measurement of a database alone, whose rate is steady. */
+const MAX_STORE_SECONDS = 2
 const [POSTERS, GROUP_WINDOW] = [10, 8]
-const [LOGIN_USERS, LOGINS_AT_ONCE] = [100, 16]
-/** Those of a new server, except that all accounts of an attack are made from one address. */
+const [LOGIN_USERS, LOGIN_WINDOW] = [100, 16]
+/** The default limits, except that all accounts of an attack are registered from one address. */
 const HOSTILE_LIMITS = { registrations: Number.MAX_SAFE_INTEGER }
-/** As many as a server lets a user have. */
-const SESSIONS_A_USER = 10
+/** The default limit of a server. */
+const SESSIONS_PER_USER = 10
 
 const interrupt = new AbortController()
 const progress = new ProgressBar('%')
 
-/** Measures all that was asked for, one after the other. */
+/** Runs the selected measurements, one after the other. */
 async function bench(options: BenchOptions, mysql: string | undefined) {
-  const stores = await storesAlone(options, mysql)
+  const stores = await benchStores(options, mysql)
   const rows: Row[] = []
   for (const workload of options.workloads) {
     for (const { title, ceiling, run, isLimited } of trials(workload, options)) {
-      const highest = ceiling && (await measured(trial(`${title}, ceiling`, ceiling)))
+      const ceilingResult = ceiling && (await measured(trial(`${title}, ceiling`, ceiling)))
       const result = onServer(title, { run, isLimited }, options, mysql)
-      // A server that an attack ends is a result too.
-      const row = isLimited ? await result.catch((error: Error) => ended(title, error)) : await result
-      rows.push(withRatio(row, highest?.perSecond))
+      // A server that an attack brings down is a result too.
+      const row = isLimited ? await result.catch((error: Error) => serverEnded(title, error)) : await result
+      rows.push(withRatio(row, ceilingResult?.perSecond))
     }
   }
   return { stores, rows }
@@ -74,10 +75,10 @@ type Load = Pick<Trial, 'start' | 'load'>
 
 interface Plan {
   readonly title: string
-  /** What the same load reaches where nothing is done but what cannot be left out. */
+  /** The same load on the ceiling's server. */
   readonly ceiling?: Load
   readonly run: Trial['load']
-  /** True where the server runs with the limits of a new one. */
+  /** Whether the server runs with its default limits. */
   readonly isLimited?: boolean | undefined
 }
 
@@ -100,14 +101,14 @@ function trials(workload: Workload, options: BenchOptions): Plan[] {
       return [{ title: `group of ${members}`, run: ({ port }, ...rest) => load.group(local(port), group, ...rest) }]
     }
     case 'logins': {
-      const logins = { ...options, users: LOGIN_USERS, window: LOGINS_AT_ONCE }
+      const logins = { ...options, users: LOGIN_USERS, window: LOGIN_WINDOW }
       return [{ title: 'logins', run: ({ port }, ...rest) => load.logins(local(port), logins, ...rest) }]
     }
     case 'idle':
       return options.sessions.map((sessions) => ({
         title: `${sessions} idle sessions`,
         run: ({ port, memory }, ...rest) =>
-          load.idle(local(port), { sessions, perUser: SESSIONS_A_USER, memory }, ...rest),
+          load.idle(local(port), { sessions, perUser: SESSIONS_PER_USER, memory }, ...rest),
       }))
     case 'unread':
       return [
@@ -125,12 +126,12 @@ function trials(workload: Workload, options: BenchOptions): Plan[] {
   }
 }
 
-/** What is shown of an attack that ended the server. */
-function ended(attack: string, error: Error): Measured {
+/** Result of an attack that brought down the server. */
+function serverEnded(attack: string, error: Error): Measured {
   interrupt.signal.throwIfAborted()
   process.stderr.write(`error: ${attack}: ${error.message}\n`)
-  const nothing = { unit: 'answers', count: 0, seconds: 0, perSecond: 0, cpuMs: 0, memory: 0 }
-  return { workload: 'hostile', shape: `${attack}: the server ended`, ...nothing }
+  const none = { unit: 'answers', count: 0, seconds: 0, perSecond: 0, cpuMs: 0, memory: 0 }
+  return { workload: 'hostile', shape: `${attack}: the server ended`, ...none }
 }
 
 function attacksOf({ attacks }: BenchOptions) {
@@ -152,7 +153,7 @@ function pairs(shape: PairShape, { size, seconds, warmUp }: BenchOptions): Plan 
   }
 }
 
-/** Pairs on the ceiling's server, one after the other: it tells them by the order in which they come. */
+/** Connects pairs to the ceiling's server serially: it recognises them by their order. */
 function ceilingPairs(port: number): load.MakePair {
   let last: Promise<unknown> = Promise.resolve()
   return (index, signal) => {
@@ -191,18 +192,18 @@ async function onServer(
 const withRatio = (result: Measured, ceiling: number | undefined): Row =>
   ceiling === undefined ? result : { ...result, ceiling, ratio: result.perSecond / ceiling }
 
-/** The databases with nothing around them, in this process. */
-async function storesAlone({ size, seconds, workloads }: BenchOptions, mysql: string | undefined) {
+/** Measures the databases alone, from this process. */
+async function benchStores({ size, seconds, workloads }: BenchOptions, mysql: string | undefined) {
   const results: StoreResult[] = []
-  // The other workloads store little or nothing.
+  // Other workloads store little.
   if (!workloads.includes('pairs')) return results
   const folder = await mkdtemp(join(tmpdir(), 'chatctl-bench-'))
   try {
-    for (const rows of ROWS_A_TRANSACTION) {
+    for (const rows of ROWS_PER_TRANSACTION) {
       const optionsOf = (database: string) => ({
         rows,
         size,
-        seconds: Math.min(seconds, STORE_SECONDS),
+        seconds: Math.min(seconds, MAX_STORE_SECONDS),
         onProgress: (share: number) =>
           progress.update(`${database} alone, ${rows} rows a transaction`, share * 100, 100),
         signal: interrupt.signal,
@@ -222,7 +223,7 @@ async function storesAlone({ size, seconds, workloads }: BenchOptions, mysql: st
   return results
 }
 
-/** Gives `work` a database server of its own, where one is asked for. */
+/** Runs `work` with a private MariaDB server, if one is needed. */
 async function withMysql<T>(db: BenchOptions['db'], work: (server: string | undefined) => Promise<T>): Promise<T> {
   if (db === 'sqlite') return work(undefined)
   const mariadb = await startMariadb()
@@ -238,7 +239,7 @@ async function withMysql<T>(db: BenchOptions['db'], work: (server: string | unde
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
-    // Asked twice, someone means it; servers are killed on the way out.
+    // The second signal exits at once; child servers are killed on exit.
     if (interrupt.signal.aborted) process.exit(EXIT.interrupted)
     interrupt.abort(new Error('stopped'))
   })
@@ -247,7 +248,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 async function main(): Promise<number> {
   const options = await readOptions(process.argv.slice(2))
   if (options.profile !== undefined) await mkdir(options.profile, { recursive: true })
-  // Before MariaDB starts: it inherits the core, and the server has the other one to itself.
+  // Before MariaDB starts, which inherits the core; the server gets the other one.
   pin(process.pid, 1)
   const { stores, rows } = await withMysql(options.db, (mysql) => bench(options, mysql))
   progress.end()
@@ -266,10 +267,10 @@ async function main(): Promise<number> {
     const where = machine.pinned ? 'server on core 0, load and database on core 1' : 'NOT pinned to cores'
     await output.write(`\n${options.db}; ${machine.cores} × ${machine.cpu}, Node ${machine.node}; ${where}\n`)
   }
-  const wrong = rows.filter(({ stored, acknowledged }) => stored !== acknowledged)
-  for (const { workload, shape, stored, acknowledged } of wrong)
+  const mismatches = rows.filter(({ stored, acknowledged }) => stored !== acknowledged)
+  for (const { workload, shape, stored, acknowledged } of mismatches)
     process.stderr.write(`error: ${workload}, ${shape}: ${acknowledged} acknowledged, but ${stored} stored\n`)
-  return wrong.length === 0 ? EXIT.ok : EXIT.failed
+  return mismatches.length === 0 ? EXIT.ok : EXIT.failed
 }
 
 try {

@@ -5,15 +5,15 @@ import { MSG_TYPE, openDatabase } from '../db/index.ts'
 import type { Result, Watcher } from './load/index.ts'
 import type { BenchServer } from './server.ts'
 
-/** A result with what it cost the server. */
+/** A result with its cost for the server. */
 export interface Measured extends Result {
-  /** CPU time of the server for each thing counted, milliseconds, all its threads. */
+  /** CPU time of the server per unit of `count`, milliseconds, all threads. */
   readonly cpuMs: number
   /** Resident memory of the server at the end of the measured time, bytes. */
   readonly memory: number
-  /** The longest turn of the server's event loop, milliseconds, where it measures that. */
+  /** Longest turn of the server's event loop, milliseconds; see `Trial.measuresLoop`. */
   readonly longestTurn?: number
-  /** Messages of users in the database after the server stopped, where messages were acknowledged. */
+  /** Messages of users in the database after the server stopped, for workloads that count acknowledged ones. */
   readonly stored?: number
 }
 
@@ -21,7 +21,7 @@ export interface Trial {
   /** Starts a server on an empty data folder. */
   readonly start: (data: string) => Promise<BenchServer>
   readonly load: (server: BenchServer, watcher: Watcher, signal: AbortSignal) => Promise<Result>
-  /** Path or URL of the database to count the messages in; left out, they are not counted. */
+  /** Path or URL of the database in which messages are counted; default: not counted. */
   readonly database?: (data: string) => string
   /** Whether the server measures its event loop, see LOOP_DELAY. */
   readonly measuresLoop?: boolean
@@ -30,14 +30,13 @@ export interface Trial {
 }
 
 /**
- * Runs one load on a server of its own, in a folder that goes afterwards. Whatever happens, the server is gone when
- * this is.
+ * Runs one load on a new server in a temporary folder. The server has ended when this settles.
  * @throws Error when the server does not start, fails or refuses, or when `signal` is aborted
  */
 export async function measured({ start, load, database, measuresLoop, progress, signal }: Trial): Promise<Measured> {
   signal.throwIfAborted()
   const data = await mkdtemp(join(tmpdir(), 'chatctl-bench-'))
-  // Connections of a load that failed go with this one.
+  // Closes the connections of a failed load.
   const run = new AbortController()
   try {
     const server = await start(data)
@@ -77,7 +76,7 @@ export async function measured({ start, load, database, measuresLoop, progress, 
   }
 }
 
-/** Messages that users wrote, in the database of a server that has stopped: friendships leave others there. */
+/** Counts messages of users in a stopped server's database, which also contains system messages about friendships. */
 export async function countMessages(where: string): Promise<number> {
   const db = await openDatabase(where)
   try {

@@ -1,4 +1,4 @@
-// `npm run bench:micro`: the parts of the hot path, each alone. See README.md beside this file.
+// `npm run bench:micro`: the parts of the hot path, each alone. See README.md in this folder.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,59 +15,59 @@ import { OnNewMessage, SendMessage } from '../plugins/messages/messages.ts'
 import { testServer } from '../testing/index.ts'
 
 interface Figure {
-  readonly what: string
+  readonly operation: string
   readonly perSecond: number
   readonly microseconds: number
 }
 
 const MEASURED_MS = 1000
 const WARM_UP_MS = 300
-/** Between two looks at the clock, which is not free. */
-const ROUNDS = 64
+/** Operations per read of the clock, whose cost is not negligible. */
+const BATCH = 64
 const LIMITS = { message: 1024 * 1024, format: 64 * 1024, values: 32 * 1024 }
 const TEXT = 'x'.repeat(64)
 
 const figures: Figure[] = []
 
-function add(what: string, count: number, ms: number) {
-  figures.push({ what, perSecond: (count / ms) * 1000, microseconds: (ms / count) * 1000 })
+function add(operation: string, count: number, ms: number) {
+  figures.push({ operation, perSecond: (count / ms) * 1000, microseconds: (ms / count) * 1000 })
   process.stderr.write('.')
 }
 
-/** Does `work` over and over. What it returns is added up, so that no compiler can leave it out. */
-function time(what: string, work: () => number) {
+/** Measures a synchronous operation. Results are summed, so that the compiler cannot eliminate it. */
+function time(operation: string, work: () => number) {
   let sum = 0
   const run = (ms: number) => {
     const began = performance.now()
     let count = 0
     let took = 0
-    for (; took < ms; took = performance.now() - began, count += ROUNDS)
-      for (let round = 0; round < ROUNDS; round++) sum += work()
+    for (; took < ms; took = performance.now() - began, count += BATCH)
+      for (let round = 0; round < BATCH; round++) sum += work()
     return { count, took }
   }
   run(WARM_UP_MS)
   const { count, took } = run(MEASURED_MS)
-  if (Number.isNaN(sum)) throw new Error(`${what} did nothing`)
-  add(what, count, took)
+  if (Number.isNaN(sum)) throw new Error(`${operation} returned NaN`)
+  add(operation, count, took)
 }
 
-/** The same where the work takes turns of the event loop and does several things each time. */
-async function timeTurns(what: string, things: number, work: () => Promise<unknown>) {
+/** Measures asynchronous work that performs the operation `times` times. */
+async function timeAsync(operation: string, times: number, work: () => Promise<unknown>) {
   const run = async (ms: number) => {
     const began = performance.now()
     let count = 0
     let took = 0
-    for (; took < ms; took = performance.now() - began, count += things) await work()
+    for (; took < ms; took = performance.now() - began, count += times) await work()
     return { count, took }
   }
   await run(WARM_UP_MS)
   const { count, took } = await run(MEASURED_MS)
-  add(what, count, took)
+  add(operation, count, took)
 }
 
 function frameOf(bytes: Buffer): Frame {
   const [frame] = new MessageSplitter(LIMITS).push(bytes)
-  if (frame === undefined) throw new Error('that is no whole message')
+  if (frame === undefined) throw new Error('not a complete message')
   return frame
 }
 
@@ -92,7 +92,7 @@ function records() {
     time(`seal a record of ${size} B`, () => sealRecords(send, plaintext).length)
     const record = sealRecords(new CipherState(key), plaintext).subarray(2)
     const receive = new CipherState(key)
-    // Each with the first nonce, which a copy of the unused state has.
+    // A copy of the unused state decrypts with the first nonce each time.
     time(`open a record of ${size} B`, () => openRecord(receive.clone(), record).length)
   }
 }
@@ -106,7 +106,7 @@ async function dispatch(folder: string) {
     room.server.accept(theirs, { address: 'control', isOperator: true })
     const client = await connect({ server: ours, reconnect: false })
     for (const atOnce of [1, 50])
-      await timeTurns(`ping and its reply, ${atOnce} at a time, both ends`, atOnce, () =>
+      await timeAsync(`ping and its reply, ${atOnce} at a time, both ends`, atOnce, () =>
         Promise.all(Array.from({ length: atOnce }, () => client.request(Ping, {}))),
       )
     await client.close()
@@ -116,7 +116,7 @@ async function dispatch(folder: string) {
   return roomPaths(data).database
 }
 
-/** Messages to SQLite, flushed at each commit: of which one, 50 or 500 come in a turn of the event loop. */
+/** Messages to SQLite, flushed at each commit: 1, 50 or 500 per turn of the event loop. */
 async function writer(file: string) {
   const db = await openDatabase(file)
   try {
@@ -135,7 +135,7 @@ async function writer(file: string) {
       color: '',
     })
     for (const rows of [1, 50, 500])
-      await timeTurns(`store a message, ${rows} a turn`, rows, () =>
+      await timeAsync(`store a message, ${rows} a turn`, rows, () =>
         Promise.all(Array.from({ length: rows }, () => messages.store(row()))),
       )
     await messages.close()
@@ -144,9 +144,9 @@ async function writer(file: string) {
   }
 }
 
-/** A whole test with `chatctl/testing`, but for the import: a server, two users, a message each way, the end of it. */
+/** A complete test with `chatctl/testing`, without its import: a server, two users, a message each way, the shutdown. */
 async function testKit() {
-  await timeTurns('a test with two users and a message each way', 1, async () => {
+  await timeAsync('a test with two users and a message each way', 1, async () => {
     await using server = await testServer()
     const [alice, bob] = [await server.user('alice'), await server.user('bob')]
     await alice.says('bob', TEXT)
@@ -167,7 +167,7 @@ try {
   process.stderr.write('\n')
 }
 await new Output('table', undefined).list(figures, [
-  { title: 'what', value: ({ what }) => what },
+  { title: 'operation', value: ({ operation }) => operation },
   { title: 'a second', value: ({ perSecond }) => Math.round(perSecond).toLocaleString('en') },
   { title: 'µs each', value: ({ microseconds }) => microseconds.toFixed(2) },
 ])

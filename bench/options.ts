@@ -4,16 +4,16 @@ import yargs from 'yargs'
 export const WORKLOADS = ['pairs', 'group', 'logins', 'idle', 'unread', 'hostile'] as const
 export type Workload = (typeof WORKLOADS)[number]
 
-/** What is measured unless asked otherwise: attacks say nothing about speed. */
-const USUAL = WORKLOADS.filter((name) => name !== 'hostile')
+/** Default workloads; attacks do not measure speed. */
+const DEFAULT_WORKLOADS = WORKLOADS.filter((name) => name !== 'hostile')
 
 export interface PairShape {
   readonly pairs: number
   readonly window: number
 }
 
-/** What is measured unless told otherwise: batches that form easily, flat ones, and no load at all. */
-const SHAPES: readonly PairShape[] = [
+/** Default shapes: large batches, the same load over more connections, one message in flight per sender, no load. */
+const DEFAULT_SHAPES: readonly PairShape[] = [
   { pairs: 100, window: 32 },
   { pairs: 1000, window: 4 },
   { pairs: 100, window: 1 },
@@ -40,26 +40,33 @@ export interface BenchOptions {
   readonly profile: string | undefined
 }
 
-/** Reads the command line. @throws Error for what makes no sense */
+/** Parses the command line. @throws Error for invalid options */
 export async function readOptions(argv: readonly string[]): Promise<BenchOptions> {
   const args = await yargs(argv)
     .scriptName('npm run bench --')
-    .usage('$0 [options]\n\nMeasures a server that it starts; bench/README.md says how to read the figures.')
+    .usage('$0 [options]\n\nMeasures a server that it starts; bench/README.md explains the figures.')
     .locale('en')
     .options({
       db: { choices: ['sqlite', 'mysql'] as const, default: 'sqlite' as const, describe: 'database of the server' },
-      workload: { type: 'string', default: USUAL.join(), describe: `which, between commas: ${WORKLOADS.join()}` },
-      shapes: { type: 'string', describe: 'PAIRSxWINDOW between commas; default 100x32,1000x4,100x1,1x1' },
+      workload: {
+        type: 'string',
+        default: DEFAULT_WORKLOADS.join(),
+        describe: `workloads, comma-separated: ${WORKLOADS.join()}`,
+      },
+      shapes: { type: 'string', describe: 'PAIRSxWINDOW, comma-separated; default 100x32,1000x4,100x1,1x1' },
       pairs: { type: 'number', describe: 'one shape instead: pairs of users' },
-      window: { type: 'number', describe: 'its messages under way for each sender' },
+      window: { type: 'number', describe: 'its messages in flight per sender' },
       members: { type: 'number', default: 100, describe: 'members of the group' },
-      sessions: { type: 'number', describe: 'idle sessions; default 5000, and 20000 where so many files may be open' },
+      sessions: {
+        type: 'number',
+        describe: 'idle sessions; default 5000, and 20000 if the limit of open files allows',
+      },
       messages: { type: 'number', default: 10_000, describe: 'unread messages' },
       size: { type: 'number', default: 64, describe: 'bytes of text' },
-      seconds: { type: 'number', default: 5, describe: 'that are measured, for each figure' },
-      'warm-up': { type: 'number', default: 2, describe: 'seconds before that' },
-      attacks: { type: 'string', describe: 'of the hostile workload, between commas; all if left out' },
-      build: { type: 'string', describe: 'dist folder of another version, to measure that one' },
+      seconds: { type: 'number', default: 5, describe: 'measured time per figure' },
+      'warm-up': { type: 'number', default: 2, describe: 'seconds before it' },
+      attacks: { type: 'string', describe: 'attacks of the hostile workload, comma-separated; default all' },
+      build: { type: 'string', describe: 'dist folder of another version to measure' },
       profile: { type: 'string', describe: 'folder for CPU profiles of the server' },
       json: { type: 'boolean', default: false, describe: 'results as JSON' },
     })
@@ -75,10 +82,10 @@ export async function readOptions(argv: readonly string[]): Promise<BenchOptions
   for (const name of ['pairs', 'window', 'members', 'sessions', 'messages', 'size'] as const) {
     const value = args[name]
     if (value !== undefined && !(Number.isInteger(value) && value > 0))
-      throw new Error(`--${name} takes a whole number above 0`)
+      throw new Error(`--${name} must be a positive integer`)
   }
-  if (args.members < 2) throw new Error('--members takes two or more')
-  if (!(args.seconds > 0 && args.warmUp >= 0)) throw new Error('--seconds and --warm-up take a time')
+  if (args.members < 2) throw new Error('--members must be at least 2')
+  if (!(args.seconds > 0 && args.warmUp >= 0)) throw new Error('--seconds must be above 0, --warm-up 0 or more')
   const { db, members, messages, size, seconds, warmUp, build, json, profile } = args
   return {
     db,
@@ -113,15 +120,15 @@ interface ShapeArgs {
 
 function shapesOf({ shapes, pairs, window }: ShapeArgs): readonly PairShape[] {
   if (pairs !== undefined || window !== undefined) return [{ pairs: pairs ?? 100, window: window ?? 32 }]
-  if (shapes === undefined) return SHAPES
+  if (shapes === undefined) return DEFAULT_SHAPES
   return shapes.split(',').map((shape) => {
-    const [, count, under] = /^([1-9]\d{0,5})x([1-9]\d{0,4})$/.exec(shape) ?? []
-    if (count === undefined) throw new Error(`"${shape}" is no shape: PAIRSxWINDOW, such as 100x32`)
-    return { pairs: Number(count), window: Number(under) }
+    const [, pairs, window] = /^([1-9]\d{0,5})x([1-9]\d{0,4})$/.exec(shape) ?? []
+    if (pairs === undefined) throw new Error(`"${shape}" is not a shape: PAIRSxWINDOW, such as 100x32`)
+    return { pairs: Number(pairs), window: Number(window) }
   })
 }
 
-/** @throws Error for more than both processes may open files for; without a wish, those of IDLE_SESSIONS that they may */
+/** Default: those of IDLE_SESSIONS that the limit of open files allows. @throws Error for more sessions than it allows */
 function sessionsOf(asked: number | undefined): readonly number[] {
   const [, limit] = /^Max open files +(\d+|unlimited)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? []
   const files = limit === 'unlimited' ? Number.POSITIVE_INFINITY : Number(limit)

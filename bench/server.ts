@@ -11,13 +11,13 @@ import { type Limits, RATES_OFF } from '../core/limits.ts'
 const MAIN = fileURLToPath(new URL('../cli/main.js', import.meta.url))
 const CEILING = fileURLToPath(new URL('./ceiling-server.js', import.meta.url))
 
-/** Clock ticks a second in /proc, which Linux has fixed for programs. */
-const TICKS = 100
+/** Clock ticks in /proc, a constant of Linux. */
+const TICKS_PER_SECOND = 100
 
-/** A server that takes longer to end is killed. */
+/** Time limit of a graceful shutdown; then the server is killed. */
 const STOP_MS = 20_000
 
-/** Rates off, and room for the sessions of the idle workload. */
+/** Rates off, and enough connections for the idle workload. */
 const LIMITS = { ...RATES_OFF, connections: 100_000 }
 
 export interface BenchServer {
@@ -27,28 +27,28 @@ export interface BenchServer {
   cpu(): Promise<number>
   /** Resident memory, bytes. */
   memory(): Promise<number>
-  /** The longest turn of its event loop since the last call, milliseconds; only of a server with LOOP_DELAY. */
+  /** Longest turn of its event loop since the last call, milliseconds; requires LOOP_DELAY. */
   loopDelay(): Promise<number>
-  /** Ends it. @throws Error when it had to be killed, or ended badly */
+  /** Shuts it down. @throws Error when it had to be killed, or exited with a failure */
   stop(): Promise<void>
-  /** Ends it at once, whatever it does. */
+  /** Kills it. */
   kill(): Promise<void>
 }
 
 export interface StartOptions {
   /** Its data folder. */
   readonly data: string
-  /** URL of a MySQL database; SQLite in the data folder if left out. */
+  /** URL of a MySQL database; default SQLite in the data folder. */
   readonly db?: string | undefined
   /** Arguments for node, such as `--cpu-prof`. */
   readonly node?: readonly string[]
-  /** Limits of its configuration; rates off if left out. */
+  /** Limits of its configuration; default rates off. */
   readonly limits?: Partial<Limits>
-  /** Folder of another build of chatctl; this one if left out. */
+  /** The `dist` folder of another build of chatctl; default this one. */
   readonly build?: string | undefined
 }
 
-/** With two cores or more the server has the first one to itself, and the load the second. */
+/** Whether the server is pinned to core 0, and the load to core 1: with two cores or more, and `taskset`. */
 export const PINNED = availableParallelism() >= 2 && has('taskset')
 
 function has(program: string): boolean {
@@ -60,13 +60,13 @@ function has(program: string): boolean {
   }
 }
 
-/** Puts a process that runs on one core. */
+/** Pins a running process to one core. */
 export function pin(pid: number, core: number) {
   if (PINNED)
     execFileSync('taskset', ['--all-tasks', '--cpu-list', '--pid', String(core), String(pid)], { stdio: 'ignore' })
 }
 
-/** Starts `chatctl serve` as a process of its own. @throws Error when it does not come up */
+/** Starts `chatctl serve` in a child process. @throws Error when it exits before it listens */
 export async function startServer({ data, db, node = [], limits = LIMITS, build }: StartOptions): Promise<BenchServer> {
   const config = join(data, 'bench.json')
   await writeFile(config, JSON.stringify({ limits }))
@@ -88,11 +88,11 @@ export async function startServer({ data, db, node = [], limits = LIMITS, build 
   return start([...node, main, ...args], env, data)
 }
 
-/** Starts the ceiling's server, see there, for texts of that many bytes. */
+/** Starts the ceiling's server (ceiling-server.ts). @param size bytes of text in a message */
 export const startCeiling = ({ data, size }: { data: string; size: number }): Promise<BenchServer> =>
   start([CEILING, join(data, 'ceiling.db'), String(size)], process.env, data)
 
-/** Makes a server measure how late its event loop is. */
+/** Node arguments that make a server measure its event-loop delay. */
 export const LOOP_DELAY = ['--import', new URL('../test/support/loop-delay.js', import.meta.url).href]
 const loopDelayFile = (data: string) => join(data, 'loop-delay.json')
 
@@ -100,7 +100,7 @@ async function start(script: readonly string[], env: NodeJS.ProcessEnv, data: st
   const command = [process.execPath, ...script]
   const [program = '', ...args] = PINNED ? ['taskset', '-c', '0', ...command] : command
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'], env })
-  // Whatever becomes of this process, the other one must not stay.
+  // The child must not outlive this process.
   const kill = () => child.kill('SIGKILL')
   process.on('exit', kill)
   child.once('exit', () => process.off('exit', kill))
@@ -111,7 +111,7 @@ async function start(script: readonly string[], env: NodeJS.ProcessEnv, data: st
     cpu: async () => {
       const [, rest = ''] = (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ')
       const fields = rest.split(' ')
-      return ((Number(fields[11]) + Number(fields[12])) / TICKS) * 1000
+      return ((Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND) * 1000
     },
     memory: async () => {
       const status = await readFile(`/proc/${pid}/status`, 'utf8')
@@ -122,7 +122,7 @@ async function start(script: readonly string[], env: NodeJS.ProcessEnv, data: st
       await rm(file, { force: true })
       process.kill(pid, 'SIGUSR2')
       for (;;) {
-        // Written when the loop comes to it, which is what is measured.
+        // Written in the next turn of its event loop, which may be late.
         const text = await readFile(file, 'utf8').catch(() => '')
         if (text.endsWith('}')) return JSON.parse(text).max
         await sleep(10)

@@ -2,7 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import Database from 'better-sqlite3'
 import { createConnection } from 'mysql2/promise'
 
-/** What a database takes with nothing around it: no server can be faster on it. */
+/** Insert rate of a database alone: an upper bound for any server on it. */
 export interface StoreResult {
   readonly database: string
   readonly rowsATransaction: number
@@ -14,7 +14,7 @@ export interface StoreOptions {
   /** Bytes of text in a row. */
   readonly size: number
   readonly seconds: number
-  /** Told how far it is, 0 to 1. */
+  /** Called with the completed share, 0 to 1. */
   readonly onProgress: (share: number) => void
   readonly signal: AbortSignal
 }
@@ -33,7 +33,7 @@ export async function sqliteAlone(file: string, options: StoreOptions): Promise<
     })
     return await timed('SQLite', options, async () => {
       store()
-      // Ctrl-C is heard between two commits.
+      // Lets signals be handled between two commits.
       await turn()
     })
   } finally {
@@ -41,7 +41,7 @@ export async function sqliteAlone(file: string, options: StoreOptions): Promise<
   }
 }
 
-/** MySQL or MariaDB over one connection: a statement of many rows, which is a transaction of its own. */
+/** MySQL or MariaDB over one connection: one multi-row INSERT per transaction. */
 export async function mysqlAlone(url: string, options: StoreOptions): Promise<StoreResult> {
   const db = await createConnection(url)
   try {

@@ -48,6 +48,6 @@ export function readPattern(pattern: string, timezone: string | undefined): Cron
     cron.nextRun()
     return cron
   } catch (error) {
-    throw new TypeError(`"${pattern}" is not a cron pattern: ${(error as Error).message}`, { cause: error })
+    throw new TypeError(`"${pattern}" is not a valid schedule: ${(error as Error).message}`, { cause: error })
   }
 }

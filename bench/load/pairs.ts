@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Address } from '../../client/channel.ts'
 import { Acknowledge, OnNewMessage, Receive, SendMessage } from '../../client/index.ts'
-import type { Frame } from '../../core/wire/index.ts'
+import { type Frame, GeneralFailure } from '../../core/wire/index.ts'
 import { AddFriend, ConfirmFriendRequest } from '../../plugins/friends/messages.ts'
 import { MessageStored } from '../../plugins/messages/messages.ts'
 import { measure, type Period } from './clock.ts'
@@ -218,7 +218,7 @@ class Pair {
   }
 
   #refused(frame: Frame): boolean {
-    if (frame.type !== 203) return false
+    if (frame.type !== GeneralFailure.type) return false
     this.#failed(
       new Error(
         `the server refused a message: ${frame.bytes.toString('latin1', frame.data, frame.end).replace(/[^ -~]/g, ' ')}`,

@@ -26,7 +26,7 @@ function keptLog() {
   return { log, said: (msg: string) => lines.filter((line) => line.msg === msg), lines }
 }
 
-test('an error of a handler is told, the event counts as handled, and the bot goes on', async (t) => {
+test('a handler’s error is reported, its event counts as handled, and the bot continues', async (t) => {
   const stage = await openStage(t)
   const told: string[] = []
   const bot = createBot({ name: 'clerk' })
@@ -53,7 +53,7 @@ test('an error of a handler is told, the event counts as handled, and the bot go
   t.is(said('the error handler failed').length, 1)
 })
 
-test('middleware runs around handlers, the first outermost, and may keep one from running', async (t) => {
+test('middleware wraps handlers, the first outermost, and may skip them', async (t) => {
   const stage = await openStage(t)
   const seen: string[] = []
   const bot = createBot({ name: 'clerk' })
@@ -91,7 +91,7 @@ const busy = (times: number) =>
     },
   })
 
-test('a refusal that passes makes the handler run again, after the time that the server says', async (t) => {
+test('a transient refusal is retried after the server’s retryAfter', async (t) => {
   await using server = await testServer({ plugins: [busy(2)] })
   let runs = 0
   const bot = createBot({ name: 'clerk', messages: { Busy } }).message(async (ctx) => {
@@ -112,7 +112,7 @@ test('a refusal that passes makes the handler run again, after the time that the
   await ann.hears('done')
 })
 
-test('a handler runs six times at most', async (t) => {
+test('a handler is tried six times at most', async (t) => {
   await using server = await testServer({ plugins: [busy(1000)] })
   let runs = 0
   const bot = createBot({ name: 'clerk', messages: { Busy } })
@@ -131,7 +131,7 @@ test('a handler runs six times at most', async (t) => {
   t.like(said('a handler failed'), { length: 1, 0: { err: { message: 'later' } } })
 })
 
-test('a bot whose connection breaks comes back, and acts once all the same', async (t) => {
+test('a bot reconnects after a lost connection, and its effects take place once', async (t) => {
   const stage = await openStage(t)
   const proxy = await openProxy(t, stage)
   const life: string[] = []
@@ -160,7 +160,7 @@ test('a bot whose connection breaks comes back, and acts once all the same', asy
   t.true(life.includes('reconnected'))
 })
 
-test('a bot that is kicked ends with the reason', async (t) => {
+test('a kicked bot ends with the reason', async (t) => {
   const stage = await openStage(t)
   const running = await startBot(t, stage, createBot({ name: 'clerk' }))
   await using operator = await stage.connect({ server: { path: stage.control } })
@@ -171,7 +171,7 @@ test('a bot that is kicked ends with the reason', async (t) => {
   t.like(await stopped, { failure: 'kicked' })
 })
 
-test('friend requests are answered as the bot is told to, those that waited for it too', async (t) => {
+test('friend requests are answered by the bot’s policy, pending ones at the start too', async (t) => {
   const stage = await openStage(t)
   const ann = await Person.at(stage, 'ann')
   const bob = await Person.at(stage, 'bob')
@@ -200,7 +200,7 @@ test('friend requests are answered as the bot is told to, those that waited for 
   t.is(await open(), 1)
 })
 
-test('invitations are taken, or not', async (t) => {
+test('invitations are accepted or ignored by the bot’s policy', async (t) => {
   const stage = await openStage(t)
   const ann = await Person.at(stage, 'ann')
   for (const group of ['work', 'play']) await ann.client.request(CreateRoom, { group, open: false })
@@ -224,7 +224,7 @@ function watcher() {
   return { plugin, told }
 }
 
-test('two bots that answer everything in one group stop by themselves, and the server names both', async (t) => {
+test('a loop of two bots in a group is stopped, and the server logs both names', async (t) => {
   const { plugin, told } = watcher()
   const stage = await openStage(t, { plugins: [plugin] })
   const ann = await Person.at(stage, 'ann')
@@ -253,7 +253,7 @@ test('two bots that answer everything in one group stop by themselves, and the s
   t.is(loops.length, 2)
 })
 
-test('two bots that answer each other in private stop by themselves, and the server names both', async (t) => {
+test('a loop of two bots in private is stopped, and the server logs both names', async (t) => {
   const { plugin, told } = watcher()
   await using server = await testServer({ plugins: [plugin] })
   const bot = (name: string) =>
@@ -277,7 +277,7 @@ test('two bots that answer each other in private stop by themselves, and the ser
   t.is(await ann.asks('parrot', 'still there?'), 'still there?')
 })
 
-test('schedules run by the clock, each time once for all who run the bot', async (t) => {
+test('schedules run by the clock, with effects once across processes of the bot', async (t) => {
   const eight = new Date('2030-06-01T08:00:00Z')
   await using server = await testServer({ clock: eight })
   const ann = await server.user('ann')
@@ -298,7 +298,7 @@ test('schedules run by the clock, each time once for all who run the bot', async
   t.is((await ann.hears(/./)).text, 'it is 2030-06-02T09:00:00.000Z')
 })
 
-test('a schedule may ask', async (t) => {
+test('a schedule’s handler can ask questions', async (t) => {
   await using server = await testServer()
   const ann = await server.user('ann')
   const bot = createBot({ name: 'clock' })
@@ -330,7 +330,7 @@ const bells = definePlugin({
   },
 })
 
-test('a bot is told of a plugin’s pushes and makes its requests', async (t) => {
+test('a bot receives a plugin’s pushes and makes its requests', async (t) => {
   const stage = await openStage(t, { plugins: [bells] })
   const bot = createBot({ name: 'ringer', messages: { Ring } })
     .on(Rang, ({ what }, ctx) => ctx.send('ann', `${what} rang`))
@@ -340,7 +340,7 @@ test('a bot is told of a plugin’s pushes and makes its requests', async (t) =>
   t.is(await ann.asks('ringer', '/ring'), 'the bell rang')
 })
 
-test('what was handled is read; system messages and the bot’s own are no affair of its', async (t) => {
+test('handled messages are marked as read; system messages and the bot’s own are not handled', async (t) => {
   const stage = await openStage(t)
   const seen: string[] = []
   const bot = createBot({ name: 'clerk' }).message((ctx) => {
@@ -358,7 +358,7 @@ test('what was handled is read; system messages and the bot’s own are no affai
   await until(async () => (await running.client.inbox()).messages.every(({ from }) => from !== 'ann'))
 })
 
-test('who cannot log in is told why at the start', async (t) => {
+test('a failed login rejects start with its reason', async (t) => {
   const stage = await openStage(t)
   const bot = createBot({ name: 'clerk' })
   await stage.user('clerk')
@@ -368,7 +368,7 @@ test('who cannot log in is told why at the start', async (t) => {
   await t.throwsAsync(bot.start({ ...how, server: '127.0.0.1:1', key: 'x' }), { code: 'unreachable' })
 })
 
-test('a bot ends with its signal', async (t) => {
+test('a bot stops when its signal aborts', async (t) => {
   const stage = await openStage(t)
   const stop = new AbortController()
   const running = await startBot(t, stage, createBot({ name: 'clerk' }), { signal: stop.signal })

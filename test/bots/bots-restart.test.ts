@@ -12,7 +12,7 @@ import { openStage, tempFolder } from '../support/room.ts'
 /** Ends a bot as a crash would: what its handlers do goes no further. */
 const CRASH = { grace: 0 }
 
-test('a handler that runs again after a crash has acted once', async (t) => {
+test('effects of a handler that runs again after a crash take place once', async (t) => {
   const stage = await openStage(t)
   const gate = new Gate()
   const bot = createBot({ name: 'builder' }).command('build', { about: 'Makes a group' }, async (ctx) => {
@@ -40,7 +40,7 @@ test('a handler that runs again after a crash has acted once', async (t) => {
   t.is(await ann.asks('builder', '/help build'), '/build\nMakes a group')
 })
 
-test('what nobody acknowledged comes again, what was said meanwhile comes, and nothing from before the bot', async (t) => {
+test('after a restart unacknowledged and missed events are delivered, but none from before the bot', async (t) => {
   const stage = await openStage(t)
   const gate = new Gate()
   const seen: string[] = []
@@ -66,7 +66,7 @@ test('what nobody acknowledged comes again, what was said meanwhile comes, and n
   t.deepEqual(seen, ['one', 'two', 'two', 'three', 'four'])
 })
 
-test('a bot may begin with all there is, with what is new enough, or again from a message or a time', async (t) => {
+test('a bot can start with all messages, with recent ones, or replay from a message or a time', async (t) => {
   const stage = await openStage(t)
   const ann = await Person.at(stage, 'ann')
   await stage.user('clerk')
@@ -95,7 +95,7 @@ test('a bot may begin with all there is, with what is new enough, or again from 
   t.deepEqual(seen, ['new'])
 })
 
-test('what a replay leaves out is said', async (t) => {
+test('a replay that skips events is reported', async (t) => {
   const stage = await openStage(t)
   const ann = await Person.at(stage, 'ann')
   const warnings: string[] = []
@@ -111,7 +111,7 @@ test('what a replay leaves out is said', async (t) => {
   t.is(ann.heard.length, 1)
 })
 
-test('stopping lets handlers finish', async (t) => {
+test('stop lets handlers finish', async (t) => {
   const stage = await openStage(t)
   const gate = new Gate()
   const bot = createBot({ name: 'clerk' }).message(async (ctx) => {
@@ -139,7 +139,7 @@ const counter = (state: StateOptions<{ count: number }>, gate: Gate) =>
   })
 
 for (const where of ['server', 'file'] as const)
-  test(`state is of each chat, lasts, and counts an event that comes again once: ${where}`, async (t) => {
+  test(`state is per chat, survives restarts, and applies a redelivered event once: ${where}`, async (t) => {
     const stage = await openStage(t)
     const file = join(await tempFolder(t), 'state.json')
     const gate = new Gate()
@@ -161,7 +161,7 @@ for (const where of ['server', 'file'] as const)
     t.is(await bob.asks('counter', 'more'), '2')
   })
 
-test('state in memory ends with the bot', async (t) => {
+test('state in memory is lost when the bot stops', async (t) => {
   const stage = await openStage(t)
   const gate = new Gate()
   gate.open()
@@ -175,7 +175,7 @@ test('state in memory ends with the bot', async (t) => {
   t.is(await ann.asks('counter', 'more'), '1')
 })
 
-test('a state file keeps what was before an event that was not acknowledged', async (t) => {
+test('a state file keeps the state before an unacknowledged event', async (t) => {
   const file = join(await tempFolder(t), 'state.json')
   const parts = {} as Parameters<typeof openState>[1]
   const first = await openState({ file }, parts)
@@ -190,7 +190,7 @@ test('a state file keeps what was before an event that was not acknowledged', as
   t.is(await second.load('user ann', '2'), '"one"')
 })
 
-test('a state file that is none is refused, and left as it is', async (t) => {
+test('an invalid state file is refused, and not changed', async (t) => {
   const stage = await openStage(t)
   const file = join(await tempFolder(t), 'state.json')
   await writeFile(file, '{"user ann": ')
@@ -207,7 +207,7 @@ test('a state file that is none is refused, and left as it is', async (t) => {
   )
 })
 
-test('a question survives a restart: asked once, and answered while the bot is away', async (t) => {
+test('a question survives a restart: it is sent once, and may be answered while the bot is offline', async (t) => {
   const stage = await openStage(t)
   const bot = createBot({ name: 'waiter' })
     .command('order', { about: 'Orders' }, async (ctx) => {
@@ -229,7 +229,7 @@ test('a question survives a restart: asked once, and answered while the bot is a
   t.deepEqual(ann.texts, ['Which? (tea / coffee)', 'coffee!', 'what?', 'what?'])
 })
 
-test('a restart does not renew the time of a question', async (t) => {
+test('a restart does not reset the timeout of a question', async (t) => {
   await using server = await testServer()
   const bot = createBot({ name: 'waiter' }).command('order', { about: 'Orders' }, async (ctx) => {
     await ctx.reply((await ctx.ask('Which?', { timeout: 60_000 }))?.text ?? 'too late')
@@ -247,7 +247,7 @@ test('a restart does not renew the time of a question', async (t) => {
   await ann.hears('too late')
 })
 
-test('someone else may be asked; after a restart, too, the answer is not taken for anything else', async (t) => {
+test('the answer to a question in another chat reaches its question after a restart too', async (t) => {
   const stage = await openStage(t)
   const bot = createBot({ name: 'desk' })
     .command('leave', { about: 'Asks for leave' }, async (ctx) => {
@@ -272,7 +272,7 @@ test('someone else may be asked; after a restart, too, the answer is not taken f
   t.is(boss.heard.length, 3)
 })
 
-test('a bot that another process replaces ends, and says why', async (t) => {
+test('a bot whose consumer is taken over by another process ends with that reason', async (t) => {
   const stage = await openStage(t)
   const bot = createBot({ name: 'clerk' }).message((ctx) => ctx.reply('here'))
   const first = await startBot(t, stage, bot)

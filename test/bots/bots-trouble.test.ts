@@ -15,7 +15,7 @@ function openLog(level: string) {
   return { lines, log: pino({ level }, { write: (line) => void lines.push(line) }) }
 }
 
-test('the second of two questions to Ann is open when the bot is killed: her answer is taken for nothing else', async (t) => {
+test('killed at the second of two questions to Ann: her answer reaches that question', async (t) => {
   await using server = await testServer()
   const [ann, bob] = [await server.user('ann'), await server.user('bob')]
   const bot = createBot({ name: 'asker' })
@@ -36,7 +36,7 @@ test('the second of two questions to Ann is open when the bot is killed: her ans
   t.is(await ann.asks('asker', 'more?'), 'huh?')
 })
 
-test('two who ask each other’s people are killed, and neither waits for the other', async (t) => {
+test('killed while two handlers ask in each other’s chats: no deadlock after the restart', async (t) => {
   await using server = await testServer()
   const [ann, bob] = [await server.user('ann'), await server.user('bob')]
   const bot = createBot({ name: 'asker' }).command(
@@ -60,7 +60,7 @@ test('two who ask each other’s people are killed, and neither waits for the ot
   t.is((await bob.hears('ann says yes')).from, 'asker')
 })
 
-test('a stand-up that is killed between its questions goes on: nobody is asked twice, and there is one summary', async (t) => {
+test('a schedule killed between its questions resumes: nobody is asked twice, and there is one summary', async (t) => {
   await using server = await testServer()
   const [ann, bob] = [await server.user('ann'), await server.user('bob')]
   for (const user of [ann, bob]) await user.joins('team')
@@ -99,7 +99,7 @@ test('a stand-up that is killed between its questions goes on: nobody is asked t
   await ann.hearsNothing()
 })
 
-test('handlers that do not end are named, hold up nobody but their own chats, and have an end', async (t) => {
+test('handlers that hang are logged, block only their own chats, and time out', async (t) => {
   await using server = await testServer()
   const { lines, log } = openLog('warn')
   const bot = createBot({ name: 'tool', concurrency: 2, timeLimit: 60_000 })
@@ -121,7 +121,7 @@ test('handlers that do not end are named, hold up nobody but their own chats, an
   t.is(lines.filter((line) => /timed out after 60 s/.test(line)).length, 2)
 })
 
-test('more handlers hang than the server hands out events: the bot gives up the oldest, and hears on', async (t) => {
+test('hanging handlers fill the window of unacknowledged events: the oldest is timed out', async (t) => {
   await using server = await testServer({ limits: { groupsPerUser: 1000 } })
   const groups = Array.from({ length: 110 }, (_, n) => `g${n}`)
   const ann = await server.user('ann')
@@ -138,7 +138,7 @@ test('more handlers hang than the server hands out events: the bot gives up the 
   t.true(lines.some((line) => line.includes('too many events wait behind slow handlers')))
 })
 
-test('a clock that jumps, as after a night’s sleep, is noticed within a minute', async (t) => {
+test('a clock that jumps, as after a suspend, is noticed within a minute', async (t) => {
   await using server = await testServer()
   const ann = await server.user('ann')
   const bot = createBot({ name: 'clock' }).schedule('0 9 * * *', (ctx) => ctx.send('ann', ctx.time.toISOString()), {
@@ -158,7 +158,7 @@ test('a clock that jumps, as after a night’s sleep, is noticed within a minute
   t.truthy(await ann.hears('2030-01-02T09:00:00.000Z'))
 })
 
-test('a bot answers in a group that was renamed meanwhile', async (t) => {
+test('a bot replies in a group that was renamed in the meantime', async (t) => {
   await using server = await testServer()
   const ann = await server.user('ann')
   await ann.joins('ops')
@@ -175,7 +175,7 @@ test('a bot answers in a group that was renamed meanwhile', async (t) => {
   t.is((await ann.hears('done')).group, 'operations')
 })
 
-test('an error says which line of the bot asked for it', async (t) => {
+test('the stack of an error contains the bot’s line that called', async (t) => {
   await using server = await testServer()
   const ann = await server.user('ann')
   let stack = ''
@@ -191,7 +191,7 @@ test('an error says which line of the bot asked for it', async (t) => {
   t.regex(stack, /bots-trouble\.test/)
 })
 
-test('people are told in words what a command takes', async (t) => {
+test('usage and help describe a command’s arguments', async (t) => {
   await using server = await testServer()
   const ann = await server.user('ann')
   const args = { part: z.enum(['one', 'two']), minutes: z.coerce.number().optional() }

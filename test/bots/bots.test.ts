@@ -16,7 +16,7 @@ function dice(): Bot {
     .hears('ping', (ctx) => ctx.reply('pong'))
 }
 
-test('a bot answers commands, with words that fit, and what it hears', async (t) => {
+test('a bot answers commands with valid arguments, patterns and other messages', async (t) => {
   await using server = await testServer()
   await server.bot(dice(), 'dice')
   const ann = await server.user('ann')
@@ -30,7 +30,7 @@ test('a bot answers commands, with words that fit, and what it hears', async (t)
   t.like(await ann.hears('pong'), { bot: true, hops: 1 })
 })
 
-test('words that do not fit are answered with what is wrong and the usage', async (t) => {
+test('invalid arguments are answered with the problem and the usage', async (t) => {
   await using server = await testServer()
   await server.bot(dice(), 'dice')
   const ann = await server.user('ann')
@@ -41,7 +41,7 @@ test('words that do not fit are answered with what is wrong and the usage', asyn
   t.is(await ann.asks('dice', '/roll "6'), `a quotation mark is not closed${usage}`)
 })
 
-test('help is made from the commands; an unknown one is answered in private only', async (t) => {
+test('help is generated from the commands; an unknown command is answered in private only', async (t) => {
   await using server = await testServer()
   await server.bot(dice(), 'dice')
   const ann = await server.user('ann')
@@ -52,7 +52,7 @@ test('help is made from the commands; an unknown one is answered in private only
   t.is(await ann.asks('dice', '/help dance'), 'There is no /dance. /help lists the commands.')
 })
 
-test('in a group a bot answers its own commands, and says nothing to those of others', async (t) => {
+test('in a group a bot answers its own commands, and ignores those of other bots', async (t) => {
   await using server = await testServer()
   const ann = await server.user('ann')
   await ann.joins('games')
@@ -65,7 +65,7 @@ test('in a group a bot answers its own commands, and says nothing to those of ot
   await ann.hearsNothing()
 })
 
-test('a group that is not there yet keeps no bot from its work, and is joined at the next connection', async (t) => {
+test('a missing group does not prevent the start, and is joined after a reconnect', async (t) => {
   await using server = await testServer()
   const ann = await server.user('ann')
   await ann.joins('games')
@@ -82,7 +82,7 @@ test('a group that is not there yet keeps no bot from its work, and is joined at
   t.is(await ann.asks({ group: 'nowhere' }, 'hello'), 'here')
 })
 
-test('the rest of a command’s words goes into an array', async (t) => {
+test('an array takes the remaining words of a command', async (t) => {
   await using server = await testServer()
   const bot = createBot({ name: 'clerk' }).command(
     'note',
@@ -97,7 +97,7 @@ test('the rest of a command’s words goes into an array', async (t) => {
   t.is(await ann.asks('clerk', '/help note'), '/note <to> <words…>\nNotes\n  words: what to note')
 })
 
-test('definitions that cannot work are refused where they are made', (t) => {
+test('invalid definitions throw where they are made', (t) => {
   const bot = createBot({ name: 'dice' })
   const nothing = () => {}
   t.throws(() => bot.on(OnNewMessage, nothing), { message: /use `message` or `hears`/ })
@@ -111,16 +111,16 @@ test('definitions that cannot work are refused where they are made', (t) => {
   wrong({ 1: z.string() }, /"1" cannot name an argument/)
   bot.message(nothing)
   t.throws(() => bot.message(nothing), { message: /already/ })
-  t.throws(() => bot.schedule('every day', nothing), { message: /"every day" is not a cron pattern/ })
-  t.throws(() => bot.schedule('* * * * *', nothing, { timezone: 'Mars/Base' }), { message: /not a cron pattern/ })
+  t.throws(() => bot.schedule('every day', nothing), { message: /"every day" is not a valid schedule/ })
+  t.throws(() => bot.schedule('* * * * *', nothing, { timezone: 'Mars/Base' }), { message: /not a valid schedule/ })
   bot.schedule('* * * * *', nothing)
-  t.throws(() => bot.schedule('* * * * *', nothing), { message: /give it a name/ })
+  t.throws(() => bot.schedule('* * * * *', nothing), { message: /another name/ })
   t.throws(() => createBot({ name: '' }), { message: /cannot name a bot/ })
   t.throws(() => createBot({ name: 'x', concurrency: 0 }), { message: /concurrency/ })
   t.throws(() => createBot({ name: 'x', prefix: ' ' }), { message: /prefix/ })
 })
 
-test('a bot asks, and takes the answer before anything else does', async (t) => {
+test('an answer goes to its question, and to no other handler', async (t) => {
   await using server = await testServer()
   const bot = createBot({ name: 'waiter' })
     .command('order', { about: 'Orders' }, async (ctx) => {
@@ -138,7 +138,7 @@ test('a bot asks, and takes the answer before anything else does', async (t) => 
   t.is(await ann.asks('waiter', 'two'), '"two"?')
 })
 
-test('a handler that has ended waits for no answer: what comes then is a message like any other', async (t) => {
+test('questions of a handler that has ended are closed: later messages are handled as usual', async (t) => {
   await using server = await testServer()
   const bot = createBot({ name: 'clerk' })
     .command('first', { about: 'Asks two at once' }, async (ctx) => {
@@ -155,7 +155,7 @@ test('a handler that has ended waits for no answer: what comes then is a message
   t.is(await cat.asks('clerk', 'me too'), '"me too"?')
 })
 
-test('in a group only who is asked answers; what nobody handles passes by, commands of others wait', async (t) => {
+test('in a group only the asked member answers; other commands wait, unhandled messages are skipped', async (t) => {
   await using server = await testServer()
   const [ann, bob] = [await server.user('ann'), await server.user('bob')]
   const group = 'tea'
@@ -174,7 +174,7 @@ test('in a group only who is asked answers; what nobody handles passes by, comma
   await ann.hears('much', { from: 'waiter' })
 })
 
-test('a question that nobody answers ends by the clock', async (t) => {
+test('a question without an answer times out', async (t) => {
   await using server = await testServer()
   const bot = createBot({ name: 'waiter' }).command('order', { about: 'Orders' }, async (ctx) => {
     const answer = await ctx.ask('What?', { timeout: 60_000 })
@@ -191,7 +191,7 @@ test('a question that nobody answers ends by the clock', async (t) => {
   t.is(await ann.asks('waiter', 'tea'), 'tea')
 })
 
-test('one chat waits for no other, but each is answered in order', async (t) => {
+test('chats are handled concurrently, the messages of each in order', async (t) => {
   await using server = await testServer()
   const gates = { ann: new Gate(), bob: new Gate() }
   const bot = createBot({ name: 'clerk', concurrency: 2 }).message(async (ctx) => {

@@ -55,7 +55,7 @@ test.serial('pairs: what was acknowledged is what is stored', async (t) => {
   t.deepEqual([...steps], ['making pairs', 'warm-up', 'measuring'])
 })
 
-test.serial('a group: each message to all other members, pushed in packets of several too', async (t) => {
+test.serial('a group: each message is delivered to all other members, batched pushes included', async (t) => {
   const { address, watcher, stored } = await openBench(t)
   const result = await load.group(address, { ...PERIOD, members: 4, posters: 3, window: 8 }, watcher, NEVER)
   isPlausible(t, result)
@@ -154,7 +154,7 @@ test.serial('a database alone: rows a second', async (t) => {
   t.true(result.rowsPerSecond > 0)
 })
 
-test('what is asked of a benchmark makes sense, or is refused', async (t) => {
+test('options of the benchmark are parsed; invalid ones are refused', async (t) => {
   const standard = await readOptions([])
   t.deepEqual(standard.workloads, ['pairs', 'group', 'logins', 'idle', 'unread'])
   t.deepEqual(standard.shapes[0], { pairs: 100, window: 32 })
@@ -166,10 +166,10 @@ test('what is asked of a benchmark makes sense, or is refused', async (t) => {
   ])
   const refused: [string[], RegExp][] = [
     [['--workload', 'pears'], /no workload "pears"/],
-    [['--shapes', '3*4'], /"3\*4" is no shape/],
-    [['--pairs', '0'], /--pairs takes a whole number/],
+    [['--shapes', '3*4'], /"3\*4" is not a shape/],
+    [['--pairs', '0'], /--pairs must be a positive integer/],
     [['--sessions', '1000000000000'], /needs 1000000000500 open files, and \d+ are allowed/],
-    [['--seconds', '0'], /--seconds and --warm-up/],
+    [['--seconds', '0'], /--seconds must be above 0/],
     [['--db', 'oracle'], /Invalid values/],
     [['--speed', '11'], /Unknown argument/],
   ]
