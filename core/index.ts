@@ -2,7 +2,7 @@
 
 export { type Clock, SYSTEM_CLOCK, type Timer } from './clock.ts'
 export { Refused, SetupError } from './errors.ts'
-export { FairTurns } from './flow/fair-turns.ts'
+export { FairSemaphore } from './flow/fair-semaphore.ts'
 export { InOrder } from './flow/in-order.ts'
 export { KeyedQueue } from './flow/keyed-queue.ts'
 export { LoadCache } from './flow/load-cache.ts'

@@ -1,7 +1,7 @@
 import type { ReplyOf, TransportSession } from '../../core/index.ts'
 import { FriendList } from '../friends/messages.ts'
 import { QueryRooms } from '../groups/messages.ts'
-import { encodeFrame, MAX_PLAIN, roomFor } from './frame.ts'
+import { encodeFrame, MAX_PLAIN_BYTES, roomFor } from './frame.ts'
 import type { PacedOutbox } from './outbox.ts'
 import { fitLists, roomRow, userRow } from './text.ts'
 import { TO_CLIENT } from './types.ts'
@@ -100,7 +100,7 @@ export class ContactLists {
         { rows: users.map(userRow), none: 'no friend' },
         { rows: groups.map(roomRow), none: 'no chatroom' },
       ],
-      roomFor([], MAX_PLAIN, 2),
+      roomFor([], MAX_PLAIN_BYTES, 2),
     )
     const shown = new Set(userRows.split(' + '))
     this.#listed = new Set(users.filter((user) => shown.has(userRow(user))).map(({ user }) => user))

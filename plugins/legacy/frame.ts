@@ -17,9 +17,9 @@ const BLOCK_DIGITS = 2 * BLOCK_BYTES
 const wireLength = (length: number) => BLOCK_DIGITS * (Math.floor(length / BLOCK_BYTES) + 1)
 
 /** Most bytes of header, format and data that the original client can receive: it reads 4,096 digits at once. */
-export const MAX_PLAIN = 2047
+export const MAX_PLAIN_BYTES = 2047
 /** The same for a frame that must fit one TCP segment of an ordinary network: 1,440 digits. */
-export const SEGMENT_PLAIN = 719
+export const SEGMENT_PLAIN_BYTES = 719
 
 /** Bytes left for the `last` texts of a frame of at most `max` bytes, after the texts `before`. */
 export const roomFor = (before: readonly string[], max: number, last = 1): number =>

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { z } from 'zod'
-import { definePlugin, FairTurns, listenTcp } from '../../core/index.ts'
+import { definePlugin, FairSemaphore, listenTcp } from '../../core/index.ts'
 import { accounts } from '../accounts/index.ts'
 import { friends } from '../friends/index.ts'
 import { groups } from '../groups/index.ts'
@@ -9,12 +9,12 @@ import { privateMessages } from '../messages/index.ts'
 import { registration } from '../registration/index.ts'
 import { OldClient } from './old-client.ts'
 
-/** Derivations at once, in all and for one address: each takes a thread of the pool for a third of a second. */
+/** Concurrent key derivations, in total and per address: each takes a thread of the pool for a third of a second. */
 const [DERIVATIONS, DERIVATIONS_OF_ADDRESS] = [2, 1]
-/** Silence after which the system asks whether the peer's machine still lives: the original has no word for it. */
+/** Idle time before TCP keep-alive probes: the original's protocol has none of its own. */
 const KEEP_ALIVE_MS = 60_000
 
-/** A second listener, for clients of the original chat room: a translator, see docs/LEGACY.md. */
+/** A listener for clients of the original chat room, whose protocol it translates; see docs/LEGACY.md. */
 export const legacy = definePlugin({
   name: 'legacy',
   needs: { accounts, registration, login, messages: privateMessages, friends, groups },
@@ -23,13 +23,13 @@ export const legacy = definePlugin({
     port: z.number().int().min(0).max(65_535),
     /** Milliseconds between two frames to one client; 100 for slow machines. */
     spacing: z.number().int().min(10).default(50),
-    /** Milliseconds that a dialog may stay open before the client gets its next frame. */
+    /** Milliseconds after a dialog until the next frame, unless the client sends something before. */
     dialogPause: z.number().int().min(0).default(5000),
   }),
   async setup(app, { options, needs, log }) {
     const { host, port, spacing, dialogPause } = options
     const clients = new Set<OldClient>()
-    const derivations = new FairTurns(DERIVATIONS, DERIVATIONS_OF_ADDRESS)
+    const derivations = new FairSemaphore(DERIVATIONS, DERIVATIONS_OF_ADDRESS)
     let logins = 0
     let derived = 0
 
@@ -64,7 +64,7 @@ export const legacy = definePlugin({
     )
     const { address } = listener
     app.onStop(() => listener.close())
-    log.warn({ address }, 'clients of the original may connect: their protocol encrypts with a key that everyone knows')
+    log.warn({ address }, 'clients of the original may connect: their protocol encrypts with a key that is not secret')
     app.status(() => ({
       legacy: address,
       legacyConnections: clients.size,

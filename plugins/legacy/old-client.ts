@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import type { Logger } from 'pino'
 import {
   type FailureName,
-  type FairTurns,
+  type FairSemaphore,
   type Limits,
   type Push,
   Refused,
@@ -17,14 +17,14 @@ import { Login, LoginProof } from '../login/messages.ts'
 import { NewSalt, Register } from '../registration/messages.ts'
 import { encodeFrame, FrameSplitter, type OldFrame } from './frame.ts'
 import { fromOldName } from './names.ts'
-import { lastWords, OldSession, type SessionParts } from './old-session.ts'
+import { closingNotice, OldSession, type SessionParts } from './old-session.ts'
 import { type Pace, PacedOutbox } from './outbox.ts'
 import { REQUESTS } from './requests.ts'
 import { FROM_CLIENT, TO_CLIENT } from './types.ts'
 
-/** How long a closing connection waits for the peer to take the last bytes. */
+/** Time for the peer to read the last bytes of a closing connection. */
 const LINGER_MS = 1000
-/** What the original sends for a password. */
+/** The password hash that the original sends, see `md5x10`. */
 const HASH = /^[0-9a-f]{32}$/
 
 export interface OldClientParts {
@@ -33,8 +33,8 @@ export interface OldClientParts {
   readonly pace: Pace
   readonly isLocal: boolean
   readonly accounts: SessionParts['accounts']
-  /** Deriving keys is work of this machine here: it is bounded, and addresses take turns at it. */
-  readonly derivations: FairTurns
+  /** Bounds key derivation, which this server does for the client. */
+  readonly derivations: FairSemaphore
   /** Refuses a login before its keys are derived. @throws Refused */
   mayLogIn(upstream: TransportSession, name: string): Promise<void>
   /** Refuses a registration before its keys are derived, and counts it. @throws Refused */
@@ -43,7 +43,7 @@ export interface OldClientParts {
   onLogin(): void
 }
 
-/** The connection of one original client: its frames become native requests, the server's pushes its frames. */
+/** Connection of an original client: translates its frames into native requests, and pushes into frames. */
 export class OldClient implements Transport {
   readonly #socket: Duplex
   readonly #parts: OldClientParts
@@ -54,7 +54,7 @@ export class OldClient implements Transport {
   #session: OldSession | undefined
   #working: Promise<void> | undefined
   #framesBeforeLogin = 0
-  /** Since when a frame is incomplete. */
+  /** Start of the incomplete frame, by performance.now(). */
   #pendingSince: number | undefined
   #ended = false
 
@@ -77,7 +77,7 @@ export class OldClient implements Transport {
     this.#socket.on('close', () => {
       this.#outbox.stop()
       this.#session?.stop()
-      // What came before the end is done first: the original's client leaves at once behind its last message.
+      // Requests received before the close are finished first: the client closes right after its last message.
       const work = this.#working ?? Promise.resolve()
       void work.then(() => upstream.gone())
     })
@@ -94,7 +94,7 @@ export class OldClient implements Transport {
   end(reason: FailureName) {
     this.#ended = true
     this.#session?.stop()
-    this.#outbox.end(reason === 'logged_out' || this.#session === undefined ? undefined : lastWords(reason))
+    this.#outbox.end(reason === 'logged_out' || this.#session === undefined ? undefined : closingNotice(reason))
     setTimeout(() => this.#socket.destroy(), LINGER_MS).unref()
   }
 
@@ -102,8 +102,8 @@ export class OldClient implements Transport {
     const { outboundHard, outboundStall, login } = this.#parts.limits
     const isOlder = (since: number | undefined, ms: number) => since !== undefined && now - since > ms
     if (this.queued > outboundHard || isOlder(this.#outbox.writingSince, outboundStall))
-      this.#cut('peer reads too slowly')
-    else if (isOlder(this.#pendingSince, login)) this.#cut('a frame does not end')
+      this.#cut('the peer reads too slowly')
+    else if (isOlder(this.#pendingSince, login)) this.#cut('incomplete frame timed out')
   }
 
   #receive(upstream: TransportSession, chunk: Buffer) {
@@ -123,7 +123,7 @@ export class OldClient implements Transport {
     })
   }
 
-  /** One request after another, in the order they came; the socket is not read meanwhile. */
+  /** Handles requests serially, in order; the socket is paused meanwhile (back-pressure). */
   async #work(upstream: TransportSession) {
     for (
       let frame = this.#inbox.shift();
@@ -141,14 +141,14 @@ export class OldClient implements Transport {
 
   async #serve(session: OldSession, { type, values }: OldFrame) {
     const request = REQUESTS.get(type)
-    session.outbox.heard()
+    session.outbox.clientActive()
     session.receipts.confirm()
-    // The original takes some types and does nothing, broadcast for one.
+    // As in the original, unsupported types, such as broadcast, are ignored.
     if (request === undefined) return
     await request.run(session, textsOf(values, request.values)).catch((error: unknown) => session.failed(error))
   }
 
-  /** A frame of someone who has not logged in: that is what they may do, or make an account. */
+  /** Handles a frame before login: only login and registration are allowed. */
   async #greet(upstream: TransportSession, { type, values }: OldFrame) {
     if (++this.#framesBeforeLogin > this.#parts.limits.messagesBeforeLogin) return upstream.close('login_required')
     if (type === FROM_CLIENT.login) {
@@ -160,7 +160,7 @@ export class OldClient implements Transport {
     } else upstream.close('login_required')
   }
 
-  /** The native login, whose client part happens here: the peer sent what the keys are derived from. */
+  /** Performs the client side of the native login with the password hash that the peer sent. */
   async #logIn(upstream: TransportSession, name: string, hash: string) {
     const { log, isLocal, accounts, limits } = this.#parts
     try {
@@ -173,7 +173,7 @@ export class OldClient implements Transport {
       )
       if (preHash === '')
         log.info({ user: name }, 'this account has no password for original clients, see docs/LEGACY.md')
-      // Before the reply: what is pushed from then on has a place to go.
+      // Created before the reply: pushes may arrive from then on.
       this.#session = new OldSession({ upstream, outbox: this.#outbox, log, isLocal, accounts })
       const { nickname, user } = await upstream.receive(LoginProof, { clientFinal })
       const { message, format, values } = limits
@@ -204,17 +204,17 @@ export class OldClient implements Transport {
       const isTaken = error instanceof Refused && error.code === 'username_taken'
       answer = isTaken ? TO_CLIENT.nameTaken : TO_CLIENT.registrationFailed
     }
-    // The one answer that is no frame.
+    // The only reply that is not a frame.
     const bytes = Buffer.alloc(4)
     bytes.writeUInt32BE(answer)
     this.#outbox.first(bytes)
-    // After a success the client closes; a second try comes on a connection of its own.
+    // After a success the client closes the connection; it retries on a new one.
     if (answer !== TO_CLIENT.registered) upstream.close('logged_out')
   }
 
-  /** Derives keys when it is this peer's turn, unless it has gone by then. @throws Refused `logged_out` */
+  /** Derives keys when the semaphore admits it. @throws Refused `logged_out` if the peer has disconnected by then */
   #derive(upstream: TransportSession, hash: string, salt: Buffer, iterations: number): Promise<ClientKeys> {
-    return this.#parts.derivations.take(upstream.network, () => {
+    return this.#parts.derivations.run(upstream.network, () => {
       if (!upstream.open || this.#socket.destroyed) throw new Refused('logged_out')
       this.#parts.onDerived()
       return deriveKeys(hash, salt, iterations)
@@ -223,20 +223,20 @@ export class OldClient implements Transport {
 
   #broken(error: unknown) {
     if (!(error instanceof WireError))
-      this.#parts.log.error({ err: error }, 'a fault in the service of an original client')
-    this.#cut(error instanceof WireError ? `broken input: ${error.message}` : 'a fault')
+      this.#parts.log.error({ err: error }, 'internal error while serving an original client')
+    this.#cut(error instanceof WireError ? `broken input: ${error.message}` : 'internal error')
   }
 
   #cut(why: string) {
     const { id, user, address } = this.#upstream ?? {}
-    // Strangers may do this as often as they connect, and a log is not to be filled by them.
+    // Only debug before login: anybody could fill the log.
     this.#parts.log[user === undefined ? 'debug' : 'info']({ session: id, user: user?.name, address }, why)
     this.#ended = true
     this.#socket.destroy()
   }
 }
 
-/** Begins a login in the peer's place. @throws Refused `login_failed` for a name that no login can carry */
+/** Starts a login for the peer. @throws Refused `login_failed` for a name that SCRAM cannot encode */
 function begin(name: string): ReturnType<typeof startLogin> {
   try {
     return startLogin(name)
@@ -246,7 +246,7 @@ function begin(name: string): ReturnType<typeof startLogin> {
   }
 }
 
-/** @throws WireError for values that are no texts, for fewer than `count`, and for bytes that are no UTF-8 */
+/** The first `count` values as texts. @throws WireError for fewer values, for other types, and for invalid UTF-8 */
 function textsOf(values: OldFrame['values'], count: number): string[] {
   if (values.length < count) throw new WireError('format', `${values.length} values instead of ${count}`)
   return values.slice(0, count).map((value) => {

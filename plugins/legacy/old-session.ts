@@ -12,18 +12,18 @@ import { AcknowledgeRoom, JoinLeaveChatroom, RoomInvitation } from '../groups/me
 import type { WireMessage } from '../messages/deliverable.ts'
 import { Acknowledge, MessageRecalled, OnNewMessage, Receive } from '../messages/messages.ts'
 import { ContactLists } from './contact-lists.ts'
-import { encodeFrame, MAX_PLAIN, roomFor, SEGMENT_PLAIN } from './frame.ts'
+import { encodeFrame, MAX_PLAIN_BYTES, roomFor, SEGMENT_PLAIN_BYTES } from './frame.ts'
 import { toOldName } from './names.ts'
 import type { PacedOutbox } from './outbox.ts'
 import { conversationOf, Receipts } from './receipts.ts'
 import { splitText, toOldTime } from './text.ts'
 import { TO_CLIENT } from './types.ts'
 
-/** Missed messages of groups kept for when their windows open; of more, the oldest count as read. */
+/** Most missed group messages held until their window opens; older ones count as read. */
 const MAX_HELD = 30
-/** A piece of text is at least so long, or it is given up that a frame fits into one segment. */
-const MIN_PIECE = 256
-/** Who has an account, as far as it is asked for here. */
+/** Shortest part of a text for which frames are limited to one segment. */
+const MIN_PART_BYTES = 256
+/** Account look-ups. */
 interface Accounts {
   find(name: string): Account | undefined | Promise<Account | undefined>
   byIds(ids: Iterable<number>): Promise<Map<number, Account>>
@@ -33,12 +33,12 @@ export interface SessionParts {
   readonly upstream: TransportSession
   readonly outbox: PacedOutbox
   readonly log: Logger
-  /** Whether the path to the client takes frames of any size in one piece. */
+  /** Whether the client is on this machine, where frames of any size arrive in one read. */
   readonly isLocal: boolean
   readonly accounts: Accounts
 }
 
-/** What an original client sees of the room once it has logged in. */
+/** Session of an original client after the login: translates pushes into frames. */
 export class OldSession {
   readonly upstream: TransportSession
   readonly outbox: PacedOutbox
@@ -47,20 +47,20 @@ export class OldSession {
   readonly lists: ContactLists
   readonly #log: Logger
   readonly #isLocal: boolean
-  /** Pushes are told one after another, since some need to ask before. */
+  /** Pushes are translated serially, since some require a query first. */
   #tasks: Promise<void> = Promise.resolve()
   #waiting = 0
-  /** When the client first asked for its lists; what is older was missed. */
+  /** Time of the client's first request for its lists; older messages were missed. */
   #since: number | undefined
-  /** Who asked this user for friendship: their result is no news. */
-  readonly #asking = new Set<string>()
-  /** Groups that this session enters or leaves by itself: the client asks for its lists then. */
+  /** Users whose friend request the client was asked about; it needs no notice of the result. */
+  readonly #requesters = new Set<string>()
+  /** Groups that this session is joining or leaving: the client requests its lists afterwards. */
   readonly moving = new Set<string>()
   /** Groups whose windows were opened. */
   readonly #opened = new Set<string>()
-  /** Missed messages of groups whose windows were not, oldest first. */
+  /** Missed messages of groups whose windows are not open, oldest first. */
   #held: WireMessage[] = []
-  /** The last message queued of each conversation: what is pushed again is not shown again. */
+  /** Id of the last queued message by conversation: repeated pushes are not shown again. */
   readonly #queued = new Map<string, number>()
 
   constructor({ upstream, outbox, log, isLocal, accounts }: SessionParts) {
@@ -73,7 +73,7 @@ export class OldSession {
     this.receipts = new Receipts((message) => this.#background(this.#acknowledge(message)))
   }
 
-  /** Bytes of pushes that are not in the outbox yet. */
+  /** Bytes of pushes that are not translated yet. */
   get waiting(): number {
     return this.#waiting
   }
@@ -83,55 +83,55 @@ export class OldSession {
   }
 
   push(message: ServerMessage, values: Record<string, unknown>) {
-    const tell = PUSHES.get(message)
-    if (tell === undefined) return
+    const translate = PUSHES.get(message)
+    if (translate === undefined) return
     const bytes = message === OnNewMessage ? textBytes(values as ValuesOf<typeof OnNewMessage>) : 0
     this.#waiting += bytes
     this.#tasks = this.#tasks
-      .then(() => tell(this, values as never))
+      .then(() => translate(this, values as never))
       .catch((error: unknown) => this.failed(error))
       .finally(() => {
         this.#waiting -= bytes
       })
   }
 
-  /** Resolves when all that was pushed so far has been made into frames. */
-  told(): Promise<void> {
+  /** Resolves when all pushes so far have been translated into frames. */
+  pushesTranslated(): Promise<void> {
     return this.#tasks
   }
 
-  /** The client asked for its lists. The first time it is ready to read: then comes all that waits. */
-  async asked() {
+  /** The client has requested its lists. After the first request it reads, and receives the backlog. */
+  async listsRequested() {
     if (this.#since !== undefined) return this.lists.send()
     try {
       await this.lists.send()
       this.#since = Date.now()
       await this.upstream.receive(Receive, {})
     } catch (error) {
-      // It asks only once, and would wait for ever.
+      // The client does not repeat its request, and would wait for ever.
       this.failed(error)
       this.upstream.close('unavailable')
     } finally {
-      this.outbox.begin()
+      this.outbox.start()
     }
   }
 
-  /** After a change that others made: only where the client has lists. */
+  /** After a change by other users, if the client has lists. */
   async #refreshLists() {
     if (this.#since !== undefined) await this.lists.refresh()
   }
 
-  /** The client has gone: nothing is due any more. */
+  /** The connection has ended: cancels timers. */
   stop() {
     this.lists.stop()
     this.receipts.stop()
   }
 
-  /** One or more frames of a text, which stands last in them. */
+  /** Sends a text in one or more frames, as their last value. @param about key for `retract` */
   sendText(type: number, before: readonly string[], text: string, about: string, onWritten?: () => void) {
-    const roomy = roomFor(before, MAX_PLAIN)
-    const room = this.#isLocal ? roomy : roomFor(before, SEGMENT_PLAIN)
-    const parts = splitText(text, room < MIN_PIECE ? roomy : room)
+    const max = roomFor(before, MAX_PLAIN_BYTES)
+    const preferred = this.#isLocal ? max : roomFor(before, SEGMENT_PLAIN_BYTES)
+    const parts = splitText(text, preferred < MIN_PART_BYTES ? max : preferred)
     for (const [index, part] of parts.entries()) {
       const frame = encodeFrame(type, ...before, part)
       this.outbox.message(frame, about, index === parts.length - 1 ? onWritten : undefined)
@@ -143,33 +143,34 @@ export class OldSession {
     this.sendText(TO_CLIENT.groupMessage, before, text, `message ${id}`, onWritten)
   }
 
-  /** The result of what the client asked for. */
+  /** Sends the result of a request, which the client shows as a dialog. */
   dialog(type: number, ...texts: string[]) {
     this.outbox.dialog(encodeFrame(type, ...texts))
   }
 
-  /** Says no to what the client asked for, in the one dialog with a text of ours. */
+  /** Reports a failed request in the only dialog that shows a text of the server. */
   refused(error: unknown) {
     if (error instanceof Refused) this.dialog(TO_CLIENT.notice, error.message)
     else this.failed(error)
   }
 
   failed(error: unknown) {
-    if (error instanceof Refused) this.#log.debug({ session: this.upstream.id, code: error.code }, 'not told')
-    else this.#log.error({ err: error, session: this.upstream.id }, 'cannot tell an original client')
+    if (error instanceof Refused)
+      this.#log.debug({ session: this.upstream.id, code: error.code }, 'upstream request refused')
+    else this.#log.error({ err: error, session: this.upstream.id }, 'internal error while serving an original client')
   }
 
-  async tellMessages({ messages }: ValuesOf<typeof OnNewMessage>) {
+  async sendMessages({ messages }: ValuesOf<typeof OnNewMessage>) {
     for (const message of messages) {
       const conversation = conversationOf(message)
       if (message.id <= (this.#queued.get(conversation) ?? 0)) continue
       this.#queued.set(conversation, message.id)
-      if (message.group === '') await this.#tellPrivate(message)
-      else this.#tellGroup(message)
+      if (message.group === '') await this.#sendPrivate(message)
+      else this.#sendGroup(message)
     }
   }
 
-  async #tellPrivate(message: WireMessage) {
+  async #sendPrivate(message: WireMessage) {
     const { id, from, text, sentAt } = message
     if (!this.lists.has(from)) await this.lists.addOther(from, (await this.accounts.find(from))?.nickname ?? from)
     const onWritten = () => this.receipts.written(message)
@@ -177,10 +178,10 @@ export class OldSession {
   }
 
   /**
-   * A message of a group whose window is not open is shown by the client in the private chat with its sender. What was
-   * missed therefore waits for the window, and what follows it waits too.
+   * Holds missed messages of a group, and those after them, until the group's window opens: without a window, the client
+   * shows a group message in the private chat with its sender.
    */
-  #tellGroup(message: WireMessage) {
+  #sendGroup(message: WireMessage) {
     const { group, sentAt } = message
     const follows = this.#held.some((held) => held.group === group)
     if (!this.#opened.has(group) && (follows || sentAt < (this.#since ?? 0))) {
@@ -197,7 +198,7 @@ export class OldSession {
     this.sendGroupText(message, () => this.receipts.written(message))
   }
 
-  /** The window of a group has opened: it gets what was missed. */
+  /** The window of a group has opened: sends its held messages. */
   opened(group: string) {
     this.#opened.add(group)
     const missed = this.#held.filter((message) => message.group === group)
@@ -210,24 +211,24 @@ export class OldSession {
     this.outbox.retract(`message ${id}`)
   }
 
-  askedBy({ user }: ValuesOf<typeof AddFriendRequest>) {
-    // Told live and once more at the login that follows: one question is enough.
-    if (this.#asking.has(user)) return
-    // One that is left out comes with the next login: the server keeps it.
+  friendRequested({ user }: ValuesOf<typeof AddFriendRequest>) {
+    // A request may be pushed twice.
+    if (this.#requesters.has(user)) return
+    // A request that is dropped here comes again at the next login.
     const frame = encodeFrame(TO_CLIENT.friendRequest, toOldName(user))
-    if (this.outbox.question(frame, `request ${user}`)) this.#asking.add(user)
+    if (this.outbox.question(frame, `request ${user}`)) this.#requesters.add(user)
   }
 
   async friendResult({ user, accepted }: ValuesOf<typeof AddFriendResult>) {
-    const wasAsked = this.#asking.delete(user)
+    const wasAsked = this.#requesters.delete(user)
     this.outbox.retract(`request ${user}`)
-    // The list goes before the dialog. Only what this user wanted as well leads here, so it is not held back.
+    // The list goes before the dialog. Not rate-limited: a friendship needs this user's own consent.
     if (accepted && this.#since !== undefined) await this.lists.send()
     if (wasAsked) return
     this.outbox.notice(encodeFrame(TO_CLIENT.friendResult, accepted ? 'OK' : 'NG', toOldName(user)), `result ${user}`)
   }
 
-  async parted({ user }: ValuesOf<typeof FriendDeleted>) {
+  async friendDeleted({ user }: ValuesOf<typeof FriendDeleted>) {
     this.lists.removeOther(user)
     await this.#refreshLists()
   }
@@ -252,7 +253,7 @@ export class OldSession {
       if (group === '') await this.upstream.receive(Acknowledge, { from, upTo })
       else await this.upstream.receive(AcknowledgeRoom, { group, upTo })
     } catch (error) {
-      // Said again a moment later: otherwise it would count as on its way for ever.
+      // Retried later: otherwise the message would stay unacknowledged for the whole session.
       if (error instanceof Refused && error.code === 'unavailable') this.receipts.written(message)
       else throw error
     }
@@ -268,18 +269,18 @@ type Shown = Pick<WireMessage, 'group' | 'from' | 'text' | 'sentAt' | 'id' | 'to
 const textBytes = ({ messages }: ValuesOf<typeof OnNewMessage>) =>
   messages.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0)
 
-type Tell = (session: OldSession, values: never) => void | Promise<void>
+type Translate = (session: OldSession, values: never) => void | Promise<void>
 
-/** What of the server's pushes an original client is told. It knows no presence, no receipts and no other kinds. */
-const PUSHES: ReadonlyMap<ServerMessage, Tell> = new Map<ServerMessage, Tell>([
-  [OnNewMessage, (session, values) => session.tellMessages(values)],
+/** Translations of pushes. Others are dropped: the original has neither presence nor read receipts. */
+const PUSHES: ReadonlyMap<ServerMessage, Translate> = new Map<ServerMessage, Translate>([
+  [OnNewMessage, (session, values) => session.sendMessages(values)],
   [MessageRecalled, (session, values) => session.recalled(values)],
-  [AddFriendRequest, (session, values) => session.askedBy(values)],
+  [AddFriendRequest, (session, values) => session.friendRequested(values)],
   [AddFriendResult, (session, values) => session.friendResult(values)],
-  [FriendDeleted, (session, values) => session.parted(values)],
+  [FriendDeleted, (session, values) => session.friendDeleted(values)],
   [JoinLeaveChatroom, (session, values) => session.groupChanged(values)],
   [RoomInvitation, (session, values) => session.invited(values)],
 ])
 
-/** What the client is told before the server ends its session. */
-export const lastWords = (reason: FailureName) => encodeFrame(TO_CLIENT.notice, new Refused(reason).message)
+/** The last frame before the server closes a session. */
+export const closingNotice = (reason: FailureName) => encodeFrame(TO_CLIENT.notice, new Refused(reason).message)

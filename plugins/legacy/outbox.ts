@@ -1,33 +1,33 @@
 import type { Duplex } from 'node:stream'
 
 export interface Pace {
-  /** Milliseconds between two frames at least: the client takes one read for one frame. */
+  /** Shortest pause between two frames, milliseconds: the client expects one frame per read. */
   readonly spacing: number
-  /** Milliseconds after a dialog, unless the client is heard of before: it does not read while one is open. */
+  /** Pause after a dialog, milliseconds, unless the client sends something before: it does not read while one is open. */
   readonly dialogPause: number
 }
 
-/** A timer that is so late tells of a machine that is too busy. */
+/** Delay of a timer from which on the machine counts as overloaded. */
 const LATE_MS = 10
-/** Pauses at most behind one frame: on a machine that is always too busy a client still gets its frames. */
-const PAUSES = 5
+/** Most pauses after one frame: an overloaded machine must still deliver frames. */
+const MAX_PAUSES = 5
 
-/** Dialogs about others that wait at most. */
+/** Most queued notices. */
 const MAX_NOTICES = 20
-/** Questions that wait at most. */
+/** Most queued questions. */
 const MAX_QUESTIONS = 20
 
 interface Entry {
   readonly frame: Buffer
-  /** What it is about, to take it back by. */
+  /** Subject, for `retract` and for replacing a notice. */
   readonly about?: string
   readonly onWritten?: (() => void) | undefined
 }
 
 /**
- * Frames on their way to one original client, in the order and at the pace that it survives. It reads one frame at a
- * time and not at all while a dialog is open, which is why lists and answers go first, dialogs last, and a question
- * holds up everything until it is answered.
+ * Send queue of one original client, in an order and at a pace that it can handle. The client reads one frame at a time,
+ * and none while a dialog is open. So lists and answers go first and dialogs last, and a question blocks the queue until
+ * it is answered.
  */
 export class PacedOutbox {
   readonly #socket: Duplex
@@ -39,19 +39,20 @@ export class PacedOutbox {
   readonly #dialogs: Entry[] = []
   readonly #onDrained: () => void
   #size = 0
-  /** From the client's first question for its lists on: before it does not read. */
+  /** Whether the client reads: from its first request for lists on. */
   #reads = false
+  /** Whether a question waits for its answer. */
   #asking = false
   #writingSince: number | undefined
-  /** Runs for the pause behind a frame. */
-  #rest: NodeJS.Timeout | undefined
+  /** Runs for the pause after a frame. */
+  #spacingTimer: NodeJS.Timeout | undefined
   /** Runs while a dialog may be open. */
-  #quiet: NodeJS.Timeout | undefined
-  /** A dialog may be open: one frame behind it is taken, two are not. */
+  #dialogTimer: NodeJS.Timeout | undefined
+  /** Whether a dialog may still be open: the client takes one frame meanwhile, but not two. */
   #oneMore = false
   #stopped = false
 
-  /** @param onDrained told after each frame that was written */
+  /** @param onDrained called after each written frame */
   constructor(socket: Duplex, pace: Pace, onDrained: () => void) {
     this.#socket = socket
     this.#pace = pace
@@ -63,23 +64,23 @@ export class PacedOutbox {
     return this.#size + this.#socket.writableLength
   }
 
-  /** Since when the peer has not taken a frame, as performance.now() has it. */
+  /** Start of the write in progress, by performance.now(); undefined if there is none. */
   get writingSince(): number | undefined {
     return this.#writingSince
   }
 
-  /** Past everything: the answer to the login, before which nothing else goes. */
+  /** Writes a frame at once: the reply to a login, before which nothing is sent. */
   first(frame: Buffer) {
     this.#write({ frame })
   }
 
-  /** The client reads from now on. */
-  begin() {
+  /** Starts sending: the client reads from now on. */
+  start() {
     this.#reads = true
     this.#pump()
   }
 
-  /** A contact list: the newest is the only one that counts, and goes before the messages, whose marks it wipes off. */
+  /** Queues a contact list, replacing an older one. Sent before messages, since a list erases their unread marks. */
   list(frame: Buffer) {
     this.#size += frame.length - (this.#list?.frame.length ?? 0)
     this.#list = { frame }
@@ -94,17 +95,14 @@ export class PacedOutbox {
     this.#add(this.#messages, { frame, about, onWritten })
   }
 
-  /**
-   * Something that the client certainly answers: until `answered` nothing else goes. False beyond MAX_QUESTIONS: it is
-   * left out.
-   */
+  /** Queues a question; once sent, it blocks the queue until `answered`. False if dropped, beyond MAX_QUESTIONS. */
   question(frame: Buffer, about: string): boolean {
     if (this.#questions.length >= MAX_QUESTIONS) return false
     this.#add(this.#questions, { frame, about })
     return true
   }
 
-  /** Messages and questions about that which have not left are not to be sent any more. */
+  /** Removes queued messages and questions with that subject. */
   retract(about: string) {
     const stays = (entry: Entry) => {
       if (entry.about !== about) return true
@@ -120,16 +118,16 @@ export class PacedOutbox {
     this.#pump()
   }
 
-  /** Something that the user has to click away. The same one is not shown twice in a row. */
+  /** Queues a dialog, which the user must close. Consecutive identical ones are sent once. */
   dialog(frame: Buffer) {
     if (this.#dialogs.at(-1)?.frame.equals(frame)) return
     this.#add(this.#dialogs, { frame })
   }
 
   /**
-   * A dialog that the client did not ask for. Of what is about the same, only the last one waits: it takes the place of
-   * the one before. Beyond MAX_NOTICES a new one is left out, since each may stay open for as long as `dialogPause`.
-   * @param about what one other user did, say: many acts of one user are one dialog
+   * Queues a dialog that the client did not request. It replaces a queued one with the same subject. Dropped beyond
+   * MAX_NOTICES, since each may block the client for `dialogPause`.
+   * @param about subject, such as one kind of action of one user
    */
   notice(frame: Buffer, about: string) {
     const waiting = this.#dialogs.findIndex((dialog) => dialog.about === about)
@@ -141,26 +139,26 @@ export class PacedOutbox {
       this.#add(this.#dialogs, { frame, about })
   }
 
-  /** The client sent something: it has no dialog open, since that takes all input. */
-  heard() {
+  /** The client has sent something: no dialog is open, since a dialog is modal. */
+  clientActive() {
     this.#oneMore = false
-    clearTimeout(this.#quiet)
-    this.#quiet = undefined
+    clearTimeout(this.#dialogTimer)
+    this.#dialogTimer = undefined
     this.#pump()
   }
 
   stop() {
     this.#stopped = true
-    clearTimeout(this.#rest)
-    clearTimeout(this.#quiet)
+    clearTimeout(this.#spacingTimer)
+    clearTimeout(this.#dialogTimer)
   }
 
-  /** Nothing more but these last words, spaced like any frame, and the end of the stream. */
-  end(lastWords?: Buffer) {
-    const pausing = this.#rest !== undefined || this.#writingSince !== undefined
+  /** Drops the queue, sends a last frame (after the usual pause) and ends the stream. */
+  end(lastFrame?: Buffer) {
+    const pausing = this.#spacingTimer !== undefined || this.#writingSince !== undefined
     this.stop()
-    if (lastWords === undefined || !this.#reads) this.#socket.end()
-    else setTimeout(() => this.#socket.end(lastWords), pausing ? this.#pace.spacing : 0)
+    if (lastFrame === undefined || !this.#reads) this.#socket.end()
+    else setTimeout(() => this.#socket.end(lastFrame), pausing ? this.#pace.spacing : 0)
   }
 
   #add(lane: Entry[], entry: Entry) {
@@ -171,7 +169,8 @@ export class PacedOutbox {
 
   #pump() {
     if (!this.#reads || this.#asking || this.#stopped || !this.#hasNext()) return
-    if (this.#writingSince === undefined && this.#rest === undefined && this.#quiet === undefined) this.#next()
+    if (this.#writingSince === undefined && this.#spacingTimer === undefined && this.#dialogTimer === undefined)
+      this.#sendNext()
   }
 
   #hasNext(): boolean {
@@ -179,13 +178,13 @@ export class PacedOutbox {
     return this.#list !== undefined || lanes.some(({ length }) => length > 0)
   }
 
-  #next() {
-    if (this.#oneMore) this.#beQuiet(false)
+  #sendNext() {
+    if (this.#oneMore) this.#startDialogPause(false)
     const plain = this.#takeList() ?? this.#answers.shift() ?? this.#messages.shift()
     const question = plain === undefined ? this.#questions.shift() : undefined
     const dialog = plain === undefined && question === undefined ? this.#dialogs.shift() : undefined
     if (question !== undefined) this.#asking = true
-    if (dialog !== undefined) this.#beQuiet(true)
+    if (dialog !== undefined) this.#startDialogPause(true)
     const entry = (plain ?? question ?? dialog) as Entry
     this.#size -= entry.frame.length
     this.#write(entry)
@@ -197,23 +196,23 @@ export class PacedOutbox {
     return list
   }
 
-  #beQuiet(oneMore: boolean) {
+  #startDialogPause(oneMore: boolean) {
     this.#oneMore = oneMore
-    this.#quiet = setTimeout(() => {
-      this.#quiet = undefined
+    this.#dialogTimer = setTimeout(() => {
+      this.#dialogTimer = undefined
       this.#pump()
     }, this.#pace.dialogPause)
   }
 
   /**
-   * The pause behind a frame. One that took too long does not count: this machine was held up, and so perhaps was the
-   * client on it, which has not read the frame then.
+   * Pauses after a frame. A timer that fires late does not count: the machine was overloaded, and a client on it may not
+   * have read the frame.
    */
   #pause(tries: number) {
     const due = performance.now() + this.#pace.spacing
-    this.#rest = setTimeout(() => {
+    this.#spacingTimer = setTimeout(() => {
       if (tries > 1 && performance.now() - due > LATE_MS) return this.#pause(tries - 1)
-      this.#rest = undefined
+      this.#spacingTimer = undefined
       this.#pump()
     }, this.#pace.spacing)
   }
@@ -221,21 +220,21 @@ export class PacedOutbox {
   #write({ frame, onWritten }: Entry) {
     this.#writingSince = performance.now()
     this.#socket.write(frame, (error) => {
-      if (!error) afterATurn(() => this.#written(onWritten))
+      if (!error) afterTurn(() => this.#written(onWritten))
     })
   }
 
   #written(onWritten: (() => void) | undefined) {
     this.#writingSince = undefined
     if (this.#stopped) return
-    this.#pause(PAUSES)
+    this.#pause(MAX_PAUSES)
     onWritten?.()
     this.#onDrained()
   }
 }
 
 /**
- * After the event loop has been everywhere once. The pause behind a frame begins then: it must not be used up by this
- * process being busy, while the frame has perhaps not left the machine, or its reader lives in this very process.
+ * Runs after one full turn of the event loop, at which the pause after a frame starts. Otherwise a busy process could use
+ * up the pause before the frame has left, or before a reader in this process was run.
  */
-const afterATurn = (act: () => void) => setImmediate(() => setImmediate(act))
+const afterTurn = (act: () => void) => setImmediate(() => setImmediate(act))

@@ -3,7 +3,7 @@ import { AddFriend, ConfirmFriendRequest, DeleteFriend } from '../friends/messag
 import { ChatroomMessage, CreateRoom, JoinRoom, LeaveRoom, QueryRoomUsers } from '../groups/messages.ts'
 import { Logout } from '../login/messages.ts'
 import { SendMessage } from '../messages/messages.ts'
-import { encodeFrame, MAX_PLAIN, roomFor } from './frame.ts'
+import { encodeFrame, MAX_PLAIN_BYTES, roomFor } from './frame.ts'
 import { fromOldName, toOldName } from './names.ts'
 import type { OldSession } from './old-session.ts'
 import { fitLists, fromOldText, userRow } from './text.ts'
@@ -25,7 +25,7 @@ const request = (values: number, run: (session: OldSession, ...values: string[])
 })
 
 export const REQUESTS: ReadonlyMap<number, OldRequest> = new Map([
-  [FROM_CLIENT.lists, request(0, (session) => orRefused(session, session.asked()))],
+  [FROM_CLIENT.lists, request(0, (session) => orRefused(session, session.listsRequested()))],
 
   [
     FROM_CLIENT.addFriend,
@@ -52,7 +52,7 @@ export const REQUESTS: ReadonlyMap<number, OldRequest> = new Map([
         if (!(error instanceof Refused && error.code === 'no_request')) session.refused(error)
       }
       // The changes that the answer caused are sent before the next question.
-      await session.told()
+      await session.pushesTranslated()
       session.outbox.answered()
     }),
   ],
@@ -133,7 +133,7 @@ export const REQUESTS: ReadonlyMap<number, OldRequest> = new Map([
       )
       const before = [room]
       const rows = { rows: (members ?? []).map(userRow), none: 'no more user' }
-      const [list = ''] = fitLists([rows], roomFor(before, MAX_PLAIN))
+      const [list = ''] = fitLists([rows], roomFor(before, MAX_PLAIN_BYTES))
       session.outbox.answer(encodeFrame(TO_CLIENT.groupMembers, ...before, list))
       // Only existing groups, since the session remembers their names.
       if (members !== undefined) session.opened(group)

@@ -1,4 +1,4 @@
-import { definePlugin, FairTurns, Refused, type Session } from '../../core/index.ts'
+import { definePlugin, FairSemaphore, Refused, type Session } from '../../core/index.ts'
 import {
   type Challenge,
   createChallenge,
@@ -36,7 +36,7 @@ export const login = definePlugin({
     const pending = new WeakMap<Session, Pending>()
     const attempts = new Attempts(app.limits)
     const rate = new LoginRate(app.limits, app.clock)
-    const lookups = new FairTurns(LOOKUPS, LOOKUPS_OF_ADDRESS)
+    const lookups = new FairSemaphore(LOOKUPS, LOOKUPS_OF_ADDRESS)
     // An unknown name gets the same salt each time, also after a restart, just as a known one does.
     const secret = app.secret('salt of unknown names')
 
@@ -77,7 +77,7 @@ export const login = definePlugin({
       // Made for known names as well, and each time: neither the work nor the answer may differ.
       const name = first.user.toLowerCase()
       const fake = fakeVerifier(secret, name, needs.accounts.shapes.of(name, secret, needs.registration.shape))
-      const account = await lookups.take(session.network, () => needs.accounts.read(first.user))
+      const account = await lookups.run(session.network, () => needs.accounts.read(first.user))
       const challenge = createChallenge(first, account?.verifier ?? fake)
       pending.set(session, { challenge, name: first.user, account: account?.verifier && account })
       return { serverFirst: challenge.serverFirst, preHash: challenge.verifier.preHash }

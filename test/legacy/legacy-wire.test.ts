@@ -1,6 +1,13 @@
 import test from 'ava'
 import { type MessageLimits, WireError } from '../../core/wire/index.ts'
-import { encodeFrame, FrameSplitter, MAX_PLAIN, type OldFrame, roomFor, seal } from '../../plugins/legacy/frame.ts'
+import {
+  encodeFrame,
+  FrameSplitter,
+  MAX_PLAIN_BYTES,
+  type OldFrame,
+  roomFor,
+  seal,
+} from '../../plugins/legacy/frame.ts'
 import { pack, type StructValue } from '../../plugins/legacy/struct.ts'
 import { splitText } from '../../plugins/legacy/text.ts'
 import { encrypt, packFrame } from '../support/old-client.ts'
@@ -173,7 +180,7 @@ test('a long text is cut between characters, and every piece fits', (t) => {
     'ends with one\n',
     'é'.repeat(959),
   ]) {
-    const parts = splitText(text, roomFor(before, MAX_PLAIN))
+    const parts = splitText(text, roomFor(before, MAX_PLAIN_BYTES))
     for (const part of parts) {
       t.true(part.endsWith('\n') && part.isWellFormed())
       t.true(encodeFrame(121, ...before, part).length <= 4096)

@@ -4,7 +4,7 @@ import test, { type ExecutionContext } from 'ava'
 import type { Knex } from 'knex'
 import pino from 'pino'
 import { type Client, Login, LoginProof } from '../../client/index.ts'
-import { definePlugin, FairTurns } from '../../core/index.ts'
+import { definePlugin, FairSemaphore } from '../../core/index.ts'
 import { startLogin } from '../../core/scram/index.ts'
 import { CreateUser } from '../../plugins/admin/messages.ts'
 import { refusal } from '../support/play.ts'
@@ -189,12 +189,12 @@ test('nicknames are seen: emoji and scripts that join pass, what hides in a name
 })
 
 test('one key’s many pieces of work hold up another one’s few by a piece each', async (t) => {
-  const turns = new FairTurns(2, 1)
+  const semaphore = new FairSemaphore(2, 1)
   const done: string[] = []
   const ends: (() => void)[] = []
   const begun: string[] = []
   const work = (key: string, name: string) =>
-    turns.take(key, async () => {
+    semaphore.run(key, async () => {
       begun.push(name)
       await new Promise<void>((resolve) => ends.push(resolve))
       done.push(name)
@@ -203,7 +203,7 @@ test('one key’s many pieces of work hold up another one’s few by a piece eac
     ...['m1', 'm2', 'm3', 'm4'].map((name) => work('mallory', name)),
     work('alice', 'a1'),
     work('bob', 'b1'),
-    turns.take('carol', () => Promise.reject(new Error('fails'))).catch((error: Error) => done.push(error.message)),
+    semaphore.run('carol', () => Promise.reject(new Error('fails'))).catch((error: Error) => done.push(error.message)),
   ]
   const settle = () => new Promise((resolve) => setImmediate(resolve))
   await settle()

@@ -2,7 +2,7 @@
  * Fair semaphore: bounds concurrent tasks, and admits waiting ones round-robin by key (an address, for example), so that
  * the backlog of one key delays another key by one task at most.
  */
-export class FairTurns {
+export class FairSemaphore {
   readonly #max: number
   readonly #maxPerKey: number
   #running = 0
@@ -20,7 +20,7 @@ export class FairTurns {
   }
 
   /** Runs the task when it is admitted, and settles as it does. Waiting tasks are not bounded here. */
-  async take<T>(key: string, task: () => T | Promise<T>): Promise<T> {
+  async run<T>(key: string, task: () => T | Promise<T>): Promise<T> {
     await new Promise<void>((resolve) => {
       const queue = this.#waiting.get(key)
       if (queue === undefined) this.#waiting.set(key, [resolve])
