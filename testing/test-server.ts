@@ -8,12 +8,11 @@ import {
   createServer,
   type EventType,
   type InputOf,
-  type Limits,
   type Message,
   type PluginFailure,
-  RATES_OFF,
   type ReplyOf,
   type Role,
+  ratesOff,
   type Server,
   type ServerMessage,
   type Session,
@@ -24,7 +23,7 @@ import {
 import { MIN_ITERATIONS } from '../core/scram/index.ts'
 import { isUnavailable, loadOf, migrate, openInMemory } from '../db/index.ts'
 import { type Assembly, assemble, pluginMigrations } from '../plugins/assembly.ts'
-import { BUILT_IN } from '../plugins/index.ts'
+import { BUILT_IN, type BuiltInLimits, type KnownLimitSettings } from '../plugins/index.ts'
 import { Arrivals } from './arrivals.ts'
 import type { BotOptions, Running, StartableBot } from './bot.ts'
 import { Dialer, OPERATOR, STRANGER } from './dialer.ts'
@@ -39,7 +38,7 @@ export interface TestServerOptions extends Assembly {
   /** Options of plugins, by name. Unless set, anyone may write to anyone (`friends.messagesFrom`). */
   readonly pluginOptions?: Readonly<Record<string, object>>
   /** Rates are off unless set here: on a clock that stands still they would never come back. */
-  readonly limits?: Partial<Limits>
+  readonly limits?: KnownLimitSettings
   /** When the test clock begins: 2030 unless set. `system`: the server runs on the system's clock. */
   readonly clock?: Date | 'system'
   /** Nothing is logged if left out. */
@@ -134,7 +133,7 @@ export class TestServer {
       client,
       patience: this.#patience,
       pushed,
-      window: this.server.limits.unacknowledged,
+      window: (this.server.limits as BuiltInLimits).unacknowledged,
       settled: () => this.settled(),
       circumstances: () => this.#circumstances(),
     })
@@ -333,7 +332,7 @@ export async function testServer(options: TestServerOptions = {}): Promise<TestS
       db,
       isUnavailable,
       databaseLoad: loadOf(db),
-      limits: { ...RATES_OFF, ...options.limits },
+      limits: { ...ratesOff(plugins), ...options.limits },
       clock: clock ?? SYSTEM_CLOCK,
       pluginFailed: (failure) => failures.push(failure),
       log,

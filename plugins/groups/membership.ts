@@ -17,7 +17,9 @@ import {
   renameGroup,
   setGroupRole,
 } from '../../db/index.ts'
+import { FAILURES as ACCOUNT_FAILURES } from '../accounts/failures.ts'
 import { GroupChanged } from './events.ts'
+import { FAILURES } from './failures.ts'
 import type { GroupRole } from './group.ts'
 import * as messages from './messages.ts'
 import { conversationOf, type Room } from './room.ts'
@@ -32,7 +34,10 @@ const MAKERS_KEPT = 10_000
 function checkName(wanted: string): string {
   const name = toShownName(wanted, NAME_CHARACTERS)
   if (name !== undefined) return name
-  throw new Refused('invalid_name', `a group name is one line of 1 to ${NAME_CHARACTERS} characters, all of them seen`)
+  throw new Refused(
+    ACCOUNT_FAILURES.invalid_name,
+    `a group name is one line of 1 to ${NAME_CHARACTERS} characters, all of them seen`,
+  )
 }
 
 /** Who is in a group, and as what. */
@@ -65,7 +70,7 @@ function announce(room: Room, { before, after }: Change, { value = '', ...notice
 }
 
 /** What each user may make of groups. */
-function makersOf({ app: { limits, clock } }: Room): (userId: number) => TokenBucket {
+function makersOf({ limits, app: { clock } }: Room): (userId: number) => TokenBucket {
   const [rate, burst] = [limits.groupsMade / 3600, limits.groupsMade]
   const makers = tokenBuckets<number>(MAKERS_KEPT, { rate, burst, clock })
   return (userId) => {
@@ -77,8 +82,8 @@ function makersOf({ app: { limits, clock } }: Room): (userId: number) => TokenBu
 
 /** Groups as a whole. */
 function handleGroups(room: Room) {
-  const { app, db, roster, office } = room
-  const { limits, clock } = app
+  const { app, limits, db, roster, office } = room
+  const { clock } = app
   const makerOf = makersOf(room)
 
   app.handle(messages.CreateRoom, async ({ user }, { group: wanted, open, allHistory }) => {
@@ -125,8 +130,8 @@ function handleGroups(room: Room) {
 
 /** Members of groups. */
 function handleMembers(room: Room) {
-  const { app, db, roster, office, accounts } = room
-  const { limits, clock } = app
+  const { app, limits, db, roster, office, accounts } = room
+  const { clock } = app
 
   app.handle(messages.JoinRoom, async ({ user }, { group }) => {
     const { groupMembers, groupsPerUser } = limits
@@ -164,7 +169,7 @@ function handleMembers(room: Room) {
 
   app.handle(messages.InviteToRoom, async (session, { group: name, user: whom }) => {
     const group = await roster.member(name, session.user)
-    if (roleIn(group, session.user.id) === 'member') throw new Refused('role_too_low')
+    if (roleIn(group, session.user.id) === 'member') throw new Refused(FAILURES.role_too_low)
     const guest = await accounts.requireActive(whom)
     const { invitations, invitationsToOne } = limits
     await roster.unchanged(

@@ -57,5 +57,5 @@ test('reports: bob reports what ann wrote to him; the moderator hears it once; o
   await report(bob)
   await moderator.hears('bob reports ann: buy my coins')
   await moderator.hearsNothing()
-  t.is(await carol.refused(report(carol)), 'no_message')
+  t.is(await carol.refused(report(carol)), 'reports.no_message')
 })

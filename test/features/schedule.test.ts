@@ -15,7 +15,7 @@ import {
 import { definePlugin, type InputOf, Refused } from '../../core/index.ts'
 import { openDatabase } from '../../db/index.ts'
 import { SetUserActive } from '../../plugins/admin/messages.ts'
-import { SendMessage } from '../../plugins/index.ts'
+import { type KnownLimitSettings, SendMessage } from '../../plugins/index.ts'
 import { testServer } from '../../testing/index.ts'
 import { openStage, type Stage, tempFolder } from '../support/room.ts'
 import { SkipClock } from '../support/skip-clock.ts'
@@ -58,7 +58,7 @@ async function settled(client: Client, clock: SkipClock) {
 async function stageOf(t: ExecutionContext, options: Parameters<typeof openStage>[1] = {}) {
   const clock = new SkipClock()
   // Nobody is taken for dead while hours pass in a moment.
-  const limits = { ping: 1e12, dead: 1e12, ...options.limits }
+  const limits = { ping: 1e12, dead: 1e12, ...(options.limits as KnownLimitSettings) }
   const stage = await openStage(t, { clock, ...options, limits })
   return { stage, clock }
 }

@@ -11,7 +11,7 @@ import {
   RenameRoom,
   type SearchOptions,
 } from '../../client/index.ts'
-import type { Limits } from '../../core/index.ts'
+import type { KnownLimitSettings } from '../../plugins/index.ts'
 import { refusal } from '../support/play.ts'
 import { openStage } from '../support/room.ts'
 
@@ -19,7 +19,7 @@ const texts = (messages: readonly ChatMessage[]) => messages.map(({ text }) => t
 const finds = async (client: Client, text: string, options?: SearchOptions) =>
   texts((await client.search(text, options)).messages)
 
-async function aliceBobCarol(t: ExecutionContext, limits: Partial<Limits> = {}) {
+async function aliceBobCarol(t: ExecutionContext, limits: KnownLimitSettings = {}) {
   const stage = await openStage(t, { limits })
   return { stage, alice: await stage.user('alice'), bob: await stage.user('bob'), carol: await stage.user('carol') }
 }

@@ -19,9 +19,9 @@ import {
   type Message,
   optional,
   Ping,
-  RATES_OFF,
   Refused,
   ROLES,
+  ratesOff,
   type Server,
   SYSTEM_CLOCK,
   serverMessage,
@@ -141,7 +141,7 @@ for (const mode of MODES) {
     const stage = await openStage(t, {
       clock,
       plugins: [doorman, probe],
-      limits: { ...RATES_OFF, messagesBeforeLogin: 1000 },
+      limits: { ...ratesOff(), messagesBeforeLogin: 1000 },
     })
     const enter = (isOperator: boolean) =>
       stage.connect(isOperator ? { server: { path: stage.control } } : { messages: [Enter] })
@@ -206,7 +206,7 @@ async function openBare(t: ExecutionContext, plugins: readonly AnyPlugin[], cloc
     plugins,
     db,
     clock,
-    limits: { ...RATES_OFF, messagesBeforeLogin: 1000 },
+    limits: { ...ratesOff(), messagesBeforeLogin: 1000 },
     log,
     audit: log,
   })

@@ -3,10 +3,10 @@ import type { ExecutionContext } from 'ava'
 import type { Knex } from 'knex'
 import pino from 'pino'
 import { type Client, ContactChanged, connect, OnNewMessage } from '../../client/index.ts'
-import { createServer, generateKeyPair, type Limits, type PluginFailure, RATES_OFF } from '../../core/index.ts'
+import { createServer, generateKeyPair, type PluginFailure } from '../../core/index.ts'
 import { isUnavailable, loadOf, migrate, openDatabase } from '../../db/index.ts'
 import { assemble } from '../../plugins/assembly.ts'
-import { BUILT_IN } from '../../plugins/index.ts'
+import { BUILT_IN, type KnownLimitSettings, RATES_OFF } from '../../plugins/index.ts'
 import { Faults } from './faults.ts'
 import { newDatabase } from './mariadb.ts'
 import { tempFolder } from './room.ts'
@@ -87,7 +87,7 @@ export interface FaultStage {
  */
 export async function openFaultStage(
   t: ExecutionContext,
-  limits: Partial<Limits> = {},
+  limits: KnownLimitSettings = {},
   mariadb = process.env.TEST_DATABASE,
 ): Promise<FaultStage> {
   const made = mariadb === undefined ? undefined : await newDatabase(mariadb)
