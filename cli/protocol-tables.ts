@@ -11,6 +11,7 @@ const table = (head: string[], rows: (string | number)[][]) =>
 
 function range(field: Exclude<AnyField, { kind: 'list' }>): string {
   if (field.kind === 'bool') return ''
+  if (field.values !== undefined) return field.values.map((value) => value || '(empty)').join(', ')
   const unit = LETTERS[field.kind] === 's' ? ' bytes' : ''
   return field.min === field.max ? `${field.max}${unit}` : `${field.min}–${field.max}${unit}`
 }

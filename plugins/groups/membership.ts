@@ -20,13 +20,11 @@ import {
 import { FAILURES as ACCOUNT_FAILURES } from '../accounts/failures.ts'
 import { GroupChanged } from './events.ts'
 import { FAILURES } from './failures.ts'
-import type { GroupRole } from './group.ts'
 import * as messages from './messages.ts'
 import { conversationOf, type Room } from './room.ts'
 import { type Change, refusalOf, roleIn } from './roster.ts'
 
 const NAME_CHARACTERS = 30
-const ROLES: readonly GroupRole[] = ['owner', 'admin', 'member']
 /** Users whose rate of making groups is remembered at once. */
 const MAKERS_KEPT = 10_000
 
@@ -182,9 +180,7 @@ function handleMembers(room: Room) {
     )
   })
 
-  app.handle(messages.SetRoomRole, async (session, { group, user: name, role: wanted }) => {
-    const role = ROLES.find((one) => one === wanted)
-    if (role === undefined) throw new Refused('invalid_value', `role: one of ${ROLES.join(', ')}`)
+  app.handle(messages.SetRoomRole, async (session, { group, user: name, role }) => {
     await roster.member(group, session.user)
     const account = await accounts.require(name)
     await roster.change(

@@ -8,6 +8,7 @@ import {
   MAX_ITERATIONS,
   MIN_ITERATIONS,
   PRE_HASHES,
+  type PreHash,
   SALT_HALF_LENGTH,
   type Verifier,
 } from '../../core/scram/index.ts'
@@ -43,11 +44,11 @@ export const registration = definePlugin({
 
     /**
      * The verifier of new keys, for the salt this session asked for, which it uses up.
-     * @throws Refused `no_salt`, `invalid_value`
+     * @throws Refused `no_salt`
      */
     const verifierFor = (
       session: Session,
-      keys: { storedKey: Uint8Array; serverKey: Uint8Array; preHash: string },
+      keys: { storedKey: Uint8Array; serverKey: Uint8Array; preHash: PreHash },
     ): Verifier => {
       const salt = salts.get(session)
       if (salt === undefined) throw new Refused(FAILURES.no_salt)
