@@ -26,6 +26,8 @@ test.serial('the limit of a plugin is set by flag or config, shown, and refuses 
     const refused = await operator('inject', '--as', 'alice', 'open_shop')
     const { error } = JSON.parse(refused.stderr)
     t.like(error, { exit: 5, failure: 'shops.no_room', message: 'there are enough shops' })
+    const told = await shell.run(['plugin', 'info', 'shops', '--data', './room', '-o', 'plain'])
+    t.regex(told.stdout, /shops\.no_room[\s\S]*shops\.open \(10 count\)/)
     const asked = await operator('inject', 'query_protocol')
     t.like(JSON.parse(JSON.parse(asked.stdout).limits), { 'shops.open': 0, friends: 3 })
     t.is((await server.stop()).code, 0)
