@@ -1,8 +1,11 @@
-import type { MessageRow, NewMessageRow } from './messages.ts'
+import type { MessageRow, NewMessageRow } from './message-columns.ts'
 
-/** A stored message: `repeat` when the sender had stored it before, with what it stored then. */
+/** A stored message. */
 export interface Stored {
-  readonly row: MessageRow
+  readonly id: number
+  /** For a repeat the row that was stored under this client id. */
+  readonly row: NewMessageRow
+  /** True if the sender had used this client id before. */
   readonly repeat: boolean
 }
 
@@ -38,11 +41,13 @@ export function addFound(
   found: readonly (MessageRow | undefined)[],
   newest: number,
 ) {
-  const told = new Set([...outcomes.values()].map((outcome) => ('done' in outcome ? outcome.done.row.id : 0)))
+  const told = new Set([...outcomes.values()].map((outcome) => ('done' in outcome ? outcome.done.id : 0)))
   for (const [index, row] of found.entries()) {
     if (row === undefined) continue
     // Of two under the same client id the first one has stored it.
-    outcomes.set(rows[index] as NewMessageRow, { done: { row, repeat: row.id <= newest || told.has(row.id) } })
+    outcomes.set(rows[index] as NewMessageRow, {
+      done: { id: row.id, row, repeat: row.id <= newest || told.has(row.id) },
+    })
     told.add(row.id)
   }
 }

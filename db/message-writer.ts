@@ -1,4 +1,5 @@
 import type { Knex } from 'knex'
+import type { NewMessageRow } from './message-columns.ts'
 import {
   addFound,
   InDoubt,
@@ -8,7 +9,6 @@ import {
   type Read,
   type Stored,
 } from './message-store.ts'
-import type { NewMessageRow } from './messages.ts'
 import { isMysql } from './migrations/tables.ts'
 import { MysqlMessages } from './mysql-messages.ts'
 import { SqliteMessages } from './sqlite-messages.ts'
@@ -238,7 +238,7 @@ export class MessageWriter {
   }
 
   #note(outcomes: Iterable<Outcome<Stored>>) {
-    for (const outcome of outcomes) if ('done' in outcome) this.#newest = Math.max(this.#newest, outcome.done.row.id)
+    for (const outcome of outcomes) if ('done' in outcome) this.#newest = Math.max(this.#newest, outcome.done.id)
   }
 
   #settle(job: Job<NewMessageRow, Stored>, outcome: Outcome<Stored>) {

@@ -1,37 +1,8 @@
 import type { Knex } from 'knex'
+import type { Envelope, MessageRow, Placement } from './message-columns.ts'
 
 /** Values of `chatmsg.msg_type`, the original's. */
 export const MSG_TYPE = { chat: 1, system: 2, friendRequest: 3, group: 4 } as const
-
-/** How a sender wants its text shown; empty and 0 leave it to the reader. */
-export interface TextStyle {
-  readonly font: string
-  readonly font_size: number
-  readonly color: string
-}
-
-export interface NewMessageRow extends TextStyle {
-  readonly user_id: number
-  readonly target_id: number
-  readonly msg_type: number
-  readonly msg: string
-  readonly client_id: string
-  readonly send_time: number
-  /** 0: written by a person; otherwise the so many-th message of bots in a row. */
-  readonly hops: number
-}
-
-export interface MessageRow extends NewMessageRow {
-  readonly id: number
-  /** 1 while unread. */
-  readonly isRead: number
-  /** 0 for a deleted message. */
-  readonly isActive: number
-  /** Place in the group's sequence; null in a private message. */
-  readonly seq: number | null
-  /** See laneOf. */
-  readonly lane: number
-}
 
 /** Kinds of private messages. */
 export const PRIVATE: readonly number[] = [MSG_TYPE.chat, MSG_TYPE.system]
@@ -40,8 +11,17 @@ export const PRIVATE: readonly number[] = [MSG_TYPE.chat, MSG_TYPE.system]
  * Messages with the same target and lane are read in one run: private ones of one sender to one recipient, those of a
  * group. Private ones are in the order of their ids, and have no `seq`.
  */
-export const laneOf = ({ msg_type, user_id }: Pick<NewMessageRow, 'msg_type' | 'user_id'>) =>
+export const laneOf = ({ msg_type, user_id }: Pick<Envelope, 'msg_type' | 'user_id'>) =>
   PRIVATE.includes(msg_type) ? user_id : -msg_type
+
+/** @param seq place in the group's sequence; null in a private message */
+export const placementOf = (row: Envelope, seq: number | null): Placement => ({
+  // Group messages are read as far as the members' positions reach.
+  isRead: row.msg_type === MSG_TYPE.group ? 0 : 1,
+  isActive: 1,
+  seq,
+  lane: laneOf(row),
+})
 
 /** Private messages between two users, both ways, with an id below `before`: the newest `limit` of them, oldest first. */
 export async function conversation(
@@ -74,11 +54,11 @@ export async function withReadState(db: Knex, rows: readonly MessageRow[]): Prom
   return rows.map((row) => (row.id <= (read.get(`${row.target_id} ${row.user_id}`) ?? 0) ? { ...row, isRead: 0 } : row))
 }
 
-/** The messages of those numbers, without deleted ones, in any order. */
+/** The messages with these ids, without deleted ones, in any order. */
 export const messagesByIds = (db: Knex, ids: readonly number[]): Promise<MessageRow[]> =>
   db<MessageRow>('chatmsg').whereIn('id', ids).where({ isActive: 1 })
 
-/** The message of that number, unless it is deleted. */
+/** The message with this id, unless it is deleted. */
 export const findMessage = (db: Knex, id: number): Promise<MessageRow | undefined> =>
   db<MessageRow>('chatmsg').where({ id, isActive: 1 }).first()
 

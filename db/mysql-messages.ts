@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { LRUCache } from 'lru-cache'
+import { INSERT_COLUMNS, insertValues, type MessageRow, type NewMessageRow } from './message-columns.ts'
 import {
   addFound,
   type Committed,
@@ -10,7 +11,7 @@ import {
   type Read,
   type Stored,
 } from './message-store.ts'
-import { laneOf, type MessageRow, MSG_TYPE, type NewMessageRow, PRIVATE } from './messages.ts'
+import { MSG_TYPE, PRIVATE, placementOf } from './messages.ts'
 import { MysqlPositions } from './mysql-positions.ts'
 import { backfillReadMarks } from './read-marks.ts'
 import { backOff, isDuplicate, isTimeout, isTransient, isUnavailable, MAX_ATTEMPTS, retry } from './transaction.ts'
@@ -19,10 +20,7 @@ import { type Run, WriterConnection } from './writer-connection.ts'
 /** Pairs of reader and writer that are known to have their row. */
 const PAIRS_KNOWN = 100_000
 
-const COLUMNS =
-  'user_id, send_time, target_id, isRead, msg_type, msg, isActive, client_id, font, font_size, color, seq, lane, hops'
-
-type Numbered = NewMessageRow & { readonly seq: number | null }
+const INSERT = `insert into chatmsg (${INSERT_COLUMNS.join(', ')}) values ?`
 
 /**
  * Messages in MySQL or MariaDB: one statement for all rows of a commit, usually an INSERT that commits itself. After any
@@ -123,7 +121,7 @@ export class MysqlMessages implements MessageStore {
         asked = rows.length > 0
         const stored = asked ? await this.#storeAll(run, rows) : []
         for (const [index, row] of rows.entries()) outcomes.set(row, { done: stored[index] as Stored })
-        await afterwards?.(run, stored.at(-1)?.row.id ?? 0)
+        await afterwards?.(run, stored.at(-1)?.id ?? 0)
       })
       return { asked }
     } catch (error) {
@@ -158,16 +156,12 @@ export class MysqlMessages implements MessageStore {
     const isAlone = groups.size === 0 && pairs.size === 0
     if (!isAlone) await run('start transaction')
     try {
-      const rows = await numbered(run, messages, groups)
-      const ids = await insert(run, rows)
+      const ids = await insert(run, messages, await takeSequences(run, messages, groups))
       if (pairs.size > 0) await insertPairs(run, pairs)
       if (!isAlone) await run('commit')
       // Only now: an entry of a transaction that was undone would be wrong for ever.
       for (const pair of pairs.keys()) this.#pairs.set(pair, true)
-      return rows.map((row, index) => ({
-        row: { ...row, id: ids[index] as number, isRead: isReadOf(row), isActive: 1, lane: laneOf(row) },
-        repeat: false,
-      }))
+      return messages.map((row, index) => ({ id: ids[index] as number, row, repeat: false }))
     } catch (error) {
       if (!isAlone) await undo(run)
       throw error
@@ -205,54 +199,45 @@ async function lookUp(run: Run, wanted: readonly NewMessageRow[]): Promise<(Mess
 const keyOf = ({ user_id, client_id }: Pick<NewMessageRow, 'user_id' | 'client_id'>) => `${user_id} ${client_id}`
 
 const isGroupMessage = ({ msg_type }: NewMessageRow) => msg_type === MSG_TYPE.group
-/** Who has read a group message is in the members' positions. */
-const isReadOf = (row: NewMessageRow) => (isGroupMessage(row) ? 0 : 1)
 
 const insertPairs = (run: Run, pairs: ReadonlyMap<string, readonly [number, number]>) =>
   run('insert into correspondence (reader_id, writer_id) values ? on duplicate key update read_id = read_id', [
     [...pairs.values()],
   ])
 
-/** Gives group messages their place in the group's sequence, which is locked until the commit. */
-async function numbered(run: Run, rows: readonly NewMessageRow[], groups: ReadonlySet<number>): Promise<Numbered[]> {
+/** The place of each message in its group's sequence, which is locked until the commit; null in a private message. */
+async function takeSequences(
+  run: Run,
+  rows: readonly NewMessageRow[],
+  groups: ReadonlySet<number>,
+): Promise<(number | null)[]> {
   const last = new Map<number, number>()
   for (const id of [...groups].sort((a, b) => a - b)) {
     const [group] = await run<{ last_seq: number }[]>('select last_seq from chatroom where id = ? for update', [id])
     last.set(id, Number(group?.last_seq ?? 0))
   }
-  const result = rows.map((row) => {
-    if (!isGroupMessage(row)) return { ...row, seq: null }
+  const sequences = rows.map((row) => {
+    if (!isGroupMessage(row)) return null
     const seq = (last.get(row.target_id) ?? 0) + 1
     last.set(row.target_id, seq)
-    return { ...row, seq }
+    return seq
   })
   for (const [id, seq] of last) await run('update chatroom set last_seq = ? where id = ?', [seq, id])
-  return result
+  return sequences
 }
 
 /** Returns the new ids, in the order of the rows. */
-async function insert(run: Run, rows: readonly Numbered[]): Promise<number[]> {
+async function insert(
+  run: Run,
+  rows: readonly NewMessageRow[],
+  sequences: readonly (number | null)[],
+): Promise<number[]> {
   if (rows.length === 0) return []
-  const values = rows.map((row) => [
-    row.user_id,
-    row.send_time,
-    row.target_id,
-    isReadOf(row),
-    row.msg_type,
-    row.msg,
-    1,
-    row.client_id,
-    row.font,
-    row.font_size,
-    row.color,
-    row.seq,
-    laneOf(row),
-    row.hops,
-  ])
-  const { insertId } = await run<{ insertId: number }>(`insert into chatmsg (${COLUMNS}) values ?`, [values])
+  const values = rows.map((row, index) => insertValues(row, placementOf(row, sequences[index] as number | null)))
+  const { insertId } = await run<{ insertId: number }>(INSERT, [values])
   if (rows.length === 1) return [insertId]
   // An INSERT of known length gets its numbers in one run, but how far apart they are is up to the server.
-  const last = rows.at(-1) as Numbered
+  const last = rows.at(-1) as NewMessageRow
   const [end] = await run<{ id: number }[]>('select id from chatmsg where user_id = ? and client_id = ?', [
     last.user_id,
     last.client_id,

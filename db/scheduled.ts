@@ -1,22 +1,18 @@
 import type { Knex } from 'knex'
 import { countRows, lockUsers } from './locks.ts'
+import type { ContentColumns } from './message-columns.ts'
 import { isDuplicate, transact } from './transaction.ts'
 
-/** A message that is to be sent at a set time. Times in milliseconds since 1970 UTC. */
-export interface ScheduledRow {
+/** A message that is to be sent at a set time; its text is empty once it is sent. Times in milliseconds since 1970 UTC. */
+export interface ScheduledRow extends ContentColumns {
   readonly id: number
   readonly user_id: number
   readonly target_id: number
   /** 1 where the target is a group. */
   readonly is_group: number
-  /** Empty once it is sent. */
-  readonly msg: string
   readonly client_id: string
-  /** Of the text as it was given, which is not here for ever. Null for what is older than this column. */
+  /** Of the text as it was given, kept when the text is gone. Null in rows older than this column. */
   readonly text_hash: string | null
-  readonly font: string
-  readonly font_size: number
-  readonly color: string
   readonly hops: number
   readonly made_at: number
   readonly due_at: number
@@ -31,7 +27,7 @@ export interface ScheduledRow {
 
 export type NewScheduledRow = Omit<ScheduledRow, 'id' | 'next_at' | 'state' | 'reason' | 'message_id' | 'done_at'>
 
-/** What still has to be done. */
+/** States of messages that are still to be sent. */
 const OPEN = ['waiting', 'sending']
 
 /**

@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { LRUCache } from 'lru-cache'
+import { INSERT_COLUMNS, insertValues, type MessageRow, type NewMessageRow } from './message-columns.ts'
 import {
   addFound,
   type Committed,
@@ -10,7 +11,7 @@ import {
   type Read,
   type Stored,
 } from './message-store.ts'
-import { laneOf, type MessageRow, MSG_TYPE, type NewMessageRow } from './messages.ts'
+import { MSG_TYPE, placementOf } from './messages.ts'
 import { backfillReadMarks } from './read-marks.ts'
 import type { Database, RunResult, Statement } from './sqlite-driver.ts'
 import { isUnavailable } from './transaction.ts'
@@ -93,62 +94,29 @@ export class SqliteMessages implements MessageStore {
     sequences: Map<number, number>,
     pairs: NewMessageRow[],
   ): Outcome<Stored> {
-    const { user_id, target_id, msg_type, client_id } = row
-    const isGroup = msg_type === MSG_TYPE.group
-    // Advanced only for what is new, so that the sequence has no gaps.
+    const { user_id, target_id } = row
+    const isGroup = row.msg_type === MSG_TYPE.group
+    // Advanced only for new messages, so that the sequence has no gaps.
     const seq = isGroup ? (sequences.get(target_id) ?? Number(statements.findSequence.get(target_id) ?? 0)) + 1 : null
-    const lane = laneOf(row)
-    // Who has read a group message is in the members' positions.
-    const isRead = isGroup ? 0 : 1
     let inserted: RunResult
     try {
-      inserted = statements.insert.run(
-        user_id,
-        row.send_time,
-        target_id,
-        isRead,
-        msg_type,
-        row.msg,
-        client_id,
-        row.font,
-        row.font_size,
-        row.color,
-        seq,
-        lane,
-        row.hops,
-      )
+      inserted = statements.insert.run(insertValues(row, placementOf(row, seq)))
     } catch (error) {
       // A row that does not fit fails alone: unless the database itself is at fault, the others are stored.
       if (!statements.database.inTransaction || isUnavailable(error)) throw error
       return { error }
     }
-    // From here on an error undoes the whole transaction: this row would else be stored and reported as refused.
-    if (inserted.changes === 0) return { done: { row: findStored(statements, row) as MessageRow, repeat: true } }
+    // From here on an error rolls the whole transaction back: this row would else be stored and reported as refused.
+    if (inserted.changes === 0) {
+      const earlier = findStored(statements, row) as MessageRow
+      return { done: { id: earlier.id, row: earlier, repeat: true } }
+    }
     if (seq !== null) sequences.set(target_id, seq)
     else if (!this.#writersTo(target_id).has(user_id)) {
       statements.insertPair.run(target_id, user_id)
       pairs.push(row)
     }
-    const id = inserted.lastInsertRowid as number
-    // Field by field: an object made by spreading is slow to read, and every message is read many times.
-    const stored: MessageRow = {
-      id,
-      user_id,
-      target_id,
-      msg_type,
-      msg: row.msg,
-      client_id,
-      send_time: row.send_time,
-      font: row.font,
-      font_size: row.font_size,
-      color: row.color,
-      isRead,
-      isActive: 1,
-      seq,
-      lane,
-      hops: row.hops,
-    }
-    return { done: { row: stored, repeat: false } }
+    return { done: { id: inserted.lastInsertRowid as number, row, repeat: false } }
   }
 
   #writersTo(readerId: number): Set<number> {
@@ -215,8 +183,8 @@ function prepare(database: Database) {
     commit: sql('commit'),
     rollback: sql('rollback'),
     insert: sql(
-      `insert into chatmsg (user_id, send_time, target_id, isRead, msg_type, msg, isActive, client_id, font, font_size,
-         color, seq, lane, hops) values (?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?) on conflict (client_id, user_id) do nothing`,
+      `insert into chatmsg (${INSERT_COLUMNS.join(', ')}) values (${INSERT_COLUMNS.map(() => '?').join(', ')})
+       on conflict (client_id, user_id) do nothing`,
     ),
     findStored: sql('select * from chatmsg where user_id = ? and client_id = ?'),
     insertPair: sql('insert into correspondence (reader_id, writer_id) values (?, ?) on conflict do nothing'),

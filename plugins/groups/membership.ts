@@ -77,7 +77,7 @@ function makersOf({ app: { limits, clock } }: Room): (userId: number) => TokenBu
 
 /** Groups as a whole. */
 function handleGroups(room: Room) {
-  const { app, db, roster, office } = room
+  const { app, db, roster, conversations } = room
   const { limits, clock } = app
   const makerOf = makersOf(room)
 
@@ -117,7 +117,7 @@ function handleGroups(room: Room) {
         const { id, memberIds } = change.after
         roster.dissolved(change.after, group)
         announce(room, change, { group, user: session.user.name, what: 'dissolved' })
-        for (const member of memberIds) office.left(member, conversationOf(id))
+        for (const member of memberIds) conversations.left(member, conversationOf(id))
       },
     )
   })
@@ -125,7 +125,7 @@ function handleGroups(room: Room) {
 
 /** Members of groups. */
 function handleMembers(room: Room) {
-  const { app, db, roster, office, accounts } = room
+  const { app, db, roster, conversations, accounts } = room
   const { limits, clock } = app
 
   app.handle(messages.JoinRoom, async ({ user }, { group }) => {
@@ -139,7 +139,7 @@ function handleMembers(room: Room) {
 
   /** A membership has ended. The notice is the last that the user hears of the group. */
   const parted = (change: Change, notice: Notice, userId: number) => {
-    office.left(userId, conversationOf(change.after.id))
+    conversations.left(userId, conversationOf(change.after.id))
     announce(room, change, notice, [userId])
   }
 

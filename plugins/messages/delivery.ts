@@ -17,7 +17,7 @@ interface Pushable {
 export interface DeliveryOptions {
   readonly load: LoadUnread
   /** The highest id of a message of which `stored` was told, or is just being told, whoever it was for. */
-  readonly newest: () => number
+  readonly horizon: () => number
   /** Messages out without an acknowledgement, at most. */
   readonly window: number
   /** Only messages above this id. */
@@ -51,7 +51,7 @@ export type LoadUnread = (after: number, limit: number) => Promise<{ found: Deli
 export class Delivery {
   readonly #session: UserSession
   readonly #load: LoadUnread
-  readonly #newest: () => number
+  readonly #horizon: () => number
   readonly #window: number
   readonly #after: number
   readonly #wants: (deliverable: Deliverable) => boolean
@@ -85,10 +85,10 @@ export class Delivery {
   readonly #forgotten = new Set<number>()
 
   constructor(session: UserSession, options: DeliveryOptions) {
-    const { load, newest, window, after, wants = () => true, onError } = options
+    const { load, horizon, window, after, wants = () => true, onError } = options
     this.#session = session
     this.#load = load
-    this.#newest = newest
+    this.#horizon = horizon
     this.#window = window
     this.#after = after
     this.#pushedUpTo = after
@@ -200,7 +200,7 @@ export class Delivery {
     this.#more = false
     const epoch = this.#epoch
     // What is above this comes through `stored`, in its turn: the database may show a later one before an earlier one.
-    const upTo = this.#newest()
+    const upTo = this.#horizon()
     const page = await this.#page()
     if (epoch !== this.#epoch) return false
     const { found: loaded, more } = page

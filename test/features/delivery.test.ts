@@ -25,7 +25,7 @@ function slowDelivery(t: ExecutionContext, newest = 100) {
         arrives = resolve
       })
     },
-    newest: () => newest,
+    horizon: () => newest,
     window: 10,
     after: 0,
     wants: () => true,
