@@ -39,7 +39,7 @@ export class MessageWriter {
   #messages: Job<NewMessageRow, Stored>[] = []
   /** By reader and conversation: only the furthest position matters. */
   #reads = new Map<string, ReadJob[]>()
-  /** Messages of commits whose outcome is not known. Nothing is stored before it is: later messages keep their place. */
+  /** Messages of commits whose outcome is unknown. Later messages are not stored before it is known [D-11]. */
   #doubts: Doubt[] = []
   /** Positions that the database has refused, by reader and conversation. */
   #late = new Map<string, ReadJob>()

@@ -121,7 +121,7 @@ export class Conversations {
   }
 
   /**
-   * Stores a message and pushes it to its audience; resolves after the commit [D-1]. A repeat is not pushed [D-8].
+   * Stores a message and pushes it to its audience; resolves after the commit [D-1]. A repeat is not pushed [D-2].
    * Rejects with Refused `unavailable`, `client_id_reused`.
    */
   post({ senderId, kind, content, clientId, hops }: NewMessage, audience: Audience): Promise<Posted> {
@@ -143,7 +143,7 @@ export class Conversations {
   #stored(wanted: NewMessageRow, audience: Audience, { id, row, repeat }: Stored): Posted {
     if (!repeat) {
       const { conversation, names, recipients, except } = audience
-      this.#deliveries.fanOut({ conversation, message: textForm(id, row, names) }, recipients, except)
+      this.#deliveries.fanOut(conversation, textForm(id, row, names), recipients, except)
       emitChange(this.#app, row, recipients)
     } else if (row.target_id !== wanted.target_id || row.msg_type !== wanted.msg_type || row.msg !== wanted.msg)
       throw new Refused('client_id_reused')
@@ -152,7 +152,7 @@ export class Conversations {
 
   /**
    * Nothing is acknowledged while the database is lost or its disk full. A message that turns out to be stored is
-   * delivered then: before any later one, because the writer holds those back until it knows.
+   * delivered then, before any later one [D-11]: the writer holds those back until the outcome is known.
    */
   #notStored(wanted: NewMessageRow, audience: Audience, error: unknown): never {
     this.#log.error({ err: error }, 'cannot store a message')
@@ -163,7 +163,7 @@ export class Conversations {
   }
 
   /**
-   * Acknowledges a conversation on all sessions of a user, and stores how far it is read. If that moves the read
+   * Acknowledges a conversation on all sessions of a user, and stores how far it is read [D-10]. If that moves the read
    * position, the user's other sessions and `receiptTo` are notified, even if it is stored only after this was refused.
    * @throws Refused `unavailable`
    */

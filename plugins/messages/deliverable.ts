@@ -1,5 +1,5 @@
-import type { ValuesOf } from '../../core/index.ts'
-import type { OnNewMessage } from './messages.ts'
+import { Push, type ValuesOf } from '../../core/index.ts'
+import { OnNewMessage } from './messages.ts'
 
 /** A message as it travels: the text form of a stored message. */
 export type WireMessage = ValuesOf<typeof OnNewMessage>['messages'][number]
@@ -10,3 +10,14 @@ export interface Deliverable {
   readonly conversation: string
   readonly message: WireMessage
 }
+
+/** A message that was just stored, with its push to all sessions. */
+export interface NewDeliverable extends Deliverable {
+  readonly push: Push
+}
+
+export const newDeliverable = (conversation: string, message: WireMessage): NewDeliverable => ({
+  conversation,
+  message,
+  push: new Push(OnNewMessage, { messages: [message] }) as Push,
+})

@@ -1,9 +1,8 @@
 import type { Logger } from 'pino'
-import { type App, Push, retryPause, SessionDrained, SessionEnded, type UserSession } from '../../core/index.ts'
+import { type App, retryPause, SessionDrained, SessionEnded, type UserSession } from '../../core/index.ts'
 import { isUnavailable } from '../../db/index.ts'
-import type { Deliverable } from './deliverable.ts'
+import { type NewDeliverable, newDeliverable, type WireMessage } from './deliverable.ts'
 import { Delivery, type DeliveryOptions } from './delivery.ts'
-import { OnNewMessage } from './messages.ts'
 
 /** Set by a delivery's owner; the rest is the same for all. */
 export type DeliveryRequest = Omit<DeliveryOptions, 'horizon' | 'window' | 'onError'>
@@ -46,13 +45,13 @@ export class Deliveries {
   }
 
   /** Pushes a message that was just stored, encoded once for all sessions. */
-  fanOut(deliverable: Deliverable, recipients: readonly number[], except: number | undefined) {
-    let push: Push | undefined
+  fanOut(conversation: string, message: WireMessage, recipients: readonly number[], except: number | undefined) {
+    let deliverable: NewDeliverable | undefined
     for (const userId of recipients) {
       const deliveries = userId === except ? undefined : this.#byUser.get(userId)
       if (deliveries === undefined) continue
-      push ??= new Push(OnNewMessage, { messages: [deliverable.message] })
-      for (const delivery of deliveries.values()) delivery.stored(deliverable, push)
+      deliverable ??= newDeliverable(conversation, message)
+      for (const delivery of deliveries.values()) delivery.stored(deliverable)
     }
   }
 
@@ -73,7 +72,7 @@ export class Deliveries {
 
   /** While the database is not available the delivery tries again; any other error ends the session. */
   #cannotDeliver(session: UserSession, error: unknown, failures: number) {
-    if (failures === 1) this.#log.error({ err: error, session: session.id }, 'cannot deliver from the database')
+    if (failures <= 1) this.#log.error({ err: error, session: session.id }, 'cannot deliver from the database')
     if (!isUnavailable(error)) return session.close('unavailable')
     // A delivery that has replaced this one by then has nothing to catch up, or does so.
     this.#app.clock.after(retryPause(failures), () => this.#find(session)?.catchUp()).unref()
