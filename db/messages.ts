@@ -1,15 +1,15 @@
 import type { Knex } from 'knex'
 import type { Envelope, MessageRow, Placement } from './message-columns.ts'
 
-/** Values of `chatmsg.msg_type`, the original's. */
+/** Values of `chatmsg.msg_type`, as in the original. */
 export const MSG_TYPE = { chat: 1, system: 2, friendRequest: 3, group: 4 } as const
 
 /** Kinds of private messages. */
 export const PRIVATE: readonly number[] = [MSG_TYPE.chat, MSG_TYPE.system]
 
 /**
- * Messages with the same target and lane are read in one run: private ones of one sender to one recipient, those of a
- * group. Private ones are in the order of their ids, and have no `seq`.
+ * Messages with the same target and lane form one range of an index: private messages of one sender to one recipient, or
+ * the messages of a group. Private messages are ordered by id and have no `seq`.
  */
 export const laneOf = ({ msg_type, user_id }: Pick<Envelope, 'msg_type' | 'user_id'>) =>
   PRIVATE.includes(msg_type) ? user_id : -msg_type
@@ -23,14 +23,14 @@ export const placementOf = (row: Envelope, seq: number | null): Placement => ({
   lane: laneOf(row),
 })
 
-/** Private messages between two users, both ways, with an id below `before`: the newest `limit` of them, oldest first. */
+/** The newest private messages between two users with an id below `before`, at most `limit`, oldest first. */
 export async function conversation(
   db: Knex,
   userId: number,
   otherId: number,
   { before, limit }: { before: number; limit: number },
 ): Promise<MessageRow[]> {
-  // One range of the index for each direction; an OR would read the whole table.
+  // One index range for each direction; an OR would read the whole table.
   const direction = (from: number, to: number) =>
     db<MessageRow>('chatmsg')
       .where({ target_id: to, lane: from, seq: null, isActive: 1 })
@@ -43,8 +43,8 @@ export async function conversation(
 }
 
 /**
- * Private messages as their readers have left them. A message's own `isRead` says that it was read, but may say it
- * later than the reader's position does.
+ * Private messages with their read state. It comes from the read positions, because the `isRead` of a row is backfilled
+ * later.
  */
 export async function withReadState(db: Knex, rows: readonly MessageRow[]): Promise<MessageRow[]> {
   const pairs = new Map(rows.map(({ target_id, user_id }) => [`${target_id} ${user_id}`, [target_id, user_id]]))
@@ -62,7 +62,7 @@ export const messagesByIds = (db: Knex, ids: readonly number[]): Promise<Message
 export const findMessage = (db: Knex, id: number): Promise<MessageRow | undefined> =>
   db<MessageRow>('chatmsg').where({ id, isActive: 1 }).first()
 
-/** Deletes a message logically: its row stays, and keeps its client id taken. False when it was deleted already. */
+/** Deletes a message logically: the row stays, so its client id stays used. False if it was deleted already. */
 export async function deleteMessage(db: Knex, id: number): Promise<boolean> {
   return (await db('chatmsg').where({ id, isActive: 1 }).update({ isActive: 0 })) > 0
 }

@@ -17,22 +17,22 @@ import { backfillReadMarks } from './read-marks.ts'
 import { backOff, isDuplicate, isTimeout, isTransient, isUnavailable, MAX_ATTEMPTS, retry } from './transaction.ts'
 import { type Run, WriterConnection } from './writer-connection.ts'
 
-/** Pairs of reader and writer that are known to have their row. */
-const PAIRS_KNOWN = 100_000
+/** Pairs of reader and writer whose row in `correspondence` is known to exist. */
+const CACHED_PAIRS = 100_000
 
 const INSERT = `insert into chatmsg (${INSERT_COLUMNS.join(', ')}) values ?`
 
 /**
- * Messages in MySQL or MariaDB: one statement for all rows of a commit, usually an INSERT that commits itself. After any
- * error the rows are looked up by sender and client id before anything else is done with them: what is stored is stored,
- * whichever statement failed. Rows that are not there are stored again; a row that the database does not take fails alone.
+ * Messages in MySQL or MariaDB. Fast path: one autocommit INSERT for all rows of a commit. After any error the rows are
+ * looked up by sender and client id before the next attempt, because they may be stored whichever statement failed.
+ * Missing rows are stored again; a row that the database rejects fails alone.
  */
 export class MysqlMessages implements MessageStore {
   readonly batch = 1000
-  readonly worthwhile = 1000
+  readonly commitThreshold = 1000
   readonly #db: Knex
   readonly #connection: WriterConnection
-  readonly #pairs = new LRUCache<string, true>({ max: PAIRS_KNOWN })
+  readonly #pairs = new LRUCache<string, true>({ max: CACHED_PAIRS })
   readonly #positions = new MysqlPositions()
 
   constructor(db: Knex) {
@@ -44,10 +44,10 @@ export class MysqlMessages implements MessageStore {
     return backfillReadMarks(this.#db)
   }
 
-  async commit(messages: readonly NewMessageRow[], reads: readonly Read[], newest: number): Promise<Committed> {
+  async commit(messages: readonly NewMessageRow[], reads: readonly Read[], horizon: number): Promise<Committed> {
     const outcomes: Outcomes = new Map()
     let positions: Outcome<boolean>[] | undefined
-    await this.#settle(messages, outcomes, newest, async (run, stored) => {
+    await this.#settle(messages, outcomes, horizon, async (run, stored) => {
       positions = await this.#move(run, reads, stored)
     })
     const stored = messages.map((row) => outcomes.get(row) as Outcome<Stored>)
@@ -68,27 +68,27 @@ export class MysqlMessages implements MessageStore {
   }
 
   /**
-   * Stores rows until the outcome of each is known, or is known to be in doubt.
-   * @param afterwards run on the same connection when all of a first attempt are stored
+   * Stores rows until each has an outcome, which may be InDoubt.
+   * @param afterwards runs on the same connection once the first attempt has stored all rows
    */
   async #settle(
     rows: readonly NewMessageRow[],
     outcomes: Outcomes,
-    newest: number,
-    afterwards?: (run: Run, newest: number) => Promise<void>,
+    horizon: number,
+    afterwards?: (run: Run, horizon: number) => Promise<void>,
   ): Promise<void> {
     let open = rows
     for (let tries = 1; ; tries++) {
       const { error, asked } = await this.#attempt(open, outcomes, afterwards)
       if (error === undefined) return
-      // Nothing of it has reached the database.
+      // No statement has reached the database.
       if (!asked && isUnavailable(error) && (!isTransient(error) || tries === MAX_ATTEMPTS))
         return fail(open, outcomes, error)
       if (asked) {
         try {
-          // Too long already for the senders, who are told that it is unavailable.
+          // A timeout: the senders have waited long enough for `unavailable`.
           if (isTimeout(error)) throw error
-          addFound(outcomes, open, await this.find(open), newest)
+          addFound(outcomes, open, await this.find(open), horizon)
         } catch (unknown) {
           return fail(open, outcomes, new InDoubt(unknown))
         }
@@ -103,17 +103,17 @@ export class MysqlMessages implements MessageStore {
         await backOff(tries)
       } else if (open.length === 1) return fail(open, outcomes, error)
       else {
-        for (const row of open) await this.#settle([row], outcomes, newest)
+        for (const row of open) await this.#settle([row], outcomes, horizon)
         return
       }
     }
   }
 
-  /** Stores rows, all or none. `asked`: with an error, they may be stored all the same. */
+  /** Stores all rows or none. `asked`: a statement was sent, so that after an error they may be stored. */
   async #attempt(
     rows: readonly NewMessageRow[],
     outcomes: Outcomes,
-    afterwards: ((run: Run, newest: number) => Promise<void>) | undefined,
+    afterwards: ((run: Run, horizon: number) => Promise<void>) | undefined,
   ): Promise<{ error?: unknown; asked: boolean }> {
     let asked = false
     try {
@@ -129,10 +129,10 @@ export class MysqlMessages implements MessageStore {
     }
   }
 
-  /** Apart from the messages, which are stored by now: what goes wrong here must not make them look as if they were not. */
-  async #move(run: Run, reads: readonly Read[], newest: number): Promise<Outcome<boolean>[] | undefined> {
+  /** Never throws: the messages are stored by now, and must not be reported as refused. */
+  async #move(run: Run, reads: readonly Read[], horizon: number): Promise<Outcome<boolean>[] | undefined> {
     try {
-      return (await this.#positions.advance(run, reads, newest)).map((done) => ({ done }))
+      return (await this.#positions.advance(run, reads, horizon)).map((done) => ({ done }))
     } catch (error) {
       if (isTransient(error)) return undefined
       return reads.map(() => ({ error }))
@@ -159,7 +159,7 @@ export class MysqlMessages implements MessageStore {
       const ids = await insert(run, messages, await takeSequences(run, messages, groups))
       if (pairs.size > 0) await insertPairs(run, pairs)
       if (!isAlone) await run('commit')
-      // Only now: an entry of a transaction that was undone would be wrong for ever.
+      // After the commit: an entry of a rolled back transaction would stay wrong.
       for (const pair of pairs.keys()) this.#pairs.set(pair, true)
       return messages.map((row, index) => ({ id: ids[index] as number, row, repeat: false }))
     } catch (error) {
@@ -185,9 +185,9 @@ function fail(rows: readonly NewMessageRow[], outcomes: Outcomes, error: unknown
   for (const row of rows) outcomes.set(row, { error })
 }
 
-/** The stored rows of these senders and client ids, in the order asked for. */
+/** The stored rows with these senders and client ids, in the same order. */
 async function lookUp(run: Run, wanted: readonly NewMessageRow[]): Promise<(MessageRow | undefined)[]> {
-  // Two lists, not pairs: MariaDB reads no range of an index for a list of pairs.
+  // Two lists: MariaDB uses no index range for a list of pairs.
   const rows = await run<MessageRow[]>('select * from chatmsg where client_id in (?) and user_id in (?)', [
     wanted.map(({ client_id }) => client_id),
     [...new Set(wanted.map(({ user_id }) => user_id))],
@@ -236,24 +236,23 @@ async function insert(
   const values = rows.map((row, index) => insertValues(row, placementOf(row, sequences[index] as number | null)))
   const { insertId } = await run<{ insertId: number }>(INSERT, [values])
   if (rows.length === 1) return [insertId]
-  // An INSERT of known length gets its numbers in one run, but how far apart they are is up to the server.
+  // The ids of one INSERT are consecutive, in steps that the server chooses.
   const last = rows.at(-1) as NewMessageRow
   const [end] = await run<{ id: number }[]>('select id from chatmsg where user_id = ? and client_id = ?', [
     last.user_id,
     last.client_id,
   ])
   const step = (Number(end?.id) - insertId) / (rows.length - 1)
-  if (!Number.isInteger(step) || step < 1)
-    throw new Error(`the numbers of ${rows.length} new messages are not in a run`)
+  if (!Number.isInteger(step) || step < 1) throw new Error(`the ids of ${rows.length} new messages are not consecutive`)
   return rows.map((_, index) => insertId + index * step)
 }
 
-/** Also after a lock that was waited for in vain: that undoes the one statement, and leaves the transaction open. */
+/** Needed after a lock wait timeout as well, which rolls back one statement and leaves the transaction open. */
 async function undo(run: Run) {
   try {
     await run('rollback')
   } catch {
-    // The first error says more; what cannot be undone must not be left to the next one who gets the connection.
+    // The first error is reported. The connection may still be in the transaction and must not be used again.
     run.destroy()
   }
 }

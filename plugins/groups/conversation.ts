@@ -19,7 +19,7 @@ import * as messages from './messages.ts'
 import { conversationOf, type Room } from './room.ts'
 import { roleIn } from './roster.ts'
 
-/** What is said in groups: one stored row a message, a read position a member. */
+/** Messages in groups: one stored row per message, one read position per member. */
 export function handleConversation(room: Room) {
   handlePosts(room)
   handleReading(room)
@@ -48,7 +48,7 @@ function handlePosts({ app, roster, conversations }: Room) {
     )
   }
 
-  /** Names that sessions have sent, in the order of their messages. */
+  /** Look-ups of names that a session has sent, in the order of its messages. */
   const names = new InOrder<UserSession>()
 
   app.handle(
@@ -57,7 +57,7 @@ function handlePosts({ app, roster, conversations }: Room) {
       conversations.checkText(message.text)
       const found = names.find(session, () => roster.named(message.group))
       const act = (group: Group) => post(session, group, message)
-      // Without waiting when the group is in memory, so that all messages of one turn reach one commit.
+      // Synchronous if the group is cached, so that all messages of one turn reach one commit.
       return found instanceof Promise
         ? found.then((group) => roster.asMember(group, session.user, act))
         : roster.asMember(found, session.user, act)
@@ -71,7 +71,7 @@ function handlePosts({ app, roster, conversations }: Room) {
       const { user } = session
       const found = await names.find(session, () => {
         const group = roster.named(name)
-        // A look-up costs what a request costs.
+        // A signal that reads the database costs as much as a request.
         if (group instanceof Promise) session.charge(1)
         return group
       })
@@ -91,16 +91,16 @@ function handlePosts({ app, roster, conversations }: Room) {
   )
 }
 
-/** The user's own place in a group. @throws Refused `not_member` */
+/** The positions of a user in a group. @throws Refused `not_member` */
 async function placeIn({ db, conversations }: Room, userId: number, groupId: number): Promise<SeenBy> {
-  // What was acknowledged is unread no more.
+  // Acknowledged messages must not count as unread.
   await conversations.readsSettled()
   const [seen] = await groupsSeen(db, userId, groupId)
   if (seen === undefined) throw new Refused('not_member')
   return seen
 }
 
-/** Messages as they travel to one user. */
+/** The text form of messages for one user. */
 async function toUser(
   { accounts }: Room,
   userId: number,
@@ -173,7 +173,7 @@ function addSource(room: Room) {
 
   const trail = (userId: number, seen: SeenBy): Trail => ({
     ids: (before, limit) => groupMessageIds(db, seen.id, { before, limit, since: seen.since }),
-    named: (rows) => toUser(room, userId, rows, () => seen),
+    toText: (rows) => toUser(room, userId, rows, () => seen),
   })
 
   conversations.addSource({
@@ -190,7 +190,7 @@ function addSource(room: Room) {
       const readers = {
         *[Symbol.iterator]() {
           yield user_id
-          // Those who may read it when they are told. None of a dissolved group: only the sender still hears of it.
+          // The members at the time of the notice. A dissolved group has none: only the sender is notified.
           const { members } = roster.peek(target_id) ?? loaded ?? { members: new Map<never, never>() }
           for (const [id, { joinedSeq }] of members) if (id !== user_id && joinedSeq < Number(seq)) yield id
         },
@@ -198,7 +198,7 @@ function addSource(room: Room) {
       return {
         conversation: conversationOf(target_id),
         to: '',
-        // What it is called when they are told.
+        // The name at the time of the notice.
         get group() {
           return roster.peek(target_id)?.name ?? name
         },

@@ -221,7 +221,7 @@ export class Conversations {
 
   /** The highest id of a message that was delivered or is being delivered; above it, messages are still to come. */
   horizon(): number {
-    return this.#writer.newest
+    return this.#writer.horizon
   }
 
   /** Resolves when the messages posted so far are stored, or certainly are not. */

@@ -40,8 +40,8 @@ export type LoadUnread = (after: number, limit: number) => Promise<Page>
 
 /**
  * Pushes to one session: the backlog of unread messages, then each new message when it is stored. Nothing is pushed while
- * the window is full [D-4] or the session under back-pressure [D-9]: messages stay in the database and follow later, so that a slow
- * reader costs bounded memory and loses nothing. Its invariants are numbered in docs/ARCHITECTURE.md.
+ * the window is full [D-4] or the session under back-pressure [D-9]: messages stay in the database and follow later, so
+ * that a slow reader costs bounded memory and loses nothing. docs/ARCHITECTURE.md lists the invariants.
  */
 export class Delivery {
   readonly #session: UserSession

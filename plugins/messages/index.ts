@@ -25,7 +25,7 @@ export const privateMessages = definePlugin({
     const writer = await MessageWriter.open(db, (error) => log.warn({ err: error }, 'cannot mark messages as read'))
     app.onStop(() => writer.close())
     const sources = new Sources(() => writer.readsSettled())
-    const deliveries = new Deliveries(app, log, () => writer.newest)
+    const deliveries = new Deliveries(app, log, () => writer.horizon)
     const conversations = new Conversations({ app, log, writer, sources, deliveries })
     const privateMessages = new PrivateMessages(db, needs.accounts)
     sources.add(privateMessages.source())

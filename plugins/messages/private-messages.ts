@@ -62,7 +62,7 @@ export class PrivateMessages {
   #trail(ends: Parameters<typeof privateIds>[1]): Trail {
     return {
       ids: (before, limit) => privateIds(this.#db, ends, { before, limit }),
-      named: async (rows) => this.#toText(await withReadState(this.#db, rows)),
+      toText: async (rows) => this.#toText(await withReadState(this.#db, rows)),
     }
   }
 

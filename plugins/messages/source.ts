@@ -3,18 +3,18 @@ import type { MessageRow } from '../../db/index.ts'
 import type { Deliverable } from './deliverable.ts'
 import type { Trail } from './search.ts'
 
-/** Which of a user's messages to read from the database. */
+/** The messages of a user to read from the database. */
 export interface Query {
   /** Only ids above this one. */
   readonly after: number
   readonly limit: number
-  /** Leave out what the user has acknowledged. */
+  /** Without acknowledged messages. */
   readonly unreadOnly: boolean
-  /** Leave out group messages of the user’s own. */
+  /** Without group messages of the user. */
   readonly withoutOwn?: boolean
-  /** Only this kind, one of the source's. */
+  /** Only this kind of message. */
   readonly kind?: number
-  /** Exactly these, as far as the user may read them: `after` and `limit` are without effect. */
+  /** Only these ids, if the user may read them; `after` and `limit` have no effect then. */
   readonly only?: readonly number[]
 }
 
@@ -47,7 +47,7 @@ export interface Source {
   place(row: MessageRow): Promise<Place>
   /**
    * The messages that a search of a user goes through; none if the place is not of this sort.
-   * @throws Refused when there is no such user or group, or not for this user
+   * @throws Refused if there is no such user or group, or the user may not read it
    */
   trails(user: User, where: Where): Promise<Trail[]>
 }
