@@ -135,7 +135,7 @@ function handleReading(room: Room) {
       user: account.name,
       nickname: account.nickname,
       role: roleIn(group, account.id),
-      online: app.sessions.of(account.id).size > 0,
+      online: app.presence.isOnline(account.id),
     }))
     return { members: list.sort((a, b) => (a.user < b.user ? -1 : 1)) }
   })
