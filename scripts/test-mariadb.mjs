@@ -21,6 +21,7 @@ const PLAYS = [
   'features/idempotency',
   'features/messages',
   'features/recall',
+  'features/receiving',
   'features/request-keys',
   'features/room',
   'features/schedule',

@@ -16,8 +16,8 @@ const MAX_WAITING = 10_000
 const ABOUT = [
   'Texts and bytes show as their length unless --texts is given, which goes into the audit log; what belongs to',
   'passwords never shows. A request shows when it was carried out; one that was refused shows as the failure that was',
-  'answered, such as general_failure, which neither --group nor --type of the request finds. Pushed chat messages',
-  '(on_new_message) do not show, the requests that set them off do. Who reads too slowly loses records, and so does',
+  'answered, such as general_failure, which neither --group nor --type of the request finds. A push shows once',
+  'for each session that gets it, often before the request that caused it. Who reads too slowly loses records, and so does',
   'who gets more than limits.tapRate a second: `dropped` of the next one says how many.',
 ].join(' ')
 

@@ -406,7 +406,7 @@ test.serial(
     t.is(trail.match(/"event":"tap"/g)?.length, 1)
     const cases: [words: string[], code: number, stderr: RegExp][] = [
       [['--type', 'nothing_known'], 5, /^error: this server has no message type "nothing_known"$/m],
-      [['--type', 'on_new_message'], 5, /^error: on_new_message cannot be tapped/m],
+      [['--type', 'tapped'], 5, /^error: tapped cannot be tapped/m],
       [['--user', 'nobody'], 5, /^error: there is no user "nobody"$/m],
       [['--group', 'nowhere'], 5, /^error: there is no group "nowhere"$/m],
       [['--count', 'many'], 2, /^error: --count takes a whole number/m],
