@@ -1,31 +1,31 @@
 #!/usr/bin/env node
-import { CliError, EXIT, type ExitName, type Explained, explain } from './exit.ts'
-import { printableJson, printableLine } from './printable.ts'
-import { unmarked } from './words.ts'
+import { CliError, EXIT, type ExitName, type Explained, explain } from './errors/exit.ts'
+import { unmarked } from './input/marks.ts'
+import { printableJson, printableLine } from './output/printable.ts'
 
 // Everything else is loaded when it is needed: most of the time of a short command goes into loading.
 
 async function run(argv: readonly string[]): Promise<ExitName> {
   const [first, ...rest] = argv
   if (first === '__complete') {
-    const { complete } = await import('./completion.ts')
+    const { complete } = await import('./parser/completion.ts')
     process.stdout.write((await complete(rest)).map((line) => `${line}\n`).join(''))
     return 'ok'
   }
   if (argv.length === 1 && (first === 'version' || first === '--version')) {
-    const { version } = await import('./version.ts')
+    const { version } = await import('./parser/version.ts')
     process.stdout.write(`${version()}\n`)
     return 'ok'
   }
   if (argv.some((word) => word.includes('\ufffd'))) await refuseBytes()
   const words = first === 'help' ? [...rest, '--help'] : [...argv]
-  const { chosenExit, hasStarted, setInterrupt } = await import('./shared.ts')
+  const { chosenExit, hasStarted, setInterrupt } = await import('./definition/command.ts')
   setInterrupt(interrupt.signal)
-  const { explainWords, refuseNamedWords, requireCommand } = await import('./words-explained.ts')
+  const { explainWords, refuseNamedWords, requireCommand } = await import('./parser/usage-errors.ts')
   if (first === 'help') await requireCommand(rest)
   await refuseNamedWords(words)
   try {
-    const { program } = await import('./program.ts')
+    const { program } = await import('./parser/program.ts')
     const parser = await program(words)
     await parser.parseAsync()
   } catch (error) {

@@ -1,12 +1,14 @@
 import type { ChatMessage, Client, SentMessage } from '../../client/index.ts'
-import { parseDuration } from '../duration.ts'
-import { CliError, type ExitName } from '../exit.ts'
-import { acknowledge, checkGroup, isNamed, noteLife, since, type Wanted } from '../incoming.ts'
-import { asUser } from '../sessions.ts'
-import { defineCommand, notEmpty, ownId, type Shared, WHO } from '../shared.ts'
-import { readText } from '../stdin.ts'
-import { Watch } from '../watch.ts'
-import { STDIN } from '../words.ts'
+import { acknowledge, checkGroup, isNamed, noteLife, since, type Wanted } from '../client/incoming.ts'
+import { asUser } from '../client/sessions.ts'
+import { Watch } from '../client/watch.ts'
+import { notEmpty, ownId } from '../definition/coerce.ts'
+import { defineCommand, type Shared } from '../definition/command.ts'
+import { WHO } from '../definition/options.ts'
+import { CliError, type ExitName } from '../errors/exit.ts'
+import { parseDuration } from '../input/duration.ts'
+import { STDIN } from '../input/marks.ts'
+import { readText } from '../input/stdin.ts'
 
 /** Pages of unread messages that are looked through before the answer is rather left unread. */
 const PAGES = 20

@@ -1,7 +1,9 @@
-import { parseDuration } from '../duration.ts'
-import { CliError } from '../exit.ts'
-import { asStranger, chosenContext } from '../sessions.ts'
-import { defineCommand, OPTIONS, wholeNumber } from '../shared.ts'
+import { asStranger, chosenContext } from '../client/sessions.ts'
+import { wholeNumber } from '../definition/coerce.ts'
+import { defineCommand } from '../definition/command.ts'
+import { OPTIONS } from '../definition/options.ts'
+import { CliError } from '../errors/exit.ts'
+import { parseDuration } from '../input/duration.ts'
 
 const WORKLOADS = ['pairs', 'group', 'logins'] as const
 
@@ -68,7 +70,7 @@ export const bench = defineCommand({
         '--limits off, its limits are what is measured, and one address may register only 30 accounts an hour.',
     )
     const load = await import('../../bench/load/index.ts')
-    const { ProgressBar } = await import('../progress.ts')
+    const { ProgressBar } = await import('../output/progress.ts')
     const bar = new ProgressBar('%')
     // What is still connected when the load fails goes with this.
     const run = new AbortController()
@@ -98,7 +100,7 @@ const isResult = ({ title }: { title: string }) => title === 'result'
 /** @throws CliError unless the server is on this machine, or `yes` was said */
 async function permitted(server: string, accounts: number, yes: boolean): Promise<{ host: string; port: number }> {
   const { parseAddress } = await import('../../client/index.ts')
-  const { isLoopback } = await import('../config.ts')
+  const { isLoopback } = await import('../config/server-config.ts')
   let address: { host: string; port: number }
   try {
     address = parseAddress(server)

@@ -1,12 +1,13 @@
 import { resolve } from 'node:path'
 import type { StartOptions } from '../../bot/index.ts'
-import { botLogin } from '../bot-credentials.ts'
-import type { RunParts } from '../bot-runner.ts'
-import { CliError } from '../exit.ts'
-import { rememberIfWritable } from '../known-servers.ts'
-import { toDate } from '../moment.ts'
-import { defineCommand, defineGroup, OPTIONS } from '../shared.ts'
-import { stopSignal } from '../stop-signal.ts'
+import { botLogin } from '../bots/credentials.ts'
+import type { RunParts } from '../bots/runner.ts'
+import { rememberIfWritable } from '../config/known-servers.ts'
+import { defineCommand, defineGroup } from '../definition/command.ts'
+import { OPTIONS } from '../definition/options.ts'
+import { CliError } from '../errors/exit.ts'
+import { toDate } from '../input/moment.ts'
+import { stopSignal } from '../server/stop-signal.ts'
 
 const LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
 
@@ -38,9 +39,9 @@ const run = defineCommand({
     }),
   async run(args, shared) {
     const { file, consumer, all, watch, logLevel } = args
-    const { openTalk } = await import('../logger.ts')
-    const { loadBot } = await import('../bot-loader.ts')
-    const { runBot, runWatched } = await import('../bot-runner.ts')
+    const { openTalk } = await import('../output/logger.ts')
+    const { loadBot } = await import('../bots/loader.ts')
+    const { runBot, runWatched } = await import('../bots/runner.ts')
     const replay = args.replayFrom === undefined ? undefined : readReplay(args.replayFrom)
     const bot = await loadBot(file)
     const { server, context, user, keyFile } = args
@@ -107,7 +108,7 @@ const create = defineCommand({
       .positional('name', { type: 'string', demandOption: true, describe: 'name of the bot: a-z, 0-9 and dashes' })
       .options({ dir: { type: 'string', describe: 'folder to write; default ./NAME' } }),
   async run({ name, dir }, { output }) {
-    const { checkName, nextSteps, writeTemplate } = await import('../template.ts')
+    const { checkName, nextSteps, writeTemplate } = await import('../authoring/template.ts')
     checkName(name)
     const folder = resolve(dir ?? name)
     const files = await writeTemplate('bot', folder, [['{{name}}', name]])

@@ -1,8 +1,10 @@
-import { CliError } from '../exit.ts'
-import { asOperator, asUser } from '../sessions.ts'
-import { defineCommand, notEmpty, OPTIONS, ownId, ROOM } from '../shared.ts'
-import { readText } from '../stdin.ts'
-import { STDIN } from '../words.ts'
+import { asOperator, asUser } from '../client/sessions.ts'
+import { notEmpty, ownId } from '../definition/coerce.ts'
+import { defineCommand } from '../definition/command.ts'
+import { OPTIONS, SERVER_FOLDER } from '../definition/options.ts'
+import { CliError } from '../errors/exit.ts'
+import { STDIN } from '../input/marks.ts'
+import { readText } from '../input/stdin.ts'
 
 export const broadcast = defineCommand({
   command: 'broadcast [text]',
@@ -17,7 +19,7 @@ export const broadcast = defineCommand({
   builder: (args) =>
     args.positional('text', { type: 'string', describe: 'the text; - reads stdin' }).options({
       context: { ...OPTIONS.context, describe: 'act as the login of an admin kept under this name' },
-      ...ROOM,
+      ...SERVER_FOLDER,
       to: { type: 'string', describe: 'only to this user', coerce: notEmpty('to') },
       id: {
         type: 'string',
@@ -25,7 +27,7 @@ export const broadcast = defineCommand({
         coerce: ownId('id'),
       },
     }),
-  needsRoom: ({ context }) => (context ?? process.env.CHATCTL_CONTEXT ?? '') === '',
+  needsDataFolder: ({ context }) => (context ?? process.env.CHATCTL_CONTEXT ?? '') === '',
   async run({ text, to, id = '' }, shared) {
     if (text === undefined && process.stdin.isTTY) throw new CliError('usage', 'no text', 'give it, or - to read stdin')
     const body = text === STDIN || text === undefined ? await readText() : text

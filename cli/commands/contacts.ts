@@ -1,6 +1,7 @@
 import type { Client, ValuesOf } from '../../client/index.ts'
-import { asUser } from '../sessions.ts'
-import { defineCommand, WHO } from '../shared.ts'
+import { asUser } from '../client/sessions.ts'
+import { defineCommand } from '../definition/command.ts'
+import { WHO } from '../definition/options.ts'
 
 type Contact = ValuesOf<typeof import('../../plugins/contacts/messages.ts').ContactInfo>['contacts'][number]
 

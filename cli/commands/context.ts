@@ -1,8 +1,8 @@
-import { currentContext, listContexts, readContext, removeContext, useContext } from '../contexts.ts'
-import { CliError } from '../exit.ts'
-import { forgetServer, knownServer } from '../known-servers.ts'
-import type { Output } from '../output.ts'
-import { defineCommand, defineGroup } from '../shared.ts'
+import { currentContext, listContexts, readContext, removeContext, useContext } from '../config/contexts.ts'
+import { forgetServer, knownServer } from '../config/known-servers.ts'
+import { defineCommand, defineGroup } from '../definition/command.ts'
+import { CliError } from '../errors/exit.ts'
+import type { Output } from '../output/output.ts'
 
 const named = (about: string) => ({ type: 'string', demandOption: true, describe: about }) as const
 

@@ -1,17 +1,23 @@
-import { contextNames, currentContext } from '../contexts.ts'
-import { checkRoom, type Finding, finding } from '../doctor-checks.ts'
-import type { ExitName } from '../exit.ts'
-import { asUser, isRunning } from '../sessions.ts'
-import { defineCommand, OPTIONS, ROOM, type Shared } from '../shared.ts'
+import { asUser, isRunning } from '../client/sessions.ts'
+import { contextNames, currentContext } from '../config/contexts.ts'
+import { defineCommand, type Shared } from '../definition/command.ts'
+import { OPTIONS, SERVER_FOLDER } from '../definition/options.ts'
+import type { ExitName } from '../errors/exit.ts'
+import { checkDataFolder, type Finding, finding } from '../operator/doctor-checks.ts'
 
 export const doctor = defineCommand({
   command: 'doctor',
   describe:
     'Look for what may be wrong with this machine, a data folder and your login (with --context); exit 1 if anything is',
   examples: [['$0 doctor --data ./room', '']],
-  builder: (args) => args.options({ ...ROOM, context: OPTIONS.context }),
+  builder: (args) => args.options({ ...SERVER_FOLDER, context: OPTIONS.context }),
   async run(_args, shared): Promise<ExitName> {
-    const findings = [checkNode(), ...(await checkRoom(shared)), await checkServer(shared), await checkLogin(shared)]
+    const findings = [
+      checkNode(),
+      ...(await checkDataFolder(shared)),
+      await checkServer(shared),
+      await checkLogin(shared),
+    ]
     const { red, yellow, green } = shared.output.colors
     const colors = { ok: green, warning: yellow, failed: red, skipped: undefined }
     await shared.output.list(findings, [

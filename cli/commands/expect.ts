@@ -1,11 +1,13 @@
 import type { ChatMessage } from '../../client/index.ts'
-import { parseDuration } from '../duration.ts'
-import { CliError, type ExitName } from '../exit.ts'
-import { acknowledge, checkGroup, noteLife, unread } from '../incoming.ts'
-import { type Found, Matcher } from '../matcher.ts'
-import { asUser } from '../sessions.ts'
-import { defineCommand, notEmpty, WHO, wholeNumber } from '../shared.ts'
-import { Watch } from '../watch.ts'
+import { acknowledge, checkGroup, noteLife, unread } from '../client/incoming.ts'
+import { type Found, Matcher } from '../client/matcher.ts'
+import { asUser } from '../client/sessions.ts'
+import { Watch } from '../client/watch.ts'
+import { notEmpty, wholeNumber } from '../definition/coerce.ts'
+import { defineCommand } from '../definition/command.ts'
+import { WHO } from '../definition/options.ts'
+import { CliError, type ExitName } from '../errors/exit.ts'
+import { parseDuration } from '../input/duration.ts'
 
 export const expect = defineCommand({
   command: 'expect',

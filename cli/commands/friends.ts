@@ -1,7 +1,8 @@
 import type { Client } from '../../client/index.ts'
-import { isNamed } from '../incoming.ts'
-import { asUser } from '../sessions.ts'
-import { defineCommand, defineGroup, WHO } from '../shared.ts'
+import { isNamed } from '../client/incoming.ts'
+import { asUser } from '../client/sessions.ts'
+import { defineCommand, defineGroup } from '../definition/command.ts'
+import { WHO } from '../definition/options.ts'
 
 const messages = () => import('../../plugins/friends/messages.ts')
 

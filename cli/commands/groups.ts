@@ -1,6 +1,7 @@
 import type { Client } from '../../client/index.ts'
-import { asUser } from '../sessions.ts'
-import { defineCommand, defineGroup, WHO } from '../shared.ts'
+import { asUser } from '../client/sessions.ts'
+import { defineCommand, defineGroup } from '../definition/command.ts'
+import { WHO } from '../definition/options.ts'
 
 const messages = () => import('../../plugins/groups/messages.ts')
 

@@ -1,8 +1,10 @@
 import type { ChatMessage, Client, Page, SearchOptions } from '../../client/index.ts'
-import { CliError } from '../exit.ts'
-import { messageColumns } from '../message-view.ts'
-import { asUser } from '../sessions.ts'
-import { defineCommand, notEmpty, WHO, wholeNumber } from '../shared.ts'
+import { asUser } from '../client/sessions.ts'
+import { notEmpty, wholeNumber } from '../definition/coerce.ts'
+import { defineCommand } from '../definition/command.ts'
+import { WHO } from '../definition/options.ts'
+import { CliError } from '../errors/exit.ts'
+import { messageColumns } from '../output/message-view.ts'
 
 const limitOption = { type: 'string', describe: 'at most so many', coerce: wholeNumber('limit', 1, 1e9) } as const
 const idOption = (name: string, about: string) =>

@@ -1,9 +1,11 @@
 import type { ClientMessage } from '../../core/wire/index.ts'
-import { CliError } from '../exit.ts'
-import { readFields, toJson } from '../field-values.ts'
-import { printableJson } from '../printable.ts'
-import { asOperator, asUser } from '../sessions.ts'
-import { defineCommand, notEmpty, WHO } from '../shared.ts'
+import { asOperator, asUser } from '../client/sessions.ts'
+import { notEmpty } from '../definition/coerce.ts'
+import { defineCommand } from '../definition/command.ts'
+import { WHO } from '../definition/options.ts'
+import { CliError } from '../errors/exit.ts'
+import { readFields, toJson } from '../input/field-values.ts'
+import { printableJson } from '../output/printable.ts'
 
 export const inject = defineCommand({
   command: 'inject <type> [fields..]',

@@ -1,13 +1,15 @@
 import type { ChatMessage, Client } from '../../client/index.ts'
-import { parseDuration } from '../duration.ts'
-import { CliError, type ExitName } from '../exit.ts'
-import { acknowledge, isNamed, noteLife } from '../incoming.ts'
-import { messageLine } from '../message-view.ts'
-import { printableJson } from '../printable.ts'
-import { asUser } from '../sessions.ts'
-import { defineCommand, notEmpty, type Shared, WHO, wholeNumber } from '../shared.ts'
-import { type Stops, Watch } from '../watch.ts'
-import { STDIN } from '../words.ts'
+import { acknowledge, isNamed, noteLife } from '../client/incoming.ts'
+import { asUser } from '../client/sessions.ts'
+import { type Stops, Watch } from '../client/watch.ts'
+import { notEmpty, wholeNumber } from '../definition/coerce.ts'
+import { defineCommand, type Shared } from '../definition/command.ts'
+import { WHO } from '../definition/options.ts'
+import { CliError, type ExitName } from '../errors/exit.ts'
+import { parseDuration } from '../input/duration.ts'
+import { STDIN } from '../input/marks.ts'
+import { messageLine } from '../output/message-view.ts'
+import { printableJson } from '../output/printable.ts'
 
 const KINDS = ['chat', 'group', 'system'] as const
 type Kind = (typeof KINDS)[number]
@@ -85,11 +87,11 @@ export const listen = defineCommand({
       if (type !== undefined && !isKind(type))
         throw new CliError('usage', `--exec handles messages: ${KINDS.join(', ')}`)
       if (since !== undefined || !ack) throw new CliError('usage', '--exec goes with neither --since nor --no-ack')
-      const { listenWith } = await import('../exec.ts')
+      const { listenExec } = await import('../exec/run.ts')
       const { exec: program, jobs = 4, retries = 3, execTimeout = '5m' } = exec
       const words = args.map((word) => (word === STDIN ? '-' : word))
       const options = { program, args: words, jobs, retries, timeout: parseDuration(execTimeout) }
-      return listenWith(options, stops, { ...(from && { from }), ...(type && { kind: type }) }, shared)
+      return listenExec(options, stops, { ...(from && { from }), ...(type && { kind: type }) }, shared)
     }
     const [alone] = Object.entries({ jobs: exec.jobs, retries: exec.retries, 'exec-timeout': exec.execTimeout })
       .filter(([, value]) => value !== undefined)

@@ -1,8 +1,10 @@
-import { checkContextName, listContexts, saveContext, useContext } from '../contexts.ts'
-import { rememberServer } from '../known-servers.ts'
-import { readPassword } from '../secrets.ts'
-import { asStranger } from '../sessions.ts'
-import { chosenPasswordFile, chosenServer, defineCommand, OPTIONS, type Shared } from '../shared.ts'
+import { asStranger } from '../client/sessions.ts'
+import { checkContextName, listContexts, saveContext, useContext } from '../config/contexts.ts'
+import { rememberServer } from '../config/known-servers.ts'
+import { defineCommand, type Shared } from '../definition/command.ts'
+import { chosenPasswordFile, chosenServer } from '../definition/environment.ts'
+import { OPTIONS } from '../definition/options.ts'
+import { readPassword } from '../input/secrets.ts'
 
 export const login = defineCommand({
   command: 'login <name>',
@@ -67,8 +69,8 @@ export const logout = defineCommand({
   ],
   builder: (args) => args.options({ context: OPTIONS.context }),
   async run(_args, shared) {
-    const { removeContext } = await import('../contexts.ts')
-    const { chosenContext } = await import('../sessions.ts')
+    const { removeContext } = await import('../config/contexts.ts')
+    const { chosenContext } = await import('../client/sessions.ts')
     const { name, user, server } = await chosenContext(shared)
     await removeContext(name)
     await shared.output.item(
@@ -88,7 +90,7 @@ export const whoami = defineCommand({
   ],
   builder: (args) => args.options({ context: OPTIONS.context, pin: OPTIONS.pin }),
   async run(_args, shared) {
-    const { asContext } = await import('../sessions.ts')
+    const { asContext } = await import('../client/sessions.ts')
     const self = await asContext(shared, async ({ fingerprint }, identity, { name, server }) => ({
       context: name,
       ...identity,

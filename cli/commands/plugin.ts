@@ -1,10 +1,12 @@
 import { resolve } from 'node:path'
 import type { PluginFacts } from '../../core/plugin/plugin-facts.ts'
-import { CliError, type ExitName } from '../exit.ts'
-import type { Finding } from '../plugin-check.ts'
-import { printableJson } from '../printable.ts'
-import { asOperator } from '../sessions.ts'
-import { defineCommand, defineGroup, notEmpty, ROOM, type Shared } from '../shared.ts'
+import type { Finding } from '../authoring/plugin-check.ts'
+import { asOperator } from '../client/sessions.ts'
+import { notEmpty } from '../definition/coerce.ts'
+import { defineCommand, defineGroup, type Shared } from '../definition/command.ts'
+import { SERVER_FOLDER } from '../definition/options.ts'
+import { CliError, type ExitName } from '../errors/exit.ts'
+import { printableJson } from '../output/printable.ts'
 
 /** All plugins of a running server. */
 async function running(shared: Shared): Promise<PluginFacts[]> {
@@ -17,7 +19,7 @@ const list = defineCommand({
   command: 'list',
   describe: 'List the plugins of a running server, and how they do',
   examples: [['$0 plugin list --data ./room -o ndjson', 'a line a plugin']],
-  builder: (args) => args.options(ROOM),
+  builder: (args) => args.options(SERVER_FOLDER),
   async run(_args, shared) {
     const { colors } = shared.output
     await shared.output.list(await running(shared), [
@@ -41,7 +43,9 @@ const info = defineCommand({
   describe: 'Show what a plugin of a running server brings, handles, checks and hears',
   examples: [['$0 plugin info friends --data ./room', '']],
   builder: (args) =>
-    args.positional('name', { type: 'string', demandOption: true, describe: 'name of the plugin' }).options(ROOM),
+    args
+      .positional('name', { type: 'string', demandOption: true, describe: 'name of the plugin' })
+      .options(SERVER_FOLDER),
   async run({ name }, shared) {
     const plugins = await running(shared)
     const found = plugins.find((plugin) => plugin.name === name)
@@ -117,7 +121,7 @@ const check = defineCommand({
       })
       .options({ options: { type: 'string', describe: 'options of plugins by name, as JSON' } }),
   async run({ plugins, options }, shared): Promise<ExitName> {
-    const { checkPlugins } = await import('../plugin-check.ts')
+    const { checkPlugins } = await import('../authoring/plugin-check.ts')
     const findings: Finding[] = []
     const checked = { plugins, folder: process.cwd(), options: readOptions(options) }
     for await (const finding of checkPlugins(checked)) findings.push(finding)
@@ -155,7 +159,7 @@ const create = defineCommand({
       .positional('name', { type: 'string', demandOption: true, describe: 'name of the plugin: a-z, 0-9 and dashes' })
       .options({ dir: { type: 'string', describe: 'folder to write; default ./NAME', coerce: notEmpty('dir') } }),
   async run({ name, dir }, shared) {
-    const { checkName, messageNumber, nextSteps, writeTemplate } = await import('../template.ts')
+    const { checkName, messageNumber, nextSteps, writeTemplate } = await import('../authoring/template.ts')
     checkName(name)
     const folder = resolve(dir ?? name)
     const snake = name.replaceAll('-', '_')

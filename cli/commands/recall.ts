@@ -1,6 +1,7 @@
-import { CliError } from '../exit.ts'
-import { asUser } from '../sessions.ts'
-import { defineCommand, WHO } from '../shared.ts'
+import { asUser } from '../client/sessions.ts'
+import { defineCommand } from '../definition/command.ts'
+import { WHO } from '../definition/options.ts'
+import { CliError } from '../errors/exit.ts'
 
 export const recall = defineCommand({
   command: 'recall <id>',

@@ -1,7 +1,9 @@
-import { knownServer, rememberIfWritable } from '../known-servers.ts'
-import { readPassword } from '../secrets.ts'
-import { asStranger } from '../sessions.ts'
-import { chosenPasswordFile, chosenServer, defineCommand, OPTIONS } from '../shared.ts'
+import { asStranger } from '../client/sessions.ts'
+import { knownServer, rememberIfWritable } from '../config/known-servers.ts'
+import { defineCommand } from '../definition/command.ts'
+import { chosenPasswordFile, chosenServer } from '../definition/environment.ts'
+import { OPTIONS } from '../definition/options.ts'
+import { readPassword } from '../input/secrets.ts'
 
 export const register = defineCommand({
   command: 'register <name>',

@@ -1,7 +1,8 @@
 import type { Client, ValuesOf } from '../../client/index.ts'
-import { CliError } from '../exit.ts'
-import { asUser } from '../sessions.ts'
-import { defineCommand, defineGroup, WHO } from '../shared.ts'
+import { asUser } from '../client/sessions.ts'
+import { defineCommand, defineGroup } from '../definition/command.ts'
+import { WHO } from '../definition/options.ts'
+import { CliError } from '../errors/exit.ts'
 
 type Entry = ValuesOf<typeof import('../../plugins/schedule/messages.ts').ScheduledList>['messages'][number]
 

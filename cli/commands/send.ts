@@ -1,11 +1,13 @@
 import type { Client, SentMessage, TextStyle } from '../../client/index.ts'
-import { CliError } from '../exit.ts'
-import { parseDelay, parseMoment } from '../moment.ts'
-import type { Output } from '../output.ts'
-import { asUser } from '../sessions.ts'
-import { defineCommand, notEmpty, ownId, type Shared, WHO, wholeNumber } from '../shared.ts'
-import { readText } from '../stdin.ts'
-import { STDIN } from '../words.ts'
+import { asUser } from '../client/sessions.ts'
+import { notEmpty, ownId, wholeNumber } from '../definition/coerce.ts'
+import { defineCommand, type Shared } from '../definition/command.ts'
+import { WHO } from '../definition/options.ts'
+import { CliError } from '../errors/exit.ts'
+import { STDIN } from '../input/marks.ts'
+import { parseDelay, parseMoment } from '../input/moment.ts'
+import { readText } from '../input/stdin.ts'
+import type { Output } from '../output/output.ts'
 
 /** A heading of the help. */
 const LATER = 'Later'
@@ -68,7 +70,7 @@ export const send = defineCommand({
       ...(textColor && { color: textColor }),
     }
     if (lines) {
-      const { sendLines } = await import('../send-lines.ts')
+      const { sendLines } = await import('../client/send-lines.ts')
       const each = { to, style, print: (sent: SentMessage) => print(output, to, sent) }
       return asUser(shared, (client) => sendLines(client, shared, each), { reconnect: true })
     }

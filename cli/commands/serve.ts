@@ -1,9 +1,9 @@
 import { isAbsolute } from 'node:path'
 import { type Server, startWatchdog } from '../../core/index.ts'
-import { CliError, type ExitName } from '../exit.ts'
-import { SERVE_OPTIONS } from '../serve-options.ts'
-import { defineCommand, type Shared } from '../shared.ts'
-import { endByHangUp, hangUp, stopSignal } from '../stop-signal.ts'
+import { defineCommand, type Shared } from '../definition/command.ts'
+import { SERVE_OPTIONS } from '../definition/serve-options.ts'
+import { CliError, type ExitName } from '../errors/exit.ts'
+import { endByHangUp, hangUp, stopSignal } from '../server/stop-signal.ts'
 
 export const serve = defineCommand({
   command: 'serve',
@@ -17,7 +17,7 @@ export const serve = defineCommand({
   ],
   builder: (args) => args.options(SERVE_OPTIONS),
   async run(flags, shared): Promise<ExitName> {
-    const { readConfig, shownOrigin } = await import('../config.ts')
+    const { readConfig, shownOrigin } = await import('../config/server-config.ts')
     const { config, origin, pluginFolder, limits, legacy } = await readConfig(flags, { here: true })
     if (flags.config === undefined && !process.env.CHATCTL_CONFIG && isAbsolute(origin.plugins))
       throw new CliError(
@@ -28,11 +28,11 @@ export const serve = defineCommand({
     let rotate = () => {}
     const terminalClosed = hangUp(() => rotate())
     const { loadPlugin } = await import('../../core/plugin/plugin-loader.ts')
-    const { checkFree } = await import('../free-port.ts')
-    const { openLog } = await import('../logger.ts')
-    const { openRoom } = await import('../room.ts')
-    const { refuseInUse } = await import('../room-folder.ts')
-    const { roomPaths } = await import('../paths.ts')
+    const { checkFree } = await import('../server/free-port.ts')
+    const { openLog } = await import('../output/logger.ts')
+    const { openServer } = await import('../server/assembly.ts')
+    const { refuseInUse } = await import('../server/data-folder.ts')
+    const { dataPaths } = await import('../server/paths.ts')
     const isTerminal = process.stdout.isTTY === true
     const pretty = config.logFormat === 'auto' ? isTerminal : config.logFormat === 'pretty'
     const { log, release } = await openLog(config.logLevel, pretty)
@@ -47,7 +47,7 @@ export const serve = defineCommand({
       await refuseInUse(data)
       await checkFree(config)
       if (legacy !== undefined) await checkFree(legacy, ' for original clients')
-      const room = await openRoom({
+      const handle = await openServer({
         data,
         db: config.db,
         plugins,
@@ -63,23 +63,23 @@ export const serve = defineCommand({
       try {
         // Before anyone can know that it is there: whoever reads the first line may send a signal at once.
         const stopped = stopSignal(shared.signal)
-        const address = await room.server.listen(config)
-        await room.server.listenControl(roomPaths(data).control)
-        announce(room.server, address, data, shared)
+        const address = await handle.server.listen(config)
+        await handle.server.listenControl(dataPaths(data).control)
+        announce(handle.server, address, data, shared)
         release()
-        startWatchdog(room.server.limits.stall)
+        startWatchdog(handle.server.limits.stall)
         rotate = () => {
-          room.reopenLogs()
+          handle.reopenLogs()
           log.info('SIGHUP: the audit log is opened again')
         }
-        end = await Promise.race([stopped, terminalClosed, room.lost])
+        end = await Promise.race([stopped, terminalClosed, handle.lost])
         if (end instanceof Error) {
           log.fatal({ err: end }, 'the database was lost to others: stopping')
           throw end
         }
         log.info({ signal: end }, 'stopping')
       } finally {
-        await room.close()
+        await handle.close()
       }
       log.info('stopped')
       if (end === 'SIGHUP') endByHangUp()

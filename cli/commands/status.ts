@@ -1,6 +1,7 @@
-import type { Column } from '../output.ts'
-import { asOperator } from '../sessions.ts'
-import { defineCommand, ROOM } from '../shared.ts'
+import { asOperator } from '../client/sessions.ts'
+import { defineCommand } from '../definition/command.ts'
+import { SERVER_FOLDER } from '../definition/options.ts'
+import type { Column } from '../output/output.ts'
 
 interface Status extends Record<string, unknown> {
   readonly plugins: readonly { name: string; state: string; reason: string }[]
@@ -27,7 +28,7 @@ export const status = defineCommand({
     ['$0 status --data ./room -o json', 'for programs: seconds, bytes; exit 3 when none runs there'],
     ['$0 status --data ./room -o plain | grep ^users', 'a name and a value a line'],
   ],
-  builder: (args) => args.options(ROOM),
+  builder: (args) => args.options(SERVER_FOLDER),
   async run(_args, shared) {
     const { output } = shared
     const { QueryStatus } = await import('../../core/wire/index.ts')

@@ -1,11 +1,13 @@
 import type { Client, ValuesOf } from '../../client/index.ts'
-import { parseDuration } from '../duration.ts'
-import type { ExitName } from '../exit.ts'
-import { localTime } from '../local-time.ts'
-import { printableJson, printableLine } from '../printable.ts'
-import { asOperator } from '../sessions.ts'
-import { defineCommand, notEmpty, ROOM, type Shared, wholeNumber } from '../shared.ts'
-import { Watch } from '../watch.ts'
+import { asOperator } from '../client/sessions.ts'
+import { Watch } from '../client/watch.ts'
+import { notEmpty, wholeNumber } from '../definition/coerce.ts'
+import { defineCommand, type Shared } from '../definition/command.ts'
+import { SERVER_FOLDER } from '../definition/options.ts'
+import type { ExitName } from '../errors/exit.ts'
+import { parseDuration } from '../input/duration.ts'
+import { localTime } from '../output/local-time.ts'
+import { printableJson, printableLine } from '../output/printable.ts'
 
 type Entry = ValuesOf<typeof import('../../plugins/tap/messages.ts').Tapped>
 
@@ -33,7 +35,7 @@ export const tap = defineCommand({
   ],
   builder: (args) =>
     args.epilogue(ABOUT).options({
-      ...ROOM,
+      ...SERVER_FOLDER,
       user: { type: 'string', describe: 'only sessions of this user', coerce: notEmpty('user') },
       type: {
         type: 'string',

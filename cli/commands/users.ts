@@ -1,9 +1,11 @@
 import type { Client, ValuesOf } from '../../client/index.ts'
-import { CliError } from '../exit.ts'
-import { isNamed } from '../incoming.ts'
-import { readPassword } from '../secrets.ts'
-import { asOperator, asOperatorAnyhow } from '../sessions.ts'
-import { chosenPasswordFile, defineCommand, defineGroup, OPTIONS, ROOM, type Shared } from '../shared.ts'
+import { isNamed } from '../client/incoming.ts'
+import { asOperator, asOperatorAnyhow } from '../client/sessions.ts'
+import { defineCommand, defineGroup, type Shared } from '../definition/command.ts'
+import { chosenPasswordFile } from '../definition/environment.ts'
+import { OPTIONS, SERVER_FOLDER } from '../definition/options.ts'
+import { CliError } from '../errors/exit.ts'
+import { readPassword } from '../input/secrets.ts'
 
 type UserEntry = ValuesOf<typeof import('../../plugins/admin/messages.ts').UserList>['users'][number]
 
@@ -26,7 +28,7 @@ const list = defineCommand({
   command: 'list',
   describe: 'List all accounts',
   examples: [['$0 users list -o ndjson', 'a line an account']],
-  builder: (args) => args.options(ROOM),
+  builder: (args) => args.options(SERVER_FOLDER),
   async run(_args, shared) {
     const found = await asOperatorAnyhow(shared, allUsers)
     const users = found.map(({ registeredAt, ...entry }) => ({ ...entry, registeredAt: new Date(registeredAt) }))
@@ -60,7 +62,7 @@ const create = defineCommand({
   ],
   builder: (args) =>
     args.positional('name', nameArgument).options({
-      ...ROOM,
+      ...SERVER_FOLDER,
       'password-file': OPTIONS.passwordFile,
       nickname: { type: 'string', describe: 'name shown to others' },
       role: {
@@ -87,7 +89,7 @@ const create = defineCommand({
       return printKey(shared, { ...created, role: 'bot', key })
     }
     const role = asked ?? 'user'
-    const { makeVerifier } = await import('../verifier.ts')
+    const { makeVerifier } = await import('../client/verifier.ts')
     const password = await readPassword(chosenPasswordFile(passwordFile), {
       prompt: `Password for ${name}`,
       repeat: true,
@@ -105,7 +107,7 @@ const create = defineCommand({
 /** @throws CliError when a password was given as well */
 async function keyMaker(passwordFile: string | undefined) {
   if (passwordFile !== undefined) throw new CliError('usage', 'a key takes the place of a password: give only one')
-  return (await import('../verifier.ts')).makeKey
+  return (await import('../client/verifier.ts')).makeKey
 }
 
 /** The one time that a key is shown: whoever reads it from a pipe gets it alone. */
@@ -120,7 +122,7 @@ const setActive = (verb: string, active: boolean, about: string) =>
     command: `${verb} <name>`,
     describe: about,
     examples: [[`$0 users ${verb} bob`, '']],
-    builder: (args) => args.positional('name', nameArgument).options(ROOM),
+    builder: (args) => args.positional('name', nameArgument).options(SERVER_FOLDER),
     async run({ name }, shared) {
       const { SetUserActive } = await messages()
       await asOperatorAnyhow(shared, (client) => client.request(SetUserActive, { user: name, active }))
@@ -137,7 +139,7 @@ const passwd = defineCommand({
   ],
   builder: (args) =>
     args.positional('name', nameArgument).options({
-      ...ROOM,
+      ...SERVER_FOLDER,
       'password-file': OPTIONS.passwordFile,
       'bot-key': { type: 'boolean', describe: 'a new random key, as of `users create --bot`; prints it, once' },
     }),
@@ -157,7 +159,7 @@ const passwd = defineCommand({
       })
       return printKey(shared, { user: name, key })
     }
-    const { makeVerifier } = await import('../verifier.ts')
+    const { makeVerifier } = await import('../client/verifier.ts')
     const password = await readPassword(chosenPasswordFile(passwordFile), {
       prompt: `New password for ${name}`,
       repeat: true,
@@ -180,7 +182,7 @@ const kick = defineCommand({
     ['$0 users kick bob', 'prints how many sessions there were'],
     ['$0 users disable bob', 'keeps bob out'],
   ],
-  builder: (args) => args.positional('name', nameArgument).options(ROOM),
+  builder: (args) => args.positional('name', nameArgument).options(SERVER_FOLDER),
   async run({ name }, shared) {
     const { KickUser } = await messages()
     const { sessions } = await asOperator(shared, (client) => client.request(KickUser, { user: name }))

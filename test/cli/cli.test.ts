@@ -3,7 +3,7 @@ import { chmod, mkdir, readFile, rename, stat, writeFile } from 'node:fs/promise
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { program } from '../../cli/program.ts'
+import { program } from '../../cli/parser/program.ts'
 import { MIGRATIONS } from '../../db/migrations/index.ts'
 import { openShell, type Ran, type Shell } from '../support/cli.ts'
 import { tempFolder } from '../support/room.ts'

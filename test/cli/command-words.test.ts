@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
-import { complete } from '../../cli/completion.ts'
+import { complete } from '../../cli/parser/completion.ts'
 import { openShell, type Shell } from '../support/cli.ts'
 
 /** Words on the command line: wrong ones, help, completion, and what a command loads. */

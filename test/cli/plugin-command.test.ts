@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
-import { checkPlugins, type Finding } from '../../cli/plugin-check.ts'
+import { checkPlugins, type Finding } from '../../cli/authoring/plugin-check.ts'
 import { openShell, type Ran, type Shell } from '../support/cli.ts'
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))

@@ -1,0 +1,43 @@
+import type { StartOptions } from '../../bot/index.ts'
+import { chosenContext, keyCheck } from '../client/sessions.ts'
+import type { Shared } from '../definition/command.ts'
+import { chosenServer } from '../definition/environment.ts'
+import { CliError } from '../errors/exit.ts'
+import { readSecret } from '../input/secrets.ts'
+
+interface Asked {
+  readonly server: string | undefined
+  readonly context: string | undefined
+  readonly user: string | undefined
+  readonly keyFile: string | undefined
+}
+
+export type BotLogin = Pick<StartOptions, 'user' | 'key' | 'keys' | 'pin' | 'checkKey'> & { readonly server: string }
+
+/**
+ * Who a bot is: the account of a key, of `--key-file` or `CHATCTL_BOT_KEY`, by default named as the bot; or a context
+ * that is named. The selected login is a person's: no bot is to speak in that name because a key was forgotten.
+ */
+export async function botLogin(asked: Asked, name: string, shared: Shared): Promise<BotLogin> {
+  const { context, keyFile, user } = asked
+  if (context !== undefined && (keyFile !== undefined || user !== undefined))
+    throw new CliError('usage', 'a context is an account with keys: it goes without --key-file and --user')
+  const key = keyFile === undefined ? process.env.CHATCTL_BOT_KEY : await readSecret(keyFile, 'key')
+  if (keyFile !== undefined && key === '') throw new CliError('usage', `the key file ${keyFile} is empty`)
+  if (context === undefined && key !== undefined && key !== '') {
+    const server = chosenServer(asked.server)
+    return { server, user: user ?? name, key, ...(await keyCheck(server, shared)) }
+  }
+  if (user !== undefined || shared.context === undefined) throw noKey()
+  const { server, user: self, keys } = await chosenContext(shared)
+  if (asked.server !== undefined && asked.server !== server)
+    throw new CliError('usage', `that login is for ${server}, not ${asked.server}`)
+  return { server, user: self, keys, ...(await keyCheck(server, shared)) }
+}
+
+const noKey = () =>
+  new CliError(
+    'authentication',
+    'no key and no --context',
+    'make an account with `chatctl users create NAME --bot`, and give its key as CHATCTL_BOT_KEY or with --key-file',
+  )
