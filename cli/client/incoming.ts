@@ -1,6 +1,7 @@
 import { kindNumber } from '../../client/chat-message.ts'
 import type { ChatMessage, Client } from '../../client/index.ts'
 import { CliError } from '../errors/exit.ts'
+import { refusalOf } from '../errors/refusal.ts'
 import type { Output } from '../output/output.ts'
 
 /** Whose messages a command waits for; all of everyone if left out. */
@@ -32,12 +33,12 @@ export async function acknowledge(client: Client, message: ChatMessage, output: 
   try {
     await client.acknowledge(message, { ...(signal && { signal }) })
   } catch (error) {
-    const { name, code, message: why } = error as Error & { code?: string }
     // The command is about to end: it stays unread.
-    if (code === 'aborted' && signal?.aborted) return
-    if (name !== 'RefusedByServer') throw error
+    if ((error as { code?: string }).code === 'aborted' && signal?.aborted) return
+    const refusal = refusalOf(error)
+    if (refusal === undefined) throw error
     const where = message.group === undefined ? message.from : `${message.from} in ${message.group}`
-    output.note(`message ${message.id} of ${where} could not be marked as read: ${why}`)
+    output.note(`message ${message.id} of ${where} could not be marked as read: ${refusal.message}`)
   }
 }
 

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { duplexPair } from 'node:stream'
 import type { Client, ConnectOptions, Identity } from '../../client/index.ts'
-import { type Context, currentContext, readContext } from '../config/contexts.ts'
+import { type Context, currentContext, noSuchContext, readContext } from '../config/contexts.ts'
 import { knownServer, rememberIfWritable } from '../config/known-servers.ts'
 import type { Shared } from '../definition/command.ts'
 import { CliError } from '../errors/exit.ts'
@@ -45,8 +45,7 @@ export async function chosenContext({ context: asked }: Shared): Promise<Context
   if (name === undefined)
     throw new CliError('authentication', 'not logged in', 'log in with `chatctl login NAME --server HOST:PORT`')
   const context = await readContext(name)
-  if (context === undefined)
-    throw new CliError('authentication', `there is no context "${name}"`, 'see `chatctl context list`')
+  if (context === undefined) throw noSuchContext(name)
   return context
 }
 
@@ -103,11 +102,6 @@ export async function asOperator<T>(shared: Shared, act: (client: Client) => Pro
   return closing(operator, act)
 }
 
-/** @throws CliError when a server runs on the data folder */
-export async function refuseWhileRunning(shared: Shared) {
-  if (await isRunning(shared)) throw new CliError('refused', `a server runs on ${shared.data}`, 'stop it first')
-}
-
 /** @throws CliError when the data folder holds no database: a mistyped --data must not make a new server. */
 export function requireDatabase(data: string) {
   if (existsSync(dataPaths(data).database)) return
@@ -160,7 +154,11 @@ async function reachOperator({ data, timeout, signal }: Shared): Promise<Client 
   } catch (error) {
     const { code, cause } = error as { code?: string; cause?: NodeJS.ErrnoException }
     if (cause?.code === 'EACCES')
-      throw new CliError('refused', `only the user who runs the server may operate it: ${data}`)
+      throw new CliError(
+        'refused',
+        `only the user who runs the server may operate it: ${data}`,
+        'run it as that user, with sudo -u USER',
+      )
     if (cause?.code === 'ENOTDIR') throw new CliError('usage', `${data} is not a folder`, 'name one with --data')
     if (code === 'unreachable' && (cause?.code === 'ENOENT' || cause?.code === 'ECONNREFUSED')) return undefined
     throw error

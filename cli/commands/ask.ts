@@ -6,6 +6,7 @@ import { notEmpty, ownId } from '../definition/coerce.ts'
 import { defineCommand, type Shared } from '../definition/command.ts'
 import { WHO } from '../definition/options.ts'
 import { CliError, type ExitName } from '../errors/exit.ts'
+import { refusalOf } from '../errors/refusal.ts'
 import { parseDuration } from '../input/duration.ts'
 import { STDIN } from '../input/marks.ts'
 import { readText } from '../input/stdin.ts'
@@ -132,8 +133,9 @@ async function tellChoices(
       hops: Math.min(message.hops + 1, 255),
     })
   } catch (error) {
-    if ((error as Error).name !== 'RefusedByServer') throw error
-    output.note(`${message.from} could not be told the options: ${(error as Error).message}`)
+    const refusal = refusalOf(error)
+    if (refusal === undefined) throw error
+    output.note(`the options could not be sent to ${message.from}: ${refusal.message}`)
     return undefined
   }
 }

@@ -6,6 +6,7 @@ import { rememberIfWritable } from '../config/known-servers.ts'
 import { defineCommand, defineGroup } from '../definition/command.ts'
 import { OPTIONS } from '../definition/options.ts'
 import { CliError } from '../errors/exit.ts'
+import { refusalOf } from '../errors/refusal.ts'
 import { toDate } from '../input/moment.ts'
 import { stopSignal } from '../server/stop-signal.ts'
 
@@ -74,8 +75,7 @@ const run = defineCommand({
     try {
       await (watch ? runWatched(parts, log) : runBot(parts, log))
     } catch (error) {
-      const { failure } = error as { failure?: string }
-      if (failure !== 'login_failed' || login.key === undefined) throw error
+      if (refusalOf(error)?.failure !== 'login_failed' || login.key === undefined) throw error
       const hint = `on the server's machine \`chatctl users passwd ${login.user} --bot-key\` makes a new one`
       throw new CliError('authentication', `that is not the key of the account "${login.user}"`, hint)
     }

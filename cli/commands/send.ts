@@ -40,11 +40,17 @@ export const send = defineCommand({
           describe: 'your own id of the message: sent again with it, it is stored once',
           coerce: ownId('id'),
         },
-        delay: { type: 'string', describe: 'send it so much later, such as 90s, 10m, 2h or 7d', group: LATER },
+        delay: {
+          type: 'string',
+          describe: 'send it so much later, such as 90s, 10m, 2h or 7d',
+          group: LATER,
+          coerce: notEmpty('delay'),
+        },
         at: {
           type: 'string',
           describe: 'send it then: 2026-12-24T18:00 here, 2026-12-24T18:00Z or +01:00 there, 18:00 the next time',
           group: LATER,
+          coerce: notEmpty('at'),
         },
         font: { type: 'string', describe: 'font family of the text' },
         'font-size': { type: 'string', describe: 'in points', coerce: wholeNumber('font-size', 1, 255) },

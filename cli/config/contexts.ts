@@ -37,6 +37,14 @@ export function checkContextName(name: string): string {
   throw new CliError('usage', `"${name}" cannot name a context: letters, digits, then also . _ -, at most 64`)
 }
 
+/** `authentication`, as docs/AUTOMATION.md has it: a script cannot mend it, a login by a person does. */
+export const noSuchContext = (name: string) =>
+  new CliError(
+    'authentication',
+    `there is no context "${name}"`,
+    `\`chatctl context list\` shows those there are; \`chatctl login NAME --context ${name}\` makes it`,
+  )
+
 /** A kept login; undefined if there is none of that name. @throws CliError that names a file that holds none */
 export async function readContext(name: string): Promise<Context | undefined> {
   const file = contextFile(checkContextName(name))

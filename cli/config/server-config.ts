@@ -7,6 +7,7 @@ import { CliError } from '../errors/exit.ts'
 import { reasonOf } from '../errors/system-error.ts'
 import { configFileHere, namedConfigFile, refuseConfigHere } from './config-file.ts'
 import { defaultData } from './contexts.ts'
+import { checkLimits, readLimits } from './limits.ts'
 
 /** Settings of a server: flags, then CHATCTL_…, then the config file, then defaults. */
 
@@ -111,6 +112,7 @@ export async function readConfig(
     (name) => !(name in schema.shape),
   )
   if (unknown !== undefined) throw new CliError('usage', `${file}: there is no setting "${unknown}"`, settingsHint())
+  checkLimits(merged.limits, origin.limits, Object.keys(LIMITS))
   const parsed = schema.safeParse(merged)
   if (!parsed.success)
     throw new CliError('usage', parsed.error.issues.map((issue) => describe(issue, origin)).join('; '))
@@ -210,23 +212,6 @@ const SWITCH: Readonly<Record<string, boolean>> = {
   false: false,
   '0': false,
   no: false,
-}
-
-/** `off`, or `text=4096,historyPage=20`. */
-function readLimits(text: string): unknown {
-  if (text === 'off') return 'off'
-  return Object.fromEntries(
-    text.split(',').map((pair) => {
-      const [name = '', value = ''] = pair.split('=')
-      if (!(name in LIMITS) || value === '' || Number.isNaN(Number(value)))
-        throw new CliError(
-          'usage',
-          `--limits: "${pair}" is not LIMIT=NUMBER`,
-          `limits: ${Object.keys(LIMITS).join(', ')}`,
-        )
-      return [name, Number(value)]
-    }),
-  )
 }
 
 function parseJson(text: string, where: string): unknown {

@@ -1,10 +1,26 @@
 import { CliError } from '../errors/exit.ts'
 
-/** For `coerce`: an empty value is a variable that was not set, and would mean all or nothing. */
+/** For `coerce`: refuses an empty value, which comes from an unset variable and would mean all or nothing. */
 export function notEmpty(name: string) {
   return (value: string | undefined): string | undefined => {
     if (value === '') throw new CliError('usage', `--${name} is empty`)
     return value
+  }
+}
+
+/** A fingerprint: the unpadded base64 of a SHA-256. */
+const FINGERPRINT = /^SHA256:[A-Za-z0-9+/]{43}$/
+
+/** For `coerce`: the key of a server. A mistyped one must not look like the key of an attacker. */
+export function fingerprint(name: string) {
+  return (value: string | undefined): string | undefined => {
+    const given = notEmpty(name)(value)
+    if (given === undefined || FINGERPRINT.test(given)) return given
+    // On one line: the parser keeps no hint of an error that is thrown here.
+    throw new CliError(
+      'usage',
+      `--${name}: "${given}" is not SHA256: and 43 letters of base64, as \`chatctl serve\` prints it at its start`,
+    )
   }
 }
 
@@ -17,7 +33,7 @@ export function ownId(name: string) {
   }
 }
 
-/** For `coerce`: yargs turns what is no number into NaN without a word. */
+/** For `coerce`: a whole number; yargs turns anything else into NaN without an error. */
 export function wholeNumber(name: string, lowest: number, highest: number) {
   return (value: unknown): number | undefined => {
     if (value === undefined) return undefined

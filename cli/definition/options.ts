@@ -1,4 +1,4 @@
-import { notEmpty } from './coerce.ts'
+import { fingerprint, notEmpty } from './coerce.ts'
 
 /** Options that many commands take; each command names those it uses. */
 export const OPTIONS = {
@@ -27,7 +27,12 @@ export const OPTIONS = {
     coerce: notEmpty('config'),
   },
   server: { type: 'string', describe: 'HOST:PORT of the server', group: 'Server', coerce: notEmpty('server') },
-  pin: { type: 'string', describe: 'the key the server must show, SHA256:…', group: 'Server', coerce: notEmpty('pin') },
+  pin: {
+    type: 'string',
+    describe: 'the key the server must show, SHA256:…',
+    group: 'Server',
+    coerce: fingerprint('pin'),
+  },
   passwordFile: {
     type: 'string',
     describe: 'file that holds the password; - is stdin',

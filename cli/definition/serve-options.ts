@@ -37,7 +37,7 @@ export const SERVE_OPTIONS = {
   without: { type: 'string', array: true, nargs: 1, describe: 'a built-in plugin to leave out', group: 'Settings' },
   limits: {
     type: 'string',
-    describe: 'off lifts the rates per user and address, on loopback only',
+    describe: 'LIMIT=NUMBER,…; off lifts the rates per user and address, on loopback only',
     coerce: notEmpty('limits'),
     group: 'Settings',
   },

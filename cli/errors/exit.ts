@@ -1,4 +1,6 @@
-import type { ClientErrorCode } from '../../client/index.ts'
+import type { ClientErrorCode, Failure } from '../../client/errors.ts'
+import { CLIENT_HINTS, CONSUMER_TAKEN, FAILURE_HINTS } from './hints.ts'
+import { refusalOf } from './refusal.ts'
 import { explainSystemError } from './system-error.ts'
 
 /** Exit codes of every command; the JSON form of an error carries the name. */
@@ -16,7 +18,7 @@ export const EXIT = {
 
 export type ExitName = keyof typeof EXIT
 
-/** An error with an exit code of its own and, where there is one, a hint of what to do. */
+/** An error with an exit code of its own and, where there is one, a hint: the next thing to type. */
 export class CliError extends Error {
   readonly exit: ExitName
   readonly hint: string | undefined
@@ -51,7 +53,8 @@ const EXIT_OF_CLIENT: Record<ClientErrorCode, ExitName> = {
   closed: 'failed',
 }
 
-const LOGIN_FAILURES = [
+/** Failures of the login, or of a session that has none any more. */
+const LOGIN_FAILURES: readonly Failure[] = [
   'login_failed',
   'account_disabled',
   'too_many_attempts',
@@ -60,54 +63,43 @@ const LOGIN_FAILURES = [
   'logged_out',
 ]
 
-/** Refusals that pass: the same request may be carried out a while later. */
-const PASSING = ['unavailable', 'shutting_down', 'timed_out']
+/** Failures of a server that is there and cannot serve now: as good as none, so a script may try again later. */
+const OUT_OF_SERVICE: readonly Failure[] = ['unavailable', 'shutting_down', 'timed_out']
 
-const HINTS: Readonly<Record<string, string>> = {
-  unreachable: 'is the server running? Start one with `chatctl serve`, or name another with --server HOST:PORT',
-  key_changed:
-    'someone may be in the middle. If the server really has a new key, compare it with what `chatctl serve` prints, ' +
-    'then run `chatctl context forget SERVER` and log in again',
-  protocol: 'is that the port of a chatctl server?',
-  login_failed: 'check name and password; a kept login is renewed with `chatctl login NAME`',
-  weak_server:
-    'a server that poses as another one could try passwords cheaply. If it is yours, give its key, as `chatctl serve` ' +
-    'prints it, with --pin SHA256:…',
-  authentication: 'log in again with `chatctl login NAME`',
-  logged_out: 'another login of this account may have changed its password or ended its sessions',
-  user_not_exist: 'look at the spelling; `chatctl contacts` lists who you know',
-  not_friends: 'ask to be friends with `chatctl friends add NAME`; the other one accepts',
-  too_many_sessions: 'end another one; those whose connection was lost end by themselves, and then there is room',
-  consumer_taken: 'started again, it would take it back; --consumer NAME gives this one a place of its own',
-  username_taken: 'choose another name, or log in with `chatctl login NAME`',
+const exitOf = (failure: Failure): ExitName => {
+  if (LOGIN_FAILURES.includes(failure)) return 'authentication'
+  return OUT_OF_SERVICE.includes(failure) ? 'unreachable' : 'refused'
 }
 
 /**
- * Turns any error into what the user is told. Errors of the libraries are told apart by name and code, so that this
- * file need not load them.
+ * Message, hint and exit code of any error. Errors of the libraries are told apart by name and code, so that this file
+ * need not load them.
  */
 export function explain(error: unknown): Explained {
   if (error instanceof CliError) return { exit: error.exit, message: error.message, hint: error.hint }
   if (!(error instanceof Error)) return { exit: 'failed', message: String(error) }
   const { name, message } = error
-  if (name === 'RefusedByServer') {
-    const { failure, retryAfter } = error as Error & { failure: string; retryAfter: number }
-    const exit = LOGIN_FAILURES.includes(failure)
-      ? 'authentication'
-      : PASSING.includes(failure)
-        ? 'unreachable'
-        : 'refused'
+  const refusal = refusalOf(error)
+  if (refusal !== undefined) {
+    const { failure, retryAfter } = refusal
     const wait = retryAfter > 0 ? `${message}; try again in ${Math.ceil(retryAfter / 1000)} s` : message
-    return { exit, message: wait, hint: HINTS[failure], failure, retryAfter: retryAfter || undefined }
+    return {
+      exit: exitOf(failure),
+      message: wait,
+      hint: FAILURE_HINTS[failure],
+      failure,
+      retryAfter: retryAfter || undefined,
+    }
   }
   if (name === 'ClientError') {
     const { code } = error as Error & { code: ClientErrorCode }
-    return { exit: EXIT_OF_CLIENT[code], message, hint: HINTS[code] }
+    return { exit: EXIT_OF_CLIENT[code], message, hint: CLIENT_HINTS[code] }
   }
-  if (name === 'DatabaseInUse') return { exit: 'refused', message, hint: 'stop it first' }
+  if (name === 'DatabaseInUse')
+    return { exit: 'refused', message, hint: 'stop it first, or name another folder with --data' }
   if (name === 'SetupError' && (error as Error & { isSetting: boolean }).isSetting) return { exit: 'usage', message }
   if (name === 'BotError' && (error as Error & { code: string }).code === 'consumer_taken')
-    return { exit: 'taken_over', message, hint: HINTS.consumer_taken }
+    return { exit: 'taken_over', message, hint: CONSUMER_TAKEN }
   if (name === 'WireError' || name === 'ScramError') return { exit: 'usage', message }
   return { exit: 'failed', message, ...explainSystemError(error) }
 }

@@ -1,41 +1,41 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { retryDelay } from '../../client/errors.ts'
 import type { ChatMessage, Client } from '../../client/index.ts'
 import { CliError } from '../errors/exit.ts'
+import { refusalOf } from '../errors/refusal.ts'
 import { HandlerError, type HandlerProgram } from './program.ts'
 
 const FIRST_PAUSE_MS = 1000
 const LAST_PAUSE_MS = 30_000
-/** How long running handlers may go on after everything is to end. */
+/** Time for running handlers to finish after the queue is stopped. */
 const GRACE_MS = 10_000
-/** Refusals that may be others a moment later. */
-const PASSING = ['unavailable', 'rate_limited', 'internal', 'shutting_down']
 
 export interface HandlerQueueOptions {
   readonly handler: HandlerProgram
-  /** Runs at once. */
+  /** Most runs at the same time. */
   readonly jobs: number
-  /** Runs of a message after the first one failed. */
+  /** Retries for a message after its first run failed. */
   readonly retries: number
   note(text: string): void
-  /** A message was handled, its answer stored, and it is read. Undefined: it was not answered. */
-  handled(message: ChatMessage, replyId: number | undefined): Promise<void>
-  /** Told once when a message could not be handled: nothing more begins. */
-  failed(): void
+  /** Called when the answer to a message is stored and the message acknowledged. `replyId` undefined: no answer. */
+  onHandled(message: ChatMessage, replyId: number | undefined): Promise<void>
+  /** Called once, when a message has failed for good: no further run starts. */
+  onFailed(): void
 }
 
 /**
- * Runs a handler for each message, several at once, but one at a time and in order in each conversation: acknowledging
- * one means that all before it were handled.
+ * Runs a handler program for each message: several at a time, but one at a time and in order in each conversation,
+ * since acknowledging a message acknowledges all before it.
  */
 export class HandlerQueue {
   readonly #client: Client
   readonly #options: HandlerQueueOptions
   readonly #queues = new Map<string, ChatMessage[]>()
-  /** Conversations that have something to do, and nobody who does it. */
+  /** Conversations with messages and no run in flight. */
   readonly #ready: string[] = []
   readonly #stop = new AbortController()
-  /** Aborted when what runs has had its time. */
-  readonly #over = new AbortController()
+  /** Aborted when the grace time is over. */
+  readonly #graceOver = new AbortController()
   #running = 0
   #failure: Error | undefined
   #idle: (() => void)[] = []
@@ -45,7 +45,7 @@ export class HandlerQueue {
     this.#options = options
   }
 
-  take(message: ChatMessage) {
+  push(message: ChatMessage) {
     const key = message.group === undefined ? `user ${message.from}` : `group ${message.group}`
     const queue = this.#queues.get(key)
     if (queue !== undefined) queue.push(message)
@@ -53,50 +53,50 @@ export class HandlerQueue {
       this.#queues.set(key, [message])
       this.#ready.push(key)
     }
-    this.#fill()
+    this.#startRuns()
   }
 
-  /** Resolves when everything that was taken is handled, or it was stopped and nothing runs any more. */
+  /** Resolves when no run is in flight and none can start. */
   async idle() {
     while (this.#running > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
   }
 
-  /** Begins nothing more; resolves when what runs has ended, after some time by force. @throws why it failed, if it did */
+  /** Starts no further run; waits for those in flight, kills them after the grace time. @throws the failure of the queue, if any */
   async finish() {
     this.#stop.abort()
     const { handler } = this.#options
     const timer = setTimeout(() => handler.kill(), GRACE_MS)
-    // An answer that cannot be stored is not waited for longer than its handler would be.
+    // The same bound for an answer that cannot be stored.
     await Promise.race([this.idle(), sleep(GRACE_MS + 1000, undefined, { ref: false })])
     clearTimeout(timer)
-    this.#over.abort()
+    this.#graceOver.abort()
     if (this.#failure !== undefined) throw this.#failure
   }
 
-  #fill() {
+  #startRuns() {
     while (this.#running < this.#options.jobs && !this.#stop.signal.aborted) {
       const key = this.#ready.shift()
       if (key === undefined) return
       this.#running++
-      void this.#work(key)
+      void this.#runNext(key)
     }
   }
 
-  async #work(key: string) {
+  async #runNext(key: string) {
     const queue = this.#queues.get(key) as ChatMessage[]
     try {
       await this.#handle(queue[0] as ChatMessage)
       queue.shift()
     } catch (error) {
-      // Once it is to end, what is not finished stays unread, whatever kept it.
+      // After stop an error is no failure: the message stays unread.
       if (!this.#stop.signal.aborted) this.#failure = error as Error
       this.#stop.abort()
-      this.#options.failed()
+      this.#options.onFailed()
     }
     if (queue.length > 0) this.#ready.push(key)
     else this.#queues.delete(key)
     this.#running--
-    this.#fill()
+    this.#startRuns()
     if (this.#running > 0) return
     for (const resolve of this.#idle.splice(0)) resolve()
   }
@@ -104,21 +104,22 @@ export class HandlerQueue {
   async #handle(message: ChatMessage) {
     const replyId = await this.#answer(message)
     await this.#acknowledge(message)
-    await this.#options.handled(message, replyId)
+    await this.#options.onHandled(message, replyId)
   }
 
-  /** One whose group or sender is gone meanwhile is told of: the others are none the worse for it. */
+  /** A refusal (the group or the sender is gone) is reported and does not stop the queue. */
   async #acknowledge(message: ChatMessage) {
     try {
-      await this.#insist(() => this.#client.acknowledge(message, { signal: this.#over.signal }))
+      await this.#retryWhileTransient(() => this.#client.acknowledge(message, { signal: this.#graceOver.signal }))
     } catch (error) {
-      if ((error as Error).name !== 'RefusedByServer') throw error
+      const refusal = refusalOf(error)
+      if (refusal === undefined) throw error
       const { id, from } = message
-      this.#options.note(`message ${id} of ${from} could not be marked as read: ${(error as Error).message}`)
+      this.#options.note(`message ${id} of ${from} could not be marked as read: ${refusal.message}`)
     }
   }
 
-  /** Runs the handler until it succeeds. @throws CliError after the last try */
+  /** Runs the handler until it succeeds, with back-off. @throws CliError after the last retry */
   async #answer(message: ChatMessage): Promise<number | undefined> {
     const { handler, retries, note } = this.#options
     for (let tries = 1, pause = FIRST_PAUSE_MS; ; tries++, pause = Math.min(pause * 2, LAST_PAUSE_MS)) {
@@ -139,38 +140,46 @@ export class HandlerQueue {
     }
   }
 
-  /** @throws HandlerError for an answer that this server does not take for its size */
+  /** @throws HandlerError when the server refuses the answer as too large */
   async #reply(message: ChatMessage, text: string): Promise<number | undefined> {
     const { from, group, id, hops } = message
-    // A note to oneself, and what nobody can be answered for.
+    // No answer to a note to oneself, nor to a system message.
     const isAnswered = text !== '' && message.kind !== 'system' && (group !== undefined || from !== message.to)
     if (!isAnswered) return undefined
     try {
       const options = { clientId: `exec-${id}`, hops: Math.min(hops + 1, 255) }
-      return (await this.#insist(() => this.#client.reply(message, text, options))).id
+      return (await this.#retryWhileTransient(() => this.#client.reply(message, text, options))).id
     } catch (error) {
-      const { name, failure, message: why } = error as Error & { failure?: string }
+      const refusal = refusalOf(error)
+      if (refusal === undefined) throw error
+      const { failure, message: why } = refusal
       if (failure === 'too_large') throw new HandlerError(why)
-      if (name !== 'RefusedByServer') throw error
-      // The handler was run again, and says something else this time; or nobody there may be written to.
+      // After a restart the handler may give another answer to a message that has one.
       if (failure === 'client_id_reused') this.#options.note(`message ${id} of ${from} was answered before`)
       else this.#options.note(`the answer to message ${id} of ${from} was refused: ${why}`)
       return undefined
     }
   }
 
-  /** Asks again while the server cannot do it for the moment. */
-  async #insist<T>(request: () => Promise<T>): Promise<T> {
+  /** Retries a request after a time-out, a lost connection or a transient refusal, until the queue is stopped. */
+  async #retryWhileTransient<T>(request: () => Promise<T>): Promise<T> {
     for (;;) {
       try {
         return await request()
       } catch (error) {
-        const { code, failure = '', retryAfter = 0 } = error as { code?: string; failure?: string; retryAfter?: number }
-        const passes = code === 'timed_out' || code === 'lost' || retryAfter > 0 || PASSING.includes(failure)
-        if (!passes || this.#stop.signal.aborted) throw error
-        this.#options.note(`${(error as Error).message}; tried again until it works`)
-        await sleep(Math.max(retryAfter, FIRST_PAUSE_MS), undefined, { signal: this.#stop.signal })
+        const pause = pauseOf(error)
+        if (pause === undefined || this.#stop.signal.aborted) throw error
+        this.#options.note(`${(error as Error).message}; retrying`)
+        await sleep(pause, undefined, { signal: this.#stop.signal })
       }
     }
   }
+}
+
+/** Milliseconds until the retry; undefined where a retry does not help. */
+function pauseOf(error: unknown): number | undefined {
+  const refusal = refusalOf(error)
+  if (refusal !== undefined) return retryDelay(refusal, 0)
+  const { code } = error as { code?: string }
+  return code === 'timed_out' || code === 'lost' ? FIRST_PAUSE_MS : undefined
 }

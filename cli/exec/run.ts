@@ -54,12 +54,12 @@ interface Parts {
 
 async function handleAll(client: Client, { output }: Shared, { handler, limits, stops, watch, filter }: Parts) {
   const failed = new AbortController()
-  const handlers = new HandlerQueue(client, {
+  const queue = new HandlerQueue(client, {
     handler,
     ...limits,
     note: (text) => output.note(text),
-    failed: () => failed.abort(),
-    handled: async (message, replyId) => {
+    onFailed: () => failed.abort(),
+    onHandled: async (message, replyId) => {
       const record = toRecord(message, replyId)
       await output.record(record, () => `${record.id} of ${printableLine(record.from)}: handled`)
       watch.counted()
@@ -68,14 +68,14 @@ async function handleAll(client: Client, { output }: Shared, { handler, limits, 
   const signal = AbortSignal.any([watch.signal, failed.signal])
   noteLife(client, output)
   try {
-    let taken = 0
+    let pushed = 0
     for await (const message of client.messages({ ...filter, acknowledge: false, signal })) {
-      handlers.take(message)
-      if (++taken >= stops.count) break
+      queue.push(message)
+      if (++pushed >= stops.count) break
     }
-    if (!signal.aborted) await Promise.race([handlers.idle(), once(signal)])
+    if (!signal.aborted) await Promise.race([queue.idle(), once(signal)])
   } finally {
-    await handlers.finish()
+    await queue.finish()
   }
 }
 

@@ -10,7 +10,8 @@ import { dataPaths } from '../server/paths.ts'
 
 /** Options of the commands that open a database themselves. */
 export const DATABASE_OPTIONS = {
-  config: SERVE_OPTIONS.config,
+  // Unlike `serve`, they take none from the current folder: see config-file.ts.
+  config: { ...SERVE_OPTIONS.config, describe: 'config file of the server (.json, .yaml, .toml, .js, .ts), by name' },
   data: SERVE_OPTIONS.data,
   db: SERVE_OPTIONS.db,
   plugin: SERVE_OPTIONS.plugin,

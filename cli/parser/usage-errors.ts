@@ -2,7 +2,7 @@ import type { CommandModule } from 'yargs'
 import { COMMANDS, commandOf } from '../commands/index.ts'
 import { type CommandFacts, factsOf, GLOBAL_OPTIONS, nameOf } from '../definition/command-facts.ts'
 import { CliError } from '../errors/exit.ts'
-import { closest } from './suggest.ts'
+import { closest } from '../input/suggest.ts'
 
 /** Says what is wrong with the words of a command line, where the parser only says that something is. */
 
@@ -111,6 +111,21 @@ function unknownOptions(argv: readonly string[], facts: CommandFacts): string[] 
   })
 }
 
+/** What help says about an option: `--delay: send it so much later, such as 90s`. */
+function meaningOf(name: string, { options }: CommandFacts): string | undefined {
+  const { describe } = ({ ...ALWAYS, ...options } as CommandFacts['options'])[name] ?? {}
+  return describe === undefined ? undefined : `--${name}: ${describe}`
+}
+
+/** A value such as `-5s`, which the parser takes for the options -5 and -s. */
+function negativeValue(argv: readonly string[], facts: CommandFacts): CliError | undefined {
+  const words = beforeDashes(argv)
+  const at = words.findIndex((word, index) => /^-\d.*\D/.test(word) && /^--[^=]+$/.test(words[index - 1] ?? ''))
+  if (at === -1) return undefined
+  const name = optionName(words[at - 1] ?? '')
+  return new CliError('usage', `--${name}: "${words[at]}" is less than 0`, meaningOf(name, facts))
+}
+
 /** @throws CliError `usage` unless the words name a command, or nothing */
 export async function requireCommand(argv: readonly string[]): Promise<void> {
   const [first] = argv
@@ -161,8 +176,11 @@ export async function explainWords(message: string, argv: readonly string[]): Pr
   }
   const [unknown] = unknownOptions(argv, facts)
   if (unknown !== undefined) return unknownOption(unknown, facts)
-  const valueless = /^Not enough arguments following: (.+)$/.exec(message)
-  if (valueless !== null) return new CliError('usage', `--${dashed(valueless[1] ?? '')} needs a value`)
+  const negative = negativeValue(argv, facts)
+  if (negative !== undefined) return negative
+  const [, valueless] = /^Not enough arguments following: (.+)$/.exec(message) ?? []
+  if (valueless !== undefined)
+    return new CliError('usage', `--${dashed(valueless)} needs a value`, meaningOf(dashed(valueless), facts))
   const missing = facts.needed.slice(rest.length)
   if (message.startsWith('Not enough non-option') && missing.length > 0)
     return new CliError('usage', 'words are missing', `${usage}: ${missing.map((word) => `<${word}>`).join(' ')}`)

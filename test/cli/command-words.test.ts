@@ -108,7 +108,7 @@ test('a command loads only itself', async (t) => {
     const commands = loaded.filter((url) => /\/cli\/commands\/(?!index)/.test(url))
     t.true(commands.length <= 1, `${args.join(' ')}: ${commands.join(' ')}`)
     t.deepEqual(
-      loaded.filter((url) => /\/(core\/server|db\/index|cli\/room)\.js$/.test(url)),
+      loaded.filter((url) => /\/(core\/server|db\/index|cli\/server\/assembly)\.js$/.test(url)),
       [],
       args.join(' '),
     )
