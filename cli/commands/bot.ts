@@ -120,4 +120,13 @@ const create = defineCommand({
   },
 })
 
-export const bot = defineGroup('bot', 'Bots: begin one, and run it', [create, run])
+export const bot = defineGroup(
+  'bot',
+  'Bots: begin one, and run it',
+  [
+    ['$0 bot new dice', 'into ./dice'],
+    ['$0 users create dice --bot --data ./room > dice.key', 'its account'],
+    ['$0 bot run ./dice/bot.ts --key-file dice.key', 'runs it'],
+  ],
+  [create, run],
+)

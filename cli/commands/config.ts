@@ -29,4 +29,9 @@ const show = defineCommand({
   },
 })
 
-export const config = defineGroup('config', 'Settings of a server', [show])
+export const config = defineGroup(
+  'config',
+  'Settings of a server',
+  [['$0 config show --origin', 'the settings in force, and where each comes from']],
+  [show],
+)

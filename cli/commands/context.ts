@@ -132,4 +132,13 @@ const forget = defineCommand({
   },
 })
 
-export const context = defineGroup('context', 'Kept logins and known servers', [list, use, show, remove, forget])
+export const context = defineGroup(
+  'context',
+  'Kept logins and known servers',
+  [
+    ['$0 context list', 'the logins that `login` kept; * marks the selected one'],
+    ['$0 context use work', 'selects one'],
+    ['$0 send --context work bob hello', 'uses one for once'],
+  ],
+  [list, use, show, remove, forget],
+)

@@ -163,13 +163,13 @@ const seed = defineCommand({
   },
 })
 
-export const db = defineGroup('db', 'The database of a server', [
-  status,
-  migrate,
-  rollback,
-  backup,
-  restore,
-  adopt,
-  seed,
-  drop,
-])
+export const db = defineGroup(
+  'db',
+  'The database of a server',
+  [
+    ['$0 db backup room.db --data ./room', 'while the server runs'],
+    ['$0 db restore room.db --data ./room', 'when it is stopped'],
+    ['$0 db migrate --data ./room', 'after an update of chatctl'],
+  ],
+  [status, migrate, rollback, backup, restore, adopt, seed, drop],
+)

@@ -102,29 +102,38 @@ const add = defineCommand({
   },
 })
 
-export const friends = defineGroup('friends', 'Friends, requests and blocks', [
-  list,
-  requests,
-  add,
-  verb('accept', 'Say yes to a request', 'accepted', async (client, user) => {
-    const { ConfirmFriendRequest } = await messages()
-    return client.request(ConfirmFriendRequest, { user, accept: true })
-  }),
-  verb('refuse', 'Say no to a request', 'refused', async (client, user) => {
-    const { ConfirmFriendRequest } = await messages()
-    return client.request(ConfirmFriendRequest, { user, accept: false })
-  }),
-  verb('remove', 'End a friendship, for both; what was said stays', 'removed', async (client, user) => {
-    const { DeleteFriend } = await messages()
-    return client.request(DeleteFriend, { user })
-  }),
-  verb('block', 'Take nothing more from a user', 'blocked', async (client, user) => {
-    const { BlockUser } = await messages()
-    return client.request(BlockUser, { user })
-  }),
-  verb('unblock', 'Take messages of a blocked user again', 'unblocked', async (client, user) => {
-    const { UnblockUser } = await messages()
-    return client.request(UnblockUser, { user })
-  }),
-  blocked,
-])
+export const friends = defineGroup(
+  'friends',
+  'Friends, requests and blocks',
+  [
+    ['$0 friends add bob', 'asks'],
+    ['$0 friends requests', 'what waits for an answer'],
+    ['$0 friends accept alice', 'says yes'],
+  ],
+  [
+    list,
+    requests,
+    add,
+    verb('accept', 'Say yes to a request', 'accepted', async (client, user) => {
+      const { ConfirmFriendRequest } = await messages()
+      return client.request(ConfirmFriendRequest, { user, accept: true })
+    }),
+    verb('refuse', 'Say no to a request', 'refused', async (client, user) => {
+      const { ConfirmFriendRequest } = await messages()
+      return client.request(ConfirmFriendRequest, { user, accept: false })
+    }),
+    verb('remove', 'End a friendship, for both; what was said stays', 'removed', async (client, user) => {
+      const { DeleteFriend } = await messages()
+      return client.request(DeleteFriend, { user })
+    }),
+    verb('block', 'Take nothing more from a user', 'blocked', async (client, user) => {
+      const { BlockUser } = await messages()
+      return client.request(BlockUser, { user })
+    }),
+    verb('unblock', 'Take messages of a blocked user again', 'unblocked', async (client, user) => {
+      const { UnblockUser } = await messages()
+      return client.request(UnblockUser, { user })
+    }),
+    blocked,
+  ],
+)

@@ -141,30 +141,39 @@ const rename = defineCommand({
   },
 })
 
-export const groups = defineGroup('groups', 'Groups and their members', [
-  list,
-  create,
-  onGroup('join', 'Become a member', 'joined', async (client, group) => {
-    const { JoinRoom } = await messages()
-    return client.request(JoinRoom, { group })
-  }),
-  onGroup('leave', 'Be a member no more', 'left', async (client, group) => {
-    const { LeaveRoom } = await messages()
-    return client.request(LeaveRoom, { group })
-  }),
-  members,
-  onMember('invite', 'Let a user join', 'invited', async (client, group, user) => {
-    const { InviteToRoom } = await messages()
-    return client.request(InviteToRoom, { group, user })
-  }),
-  onMember('kick', 'End a membership', 'kicked', async (client, group, user) => {
-    const { KickFromRoom } = await messages()
-    return client.request(KickFromRoom, { group, user })
-  }),
-  role,
-  rename,
-  onGroup('dissolve', 'End a group for all', 'dissolved', async (client, group) => {
-    const { DissolveRoom } = await messages()
-    return client.request(DissolveRoom, { group })
-  }),
-])
+export const groups = defineGroup(
+  'groups',
+  'Groups and their members',
+  [
+    ['$0 groups create ops', 'a group that anyone may join'],
+    ['$0 groups invite ops bob', 'for one that was made with --invite-only'],
+    ['$0 send --group ops hello', 'writes to it'],
+  ],
+  [
+    list,
+    create,
+    onGroup('join', 'Become a member', 'joined', async (client, group) => {
+      const { JoinRoom } = await messages()
+      return client.request(JoinRoom, { group })
+    }),
+    onGroup('leave', 'Be a member no more', 'left', async (client, group) => {
+      const { LeaveRoom } = await messages()
+      return client.request(LeaveRoom, { group })
+    }),
+    members,
+    onMember('invite', 'Let a user join', 'invited', async (client, group, user) => {
+      const { InviteToRoom } = await messages()
+      return client.request(InviteToRoom, { group, user })
+    }),
+    onMember('kick', 'End a membership', 'kicked', async (client, group, user) => {
+      const { KickFromRoom } = await messages()
+      return client.request(KickFromRoom, { group, user })
+    }),
+    role,
+    rename,
+    onGroup('dissolve', 'End a group for all', 'dissolved', async (client, group) => {
+      const { DissolveRoom } = await messages()
+      return client.request(DissolveRoom, { group })
+    }),
+  ],
+)

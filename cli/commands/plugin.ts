@@ -178,11 +178,15 @@ const create = defineCommand({
 })
 
 export const plugin = {
-  ...defineGroup('plugin', 'Plugins: begin one, check it, and see those of a running server', [
-    create,
-    check,
-    list,
-    info,
-  ]),
+  ...defineGroup(
+    'plugin',
+    'Plugins: begin one, check it, and see those of a running server',
+    [
+      ['$0 plugin new polls', 'into ./polls'],
+      ['$0 plugin check ./polls/index.ts', 'without a server'],
+      ['$0 plugin list --data ./room', 'of a running server'],
+    ],
+    [create, check, list, info],
+  ),
   aliases: ['plugins'],
 }

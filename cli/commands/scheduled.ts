@@ -83,4 +83,13 @@ const cancel = defineCommand({
   },
 })
 
-export const scheduled = defineGroup('scheduled', 'Messages of `send --at` and `send --delay`', [list, cancel])
+export const scheduled = defineGroup(
+  'scheduled',
+  'Messages of `send --at` and `send --delay`',
+  [
+    ['$0 send bob "stand-up" --at 09:30', 'makes one, and prints its id'],
+    ['$0 scheduled list', 'what waits'],
+    ['$0 scheduled cancel 7', 'takes it back'],
+  ],
+  [list, cancel],
+)

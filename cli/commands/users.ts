@@ -197,11 +197,20 @@ const kick = defineCommand({
   },
 })
 
-export const users = defineGroup('users', 'Accounts, as the operator; the server may run or not', [
-  list,
-  create,
-  setActive('disable', false, 'Disable an account, which ends its sessions'),
-  setActive('enable', true, 'Enable a disabled account'),
-  passwd,
-  kick,
-])
+export const users = defineGroup(
+  'users',
+  'Accounts, as the operator; the server may run or not',
+  [
+    ['$0 users create alice --data ./room', 'asks for a password'],
+    ['$0 users list --data ./room', 'who has an account, and who is here'],
+    ['$0 users disable bob --data ./room', 'keeps bob out until `users enable bob`'],
+  ],
+  [
+    list,
+    create,
+    setActive('disable', false, 'Disable an account, which ends its sessions'),
+    setActive('enable', true, 'Enable a disabled account'),
+    passwd,
+    kick,
+  ],
+)

@@ -1,6 +1,7 @@
-import { rm } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CliError } from '../errors/exit.ts'
+import { reasonOf } from '../errors/system-error.ts'
 import { configFolder } from './contexts.ts'
 import { isReadOnly, makePrivate, readIfThere, writePrivate } from './private-file.ts'
 
@@ -25,6 +26,18 @@ export async function knownServer(server: string): Promise<KnownServer | undefin
   const content = await readIfThere(file)
   if (content !== undefined) return parseServer(server, file, content)
   return (await formerServers())[server]
+}
+
+/** Addresses of all servers whose key is kept. @throws CliError */
+export async function knownServerNames(): Promise<string[]> {
+  const files = await readdir(serversFolder()).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return []
+    throw new CliError('failed', `cannot read ${serversFolder()}: ${reasonOf(error)}`)
+  })
+  const names = files
+    .filter((file) => file.endsWith('.json'))
+    .map((file) => decodeURIComponent(file.slice(0, -'.json'.length)))
+  return [...new Set([...names, ...Object.keys(await formerServers())])].sort()
 }
 
 /** Remembers a server's key. @throws CliError */

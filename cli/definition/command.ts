@@ -40,11 +40,14 @@ interface SharedArgs {
   timeout?: string | undefined
 }
 
+/** A command line, `$0` for the program, and what it is for. */
+type Example = readonly [line: string, about: string]
+
 /** One command: data for yargs, and what it does. A returned name is the exit code, `ok` if none is. */
 export interface Command<A> {
   readonly command: string
   readonly describe: string
-  readonly examples?: readonly (readonly [string, string])[]
+  readonly examples?: readonly Example[]
   /** `--timeout` is the command's own; connecting and requests then have that of the environment, or the default. */
   readonly ownTimeout?: boolean
   readonly builder?: (args: Argv<object>) => Argv<A>
@@ -101,6 +104,7 @@ export function defineCommand<A>({
 export function defineGroup(
   command: string,
   describe: string,
+  examples: readonly Example[],
   // biome-ignore lint/suspicious/noExplicitAny: commands of different arguments in one list
   commands: readonly CommandModule<any, any>[],
 ): CommandModule {
@@ -108,6 +112,7 @@ export function defineGroup(
     command: `${command} <command>`,
     describe,
     builder: (args) => {
+      for (const [example, about] of examples) args.example(example, about)
       for (const module of commands) args.command(module)
       return args.demandCommand(1)
     },

@@ -13,11 +13,17 @@ export interface Finding {
 
 export const finding = (check: string, state: Finding['state'], detail: string): Finding => ({ check, state, detail })
 
-/** What `chatctl doctor` looks at on the server's side: the files of a data folder, the settings, the database. */
-export async function checkDataFolder({ data, config }: Pick<Shared, 'data' | 'config'>): Promise<Finding[]> {
+/**
+ * The server's part of `chatctl doctor`: the files of a data folder, the settings, the database.
+ * @param isNamed whether the folder was named: one that does not exist is then a mistake
+ */
+export async function checkDataFolder(
+  { data, config }: Pick<Shared, 'data' | 'config'>,
+  { isNamed }: { isNamed: boolean },
+): Promise<Finding[]> {
   const configured = await readConfig({ data, config })
-  const folder = await checkFolder(data)
-  // Whoever may not enter the folder would find nothing in it.
+  const folder = await checkFolder(data, isNamed)
+  // Nothing in the folder can be read.
   if (folder.state === 'failed') return [folder, ...(await checkConfigFile(configured))]
   return [
     folder,
@@ -35,14 +41,17 @@ const REASONS: Readonly<Record<string, string>> = {
 }
 const reasonOf = ({ code, message }: NodeJS.ErrnoException) => REASONS[code ?? ''] ?? message
 
-async function checkFolder(data: string): Promise<Finding> {
+async function checkFolder(data: string, isNamed: boolean): Promise<Finding> {
   try {
     const { uid, mode } = await stat(data)
     // Without the last one, neither the names in it nor the files can be seen.
     await access(data, constants.R_OK | constants.W_OK | constants.X_OK)
     return judge(data, { uid, mode, isSecret: false })
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return finding(data, 'skipped', 'not there (yet)')
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT'
+    if (isMissing && isNamed)
+      return finding(data, 'failed', `there is no such folder: check --data, or start \`chatctl serve --data ${data}\``)
+    if (isMissing) return finding(data, 'skipped', 'not there (yet)')
     return finding(data, 'failed', reasonOf(error as NodeJS.ErrnoException))
   }
 }

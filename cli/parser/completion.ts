@@ -1,16 +1,17 @@
 import type { Options } from 'yargs'
 import { ALIASES, COMMANDS, commandOf } from '../commands/index.ts'
 import { contextNames } from '../config/contexts.ts'
+import { knownServerNames } from '../config/known-servers.ts'
 import { factsOf, GLOBAL_OPTIONS, nameOf } from '../definition/command-facts.ts'
 import { FORMATS } from '../output/output.ts'
 
-/** What a shell shows on TAB. Loads no parser, and the client only for names that a server knows. */
+/** Completion on TAB. Loads no parser, and the client library only for names that a server knows. */
 
-/** For the shell: names of files go here. */
+/** Tells the shell to complete file names. */
 const FILES = ':files'
 
-/** How long a TAB may wait for a server, in milliseconds. */
-const PATIENCE = 500
+/** Longest wait for a server at a TAB, in milliseconds. */
+const SERVER_TIMEOUT_MS = 500
 
 type Source = (words: readonly string[]) => Promise<readonly string[]>
 
@@ -37,6 +38,7 @@ const VALUES: Readonly<Record<string, Source>> = {
   'log-format': fixed('auto', 'json', 'pretty'),
   shell: fixed('bash', 'zsh', 'fish'),
   role: fixed('user', 'bot', 'admin'),
+  server: () => knownServerNames(),
   to: (words) => namesOf('user', words),
   from: (words) => namesOf('user', words),
   with: (words) => namesOf('user', words),
@@ -54,10 +56,14 @@ const EXCEPTIONS: Readonly<Record<string, Source>> = {
   'groups role role': fixed('owner', 'admin', 'member'),
   'groups join group': fixed(),
   'groups create group': fixed(),
+  'context forget server': () => knownServerNames(),
   'help command': async () => Object.keys(COMMANDS),
   'listen type': async () => ['chat', 'group', 'system', ...(await messageTypes('server'))],
   'inject type': () => messageTypes('client'),
   'bot run user': fixed(),
+  ...Object.fromEntries(
+    ['disable', 'enable', 'passwd', 'kick'].map((verb): [string, Source] => [`users ${verb} name`, accountNames]),
+  ),
   ...Object.fromEntries(
     ['accept', 'refuse', 'remove', 'block', 'unblock'].map((verb): [string, Source] => [
       `friends ${verb} name`,
@@ -145,7 +151,17 @@ async function messageTypes(from?: 'client' | 'server'): Promise<readonly string
 
 /** Friends or groups of the login that the words mean, as its server knows them now. */
 async function namesOf(kind: 'user' | 'group', words: readonly string[]): Promise<readonly string[]> {
-  const at = words.indexOf('--context')
   const { knownContacts } = await import('../client/known-contacts.ts')
-  return knownContacts(kind, at === -1 ? undefined : words[at + 1], PATIENCE)
+  return knownContacts(kind, optionValue('context', words), SERVER_TIMEOUT_MS)
+}
+
+/** Accounts of the running server whose data folder the words mean. */
+async function accountNames(words: readonly string[]): Promise<readonly string[]> {
+  const { knownAccounts } = await import('../client/known-accounts.ts')
+  return knownAccounts(optionValue('data', words), SERVER_TIMEOUT_MS)
+}
+
+function optionValue(option: string, words: readonly string[]): string | undefined {
+  const at = words.indexOf(`--${option}`)
+  return at === -1 ? undefined : words[at + 1]
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { open, readFile, rename } from 'node:fs/promises'
 import type { Logger } from 'pino'
 import { generateKeyPair, type KeyPair, SetupError } from '../../core/index.ts'
-import { exportPrivateKey, keyPairFromPrivateKey } from '../../core/noise/index.ts'
+import { exportPrivateKey, fingerprint, keyPairFromPrivateKey } from '../../core/noise/index.ts'
 import { explained } from '../errors/explained.ts'
 import { refuseForeign } from './data-folder.ts'
 import type { dataPaths } from './paths.ts'
@@ -42,6 +42,15 @@ export async function loadKeys(
     'names without an account can be told from those with one, by who has asked before',
   )
   return { staticKey: keyPairFromPrivateKey(key), secret }
+}
+
+/**
+ * Fingerprint of the server of a data folder; undefined where it has no key yet.
+ * @throws SetupError, CliError as `loadKeys`
+ */
+export async function serverFingerprint(paths: Pick<ReturnType<typeof dataPaths>, 'key'>): Promise<string | undefined> {
+  const key = await readKey(paths.key)
+  return key && fingerprint(keyPairFromPrivateKey(key).publicKey)
 }
 
 /** 32 bytes as base64 in a file that only its owner may read; undefined when there is none. */
