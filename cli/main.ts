@@ -19,20 +19,20 @@ async function run(argv: readonly string[]): Promise<ExitName> {
   }
   if (argv.some((word) => word.includes('\ufffd'))) await refuseBytes()
   const words = first === 'help' ? [...rest, '--help'] : [...argv]
-  const { chosenExit, hasStarted, setInterrupt } = await import('./definition/command.ts')
-  setInterrupt(interrupt.signal)
+  const { Invocation } = await import('./definition/command.ts')
+  const invocation = new Invocation(interrupt.signal)
   const { explainWords, refuseNamedWords, requireCommand } = await import('./parser/usage-errors.ts')
   if (first === 'help') await requireCommand(rest)
   await refuseNamedWords(words)
   try {
     const { program } = await import('./parser/program.ts')
-    const parser = await program(words)
+    const parser = await program(words, invocation)
     await parser.parseAsync()
   } catch (error) {
-    if (hasStarted() || error instanceof CliError) throw error
+    if (invocation.started || error instanceof CliError) throw error
     throw await explainWords(unmarked((error as Error).message), words)
   }
-  return chosenExit()
+  return invocation.exit
 }
 
 /**

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { CliError } from '../errors/exit.ts'
+import { reasonOf } from '../errors/system-error.ts'
 
 /** This package, and in it the templates, as they are written. */
 const PACKAGE = fileURLToPath(new URL('../../..', import.meta.url)).replace(/\/$/, '')
@@ -17,7 +18,7 @@ export function checkName(name: string) {
   if (!NAME.test(name) || name.length > MOST_LETTERS)
     throw new CliError(
       'usage',
-      `"${name}" is no name: a letter, then a-z, 0-9 and single dashes, at most ${MOST_LETTERS}`,
+      `"${name}" cannot be a name: a letter, then a-z, 0-9 and single dashes, at most ${MOST_LETTERS}`,
     )
 }
 
@@ -43,7 +44,7 @@ export async function writeTemplate(
 ): Promise<string[]> {
   const there = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return []
-    throw new CliError('failed', `cannot write to ${folder}: ${error.message}`)
+    throw new CliError('failed', `cannot write to ${folder}: ${reasonOf(error)}`, 'give another folder with --dir')
   })
   if (there.length > 0) throw new CliError('failed', `${folder} is not empty`, 'give another name, or --dir')
   // In one pass, or a word could be replaced in what has just taken the place of another.

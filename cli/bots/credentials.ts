@@ -21,9 +21,18 @@ export type BotLogin = Pick<StartOptions, 'user' | 'key' | 'keys' | 'pin' | 'che
 export async function botLogin(asked: Asked, name: string, shared: Shared): Promise<BotLogin> {
   const { context, keyFile, user } = asked
   if (context !== undefined && (keyFile !== undefined || user !== undefined))
-    throw new CliError('usage', 'a context is an account with keys: it goes without --key-file and --user')
+    throw new CliError(
+      'usage',
+      '--context does not go with --key-file or --user',
+      'a context is an account with its keys',
+    )
   const key = keyFile === undefined ? process.env.CHATCTL_BOT_KEY : await readSecret(keyFile, 'key')
-  if (keyFile !== undefined && key === '') throw new CliError('usage', `the key file ${keyFile} is empty`)
+  if (keyFile !== undefined && key === '')
+    throw new CliError(
+      'usage',
+      `the key file ${keyFile} is empty`,
+      '`chatctl users passwd NAME --bot-key` prints a new key',
+    )
   if (context === undefined && key !== undefined && key !== '') {
     const server = chosenServer(asked.server)
     return { server, user: user ?? name, key, ...(await keyCheck(server, shared)) }
@@ -31,7 +40,7 @@ export async function botLogin(asked: Asked, name: string, shared: Shared): Prom
   if (user !== undefined || shared.context === undefined) throw noKey()
   const { server, user: self, keys } = await chosenContext(shared)
   if (asked.server !== undefined && asked.server !== server)
-    throw new CliError('usage', `that login is for ${server}, not ${asked.server}`)
+    throw new CliError('usage', `that login is for ${server}, not ${asked.server}`, 'leave out --server')
   return { server, user: self, keys, ...(await keyCheck(server, shared)) }
 }
 

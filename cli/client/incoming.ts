@@ -51,7 +51,11 @@ export async function checkGroup(client: Client, { from, group }: Wanted) {
   const { QueryRoomUsers } = await import('../../plugins/groups/messages.ts')
   const { members } = await client.request(QueryRoomUsers, { group })
   if (from !== undefined && !members.some(({ user }) => isNamed(user, from)))
-    throw new CliError('refused', `${from} is not a member of ${group}`)
+    throw new CliError(
+      'refused',
+      `${from} is not a member of ${group}`,
+      `\`chatctl groups members ${group}\` lists members`,
+    )
 }
 
 /**

@@ -32,7 +32,7 @@ export async function asStranger<T>(server: string, shared: Shared, act: (client
   try {
     parseAddress(server)
   } catch (error) {
-    throw new CliError('usage', (error as Error).message)
+    throw new CliError('usage', (error as Error).message, 'such as 127.0.0.1:7300 or [::1]:7300')
   }
   const { timeout, signal } = shared
   const stranger = await connect({ server, reconnect: false, timeout, signal, ...(await keyCheck(server, shared)) })

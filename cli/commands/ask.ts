@@ -46,8 +46,13 @@ export const ask = defineCommand({
       }),
   async run({ to: first, question: second, group, from, options, timeout, id }, shared): Promise<ExitName> {
     if (group !== undefined && second !== undefined)
-      throw new CliError('usage', 'with --group there is no recipient: give only the question')
-    if (group === undefined && first === undefined) throw new CliError('usage', 'say whom to ask')
+      throw new CliError('usage', 'with --group there is no recipient', '`chatctl ask --group GROUP QUESTION`')
+    if (group === undefined && first === undefined)
+      throw new CliError(
+        'usage',
+        'no recipient',
+        '`chatctl ask NAME QUESTION`, or `chatctl ask --group GROUP QUESTION`',
+      )
     if (group === undefined && from !== undefined) throw new CliError('usage', '--from goes with --group')
     const given = group === undefined ? second : first
     if (given === undefined) throw new CliError('usage', 'no question', 'give it after the name, or - to read stdin')

@@ -105,7 +105,7 @@ async function permitted(server: string, accounts: number, yes: boolean): Promis
   try {
     address = parseAddress(server)
   } catch (error) {
-    throw new CliError('usage', (error as Error).message)
+    throw new CliError('usage', (error as Error).message, 'such as 127.0.0.1:7300 or [::1]:7300')
   }
   if (!yes && !isLoopback(address.host))
     throw new CliError(

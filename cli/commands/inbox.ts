@@ -63,7 +63,11 @@ export const history = defineCommand({
   async run({ with: other, group, search, limit = 50, before = 0 }, shared) {
     if (other !== undefined && group !== undefined) throw new CliError('usage', 'name a user or a group, not both')
     if (other === undefined && group === undefined && search === undefined)
-      throw new CliError('usage', 'name a user, or a group with --group')
+      throw new CliError(
+        'usage',
+        'no conversation is named',
+        '`chatctl history NAME`, or `chatctl history --group GROUP`',
+      )
     if (search === '') throw new CliError('usage', '--search: the text is empty')
     await asUser(shared, async (client) => {
       if (search !== undefined) {

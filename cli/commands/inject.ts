@@ -37,7 +37,12 @@ export const inject = defineCommand({
       const message = catalogue.byName(type) ?? catalogue.byType(Number(type))
       if (message === undefined)
         throw new CliError('usage', `this server knows no message "${type}"`, 'see `chatctl protocol --live`')
-      if (message.from === 'server') throw new CliError('usage', `${message.name} is sent by the server only`)
+      if (message.from === 'server')
+        throw new CliError(
+          'usage',
+          `${message.name} is sent by the server only`,
+          `\`chatctl listen --type ${message.name}\` prints it`,
+        )
       const request: ClientMessage = message
       const values = await client.request(request, readFields(message, fields) as never, {
         ...(key !== undefined && { key }),

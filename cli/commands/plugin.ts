@@ -137,14 +137,16 @@ const check = defineCommand({
   },
 })
 
+const OPTIONS_FORM = 'JSON by plugin and option: {"PLUGIN":{"OPTION":VALUE}}'
+
 function readOptions(text = '{}'): Record<string, unknown> {
   try {
     const options: unknown = JSON.parse(text)
     if (typeof options === 'object' && options !== null && !Array.isArray(options)) return { ...options }
   } catch (error) {
-    throw new CliError('usage', `--options: ${(error as Error).message}`)
+    throw new CliError('usage', `--options: ${(error as Error).message}`, OPTIONS_FORM)
   }
-  throw new CliError('usage', '--options takes an object: {"plugin":{"option":…}}')
+  throw new CliError('usage', '--options is no object', OPTIONS_FORM)
 }
 
 const create = defineCommand({

@@ -58,8 +58,9 @@ export const send = defineCommand({
       }),
   async run({ to: first, text: second, group, lines, id, delay, at, font, fontSize, textColor }, shared) {
     if (group !== undefined && second !== undefined)
-      throw new CliError('usage', 'with --group there is no recipient: give only the text')
-    if (group === undefined && first === undefined) throw new CliError('usage', 'say to whom')
+      throw new CliError('usage', 'with --group there is no recipient', '`chatctl send --group GROUP TEXT`')
+    if (group === undefined && first === undefined)
+      throw new CliError('usage', 'no recipient', '`chatctl send NAME TEXT`, or `chatctl send --group GROUP TEXT`')
     const to: Recipient = group === undefined ? (first ?? '') : { group }
     const text = group === undefined ? second : first
     const { output } = shared
@@ -81,7 +82,8 @@ export const send = defineCommand({
       return asUser(shared, (client) => sendLines(client, shared, each), { reconnect: true })
     }
     const body = fromStdin ? await readText() : text
-    if (body === '') throw new CliError('usage', 'the text is empty')
+    if (body === '')
+      throw new CliError('usage', 'the text is empty', '`chatctl send NAME TEXT`; - reads the text from stdin')
     const options = { style, ...(id !== undefined && { clientId: id }) }
     if (when !== undefined) return asUser(shared, (client) => sendLater(client, shared, { to, body, when, options }))
     await asUser(shared, async (client) => {

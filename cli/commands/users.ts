@@ -106,7 +106,8 @@ const create = defineCommand({
 
 /** @throws CliError when a password was given as well */
 async function keyMaker(passwordFile: string | undefined) {
-  if (passwordFile !== undefined) throw new CliError('usage', 'a key takes the place of a password: give only one')
+  if (passwordFile !== undefined)
+    throw new CliError('usage', 'a key takes the place of a password', 'leave out --password-file')
   return (await import('../client/verifier.ts')).makeKey
 }
 
@@ -152,7 +153,11 @@ const passwd = defineCommand({
         // As the server looks names up: those of adopted databases may have capitals.
         const account = accounts.find(({ user }) => user === name) ?? accounts.find(({ user }) => isNamed(user, name))
         if (account !== undefined && account.role !== 'bot')
-          throw new CliError('usage', `${account.user} is no bot: a key would take the place of a person's password`)
+          throw new CliError(
+            'usage',
+            `${account.user} is no bot: a key would replace a person's password`,
+            `\`chatctl users passwd ${account.user}\` sets a password`,
+          )
         const { key, verifier } = await makeKey(client)
         await client.request(SetUserPassword, { user: name, ...verifier })
         return key

@@ -7,6 +7,8 @@ import { reasonOf } from '../errors/system-error.ts'
 
 /** Files of the person who runs the command: kept logins and known servers. */
 
+const FOLDER_HINT = 'the folder is that of XDG_CONFIG_HOME or HOME: check its owner and mode, or name another'
+
 const isCode = (error: unknown, ...codes: string[]) => codes.includes((error as NodeJS.ErrnoException).code ?? '')
 
 /** The text of a file; undefined if there is none. @throws CliError `failed` that names the file */
@@ -15,7 +17,7 @@ export async function readIfThere(file: string): Promise<string | undefined> {
     return await readFile(file, 'utf8')
   } catch (error) {
     if (isCode(error, 'ENOENT')) return undefined
-    throw new CliError('failed', `cannot read ${file}: ${reasonOf(error)}`)
+    throw new CliError('failed', `cannot read ${file}: ${reasonOf(error)}`, FOLDER_HINT)
   }
 }
 
@@ -55,7 +57,7 @@ class NotWritten extends CliError {
   readonly isReadOnly: boolean
 
   constructor(file: string, cause: Error) {
-    super('failed', `cannot write ${file}: ${reasonOf(cause)}`, 'the folder is that of XDG_CONFIG_HOME or HOME')
+    super('failed', `cannot write ${file}: ${reasonOf(cause)}`, FOLDER_HINT)
     this.isReadOnly = isCode(cause, 'EROFS', 'EACCES', 'EPERM')
   }
 }

@@ -120,7 +120,11 @@ export async function readConfig(
   const legacy = config.legacy === '' ? undefined : legacyAddress(config.legacy)
   const open = [config.host, ...(legacy ? [legacy.host] : [])].find((host) => !isLoopback(host))
   if (config.limits === 'off' && open !== undefined)
-    throw new CliError('usage', `--limits off is for loopback only, and ${open} is not`)
+    throw new CliError(
+      'usage',
+      `--limits off is for loopback only, and ${open} is not`,
+      'leave it out, or listen on 127.0.0.1',
+    )
   const limits = config.limits === 'off' ? RATES_OFF : (config.limits as Partial<Limits>)
   const pluginFolder = file !== undefined && origin.plugins === file ? dirname(file) : process.cwd()
   return { config, origin, pluginFolder, limits, legacy }
@@ -218,7 +222,7 @@ function parseJson(text: string, where: string): unknown {
   try {
     return JSON.parse(text)
   } catch (error) {
-    throw new CliError('usage', `${where}: ${(error as Error).message}`)
+    throw new CliError('usage', `${where}: ${(error as Error).message}`, 'it takes JSON, such as {"NAME": VALUE}')
   }
 }
 

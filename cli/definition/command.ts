@@ -57,20 +57,20 @@ export interface Command<A> {
   run(args: ArgumentsCamelCase<A>, shared: Shared): Promise<ExitName | void>
 }
 
-/** The signal of Ctrl-C, set up once by main. */
-let interrupt: AbortSignal
-let exitName: ExitName = 'ok'
-let started = false
+/** One run of the program, from which a command takes the signal of Ctrl-C, and in which it leaves how it ended. */
+export class Invocation {
+  readonly interrupt: AbortSignal
+  /** False while the words are parsed: an error then is one of usage. */
+  started = false
+  exit: ExitName = 'ok'
 
-export function setInterrupt(signal: AbortSignal) {
-  interrupt = signal
+  constructor(interrupt: AbortSignal) {
+    this.interrupt = interrupt
+  }
 }
 
-/** False while yargs still reads the words: an error then is one of usage. */
-export const hasStarted = () => started
-
-/** How the command that ran wants the process to end. */
-export const chosenExit = () => exitName
+/** Where the parsed words carry their invocation: commands are data, and hold no state of a run. */
+export const INVOCATION = Symbol('invocation')
 
 export function defineCommand<A>({
   command,
@@ -89,13 +89,16 @@ export function defineCommand<A>({
       return builder === undefined ? (args as unknown as Argv<A>) : builder(args)
     },
     handler: async (args) => {
-      started = true
+      const invocation = (args as { [INVOCATION]?: Invocation })[INVOCATION]
+      if (invocation === undefined) throw new Error('the parser was made without an invocation')
+      invocation.started = true
       refuseRepeats(args)
       const unmarked = Object.fromEntries(Object.entries(args).map(([name, value]) => [name, unmark(value)]))
       const own = { ...(unmarked as SharedArgs), ...(ownTimeout && { timeout: undefined }) }
       const facts = factsOf({ command, builder: builder as CommandModule['builder'] })
-      const shared = await readShared(own, needsDataFolder?.(args) ?? usesDataFolder(facts, own))
-      exitName = (await run(unmarked as typeof args, shared)) ?? 'ok'
+      const data = (needsDataFolder?.(args) ?? usesDataFolder(facts, own)) ? await dataFolder(own) : undefined
+      const shared = readShared(own, data, invocation.interrupt)
+      invocation.exit = (await run(unmarked as typeof args, shared)) ?? 'ok'
     },
   }
 }
@@ -145,11 +148,10 @@ function usesDataFolder({ options }: CommandFacts, { as, data, config }: SharedA
   return !('as' in options) || [as, data, config].some((value) => value !== undefined)
 }
 
-async function readShared(args: SharedArgs, needsDataFolder: boolean): Promise<Shared> {
+function readShared(args: SharedArgs, data: string | undefined, signal: AbortSignal): Shared {
   const format = args.output ?? fromEnvironment('OUTPUT')
   if (format !== undefined && !FORMATS.includes(format as Format))
     throw new CliError('usage', `CHATCTL_OUTPUT: "${format}" is none of ${FORMATS.join(', ')}`)
-  const data = needsDataFolder ? await dataFolder(args) : undefined
   const shared = {
     output: new Output(format as Format | undefined, args.color),
     context: args.context ?? fromEnvironment('CONTEXT'),
@@ -160,7 +162,7 @@ async function readShared(args: SharedArgs, needsDataFolder: boolean): Promise<S
     pin: args.pin,
     leastIterations: leastIterations(fromEnvironment('LEAST_ITERATIONS')),
     timeout: parseDuration(args.timeout ?? fromEnvironment('TIMEOUT') ?? '10s'),
-    signal: interrupt,
+    signal,
   }
   // Not an empty name: that would be the current folder.
   if (data === undefined) Object.defineProperty(shared, 'data', { get: noDataFolder, enumerable: false })
@@ -174,7 +176,7 @@ function noDataFolder(): never {
 /** @throws CliError `usage` */
 function leastIterations(text: string | undefined): number | undefined {
   if (text === undefined || /^[1-9][0-9]{0,6}$/.test(text)) return text === undefined ? undefined : Number(text)
-  throw new CliError('usage', `CHATCTL_LEAST_ITERATIONS is "${text}", not a number`)
+  throw new CliError('usage', `CHATCTL_LEAST_ITERATIONS is "${text}", not a number from 1 to 9999999`)
 }
 
 /** Options that may be given more than once. */

@@ -48,7 +48,7 @@ export async function* readLines(signal: AbortSignal): AsyncGenerator<Line> {
       yield line(bytes)
     }
     if (rest.length > MAX_TEXT)
-      throw new CliError('usage', `line ${number + 1} of stdin is longer than ${MAX_TEXT} bytes`)
+      throw new CliError('usage', `line ${number + 1} of stdin is longer than ${MAX_TEXT} bytes`, 'send it in parts')
   }
   if (rest.length > 0) yield line(rest)
 }

@@ -1,4 +1,5 @@
 import { COMMANDS, commandOf } from '../commands/index.ts'
+import { INVOCATION, type Invocation } from '../definition/command.ts'
 import { GLOBAL_OPTIONS } from '../definition/command-facts.ts'
 import { EXIT } from '../errors/exit.ts'
 import { markWords } from '../input/marks.ts'
@@ -20,8 +21,9 @@ async function loadCommands(argv: readonly string[]) {
 /**
  * The command line as yargs sees it; parsing it runs the command. Errors are thrown, nothing exits.
  * @param argv the words, with `help` in front put last as an option
+ * @param invocation the run that the command belongs to; none where only help is asked for
  */
-export async function program(argv: readonly string[]) {
+export async function program(argv: readonly string[], invocation?: Invocation) {
   const commands = (await loadCommands(argv)).filter((command) => command !== undefined)
   return yargs(markWords(argv))
     .scriptName('chatctl')
@@ -29,6 +31,9 @@ export async function program(argv: readonly string[]) {
     .locale('en')
     .version(version())
     .options({ ...GLOBAL_OPTIONS, output: { ...GLOBAL_OPTIONS.output, choices: FORMATS } })
+    .middleware((args) => {
+      Object.assign(args, { [INVOCATION]: invocation })
+    })
     .command(commands)
     .strict()
     .demandCommand(1)

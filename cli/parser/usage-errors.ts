@@ -187,5 +187,5 @@ export async function explainWords(message: string, argv: readonly string[]): Pr
   const extra = facts.isOpen ? [] : rest.slice(facts.positionals.length)
   if (extra.length > 0)
     return new CliError('usage', `too many words: ${extra.map((word) => `"${word}"`).join(' ')}`, usage)
-  return new CliError('usage', message.replace(/\s*\n\s*/g, ' '))
+  return new CliError('usage', message.replace(/\s*\n\s*/g, ' '), usage)
 }

@@ -226,7 +226,7 @@ test.serial('what keeps a bot from starting is said, with a code of its own', as
   await fails([good, '--server', '127.0.0.1:1'], 3, /127\.0\.0\.1:1/)
   await fails([good, '--key-file', 'empty.key', ...at], 2, /empty\.key is empty/)
   await fails([good, '--key-file', 'no.key', ...at], 2, /cannot read the key file no\.key/)
-  await fails([good, '--key-file', 'no.key', '--context', 'ann'], 2, /goes without --key-file/)
+  await fails([good, '--key-file', 'no.key', '--context', 'ann'], 2, /--context does not go with --key-file/)
   await fails([good, '--replay-from', 'yesterday', ...at], 2, /"yesterday" is no id and no time/)
   await fails([good, '--replay-from', '2026-02-30', ...at], 2, /no id and no time/)
   await fails([good, '--replay-from', '2999-01-01', ...at], 2, /still to come/)

@@ -144,7 +144,7 @@ test.serial('each failure has its exit code and one clear line', async (t) => {
     [['send', '--context', 'nobody', 'bob', 'hi'], 4, /^error: there is no context "nobody"$/m],
     [['send', '--context', 'alice', 'bob', ''], 2, /^error: the text is empty$/m],
     [['inbox', '--context', 'alice', '--ack', '--after', '3'], 2, /^error: --ack marks everything/m],
-    [['history', '--context', 'alice'], 2, /^error: name a user, or a group with --group$/m],
+    [['history', '--context', 'alice'], 2, /^error: no conversation is named$/m],
     [
       ['login', 'alice', '--server', '127.0.0.1:1', '--password-file', 'a.pw'],
       3,
