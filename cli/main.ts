@@ -3,7 +3,7 @@ import { CliError, EXIT, type ExitName, type Explained, explain } from './errors
 import { unmarked } from './input/marks.ts'
 import { printableJson, printableLine } from './output/printable.ts'
 
-// Everything else is loaded when it is needed: most of the time of a short command goes into loading.
+// Everything else is loaded on demand: loading takes most of the time of a short command.
 
 async function run(argv: readonly string[]): Promise<ExitName> {
   const [first, ...rest] = argv
@@ -36,8 +36,8 @@ async function run(argv: readonly string[]): Promise<ExitName> {
 }
 
 /**
- * Node decodes what it is given, and puts U+FFFD where that is not UTF-8: another text than the one that was meant.
- * @throws CliError `usage`, on Linux, which tells the bytes
+ * Refuses arguments that are not UTF-8: Node replaces such bytes by U+FFFD, which would change the text.
+ * @throws CliError `usage`, on Linux, where the original bytes can be read
  */
 async function refuseBytes() {
   const { isUtf8 } = await import('node:buffer')
@@ -61,7 +61,7 @@ function report(error: unknown, argv: readonly string[]): ExitName {
   return exit
 }
 
-/** Looks at the words themselves: the error may be that they cannot be parsed. */
+/** Reads the raw words: the error may be that they cannot be parsed. */
 function asksForJson(argv: readonly string[]): boolean {
   const at = argv.findIndex((word) => word === '-o' || word === '--output')
   const value =
@@ -72,19 +72,19 @@ function asksForJson(argv: readonly string[]): boolean {
 const words = process.argv.slice(2)
 const interrupt = new AbortController()
 process.on('SIGINT', () => {
-  // Asked twice, someone means it.
+  // A second Ctrl-C exits at once.
   if (interrupt.signal.aborted) process.exit(EXIT.interrupted)
   interrupt.abort(new CliError('interrupted', 'stopped'))
-  // A command that waits for input has nothing else that would end it.
+  // Ends a command that waits for input.
   process.stdin.destroy()
 })
-// A reader that went away, as in `chatctl listen | head -1`, ends the command quietly.
+// A closed pipe, as in `chatctl listen | head -1`, ends the command without an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') report(new CliError('failed', `cannot write to stdout: ${error.message}`), words)
   process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.failed)
 })
 
-// Talk that nobody can take, on a full disk or to a reader that went away, is lost: what is done goes on.
+// Messages on stderr that cannot be written (full disk, closed pipe) are dropped; the command goes on.
 process.stderr.on('error', () => {})
 const exit = await run(words).catch((error) => report(error, words))
 process.exitCode = EXIT[exit]

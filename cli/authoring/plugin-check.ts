@@ -5,30 +5,29 @@ import { assemble, pluginMigrations } from '../../plugins/assembly.ts'
 import { BUILT_IN } from '../../plugins/index.ts'
 import { testServer } from '../../testing/index.ts'
 
-/** One thing that was looked at. */
+/** Result of one step of the check. */
 export interface Finding {
   /** `load`, `messages`, `migrations` or `start`. */
   readonly step: string
-  /** Name of the plugin, as far as it is known. */
+  /** Name of the plugin; its specifier before it is loaded. */
   readonly plugin: string
   readonly ok: boolean
-  /** What there is, or what is wrong. */
+  /** What was found, or the reason of the failure. */
   readonly detail: string
 }
 
 export interface Checked {
   /** Files or packages. */
   readonly plugins: readonly string[]
-  /** Where they are seen from. */
+  /** Folder from which files and packages are resolved. */
   readonly folder: string
   /** Options of plugins, by name. */
   readonly options: Readonly<Record<string, unknown>>
 }
 
 /**
- * Looks at plugins without a server that anybody could use: loads them, compares their messages with the built-in ones,
- * makes and unmakes their tables on a database in memory, starts and stops them. What a failure makes pointless is left
- * out.
+ * Checks plugins on a server that listens nowhere: loads them, compares their messages with the built-in ones, runs
+ * their migrations up and down on a database in memory, starts and stops them. Ends at the first failure.
  */
 export async function* checkPlugins({ plugins: asked, folder, options }: Checked): AsyncGenerator<Finding> {
   const plugins: AnyPlugin[] = []
@@ -45,9 +44,9 @@ export async function* checkPlugins({ plugins: asked, folder, options }: Checked
   }
   const names = plugins.map(({ name }) => name).join(', ')
   const steps: readonly (readonly [string, () => Promise<string>])[] = [
-    ['messages', async () => lookAtMessages(plugins)],
-    ['migrations', () => tryMigrations(plugins)],
-    ['start', () => tryStart(plugins, options)],
+    ['messages', async () => checkMessages(plugins)],
+    ['migrations', () => checkMigrations(plugins)],
+    ['start', () => checkStart(plugins, options)],
   ]
   for (const [step, look] of steps) {
     const finding = await attempt(step, names, look)
@@ -72,7 +71,7 @@ function checkName({ name }: AnyPlugin) {
   if (BUILT_IN.some((plugin) => plugin.name === name)) throw new Error(`a built-in plugin is named "${name}" too`)
 }
 
-function lookAtMessages(plugins: readonly AnyPlugin[]): string {
+function checkMessages(plugins: readonly AnyPlugin[]): string {
   const catalogue = new Catalogue(BUILT_IN.flatMap(({ messages = {} }) => Object.values(messages)))
   assemble({ plugins })
   const own = plugins.flatMap(({ name, messages = {} }) =>
@@ -82,8 +81,8 @@ function lookAtMessages(plugins: readonly AnyPlugin[]): string {
   return own.map(({ message }) => `${message.type} ${message.name}`).join(', ') || 'none'
 }
 
-/** Up, down and up again, as an operator would who takes a plugin away and brings it back. */
-async function tryMigrations(plugins: readonly AnyPlugin[]): Promise<string> {
+/** Up, down and up again: an operator may remove a plugin and add it later. */
+async function checkMigrations(plugins: readonly AnyPlugin[]): Promise<string> {
   const migrations = pluginMigrations(plugins)
   const names = Object.keys(migrations)
   if (names.length === 0) return 'none'
@@ -91,24 +90,24 @@ async function tryMigrations(plugins: readonly AnyPlugin[]): Promise<string> {
   try {
     await migrate(db)
     const without = await schemaOf(db)
-    await told('up', migrate(db, migrations))
-    await told('down', rollback(db, migrations))
+    await withStep('up', migrate(db, migrations))
+    await withStep('down', rollback(db, migrations))
     const after = await schemaOf(db)
     const left = after.filter((sql) => !without.includes(sql))
     if (left.length > 0) throw new Error(`down leaves behind: ${left.join('; ')}`)
     const lost = without.filter((sql) => !after.includes(sql))
     if (lost.length > 0) throw new Error(`down does not bring back: ${lost.join('; ')}`)
-    await told('up, after down,', migrate(db, migrations))
+    await withStep('up, after down,', migrate(db, migrations))
     return `${names.join(', ')}: up, down and up again`
   } finally {
     await db.destroy()
   }
 }
 
-/** What is tried, with its name in front of what goes wrong. */
-async function told<T>(step: string, trying: Promise<T>): Promise<T> {
+/** Puts the step's name in front of the error. */
+async function withStep<T>(step: string, running: Promise<T>): Promise<T> {
   try {
-    return await trying
+    return await running
   } catch (error) {
     throw new Error(`${step} fails: ${(error as Error).message}`, { cause: error })
   }
@@ -118,9 +117,9 @@ async function told<T>(step: string, trying: Promise<T>): Promise<T> {
 const schemaOf = (db: ReturnType<typeof openInMemory>): Promise<string[]> =>
   db('sqlite_master').whereNotNull('sql').whereNot('name', 'like', 'sqlite_%').orderBy('name').pluck('sql')
 
-async function tryStart(plugins: readonly AnyPlugin[], options: Checked['options']): Promise<string> {
+async function checkStart(plugins: readonly AnyPlugin[], options: Checked['options']): Promise<string> {
   const before = process.getActiveResourcesInfo()
-  // On the system's clock, so that a plugin that never gets ready is given up.
+  // On the system's clock: a plugin that never becomes ready runs into its time limit.
   const how = { ignoreFailures: true, clock: 'system' } as const
   const server = await testServer({ plugins, pluginOptions: options as Record<string, object>, ...how })
   const failures = server.failures()
@@ -131,7 +130,7 @@ async function tryStart(plugins: readonly AnyPlugin[], options: Checked['options
   await server.dispose()
   const [failure] = server.failures()
   if (failure === undefined) {
-    // What closes takes a turn to be closed.
+    // Handles close in the next turn of the event loop.
     await nextTurn()
     const open = leftOpen(before, process.getActiveResourcesInfo())
     if (unanswered.length > 0) throw new Error(`nobody handles ${unanswered.map(({ name }) => name).join(', ')}`)
@@ -143,7 +142,7 @@ async function tryStart(plugins: readonly AnyPlugin[], options: Checked['options
   throw new Error(`${failures.length > 0 ? 'while it ran' : 'when it stopped'}: ${String(failure.error)}`)
 }
 
-/** What a stopped plugin must not leave: it would keep a server's process alive. */
+/** Resources that keep a process alive: a stopped plugin must have closed them. */
 const KEEPS_ALIVE = ['Timeout', 'TCPServerWrap', 'TCPSocketWrap', 'UDPWRAP', 'FSEventWrap']
 
 function leftOpen(before: readonly string[], after: readonly string[]): string[] {

@@ -6,34 +6,34 @@ import { fileURLToPath } from 'node:url'
 import { CliError } from '../errors/exit.ts'
 import { reasonOf } from '../errors/system-error.ts'
 
-/** This package, and in it the templates, as they are written. */
+/** Root of this package; `templates/` is in it. */
 const PACKAGE = fileURLToPath(new URL('../../..', import.meta.url)).replace(/\/$/, '')
 const TEMPLATES = join(PACKAGE, 'templates')
 
 const NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/
-const MOST_LETTERS = 40
+const MAX_NAME_LENGTH = 40
 
 /** @throws CliError `usage` */
 export function checkName(name: string) {
-  if (!NAME.test(name) || name.length > MOST_LETTERS)
+  if (!NAME.test(name) || name.length > MAX_NAME_LENGTH)
     throw new CliError(
       'usage',
-      `"${name}" cannot be a name: a letter, then a-z, 0-9 and single dashes, at most ${MOST_LETTERS}`,
+      `"${name}" cannot be a name: a letter, then a-z, 0-9 and single dashes, at most ${MAX_NAME_LENGTH}`,
     )
 }
 
-/** First number of other people's message types, how many there are to choose from, and how far apart. */
-const NUMBERS = { first: 1000, count: 100_000, apart: 100 }
+/** Numbers of message types outside this package: the first, how many ranges, and the size of a range. */
+const TYPE_NUMBERS = { first: 1000, count: 100_000, apart: 100 }
 
-/** Where the message types of a plugin of that name may begin: others will hardly have taken those numbers. */
+/** First message type of a new plugin: a range chosen by the hash of its name, so that collisions are unlikely. */
 export function messageNumber(name: string): number {
-  const { first, count, apart } = NUMBERS
+  const { first, count, apart } = TYPE_NUMBERS
   return first + (createHash('sha256').update(name).digest().readUInt32BE() % count) * apart
 }
 
 /**
- * Writes a folder from a template; what stands for a name in the template, in file names too, is replaced.
- * @param words what to replace, longest first where one holds another
+ * Writes a folder from a template; placeholders are replaced, in file names too.
+ * @param words placeholders and their values; the longer first where one contains another
  * @returns the files, relative to the folder
  * @throws CliError when something is there already
  */
@@ -47,7 +47,7 @@ export async function writeTemplate(
     throw new CliError('failed', `cannot write to ${folder}: ${reasonOf(error)}`, 'give another folder with --dir')
   })
   if (there.length > 0) throw new CliError('failed', `${folder} is not empty`, 'give another name, or --dir')
-  // In one pass, or a word could be replaced in what has just taken the place of another.
+  // In one pass: a value is not searched for placeholders.
   const pattern = new RegExp(words.map(([word]) => word.replace(/[{}]/g, '\\$&')).join('|'), 'g')
   const values = new Map(words)
   const replaced = (text: string) => text.replace(pattern, (word) => values.get(word) ?? word)
@@ -60,18 +60,18 @@ export async function writeTemplate(
     await writeFile(join(folder, name), replaced(await readFile(join(source, file), 'utf8')))
     written.push(name)
   }
-  if (!isInReach(folder)) await addPackage(join(folder, 'package.json'))
+  if (!canResolvePackage(folder)) await addPackage(join(folder, 'package.json'))
   return written.sort()
 }
 
-/** What to type after a folder was written: how to go there, install, and `then`. */
+/** The commands to type next: enter the folder, install, then `then`. */
 export function nextSteps(folder: string, then: readonly string[]): string[] {
   const where = relative(process.cwd(), folder) || '.'
   return ['next:', ...[`cd ${where}`, 'npm install', ...then].map((step) => `  ${step}`)]
 }
 
-/** Whether programs in that folder find this package. */
-function isInReach(folder: string): boolean {
+/** Whether modules in that folder can import this package. */
+function canResolvePackage(folder: string): boolean {
   try {
     createRequire(join(folder, 'package.json')).resolve('chatctl/package.json')
     return true
@@ -80,7 +80,7 @@ function isInReach(folder: string): boolean {
   }
 }
 
-/** For a folder that does not find this package: a link to it, and the very zod it uses, whose types fit no other. */
+/** Adds a link to this package, and the exact version of zod that it uses: types of another version do not fit. */
 async function addPackage(file: string) {
   const zod = createRequire(import.meta.url)('zod/package.json') as { version: string }
   const described = JSON.parse(await readFile(file, 'utf8'))

@@ -15,8 +15,8 @@ interface Asked {
 export type BotLogin = Pick<StartOptions, 'user' | 'key' | 'keys' | 'pin' | 'checkKey'> & { readonly server: string }
 
 /**
- * Who a bot is: the account of a key, of `--key-file` or `CHATCTL_BOT_KEY`, by default named as the bot; or a context
- * that is named. The selected login is a person's: no bot is to speak in that name because a key was forgotten.
+ * The account of a bot: that of a key, from `--key-file` or `CHATCTL_BOT_KEY`, by default with the bot's name; or that of
+ * a named context. Never the selected context: a person's name must not be used because a key is missing.
  */
 export async function botLogin(asked: Asked, name: string, shared: Shared): Promise<BotLogin> {
   const { context, keyFile, user } = asked

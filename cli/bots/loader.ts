@@ -5,7 +5,7 @@ import { CliError } from '../errors/exit.ts'
 
 /**
  * Loads the bot that a file exports; TypeScript as it is.
- * @param options.fresh from the disk, whatever was loaded before
+ * @param options.fresh whether to bypass the module cache
  * @throws CliError that names the file and what was found in it
  */
 export async function loadBot(file: string, options?: { readonly fresh: boolean }): Promise<Bot<unknown>> {

@@ -7,48 +7,48 @@ import { watchSources } from './source-watch.ts'
 export interface RunParts {
   readonly file: string
   readonly bot: Bot<unknown>
-  /** How the bot is started, each time. */
+  /** Options of every start. */
   readonly options: StartOptions
   /** For the first start only. */
   readonly replay: StartOptions['replay']
-  /** Resolves when it is to end. */
+  /** Resolves when the bot has to stop. */
   readonly stopping: Promise<unknown>
-  /** Told of the bot when it is at work for the first time. */
-  started(running: RunningBot<unknown>): Promise<void>
+  /** Called after the first start. */
+  onStarted(running: RunningBot<unknown>): Promise<void>
 }
 
-/** Runs a bot until it is told to stop. @throws what ended the bot otherwise */
-export async function runBot({ bot, options, replay, stopping, started }: RunParts, log: BotLog) {
+/** Runs a bot until `stopping` resolves. @throws the error that ended the bot */
+export async function runBot({ bot, options, replay, stopping, onStarted }: RunParts, log: BotLog) {
   for (let first = true; ; first = false) {
     await using running = await bot.start({ ...options, ...(first && replay && { replay }) })
-    if (first) await started(running)
-    if ((await Promise.race([stopping, running.done]).catch(beginsAnew)) !== ANEW) return
-    log.warn('the server was restored from a backup: the bot begins anew')
+    if (first) await onStarted(running)
+    if ((await Promise.race([stopping, running.done]).catch(unlessRestored)) !== RESTORED) return
+    log.warn('the server was restored from a backup: the bot starts again')
   }
 }
 
-const ANEW = Symbol('the bot begins anew')
+const RESTORED = Symbol('the server was restored from a backup')
 
-/** @throws any other error than that the server was restored from a backup */
-function beginsAnew(error: unknown): typeof ANEW {
-  if ((error as { code?: string }).code === 'server_restored') return ANEW
+/** RESTORED for that error of a bot. @throws any other error */
+function unlessRestored(error: unknown): typeof RESTORED {
+  if ((error as { code?: string }).code === 'server_restored') return RESTORED
   throw error
 }
 
 const CHANGED = Symbol('a source file has changed')
 
 /**
- * Runs a bot, and starts it again when source files in its folder have changed. One that cannot be loaded or started is
- * told of, and the one before goes on.
- * @throws what ended the bot otherwise
+ * Runs a bot, and restarts it when source files in its folder change. A version that cannot be loaded or started is
+ * logged, and the previous one runs on.
+ * @throws the error that ended the bot
  */
 export async function runWatched(parts: RunParts, log: BotLog) {
-  const { file, options, replay, stopping, started } = parts
+  const { file, options, replay, stopping, onStarted } = parts
   const end = new AbortController()
   const sources = watchSources(dirname(resolve(file)), end.signal)
   const nextChange = () => {
     const next = sources.next().then(() => CHANGED)
-    // Looked at in the race below, which may have ended.
+    // Handled in the race below, which may be over by then.
     next.catch(() => {})
     return next
   }
@@ -57,10 +57,10 @@ export async function runWatched(parts: RunParts, log: BotLog) {
   let running: RunningBot<unknown> | undefined
   try {
     running = await current.start({ ...options, ...(replay && { replay }) })
-    await started(running)
+    await onStarted(running)
     for (;;) {
-      const what = await Promise.race([stopping, running.done, changed]).catch(beginsAnew)
-      if (what === ANEW) {
+      const what = await Promise.race([stopping, running.done, changed]).catch(unlessRestored)
+      if (what === RESTORED) {
         running = await current.start(options)
         continue
       }
@@ -73,7 +73,7 @@ export async function runWatched(parts: RunParts, log: BotLog) {
         running = await next.start(options)
         current = next
       } catch (error) {
-        log.error(`cannot start what ${file} has become: ${explain(error).message}; the bot goes on as it was`)
+        log.error(`cannot start the changed ${file}: ${explain(error).message}; the previous version runs on`)
         running = await current.start(options)
       }
     }
@@ -87,7 +87,7 @@ async function loadChanged(file: string, log: BotLog): Promise<Bot<unknown> | un
   try {
     return await loadBot(file, { fresh: true })
   } catch (error) {
-    log.error(`${explain(error).message}; the bot goes on as it was`)
+    log.error(`${explain(error).message}; the previous version runs on`)
     return undefined
   }
 }

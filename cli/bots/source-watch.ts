@@ -3,10 +3,10 @@ import { type FSWatcher, lstatSync, readdirSync, watch } from 'node:fs'
 import { basename, join } from 'node:path'
 
 /** Editors write a file in several steps. */
-const QUIET_MS = 100
+const DEBOUNCE_MS = 100
 const SOURCE = /\.[cm]?[jt]s$/
 
-/** Yields when source files in a folder have changed and no more do, until the signal aborts. Changes count from the call on. */
+/** Yields after source files in a folder have changed (debounced), from the call on until the signal aborts. */
 export function watchSources(folder: string, signal: AbortSignal): AsyncIterator<unknown> {
   const changes = new EventEmitter()
   const folders = new Map<string, FSWatcher>()
@@ -21,7 +21,7 @@ export function watchSources(folder: string, signal: AbortSignal): AsyncIterator
       if (event === 'rename') open(join(path, name))
       if (!SOURCE.test(name)) return
       clearTimeout(quiet)
-      quiet = setTimeout(() => changes.emit('change'), QUIET_MS)
+      quiet = setTimeout(() => changes.emit('change'), DEBOUNCE_MS)
     })
     watcher.on('error', (error) => changes.emit('error', error))
     folders.set(path, watcher)
@@ -35,7 +35,7 @@ export function watchSources(folder: string, signal: AbortSignal): AsyncIterator
   return on(changes, 'change', { signal })
 }
 
-/** Whether it is a folder of the bot's own sources. A link is none: it may lead in a circle. */
+/** Whether it is a folder of the bot's own sources. Not a symbolic link, which may close a circle. */
 function isOwnFolder(path: string): boolean {
   const name = basename(path)
   if (name === 'node_modules' || name.startsWith('.')) return false
@@ -46,7 +46,7 @@ function namesIn(path: string): string[] {
   try {
     return readdirSync(path)
   } catch (error) {
-    // Gone again, as folders of build tools are.
+    // Deleted meanwhile, as build tools do.
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
     throw error
   }

@@ -4,7 +4,7 @@ import { CliError } from '../errors/exit.ts'
 import { refusalOf } from '../errors/refusal.ts'
 import type { Output } from '../output/output.ts'
 
-/** Whose messages a command waits for; all of everyone if left out. */
+/** Filter of a command that waits for messages; all messages if empty. */
 export interface Wanted {
   /** Private messages of this user, or, with `group`, this member's messages there. */
   readonly from?: string | undefined
@@ -19,15 +19,15 @@ export function isWanted({ from, group }: Wanted, message: ChatMessage): boolean
   return group === undefined ? from === undefined || message.group === undefined : message.group === group
 }
 
-/** Says when the connection was lost and when it is back: a command that waits would only seem to hang. */
-export function noteLife(client: Client, output: Output) {
-  client.onLife('disconnected', ({ message }) => output.note(`connection lost: ${message}; trying to come back`))
+/** Reports a lost and a restored connection on stderr: a command that waits would seem to hang. */
+export function noteConnection(client: Client, output: Output) {
+  client.onLife('disconnected', ({ message }) => output.note(`connection lost: ${message}; reconnecting`))
   client.onLife('reconnected', () => output.note('connected again'))
 }
 
 /**
- * Acknowledges a message. One that cannot be, because its group or its sender is gone, is told of: it stays unread, and
- * the command goes on with the others.
+ * Acknowledges a message. A refusal (its group or its sender is gone) is reported: the message stays unread, and the
+ * command goes on.
  */
 export async function acknowledge(client: Client, message: ChatMessage, output: Output, signal?: AbortSignal) {
   try {
@@ -43,7 +43,7 @@ export async function acknowledge(client: Client, message: ChatMessage, output: 
 }
 
 /**
- * Before a wait that could not end otherwise: is there such a group, and is that user in it?
+ * Checks before a wait that the group exists and the user is a member: otherwise nothing could end the wait.
  * @throws CliError, RefusedByServer `group_not_exist`, `not_member`
  */
 export async function checkGroup(client: Client, { from, group }: Wanted) {
@@ -59,8 +59,8 @@ export async function checkGroup(client: Client, { from, group }: Wanted) {
 }
 
 /**
- * Wanted messages that are unread, then new ones, without acknowledging any. A server stops when so many are out
- * unacknowledged; asked again from the last one on, it starts over, so that any number can be passed over.
+ * Unread messages that pass the filter, then new ones; acknowledges none. The server pushes a limited number of
+ * unacknowledged messages, so the subscription is renewed behind the last one before the window is full.
  * @param after only messages with a higher id
  */
 export async function* unread(
@@ -73,7 +73,7 @@ export async function* unread(
   const window = await halfWindow(client)
   let passed = 0
   let last = after
-  // Numbers begin anew: none was passed over yet.
+  // Ids of a restored server start again.
   const off = client.onLife('restored', () => {
     last = 0
   })
@@ -92,7 +92,7 @@ export async function* unread(
   }
 }
 
-/** Messages after which to ask again, before the server runs out of what it may push. */
+/** Messages after which the subscription is renewed: half of the server's window. */
 async function halfWindow(client: Client): Promise<number> {
   const { QueryProtocol } = await import('../../core/wire/control.ts')
   const { limits } = await client.request(QueryProtocol, {})
@@ -100,7 +100,7 @@ async function halfWindow(client: Client): Promise<number> {
   return Math.max(1, Math.floor(unacknowledged / 2))
 }
 
-/** The same, but read ones too: whatever came after that id, whichever session of the user has read it since. */
+/** All messages after an id that pass the filter, read ones too, then new ones; acknowledges none. */
 export async function* since(
   client: Client,
   wanted: Wanted,
@@ -108,7 +108,7 @@ export async function* since(
 ): AsyncGenerator<ChatMessage> {
   const stop = new AbortController()
   const incoming = unread(client, wanted, { after, signal: AbortSignal.any([signal, stop.signal]) })
-  // Receives from now on, so that nothing falls between what the inbox holds and what comes.
+  // Subscribes before it reads the inbox: no message is lost between the two.
   const first = incoming.next()
   first.catch(() => {})
   let last = after

@@ -1,12 +1,12 @@
 import { Worker } from 'node:worker_threads'
 
-/** What an expression found: the whole match, then its groups, and those that have names. */
+/** Match of an expression: the whole match, its groups, and its named groups. */
 export interface Found {
   readonly match: readonly (string | undefined)[]
   readonly groups?: Readonly<Record<string, string | undefined>>
 }
 
-/** An expression that backtracks may take years: in a thread of its own, time limits and Ctrl-C hold meanwhile. */
+/** In a thread of its own: an expression that backtracks must not hold up time limits and Ctrl-C. */
 const SOURCE = `
   const { parentPort, workerData: { source, flags } } = require('node:worker_threads')
   const pattern = new RegExp(source, flags)
@@ -24,8 +24,8 @@ export class Matcher {
   }
 
   /**
-   * What the expression finds in the text, null if nothing; one text at a time.
-   * @param signal null as soon as it aborts: the thread may be lost in that text, so it is of no more use
+   * The match in a text, null if there is none. One text at a time.
+   * @param signal resolves with null when it aborts; the matcher is unusable from then on
    */
   find(text: string, signal: AbortSignal): Promise<Found | null> {
     return new Promise((resolve, reject) => {
@@ -44,7 +44,7 @@ export class Matcher {
     })
   }
 
-  /** Ends the thread, whatever it does. */
+  /** Terminates the thread, also during a match. */
   async close() {
     await this.#worker.terminate()
   }

@@ -3,15 +3,15 @@ import type { Shared } from '../definition/command.ts'
 import { explain } from '../errors/exit.ts'
 import { type Line, readLines } from '../input/stdin.ts'
 
-/** Lines in flight at once: enough to fill the server's commits, few enough to stop soon. */
-const WINDOW = 64
-/** A message that took longer, in milliseconds, may have been held by the server's rate. */
-const SLOW = 1000
+/** Most lines in flight: enough to fill the server's group commits, few enough to stop soon. */
+const IN_FLIGHT = 64
+/** Milliseconds after which a message was probably held by the server's rate limit. */
+const SLOW_MS = 1000
 
 export interface LinesOptions {
   readonly to: string | { readonly group: string }
   readonly style: TextStyle
-  /** Prints the id of a message; told of each in the order of the lines, as soon as it and all before are stored. */
+  /** Called for each stored message, in the order of the lines. */
   readonly print: (sent: SentMessage) => Promise<void>
 }
 
@@ -21,9 +21,9 @@ interface Failed {
 }
 
 /**
- * Sends each line of stdin as a message; empty ones are left out. After the first failure no more are sent, those in
- * flight are waited for, and what is stored and what is not is told by line.
- * @throws what the first line that was not stored failed with
+ * Sends each line of stdin as a message; empty ones are skipped. After the first failure no more are sent, those in
+ * flight are awaited, and the stored and failed lines are reported.
+ * @throws the failure of the first line that was not stored
  */
 export async function sendLines(client: Client, shared: Shared, { to, style, print }: LinesOptions): Promise<void> {
   const { output, signal } = shared
@@ -40,14 +40,14 @@ export async function sendLines(client: Client, shared: Shared, { to, style, pri
   const send = ({ number, text }: Line) => {
     const begun = performance.now()
     const sending = client.send(to, text, { style })
-    // Looked at in its turn; until then a failure is no unhandled one.
+    // Handled in its turn below.
     sending.catch(() => {})
     last = number
     inOrder = inOrder.then(async () => {
       try {
         await print(await sending)
         stored++
-        if (performance.now() - begun > SLOW) await rate(stored)
+        if (performance.now() - begun > SLOW_MS) await rate(stored)
       } catch (error) {
         fail(number, error)
       }
@@ -59,11 +59,11 @@ export async function sendLines(client: Client, shared: Shared, { to, style, pri
     for await (const line of readLines(AbortSignal.any([signal, stop.signal]))) {
       if (line.text === '') continue
       inFlight.push(send(line))
-      if (inFlight.length >= WINDOW) await inFlight.shift()
+      if (inFlight.length >= IN_FLIGHT) await inFlight.shift()
       if (stop.signal.aborted) break
     }
   } catch (error) {
-    // Reading was ended from here, or stdin itself has failed.
+    // An error of stdin itself, unless the reading was aborted here.
     if (!stop.signal.aborted && !signal.aborted) fail(last + 1, error)
   }
   await inOrder
@@ -79,13 +79,13 @@ export async function sendLines(client: Client, shared: Shared, { to, style, pri
   throw first.error
 }
 
-/** What became of the lines, so that a script can go on after them. */
+/** Stored and failed lines, so that a script can resume. */
 function summary(stored: number, failed: readonly number[], last: number): string {
   const wrong = failed.length > 1 ? `lines ${failed.join(', ')} were not` : `line ${failed[0]} was not`
   return `${stored} message(s) were stored, ${wrong}, and nothing after line ${Math.max(last, ...failed)} was sent`
 }
 
-/** Says once that it is the server's rate that takes the time. */
+/** Reports once that the server's rate limit slows the sending. */
 function rateNote(client: Client, { output, as }: Shared) {
   let asked = false
   return async (stored: number) => {

@@ -7,11 +7,11 @@ import type { Shared } from '../definition/command.ts'
 import { CliError } from '../errors/exit.ts'
 import { controlSocket, dataPaths } from '../server/paths.ts'
 
-/** Ways from the shell to a server: as oneself, as a stranger, as the operator. Each closes the client afterwards. */
+/** Connections of a command to a server: without login, as a user, as the operator. Each is closed afterwards. */
 
 const client = () => import('../../client/index.ts')
 
-/** A server's key on first contact is believed and remembered; later another one is refused. */
+/** Trust on first use: the key of a server met first is accepted and kept; another one is refused later. */
 export async function keyCheck(
   server: string,
   shared: Shared,
@@ -19,7 +19,7 @@ export async function keyCheck(
   const known = await knownServer(server)
   const pin = shared.pin ?? known?.key
   const { LEAST_ITERATIONS } = await import('../../client/credentials.ts')
-  // A key that was only seen at a registration has proved nothing: such a server does not choose the iterations.
+  // A key seen only at a registration is unproved: that server must not choose a low iteration count.
   const isProved = shared.pin !== undefined || known?.state === 'verified'
   const leastIterations = shared.leastIterations ?? LEAST_ITERATIONS[isProved ? 'pinnedServer' : 'unknownServer']
   if (pin !== undefined) return { pin, leastIterations }
@@ -27,7 +27,7 @@ export async function keyCheck(
 }
 
 /** Connects without logging in. */
-export async function asStranger<T>(server: string, shared: Shared, act: (client: Client) => Promise<T>): Promise<T> {
+export async function withoutLogin<T>(server: string, shared: Shared, act: (client: Client) => Promise<T>): Promise<T> {
   const { connect, parseAddress } = await client()
   try {
     parseAddress(server)
@@ -35,11 +35,11 @@ export async function asStranger<T>(server: string, shared: Shared, act: (client
     throw new CliError('usage', (error as Error).message, 'such as 127.0.0.1:7300 or [::1]:7300')
   }
   const { timeout, signal } = shared
-  const stranger = await connect({ server, reconnect: false, timeout, signal, ...(await keyCheck(server, shared)) })
-  return closing(stranger, act)
+  const anonymous = await connect({ server, reconnect: false, timeout, signal, ...(await keyCheck(server, shared)) })
+  return closing(anonymous, act)
 }
 
-/** The context that is meant: `--context`, `CHATCTL_CONTEXT`, or the selected one. */
+/** The context of `--context`, `CHATCTL_CONTEXT`, or the selected one. @throws CliError `authentication` */
 export async function chosenContext({ context: asked }: Shared): Promise<Context> {
   const name = asked ?? (await currentContext())
   if (name === undefined)
@@ -50,9 +50,9 @@ export async function chosenContext({ context: asked }: Shared): Promise<Context
 }
 
 /**
- * Acts as a user, whose name `act` gets: with `--as` through the control socket of `--data`, otherwise logged in from a
- * context.
- * @param reconnect whether to survive a lost connection; only for commands that stay
+ * Acts as a user: with `--as` through the control socket of `--data`, otherwise logged in from a context. `act` gets the
+ * user's name.
+ * @param reconnect whether to reconnect after a lost connection; for commands that wait
  */
 export async function asUser<T>(
   shared: Shared,
@@ -69,7 +69,7 @@ export async function asUser<T>(
   return asContext(shared, (self, { user }) => act(self, user), { reconnect })
 }
 
-/** Acts as the login of a context, which is who the server says it is. The key of a server met first is kept. */
+/** Acts as the login of a context; `act` gets the identity that the server reports. Keeps the key of a server met first. */
 export async function asContext<T>(
   shared: Shared,
   act: (client: Client, identity: Identity, context: Context) => Promise<T>,
@@ -102,7 +102,7 @@ export async function asOperator<T>(shared: Shared, act: (client: Client) => Pro
   return closing(operator, act)
 }
 
-/** @throws CliError when the data folder holds no database: a mistyped --data must not make a new server. */
+/** A mistyped --data must not make a new server. @throws CliError when the data folder holds no database */
 export function requireDatabase(data: string) {
   if (existsSync(dataPaths(data).database)) return
   const hint = '`chatctl serve` makes one; or name the folder with --data'
@@ -110,11 +110,11 @@ export function requireDatabase(data: string) {
 }
 
 /**
- * The operator, whether the server runs or not: without one, the data folder is opened here for the while. Only for
- * what changes accounts; messages need the running server to be pushed.
+ * The operator, whether the server runs or not: if not, this process opens the data folder meanwhile. Only for changes
+ * of accounts; messages need the running server to be pushed.
  * @param make whether to make a new data folder if there is none
  */
-export async function asOperatorAnyhow<T>(
+export async function asOperatorOrOffline<T>(
   shared: Shared,
   act: (client: Client) => Promise<T>,
   { make = false }: { make?: boolean } = {},
@@ -127,7 +127,7 @@ export async function asOperatorAnyhow<T>(
   const { openServer } = await import('../server/assembly.ts')
   const { pino } = await import('pino')
   const { connect } = await client()
-  // As the server with these settings would have it: an account made while it is off looks like any other one.
+  // With the settings of the server, so that an account made while it is stopped equals any other.
   const ofLegacy = legacy === undefined ? {} : { preHash: 'md5x10' }
   const pluginOptions = { registration: { ...ofLegacy, ...(config.options.registration as object | undefined) } }
   const handle = await openServer({ data: shared.data, db: config.db, pluginOptions, log: pino({ level: 'silent' }) })

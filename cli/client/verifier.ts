@@ -5,9 +5,9 @@ import { deriveKeys, type Verifier, verifierOf } from '../../core/scram/index.ts
 import { NewSalt } from '../../plugins/registration/messages.ts'
 
 /**
- * The verifier of a password, made here, with the salt and count of the operator's own server, which never sees the
- * password itself.
- * @throws ScramError `password` for one that cannot be, or that is shorter than the server's settings want
+ * The verifier of a password, computed here with the server's salt and iteration count: the server never sees the
+ * password.
+ * @throws ScramError `password` for a password that is not allowed or shorter than `minPassword`
  */
 export async function makeVerifier(client: Client, password: string): Promise<Verifier> {
   const made = await client.request(NewSalt, { clientSalt: randomBytes(16) })
@@ -17,8 +17,8 @@ export async function makeVerifier(client: Client, password: string): Promise<Ve
 }
 
 /**
- * A new key to log in with in place of a password, and its verifier. With the server's own iteration count, although 32
- * random bytes are not found by trying: another count would tell everyone which names are of bots.
+ * A random key that replaces a password, and its verifier. With the server's iteration count, although 32 random bytes
+ * need none: another count would reveal which names belong to bots.
  */
 export async function makeKey(client: Client): Promise<{ key: string; verifier: Verifier }> {
   const key = `ckey_${randomBytes(32).toString('base64url')}`

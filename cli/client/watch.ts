@@ -1,15 +1,15 @@
 import type { ExitName } from '../errors/exit.ts'
 
 export interface Stops {
-  /** Infinity for no end. */
+  /** Number of messages; Infinity for no limit. */
   readonly count: number
-  /** Milliseconds in all. */
+  /** Total time in milliseconds. */
   readonly for: number | undefined
-  /** Milliseconds without anything. */
+  /** Milliseconds without a message. */
   readonly idle?: number | undefined
 }
 
-/** The stop conditions: a count, a total time, a time of silence, Ctrl-C. */
+/** Stop conditions of a command that waits: a count, a total time, an idle time, Ctrl-C. */
 export class Watch {
   readonly #stop = new AbortController()
   readonly #stops: Stops
@@ -37,7 +37,7 @@ export class Watch {
     else this.#listenForSilence()
   }
 
-  /** A wanted number that did not come is a time-out; without one, the end of the time is the wanted end. */
+  /** `timed_out` when fewer messages came than were asked for; without a count, the end of the time is `ok`. */
   exit(): ExitName {
     if (this.#interrupt.aborted) return 'interrupted'
     return Number.isFinite(this.#stops.count) && this.#count < this.#stops.count ? 'timed_out' : 'ok'

@@ -1,4 +1,4 @@
-import { asStranger, chosenContext } from '../client/sessions.ts'
+import { chosenContext, withoutLogin } from '../client/sessions.ts'
 import { wholeNumber } from '../definition/coerce.ts'
 import { defineCommand } from '../definition/command.ts'
 import { OPTIONS } from '../definition/options.ts'
@@ -64,7 +64,7 @@ export const bench = defineCommand({
     const accounts = { pairs: 2 * options.pairs, group: options.members, logins: options.users }[workload]
     const address = await permitted(server, accounts, args.yes)
     // Its key is checked once, by the rules of every command; the load itself has no secrets.
-    await asStranger(server, shared, async () => {})
+    await withoutLogin(server, shared, async () => {})
     shared.output.note(
       `making ${accounts} accounts on ${server}, named bench-…, which stay there. Unless it was started with ` +
         '--limits off, its limits are what is measured, and one address may register only 30 accounts an hour.',

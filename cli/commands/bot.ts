@@ -36,22 +36,22 @@ const run = defineCommand({
       'replay-from': { type: 'string', describe: 'id of a message, or a time: handle again what came after it' },
       all: { type: 'boolean', describe: 'at its very first start, begin with all messages there are' },
       watch: { type: 'boolean', describe: 'start again when a source file in the bot’s folder changes' },
-      'log-level': { type: 'string', choices: LEVELS, default: 'info', describe: 'how much to tell' },
+      'log-level': { type: 'string', choices: LEVELS, default: 'info', describe: 'lowest level that is logged' },
     }),
   async run(args, shared) {
     const { file, consumer, all, watch, logLevel } = args
-    const { openTalk } = await import('../output/logger.ts')
+    const { openStderrLog } = await import('../output/logger.ts')
     const { loadBot } = await import('../bots/loader.ts')
     const { runBot, runWatched } = await import('../bots/runner.ts')
     const replay = args.replayFrom === undefined ? undefined : readReplay(args.replayFrom)
     const bot = await loadBot(file)
     const { server, context, user, keyFile } = args
     const login = await botLogin({ server, context, user, keyFile }, bot.name, shared)
-    const log = await openTalk(logLevel, process.stderr.isTTY === true)
+    const log = await openStderrLog(logLevel, process.stderr.isTTY === true)
     const { runningHandler } = await import('../../bot/index.ts')
-    // A promise that a handler did not await: ending would bring its event again, and the end again, at each start.
+    // Not fatal: the event would be delivered again at the next start, and end the bot again.
     process.on('unhandledRejection', (error) =>
-      log.error({ err: error, handler: runningHandler() }, 'a promise was rejected and not awaited; the bot goes on'),
+      log.error({ err: error, handler: runningHandler() }, 'unhandled promise rejection; the bot goes on'),
     )
     const stopping = stopSignal(shared.signal).then((signal) => log.info({ signal }, 'stopping'))
     const parts: RunParts = {
@@ -66,7 +66,7 @@ const run = defineCommand({
         ...(consumer !== undefined && { consumer }),
         ...(all !== undefined && { all }),
       },
-      async started({ client: { fingerprint } }) {
+      async onStarted({ client: { fingerprint } }) {
         if (login.pin !== undefined) return
         const why = await rememberIfWritable(login.server, { key: fingerprint, state: 'verified' })
         if (why !== undefined) log.warn(why)

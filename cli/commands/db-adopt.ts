@@ -12,7 +12,7 @@ export const adopt = defineCommand({
     ['$0 db adopt mysql://root:secret@127.0.0.1/chatroom --dry-run', 'what would be taken, merged and refused'],
     ['$0 db adopt mysql://root:secret@127.0.0.1/chatroom --data ./room', 'a copy, into SQLite'],
     ['$0 db adopt --in-place', 'the database of CHATCTL_DB itself; make a backup first'],
-    ['$0 db adopt -o json | jq .findings', 'from CHATCTL_ADOPT_URL, which nobody else on the machine sees'],
+    ['$0 db adopt -o json | jq .findings', 'from CHATCTL_ADOPT_URL, hidden from other users of the machine'],
   ],
   builder: (args) =>
     args

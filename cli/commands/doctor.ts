@@ -9,8 +9,7 @@ import { checkDataFolder, type Finding, finding } from '../operator/doctor-check
 
 export const doctor = defineCommand({
   command: 'doctor',
-  describe:
-    'Look for what may be wrong with this machine, a data folder and your login (with --context); exit 1 if anything is',
+  describe: 'Check this machine, a data folder and your login (with --context); exit 1 if a check fails',
   examples: [['$0 doctor --data ./room', '']],
   builder: (args) => args.options({ ...SERVER_FOLDER, context: OPTIONS.context }),
   async run(_args, shared): Promise<ExitName> {

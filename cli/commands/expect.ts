@@ -1,5 +1,5 @@
 import type { ChatMessage } from '../../client/index.ts'
-import { acknowledge, checkGroup, noteLife, unread } from '../client/incoming.ts'
+import { acknowledge, checkGroup, noteConnection, unread } from '../client/incoming.ts'
 import { type Found, Matcher } from '../client/matcher.ts'
 import { asUser } from '../client/sessions.ts'
 import { Watch } from '../client/watch.ts'
@@ -52,7 +52,7 @@ export const expect = defineCommand({
     const watch = new Watch(stops, shared.signal)
     const act: Parameters<typeof asUser<void>>[1] = async (client) => {
       await checkGroup(client, { from, group })
-      noteLife(client, shared.output)
+      noteConnection(client, shared.output)
       for await (const message of unread(client, { from, group }, { signal: watch.signal })) {
         const found = await matcher?.find(message.text, watch.signal)
         if (watch.signal.aborted) break

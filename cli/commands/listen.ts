@@ -1,5 +1,5 @@
 import type { ChatMessage, Client } from '../../client/index.ts'
-import { acknowledge, isNamed, noteLife } from '../client/incoming.ts'
+import { acknowledge, isNamed, noteConnection } from '../client/incoming.ts'
 import { asUser } from '../client/sessions.ts'
 import { type Stops, Watch } from '../client/watch.ts'
 import { notEmpty, wholeNumber } from '../definition/coerce.ts'
@@ -125,7 +125,7 @@ async function messages(
 ): Promise<ExitName> {
   const { output } = shared
   const watch = new Watch(stops, shared.signal)
-  noteLife(client, output)
+  noteConnection(client, output)
   let last = 0
   const off = client.onLife('restored', () => {
     last = 0

@@ -1,4 +1,4 @@
-import { asStranger } from '../client/sessions.ts'
+import { withoutLogin } from '../client/sessions.ts'
 import { checkContextName, listContexts, saveContext, useContext } from '../config/contexts.ts'
 import { rememberServer } from '../config/known-servers.ts'
 import { defineCommand, type Shared } from '../definition/command.ts'
@@ -25,7 +25,7 @@ export const login = defineCommand({
     const server = chosenServer(asked)
     if (context !== undefined) checkContextName(context)
     const password = await readPassword(chosenPasswordFile(passwordFile), { prompt: `Password for ${name}` })
-    const result = await asStranger(server, shared, async (client) => {
+    const result = await withoutLogin(server, shared, async (client) => {
       const identity = await client.login(name, { password })
       const key = client.fingerprint
       // The server has just proved, bound to this handshake, that it knows the account: the key is the right one.

@@ -1,4 +1,4 @@
-import { asStranger } from '../client/sessions.ts'
+import { withoutLogin } from '../client/sessions.ts'
 import { knownServer, rememberIfWritable } from '../config/known-servers.ts'
 import { defineCommand } from '../definition/command.ts'
 import { chosenPasswordFile, chosenServer } from '../definition/environment.ts'
@@ -27,7 +27,7 @@ export const register = defineCommand({
       prompt: `Password for ${name}`,
       repeat: true,
     })
-    const account = await asStranger(server, shared, async (client) => {
+    const account = await withoutLogin(server, shared, async (client) => {
       const made = await client.register(name, password, { nickname })
       if ((await knownServer(server)) === undefined) {
         const why = await rememberIfWritable(server, { key: client.fingerprint, state: 'seen' })

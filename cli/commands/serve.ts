@@ -3,7 +3,7 @@ import { type Server, startWatchdog } from '../../core/index.ts'
 import { defineCommand, type Shared } from '../definition/command.ts'
 import { SERVE_OPTIONS } from '../definition/serve-options.ts'
 import { CliError, type ExitName } from '../errors/exit.ts'
-import { endByHangUp, hangUp, stopSignal } from '../server/stop-signal.ts'
+import { exitByHangUp, onHangUp, stopSignal } from '../server/stop-signal.ts'
 
 export const serve = defineCommand({
   command: 'serve',
@@ -26,7 +26,7 @@ export const serve = defineCommand({
         `if it is yours, name it: --config ${shownOrigin(origin.plugins)}`,
       )
     let rotate = () => {}
-    const terminalClosed = hangUp(() => rotate())
+    const terminalClosed = onHangUp(() => rotate())
     const { loadPlugin } = await import('../../core/plugin/plugin-loader.ts')
     const { checkFree } = await import('../server/free-port.ts')
     const { openLog } = await import('../output/logger.ts')
@@ -36,7 +36,7 @@ export const serve = defineCommand({
     const isTerminal = process.stdout.isTTY === true
     const pretty = config.logFormat === 'auto' ? isTerminal : config.logFormat === 'pretty'
     const { log, release } = await openLog(config.logLevel, pretty)
-    // A log reader that goes away must not take the server with it: it runs on, unheard.
+    // A closed log pipe must not end the server.
     process.stdout.removeAllListeners('error').on('error', () => {})
     process.on('unhandledRejection', (error) => log.error({ err: error }, 'unhandled promise rejection'))
     try {
@@ -61,7 +61,7 @@ export const serve = defineCommand({
       })
       let end: string | Error
       try {
-        // Before anyone can know that it is there: whoever reads the first line may send a signal at once.
+        // Before the first line is printed: its reader may send a signal at once.
         const stopped = stopSignal(shared.signal)
         const address = await handle.server.listen(config)
         await handle.server.listenControl(dataPaths(data).control)
@@ -82,7 +82,7 @@ export const serve = defineCommand({
         await handle.close()
       }
       log.info('stopped')
-      if (end === 'SIGHUP') endByHangUp()
+      if (end === 'SIGHUP') exitByHangUp()
       return 'ok'
     } finally {
       release()
@@ -90,7 +90,7 @@ export const serve = defineCommand({
   },
 })
 
-/** To people: where it is and what to do next. To programs: one JSON record, the first line there is. */
+/** On a terminal, the address and the next commands; otherwise one JSON record, the first line of the output. */
 function announce(server: Server, { host, port }: { host: string; port: number }, data: string, { output }: Shared) {
   const address = `${host.includes(':') ? `[${host}]` : host}:${port}`
   const { fingerprint } = server

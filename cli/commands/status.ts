@@ -14,7 +14,7 @@ interface Status extends Record<string, unknown> {
   readonly plugins: readonly { name: string; state: string; reason: string }[]
 }
 
-/** What the values are called for people, and in which unit they read well; others show as they are. */
+/** Labels and units of values in a table; others are shown as they are. */
 const LABELS: Readonly<Record<string, readonly [label: string, shown?: (value: number) => string]>> = {
   uptime: ['running for', span],
   pid: ['process'],

@@ -99,7 +99,7 @@ async function print(client: Client, filter: Filter, watch: Watch, { output }: S
       watch.counted()
     })
   })
-  // Looked at only once the server has agreed; until then its refusal is what is told.
+  // Read only after the server has accepted the tap: a refusal is reported first.
   isOver.catch(() => {})
   await client.request(Tap, filter)
   await isOver

@@ -1,6 +1,6 @@
 import type { Client, ValuesOf } from '../../client/index.ts'
 import { isNamed } from '../client/incoming.ts'
-import { asOperator, asOperatorAnyhow } from '../client/sessions.ts'
+import { asOperator, asOperatorOrOffline } from '../client/sessions.ts'
 import { defineCommand, defineGroup, type Shared } from '../definition/command.ts'
 import { chosenPasswordFile } from '../definition/environment.ts'
 import { OPTIONS, SERVER_FOLDER } from '../definition/options.ts'
@@ -30,7 +30,7 @@ const list = defineCommand({
   examples: [['$0 users list -o ndjson', 'a line an account']],
   builder: (args) => args.options(SERVER_FOLDER),
   async run(_args, shared) {
-    const found = await asOperatorAnyhow(shared, allUsers)
+    const found = await asOperatorOrOffline(shared, allUsers)
     const users = found.map(({ registeredAt, ...entry }) => ({ ...entry, registeredAt: new Date(registeredAt) }))
     const { colors } = shared.output
     await shared.output.list(
@@ -77,7 +77,7 @@ const create = defineCommand({
     if (bot) {
       if (asked !== undefined) throw new CliError('usage', '--bot is the role as well: leave out --role')
       const makeKey = await keyMaker(passwordFile)
-      const made = await asOperatorAnyhow(
+      const made = await asOperatorOrOffline(
         shared,
         async (client) => {
           const { key, verifier } = await makeKey(client)
@@ -94,7 +94,7 @@ const create = defineCommand({
       prompt: `Password for ${name}`,
       repeat: true,
     })
-    const created = await asOperatorAnyhow(
+    const created = await asOperatorOrOffline(
       shared,
       async (client) =>
         client.request(CreateUser, { user: name, nickname, role, ...(await makeVerifier(client, password)) }),
@@ -111,7 +111,7 @@ async function keyMaker(passwordFile: string | undefined) {
   return (await import('../client/verifier.ts')).makeKey
 }
 
-/** The one time that a key is shown: whoever reads it from a pipe gets it alone. */
+/** Prints a key, the only time; alone on stdout where that is a pipe. */
 async function printKey<R extends { user: string; key: string }>({ output }: Shared, made: R) {
   const key = { title: 'key', value: (record: R) => record.key }
   await output.item(made, [{ title: 'account', value: (record: R) => record.user }, key], key)
@@ -126,7 +126,7 @@ const setActive = (verb: string, active: boolean, about: string) =>
     builder: (args) => args.positional('name', nameArgument).options(SERVER_FOLDER),
     async run({ name }, shared) {
       const { SetUserActive } = await messages()
-      await asOperatorAnyhow(shared, (client) => client.request(SetUserActive, { user: name, active }))
+      await asOperatorOrOffline(shared, (client) => client.request(SetUserActive, { user: name, active }))
       await shared.output.item({ user: name, active }, [{ title: `${verb}d`, value: ({ user }) => user }], user)
     },
   })
@@ -148,7 +148,7 @@ const passwd = defineCommand({
     const { SetUserPassword } = await messages()
     if (botKey) {
       const makeKey = await keyMaker(passwordFile)
-      const key = await asOperatorAnyhow(shared, async (client) => {
+      const key = await asOperatorOrOffline(shared, async (client) => {
         const accounts = await allUsers(client)
         // As the server looks names up: those of adopted databases may have capitals.
         const account = accounts.find(({ user }) => user === name) ?? accounts.find(({ user }) => isNamed(user, name))
@@ -169,7 +169,7 @@ const passwd = defineCommand({
       prompt: `New password for ${name}`,
       repeat: true,
     })
-    await asOperatorAnyhow(shared, async (client) =>
+    await asOperatorOrOffline(shared, async (client) =>
       client.request(SetUserPassword, { user: name, ...(await makeVerifier(client, password)) }),
     )
     await shared.output.item(

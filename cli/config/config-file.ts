@@ -2,15 +2,15 @@ import { readdir } from 'node:fs/promises'
 import { relative, resolve } from 'node:path'
 import { CliError } from '../errors/exit.ts'
 
-/** A file in the current folder that `serve` takes its settings from. Files of code run only when they are named. */
+/** Config files that `serve` reads from the current folder. Not .js or .ts: code runs only when its file is named. */
 const STANDARD_NAME = /^chatctl\.config\.(json|ya?ml|toml)$/
 
-/** The config file that was named, with `--config` or `CHATCTL_CONFIG`. */
+/** The config file of `--config` or `CHATCTL_CONFIG`. */
 export function namedConfigFile(asked = process.env.CHATCTL_CONFIG): string | undefined {
   return asked ? resolve(asked) : undefined
 }
 
-/** The config file in the current folder. For `serve` only, whose user starts it there: see `refuseConfigHere`. */
+/** The config file in the current folder, for `serve` only: see `refuseConfigHere`. */
 export async function configFileHere(): Promise<string | undefined> {
   const files = await readdir('.').catch(() => [])
   const [found] = files.filter((name) => STANDARD_NAME.test(name)).sort((one, other) => one.localeCompare(other))
@@ -18,8 +18,8 @@ export async function configFileHere(): Promise<string | undefined> {
 }
 
 /**
- * For commands that act on a server: a file in a folder one happens to stand in must not choose which server, database
- * or plugins they use, and passing it over without a word could mean another server than the user has in mind.
+ * For commands that act on a server: a file in the current folder must not choose its server, database or plugins, and
+ * silently ignoring it could act on another server than the user means.
  * @throws CliError `usage` when there is one
  */
 export async function refuseConfigHere(): Promise<void> {

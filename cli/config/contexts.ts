@@ -6,7 +6,7 @@ import { CliError } from '../errors/exit.ts'
 import { reasonOf } from '../errors/system-error.ts'
 import { readIfThere, writePrivate } from './private-file.ts'
 
-/** Where a person's own settings live: `$XDG_CONFIG_HOME/chatctl`, on Linux by default `~/.config/chatctl`. */
+/** Folder of a user's own settings: `$XDG_CONFIG_HOME/chatctl`, on Linux by default `~/.config/chatctl`. */
 const paths = () => envPaths('chatctl', { suffix: '' })
 /** Own settings and keys. @throws CliError where there is no home: the current folder must not take its place */
 export const configFolder = () => own(paths().config, 'XDG_CONFIG_HOME')
@@ -18,7 +18,7 @@ function own(folder: string, variable: string): string {
   throw new CliError('usage', `neither HOME nor ${variable} is an absolute path`, 'set one of them')
 }
 
-/** A login that is kept: which server, as whom, and the keys that spare the password. */
+/** A kept login: server, user, and the SCRAM keys that replace the password. */
 export interface Context {
   readonly name: string
   readonly server: string
@@ -37,7 +37,7 @@ export function checkContextName(name: string): string {
   throw new CliError('usage', `"${name}" cannot name a context: letters, digits, then also . _ -, at most 64`)
 }
 
-/** `authentication`, as docs/AUTOMATION.md has it: a script cannot mend it, a login by a person does. */
+/** `authentication`, as docs/AUTOMATION.md defines it: only a person can log in. */
 export const noSuchContext = (name: string) =>
   new CliError(
     'authentication',

@@ -9,7 +9,7 @@ import { FORMATS, type Format, Output } from '../output/output.ts'
 import { type CommandFacts, factsOf } from './command-facts.ts'
 import { fromEnvironment } from './environment.ts'
 
-/** What every command gets besides its own arguments. */
+/** The arguments that every command gets besides its own. */
 export interface Shared {
   readonly output: Output
   readonly context: string | undefined
@@ -164,7 +164,7 @@ function readShared(args: SharedArgs, data: string | undefined, signal: AbortSig
     timeout: parseDuration(args.timeout ?? fromEnvironment('TIMEOUT') ?? '10s'),
     signal,
   }
-  // Not an empty name: that would be the current folder.
+  // Not an empty path, which would mean the current folder.
   if (data === undefined) Object.defineProperty(shared, 'data', { get: noDataFolder, enumerable: false })
   return shared
 }

@@ -53,7 +53,7 @@ const EXIT_OF_CLIENT: Record<ClientErrorCode, ExitName> = {
   closed: 'failed',
 }
 
-/** Failures of the login, or of a session that has none any more. */
+/** Failures of the login, or of a session that has ended. */
 const LOGIN_FAILURES: readonly Failure[] = [
   'login_failed',
   'account_disabled',
@@ -63,7 +63,7 @@ const LOGIN_FAILURES: readonly Failure[] = [
   'logged_out',
 ]
 
-/** Failures of a server that is there and cannot serve now: as good as none, so a script may try again later. */
+/** Failures of a server that is there and cannot serve now: `unreachable`, so that a script retries later. */
 const OUT_OF_SERVICE: readonly Failure[] = ['unavailable', 'shutting_down', 'timed_out']
 
 const exitOf = (failure: Failure): ExitName => {

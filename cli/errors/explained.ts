@@ -11,7 +11,7 @@ export function systemError(error: unknown, doing: string): unknown {
   return Object.assign(new CliError('failed', `${doing}: ${meaning}`, hint), { cause: error })
 }
 
-/** Runs `act`; what the system refuses is thrown as `systemError` words it. */
+/** Runs `act`; throws its errors as `systemError` describes them. */
 export async function explained<T>(doing: string, act: () => T | Promise<T>): Promise<T> {
   try {
     return await act()

@@ -1,4 +1,4 @@
-/** What errors of the system and of SQLite mean, and what to do about them: Node names the call and neither. */
+/** Meaning and hint of errors of the system and of SQLite, by code: Node's messages have neither. */
 const MEANINGS: Readonly<Record<string, readonly [meaning: string, hint?: string]>> = {
   EACCES: ['permission denied', 'run it as the user who owns it, or name another folder with --data'],
   EPERM: ['permission denied', 'run it as the user who owns it, or name another folder with --data'],
@@ -40,7 +40,6 @@ const ACTS: Readonly<Record<string, string>> = {
   spawn: 'cannot run',
 }
 
-/** Folders that may be the wrong ones, and how others are named. */
 const HINT = 'a server’s folder is named with --data, that of your logins with XDG_CONFIG_HOME'
 
 /** An error of a call to the system that names a file; undefined for every other one. */

@@ -6,12 +6,12 @@ import type { ChatMessage } from '../../client/index.ts'
 import { CliError } from '../errors/exit.ts'
 import { printableJson } from '../output/printable.ts'
 
-/** Most that a handler may answer, in bytes: a server's own limit is this too, unless it was set otherwise. */
+/** Longest answer of a handler, in bytes: the default of the server's own limit. */
 const MAX_REPLY = 16 * 1024
-/** Between asking a handler to end and killing it. */
+/** Milliseconds between SIGTERM and SIGKILL. */
 const KILL_MS = 2000
 
-/** One run of a handler that did not succeed; the message says why. */
+/** A failed run of a handler. */
 export class HandlerError extends Error {
   override readonly name = 'HandlerError'
 }
@@ -60,14 +60,14 @@ export class HandlerProgram {
       killAfterAsking(child)
     }
     const timer = setTimeout(() => end(`it took longer than ${this.#timeout / 1000} s`), this.#timeout)
-    // Whether it reads the message is its own business.
+    // A handler need not read the message.
     child.stdin.on('error', () => {})
     child.stdin.end(`${printableJson(message)}\n`)
     const chunks: Buffer[] = []
     let size = 0
     child.stdout.on('data', (chunk: Buffer) => {
       size += chunk.length
-      // One line break more is taken off.
+      // The trailing line break is removed.
       if (size > MAX_REPLY + 2) end(TOO_LONG)
       else chunks.push(chunk)
     })
@@ -88,12 +88,12 @@ export class HandlerProgram {
     return toReply(Buffer.concat(chunks))
   }
 
-  /** Kills what still runs. */
+  /** Kills all runs in flight. */
   kill() {
     for (const child of this.#running) signalGroup(child, 'SIGKILL')
   }
 
-  /** No more runs. */
+  /** Kills all runs in flight, and lets the process exit without doing so. */
   close() {
     this.kill()
     process.off('exit', this.#exit)
@@ -113,7 +113,7 @@ function killAfterAsking(child: ChildProcess) {
   signalGroup(child, 'SIGTERM')
   const timer = setTimeout(() => {
     signalGroup(child, 'SIGKILL')
-    // A process that left the group may hold it open.
+    // A process outside the group may hold it open.
     child.stdout?.destroy()
   }, KILL_MS)
   child.once('close', () => clearTimeout(timer))

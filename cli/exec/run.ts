@@ -1,5 +1,5 @@
 import type { ChatMessage, Client, MessagesOptions } from '../../client/index.ts'
-import { noteLife } from '../client/incoming.ts'
+import { noteConnection } from '../client/incoming.ts'
 import { asUser } from '../client/sessions.ts'
 import { type Stops, Watch } from '../client/watch.ts'
 import type { Shared } from '../definition/command.ts'
@@ -27,7 +27,7 @@ export async function listenExec(
   const handler = await HandlerProgram.find(program, args, timeout)
   const interrupt = untilStopped(shared.signal)
   const watch = new Watch(stops, interrupt)
-  // Not that of Ctrl-C: what runs then is still answered and acknowledged.
+  // Not aborted by Ctrl-C: runs in flight are still answered and acknowledged.
   const connection = new AbortController()
   const giveUp = () => connection.abort()
   interrupt.addEventListener('abort', giveUp)
@@ -66,7 +66,7 @@ async function handleAll(client: Client, { output }: Shared, { handler, limits, 
     },
   })
   const signal = AbortSignal.any([watch.signal, failed.signal])
-  noteLife(client, output)
+  noteConnection(client, output)
   try {
     let pushed = 0
     for await (const message of client.messages({ ...filter, acknowledge: false, signal })) {
@@ -92,7 +92,7 @@ const once = (signal: AbortSignal) =>
     if (signal.aborted) resolve()
   })
 
-/** Ctrl-C, or SIGTERM, which would end the process at once; the second time it does. */
+/** Aborts on Ctrl-C or SIGTERM; a second SIGTERM ends the process. */
 function untilStopped(interrupt: AbortSignal): AbortSignal {
   const terminated = new AbortController()
   process.on('SIGTERM', () => {

@@ -3,10 +3,10 @@
  * can put into an argument, and unmarked afterwards.
  */
 const MARK = '\0'
-/** In front of words that follow `--`; another one, or a lone `-` there would mean stdin. */
+/** Prefix of words after `--`. Two marks: a lone `-` there is a text, not stdin. */
 const PLAIN = `${MARK}${MARK}`
 
-/** What a command gets for the word `-`: read stdin. */
+/** The word `-` as a command gets it: read stdin. */
 export const STDIN = `${MARK}-`
 
 /** Words as yargs can take them. */
@@ -20,10 +20,10 @@ export function markWords(words: readonly string[]): string[] {
   ]
 }
 
-/** What yargs says about words, without the marks. */
+/** A message of yargs without the marks. */
 export const unmarked = (text: string) => text.replaceAll(MARK, '')
 
-/** The words that a user wrote, but for STDIN. */
+/** Words as the user typed them, except STDIN. */
 export function unmark<T>(value: T): T
 export function unmark(value: unknown): unknown {
   if (typeof value === 'string') return value.startsWith(PLAIN) ? value.slice(PLAIN.length) : value

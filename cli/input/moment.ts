@@ -30,7 +30,7 @@ export function toDate(text: string): Date | undefined {
   const parts = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d)(?::(\d\d))?(?:Z|[+-]\d\d:\d\d)?$/.exec(text)
   if (parts === null) return undefined
   const [year = 0, month = 0, day = 0, hour = 0] = parts.slice(1).map(Number)
-  // Some days that there are not are taken for the first ones of the next month, and 24:00 for the next day.
+  // Date takes 30 February for a day of March, and 24:00 for the next day.
   const days = new Date(Date.UTC(year, month, 0)).getUTCDate()
   const moment = new Date(text)
   return day > days || hour > 23 || Number.isNaN(moment.getTime()) ? undefined : moment

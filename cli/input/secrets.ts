@@ -4,7 +4,7 @@ import { reasonOf } from '../errors/system-error.ts'
 import { STDIN, unmarked } from './marks.ts'
 import { readAll } from './stdin.ts'
 
-/** Bytes of a password or key; a file that is longer is another one. */
+/** Longest password or key, in bytes: a longer file is the wrong one. */
 const MAX_SECRET = 65_536
 
 /**
@@ -20,7 +20,7 @@ export async function readPassword(
   return password
 }
 
-/** What a file or stdin (`-`) holds, without one trailing line break. @param what names it in errors */
+/** Content of a file or stdin (`-`), without one trailing line break. @param what its name in errors */
 export async function readSecret(file: string, what: 'password' | 'key'): Promise<string> {
   try {
     const stream = file === STDIN || file === '-' ? process.stdin : createReadStream(file)

@@ -15,8 +15,8 @@ export interface Line {
 export const readText = (): Promise<string> => readAll(process.stdin, 'stdin', MAX_TEXT)
 
 /**
- * A stream whole, without one trailing line break. Reading ends where there is more than is wanted.
- * @param what names it in errors
+ * Content of a stream, without one trailing line break. Stops reading beyond the limit.
+ * @param what its name in errors
  * @param most bytes
  * @throws CliError `usage`
  */
@@ -25,7 +25,7 @@ export async function readAll(stream: Readable, what: string, most: number): Pro
   let size = 0
   for await (const part of stream as AsyncIterable<Buffer>) {
     size += part.length
-    // A trailing line break is none of the text.
+    // Two bytes more for a trailing line break.
     if (size > most + 2) throw new CliError('usage', `${what} is longer than ${most} bytes`)
     parts.push(part)
   }

@@ -1,4 +1,4 @@
-/** Names that someone may have meant: those that the word begins, else those of a slip or two. At most three. */
+/** Names that may be meant, at most three: those that start with the word, else those with the smallest edit distance. */
 export function closest(word: string, names: readonly string[]): string[] {
   const begun = word.length < 3 ? [] : names.filter((name) => name.startsWith(word))
   if (begun.length > 0) return begun.slice(0, 3)

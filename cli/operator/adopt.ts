@@ -40,7 +40,7 @@ type Knex = Awaited<ReturnType<typeof openDatabase>>
 export async function adoptDatabase(adoption: Adoption): Promise<AdoptionReport> {
   const { url, where } = adoption
   const isInPlace = where === url
-  if (adoption.dryRun) return rehearse(adoption)
+  if (adoption.dryRun) return dryRun(adoption)
   const source = await openDatabase(url, { readOnly: !isInPlace })
   try {
     if (isInPlace) return await run(adoption, source, source)
@@ -57,7 +57,7 @@ export async function adoptDatabase(adoption: Adoption): Promise<AdoptionReport>
 }
 
 /** Adopts into a database that is thrown away: the report is that of a real run, and nothing else was written. */
-async function rehearse(adoption: Adoption): Promise<AdoptionReport> {
+async function dryRun(adoption: Adoption): Promise<AdoptionReport> {
   const { url, where } = adoption
   const source = await openDatabase(url, { readOnly: true })
   const folder = await mkdtemp(join(tmpdir(), 'chatctl-adopt-'))

@@ -65,7 +65,7 @@ function judge(path: string, { uid, mode, isSecret }: { uid: number; mode: numbe
   if (canWrite) return finding(path, 'failed', `others may change it: chmod go-w ${path}`)
   if (!canRead) return finding(path, 'ok', 'only yours')
   const state = isSecret ? 'failed' : 'warning'
-  return finding(path, state, `others may look at it: chmod go= ${path}`)
+  return finding(path, state, `others may read it: chmod go= ${path}`)
 }
 
 /** Keys and messages must be readable by their owner only. */

@@ -1,6 +1,6 @@
 import { AddFriend, type Client, CreateRoom, JoinRoom, RefusedByServer } from '../../client/index.ts'
 import { CreateUser } from '../../plugins/admin/messages.ts'
-import { asOperatorAnyhow } from '../client/sessions.ts'
+import { asOperatorOrOffline } from '../client/sessions.ts'
 import { makeVerifier } from '../client/verifier.ts'
 import type { Shared } from '../definition/command.ts'
 
@@ -10,30 +10,30 @@ type Name = keyof typeof USERS
 
 type Result = { users: string[]; friendships: number; groups: string[]; messages: number }
 
-/** One thing that a user does; false when it was done before. */
-interface Act {
+/** One step of a user; `act` returns false when it was done before. */
+interface Step {
   readonly as: Name
   readonly makes?: 'friendships' | 'messages' | { readonly group: string }
   act(client: Client): Promise<boolean>
 }
 
-const ROOM = 'No.1聊天室'
-const group = { group: ROOM }
+const GROUP_NAME = 'No.1聊天室'
+const group = { group: GROUP_NAME }
 
-const asks = (as: Name, user: Name, note = ''): Act => ({
+const asks = (as: Name, user: Name, note = ''): Step => ({
   as,
   act: (client) => unlessDone('already_requested', client.request(AddFriend, { user, note })),
 })
-const agrees = (as: Name, user: Name): Act => ({ ...asks(as, user), makes: 'friendships' })
-const makes: Act['act'] = (client) => unlessDone('group_exists', client.request(CreateRoom, group))
-const joins: Act['act'] = (client) => unlessDone('already_member', client.request(JoinRoom, group))
-const says = (as: Name, to: Name | typeof group, text: string, clientId: string): Act => ({
+const agrees = (as: Name, user: Name): Step => ({ ...asks(as, user), makes: 'friendships' })
+const makes: Step['act'] = (client) => unlessDone('group_exists', client.request(CreateRoom, group))
+const joins: Step['act'] = (client) => unlessDone('already_member', client.request(JoinRoom, group))
+const says = (as: Name, to: Name | typeof group, text: string, clientId: string): Step => ({
   as,
   makes: 'messages',
   act: async (client) => !(await client.send(to, text, { clientId })).repeat,
 })
 
-const ACTS: readonly Act[] = [
+const STEPS: readonly Step[] = [
   asks('alice', 'bob'),
   agrees('bob', 'alice'),
   asks('alice', 'carol'),
@@ -51,9 +51,9 @@ const ACTS: readonly Act[] = [
   says('bob', group, 'All three of us.', 'seed-5'),
 ]
 
-/** Makes sample users, friends and a group, and lets them talk. What is there already is left alone. */
+/** Makes sample users, friendships, a group and messages. Changes nothing that exists already. */
 export async function seedServer(shared: Shared): Promise<Result> {
-  const users = await asOperatorAnyhow(
+  const users = await asOperatorOrOffline(
     shared,
     async (client) => {
       const made: string[] = []
@@ -63,8 +63,8 @@ export async function seedServer(shared: Shared): Promise<Result> {
     { make: true },
   )
   const result: Result = { users, friendships: 0, groups: [], messages: 0 }
-  for (const { as, makes, act } of ACTS) {
-    const isNew = await asOperatorAnyhow(shared, async (client) => {
+  for (const { as, makes, act } of STEPS) {
+    const isNew = await asOperatorOrOffline(shared, async (client) => {
       await client.actAs(as)
       return act(client)
     })

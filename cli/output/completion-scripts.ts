@@ -1,5 +1,5 @@
 /**
- * What shells are told about completion. All three ask `chatctl __complete` for the words so far, the last of which is
+ * Completion scripts by shell. All three ask `chatctl __complete` for the words so far, the last of which is
  * the one to complete. A line `:files` means names of files. Names come from servers and other people: no script may
  * let the shell expand them, as `compgen -W` would.
  */

@@ -31,8 +31,8 @@ export async function openLog(level: string, pretty: boolean): Promise<ServerLog
   }
 }
 
-/** The log of a command that stays, on stderr: stdout is for data. */
-export const openTalk = async (level: string, pretty: boolean): Promise<Logger> =>
+/** The log of a long-running command, on stderr: stdout is for data. */
+export const openStderrLog = async (level: string, pretty: boolean): Promise<Logger> =>
   toStream(level, await openTarget(process.stderr, pretty))
 
 const toStream = (level: string, stream: DestinationStream): Logger =>

@@ -15,7 +15,7 @@ export interface Column<R> {
 
 type Colors = ReturnType<typeof pc.createColors>
 
-/** Data goes to stdout in the asked form; talk goes to stderr. A command hands over records and never formats JSON. */
+/** Data goes to stdout in the chosen form, messages for people to stderr. A command passes records and never formats JSON. */
 export class Output {
   readonly #asked: Format | undefined
   readonly #isTerminal = process.stdout.isTTY === true
@@ -86,7 +86,7 @@ export class Output {
     return this.write(this.isJson ? `${printableJson(record)}\n` : `${printable(text)}\n`)
   }
 
-  /** A line of talk, on stderr; never data. */
+  /** A line for people, on stderr; never data. */
   note(text: string) {
     process.stderr.write(`${printable(text)}\n`)
   }

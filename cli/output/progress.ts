@@ -1,6 +1,6 @@
 const WIDTH = 30
-/** Between two drawings, in milliseconds: a terminal need not see more. */
-const INTERVAL = 100
+/** Shortest time between two drawings, in milliseconds. */
+const DRAW_INTERVAL_MS = 100
 
 /**
  * A progress bar on stderr. Where that is no terminal, a line when a step begins, so that a log says how far it came.
@@ -21,7 +21,7 @@ export class ProgressBar {
     const isNew = step !== this.#step
     if (this.#isTerminal) {
       if (isNew) this.end()
-      if (!isNew && done < total && performance.now() - this.#drawn < INTERVAL) return
+      if (!isNew && done < total && performance.now() - this.#drawn < DRAW_INTERVAL_MS) return
       this.#drawn = performance.now()
       const far = this.#unit === '%' ? `${Math.round(done)} %` : `${count(done)} of ${count(total)}`
       process.stderr.write(`\r\x1b[K${bar(done, total)} ${step} ${far}`)

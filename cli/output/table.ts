@@ -10,8 +10,8 @@ export interface Cell {
 }
 
 const GAP = 2
-/** Narrower than that, a column of text is no help. */
-const NARROWEST = 8
+/** Narrowest column of wrapped text, in characters. */
+const MIN_WIDTH = 8
 
 /**
  * A table without borders. Columns of text are wrapped, the widest first, until it is as wide as the terminal; what holds
@@ -56,7 +56,7 @@ function columnWidths(head: readonly Cell[], rows: readonly (readonly Cell[])[],
       (found, columns, at) => (canWrap[at] && columns > (widths[found] ?? 0) ? at : found),
       canWrap.indexOf(true),
     )
-    if (widest === -1 || (widths[widest] ?? 0) <= NARROWEST) break
+    if (widest === -1 || (widths[widest] ?? 0) <= MIN_WIDTH) break
     widths[widest] = (widths[widest] ?? 0) - 1
   }
   return widths

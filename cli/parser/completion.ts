@@ -21,7 +21,7 @@ const fixed =
   async () =>
     values
 
-/** Values of options and words of the same name in whichever command. */
+/** Values by the name of an option or positional word, in any command. */
 const VALUES: Readonly<Record<string, Source>> = {
   context: () => contextNames(),
   output: fixed(...FORMATS),
@@ -47,7 +47,7 @@ const VALUES: Readonly<Record<string, Source>> = {
   type: () => messageTypes(),
 }
 
-/** Where a word or option means something else than its name does elsewhere. */
+/** Values that differ in one command. */
 const EXCEPTIONS: Readonly<Record<string, Source>> = {
   'context use name': () => contextNames(),
   'context show name': () => contextNames(),
@@ -74,7 +74,7 @@ const EXCEPTIONS: Readonly<Record<string, Source>> = {
 
 /**
  * Completions of the last word.
- * @param words what was typed after `chatctl`
+ * @param words the words after `chatctl`
  */
 export async function complete(words: readonly string[]): Promise<readonly string[]> {
   const current = words.at(-1) ?? ''

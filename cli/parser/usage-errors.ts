@@ -4,7 +4,7 @@ import { type CommandFacts, factsOf, GLOBAL_OPTIONS, nameOf } from '../definitio
 import { CliError } from '../errors/exit.ts'
 import { closest } from '../input/suggest.ts'
 
-/** Says what is wrong with the words of a command line, where the parser only says that something is. */
+/** Describes errors of usage: yargs only says that there is one. */
 
 interface Found {
   /** The words that name the command: `['users', 'list']`. */
@@ -26,7 +26,7 @@ function beforeDashes(argv: readonly string[]): readonly string[] {
   return end === -1 ? argv : argv.slice(0, end)
 }
 
-/** Words that are neither options nor values of options. What an option takes that nobody knows is not known either. */
+/** Words that are neither options nor their values. The word after an unknown option counts as its value. */
 function plainWords(argv: readonly string[], options: CommandFacts['options']): string[] {
   const all: CommandFacts['options'] = { ...ALWAYS, ...options }
   const words = beforeDashes(argv)
@@ -44,8 +44,8 @@ function plainWords(argv: readonly string[], options: CommandFacts['options']): 
 async function find(argv: readonly string[]): Promise<Found> {
   const words = plainWords(argv, {})
   const first = words.find((word) => commandOf(word) !== undefined) ?? words[0]
-  const [alien] = first === undefined ? unknownOptions(argv, factsOf({ command: '' })) : []
-  if (alien !== undefined) throw unknownOption(alien, factsOf({ command: '' }))
+  const [unknown] = first === undefined ? unknownOptions(argv, factsOf({ command: '' })) : []
+  if (unknown !== undefined) throw unknownOption(unknown, factsOf({ command: '' }))
   if (first === undefined) throw unknownCommand([], Object.keys(COMMANDS))
   const name = commandOf(first)
   const module = name === undefined ? undefined : await COMMANDS[name]?.()
@@ -78,7 +78,7 @@ function unknownCommand(words: readonly string[], commands: readonly string[], d
   return new CliError('usage', `unknown command "${words.join(' ')}"`, hint)
 }
 
-/** A text such as "-5 degrees" is taken for options. */
+/** For a text such as "-5 degrees", which looks like options. */
 const DASHES = 'words that begin with - and are no options go last, after --: chatctl send bob -- "-5 degrees"'
 
 function unknownOption(word: string, facts: CommandFacts): CliError {
@@ -155,8 +155,8 @@ export async function refuseNamedWords(argv: readonly string[]): Promise<void> {
 }
 
 /**
- * What is wrong with words that the parser has refused.
- * @param message the parser's own words, where nothing better is known
+ * The error of words that the parser has refused.
+ * @param message the parser's own message, the last resort
  */
 export async function explainWords(message: string, argv: readonly string[]): Promise<CliError> {
   let found: Found

@@ -36,9 +36,9 @@ export interface OpenServerOptions {
 
 export interface ServerHandle {
   readonly server: Server
-  /** Settles when another server has taken the database, after the connection to it was lost: stop then. */
+  /** Resolves when another server has taken the database after a lost connection: the server has to stop. */
   readonly lost: Promise<Error>
-  /** Writes the audit log to a file of that name again, after it was renamed to be put away. */
+  /** Opens the audit log's file again, after log rotation has renamed it. */
   reopenLogs(): void
   /** Stops the server and closes the database. Calling it again waits for the same end. */
   close(): Promise<void>
@@ -53,7 +53,7 @@ export async function openServer(options: OpenServerOptions): Promise<ServerHand
   const paths = dataPaths(data)
   const plugins = assemble(options, options.legacy === undefined ? BUILT_IN : [...BUILT_IN, legacy])
   const where = options.db || paths.database
-  // Ended in the reverse order.
+  // Released in reverse order.
   const ends: (() => unknown)[] = []
   const end = async () => {
     for (const act of ends.splice(0).reverse()) await act()
@@ -104,12 +104,12 @@ export async function openServer(options: OpenServerOptions): Promise<ServerHand
   }
 }
 
-/** What became of the lock of a database on another server. */
+/** State of the lock on a MySQL database, which a lost connection releases. */
 class LockWatch {
   /** Settles with the error when others have taken the database. */
   readonly lost: Promise<Error>
   readonly options: LockOptions
-  /** Asked before the lock is taken again: whether nobody else has used the database meanwhile. */
+  /** Checked before the lock is taken again: whether no other server has used the database meanwhile. */
   isUnchanged: () => Promise<boolean> = async () => true
 
   constructor(log: Logger) {
@@ -128,10 +128,10 @@ class LockWatch {
   }
 }
 
-/** The audit log; a line is written before what it tells about goes on. */
+/** The audit log, written synchronously: the line is on disk before the audited action. */
 async function openAudit(dest: string, log: Logger) {
   return explained(`cannot write ${dest}`, async () => {
-    // So that a failure is thrown here: pino tells about it in an event.
+    // Fails here: pino reports it in an event only.
     await (await open(dest, 'a', 0o600)).close()
     const audit = pino.destination({ dest, append: true, mode: 0o600, sync: true })
     audit.on('error', (error) => log.error({ err: error, path: dest }, 'the audit log cannot be written'))
@@ -139,7 +139,7 @@ async function openAudit(dest: string, log: Logger) {
   })
 }
 
-/** With a listener for the original's clients, new passwords are hashed so that those can log in with them, too. */
+/** With a listener for the original's clients, new passwords get the pre-hash that those clients can log in with. */
 function optionsOf({ legacy: where, pluginOptions = {} }: OpenServerOptions): Readonly<Record<string, unknown>> {
   if (where === undefined) return pluginOptions
   const of = (plugin: string) => (pluginOptions[plugin] ?? {}) as object

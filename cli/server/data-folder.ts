@@ -61,8 +61,8 @@ export async function refuseInUse(data: string) {
 }
 
 /**
- * Whoever may write to the folder could put files of their own, or links, in the place of the server's. Others that may
- * only read it are told about: the keys' own modes are checked where they are read.
+ * Refuses a folder that others may write to: they could replace the server's files. One that others may only read is
+ * logged; the modes of keys are checked where they are read.
  */
 async function checkOwner(data: string, log: Logger) {
   await refuseForeign(data)
@@ -72,7 +72,7 @@ async function checkOwner(data: string, log: Logger) {
     if (found === undefined) continue
     if (path !== data) await refuseForeign(path)
     if ((found.mode & OTHERS) !== 0)
-      log.warn({ path, mode: octal(found.mode) }, 'others on this machine may look at it: chmod go= it')
+      log.warn({ path, mode: octal(found.mode) }, 'other users of this machine may read it: chmod go= it')
   }
 }
 
@@ -82,7 +82,7 @@ async function checkOwner(data: string, log: Logger) {
  */
 export async function refuseForeign(path: string, { isSecret = false }: { isSecret?: boolean } = {}) {
   const me = process.getuid?.()
-  // Windows has other means.
+  // Windows has no modes.
   if (me === undefined) return
   const { uid, mode } = await explained(`cannot look at ${path}`, () => stat(path))
   if (uid !== me && uid !== 0)

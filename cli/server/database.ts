@@ -24,22 +24,22 @@ import {
 } from '../../db/index.ts'
 import { explained } from '../errors/explained.ts'
 
-/** How long the database may take for one statement before it counts as down. */
+/** Time limit of a statement in milliseconds; beyond it the database counts as down. */
 const STATEMENT_MS = 4000
-/** How long the server stands still, all of it, while another process writes to its SQLite file. */
+/** Longest wait in milliseconds for another process that writes to the SQLite file; it blocks the event loop. */
 const BUSY_MS = 100
 
 export const HALF_RESTORED = 'a restore of this database was cut short: run the same `chatctl db restore` again'
 
 export interface ServerDatabase {
   readonly db: Knex
-  /** Whether it held nothing before. */
+  /** Whether the database was empty. */
   readonly isNew: boolean
 }
 
 /**
  * Takes the lock of a database, which one server may use, or one command that changes its schema. A SQLite file in the
- * data folder is locked with the folder: whoever calls this holds that lock already.
+ * data folder is locked with the folder: the caller holds that lock already.
  * @throws DatabaseInUse when another one holds it
  */
 export async function lockDatabase(data: string, where: string, options?: LockOptions): Promise<DatabaseLock> {
@@ -59,7 +59,7 @@ export async function lockDatabase(data: string, where: string, options?: LockOp
 
 /**
  * Opens the database of a server: ends a restore that was cut short, checks it after a crash, and brings its schema up
- * to date where nothing is lost by it. Only for whoever holds its lock.
+ * to date where nothing is lost by it. The caller must hold its lock.
  * @param options.migrate whether to bring an older database up to date; a new one always is
  * @throws SetupError, DatabaseError, CliError
  */
@@ -80,11 +80,11 @@ export async function openServerDatabase(
   return { db: await openDatabase(where, { statementTimeout: STATEMENT_MS, busyTimeout: BUSY_MS }), isNew }
 }
 
-/** @returns whether the file's last process did not stop properly */
+/** @returns whether the last process that used the file has crashed */
 async function prepareFile(file: string, log: Logger): Promise<boolean> {
   return explained(`cannot open the database ${file}`, async () => {
     const aside = await finishRestore(file)
-    if (aside !== undefined) log.warn({ aside }, 'a restore that was cut short is finished; the database before it')
+    if (aside !== undefined) log.warn({ aside }, 'finished an interrupted restore; the former database is set aside')
     // Made before SQLite does: the files beside it then get the same mode.
     await (await open(file, 'a', 0o600)).close()
     return checkLog(file)

@@ -5,12 +5,12 @@ import type { Logger } from 'pino'
 import { countStart, fileNumber, isDatabaseUrl, isSameService, newestMessage, type Remembered } from '../../db/index.ts'
 import { explained } from '../errors/explained.ts'
 
-/** How often the data folder notes how far the database has come, in milliseconds. */
-const NOTE_MS = 60_000
+/** Interval in milliseconds at which the newest message id is written down. */
+const SAVE_INTERVAL_MS = 60_000
 
 /**
- * What the data folder remembers of its database. A database that was replaced by an earlier state of itself, by
- * whatever means, is noticed at the next start, and gets a new generation.
+ * The data folder's record of its database (`generation.json`): epoch, starts, newest message. A database that was
+ * replaced by an earlier copy is detected at the next start, and gets a new generation.
  */
 export class GenerationRecord {
   readonly #path: string
@@ -25,7 +25,7 @@ export class GenerationRecord {
     this.#db = db
     this.#log = log
     this.#known = known
-    this.#timer = setInterval(() => this.#note(), NOTE_MS).unref()
+    this.#timer = setInterval(() => this.#save(), SAVE_INTERVAL_MS).unref()
   }
 
   /** Counts a start of the server. @throws CliError when it cannot be written down */
@@ -50,20 +50,20 @@ export class GenerationRecord {
     return this.#known.epoch
   }
 
-  /** Whether nobody else has served or restored the database since. */
+  /** Whether no other process has served or restored the database since. */
   isUnchanged(): Promise<boolean> {
     return isSameService(this.#db, this.#known)
   }
 
-  /** Notes how far the database has come, for the last time. */
+  /** Saves the newest message id for the last time. */
   async end() {
     clearInterval(this.#timer)
-    this.#note()
+    this.#save()
     await this.#writing
   }
 
-  /** A failure costs only that a database that goes back by less than a minute is not noticed. */
-  #note() {
+  /** A failure is logged only: the consequence is that a rollback by less than a minute is not detected. */
+  #save() {
     const note = async () => {
       const newest = await newestMessage(this.#db)
       if (newest === this.#known.newest) return
@@ -71,7 +71,7 @@ export class GenerationRecord {
       await writeMemory(this.#path, this.#known)
     }
     this.#writing = this.#writing.then(note).catch((error) => {
-      this.#log.warn({ err: error, path: this.#path }, 'how far the database has come could not be noted')
+      this.#log.warn({ err: error, path: this.#path }, 'the newest message id could not be saved')
     })
   }
 }
@@ -85,12 +85,12 @@ async function readMemory(path: string, log: Logger): Promise<Remembered | undef
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     if (!(error instanceof SyntaxError)) throw error
-    log.warn({ path, reason: error.message }, 'it cannot be read; whether the database went back is not known')
+    log.warn({ path, reason: error.message }, 'it cannot be read: a rollback of the database cannot be detected')
     return undefined
   }
 }
 
-/** Whole or not at all. */
+/** Atomic: written beside, then renamed. */
 async function writeMemory(path: string, memory: Remembered) {
   const draft = `${path}.new`
   const file = await open(draft, 'w', 0o600)

@@ -39,7 +39,7 @@ export async function loadKeys(
   const secret = await load(
     paths.secret,
     () => randomBytes(KEY_BYTES),
-    'names without an account can be told from those with one, by who has asked before',
+    'whoever has asked before can tell names with an account from others',
   )
   return { staticKey: keyPairFromPrivateKey(key), secret }
 }
@@ -69,7 +69,7 @@ async function readKey(path: string): Promise<Buffer | undefined> {
   throw new SetupError(`${path} does not hold a key of ${KEY_BYTES} bytes in base64`)
 }
 
-/** All of it or nothing: half a key would keep the server from ever starting again. */
+/** Atomic: a truncated key would keep the server from starting. */
 async function writeKey(path: string, bytes: Buffer) {
   await explained(`cannot write ${path}`, async () => {
     const draft = `${path}.new`

@@ -4,13 +4,13 @@ import { CliError } from '../errors/exit.ts'
 /** Longest path of a Unix socket on Linux, in bytes without the final NUL. */
 const SOCKET_PATH_BYTES = 107
 
-/** The control socket of a data folder. A deep folder is named from where we stand, if the whole path is too long. */
+/** The control socket of a data folder; relative to the current folder where the absolute path is too long. */
 export function controlSocket(data: string): string {
   const path = join(data, 'control.sock')
   if (Buffer.byteLength(path) <= SOCKET_PATH_BYTES) return path
   const fromHere = join(relative(process.cwd(), data), 'control.sock')
   if (Buffer.byteLength(fromHere) <= SOCKET_PATH_BYTES) return fromHere
-  // The system would cut the path short without a word, and put the operator's door somewhere else.
+  // The system would silently truncate the path, and put the control socket elsewhere.
   throw new CliError(
     'usage',
     `the path of the data folder is too long for its control socket: ${data}`,

@@ -1,7 +1,7 @@
 import { writeSync } from 'node:fs'
 import { EXIT } from '../errors/exit.ts'
 
-/** SIGTERM, or Ctrl-C through the signal that main owns. A second one ends the process at once. */
+/** Resolves on SIGTERM, or on Ctrl-C through main's signal. A second SIGTERM ends the process at once. */
 export function stopSignal(interrupt: AbortSignal): Promise<string> {
   return new Promise((done) => {
     interrupt.addEventListener('abort', () => done('SIGINT'), { once: true })
@@ -14,23 +14,23 @@ export function stopSignal(interrupt: AbortSignal): Promise<string> {
 }
 
 /**
- * SIGHUP, which no longer ends the process: by custom it says that logs were renamed, or that the terminal was closed.
- * @param rotate called for each one that comes while the output is no terminal, or one that is still there
- * @returns settles with `SIGHUP` when the terminal is gone
+ * Handles SIGHUP, which by convention means log rotation or a closed terminal.
+ * @param rotate called at each SIGHUP, unless the terminal of the output was closed
+ * @returns resolves with `SIGHUP` when the terminal was closed
  */
-export function hangUp(rotate: () => void): Promise<string> {
+export function onHangUp(rotate: () => void): Promise<string> {
   return new Promise((done) => {
     process.on('SIGHUP', () => (isTerminalGone() ? done('SIGHUP') : rotate()))
   })
 }
 
-/** Ends the process by SIGHUP, when all is done: Node aborts when it ends by itself and the terminal is gone. */
-export function endByHangUp() {
+/** Exits by SIGHUP: after the terminal was closed, a normal exit of Node aborts. */
+export function exitByHangUp() {
   process.removeAllListeners('SIGHUP')
   process.kill(process.pid, 'SIGHUP')
 }
 
-/** Whether the output goes to a terminal that was closed: it then takes nothing any more, not even nothing. */
+/** Whether the output is a terminal that was closed: then even an empty write fails. */
 function isTerminalGone(): boolean {
   if (process.stdout.isTTY !== true) return false
   try {

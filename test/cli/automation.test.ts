@@ -474,7 +474,7 @@ test.serial('who waits is told that the server has gone, and goes on when it is 
   })
   room.child.kill('SIGKILL')
   await room.done
-  for (const { output } of commands) await output.says(/^connection lost: .*; trying to come back$/m)
+  for (const { output } of commands) await output.says(/^connection lost: .*; reconnecting$/m)
   await shell.serve(['--port', room.server.split(':')[1] ?? ''])
   for (const { output } of commands) await output.says(/^connected again$/m)
   await shell.run(['send', '--data', './room', '--as', 'alice', 'bob', 'yes'])
