@@ -1,7 +1,7 @@
 import type { ChatMessage, Client, SentMessage } from '../../client/index.ts'
 import { acknowledge, checkGroup, isNamed, noteConnection, since, type Wanted } from '../client/incoming.ts'
 import { asUser } from '../client/sessions.ts'
-import { Watch } from '../client/watch.ts'
+import { StopConditions } from '../client/stop-conditions.ts'
 import { notEmpty, ownId } from '../definition/coerce.ts'
 import { defineCommand, type Shared } from '../definition/command.ts'
 import { WHO } from '../definition/options.ts'
@@ -27,7 +27,7 @@ export const ask = defineCommand({
   ownTimeout: true,
   builder: (args) =>
     args
-      .positional('to', { type: 'string', describe: 'whom to ask; left out with --group' })
+      .positional('to', { type: 'string', describe: 'name of the recipient; left out with --group' })
       .positional('question', { type: 'string', describe: 'the question; - reads stdin' })
       .options({
         ...WHO,
@@ -94,7 +94,7 @@ async function askAndWait(
   await checkGroup(client, answerer)
   noteConnection(client, shared.output)
   const asked = await client.send(to, text, { ...(id !== undefined && { clientId: id }) })
-  const watch = new Watch({ count: 1, for: timeout.ms }, shared.signal)
+  const watch = new StopConditions({ count: 1, for: timeout.ms }, shared.signal)
   /** Ids of the question, of answers that were refused, and of the replies to them. */
   const settled = new Set<number>()
   const corrected = new Set<string>()

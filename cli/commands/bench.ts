@@ -20,7 +20,7 @@ function count(name: string, standard: number, describe: string, lowest = 1) {
 
 export const bench = defineCommand({
   command: 'bench [server]',
-  describe: 'Put load on a server and measure how it does; it makes accounts of its own, which stay',
+  describe: 'Put load on a server and measure its throughput and latency; makes accounts of its own, which stay',
   examples: [
     ['$0 bench 127.0.0.1:7300', '100 pairs of friends, 32 messages of each under way'],
     ['$0 bench 127.0.0.1:7300 --pairs 1 --window 1', 'how long one message takes where nothing else happens'],
@@ -31,7 +31,7 @@ export const bench = defineCommand({
     args
       .positional('server', { type: 'string', describe: 'HOST:PORT; without it, the server of the context' })
       .options({
-        workload: { choices: WORKLOADS, default: 'pairs' as const, describe: 'what to do', group: 'Load' },
+        workload: { choices: WORKLOADS, default: 'pairs' as const, describe: 'kind of load', group: 'Load' },
         pairs: count('pairs', 100, 'pairs: how many, each of a sender and a friend'),
         window: {
           type: 'number',

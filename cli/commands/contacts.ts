@@ -57,7 +57,7 @@ export const contacts = defineCommand({
         { title: 'when', value: ({ last }) => last?.sentAt },
         { title: 'last message', value: ({ last }) => last && `${last.from}: ${last.text}` },
       ],
-      'nobody yet; ask someone with `chatctl friends add NAME`',
+      'no contacts yet; ask someone with `chatctl friends add NAME`',
     )
   },
 })

@@ -25,12 +25,12 @@ export const inject = defineCommand({
         ...WHO,
         key: {
           type: 'string',
-          describe: 'your own name of this act: under the same key it is carried out once',
+          describe: 'your own idempotency key: a request is carried out once for each key',
           coerce: notEmpty('key'),
         },
       }),
   async run({ type, fields, key }, shared) {
-    // With a data folder but nobody to act as, it is the operator's own message.
+    // A data folder without --as: a message of the operator.
     const act = shared.as === undefined && shared.dataWasGiven ? asOperator : asUser
     await act(shared, async (client) => {
       const catalogue = await client.learn()

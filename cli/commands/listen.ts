@@ -1,7 +1,7 @@
 import type { ChatMessage, Client } from '../../client/index.ts'
 import { acknowledge, isNamed, noteConnection } from '../client/incoming.ts'
 import { asUser } from '../client/sessions.ts'
-import { type Stops, Watch } from '../client/watch.ts'
+import { StopConditions, type Stops } from '../client/stop-conditions.ts'
 import { notEmpty, wholeNumber } from '../definition/coerce.ts'
 import { defineCommand, type Shared } from '../definition/command.ts'
 import { WHO } from '../definition/options.ts'
@@ -36,30 +36,30 @@ export const listen = defineCommand({
       ...WHO,
       exec: {
         type: 'string',
-        describe: 'run this program, without a shell, for each message; one is read when it exited with 0',
+        describe: 'run this program, without a shell, for each message; exit code 0 marks the message as read',
         coerce: notEmpty('exec'),
         group: EXEC,
       },
       jobs: {
         type: 'string',
-        describe: 'programs at once, one in each conversation; default 4',
+        describe: 'most runs at the same time, one for each conversation; default 4',
         coerce: wholeNumber('jobs', 1, 64),
         group: EXEC,
       },
       retries: {
         type: 'string',
-        describe: 'runs after one that failed, after 1 s, 2 s, 4 s …; then it ends with 1. Default 3',
+        describe: 'retries after a failed run, after 1 s, 2 s, 4 s …; then the command exits with 1. Default 3',
         coerce: wholeNumber('retries', 0, 1000),
         group: EXEC,
       },
       'exec-timeout': {
         type: 'string',
-        describe: 'a run that takes longer is killed and has failed; default 5m',
+        describe: 'time limit of a run, which is then killed and counts as failed; default 5m',
         group: EXEC,
       },
-      count: { type: 'string', describe: 'stop after so many', coerce: wholeNumber('count', 1, 1e9) },
+      count: { type: 'string', describe: 'stop after this number of messages', coerce: wholeNumber('count', 1, 1e9) },
       for: { type: 'string', describe: 'stop after this time, such as 30s' },
-      idle: { type: 'string', describe: 'stop when nothing came for this time' },
+      idle: { type: 'string', describe: 'stop after this time without a message' },
       from: { type: 'string', describe: 'only private messages of this user', coerce: notEmpty('from') },
       type: {
         type: 'string',
@@ -124,7 +124,7 @@ async function messages(
   { stops, wanted, from, kind, since, ack }: What,
 ): Promise<ExitName> {
   const { output } = shared
-  const watch = new Watch(stops, shared.signal)
+  const watch = new StopConditions(stops, shared.signal)
   noteConnection(client, output)
   let last = 0
   const off = client.onLife('restored', () => {
@@ -133,7 +133,7 @@ async function messages(
   const print = async (message: ChatMessage) => {
     if (message.id <= last || !wanted(message)) return
     await output.record(message, () => messageLine(output, message))
-    // After it was printed: a reader that went away leaves it unread.
+    // After printing: a closed pipe leaves it unread.
     if (ack && message.unread) await acknowledge(client, message, output, watch.signal)
     watch.counted()
   }
@@ -169,7 +169,7 @@ async function pushes(client: Client, shared: Shared, type: string, stops: Stops
   const message = (await client.learn()).byName(type)
   if (message?.from !== 'server')
     throw new CliError('usage', `this server pushes no message "${type}"`, 'see `chatctl protocol --live`')
-  const watch = new Watch(stops, shared.signal)
+  const watch = new StopConditions(stops, shared.signal)
   const off = client.on(message, (values) => {
     if (watch.signal.aborted) return
     const record = { type, ...values }

@@ -28,7 +28,7 @@ export const login = defineCommand({
     const result = await withoutLogin(server, shared, async (client) => {
       const identity = await client.login(name, { password })
       const key = client.fingerprint
-      // The server has just proved, bound to this handshake, that it knows the account: the key is the right one.
+      // SCRAM, bound to this handshake, has proved that the server knows the account: the key is verified.
       await rememberServer(server, { key, state: 'verified' })
       // As the server spells it: `login Alice` is the account alice.
       const kept = checkContextName(context ?? identity.user)
@@ -50,7 +50,7 @@ export const login = defineCommand({
   },
 })
 
-/** Tells of another login that was kept under that name: its keys are gone, and later commands reach another server. */
+/** Reports that the context replaces another login: its keys are gone, and later commands reach another server. */
 async function noteReplaced(name: string, server: string, user: string, { output }: Shared) {
   const former = (await listContexts()).find((context) => context.name === name)
   if (former === undefined || 'broken' in former || (former.server === server && former.user === user)) return
@@ -83,7 +83,7 @@ export const logout = defineCommand({
 
 export const whoami = defineCommand({
   command: 'whoami',
-  describe: 'Log in with the kept login and say who that is',
+  describe: 'Log in with the kept login and print its account',
   examples: [
     ['$0 whoami -o json', 'for a script'],
     ['$0 whoami --pin SHA256:…', 'where the server’s key is not known yet, as on a fresh machine'],

@@ -17,7 +17,7 @@ async function running(shared: Shared): Promise<PluginFacts[]> {
 
 const list = defineCommand({
   command: 'list',
-  describe: 'List the plugins of a running server, and how they do',
+  describe: 'List the plugins of a running server and their state',
   examples: [['$0 plugin list --data ./room -o ndjson', 'a line a plugin']],
   builder: (args) => args.options(SERVER_FOLDER),
   async run(_args, shared) {
@@ -40,7 +40,7 @@ const list = defineCommand({
 
 const info = defineCommand({
   command: 'info <name>',
-  describe: 'Show what a plugin of a running server brings, handles, checks and hears',
+  describe: 'Show the messages, handlers, hooks and event listeners of a plugin of a running server',
   examples: [['$0 plugin info friends --data ./room', '']],
   builder: (args) =>
     args
@@ -100,12 +100,12 @@ function optionsOf(schema: unknown): string[] {
   })
 }
 
-/** How long a check waits for what plugins left open. */
+/** Time in milliseconds for resources that plugins left open. */
 const LEFT_OPEN_MS = 500
 
 const check = defineCommand({
   command: 'check <plugins..>',
-  describe: 'Look whether plugins would work: load them, try their tables, start and stop them; nothing is kept',
+  describe: 'Check plugins: load them, run their migrations, start and stop them; nothing is kept',
   examples: [
     ['$0 plugin check ./polls/index.ts', 'exit 1 if something is wrong'],
     [`$0 plugin check ./limit.ts --options '{"limit":{"max":3}}'`, 'with options, as in the config file'],
@@ -131,7 +131,7 @@ const check = defineCommand({
       { title: 'ok', value: ({ ok }) => (ok ? 'ok' : 'failed'), color: ({ ok }) => (ok ? colors.green : colors.red) },
       { title: 'what', value: ({ detail }) => detail },
     ])
-    // What a plugin forgot to end must not keep this process: only then is there anything to wait for.
+    // A resource that a plugin left open must not keep this process alive.
     setTimeout(() => process.exit(), LEFT_OPEN_MS).unref()
     return findings.every(({ ok }) => ok) ? 'ok' : 'failed'
   },

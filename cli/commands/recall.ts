@@ -5,7 +5,7 @@ import { CliError } from '../errors/exit.ts'
 
 export const recall = defineCommand({
   command: 'recall <id>',
-  describe: 'Delete a message of your own, for everybody; who has read it has read it',
+  describe: 'Recall a message of your own: it is deleted for all, also where it was read',
   examples: [
     ['$0 recall 120', 'by the id that `send` printed'],
     ['$0 recall 120 --as alice', 'on the server’s machine, without a password'],

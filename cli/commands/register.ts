@@ -7,7 +7,7 @@ import { readPassword } from '../input/secrets.ts'
 
 export const register = defineCommand({
   command: 'register <name>',
-  describe: 'Make an account on a server',
+  describe: 'Create an account on a server',
   examples: [
     ['$0 register alice --nickname 小鹰', 'asks for a password'],
     ['$0 register alice --server chat.example:7300 --password-file pw', 'without asking'],

@@ -20,10 +20,7 @@ export const send = defineCommand({
     ['make test 2>&1 | $0 send bob -', 'stdin as one message'],
     ['tail -f app.log | $0 send ops - --lines', 'a message a line'],
     ['$0 send --group ops "build broke"', 'to a group'],
-    [
-      '$0 send bob "stand-up" --at 09:30',
-      'the next time it is that late; sent by the server, whether you are here or not',
-    ],
+    ['$0 send bob "stand-up" --at 09:30', 'the next time it is 09:30; sent by the server, also when you are offline'],
     ['$0 send bob "still there?" --delay 10m', 'see `chatctl scheduled`'],
     ['$0 send --as alice bob "from the operator"', 'on the server’s machine, without a password'],
   ],
@@ -34,7 +31,7 @@ export const send = defineCommand({
       .options({
         ...WHO,
         group: { type: 'string', describe: 'send to this group', coerce: notEmpty('group') },
-        lines: { type: 'boolean', describe: 'each line of stdin is a message; empty ones are left out' },
+        lines: { type: 'boolean', describe: 'each line of stdin is a message; empty ones are skipped' },
         id: {
           type: 'string',
           describe: 'your own id of the message: sent again with it, it is stored once',
@@ -42,13 +39,14 @@ export const send = defineCommand({
         },
         delay: {
           type: 'string',
-          describe: 'send it so much later, such as 90s, 10m, 2h or 7d',
+          describe: 'send it after this time, such as 90s, 10m, 2h or 7d',
           group: LATER,
           coerce: notEmpty('delay'),
         },
         at: {
           type: 'string',
-          describe: 'send it then: 2026-12-24T18:00 here, 2026-12-24T18:00Z or +01:00 there, 18:00 the next time',
+          describe:
+            'send it at this time: 2026-12-24T18:00 (local), 2026-12-24T18:00Z (or +01:00), or 18:00, the next one',
           group: LATER,
           coerce: notEmpty('at'),
         },
@@ -104,10 +102,10 @@ const print = (output: Output, to: Recipient, { id, sentAt, repeat }: SentMessag
     { title: 'id', value: (message) => message.id },
   )
 
-/** When to send it, as the server is told; undefined for now. */
+/** Time of sending as the server takes it; undefined: at once. */
 function toTime(delay: string | undefined, at: string | undefined): { at: number } | { delay: number } | undefined {
   if (delay !== undefined && at !== undefined) throw new CliError('usage', '--delay or --at, not both')
-  // By the server's clock: this one may be wrong.
+  // A delay counts on the server's clock: the local one may be wrong.
   if (delay !== undefined) return { delay: parseDelay(delay) }
   return at === undefined ? undefined : { at: parseMoment(at).getTime() }
 }

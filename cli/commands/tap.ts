@@ -1,6 +1,6 @@
 import type { Client, ValuesOf } from '../../client/index.ts'
 import { asOperator } from '../client/sessions.ts'
-import { Watch } from '../client/watch.ts'
+import { StopConditions } from '../client/stop-conditions.ts'
 import { notEmpty, wholeNumber } from '../definition/coerce.ts'
 import { defineCommand, type Shared } from '../definition/command.ts'
 import { SERVER_FOLDER } from '../definition/options.ts'
@@ -11,7 +11,7 @@ import { printableJson, printableLine } from '../output/printable.ts'
 
 type Entry = ValuesOf<typeof import('../../plugins/tap/messages.ts').Tapped>
 
-/** Records that wait for the reader of stdout; what comes beyond them is lost, as in the server. */
+/** Most records in the queue for stdout; further ones are dropped, as in the server. */
 const MAX_WAITING = 10_000
 
 /** What one sees, and what not. */
@@ -47,8 +47,8 @@ export const tap = defineCommand({
         describe: 'only messages that name this group, and the replies to them',
         coerce: notEmpty('group'),
       },
-      texts: { type: 'boolean', default: false, describe: 'show what was said, too; goes into the audit log' },
-      count: { type: 'string', describe: 'stop after so many', coerce: wholeNumber('count', 1, 1e9) },
+      texts: { type: 'boolean', default: false, describe: 'show the texts of messages, too; goes into the audit log' },
+      count: { type: 'string', describe: 'stop after this number of messages', coerce: wholeNumber('count', 1, 1e9) },
       for: { type: 'string', describe: 'stop after this time, such as 30s' },
     }),
   async run({ user = '', type = '', group = '', texts, count, for: total }, shared): Promise<ExitName> {
@@ -57,7 +57,7 @@ export const tap = defineCommand({
       for: total === undefined ? undefined : parseDuration(total),
     }
     return asOperator(shared, async (client) => {
-      const watch = new Watch(stops, shared.signal)
+      const watch = new StopConditions(stops, shared.signal)
       try {
         await print(client, { user, type, group, texts }, watch, shared)
         return watch.exit()
@@ -75,7 +75,7 @@ interface Filter {
   readonly texts: boolean
 }
 
-async function print(client: Client, filter: Filter, watch: Watch, { output }: Shared) {
+async function print(client: Client, filter: Filter, watch: StopConditions, { output }: Shared) {
   const { Tap, Tapped } = await import('../../plugins/tap/messages.ts')
   let waiting = 0
   let lost = 0

@@ -55,7 +55,7 @@ const list = defineCommand({
 
 const create = defineCommand({
   command: 'create <name>',
-  describe: 'Make an account for someone',
+  describe: 'Create an account for a user',
   examples: [
     ['$0 users create ci --role bot --password-file pw', 'without asking'],
     ['$0 users create dice --bot > dice.key', 'for a bot, with a key in place of a password'],
@@ -70,7 +70,10 @@ const create = defineCommand({
         choices: ['user', 'bot', 'admin'],
         describe: 'what the account may do; user if left out',
       },
-      bot: { type: 'boolean', describe: 'of a bot, with a random key in place of a password; prints the key, once' },
+      bot: {
+        type: 'boolean',
+        describe: 'account of a bot, with a random key in place of a password; prints the key, once',
+      },
     }),
   async run({ name, passwordFile, nickname = '', role: asked, bot }, shared) {
     const { CreateUser } = await messages()
@@ -104,7 +107,7 @@ const create = defineCommand({
   },
 })
 
-/** @throws CliError when a password was given as well */
+/** @throws CliError when a password file was given, too */
 async function keyMaker(passwordFile: string | undefined) {
   if (passwordFile !== undefined)
     throw new CliError('usage', 'a key takes the place of a password', 'leave out --password-file')
@@ -150,7 +153,7 @@ const passwd = defineCommand({
       const makeKey = await keyMaker(passwordFile)
       const key = await asOperatorOrOffline(shared, async (client) => {
         const accounts = await allUsers(client)
-        // As the server looks names up: those of adopted databases may have capitals.
+        // The server's rule: names of adopted databases may have capitals.
         const account = accounts.find(({ user }) => user === name) ?? accounts.find(({ user }) => isNamed(user, name))
         if (account !== undefined && account.role !== 'bot')
           throw new CliError(

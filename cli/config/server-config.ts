@@ -144,7 +144,7 @@ function describe(
   return `${path.join('.')}: ${message} (from ${origin[setting as Setting] ?? 'nowhere'})`
 }
 
-/** An origin for an error: a file as one would name it here; undefined for what nobody wrote. */
+/** An origin for an error, a file relative to the current folder; undefined for a default. */
 export function shownOrigin(origin: string): string | undefined {
   if (origin === 'default') return undefined
   const path = relative(process.cwd(), origin)

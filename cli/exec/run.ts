@@ -1,7 +1,7 @@
 import type { ChatMessage, Client, MessagesOptions } from '../../client/index.ts'
 import { noteConnection } from '../client/incoming.ts'
 import { asUser } from '../client/sessions.ts'
-import { type Stops, Watch } from '../client/watch.ts'
+import { StopConditions, type Stops } from '../client/stop-conditions.ts'
 import type { Shared } from '../definition/command.ts'
 import { EXIT, type ExitName } from '../errors/exit.ts'
 import { printableLine } from '../output/printable.ts'
@@ -26,7 +26,7 @@ export async function listenExec(
 ): Promise<ExitName> {
   const handler = await HandlerProgram.find(program, args, timeout)
   const interrupt = untilStopped(shared.signal)
-  const watch = new Watch(stops, interrupt)
+  const watch = new StopConditions(stops, interrupt)
   // Not aborted by Ctrl-C: runs in flight are still answered and acknowledged.
   const connection = new AbortController()
   const giveUp = () => connection.abort()
@@ -48,7 +48,7 @@ interface Parts {
   readonly handler: HandlerProgram
   readonly limits: { readonly jobs: number; readonly retries: number }
   readonly stops: Stops
-  readonly watch: Watch
+  readonly watch: StopConditions
   readonly filter: Pick<MessagesOptions, 'from' | 'kind'>
 }
 

@@ -23,7 +23,7 @@ export interface Adoption {
   readonly url: string
   /** URL or file of the database to fill; the same URL adopts in place. */
   readonly where: string
-  /** Find out what would happen, and change nothing. */
+  /** Report only; change nothing. */
   readonly dryRun: boolean
   /** Minutes east of UTC, see AdoptOptions. */
   readonly timeZone: number | undefined
@@ -56,7 +56,7 @@ export async function adoptDatabase(adoption: Adoption): Promise<AdoptionReport>
   }
 }
 
-/** Adopts into a database that is thrown away: the report is that of a real run, and nothing else was written. */
+/** Adopts into a scratch database that is deleted afterwards: the report equals that of a real run. */
 async function dryRun(adoption: Adoption): Promise<AdoptionReport> {
   const { url, where } = adoption
   const source = await openDatabase(url, { readOnly: true })
@@ -113,7 +113,7 @@ const options = ({ url, timeZone, iterations = DEFAULT_ITERATIONS, own }: Adopti
   },
 })
 
-/** Before SQLite makes it: it and the files beside it are the owner's alone. */
+/** Creates the file with mode 0600: SQLite gives the files beside it the same mode. */
 async function makeFile(file: string) {
   await (await open(file, 'a', 0o600)).close()
 }

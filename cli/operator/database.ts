@@ -28,7 +28,7 @@ export interface Opened {
 
 /**
  * Opens the database of a data folder, with the migrations of the plugins it is used with.
- * @param exclusive refuse while a server uses it, and keep servers away meanwhile
+ * @param exclusive whether to lock it: refused while a server uses it
  */
 export async function withDatabase<T>(
   flags: ServeFlags,
@@ -43,7 +43,7 @@ export async function withDatabase<T>(
   const { HALF_RESTORED } = await import('../server/database.ts')
   const where = config.db || dataPaths(config.data).database
   const plugins = await Promise.all(config.plugins.map((specifier) => loadPlugin(specifier, pluginFolder)))
-  // A file that is missing may be one whose restore was cut short, which is ended first.
+  // A missing file may be that of an interrupted restore, which is finished first.
   const mayBeRestored = exclusive && existsSync(config.data)
   if (config.db === '' && !mayBeRestored) requireDatabase(config.data)
   const hold = exclusive ? await holdDatabase(config.data, where) : undefined
@@ -73,15 +73,14 @@ export interface Hold {
 }
 
 /**
- * Keeps servers, and other commands that change a database, away from it; ends a restore of a SQLite file that was cut
- * short.
+ * Locks a database against servers and other commands that change it; finishes an interrupted restore of a SQLite file.
  * @throws DatabaseInUse when a server uses the database or the data folder
  */
 export async function holdDatabase(data: string, where: string): Promise<Hold> {
   const { lockFolder, refuseForeign } = await import('../server/data-folder.ts')
   const { lockDatabase } = await import('../server/database.ts')
   const { finishRestore, isDatabaseUrl } = await import('../../db/index.ts')
-  // A database elsewhere may be looked after before there is a data folder.
+  // A database elsewhere may exist before the data folder does.
   const hasFolder = existsSync(data)
   if (hasFolder) await refuseForeign(data)
   const folder = hasFolder ? await lockFolder(data) : undefined
@@ -102,8 +101,8 @@ export async function holdDatabase(data: string, where: string): Promise<Hold> {
 }
 
 /**
- * Asks before data is deleted.
- * @param what would happen, as a sentence without its end
+ * Asks for confirmation before data is deleted.
+ * @param what the consequence, as a sentence without its full stop
  * @throws CliError when the answer is no, or there is nobody to ask
  */
 export async function confirm(yes: boolean | undefined, what: string) {

@@ -44,7 +44,7 @@ const reasonOf = ({ code, message }: NodeJS.ErrnoException) => REASONS[code ?? '
 async function checkFolder(data: string, isNamed: boolean): Promise<Finding> {
   try {
     const { uid, mode } = await stat(data)
-    // Without the last one, neither the names in it nor the files can be seen.
+    // X_OK: without it no file in the folder can be opened.
     await access(data, constants.R_OK | constants.W_OK | constants.X_OK)
     return judge(data, { uid, mode, isSecret: false })
   } catch (error) {
@@ -56,7 +56,7 @@ async function checkFolder(data: string, isNamed: boolean): Promise<Finding> {
   }
 }
 
-/** As `serve` judges: it refuses what fails here. */
+/** Owner and mode by the rules of `serve`, which refuses what fails here. */
 function judge(path: string, { uid, mode, isSecret }: { uid: number; mode: number; isSecret: boolean }): Finding {
   const me = process.getuid?.()
   if (me !== undefined && uid !== me && uid !== 0)
@@ -91,7 +91,7 @@ async function checkConfigFile({ config, origin }: Configured): Promise<Finding[
   const file = origin.db
   const hasPassword = URL.canParse(config.db) && new URL(config.db).password !== ''
   const found = hasPassword ? await stat(file).catch(() => undefined) : undefined
-  // Flags and the environment are no files.
+  // The URL comes from a flag or the environment.
   if (found === undefined) return []
   const open = (found.mode & 0o044) !== 0
   const detail = open ? `others may read the database’s password in it: chmod go= ${file}` : 'only yours'

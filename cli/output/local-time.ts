@@ -1,4 +1,4 @@
-/** The one form of a time for people: local, with its zone, as `2026-11-28 04:05:06 +01:00`. Programs get ISO 8601 in UTC. */
+/** Format of times for people: local, with its zone, as `2026-11-28 04:05:06 +01:00`. Programs get ISO 8601 in UTC. */
 export function localTime(date: Date): string {
   const offset = -date.getTimezoneOffset()
   const two = (value: number) => String(value).padStart(2, '0')

@@ -1,17 +1,17 @@
 import pino, { type DestinationStream, type Logger } from 'pino'
 
-/** Names under which a secret could get into a log record; their values never do. */
+/** Names of fields that may hold a secret; their values are redacted. */
 const SECRETS = ['password', 'secret', 'storedKey', 'serverKey', 'clientKey', 'clientFinal', 'clientFirst', 'keys']
 
 export interface ServerLog {
   readonly log: Logger
-  /** Lets out what was logged since the start; until then nothing is written. */
+  /** Writes the records held back since the start, and all later ones at once. */
   release(): void
 }
 
 /**
  * The server's log on stdout: NDJSON, or lines for people on a terminal. It is held until `release`, so that the first
- * line of a server's output is the record that says where it listens, whatever plugins say while they start.
+ * line of a server's output is the record that says where it listens, before any record of a plugin.
  */
 export async function openLog(level: string, pretty: boolean): Promise<ServerLog> {
   const target = await openTarget(process.stdout, pretty)
@@ -49,8 +49,8 @@ const toStream = (level: string, stream: DestinationStream): Logger =>
   )
 
 /**
- * Errors of the database driver carry the statement with its values, that is, what people wrote: of those only the code
- * and the end of the message, after the statement, are logged.
+ * Errors of the database driver contain the statement with its values, such as texts of messages: only the code and the
+ * end of the message, after the statement, are logged.
  */
 function withoutValues(error: unknown): unknown {
   if (!(error instanceof Error)) return error
@@ -61,7 +61,7 @@ function withoutValues(error: unknown): unknown {
 }
 
 async function openTarget(destination: NodeJS.WriteStream, pretty: boolean): Promise<DestinationStream> {
-  // Straight to the stream, whose EPIPE main deals with; pino's own stream would throw it from within.
+  // Straight to the stream, whose EPIPE main handles; pino's own stream would throw it.
   if (!pretty) return { write: (line) => void destination.write(line) }
   const { default: prettyPrint } = await import('pino-pretty')
   return prettyPrint({ destination, ignore: 'plugin', messageFormat: '{if plugin}[{plugin}] {end}{msg}' })

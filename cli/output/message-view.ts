@@ -15,7 +15,7 @@ export function messageColumns({ colors }: Output): Column<ChatMessage>[] {
   ]
 }
 
-/** A message as a line of a conversation; further lines of its text are set in. System messages stand out. */
+/** A message as a line of a conversation; further lines of its text are indented. System messages are highlighted. */
 export function messageLine({ colors }: Output, { sentAt, kind, from, group, text }: ChatMessage): string {
   const where = group === undefined ? '' : ` @${printableLine(group)}`
   const name = (text: string) => colors.bold(kind === 'system' ? colors.yellow(text) : text)

@@ -8,7 +8,7 @@ export type Format = (typeof FORMATS)[number]
 /** How one value of a record is shown to people; programs get the record as it is. */
 export interface Column<R> {
   readonly title: string
-  /** A time as such: it is shown in the one form of the output. */
+  /** Times as Date: the output formats them. */
   readonly value: (record: R) => string | number | boolean | Date | undefined | null
   readonly color?: (record: R) => ((text: string) => string) | undefined
 }
@@ -26,12 +26,12 @@ export class Output {
     this.colors = pc.createColors(this.#isTerminal && useColor !== false && pc.isColorSupported)
   }
 
-  /** Machine output was asked for, so errors are machine-readable too. */
+  /** Whether JSON was chosen; errors are JSON, too. */
   get isJson(): boolean {
     return this.#asked === 'json' || this.#asked === 'ndjson'
   }
 
-  /** Values between tabs: what is printed where neither a person nor a format asks for more. */
+  /** Whether values are separated by tabs: the default where stdout is no terminal. */
   get isPlain(): boolean {
     return this.#format === 'plain'
   }
@@ -40,7 +40,7 @@ export class Output {
     return this.#asked ?? (this.#isTerminal ? 'table' : 'plain')
   }
 
-  /** Several records: an array, a line each, a table, or values between tabs. */
+  /** Several records: a JSON array, one line each, a table, or values separated by tabs. */
   async list<R extends object>(records: readonly R[], columns: readonly Column<R>[], empty?: string): Promise<void> {
     switch (this.#format) {
       case 'json':
@@ -74,14 +74,14 @@ export class Output {
     }
   }
 
-  /** One record of a stream: NDJSON unless a person is looking. Resolves when the reader has taken it. */
+  /** One record of a stream: NDJSON unless stdout is a terminal. Resolves when it is written (back-pressure). */
   record(record: object, forPeople: () => string): Promise<void> {
     const machine =
       this.#asked === 'json' || this.#asked === 'ndjson' || (this.#asked === undefined && !this.#isTerminal)
     return this.write(machine ? `${printableJson(record)}\n` : `${forPeople()}\n`)
   }
 
-  /** One record that a script mostly wants one text of: that text whole, or the record on a line. */
+  /** One record with one main text: the text alone, or the record as JSON. */
   text(record: object, text: string): Promise<void> {
     return this.write(this.isJson ? `${printableJson(record)}\n` : `${printable(text)}\n`)
   }
@@ -117,6 +117,6 @@ const toIso = (date: Date) => date.toISOString()
 const cell = (value: ReturnType<Column<object>['value']>, toText: (date: Date) => string): string =>
   printableLine(value instanceof Date ? toText(value) : String(value ?? ''))
 
-/** Values between tabs. */
+/** Values separated by tabs. */
 const plainLine = <R extends object>(record: R, columns: readonly Column<R>[]): string =>
   `${columns.map(({ value }) => cell(value(record), toIso)).join('\t')}\n`

@@ -1,6 +1,6 @@
 /**
- * The one filter between what other people wrote and this terminal: names and messages may hold escape sequences that
- * move the cursor, set the clipboard, or turn text around.
+ * Escapes text of other users for the terminal: names and messages may contain escape sequences that move the cursor, set
+ * the clipboard, or reverse text.
  */
 
 // C0 but tab and line feed, DEL, C1, line separators, bidirectional controls.
@@ -9,7 +9,7 @@ const DANGEROUS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2
 
 const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 
-/** Text of several lines, safe for a terminal: what is dangerous shows as `\u001b`. */
+/** Text of several lines, safe for a terminal: control characters show as `\u001b`. */
 export const printable = (text: string): string => text.replace(/\r\n/g, '\n').replace(DANGEROUS, escaped)
 
 /** The same on one line. */

@@ -3,7 +3,7 @@ const WIDTH = 30
 const DRAW_INTERVAL_MS = 100
 
 /**
- * A progress bar on stderr. Where that is no terminal, a line when a step begins, so that a log says how far it came.
+ * A progress bar on stderr. Without a terminal, one line at the start of each step.
  */
 export class ProgressBar {
   readonly #isTerminal = process.stderr.isTTY === true
@@ -31,7 +31,7 @@ export class ProgressBar {
     this.#step = step
   }
 
-  /** Leaves the last state standing and goes to the next line. */
+  /** Ends the line, with the last state left on it. */
   end() {
     if (this.#isTerminal && this.#step !== '') process.stderr.write('\n')
     this.#step = ''

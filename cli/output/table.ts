@@ -5,7 +5,7 @@ export interface Cell {
   readonly text: string
   /** Puts colour around the text, which takes no width. */
   readonly color?: ((text: string) => string) | undefined
-  /** Numbers and times: broken into lines they could not be read. */
+  /** Not wrapped: numbers and times. */
   readonly isWhole: boolean
 }
 

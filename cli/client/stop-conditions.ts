@@ -10,7 +10,7 @@ export interface Stops {
 }
 
 /** Stop conditions of a command that waits: a count, a total time, an idle time, Ctrl-C. */
-export class Watch {
+export class StopConditions {
   readonly #stop = new AbortController()
   readonly #stops: Stops
   readonly #interrupt: AbortSignal
