@@ -751,7 +751,10 @@ test.serial('a backup is made while the server runs, and never over another file
   await works(t, shell, ['send', '--context', 'alice', 'bob', 'keep me'])
   const made = json(await works(t, shell, ['db', 'backup', 'copy.db', '--data', './room', '-o', 'json']))
   t.like(made, { file: 'copy.db' })
-  t.regex((await shell.run(['db', 'backup', 'copy.db', '--data', './room'])).stderr, /copy\.db exists already/)
+  t.regex(
+    (await shell.run(['db', 'backup', 'copy.db', '--data', './room'])).stderr,
+    /copy\.db exists already: name a new file/,
+  )
   await mkdir(join(shell.folder, 'second'))
   await rename(join(shell.folder, 'copy.db'), join(shell.folder, 'second', 'chat.db'))
   const listed = json(await works(t, shell, ['users', 'list', '--data', './second', '-o', 'json']))
