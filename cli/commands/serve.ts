@@ -1,5 +1,7 @@
 import { isAbsolute } from 'node:path'
+import type { Logger } from 'pino'
 import { type Server, startWatchdog } from '../../core/index.ts'
+import type { Configured } from '../config/server-config.ts'
 import { defineCommand, type Shared } from '../definition/command.ts'
 import { SERVE_OPTIONS } from '../definition/serve-options.ts'
 import { CliError, type ExitName } from '../errors/exit.ts'
@@ -17,61 +19,32 @@ export const serve = defineCommand({
   ],
   builder: (args) => args.options(SERVE_OPTIONS),
   async run(flags, shared): Promise<ExitName> {
-    const { readConfig, shownOrigin } = await import('../config/server-config.ts')
-    const { config, origin, pluginFolder, limits, legacy } = await readConfig(flags, { here: true })
-    if (flags.config === undefined && !process.env.CHATCTL_CONFIG && isAbsolute(origin.plugins))
-      throw new CliError(
-        'usage',
-        `${shownOrigin(origin.plugins)} names plugins, which are code, and was only found in the current folder`,
-        `if it is yours, name it: --config ${shownOrigin(origin.plugins)}`,
-      )
+    const { readConfig } = await import('../config/server-config.ts')
+    const configured = await readConfig(flags, { here: true })
+    const isNamed = flags.config !== undefined || Boolean(process.env.CHATCTL_CONFIG)
+    if (!isNamed) await refusePluginsFoundHere(configured)
     let rotate = () => {}
     const terminalClosed = onHangUp(() => rotate())
-    const { loadPlugin } = await import('../../core/plugin/plugin-loader.ts')
-    const { checkFree } = await import('../server/free-port.ts')
     const { openLog } = await import('../output/logger.ts')
-    const { openServer } = await import('../server/assembly.ts')
-    const { refuseInUse } = await import('../server/data-folder.ts')
-    const { dataPaths } = await import('../server/paths.ts')
-    const isTerminal = process.stdout.isTTY === true
-    const pretty = config.logFormat === 'auto' ? isTerminal : config.logFormat === 'pretty'
-    const { log, release } = await openLog(config.logLevel, pretty)
+    const { logLevel, logFormat } = configured.config
+    const pretty = logFormat === 'auto' ? process.stdout.isTTY === true : logFormat === 'pretty'
+    const { log, release } = await openLog(logLevel, pretty)
     // A closed log pipe must not end the server.
     process.stdout.removeAllListeners('error').on('error', () => {})
     process.on('unhandledRejection', (error) => log.error({ err: error }, 'unhandled promise rejection'))
     try {
-      const { data } = config
-      const plugins = await Promise.all(config.plugins.map((specifier) => loadPlugin(specifier, pluginFolder)))
-      const { migrate, without, options: pluginOptions } = config
-      // Before anything is made or migrated in the data folder.
-      await refuseInUse(data)
-      await checkFree(config)
-      if (legacy !== undefined) await checkFree(legacy, ' for original clients')
-      const handle = await openServer({
-        data,
-        db: config.db,
-        plugins,
-        without,
-        pluginOptions,
-        optionsFrom: shownOrigin(origin.options),
-        limits,
-        legacy,
-        log,
-        migrate,
-      })
+      const handle = await openConfigured(configured, log)
+      rotate = () => {
+        handle.reopenLogs()
+        log.info('SIGHUP: the audit log is opened again')
+      }
       let end: string | Error
       try {
         // Before the first line is printed: its reader may send a signal at once.
         const stopped = stopSignal(shared.signal)
-        const address = await handle.server.listen(config)
-        await handle.server.listenControl(dataPaths(data).control)
-        announce(handle.server, address, data, shared)
+        await listen(handle.server, configured.config, shared)
         release()
         startWatchdog(handle.server.limits.stall)
-        rotate = () => {
-          handle.reopenLogs()
-          log.info('SIGHUP: the audit log is opened again')
-        }
         end = await Promise.race([stopped, terminalClosed, handle.lost])
         if (end instanceof Error) {
           log.fatal({ err: end }, 'the database was lost to others: stopping')
@@ -89,6 +62,41 @@ export const serve = defineCommand({
     }
   },
 })
+
+/** @throws CliError `usage` when plugins, which are code, were named by a file that was only found in the current folder */
+async function refusePluginsFoundHere({ origin }: Configured) {
+  if (!isAbsolute(origin.plugins)) return
+  const { shownOrigin } = await import('../config/server-config.ts')
+  throw new CliError(
+    'usage',
+    `${shownOrigin(origin.plugins)} names plugins, which are code, and was only found in the current folder`,
+    `if it is yours, name it: --config ${shownOrigin(origin.plugins)}`,
+  )
+}
+
+/** Opens the server of these settings; it listens nowhere yet. @throws SetupError, DatabaseError, CliError */
+async function openConfigured({ config, origin, pluginFolder, limits, legacy }: Configured, log: Logger) {
+  const { loadPlugin } = await import('../../core/plugin/plugin-loader.ts')
+  const { shownOrigin } = await import('../config/server-config.ts')
+  const { openServer } = await import('../server/assembly.ts')
+  const { refuseInUse } = await import('../server/data-folder.ts')
+  const { checkFree } = await import('../server/free-port.ts')
+  const { data, db, migrate, without, options: pluginOptions } = config
+  const plugins = await Promise.all(config.plugins.map((specifier) => loadPlugin(specifier, pluginFolder)))
+  // Before anything is made or migrated in the data folder.
+  await refuseInUse(data)
+  await checkFree(config)
+  if (legacy !== undefined) await checkFree(legacy, ' for original clients')
+  const optionsFrom = shownOrigin(origin.options)
+  return openServer({ data, db, plugins, without, pluginOptions, optionsFrom, limits, legacy, log, migrate })
+}
+
+async function listen(server: Server, { host, port, data }: Configured['config'], shared: Shared) {
+  const { dataPaths } = await import('../server/paths.ts')
+  const address = await server.listen({ host, port })
+  await server.listenControl(dataPaths(data).control)
+  announce(server, address, data, shared)
+}
 
 /** On a terminal, the address and the next commands; otherwise one JSON record, the first line of the output. */
 function announce(server: Server, { host, port }: { host: string; port: number }, data: string, { output }: Shared) {
