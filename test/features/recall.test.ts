@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import test, { type ExecutionContext } from 'ava'
-import { roomPaths } from '../../cli/paths.ts'
+import { dataPaths } from '../../cli/server/paths.ts'
 import {
   type ChatMessage,
   type Client,
@@ -175,7 +175,7 @@ test('a recall by the operator as Alice is audited with the id of the message', 
   const told = Promise.all([nextPush(alice, MessageRecalled), nextPush(bob, MessageRecalled)])
   await operator.recall(id)
   await told
-  const audit = await readFile(roomPaths(stage.data).audit, 'utf8')
+  const audit = await readFile(dataPaths(stage.data).audit, 'utf8')
   const last = JSON.parse(audit.trim().split('\n').at(-1) ?? '')
   t.like(last, { event: 'recall_message', by: 'operator', as: 'alice', id })
   t.notRegex(audit, /secret words/)

@@ -1,5 +1,5 @@
 import test, { type ExecutionContext } from 'ava'
-import { parseDelay, parseMoment } from '../../cli/moment.ts'
+import { parseDelay, parseMoment } from '../../cli/input/moment.ts'
 import {
   CancelScheduled,
   type Client,

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import test, { type ExecutionContext } from 'ava'
-import { roomPaths } from '../../cli/paths.ts'
+import { dataPaths } from '../../cli/server/paths.ts'
 import {
   type ChatMessage,
   type Client,
@@ -198,7 +198,7 @@ test('a search by the operator as Alice is audited without its text', async (t) 
   t.is(await refusal(t, operator.search('secret')), 'login_required')
   await operator.actAs('alice')
   t.deepEqual(await finds(operator, 'secret'), ['secret words'])
-  const audit = await readFile(roomPaths(stage.data).audit, 'utf8')
+  const audit = await readFile(dataPaths(stage.data).audit, 'utf8')
   t.regex(audit, /"event":"search_messages"/)
   t.notRegex(audit, /secret/)
 })

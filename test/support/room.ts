@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import pino from 'pino'
-import { roomPaths } from '../../cli/paths.ts'
-import { openRoom, type RoomOptions } from '../../cli/room.ts'
+import { type OpenServerOptions, openServer } from '../../cli/server/assembly.ts'
+import { dataPaths } from '../../cli/server/paths.ts'
 import { type Client, type ConnectOptions, connect } from '../../client/index.ts'
 import { newDatabase } from './mariadb.ts'
 
@@ -41,7 +41,7 @@ export interface Stage {
   readonly port: number
   readonly control: string
   readonly address: string
-  readonly room: Awaited<ReturnType<typeof openRoom>>
+  readonly room: Awaited<ReturnType<typeof openServer>>
   /** Connects without logging in. */
   connect(options?: Partial<ConnectOptions>): Promise<Client>
   /** Registers a user (password `NAME's password`) if need be, and logs in. */
@@ -51,11 +51,11 @@ export interface Stage {
 /** A server over the real stack, on a port of the kernel's choice; stopped when the test ends. */
 export async function openStage(
   t: ExecutionContext,
-  { pluginOptions, ...options }: Partial<RoomOptions> & { port?: number } = {},
+  { pluginOptions, ...options }: Partial<OpenServerOptions> & { port?: number } = {},
 ): Promise<Stage> {
   const data = options.data ?? (await tempFolder(t))
   const db = options.db ?? (await databaseOf(t, data))
-  const room = await openRoom({
+  const room = await openServer({
     log: pino({ level: process.env.TEST_LOG ?? 'silent' }),
     ...options,
     limits: options.limits === 'off' ? 'off' : { registrations: 10_000, ...options.limits },
@@ -70,7 +70,7 @@ export async function openStage(
   })
   t.teardown(() => room.close())
   const { host, port } = await room.server.listen({ host: '127.0.0.1', port: options.port ?? 0 })
-  const { control } = roomPaths(data)
+  const { control } = dataPaths(data)
   await room.server.listenControl(control)
   const enter = async (how: Partial<ConnectOptions> = {}) => {
     const client = await connect({ server: `${host}:${port}`, reconnect: false, leastIterations: ITERATIONS, ...how })
