@@ -5,8 +5,9 @@ const content = <const Column extends string, const Field extends string, Value>
 ) => ({ column, field, value })
 
 /**
- * Given by the sender: column, field on the wire, default. The rows, the INSERTs of both databases, the text form and the
- * copy in `scheduled` derive from this list: a further style is a line here, a migration and a field of the messages.
+ * Given by the sender: column, field on the wire, default. The types of rows, the INSERTs of both databases, the text form and
+ * the copy in `scheduled` derive from this list: a new style is a line here, one in each record below (the compiler names
+ * them), a migration and a field of the messages.
  */
 const CONTENT = [
   content('msg', 'text', ''),
@@ -73,62 +74,75 @@ export interface TextForm extends MessageContent, Names {
   readonly hops: number
 }
 
-const keysOf = <T>(keys: Record<keyof T, true>) => Object.keys(keys)
-
-const ENVELOPE = keysOf<Envelope>({
-  user_id: true,
-  target_id: true,
-  msg_type: true,
-  client_id: true,
-  send_time: true,
-  hops: true,
-})
-const PLACEMENT = keysOf<Placement>({ isRead: true, isActive: true, seq: true, lane: true })
-const NAMES = keysOf<Names>({ from: true, to: true, group: true, unread: true })
-
 /** Columns of an INSERT, in the order of insertValues. */
-export const INSERT_COLUMNS = [...ENVELOPE, ...CONTENT.map(({ column }) => column), ...PLACEMENT]
+export const INSERT_COLUMNS = [
+  'user_id',
+  'target_id',
+  'msg_type',
+  'client_id',
+  'send_time',
+  'hops',
+  ...CONTENT.map(({ column }) => column),
+  'isRead',
+  'isActive',
+  'seq',
+  'lane',
+] as const
 
-const values = (source: string, keys: readonly string[]) => keys.map((key) => `${source}.${key}`)
-const same = (source: string, keys: readonly string[]) => keys.map((key) => `${key}: ${source}.${key}`)
-const toColumn = (source: string) => CONTENT.map(({ column, field }) => `${column}: ${source}.${field}`)
-const toField = (source: string) => CONTENT.map(({ column, field }) => `${field}: ${source}.${column}`)
-
-/**
- * Compiles a function of one expression. A record of a literal costs a tenth of one that a loop or a spread fills, and
- * every message is read many times. Only the constants above get into the code.
- */
-const compile = (parameters: readonly string[], expression: string) =>
-  // oxlint-disable-next-line typescript/no-implied-eval -- no input of anyone gets into it
-  new Function(...parameters, `return ${expression}`) as never
-const record = (...properties: string[][]) => `({ ${properties.flat().join(', ')} })`
+// Literals, since each message is read many times: a record of a loop or a spread costs ten times as much. Their types
+// derive from CONTENT, so the compiler names each of them that lacks a new column.
 
 /** A message as the writer takes it. */
-export const newRow: (envelope: Envelope, content: MessageContent) => NewMessageRow = compile(
-  ['envelope', 'content'],
-  record(same('envelope', ENVELOPE), toColumn('content')),
-)
+export const newRow = (envelope: Envelope, { text, font, fontSize, color }: MessageContent): NewMessageRow => ({
+  user_id: envelope.user_id,
+  target_id: envelope.target_id,
+  msg_type: envelope.msg_type,
+  client_id: envelope.client_id,
+  send_time: envelope.send_time,
+  hops: envelope.hops,
+  msg: text,
+  font,
+  font_size: fontSize,
+  color,
+})
 
 /** The values of an INSERT, in the order of INSERT_COLUMNS. */
-export const insertValues: (row: NewMessageRow, placement: Placement) => (string | number | null)[] = compile(
-  ['row', 'placement'],
-  `[${[...values('row', ENVELOPE), ...CONTENT.map(({ column }) => `row.${column}`), ...values('placement', PLACEMENT)].join(', ')}]`,
-)
+export const insertValues = (row: NewMessageRow, placement: Placement): (string | number | null)[] =>
+  INSERT_COLUMNS.map((column) =>
+    column in placement ? placement[column as keyof Placement] : row[column as keyof NewMessageRow],
+  )
 
 /** A stored message as it travels. */
-export const textForm: (id: number, row: NewMessageRow, names: Names) => TextForm = compile(
-  ['id', 'row', 'names'],
-  record(['id', 'kind: row.msg_type', 'sentAt: row.send_time', 'hops: row.hops'], same('names', NAMES), toField('row')),
-)
+export const textForm = (id: number, row: NewMessageRow, { from, to, group, unread }: Names): TextForm => ({
+  id,
+  kind: row.msg_type,
+  sentAt: row.send_time,
+  hops: row.hops,
+  from,
+  to,
+  group,
+  unread,
+  text: row.msg,
+  font: row.font,
+  fontSize: row.font_size,
+  color: row.color,
+})
 
 /** Content as columns, for tables other than `chatmsg` that keep a copy. */
-export const contentColumns: (content: MessageContent) => ContentColumns = compile(
-  ['content'],
-  record(toColumn('content')),
-)
+export const contentColumns = ({ text, font, fontSize, color }: MessageContent): ContentColumns => ({
+  msg: text,
+  font,
+  font_size: fontSize,
+  color,
+})
 
 /** The content of a row. */
-export const contentOf: (row: ContentColumns) => MessageContent = compile(['row'], record(toField('row')))
+export const contentOf = ({ msg, font, font_size, color }: ContentColumns): MessageContent => ({
+  text: msg,
+  font,
+  fontSize: font_size,
+  color,
+})
 
 /** Content without style. */
 export const plainContent = (text: string): MessageContent => ({ ...DEFAULTS, text })
