@@ -15,7 +15,7 @@ export const admin = definePlugin({
   needs: { accounts },
   setup(app, { needs }) {
     app.handle(ActAs, async (session, { user }) => {
-      const account = await needs.accounts.requireActive(user)
+      const account = await needs.accounts.require(user, { active: true })
       // First the trace: where none can be left, nobody acts.
       app.audit.info({ event: 'act_as', ...actor(session), as: account.name, session: session.id })
       session.login({ id: account.id, name: account.name, nickname: account.nickname, role: account.role })

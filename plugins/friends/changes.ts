@@ -39,7 +39,7 @@ export function handleRequests(parts: Friends) {
   const { clock } = app
 
   app.handle(messages.AddFriend, async ({ user }, { user: name, note }) => {
-    const other = await accounts.requireActive(name)
+    const other = await accounts.require(name, { active: true })
     if (other.id === user.id) throw new Refused(FAILURES.yourself)
     const now = clock.time()
     await circles.change(
@@ -55,7 +55,7 @@ export function handleRequests(parts: Friends) {
 
   app.handle(messages.ConfirmFriendRequest, async ({ user }, { user: name, accept }) => {
     // A disabled account's request can be refused.
-    const other = accept ? await accounts.requireActive(name) : await accounts.require(name)
+    const other = accept ? await accounts.require(name, { active: true }) : await accounts.require(name)
     await circles.change(
       [user, other],
       () => answerRequest(db, { userId: user.id, fromId: other.id, accept, now: clock.time() }, limits),

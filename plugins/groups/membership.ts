@@ -168,7 +168,7 @@ function handleMembers(room: Room) {
   app.handle(messages.InviteToRoom, async (session, { group: name, user: whom }) => {
     const group = await roster.member(name, session.user)
     if (roleIn(group, session.user.id) === 'member') throw new Refused(FAILURES.role_too_low)
-    const guest = await accounts.requireActive(whom)
+    const guest = await accounts.require(whom, { active: true })
     const { invitations, invitationsToOne } = limits
     await roster.unchanged(
       name,

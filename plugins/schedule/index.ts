@@ -57,7 +57,7 @@ export const schedule = definePlugin({
     const targetOf = async (user: User, to: string, group: string) => {
       if ((to === '') === (group === '')) throw new Refused('invalid_value', 'to a user or to a group, one of them')
       if (to !== '') {
-        const account = await needs.accounts.requireActive(to)
+        const account = await needs.accounts.require(to, { active: true })
         return { target_id: account.id, is_group: 0 }
       }
       const found = await needs.groups.member(group, user)
