@@ -1,3 +1,4 @@
+import { isTransientFailure } from '../core/wire/index.ts'
 import type { BuiltInFailureName } from '../plugins/built-in-failures.ts'
 
 /**
@@ -53,8 +54,6 @@ export function abortedBy(signal: AbortSignal, what: string): ClientError {
   return timedOut ? new ClientError('timed_out', `${what} in time`) : new ClientError('aborted', 'stopped')
 }
 
-/** Transient failures: the same request may succeed later. */
-const TRANSIENT: readonly Failure[] = ['unavailable', 'rate_limited', 'internal', 'shutting_down']
 const FIRST_BACKOFF_MS = 1000
 const MAX_BACKOFF_MS = 30_000
 /** Longest `retryAfter` of a server that is honoured. */
@@ -65,7 +64,7 @@ const MAX_RETRY_AFTER_MS = 3_600_000
  * @param failures refusals of the request before this one
  */
 export function retryDelay({ failure, retryAfter }: RefusedByServer, failures: number): number | undefined {
-  if (retryAfter === 0 && !TRANSIENT.includes(failure)) return undefined
+  if (retryAfter === 0 && !isTransientFailure(failure)) return undefined
   // Capped, because a timer of more than 24 days fires at once.
   return Math.max(Math.min(retryAfter, MAX_RETRY_AFTER_MS), Math.min(FIRST_BACKOFF_MS * 2 ** failures, MAX_BACKOFF_MS))
 }

@@ -42,7 +42,7 @@ export default definePlugin({
       if (Number(row?.open) >= options.maxOpen) throw new Refused('polls.too_many', 'there are enough polls')
       const [poll = 0] = await db('poll').insert({ asked_by: session.user.name, question })
       const created = { poll, by: session.user.name, question }
-      for (const other of app.sessions) if (other !== session) other.send(PollCreated, created)
+      app.users.sendToAll(PollCreated, created, { except: session })
       return created
     })
 
@@ -67,7 +67,7 @@ export default definePlugin({
         .map(({ choice, votes }) => ({ choice: String(choice), votes: Number(votes) }))
         .sort((one, other) => other.votes - one.votes || one.choice.localeCompare(other.choice))
       const closed = { poll, question, result }
-      for (const other of app.sessions) if (other !== session) other.send(PollClosed, closed)
+      app.users.sendToAll(PollClosed, closed, { except: session })
       return closed
     })
   },

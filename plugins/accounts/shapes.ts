@@ -1,8 +1,13 @@
 import { createHmac } from 'node:crypto'
-import type { VerifierShape } from '../../core/scram/index.ts'
+import type { Knex } from 'knex'
+import { shapeOf, type VerifierShape } from '../../core/scram/index.ts'
+import { passwordSamples } from '../../db/index.ts'
+import { parseVerifier } from './verifier.ts'
 
-/** Shapes told apart at most: choosing one takes a hash for each. */
+/** Distinct shapes counted at most: choosing one takes a hash of each. */
 const MAX_SHAPES = 16
+/** Kinds of stored passwords read at start, the most frequent ones. */
+const MAX_PASSWORD_KINDS = 16
 
 interface Counted {
   readonly shape: VerifierShape
@@ -12,13 +17,13 @@ interface Counted {
 const keyOf = ({ iterations, preHash, saltLength }: VerifierShape) => `${iterations}:${saltLength}:${preHash}`
 
 /**
- * How many accounts have a verifier of which shape. A name without an account is answered with one of these shapes, as
- * often as accounts have it: otherwise a count or a pre-hash that only accounts have would tell which names exist.
+ * Counts accounts by the shape of their verifier. A login to a name without an account is answered with one of these
+ * shapes, as often as accounts have it: otherwise an iteration count or a pre-hash would reveal which names exist.
  */
 export class Shapes {
   readonly #counted = new Map<string, Counted>()
 
-  /** @param by 1 for an account more of that shape, -1 for one less */
+  /** @param by 1 for one more account of that shape, -1 for one less */
   count(shape: VerifierShape, by: number) {
     const key = keyOf(shape)
     const counted = this.#counted.get(key) ?? { shape, accounts: 0 }
@@ -28,10 +33,10 @@ export class Shapes {
   }
 
   /**
-   * The shape for a name: always the same one while the counts stay as they are. Where they change, only as many names
-   * change their shape as have to (weighted rendezvous hashing).
-   * @param secret of the server, or anyone could compute which names are answered so
-   * @param current shape of the next new account, counted as one account more
+   * The shape for a name: the same one as long as the counts stay the same. When they change, as few names as possible
+   * change their shape (weighted rendezvous hashing).
+   * @param secret of the server: without it, anyone could compute the answer to a name without an account
+   * @param current shape of the next new account, counted as one more account
    */
   of(name: string, secret: Uint8Array, current: VerifierShape): VerifierShape {
     const counted = new Map(this.#counted)
@@ -47,6 +52,16 @@ export class Shapes {
   }
 }
 
-/** A number above 0 and at most 1 that follows from a text. */
+/** Counts the shapes of the accounts in the database. */
+export async function loadShapes(db: Knex): Promise<Shapes> {
+  const shapes = new Shapes()
+  for (const { password, accounts } of await passwordSamples(db, MAX_PASSWORD_KINDS)) {
+    const verifier = parseVerifier(password)
+    if (verifier !== undefined) shapes.count(shapeOf(verifier), accounts)
+  }
+  return shapes
+}
+
+/** A number above 0 and at most 1, a keyed hash of the text. */
 const fraction = (secret: Uint8Array, text: string): number =>
   (createHmac('sha256', secret).update(`shape:${text}`).digest().readUInt32BE() + 1) / 2 ** 32

@@ -1,18 +1,18 @@
 import type { PreHash, Verifier } from '../../core/scram/index.ts'
 
-/** Scheme names of `userinfo.password`, by what the password went through first. */
+/** Scheme names of `userinfo.password`, by the pre-hash of the password. */
 const SCHEMES: Readonly<Record<PreHash, string>> = { '': 'SCRAM-SHA-256', md5x10: 'MD5x10-SCRAM-SHA-256' }
 
 /**
  * A value of `userinfo.password`, in the form of RFC 5803: `SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey`. The
- * scheme of a password that is hashed before says so in front: `MD5x10-SCRAM-SHA-256`.
+ * scheme of a pre-hashed password has a prefix: `MD5x10-SCRAM-SHA-256`.
  */
 export function formatVerifier({ salt, iterations, storedKey, serverKey, preHash = '' }: Verifier): string {
   const base64 = (bytes: Buffer) => bytes.toString('base64')
   return `${SCHEMES[preHash]}$${iterations}:${base64(salt)}$${base64(storedKey)}:${base64(serverKey)}`
 }
 
-/** Reads what formatVerifier wrote; undefined for a value of any other scheme, with which nobody can log in. */
+/** Reads the form of `formatVerifier`; undefined for any other scheme, with which nobody can log in. */
 export function parseVerifier(password: string): Verifier | undefined {
   const [scheme, parameters = '', keys = '', ...rest] = password.split('$')
   const [iterations = '', salt] = parameters.split(':')
@@ -29,11 +29,11 @@ export function parseVerifier(password: string): Verifier | undefined {
   }
 }
 
-/** Whether two verifiers are of the same password; an account may have been read twice. */
+/** Whether two verifiers hold the same keys: an account may have been read twice, as two objects. */
 export const isSameVerifier = (one: Verifier | undefined, other: Verifier | undefined) =>
   one !== undefined && other !== undefined && formatVerifier(one) === formatVerifier(other)
 
-/** The verifier that a message carries as plain bytes. */
+/** The verifier in the fields of a message. */
 export function verifierFrom(values: {
   salt: Uint8Array
   iterations: number

@@ -2,47 +2,47 @@ import type { UserSession } from '../../core/index.ts'
 import type { ConsumerRow } from '../../db/index.ts'
 import { type Delivery, eventKey } from '../messages/delivery.ts'
 
-/** Acknowledgements kept of events that have not been pushed again since the server started. */
-const MOST_AHEAD = 1000
+/** Acknowledgements remembered of events that have not been pushed again since the server started. */
+const MAX_EARLY = 1000
 
-/** A consumer while the server deals with it: what was handled, what is out, and on which session. */
+/** A loaded consumer: its position, its events in flight, and the session that receives them. */
 export class Consumer {
   readonly userId: number
   readonly name: string
-  /** Who gets its events. */
+  /** The session that receives its events. */
   holder: { readonly session: UserSession; readonly delivery: Delivery } | undefined
-  /** Set once it is being deleted: nothing of it is written any more. */
+  /** Set when its deletion begins: nothing of it is written afterwards. */
   isDeleted = false
-  /** Keys of state that are new and being written, each with how often. */
+  /** New keys of state being written, with the number of concurrent writes of each. */
   readonly newKeys = new Map<string, number>()
-  /** About how many bytes of state it keeps; undefined until they are counted. */
+  /** Estimated bytes of its state; undefined until they are counted. */
   stateBytes: number | undefined
   #position: number
   #movedAt: number
-  /** Pushed and not acknowledged, whatever session they were pushed to. */
-  readonly #out: Set<number>
+  /** Ids pushed and not acknowledged, on any session. */
+  readonly #inFlight: Set<number>
   /**
-   * Acknowledged before they were pushed: by a client that has them from the time before the server was started again.
-   * What lies below them may not have been pushed yet, so they do not count until they are.
+   * Ids acknowledged before they were pushed, by a client that received them before a restart of the server. Lower ids may
+   * not have been pushed yet, so these do not move the position until they are pushed.
    */
-  readonly #ahead = new Set<number>()
+  readonly #early = new Set<number>()
 
   constructor(row: ConsumerRow) {
     this.userId = row.user_id
     this.name = row.name
     this.#position = row.position
     this.#movedAt = row.moved_at
-    this.#out = new Set(row.pending)
+    this.#inFlight = new Set(row.pending)
   }
 
-  /** The highest id that was acknowledged. */
+  /** The highest acknowledged id. */
   get position(): number {
     return this.#position
   }
 
-  /** Ids up to the position that were not acknowledged, ascending. */
+  /** Unacknowledged ids up to the position, ascending. */
   get pending(): number[] {
-    return [...this.#out].filter((id) => id <= this.#position).sort((a, b) => a - b)
+    return [...this.#inFlight].filter((id) => id <= this.#position).sort((a, b) => a - b)
   }
 
   get row(): ConsumerRow {
@@ -50,44 +50,44 @@ export class Consumer {
     return { user_id: userId, name, position, pending, moved_at: this.#movedAt }
   }
 
-  /** An event is on its way; false when nobody waits for it any more: it was acknowledged already. */
+  /** An event was pushed. False when it was acknowledged before. */
   pushed(id: number): boolean {
-    if (id <= this.#position && !this.#out.has(id)) return false
-    this.#out.add(id)
-    return !this.#ahead.delete(id)
+    if (id <= this.#position && !this.#inFlight.has(id)) return false
+    this.#inFlight.add(id)
+    return !this.#early.delete(id)
   }
 
   get active(): boolean {
     return this.holder?.delivery.stopped === false
   }
 
-  /** An event was handled. False when that changes nothing that is to be kept. */
+  /** An event was handled. False when there is nothing new to store. */
   acknowledge(id: number): boolean {
-    const wasOut = this.#out.delete(id)
+    const wasInFlight = this.#inFlight.delete(id)
     this.holder?.delivery.forget(eventKey(id), id)
-    if (!wasOut) {
-      if (id > this.#position && this.#ahead.size < MOST_AHEAD) this.#ahead.add(id)
+    if (!wasInFlight) {
+      if (id > this.#position && this.#early.size < MAX_EARLY) this.#early.add(id)
       return false
     }
     this.#position = Math.max(this.#position, id)
     return true
   }
 
-  /** An event that is no more: deleted, or in a group that the user has left. */
+  /** An event does not exist any more: recalled, or of a group that the user has left. */
   forget(id: number) {
-    this.#out.delete(id)
+    this.#inFlight.delete(id)
   }
 
-  /** Leaves out what is not above this id. */
+  /** Skips events up to this id. */
   skipTo(id: number) {
-    for (const out of this.#out) if (out <= id) this.#out.delete(out)
+    for (const other of this.#inFlight) if (other <= id) this.#inFlight.delete(other)
     this.#position = Math.max(this.#position, id)
   }
 
-  /** Events above this id come next. */
+  /** Sets the position: events above this id come next. */
   moveTo(id: number, now: number) {
-    this.#out.clear()
-    this.#ahead.clear()
+    this.#inFlight.clear()
+    this.#early.clear()
     this.#position = id
     this.#movedAt = now
   }

@@ -1,46 +1,43 @@
-import type { Clock, Timer, UserSession } from '../../core/index.ts'
+import { type Clock, retryPause, type Timer, type UserSession } from '../../core/index.ts'
 
-/** Changes of a list are told together, at most so often; a lively conversation must not cost a query a message. */
-const TELL_MS = 200
-/** Longest pause between two attempts while the database is away. */
-const LAST_PAUSE_MS = 5000
+/** Changes are pushed together after this pause: a busy conversation must not cost a query per message. */
+const PUSH_PAUSE_MS = 200
 
-/** Contacts of one user, by number. */
-export interface Dirty {
+/** Contacts of one user that have changed, by id. */
+export interface Changes {
   readonly users: Set<number>
   readonly groups: Set<number>
 }
 
 interface Watch {
   readonly sessions: Set<UserSession>
-  dirty: Dirty
+  changes: Changes
   timer: Timer | undefined
-  /** Lists in a row that could not be read. */
+  /** Failed pushes in a row. */
   failures: number
 }
 
-const clean = (): Dirty => ({ users: new Set(), groups: new Set() })
+type Notify = (userId: number, sessions: Iterable<UserSession>, changes: Changes) => Promise<void>
 
-/** Who wants to hear of changes of their contact list, and what has changed since they were last told. */
+const noChanges = (): Changes => ({ users: new Set(), groups: new Set() })
+
+/** Sessions that watch their user's contact list, and the contacts that have changed since the last push. */
 export class Watchers {
   readonly #byUser = new Map<number, Watch>()
   readonly #clock: Clock
-  readonly #tell: (userId: number, sessions: Iterable<UserSession>, dirty: Dirty) => Promise<void>
+  readonly #notify: Notify
   readonly #onError: (error: unknown) => void
 
-  constructor(
-    clock: Clock,
-    tell: (userId: number, sessions: Iterable<UserSession>, dirty: Dirty) => Promise<void>,
-    onError: (error: unknown) => void,
-  ) {
+  /** @param onError gets the first failure in a row of `notify`, which is retried */
+  constructor(clock: Clock, notify: Notify, onError: (error: unknown) => void) {
     this.#clock = clock
-    this.#tell = tell
+    this.#notify = notify
     this.#onError = onError
   }
 
   add(session: UserSession) {
     const { id } = session.user
-    const watch = this.#byUser.get(id) ?? { sessions: new Set(), dirty: clean(), timer: undefined, failures: 0 }
+    const watch = this.#byUser.get(id) ?? { sessions: new Set(), changes: noChanges(), timer: undefined, failures: 0 }
     watch.sessions.add(session)
     this.#byUser.set(id, watch)
   }
@@ -58,41 +55,42 @@ export class Watchers {
     this.#byUser.clear()
   }
 
-  /** The conversation with another user looks different to this one. */
-  user(userId: number, otherId: number) {
-    this.#byUser.get(userId)?.dirty.users.add(otherId)
-    this.#wake(userId)
+  /** A user has changed as a contact of another one. */
+  userChanged(userId: number, otherId: number) {
+    this.#byUser.get(userId)?.changes.users.add(otherId)
+    this.#schedule(userId)
   }
 
-  group(userIds: Iterable<number>, groupId: number) {
+  /** A group has changed as a contact of these users. */
+  groupChanged(userIds: Iterable<number>, groupId: number) {
     if (this.#byUser.size === 0) return
     for (const userId of userIds) {
-      this.#byUser.get(userId)?.dirty.groups.add(groupId)
-      this.#wake(userId)
+      this.#byUser.get(userId)?.changes.groups.add(groupId)
+      this.#schedule(userId)
     }
   }
 
-  #wake(userId: number, pause = TELL_MS) {
+  #schedule(userId: number, pause = PUSH_PAUSE_MS) {
     const watch = this.#byUser.get(userId)
     if (watch === undefined || watch.timer !== undefined) return
     watch.timer = this.#clock.after(pause, () => void this.#flush(userId, watch))
   }
 
   async #flush(userId: number, watch: Watch) {
-    const { dirty } = watch
-    watch.dirty = clean()
+    const { changes } = watch
+    watch.changes = noChanges()
     try {
-      await this.#tell(userId, watch.sessions, dirty)
+      await this.#notify(userId, watch.sessions, changes)
       watch.failures = 0
     } catch (error) {
-      // Told with the next list: while the database is away, nothing is forgotten.
-      for (const id of dirty.users) watch.dirty.users.add(id)
-      for (const id of dirty.groups) watch.dirty.groups.add(id)
+      // Pushed with the next changes.
+      for (const id of changes.users) watch.changes.users.add(id)
+      for (const id of changes.groups) watch.changes.groups.add(id)
       if (watch.failures++ === 0) this.#onError(error)
     }
-    // Only now: the next list is read after this one was told, so none is told out of order.
+    // Only now: the next read begins after this push, so pushes keep their order.
     watch.timer = undefined
-    if (watch.dirty.users.size + watch.dirty.groups.size > 0)
-      this.#wake(userId, Math.min(TELL_MS * 2 ** watch.failures, LAST_PAUSE_MS))
+    if (watch.changes.users.size + watch.changes.groups.size > 0)
+      this.#schedule(userId, watch.failures === 0 ? PUSH_PAUSE_MS : retryPause(watch.failures))
   }
 }

@@ -4,18 +4,17 @@ import { KeyedQueue, LoadCache, Refused, type User } from '../../core/index.ts'
 import { blockedBy, type FriendConflict, friendsOf } from '../../db/index.ts'
 import { FAILURES } from './failures.ts'
 
-/** Whom a user knows, as far as the message path must know it. */
+/** Relations of a user to others, as far as the message path needs them. */
 export interface Circle {
-  /** Friends, and since when. */
+  /** Friends, each with the time the friendship began. */
   readonly friends: ReadonlyMap<number, number>
   readonly blocked: ReadonlySet<number>
 }
 
-/** Of a user nothing is known of. */
-const NOBODY: Circle = { friends: new Map(), blocked: new Set() }
+/** Of a user without relations. */
+const EMPTY: Circle = { friends: new Map(), blocked: new Set() }
 
-/** Circles kept in memory. */
-const CIRCLES_KEPT = 20_000
+const CACHE_ENTRIES = 20_000
 
 const CONFLICTS: Readonly<Record<FriendConflict, ConstructorParameters<typeof Refused>>> = {
   already_friends: [FAILURES.already_friends],
@@ -39,67 +38,67 @@ type Ends = readonly [Pick<User, 'id'>, Pick<User, 'id'>]
 const keyOf = ([{ id: one }, { id: other }]: Ends) => `${Math.min(one, other)} ${Math.max(one, other)}`
 
 /**
- * The circles in memory. What two users are to each other is changed alone: a change begins when the messages that were
- * accepted before it are stored and pushed, and what they send each other meanwhile waits for its end.
+ * A cache of circles, and the order of changes. Changes between two users run one at a time: a change begins after the
+ * messages accepted before it are stored and pushed, and messages between the two wait until it has ended.
  */
 export class Circles {
   readonly #circles: LoadCache<number, Circle>
   readonly #queue = new KeyedQueue<string>()
   readonly #settled: () => Promise<void>
 
-  /** @param settled resolves when the messages accepted so far are stored and pushed, or could not be */
+  /** @param settled resolves when the messages accepted so far are stored and pushed, or have failed */
   constructor(db: Knex, settled: () => Promise<void>) {
     this.#settled = settled
-    this.#circles = new LoadCache<number, Circle>(CIRCLES_KEPT, async (userId) => {
+    this.#circles = new LoadCache<number, Circle>(CACHE_ENTRIES, async (userId) => {
       const [friends, blocked] = [await friendsOf(db, userId), await blockedBy(db, userId)]
       return { friends: new Map(friends.map((row) => [row.friend_id, row.add_time])), blocked: new Set(blocked) }
     })
   }
 
   async of(userId: number): Promise<Circle> {
-    return (await this.#circles.get(userId)) ?? NOBODY
+    return (await this.#circles.get(userId)) ?? EMPTY
   }
 
   /**
-   * Looks at the circle of a recipient: at once when it is in memory and what the two are to each other is not being
-   * changed, otherwise in its turn.
+   * Checks a message against its recipient's circle: synchronously when that is cached and no change between the two is
+   * in progress, otherwise in its turn.
    */
-  check(sender: Pick<User, 'id'>, recipient: Pick<User, 'id'>, look: (circle: Circle) => void): void | Promise<void> {
+  check(sender: Pick<User, 'id'>, recipient: Pick<User, 'id'>, check: (circle: Circle) => void): void | Promise<void> {
     const key = keyOf([sender, recipient])
     const circle = this.#circles.get(recipient.id)
-    if (!(circle instanceof Promise) && !this.#queue.isBusy(key)) return look(circle ?? NOBODY)
-    return this.#queue.run(key, async () => look(await this.of(recipient.id)))
+    if (!(circle instanceof Promise) && !this.#queue.isBusy(key)) return check(circle ?? EMPTY)
+    return this.#queue.run(key, async () => check(await this.of(recipient.id)))
   }
 
   /**
-   * Changes what two users are to each other; whoever reads it afterwards sees the change. `told` runs before anything
-   * else comes for the two.
-   * @throws Refused as the conflict says
+   * Changes the relation of two users. Later reads see the change.
+   * @param announce runs before any later message between the two is handled
+   * @throws Refused according to the conflict
    */
   change<T extends object>(
     ends: Ends,
     work: () => Promise<T | { readonly conflict: FriendConflict }>,
-    told: (outcome: T) => void,
+    announce: (outcome: T) => void,
   ): Promise<void> {
     return this.#queue.run(keyOf(ends), async () => {
-      // So that what was accepted in this turn has reached the writer.
+      // Messages accepted in this turn reach the writer.
       await turn()
       await this.#settled()
-      // And so that all who waited for it have been told.
+      // Their senders get the replies.
       await turn()
       try {
         const outcome = await work()
         if ('conflict' in outcome) throw refusalOf(outcome.conflict)
-        this.#forget(ends)
-        told(outcome)
+        this.#invalidate(ends)
+        announce(outcome)
       } finally {
-        // An error may hide that it was done.
-        this.#forget(ends)
+        // After an error the change may be committed all the same.
+        this.#invalidate(ends)
       }
     })
   }
 
-  #forget([one, other]: Ends) {
+  #invalidate([one, other]: Ends) {
     this.#circles.forget(one.id, other.id)
   }
 }

@@ -1,6 +1,7 @@
 import { defineEvent } from '../../core/index.ts'
 
-/** Two users became friends, or are friends no more. */
+/** A friendship began or ended. */
 export const FriendshipChanged = defineEvent<{ readonly between: readonly [number, number] }>(
   'friends.friendship_changed',
+  { scope: 'cluster' },
 )

@@ -17,17 +17,17 @@ import type { Trail } from '../messages/search.ts'
 import { FAILURES } from './failures.ts'
 import type { Group } from './group.ts'
 import * as messages from './messages.ts'
-import { conversationOf, type Room } from './room.ts'
+import { conversationOf, type Parts } from './parts.ts'
 import { roleIn } from './roster.ts'
 
 /** Messages in groups: one stored row per message, one read position per member. */
-export function handleConversation(room: Room) {
-  handlePosts(room)
-  handleReading(room)
-  addSource(room)
+export function handleConversation(parts: Parts) {
+  handlePosts(parts)
+  handleReading(parts)
+  addSource(parts)
 }
 
-function handlePosts({ app, roster, conversations }: Room) {
+function handlePosts({ app, roster, conversations }: Parts) {
   const post = ({ user }: UserSession, group: Group, message: ValuesOf<typeof messages.ChatroomMessage>) => {
     const conversation = conversationOf(group.id)
     return conversations.post(
@@ -93,7 +93,7 @@ function handlePosts({ app, roster, conversations }: Room) {
 }
 
 /** The positions of a user in a group. @throws Refused `not_member` */
-async function placeIn({ db, conversations }: Room, userId: number, groupId: number): Promise<SeenBy> {
+async function placeIn({ db, conversations }: Parts, userId: number, groupId: number): Promise<SeenBy> {
   // Acknowledged messages must not count as unread.
   await conversations.readsSettled()
   const [seen] = await groupsSeen(db, userId, groupId)
@@ -103,7 +103,7 @@ async function placeIn({ db, conversations }: Room, userId: number, groupId: num
 
 /** The text form of messages for one user. */
 async function toUser(
-  { accounts }: Room,
+  { accounts }: Parts,
   userId: number,
   rows: readonly MessageRow[],
   groupOf: (row: MessageRow) => Named,
@@ -126,8 +126,8 @@ interface Named {
   readonly read: number
 }
 
-function handleReading(room: Room) {
-  const { app, db, accounts, roster, conversations } = room
+function handleReading(parts: Parts) {
+  const { app, db, accounts, roster, conversations } = parts
 
   app.handle(messages.QueryRoomUsers, async ({ user }, { group: name }) => {
     const group = await roster.member(name, user)
@@ -159,22 +159,22 @@ function handleReading(room: Room) {
     messages.QueryRoomHistory,
     async ({ user }, { group: name, before, limit }) => {
       const group = await roster.member(name, user)
-      const seen = await placeIn(room, user.id, group.id)
+      const seen = await placeIn(parts, user.id, group.id)
       const size = conversations.pageSize(limit)
       const range = { before: before || Number.MAX_SAFE_INTEGER, limit: size + 1, since: seen.since }
       const rows = await groupHistory(db, group.id, range)
-      return historyPage(await toUser(room, user.id, rows, () => seen), size)
+      return historyPage(await toUser(parts, user.id, rows, () => seen), size)
     },
     { serial: true },
   )
 }
 
-function addSource(room: Room) {
-  const { db, roster, conversations } = room
+function addSource(parts: Parts) {
+  const { db, roster, conversations } = parts
 
   const trail = (userId: number, seen: SeenBy): Trail => ({
     ids: (before, limit) => groupMessageIds(db, seen.id, { before, limit, since: seen.since }),
-    toText: (rows) => toUser(room, userId, rows, () => seen),
+    toText: (rows) => toUser(parts, userId, rows, () => seen),
   })
 
   conversations.addSource({
@@ -182,7 +182,7 @@ function addSource(room: Room) {
     load: async (userId, query) => {
       const rows = await groupMessagesTo(db, userId, query)
       const seen = new Map(rows.map((row) => [row.target_id, { name: row.chatroom_name, read: row.read_seq }]))
-      return toUser(room, userId, rows, (row) => seen.get(row.target_id) as Named)
+      return toUser(parts, userId, rows, (row) => seen.get(row.target_id) as Named)
     },
     countUnread: (userId) => countGroupUnread(db, userId),
     place: async ({ user_id, target_id, seq }) => {
@@ -211,7 +211,7 @@ function addSource(room: Room) {
       await conversations.readsSettled()
       if (name === '') return (await groupsSeen(db, user.id)).map((seen) => trail(user.id, seen))
       const group = await roster.member(name, user)
-      return [trail(user.id, await placeIn(room, user.id, group.id))]
+      return [trail(user.id, await placeIn(parts, user.id, group.id))]
     },
   })
 }

@@ -2,12 +2,12 @@ import type { ChangedGroup, MemberRow } from '../../db/index.ts'
 
 export type GroupRole = Exclude<MemberRow['role'], 'invited'>
 
-/** A group as far as the message path must know it, as it is at one commit. */
+/** The state of a group at one commit, as far as the message path needs it. */
 export interface Group {
   readonly id: number
   readonly name: string
   readonly isOpen: boolean
-  /** Active members only. Messages of the group above `joinedSeq` in its sequence may be seen. */
+  /** Active members only. A member may read the group's messages above `joinedSeq` in its sequence. */
   readonly members: ReadonlyMap<number, { readonly role: GroupRole; readonly joinedSeq: number }>
   readonly memberIds: readonly number[]
 }

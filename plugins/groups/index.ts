@@ -1,15 +1,18 @@
-import { definePlugin } from '../../core/index.ts'
+import { definePlugin, type User } from '../../core/index.ts'
 import { accounts } from '../accounts/index.ts'
 import { privateMessages } from '../messages/index.ts'
 import { handleConversation } from './conversation.ts'
 import { FAILURES } from './failures.ts'
+import { handleGroups } from './groups.ts'
+import { handleInvitations } from './invitations.ts'
 import { LIMITS } from './limits.ts'
 import { handleMembership } from './membership.ts'
 import * as messages from './messages.ts'
 import { announcePresence } from './presence.ts'
+import { handleRoles } from './roles.ts'
 import { Roster } from './roster.ts'
 
-/** Groups: membership and roles, and messages that are one stored row with a read position a member. */
+/** Groups: members and roles, and messages that are one stored row with a read position per member. */
 export const groups = definePlugin({
   name: 'groups',
   messages,
@@ -18,12 +21,18 @@ export const groups = definePlugin({
   needs: { accounts, messages: privateMessages },
   setup(app, { needs, limits, db }) {
     const conversations = needs.messages
-    // With what was acknowledged: who did is told so before it hears of the change.
+    // With the read positions: a member gets the reply to an acknowledgement before the notice of a later change.
     const roster = new Roster(db, () => Promise.all([conversations.postsSettled(), conversations.readsSettled()]))
-    const room = { app, limits, db, roster, accounts: needs.accounts, conversations }
-    handleMembership(room)
-    handleConversation(room)
-    announcePresence(room)
-    return { member: (name: string, user: Parameters<Roster['member']>[1]) => roster.member(name, user) }
+    const parts = { app, limits, db, roster, accounts: needs.accounts, conversations }
+    handleGroups(parts)
+    handleMembership(parts)
+    handleInvitations(parts)
+    handleRoles(parts)
+    handleConversation(parts)
+    announcePresence(parts)
+    return {
+      /** The group of a name, for a member. @throws Refused `group_not_exist`, `not_member` */
+      member: (name: string, user: User) => roster.member(name, user),
+    }
   },
 })

@@ -16,18 +16,16 @@ import { FAILURES as FRIEND_FAILURES } from '../friends/failures.ts'
 import { FAILURES } from './failures.ts'
 import { type Group, type GroupRole, toGroup } from './group.ts'
 
-/** Groups kept in memory. */
-const GROUPS_KEPT = 5000
-/** Users whose groups are kept in memory. */
-const USERS_KEPT = 20_000
+const MAX_CACHED_GROUPS = 5000
+/** Users whose list of groups is cached. */
+const MAX_CACHED_USERS = 20_000
 
-/** What a change of a group came to: the group before it, where that was in memory, and after it. */
+/** The group before a change, if it was cached, and after it. */
 export interface Change {
   readonly before: Group | undefined
   readonly after: Group
 }
 
-/** What does not fit is told by the limit that it is beyond. */
 const CONFLICTS: Readonly<Record<GroupConflict, ConstructorParameters<typeof Refused>>> = {
   group_not_exist: [FAILURES.group_not_exist],
   group_exists: [FAILURES.group_exists],
@@ -48,9 +46,9 @@ export const refusalOf = (conflict: GroupConflict) => new Refused(...CONFLICTS[c
 const noGroup = (name: string) => new Refused(FAILURES.group_not_exist, `there is no group "${name}"`)
 
 /**
- * The groups in memory, by number, and their names apart. A change of a group runs alone: it begins when the messages
- * that were accepted before it are stored and pushed, and what comes for the group meanwhile waits for its end. So a
- * message is stored and pushed as the group is, and no member hears of a change before a message that came before it.
+ * A cache of groups by id and by name, and the order of their changes. Changes of a group run one at a time: a change
+ * begins after the messages accepted before it are stored and pushed, and requests to the group wait until it has ended.
+ * So a message goes to the members at its commit, and no member gets the notice of a change before an earlier message.
  */
 export class Roster {
   readonly #db: Knex
@@ -60,24 +58,24 @@ export class Roster {
   readonly #groupIds: LoadCache<number, ReadonlySet<number>>
   readonly #queue = new KeyedQueue<number>()
 
-  /** @param settled resolves when what was accepted so far is stored and pushed, or could not be */
+  /** @param settled resolves when the messages accepted so far are stored and pushed, or have failed */
   constructor(db: Knex, settled: () => Promise<unknown>) {
     this.#db = db
     this.#settled = settled
-    this.#ids = new LoadCache<string, { readonly id: number }>(GROUPS_KEPT, (name) => findGroup(db, name))
-    this.#groups = new LoadCache(GROUPS_KEPT, (id) => this.#load(id))
-    this.#groupIds = new LoadCache<number, ReadonlySet<number>>(USERS_KEPT, async (userId) => {
+    this.#ids = new LoadCache<string, { readonly id: number }>(MAX_CACHED_GROUPS, (name) => findGroup(db, name))
+    this.#groups = new LoadCache(MAX_CACHED_GROUPS, (id) => this.#load(id))
+    this.#groupIds = new LoadCache<number, ReadonlySet<number>>(MAX_CACHED_USERS, async (userId) => {
       const seen = await groupsSeen(db, userId)
       return new Set(seen.map(({ id }) => id))
     })
   }
 
-  /** The group of that name, at once when it is in memory. */
+  /** The group of a name, synchronously when cached. @throws Refused `group_not_exist` */
   named(name: string): Group | Promise<Group> {
     const found = this.#ids.get(name)
     const id = found instanceof Promise ? found.then((row) => row?.id) : found?.id
     const group = id instanceof Promise ? id.then((known) => this.#get(known)) : this.#get(id)
-    // What was called so a moment ago may be called otherwise now.
+    // It may have been renamed since the look-up.
     const check = (loaded: Group | undefined): Group => {
       if (loaded?.name === name) return loaded
       throw noGroup(name)
@@ -89,26 +87,26 @@ export class Roster {
     return this.#groups.get(id)
   }
 
-  /** The group as it is now if that is in memory. */
+  /** The present state of a group if it is cached. */
   peek(id: number): Group | undefined {
     return this.#groups.peek(id)
   }
 
-  /** Numbers of the groups of a user. */
+  /** Ids of a user's groups. */
   async idsOf(userId: number): Promise<ReadonlySet<number>> {
     return (await this.#groupIds.get(userId)) ?? new Set()
   }
 
-  /** @throws Refused `group_not_exist`, `not_member` */
+  /** The group of a name, for a member. @throws Refused `group_not_exist`, `not_member` */
   async member(name: string, user: User): Promise<Group> {
     const group = await this.named(name)
     if (group.members.has(user.id)) return group
-    throw await this.#stranger(group, user)
+    throw await this.#refusalFor(group, user)
   }
 
   /**
-   * Does something with a group as a member: at once when the group is in memory and not being changed, otherwise in
-   * its turn. What comes after it, a change above all, waits until `act` has returned, not for what it returns.
+   * Runs `act` for a member: synchronously when the group is cached and no change is in progress, otherwise in its turn.
+   * A later change waits until `act` has returned, not until its promise is settled.
    * @throws Refused `group_not_exist`, `not_member`
    */
   asMember<T>(found: Group, user: User, act: (group: Group) => Promise<T>): Promise<T> {
@@ -126,31 +124,36 @@ export class Roster {
   }
 
   /**
-   * Changes a group; whoever reads it afterwards sees the change. `told` runs before anything else comes for the group.
-   * @throws Refused as the conflict says
+   * Changes a group. Later reads see the change.
+   * @param announce runs before any later request to the group is handled
+   * @throws Refused according to the conflict
    */
-  change(name: string, work: (key: GroupKey) => Promise<GroupOutcome>, told: (change: Change) => void): Promise<void> {
+  change(
+    name: string,
+    work: (key: GroupKey) => Promise<GroupOutcome>,
+    announce: (change: Change) => void,
+  ): Promise<void> {
     return this.#alone(name, async (key) => {
-      // So that what was accepted in this turn has reached the writer.
+      // Messages accepted in this turn reach the writer.
       await turn()
       await this.#settled()
-      // And so that all who waited for it have been told.
+      // Their senders get the replies.
       await turn()
       const before = this.#groups.peek(key.id)
-      told({ before, after: await this.#changed(key, work) })
+      announce({ before, after: await this.#changed(key, work) })
     })
   }
 
-  /** The same for a change that no member sees: messages of the group need not be waited for. */
+  /** The same for a change that members cannot see: without waiting for messages of the group. */
   unchanged<T extends object>(
     name: string,
     work: (key: GroupKey) => Promise<T | { readonly conflict: GroupConflict }>,
-    told: (outcome: T) => void,
+    announce: (outcome: T) => void,
   ): Promise<void> {
     return this.#alone(name, async (key) => {
       const outcome = await work(key)
       if ('conflict' in outcome) throw refusalOf(outcome.conflict)
-      told(outcome)
+      announce(outcome)
     })
   }
 
@@ -164,7 +167,7 @@ export class Roster {
   async #changed(key: GroupKey, work: (key: GroupKey) => Promise<GroupOutcome>): Promise<Group> {
     const { id, name } = key
     const outcome = await work(key).catch((error: unknown) => {
-      // It may have been done all the same.
+      // The change may be committed all the same.
       this.#groups.forget(id)
       this.#ids.forget(name)
       throw error
@@ -176,19 +179,19 @@ export class Roster {
     return after
   }
 
-  /** A group was made. */
-  made(name: string, ownerId: number) {
+  /** A group was created. */
+  created(name: string, ownerId: number) {
     this.#ids.forget(name)
-    this.forgetUsers([ownerId])
+    this.invalidateUsers([ownerId])
   }
 
-  /** A group was dissolved: whoever has it by its number finds it without members. Another one may take its name. */
+  /** A group was dissolved: by id it is found without members. Another group may take its name. */
   dissolved(group: Group, name: string) {
     this.#groups.set(group.id, { ...group, name, members: new Map(), memberIds: [] })
   }
 
-  /** Users came to a group or left one. */
-  forgetUsers(userIds: Iterable<number>) {
+  /** The groups of these users have changed. */
+  invalidateUsers(userIds: Iterable<number>) {
     this.#groupIds.forget(...userIds)
   }
 
@@ -201,8 +204,8 @@ export class Roster {
     return id === undefined ? undefined : this.#groups.get(id)
   }
 
-  /** That there is a group by invitation is told only to those who have to do with it. */
-  async #stranger({ id, name, isOpen }: Group, user: User): Promise<Refused> {
+  /** Only members and invited users may learn that a closed group exists. */
+  async #refusalFor({ id, name, isOpen }: Group, user: User): Promise<Refused> {
     const mayKnow = isOpen || (await hasMembership(this.#db, id, user.id))
     return mayKnow ? new Refused(FAILURES.not_member) : noGroup(name)
   }

@@ -1,16 +1,16 @@
 import { type Clock, lruCache, Refused, TokenBucket, type User } from '../../core/index.ts'
 import type { LoginLimits } from './limits.ts'
 
-/** Rates remembered at once, of the users who logged in last. */
-const USERS_KEPT = 50_000
-/** Bots log in so many times as often as a person. */
-const MACHINE_RATE = 10
+/** Rates kept in memory, of the users who logged in last. */
+const MAX_RATES = 50_000
+/** Bots may log in this many times as often as people. */
+const BOT_FACTOR = 10
 
-/** How often a user may log in, right password or not: each login and logout is told to everyone who knows the user. */
+/** Limits the successful logins of a user: each login and logout is announced to friends and groups. */
 export class LoginRate {
   readonly #perMinute: number
   readonly #clock: Clock
-  readonly #buckets = lruCache<number, TokenBucket>(USERS_KEPT)
+  readonly #buckets = lruCache<number, TokenBucket>(MAX_RATES)
 
   constructor({ logins }: LoginLimits, clock: Clock) {
     this.#perMinute = logins
@@ -19,7 +19,7 @@ export class LoginRate {
 
   /** Counts one login. @throws Refused `rate_limited` */
   take({ id, role }: User) {
-    const perMinute = this.#perMinute * (role === 'bot' ? MACHINE_RATE : 1)
+    const perMinute = this.#perMinute * (role === 'bot' ? BOT_FACTOR : 1)
     const now = this.#clock.now()
     const bucket = this.#buckets.get(id) ?? new TokenBucket(perMinute / 60, perMinute, now)
     this.#buckets.set(id, bucket)

@@ -9,7 +9,7 @@ export const MAX_PAGE = 100
 export const pageSize = (asked: number, standard: number) => Math.min(asked || standard, MAX_PAGE)
 
 /** How many messages fit into one packet: at least one, because a single one always fits. */
-export function fitting(messages: readonly WireMessage[]): number {
+export function fitting(messages: readonly Pick<WireMessage, 'text'>[]): number {
   let bytes = 0
   const tooMany = messages.findIndex(({ text }) => {
     bytes += Buffer.byteLength(text)

@@ -1,9 +1,10 @@
 import type { Knex } from 'knex'
 import type { App, InOrder, UserSession } from '../../core/index.ts'
+import type { Accounts } from '../accounts/index.ts'
 import type { Conversations } from './conversations.ts'
 import type { Deliveries } from './deliveries.ts'
 import type { MessagesLimits } from './limits.ts'
-import type { Accounts, PrivateMessages } from './private-messages.ts'
+import type { PrivateMessages } from './private-messages.ts'
 import type { Sources } from './sources.ts'
 
 /** Shared by the steps of the plugin's setup. */

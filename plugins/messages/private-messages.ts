@@ -1,5 +1,4 @@
 import type { Knex } from 'knex'
-import { type Context, Refused } from '../../core/index.ts'
 import {
   conversation,
   countUnread,
@@ -10,14 +9,11 @@ import {
   textForm,
   withReadState,
 } from '../../db/index.ts'
-import { FAILURES as ACCOUNT_FAILURES } from '../accounts/failures.ts'
-import type { Account, accounts } from '../accounts/index.ts'
+import { type Account, type Accounts, existing } from '../accounts/index.ts'
 import { privateWith } from './audience.ts'
 import type { Deliverable } from './deliverable.ts'
 import type { Trail } from './search.ts'
 import type { Source } from './source.ts'
-
-export type Accounts = Context<undefined, { readonly accounts: typeof accounts }>['needs']['accounts']
 
 /** Private messages in the database, with the names of their users. */
 export class PrivateMessages {
@@ -78,9 +74,3 @@ export class PrivateMessages {
 }
 
 const nameIn = (accounts: ReadonlyMap<number, Account>, id: number) => accounts.get(id)?.name ?? `#${id}`
-
-/** @throws Refused `user_not_exist` */
-export function existing(account: Account | undefined, name: string): Account {
-  if (account !== undefined) return account
-  throw new Refused(ACCOUNT_FAILURES.user_not_exist, `there is no user "${name}"`)
-}

@@ -1,9 +1,9 @@
 import { Refused, type UserSession } from '../../core/index.ts'
+import { existing } from '../accounts/index.ts'
 import { privateWith } from './audience.ts'
 import type { Deliverable } from './deliverable.ts'
 import { Acknowledge, Receive } from './messages.ts'
 import type { Parts } from './parts.ts'
-import { existing } from './private-messages.ts'
 import type { Source } from './source.ts'
 
 /** The messages that a session asks for. `sources` hold exactly those that are wanted. */

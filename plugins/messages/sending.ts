@@ -1,10 +1,9 @@
 import type { User, UserSession, ValuesOf } from '../../core/index.ts'
 import { MSG_TYPE } from '../../db/index.ts'
-import type { Account } from '../accounts/index.ts'
+import { type Account, existing } from '../accounts/index.ts'
 import { privateAudience } from './audience.ts'
 import { SendMessage } from './messages.ts'
 import type { Parts } from './parts.ts'
-import { existing } from './private-messages.ts'
 
 export function handleSending({ app, accounts, conversations, names }: Parts) {
   const post = ({ user }: UserSession, to: Account, message: ValuesOf<typeof SendMessage>) =>

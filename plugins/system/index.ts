@@ -1,17 +1,16 @@
 import { createHash } from 'node:crypto'
-import { definePlugin, Refused } from '../../core/index.ts'
+import { definePlugin } from '../../core/index.ts'
 import { MSG_TYPE, plainContent } from '../../db/index.ts'
 import { actor } from '../accounts/actor.ts'
-import { FAILURES as ACCOUNT_FAILURES } from '../accounts/failures.ts'
 import { type Account, accounts, SYSTEM } from '../accounts/index.ts'
 import { privateAudience } from '../messages/audience.ts'
 import { privateMessages } from '../messages/index.ts'
 import * as messages from './messages.ts'
 
-/** Accounts read, and messages handed to the writer, at once: as many as it puts into one commit. */
-const PAGE = 400
+/** Accounts per page, whose messages go to the writer together: as many as fit into one commit. */
+const ACCOUNTS_PER_PAGE = 400
 
-/** System messages: what admins say to everyone, kept and acknowledged as private messages of the account `system`. */
+/** System messages of admins to all users, stored and acknowledged as private messages of the account `system`. */
 export const system = definePlugin({
   name: 'system',
   messages,
@@ -25,10 +24,10 @@ export const system = definePlugin({
         privateAudience(SYSTEM, to),
       )
 
-    /** Every active account, a page at a time. */
+    /** All enabled accounts, a page at a time. */
     async function* everyone(): AsyncGenerator<Account[]> {
       for (let after = 0; ; ) {
-        const page = await needs.accounts.list(after, PAGE)
+        const page = await needs.accounts.list(after, ACCOUNTS_PER_PAGE)
         const last = page.at(-1)
         if (last === undefined) return
         yield page.filter(({ active }) => active)
@@ -36,11 +35,7 @@ export const system = definePlugin({
       }
     }
 
-    const only = async (name: string): Promise<[Account][]> => {
-      const account = await needs.accounts.find(name)
-      if (!account?.active) throw new Refused(ACCOUNT_FAILURES.user_not_exist, `there is no user "${name}"`)
-      return [[account]]
-    }
+    const only = async (name: string): Promise<[Account][]> => [[await needs.accounts.require(name, { active: true })]]
 
     app.handle(
       messages.Broadcast,
@@ -52,14 +47,14 @@ export const system = definePlugin({
         let recipients = 0
         try {
           for await (const page of pages) {
-            // The first one alone: a client id that was used for another text is refused before anyone gets this one.
+            // The first one alone: a client id reused for another text is refused before anyone gets the message.
             const [first, ...rest] = page
             if (recipients === 0 && first !== undefined) await send(first)
             await Promise.all((recipients === 0 ? rest : page).map(send))
             recipients += page.length
           }
         } finally {
-          // Also where it stopped half-way: what was stored is delivered. The page that failed is not counted.
+          // Also after a failure: stored messages are delivered. The failed page is not counted.
           app.audit.info({ event: 'broadcast', ...actor(session), ...(to !== '' && { to }), recipients })
         }
         return { recipients }
@@ -70,9 +65,9 @@ export const system = definePlugin({
 })
 
 /**
- * The client id of one recipient's row, the same each time the same broadcast is sent; empty (any) if it has none.
- * A hash, because all system messages have one sender in the database, and because a client id is at most 64 long.
- * @param sender name of the admin, which tells the client ids of different ones apart; empty for the operator
+ * The client id of one recipient's row, the same for a repeated broadcast; empty if the broadcast has none. A hash: all
+ * system messages have one sender in the database, and a client id has at most 64 characters.
+ * @param sender name of the admin, whose client ids are its own; empty for the operator
  */
 const rowId = (sender: string, clientId: string, { id }: Account): string =>
   clientId &&

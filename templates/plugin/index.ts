@@ -38,12 +38,11 @@ export default definePlugin({
 
     // The one handler of a message: what it returns is the reply.
     app.handle(Thank, async (session, { user, why }) => {
-      // Refused as `user_not_exist` where there is none.
-      const account = await needs.accounts.requireActive(user)
+      const account = await needs.accounts.require(user, { active: true })
       await db('my_plugin_thanks').insert({ user_id: account.id, why })
       const [row] = await db('my_plugin_thanks').where({ user_id: account.id }).count({ times: '*' })
       const thanked = { by: session.user.name, user: account.name, why, times: Number(row?.times) }
-      for (const other of app.sessions.of(account.id)) if (other !== session) other.send(Thanked, thanked)
+      app.users.send([account.id], Thanked, thanked, { except: session })
       return thanked
     })
 

@@ -325,7 +325,7 @@ const bells = definePlugin({
   messages: { Rang, Ring },
   setup(app) {
     app.handle(Ring, (_session, { what }) => {
-      for (const session of app.sessions) session.send(Rang, { what })
+      app.users.sendToAll(Rang, { what })
     })
   },
 })

@@ -8,7 +8,9 @@ import {
   line,
   Refused,
   SessionEnded,
+  SessionStarted,
   serverMessage,
+  type UserSession,
 } from '../../core/index.ts'
 import { JoinRoom, KickUser, SendMessage } from '../../plugins/index.ts'
 import { testServer } from '../../testing/index.ts'
@@ -24,7 +26,7 @@ const waving = definePlugin({
   setup(app) {
     app.handle(Wave, ({ user }, { at }) => {
       if (at === 'nobody') throw new Refused('waving.nobody')
-      for (const session of app.sessions) session.send(Waved, { by: user.name })
+      app.users.sendToAll(Waved, { by: user.name })
     })
     app.on(Wave, ({ user }, { at }) => {
       if (at === 'the wall') throw new Error('nobody waves back')
@@ -220,8 +222,11 @@ test('what a timer sets off has been heard before the next timer is called', asy
     name: 'chain',
     messages: {},
     setup(app) {
+      let ann: UserSession | undefined
+      app.on(SessionStarted, (session) => {
+        if (session.user.name === 'ann') ann = session
+      })
       app.every(1000, async () => {
-        const ann = [...app.sessions].find(({ user }) => user.name === 'ann')
         if (ann !== undefined) await ann.request(SendMessage, { to: 'bob', text: String(app.clock.now()) })
       })
     },

@@ -244,7 +244,7 @@ test('a server that asks again and again whether a client lives is answered one 
   await server.user('alice')
   let pings = 0
   server.app.on(Ping, () => pings++)
-  for (const session of server.app.sessions) for (let n = 0; n < 1000; n++) session.send(KeepAlive, {})
+  for (let n = 0; n < 1000; n++) server.app.users.sendToAll(KeepAlive, {})
   await server.settled()
   t.true(pings > 0 && pings < 100, String(pings))
 })
@@ -266,9 +266,9 @@ test('a server that pushes far beyond its window ends the client, with the reaso
   })()
   await server.settled()
   const closed = new Promise<unknown>((resolve) => alice.client.onLife('closed', resolve))
-  const [session] = [...server.app.sessions]
   const text = 'x'.repeat(100_000)
-  for (let id = 1000; id < 1400; id++) session?.send(OnNewMessage, { messages: [{ ...MESSAGE, id, text }] })
+  for (let id = 1000; id < 1400; id++)
+    server.app.users.sendToAll(OnNewMessage, { messages: [{ ...MESSAGE, id, text }] })
   t.like(await closed, { code: 'protocol', message: 'the server exceeds its window of unacknowledged messages' })
   go()
   await t.throwsAsync(loop, { code: 'protocol' })

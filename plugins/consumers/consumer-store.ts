@@ -8,72 +8,72 @@ import type { ConsumerLimits } from './limits.ts'
 
 export const noConsumer = (name: string) => new Refused(FAILURES.no_consumer, `there is no consumer "${name}"`)
 
-export interface ShelfParts {
+export interface ConsumerStoreParts {
   readonly db: Knex
   readonly log: Logger
   readonly clock: Clock
   readonly limits: ConsumerLimits
 }
 
-/** What is kept under a key of a consumer; empty to forget it. */
-export interface Kept {
+/** State to store under a key of a consumer; an empty one deletes the key. */
+export interface KeyedState {
   readonly key: string
   readonly state: string
-  /** True to write it at once rather than with what comes in the next moments. */
+  /** Commit at once rather than with the writes of the next milliseconds. */
   readonly isUrgent: boolean
 }
 
-/** The consumers of users who are here. One consumer is one object, however many sessions ask for it at once. */
-export class Shelf {
+/** Consumers of users who are online. A consumer is one object, however many sessions use it. */
+export class ConsumerStore {
   readonly writer: ConsumerWriter
-  readonly #parts: ShelfParts
-  readonly #open = new Map<number, Map<string, Promise<Consumer | undefined>>>()
+  readonly #parts: ConsumerStoreParts
+  readonly #loaded = new Map<number, Map<string, Promise<Consumer | undefined>>>()
   readonly #queue = new KeyedQueue<number>()
 
-  constructor(parts: ShelfParts) {
+  constructor(parts: ConsumerStoreParts) {
     this.#parts = parts
     this.writer = new ConsumerWriter(parts.db)
   }
 
-  /** What makes, moves, takes up or deletes consumers of one user is done one after the other. */
+  /** Runs tasks that create, move, start or delete consumers of one user one at a time. */
   inTurn<T>(userId: number, task: () => Promise<T>): Promise<T> {
     return this.#queue.run(userId, task)
   }
 
-  /** The user has no session any more. */
-  close(userId: number) {
-    // What still waits for its turn goes by what is here.
-    if (!this.#queue.isBusy(userId)) this.#open.delete(userId)
+  /** Evicts the consumers of a user who went offline. */
+  evict(userId: number) {
+    // Tasks in the queue rely on the loaded consumers.
+    if (!this.#queue.isBusy(userId)) this.#loaded.delete(userId)
   }
 
-  /** The consumer if it was asked for before. */
-  known(userId: number, name: string): Promise<Consumer | undefined> | undefined {
-    return this.#open.get(userId)?.get(name)
+  /** The consumer if it is loaded or loading. */
+  peek(userId: number, name: string): Promise<Consumer | undefined> | undefined {
+    return this.#loaded.get(userId)?.get(name)
   }
 
   /** @throws Refused `no_consumer` */
-  async existing(userId: number, name: string): Promise<Consumer> {
+  async require(userId: number, name: string): Promise<Consumer> {
     const found = await this.#find(userId, name)
     if (found === undefined) throw noConsumer(name)
     return found
   }
 
-  /** Finds a consumer or makes one at a position. To be called in turn. @throws Refused `too_many` */
-  async make(userId: number, name: string, position: number): Promise<{ consumer: Consumer; isNew: boolean }> {
+  /** Finds or creates a consumer. To be called in turn. @param position of a new one @throws Refused `too_many` */
+  async openOrCreate(userId: number, name: string, position: number): Promise<{ consumer: Consumer; isNew: boolean }> {
     const found = await this.#find(userId, name)
     if (found !== undefined) return { consumer: found, isNew: false }
     const { db, clock, limits } = this.#parts
     const row = { user_id: userId, name, position, pending: [], moved_at: clock.time() }
     if ((await insertConsumer(db, row, limits.consumers)) === 'too_many')
       throw new Refused('too_many', 'you have too many consumers already; delete_consumer forgets one')
-    return { consumer: await this.existing(userId, name), isNew: true }
+    return { consumer: await this.require(userId, name), isNew: true }
   }
 
-  /** Deletes a consumer. To be called in turn; whoever asks for it meanwhile finds none. */
+  /** Deletes a consumer, which is not found from now on. To be called in turn. */
   async delete(consumer: Consumer) {
     const { userId, name } = consumer
     consumer.isDeleted = true
-    const own = this.#ofUser(userId)
+    const own = this.#consumersOf(userId)
     const deleting = this.writer.delete(userId, name).then(() => undefined)
     own.set(name, deleting)
     try {
@@ -83,26 +83,27 @@ export class Shelf {
     }
   }
 
-  /** Writes where a consumer is. @throws Refused `no_consumer` */
+  /** Stores the position; resolves after the commit. @throws Refused `no_consumer` */
   async save(consumer: Consumer) {
     if (consumer.isDeleted) throw noConsumer(consumer.name)
     await this.writer.save(consumer.row)
   }
 
-  /** For what nobody waits for: it is written with the next if it fails. */
+  /** Stores the position without waiting; if that fails, it is written with the next one. */
   saveLater(consumer: Consumer) {
     if (consumer.isDeleted) return
     const { log } = this.#parts
     this.writer
       .save(consumer.row)
-      .catch((error: unknown) => log.warn({ err: error }, 'cannot keep where a consumer is'))
+      .catch((error: unknown) => log.warn({ err: error }, 'cannot store the position of a consumer'))
   }
 
   /**
-   * Does something to a consumer and writes it with what is kept, all or none.
-   * @throws Refused `too_many` beyond the limit on keys, `no_consumer`
+   * Stores the position together with state, in one transaction.
+   * @param change moves the position once the limits are checked
+   * @throws Refused `too_many` beyond the limits on keys and bytes, `no_consumer`
    */
-  async keep(consumer: Consumer, { key, state, isUrgent }: Kept, change: () => void) {
+  async saveWithState(consumer: Consumer, { key, state, isUrgent }: KeyedState, change: () => void) {
     const { userId, name, newKeys } = consumer
     const earlier = await this.writer.state(userId, name, key)
     const growth = Buffer.byteLength(state) - Buffer.byteLength(earlier)
@@ -126,7 +127,7 @@ export class Shelf {
 
   /** @throws Refused `too_many` */
   async #checkKeys({ userId, name, newKeys }: Consumer) {
-    // Before what is stored is counted: a key is in one of the two at every moment.
+    // Read before the query: at every moment a key is in one of the two counts, or in both.
     const writing = newKeys.size
     const stored = await countStates(this.#parts.db, userId, name)
     if (stored + writing > this.#parts.limits.consumerKeys)
@@ -134,8 +135,8 @@ export class Shelf {
   }
 
   /**
-   * Counted in the database at first and where the limit seems reached: in between it is reckoned, and writes of one key
-   * that cross are reckoned twice.
+   * Counted in the database at first and when the estimate reaches the limit. In between it is estimated: concurrent writes
+   * of one key count twice.
    * @throws Refused `too_many`
    */
   async #checkBytes(consumer: Consumer, growth: number) {
@@ -147,25 +148,25 @@ export class Shelf {
     if (isTooMuch()) throw new Refused('too_many', 'this consumer keeps too much already')
   }
 
-  #ofUser(userId: number): Map<string, Promise<Consumer | undefined>> {
-    const own = this.#open.get(userId) ?? new Map<string, Promise<Consumer | undefined>>()
-    this.#open.set(userId, own)
+  #consumersOf(userId: number): Map<string, Promise<Consumer | undefined>> {
+    const own = this.#loaded.get(userId) ?? new Map<string, Promise<Consumer | undefined>>()
+    this.#loaded.set(userId, own)
     return own
   }
 
   #find(userId: number, name: string): Promise<Consumer | undefined> {
-    const own = this.#ofUser(userId)
+    const own = this.#consumersOf(userId)
     const known = own.get(name)
     if (known !== undefined) return known
     const loading = this.#load(userId, name)
     own.set(name, loading)
-    const forget = () => own.get(name) === loading && own.delete(name)
-    loading.then((found) => found ?? forget(), forget)
+    const evict = () => own.get(name) === loading && own.delete(name)
+    loading.then((found) => found ?? evict(), evict)
     return loading
   }
 
   async #load(userId: number, name: string): Promise<Consumer | undefined> {
-    // One that was closed a moment ago may not be written yet.
+    // One that was evicted a moment ago may not be written yet.
     await this.writer.settled()
     const row = await findConsumer(this.#parts.db, userId, name)
     return row && new Consumer(row)

@@ -13,25 +13,25 @@ import {
 } from '../../db/index.ts'
 import type { IdempotencyLimits } from './limits.ts'
 
-/** Replies that wait until the database takes them, in bytes of memory; beyond it the oldest outcome is unknown. */
-const UNWRITTEN_BYTES = 16 * 1024 * 1024
-/** Users of whom it is known how much is kept for them. */
-const USERS_KNOWN = 10_000
-/** Left of what is over a limit, so that not each new key has to forget an old one. */
-const LEFT = 0.9
+/** Replies held in memory while the database is unavailable; beyond it a write fails. */
+const MAX_UNWRITTEN_BYTES = 16 * 1024 * 1024
+/** Users whose usage is cached. */
+const MAX_CACHED_USERS = 10_000
+/** Usage after a deletion, as a part of the limit: not every new key beyond the limit costs a deletion. */
+const USAGE_AFTER_DELETION = 0.9
 
-export const placeOf = ({ user_id, request_key }: Pick<RequestKeyRow, 'user_id' | 'request_key'>) =>
+export const keyOf = ({ user_id, request_key }: Pick<RequestKeyRow, 'user_id' | 'request_key'>) =>
   `${user_id} ${request_key}`
 
-/** The keys of requests. What the database does not take now is remembered, and written when it is back. */
+/** Stores idempotency keys. Writes that fail while the database is unavailable are held in memory and retried. */
 export class RequestKeys {
   readonly #limits: IdempotencyLimits
   readonly #db: Knex
   readonly #retries: Retries
-  /** Writes what is not written yet, by place. */
+  /** Writes to retry, by user and key. */
   readonly #unwritten = new Map<string, () => Promise<void>>()
   #unwrittenBytes = 0
-  readonly #usage = lruCache<number, RequestKeyUsage>(USERS_KNOWN)
+  readonly #usage = lruCache<number, RequestKeyUsage>(MAX_CACHED_USERS)
 
   constructor(app: App, limits: IdempotencyLimits, db: Knex, log: Logger) {
     this.#limits = limits
@@ -40,60 +40,60 @@ export class RequestKeys {
     app.onStop(() => Promise.allSettled([...this.#unwritten.values()].map((write) => write())))
   }
 
-  /** Takes a key. False when it is taken. @throws when that cannot be known now: the key is then given back */
+  /** Takes a key; false if it is taken. @throws when that is unknown: the key is then released */
   async take(row: RequestKeyRow): Promise<boolean> {
-    await this.#unwritten.get(placeOf(row))?.()
+    await this.#unwritten.get(keyOf(row))?.()
     try {
       return await insertRequestKey(this.#db, row)
     } catch (error) {
-      // It may have been taken all the same, and nothing was carried out under it.
+      // It may be stored all the same, and the request was not carried out.
       if (isUnavailable(error)) this.#writeLater(row, 0, () => deleteRequestKey(this.#db, row))
       throw error
     }
   }
 
-  /** Nothing was carried out under the key: it may be used again. */
-  giveBack(row: RequestKeyRow): Promise<void> {
+  /** The request was not carried out: the key can be used again. */
+  release(row: RequestKeyRow): Promise<void> {
     return this.#write(row, 0, () => deleteRequestKey(this.#db, row))
   }
 
-  /** The request was carried out; this is what its sender is told from now on. */
+  /** The request was carried out: repeats get this reply. @param running keys that must not be deleted */
   async keep(row: RequestKeyRow, reply: Buffer, running: Iterable<string>) {
     await this.#write(row, reply.length, () => setReply(this.#db, row, reply))
-    void this.#retries.until(() => this.#bound(row.user_id, reply.length, [...running]))
+    void this.#retries.until(() => this.#deleteExcess(row.user_id, reply.length, [...running]))
   }
 
-  /** Whether the request was carried out is not known yet: its key can be used when it is. */
+  /** It is unknown yet whether the request was carried out: the key is refused as `unavailable` until it is known. */
   async hold(row: RequestKeyRow, outcome: Promise<Buffer | undefined>, running: Iterable<string>) {
     const wait = () => Promise.reject(new Refused('unavailable', undefined, { retryAfter: 1000 }))
-    this.#unwritten.set(placeOf(row), wait)
+    this.#unwritten.set(keyOf(row), wait)
     try {
       const reply = await outcome
-      await (reply === undefined ? this.giveBack(row) : this.keep(row, reply, running))
+      await (reply === undefined ? this.release(row) : this.keep(row, reply, running))
     } finally {
-      if (this.#unwritten.get(placeOf(row)) === wait) this.#unwritten.delete(placeOf(row))
+      if (this.#unwritten.get(keyOf(row)) === wait) this.#unwritten.delete(keyOf(row))
     }
   }
 
-  /** Resolves when it is written or will be. */
+  /** Resolves when the write is done or held for a retry. */
   async #write(row: RequestKeyRow, bytes: number, write: () => Promise<void>) {
     try {
       await write()
     } catch (error) {
-      if (!isUnavailable(error) || this.#unwrittenBytes + bytes > UNWRITTEN_BYTES) throw error
+      if (!isUnavailable(error) || this.#unwrittenBytes + bytes > MAX_UNWRITTEN_BYTES) throw error
       this.#writeLater(row, bytes, write)
     }
   }
 
   #writeLater(row: RequestKeyRow, bytes: number, write: () => Promise<void>) {
-    const place = placeOf(row)
+    const key = keyOf(row)
     this.#unwrittenBytes += bytes
     let writing: Promise<void> | undefined
     const attempt = () => {
       writing ??= write().then(
         () => {
           this.#unwrittenBytes -= bytes
-          if (this.#unwritten.get(place) === attempt) this.#unwritten.delete(place)
+          if (this.#unwritten.get(key) === attempt) this.#unwritten.delete(key)
         },
         (error) => {
           writing = undefined
@@ -102,12 +102,12 @@ export class RequestKeys {
       )
       return writing
     }
-    this.#unwritten.set(place, attempt)
+    this.#unwritten.set(key, attempt)
     void this.#retries.until(attempt)
   }
 
-  /** Forgets the oldest keys of a user who has more than the limits allow. */
-  async #bound(userId: number, bytes: number, running: readonly string[]) {
+  /** Deletes the oldest keys of a user whose usage exceeds the limits. */
+  async #deleteExcess(userId: number, bytes: number, running: readonly string[]) {
     const { requestKeysPerUser, requestReplies } = this.#limits
     let usage = this.#usage.get(userId)
     if (usage === undefined) usage = await requestKeyUsage(this.#db, userId)
@@ -117,12 +117,12 @@ export class RequestKeys {
     }
     this.#usage.set(userId, usage)
     if (usage.keys <= requestKeysPerUser && usage.bytes <= requestReplies) return
-    // Counted again next time.
+    // Counted in the database next time.
     this.#usage.delete(userId)
-    const tooMuch = {
-      keys: usage.keys > requestKeysPerUser ? usage.keys - requestKeysPerUser * LEFT : 0,
-      bytes: usage.bytes > requestReplies ? usage.bytes - requestReplies * LEFT : 0,
+    const excess = {
+      keys: usage.keys > requestKeysPerUser ? usage.keys - requestKeysPerUser * USAGE_AFTER_DELETION : 0,
+      bytes: usage.bytes > requestReplies ? usage.bytes - requestReplies * USAGE_AFTER_DELETION : 0,
     }
-    await deleteOldestRequestKeys(this.#db, userId, tooMuch, running)
+    await deleteOldestRequestKeys(this.#db, userId, excess, running)
   }
 }

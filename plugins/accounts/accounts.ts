@@ -1,0 +1,143 @@
+import type { Knex } from 'knex'
+import { type App, Refused } from '../../core/index.ts'
+import { DEFAULT_ITERATIONS, fakeVerifier, shapeOf, type Verifier } from '../../core/scram/index.ts'
+import { findUsers, findUsersById, insertUser, listUsers, type UserRow, updateUser } from '../../db/index.ts'
+import { type Account, existing, type Names, type NewAccount, SYSTEM, toAccount } from './account.ts'
+import { AccountCache } from './account-cache.ts'
+import { FAILURES } from './failures.ts'
+import { checkNames } from './names.ts'
+import type { Shapes } from './shapes.ts'
+import { formatVerifier } from './verifier.ts'
+
+const DECOY_SHAPE = { iterations: DEFAULT_ITERATIONS, preHash: '', saltLength: 32 } as const
+
+export interface AccountsParts {
+  readonly app: App
+  readonly db: Knex
+  readonly shapes: Shapes
+}
+
+/** The one way to accounts for all plugins: reads are cached, and a change is visible to all of them at once. */
+export class Accounts {
+  /** Shapes of the accounts' verifiers, for names that have none. */
+  readonly shapes: Shapes
+  readonly #app: App
+  readonly #db: Knex
+  readonly #cache = new AccountCache((name) => this.read(name))
+  /** Parsed in place of an account that does not exist: the same work as for one that does. */
+  readonly #decoy: UserRow
+
+  constructor({ app, db, shapes }: AccountsParts) {
+    this.#app = app
+    this.#db = db
+    this.shapes = shapes
+    this.#decoy = {
+      id: 0,
+      username: 'nobody',
+      password: formatVerifier(fakeVerifier(app.secret('decoy'), 'nobody', DECOY_SHAPE)),
+      nickname: 'nobody',
+      role: 'user',
+      reg_time: 0,
+      isActive: 0,
+    }
+  }
+
+  /** The account of a name, enabled or disabled, synchronously when cached. */
+  find(name: string): Account | undefined | Promise<Account | undefined> {
+    return this.#cache.named(name)
+  }
+
+  /**
+   * Reads an account past the cache, with one statement and the same work whether it exists or not: for requests before
+   * login, whose timing must not reveal which names exist.
+   */
+  async read(name: string): Promise<Account | undefined> {
+    const lower = name.toLowerCase()
+    const rows = await findUsers(this.#db, [name, lower])
+    // Adopted databases may hold names with capitals, or a user called system: an existing row takes precedence.
+    const row = rows.find(({ username }) => username === name) ?? rows[0]
+    const account = toAccount(row ?? this.#decoy)
+    if (row !== undefined) return account
+    return lower === SYSTEM.name ? SYSTEM : undefined
+  }
+
+  /**
+   * The account of a name, never the system's. Without `active` also a disabled one: a disabled account must stay within
+   * reach of what is done *to* it (kick, demote, block, delete). With `active` only an enabled one: for requests in which
+   * the user takes part (write to, invite, befriend).
+   * @throws Refused `user_not_exist`
+   */
+  async require(name: string, { active = false }: { readonly active?: boolean } = {}): Promise<Account> {
+    const account = await this.find(name)
+    const isFound = account !== SYSTEM && (account?.active || !active)
+    return existing(isFound ? account : undefined, name)
+  }
+
+  /** Accounts by id; those that are not cached are read with one query. */
+  async byIds(ids: Iterable<number>): Promise<Map<number, Account>> {
+    const wanted = [...new Set(ids)]
+    const found = new Map<number, Account>()
+    for (const id of wanted) {
+      const account = id === SYSTEM.id ? SYSTEM : this.#cache.byId(id)
+      if (account !== undefined) found.set(id, account)
+    }
+    const missing = wanted.filter((id) => !found.has(id))
+    if (missing.length === 0) return found
+    const { version } = this.#cache
+    for (const row of await findUsersById(this.#db, missing))
+      found.set(row.id, this.#cache.put(toAccount(row), version))
+    return found
+  }
+
+  /** A page of all accounts, by ascending id. */
+  async list(afterId: number, limit: number): Promise<Account[]> {
+    const { version } = this.#cache
+    const rows = await listUsers(this.#db, afterId, limit)
+    return rows.map((row) => this.#cache.put(toAccount(row), version))
+  }
+
+  /**
+   * Checks that an account could be created now, before any work is done for it.
+   * @throws Refused `invalid_name`, `username_taken`
+   */
+  async checkNew(wanted: Names) {
+    const { name } = checkNames(wanted)
+    if ((await this.read(name)) !== undefined) throw new Refused(FAILURES.username_taken)
+  }
+
+  /** @throws Refused `invalid_name`, `username_taken` */
+  async create({ role, verifier, ...wanted }: NewAccount): Promise<{ id: number; name: string }> {
+    const { name: username, nickname } = checkNames(wanted)
+    const identity = { username, password: formatVerifier(verifier), nickname, role }
+    const id = await insertUser(this.#db, identity, this.#app.clock.time())
+    this.#cache.inserted()
+    if (id === undefined) throw new Refused(FAILURES.username_taken)
+    this.shapes.count(shapeOf(verifier), 1)
+    return { id, name: username }
+  }
+
+  /** Sets new keys and ends the user's sessions, except one. @throws Refused `user_not_exist` */
+  async setVerifier(name: string, verifier: Verifier, exceptSession?: number) {
+    const { id, verifier: old } = await this.#change(name, { password: formatVerifier(verifier) })
+    if (old !== undefined) this.shapes.count(shapeOf(old), -1)
+    this.shapes.count(shapeOf(verifier), 1)
+    this.#app.users.close(id, 'logged_out', { except: exceptSession })
+  }
+
+  /** Enables or disables an account; disabling ends the user's sessions. @throws Refused `user_not_exist` */
+  async setActive(name: string, active: boolean) {
+    const { id } = await this.#change(name, { isActive: active ? 1 : 0 })
+    if (!active) this.#app.users.close(id, 'account_disabled')
+  }
+
+  async #change(name: string, values: Parameters<typeof updateUser>[2]): Promise<Account> {
+    const account = await this.require(name)
+    try {
+      await updateUser(this.#db, account.name, values)
+    } finally {
+      // After an error the change may be stored all the same.
+      this.#cache.invalidate(account)
+    }
+    return account
+  }
+}

@@ -1,0 +1,37 @@
+import { InOrder, type UserSession } from '../../core/index.ts'
+import { AcknowledgeEvent, QueryState } from './messages.ts'
+import type { Parts } from './parts.ts'
+
+/** Longest acknowledgement of an event without state: with the names of consumer and key. */
+const BARE_ACKNOWLEDGEMENT_BYTES = 512
+
+/** Acknowledgements of events, and the state that is stored with them. */
+export function handleAcknowledgements({ app, store }: Parts) {
+  /** Look-ups of consumers by session, in the order of its messages. */
+  const lookups = new InOrder<UserSession>()
+
+  app.handle(
+    AcknowledgeEvent,
+    async (session, { consumer: name, id, keep, key, state }) => {
+      const { id: userId } = session.user
+      const consumer = await lookups.find(session, () => {
+        // A query costs as much as a request.
+        if (store.peek(userId, name) === undefined) session.charge(1)
+        return store.require(userId, name)
+      })
+      // State without an event: the client waits for this commit alone. Acknowledgements of events come in batches.
+      const isUrgent = id === 0
+      if (keep) await store.saveWithState(consumer, { key, state, isUrgent }, () => consumer.acknowledge(id))
+      else if (consumer.acknowledge(id)) await store.save(consumer)
+      // A repeated acknowledgement after a failed write: done only once the position is written.
+      else await store.writer.settled()
+    },
+    // With state it costs as much as a request.
+    { rated: (bytes) => bytes > BARE_ACKNOWLEDGEMENT_BYTES, pipelined: true },
+  )
+
+  app.handle(QueryState, async ({ user }, { consumer: name, key }) => {
+    await store.require(user.id, name)
+    return { state: await store.writer.state(user.id, name, key) }
+  })
+}

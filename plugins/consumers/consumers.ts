@@ -1,0 +1,65 @@
+import { Refused } from '../../core/index.ts'
+import { consumersOf, lastIdBefore } from '../../db/index.ts'
+import { endDelivery, startDelivery } from './deliveries.ts'
+import { Consume, DeleteConsumer, MoveConsumer, QueryConsumers } from './messages.ts'
+import type { Parts } from './parts.ts'
+
+/** Consumers: start, move, list, delete. */
+export function handleConsumers(parts: Parts) {
+  const { app, db, store, conversations } = parts
+
+  app.handle(
+    Consume,
+    (session, { consumer: name, all, maxAge }) =>
+      store.inTurn(session.user.id, async () => {
+        const { consumer, isNew } = await store.openOrCreate(session.user.id, name, all ? 0 : conversations.horizon())
+        const tooOld = maxAge > 0 ? await lastIdBefore(db, app.clock.time() - maxAge) : 0
+        if (!session.open) throw new Refused('logged_out')
+        consumer.skipTo(tooOld)
+        if (consumer.holder?.session !== session) endDelivery(parts, consumer)
+        const { position, pending } = consumer
+        startDelivery(parts, consumer, session)
+        return { position, pending: pending.length, isNew }
+      }),
+    { serial: true },
+  )
+
+  app.handle(
+    MoveConsumer,
+    ({ user }, { consumer: name, after, since }) =>
+      store.inTurn(user.id, async () => {
+        const position = since === 0 ? after : await lastIdBefore(db, since)
+        const { consumer, isNew } = await store.openOrCreate(user.id, name, position)
+        endDelivery(parts, consumer)
+        consumer.moveTo(position, app.clock.time())
+        await store.save(consumer)
+        return { position, pending: 0, isNew }
+      }),
+    { serial: true },
+  )
+
+  app.handle(
+    QueryConsumers,
+    async ({ user }) => {
+      await store.writer.settled()
+      const rows = await consumersOf(db, user.id)
+      return {
+        consumers: await Promise.all(
+          rows.map(async ({ name, position, pending, moved_at }) => {
+            const active = (await store.peek(user.id, name))?.active === true
+            return { consumer: name, position, pending: pending.length, active, movedAt: moved_at }
+          }),
+        ),
+      }
+    },
+    { serial: true },
+  )
+
+  app.handle(DeleteConsumer, ({ user }, { consumer: name }) =>
+    store.inTurn(user.id, async () => {
+      const consumer = await store.require(user.id, name)
+      endDelivery(parts, consumer)
+      await store.delete(consumer)
+    }),
+  )
+}

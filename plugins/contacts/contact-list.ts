@@ -1,0 +1,95 @@
+import type { Knex } from 'knex'
+import { type App, type Context, toLine, type ValuesOf } from '../../core/index.ts'
+import { groupStates, lastMessages, type MessageRow, unreadBySender } from '../../db/index.ts'
+import type { Accounts } from '../accounts/index.ts'
+import type { friends } from '../friends/index.ts'
+import type { privateMessages } from '../messages/index.ts'
+import type { ContactChanged } from './messages.ts'
+import type { Changes } from './watchers.ts'
+
+const PREVIEW_CHARACTERS = 80
+/** Room for 80 characters of one code point each; emoji of several may be fewer. */
+const PREVIEW_BYTES = 400
+
+export type Contact = ValuesOf<typeof ContactChanged>['contacts'][number]
+
+type Needs = Context<
+  undefined,
+  { readonly friends: typeof friends; readonly messages: typeof privateMessages }
+>['needs']
+
+export interface ContactListParts {
+  readonly app: App
+  readonly db: Knex
+  readonly accounts: Accounts
+  readonly friends: Needs['friends']
+  readonly conversations: Needs['messages']
+}
+
+type ById = ReadonlyMap<number, { readonly name: string; readonly nickname: string }>
+
+/** Reads contact lists: friends, groups, and other users with unread messages. */
+export class ContactList {
+  readonly #parts: ContactListParts
+
+  constructor(parts: ContactListParts) {
+    this.#parts = parts
+  }
+
+  /** The contacts of a user, by descending id of the last message. @param only these users and groups, if they are contacts */
+  async load(userId: number, only?: Changes): Promise<Contact[]> {
+    const { db, accounts, friends, conversations } = this.#parts
+    const { friends: known } = await friends.circleOf(userId)
+    await conversations.readsSettled()
+    const unread = await unreadBySender(db, userId)
+    const userIds = [...new Set([...known.keys(), ...unread.keys()])].filter((id) => only?.users.has(id) ?? true)
+    const states = only?.groups.size === 0 ? [] : await groupStates(db, userId, only && [...only.groups])
+    const last = await lastMessages(db, userId, userIds)
+    const speakers = states.flatMap(({ last }) => (last ? [last.user_id] : []))
+    const byId: ById = await accounts.byIds([...userIds, userId, ...speakers])
+    const users = userIds.flatMap((id) => this.#user(id, known.has(id), unread.get(id) ?? 0, last.get(id), byId))
+    const groups = states.map(({ id, name, unread, last }) => ({
+      kind: 4,
+      id,
+      name,
+      nickname: '',
+      friend: false,
+      online: false,
+      unread,
+      ...preview(last, byId),
+    }))
+    return [...users, ...groups].sort((a, b) => b.lastId - a.lastId || (a.name < b.name ? -1 : 1))
+  }
+
+  #user(id: number, friend: boolean, unread: number, last: MessageRow | undefined, byId: ById): Contact[] {
+    const account = byId.get(id)
+    if (account === undefined) return []
+    const { name, nickname } = account
+    // Only friends may learn that a user is online.
+    const online = friend && this.#parts.app.presence.isOnline(id)
+    return [{ kind: 1, id, name, nickname, friend, online, unread, ...preview(last, byId) }]
+  }
+}
+
+function preview(row: MessageRow | undefined, byId: ById) {
+  if (row === undefined) return { lastId: 0, lastFrom: '', lastAt: 0, lastText: '' }
+  return {
+    lastId: row.id,
+    lastFrom: byId.get(row.user_id)?.name ?? `#${row.user_id}`,
+    lastAt: row.send_time,
+    lastText: firstCharacters(row.msg),
+  }
+}
+
+const graphemes = new Intl.Segmenter()
+
+/** The first grapheme clusters: an emoji of several code points is not cut in two. */
+function firstCharacters(text: string): string {
+  let start = ''
+  let count = 0
+  for (const { segment } of graphemes.segment(text)) {
+    if (++count > PREVIEW_CHARACTERS || Buffer.byteLength(start + segment) > PREVIEW_BYTES) break
+    start += segment
+  }
+  return toLine(start, PREVIEW_BYTES)
+}

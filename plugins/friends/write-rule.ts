@@ -1,0 +1,35 @@
+import { Refused, type User } from '../../core/index.ts'
+import type { Account } from '../accounts/index.ts'
+import { SendMessage } from '../messages/messages.ts'
+import type { Circle } from './circle.ts'
+import { FAILURES } from './failures.ts'
+import type { Parts } from './parts.ts'
+
+/** After all rules that may amend the recipient: nothing asynchronous runs between this check and the commit. */
+const LAST = 1000
+
+/** Refuses private messages of blocked users and, with `messagesFrom` set to `friends`, of users who are not friends. */
+export function checkWriters({ app, accounts, circles }: Parts, messagesFrom: 'anyone' | 'friends') {
+  const mayWrite = (sender: User, recipient: Account, { friends, blocked }: Circle) => {
+    if (blocked.has(sender.id)) throw new Refused(FAILURES.blocked)
+    const mustBeFriend =
+      messagesFrom === 'friends' && sender.role === 'user' && recipient.role !== 'bot' && sender.id !== recipient.id
+    if (mustBeFriend && !friends.has(sender.id))
+      throw new Refused(FAILURES.not_friends, 'only friends may write to this user')
+  }
+
+  app.before(
+    SendMessage,
+    ({ user, isOperator }, { to }) => {
+      if (isOperator) return
+      const recipient = accounts.find(to)
+      // The handler refuses a recipient without an account.
+      const check = (account: Account | undefined) => {
+        if (account === undefined) return
+        return circles.check(user, account, (circle) => mayWrite(user, account, circle))
+      }
+      return recipient instanceof Promise ? recipient.then(check) : check(recipient)
+    },
+    { order: LAST },
+  )
+}

@@ -1,0 +1,111 @@
+import type { Knex } from 'knex'
+import type { Logger } from 'pino'
+import { Refused } from '../../core/index.ts'
+import { findRequestKey, type RequestKeyRow } from '../../db/index.ts'
+import { FAILURES } from './failures.ts'
+import { OnceDone } from './messages.ts'
+import { keyOf, type RequestKeys } from './request-keys.ts'
+
+export interface Answer {
+  /** Whether the request was carried out before. */
+  readonly repeat: boolean
+  readonly reply: Buffer
+}
+
+export interface Execution {
+  readonly row: RequestKeyRow
+  perform(): Promise<object | undefined>
+  toReply(values: object | undefined): Buffer
+}
+
+/** Carries out requests once per idempotency key, and answers repeated ones with the first reply. */
+export class Executions {
+  readonly #db: Knex
+  readonly #log: Logger
+  readonly #keys: RequestKeys
+  /** Requests in flight, by user and key. */
+  readonly #running = new Map<string, { readonly hash: string; readonly reply: Promise<Buffer> }>()
+
+  constructor(db: Knex, log: Logger, keys: RequestKeys) {
+    this.#db = db
+    this.#log = log
+    this.#keys = keys
+  }
+
+  /**
+   * Carries out a request, or waits for the same one in flight, or finds its earlier reply.
+   * @throws Refused `key_reused`, `outcome_unknown`, `too_large`, `unavailable`, and as the request itself
+   */
+  async run(execution: Execution): Promise<Answer> {
+    const { row } = execution
+    const key = keyOf(row)
+    const other = this.#running.get(key)
+    if (other !== undefined) {
+      if (other.hash !== row.request_hash) throw new Refused(FAILURES.key_reused)
+      return { repeat: true, reply: await other.reply }
+    }
+    const answer = this.#execute(execution)
+    const reply = answer.then((answered) => answered.reply)
+    // Awaited only by repeated requests; the failure goes to the caller through `answer`.
+    reply.catch(() => {})
+    this.#running.set(key, { hash: row.request_hash, reply })
+    try {
+      return await answer
+    } finally {
+      this.#running.delete(key)
+    }
+  }
+
+  async #execute(execution: Execution): Promise<Answer> {
+    const { row, perform, toReply } = execution
+    if (!(await this.#keys.take(row))) return { repeat: true, reply: await this.#earlierReply(row) }
+    let values: object | undefined
+    try {
+      values = await perform()
+    } catch (refusal) {
+      await this.#record(row, 'cannot release a request key', () => this.#release(execution, refusal))
+      throw refusal
+    }
+    const reply = toReply(values)
+    // The key stays taken, without a reply: the request was certainly carried out.
+    if (reply.length > OnceDone.fields.reply.max)
+      throw new Refused('too_large', 'it was carried out, but its reply is too long for once_done')
+    await this.#record(row, 'cannot store the reply of a request', () =>
+      this.#keys.keep(row, reply, this.#runningOf(row.user_id)),
+    )
+    return { repeat: false, reply }
+  }
+
+  /** Releases the key, at once or when it is certain that the request was not carried out. */
+  async #release({ row, toReply }: Execution, refusal: unknown) {
+    const outcome = refusal instanceof Refused ? refusal.outcome : undefined
+    if (outcome === undefined) return this.#keys.release(row)
+    const reply = outcome.then((values) => values && toReply(values))
+    // In the background: the sender gets the refusal now.
+    void this.#record(row, 'the outcome of a request is not known', () =>
+      this.#keys.hold(row, reply, this.#runningOf(row.user_id)),
+    )
+  }
+
+  /** Best effort: the outcome is known to this caller, so a failed write affects only later repeats of the request. */
+  async #record({ request_key: key }: RequestKeyRow, otherwise: string, write: () => Promise<void>) {
+    try {
+      await write()
+    } catch (error) {
+      this.#log.error({ err: error, key }, otherwise)
+    }
+  }
+
+  async #earlierReply(row: RequestKeyRow): Promise<Buffer> {
+    const earlier = await findRequestKey(this.#db, row.user_id, row.request_key)
+    if (earlier?.request_hash !== row.request_hash) throw new Refused(FAILURES.key_reused)
+    if (earlier.reply === null) throw new Refused(FAILURES.outcome_unknown)
+    return earlier.reply
+  }
+
+  /** Keys of a user's requests in flight. */
+  #runningOf(userId: number): string[] {
+    const prefix = `${userId} `
+    return [...this.#running.keys()].flatMap((key) => (key.startsWith(prefix) ? [key.slice(prefix.length)] : []))
+  }
+}

@@ -1,0 +1,84 @@
+import { createHash } from 'node:crypto'
+import { newClientId, Refused, type User, type ValuesOf } from '../../core/index.ts'
+import { cancelScheduled, contentColumns, findScheduled, insertScheduled, type ScheduledRow } from '../../db/index.ts'
+import { FAILURES as MESSAGE_FAILURES } from '../messages/failures.ts'
+import { FAILURES } from './failures.ts'
+import { CancelScheduled, ScheduleMessage } from './messages.ts'
+import type { Parts } from './parts.ts'
+
+/** Longest time ahead. */
+const MAX_AHEAD_MS = 366 * 86_400_000
+
+/** @param wake tells the scheduler that a message may be due earlier than the next one known */
+export function handleScheduling(parts: Parts, wake: () => void) {
+  const { app, db, conversations } = parts
+
+  app.handle(ScheduleMessage, async ({ user }, message) => {
+    const { text, to, group, clientId } = message
+    conversations.checkText(text)
+    const target = await targetOf(parts, user, to, group)
+    const key = { user_id: user.id, client_id: clientId || newClientId() }
+    // A repeated request gets the first reply, however late it comes.
+    const earlier = await findScheduled(db, key)
+    const { row, repeat } =
+      earlier === undefined ? await store(parts, { ...key, ...target }, message, wake) : { row: earlier, repeat: true }
+    checkSame(row, target, text)
+    return { id: row.id, at: row.due_at, repeat }
+  })
+
+  app.handle(CancelScheduled, async ({ user }, { id }) => {
+    if (!(await cancelScheduled(db, user.id, id, app.clock.time()))) throw new Refused(FAILURES.no_scheduled)
+  })
+}
+
+interface Target {
+  readonly target_id: number
+  readonly is_group: number
+}
+
+/** The recipient by id: users and groups may be renamed until the message is due. @throws Refused */
+async function targetOf({ accounts, groups }: Parts, user: User, to: string, group: string): Promise<Target> {
+  if ((to === '') === (group === '')) throw new Refused('invalid_value', 'to a user or to a group, one of them')
+  if (to !== '') return { target_id: (await accounts.require(to, { active: true })).id, is_group: 0 }
+  return { target_id: (await groups.member(group, user)).id, is_group: 1 }
+}
+
+/** @throws Refused `invalid_value` */
+function dueTime(now: number, at: number, delay: number): number {
+  if ((at === 0) === (delay === 0)) throw new Refused('invalid_value', 'at a time or after a delay, one of them')
+  const due = at || now + delay
+  if (due < now) throw new Refused('invalid_value', 'that time is over')
+  if (due > now + MAX_AHEAD_MS) throw new Refused('invalid_value', 'that is more than a year ahead')
+  return due
+}
+
+/** @throws Refused `too_many`, `invalid_value` */
+async function store(
+  { app, limits, db }: Parts,
+  key: Target & { readonly user_id: number; readonly client_id: string },
+  message: ValuesOf<typeof ScheduleMessage>,
+  wake: () => void,
+) {
+  const now = app.clock.time()
+  const times = { made_at: now, due_at: dueTime(now, message.at, message.delay) }
+  const { text, hops } = message
+  const content = { ...contentColumns(message), text_hash: hashOf(text), hops }
+  try {
+    const stored = await insertScheduled(db, { ...key, ...content, ...times }, limits.scheduled)
+    if (stored !== undefined) return stored
+    throw new Refused('too_many', 'too many of your messages wait for their time')
+  } finally {
+    // After an error it may be stored all the same.
+    wake()
+  }
+}
+
+/** @throws Refused `client_id_reused` when the client id was used for another recipient or text */
+function checkSame(row: ScheduledRow, { target_id, is_group }: Target, text: string) {
+  const isSameTarget = row.target_id === target_id && row.is_group === is_group
+  // Settled rows have no text any more; rows of an earlier version have no hash.
+  const isSameText = row.text_hash === null ? row.msg === '' || row.msg === text : row.text_hash === hashOf(text)
+  if (!isSameTarget || !isSameText) throw new Refused(MESSAGE_FAILURES.client_id_reused)
+}
+
+const hashOf = (text: string) => createHash('sha256').update(text).digest('hex')
