@@ -65,7 +65,7 @@ async function playAll(t: ExecutionContext, mariadb?: string) {
   t.true(faults.struck > chosen.length / 4, 'most faults have struck')
   t.deepEqual(faultsFound, [])
   t.deepEqual(
-    stage.failures.map(({ plugin, event, error }) => `${plugin} ${event}: ${String(error)}`),
+    stage.failures().map(({ plugin, event, error }) => `${plugin} ${event}: ${String(error)}`),
     [],
   )
 }

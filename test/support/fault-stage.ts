@@ -2,21 +2,16 @@ import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import type { Knex } from 'knex'
 import pino from 'pino'
-import { type Client, ContactChanged, connect, OnNewMessage } from '../../client/index.ts'
-import { createServer, generateKeyPair, type Limits, type PluginFailure, RATES_OFF } from '../../core/index.ts'
-import { isUnavailable, loadOf, migrate, openDatabase } from '../../db/index.ts'
-import { assemble } from '../../plugins/assembly.ts'
-import { BUILT_IN } from '../../plugins/index.ts'
+import { type Client, ContactChanged, OnNewMessage } from '../../client/index.ts'
+import type { Limits, PluginFailure, Role } from '../../core/index.ts'
+import { migrate, openDatabase } from '../../db/index.ts'
+import { startOn } from '../../testing/start.ts'
 import { Faults } from './faults.ts'
 import { newDatabase } from './mariadb.ts'
 import { tempFolder } from './room.ts'
 
 /** Longest wait for something that must come, also on a loaded machine. */
 const PATIENCE_MS = 20_000
-
-const PASSWORD = 'correct horse'
-/** Fewer PBKDF2 iterations than a real server. */
-const ITERATIONS = 4096
 
 /** What one session got, as it came over the wire. */
 export class Ear {
@@ -76,9 +71,9 @@ export interface FaultStage {
   readonly db: Knex
   readonly faults: Faults
   /** Errors of plugins that are no outage of the database. */
-  readonly failures: readonly PluginFailure[]
+  failures(): readonly PluginFailure[]
   /** Logs in, registered and with an admin's role if need be, and receives. */
-  session(name: string, role?: 'admin'): Promise<Ear>
+  session(name: string, role?: Role): Promise<Ear>
 }
 
 /**
@@ -93,41 +88,24 @@ export async function openFaultStage(
   const made = mariadb === undefined ? undefined : await newDatabase(mariadb)
   const db = await openDatabase(made?.url ?? join(await tempFolder(t), 'chat.db'), { statementTimeout: 4000 })
   await migrate(db)
-  const failures: PluginFailure[] = []
-  const log = pino({ level: process.env.TEST_LOG ?? 'silent' })
-  const server = await createServer({
-    staticKey: generateKeyPair(),
-    secret: Buffer.alloc(32, 'test'),
-    plugins: assemble({}),
-    builtIn: BUILT_IN,
-    pluginOptions: { registration: { iterations: ITERATIONS }, friends: { messagesFrom: 'anyone' } },
-    db,
-    isUnavailable,
-    databaseLoad: loadOf(db),
-    limits: { ...RATES_OFF, ...limits },
-    pluginFailed: (failure) => failures.push(failure),
-    log,
-    audit: log,
+  const server = await startOn(db, {
+    limits,
+    clock: 'system',
+    log: pino({ level: process.env.TEST_LOG ?? 'silent' }),
+    ignoreFailures: true,
   })
-  const clients: Client[] = []
   t.teardown(async () => {
-    await Promise.all(clients.map((client) => client.close()))
-    await server.stop()
-    await db.destroy()
+    await server.dispose()
     await made?.drop()
   })
-  const { host, port } = await server.listen({ host: '127.0.0.1', port: 0 })
   return {
     db,
     faults: new Faults(db),
-    failures,
-    async session(name, role) {
-      const client = await connect({ server: `${host}:${port}`, reconnect: false, leastIterations: ITERATIONS })
-      clients.push(client)
-      const known = await db('userinfo').where({ username: name }).first()
-      if (known === undefined) await client.register(name, PASSWORD)
-      if (role !== undefined) await db('userinfo').where({ username: name }).update({ role })
-      await client.login(name, { password: PASSWORD })
+    failures: () => server.failures(),
+    async session(name, role = 'user') {
+      const keys = await server.account(name, role)
+      const client = await server.connect({ reconnect: false })
+      await client.login(name, { keys })
       const ear = new Ear(name, client)
       await client.receive()
       return ear

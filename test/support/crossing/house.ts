@@ -1,14 +1,8 @@
 import pino from 'pino'
-import { BUILT_IN_MESSAGES, type Client, connect, OnNewMessage, RefusedByServer } from '../../../client/index.ts'
-import { type ClientMessage, createServer, type InputOf, RATES_OFF } from '../../../core/index.ts'
-import { isUnavailable, loadOf, migrate, openDatabase, openInMemory } from '../../../db/index.ts'
-import { assemble } from '../../../plugins/assembly.ts'
-import { BUILT_IN } from '../../../plugins/index.ts'
-import { Dialer, OPERATOR } from '../../../testing/dialer.ts'
-import { secret, serverKey } from '../../../testing/once-a-process.ts'
-import { Probe } from '../../../testing/probe.ts'
-import { Stir } from '../../../testing/stir.ts'
-import { TestClock } from '../../../testing/test-clock.ts'
+import { BUILT_IN_MESSAGES, type Client, OnNewMessage, RefusedByServer } from '../../../client/index.ts'
+import type { ClientMessage, InputOf } from '../../../core/index.ts'
+import { migrate, openDatabase, openInMemory } from '../../../db/index.ts'
+import { startOn } from '../../../testing/start.ts'
 import { newDatabase } from '../mariadb.ts'
 import { Jitter } from './jitter.ts'
 
@@ -83,65 +77,33 @@ export async function outcomeOf(request: Promise<unknown>): Promise<string> {
 export const ask = <M extends ClientMessage>(client: Client, message: M, values: InputOf<M>): Promise<string> =>
   outcomeOf(client.request(message, values))
 
-/** A server in this process, on SQLite in memory or on a new database of a MariaDB server, with the four users. */
+/** A test server on SQLite in memory or on a new database of a MariaDB server, with the four users logged in. */
 export async function openHouse(mariadb: string | undefined) {
   const made = mariadb === undefined ? undefined : await newDatabase(mariadb)
   const db = made === undefined ? openInMemory() : await openDatabase(made.url)
   await migrate(db)
   const jitter = new Jitter(db)
-  const stir = new Stir()
-  const probe = new Probe(true)
-  const log = pino({ level: process.env.TEST_LOG ?? 'silent' })
-  const failures: unknown[] = []
-  const server = await createServer({
-    staticKey: serverKey,
-    secret: Buffer.alloc(32, 'test'),
-    plugins: [...assemble({}), probe.plugin],
-    builtIn: [...BUILT_IN, probe.plugin],
-    pluginOptions: {},
-    db,
-    isUnavailable,
-    databaseLoad: loadOf(db),
-    limits: {
-      ...RATES_OFF,
-      unacknowledged: 1_000_000,
-      requestsAtOnce: 100,
-      scheduled: 1_000_000,
-      friendRequests: 100_000,
-    },
-    clock: new TestClock(new Date('2030-01-01T00:00:00Z'), () => stir.settled()),
-    pluginFailed: ({ error }) => failures.push(error),
-    log,
-    audit: log,
+  const server = await startOn(db, {
+    pluginOptions: { friends: {} },
+    limits: { unacknowledged: 1_000_000, requestsAtOnce: 100, scheduled: 1_000_000, friendRequests: 100_000 },
+    log: pino({ level: process.env.TEST_LOG ?? 'silent' }),
   })
-  const { keys } = await secret()
-  const clients: Client[] = []
   const enter = async (name: string) => {
-    const client = await connect({
-      server: new Dialer(server, stir, { address: '127.0.0.1', isOperator: false }).dial,
-      reconnect: false,
-    })
-    clients.push(client)
+    const keys = await server.account(name)
+    const client = await server.connect({ reconnect: false })
     await client.login(name, { keys })
     return client
   }
   const people = Object.fromEntries(USERS.map((name) => [name, new Person(name, () => enter(name))]))
-  for (const name of USERS) {
-    await probe.inside.createAccount(name, 'user')
-    await (people[name] as Person).logIn()
-  }
-  const operator = await connect({ server: new Dialer(server, stir, OPERATOR).dial })
-  clients.push(operator)
+  for (const name of USERS) await (people[name] as Person).logIn()
   return {
     db,
     jitter,
-    operator,
+    operator: await server.operator(),
     people: people as Record<UserName, Person>,
-    failures,
+    failures: () => server.failures().map(({ error }) => error),
     async close() {
-      await Promise.all(clients.map((client) => client.close()))
-      await server.stop()
-      await db.destroy()
+      await server.dispose()
       await made?.drop()
     },
   }

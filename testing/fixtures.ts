@@ -4,20 +4,17 @@ import { generateKeyPair, type KeyPair } from '../core/index.ts'
 import { deriveKeys, MIN_ITERATIONS, type Verifier, verifierOf } from '../core/scram/index.ts'
 import { imageOf, migrate, openInMemory } from '../db/index.ts'
 
-/**
- * What costs milliseconds to make and is as good for the next server: made once a process, and begun with the import, so
- * that the first test does not pay for all of them.
- */
+/** Fixtures that take milliseconds to make, shared by all servers of the process and prepared on import. */
 
 export interface Secret {
-  /** What a client logs in with. */
+  /** For the login of a client. */
   readonly keys: LoginKeys
-  /** What the server knows of it. */
+  /** For the server's account table. */
   readonly verifier: Verifier
 }
 
-/** Begins at once; what goes wrong is told to whoever asks. */
-function begun<T>(make: () => Promise<T>): () => Promise<T> {
+/** Starts the work at once; its error is thrown to each caller of the returned function. */
+function prepared<T>(make: () => Promise<T>): () => Promise<T> {
   const making = make()
   making.catch(() => {})
   return () => making
@@ -25,8 +22,8 @@ function begun<T>(make: () => Promise<T>): () => Promise<T> {
 
 export const serverKey: KeyPair = generateKeyPair()
 
-/** What follows from the password of every test user. */
-export const secret: () => Promise<Secret> = begun(async () => {
+/** Keys and verifier of the one password that all test users have. */
+export const testSecret: () => Promise<Secret> = prepared(async () => {
   const salt = randomBytes(32)
   const keys = await deriveKeys('the password of every test user', salt, MIN_ITERATIONS)
   return {
@@ -35,8 +32,8 @@ export const secret: () => Promise<Secret> = begun(async () => {
   }
 })
 
-/** A database with the server's own tables and nothing in them. */
-export const emptyDatabase: () => Promise<Buffer> = begun(async () => {
+/** Image of a database with the server's own tables, without rows. */
+export const emptyDatabase: () => Promise<Buffer> = prepared(async () => {
   const db = openInMemory()
   try {
     await migrate(db)

@@ -1,19 +1,19 @@
 import { type AnyPlugin, type App, definePlugin, type Role } from '../core/index.ts'
 import { accounts } from '../plugins/index.ts'
-import { secret } from './once-a-process.ts'
+import { testSecret } from './fixtures.ts'
 
-/** What a test gets from within the server. */
-export interface Inside {
+/** Parts of a running server that a test works with. */
+export interface Internals {
   readonly app: App
   createAccount(name: string, role: Role): Promise<unknown>
 }
 
-/** The plugin through which a test gets into the server. */
-export class Probe {
+/** A plugin that gives a test access to the server's internals. */
+export class InternalAccess {
   readonly plugin: AnyPlugin
-  #inside: Inside | undefined
+  #internals: Internals | undefined
 
-  /** @param hasAccounts whether the server has the plugin of that name */
+  /** @param hasAccounts whether the server has the plugin `accounts` */
   constructor(hasAccounts: boolean) {
     this.plugin = hasAccounts
       ? definePlugin({
@@ -21,22 +21,22 @@ export class Probe {
           needs: { accounts },
           setup: (app, { needs }) => {
             const createAccount = async (name: string, role: Role) =>
-              needs.accounts.create({ name, nickname: '', role, verifier: (await secret()).verifier })
-            this.#inside = { app, createAccount }
+              needs.accounts.create({ name, nickname: '', role, verifier: (await testSecret()).verifier })
+            this.#internals = { app, createAccount }
           },
         })
       : definePlugin({
           name: 'testing',
           setup: (app) => {
             const createAccount = () => Promise.reject(new Error('a server without accounts has no users'))
-            this.#inside = { app, createAccount }
+            this.#internals = { app, createAccount }
           },
         })
   }
 
-  /** Once the server has started. */
-  get inside(): Inside {
-    if (this.#inside === undefined) throw new Error('the server has not started')
-    return this.#inside
+  /** Available once the server has started. */
+  get internals(): Internals {
+    if (this.#internals === undefined) throw new Error('the server has not started')
+    return this.#internals
   }
 }

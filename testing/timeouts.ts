@@ -1,12 +1,12 @@
-/** Real time that a test is ready to wait. Once its server is gone nobody waits any more, and nothing is complained of. */
-export class Patience {
+/** Time limits in real time. They are cleared with the server, so that an ended test reports no late failure. */
+export class Timeouts {
   readonly #timers = new Set<NodeJS.Timeout>()
 
-  /** Calls back when so many milliseconds are over. Returns the function that takes that back. */
-  lasts(ms: number, over: () => void): () => void {
+  /** Calls back after so many milliseconds. Returns a function that cancels it. */
+  start(ms: number, expired: () => void): () => void {
     const timer = setTimeout(() => {
       this.#timers.delete(timer)
-      over()
+      expired()
     }, ms)
     this.#timers.add(timer)
     return () => {
@@ -15,7 +15,7 @@ export class Patience {
     }
   }
 
-  end() {
+  clear() {
     for (const timer of this.#timers) clearTimeout(timer)
     this.#timers.clear()
   }
