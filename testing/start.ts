@@ -33,10 +33,13 @@ export async function testServer(options: TestServerOptions = {}): Promise<TestS
   return startOn(openInMemory(await emptyDatabase()), options)
 }
 
-/** Starts a test server on an open, migrated database, which is closed with the server. */
-export async function startOn(db: Knex, options: TestServerOptions): Promise<TestServer> {
+/**
+ * Starts a test server on an open, migrated database, which is closed with the server.
+ * @param builtIn plugins in place of the built-in ones
+ */
+export async function startOn(db: Knex, options: TestServerOptions, builtIn = BUILT_IN): Promise<TestServer> {
   try {
-    const plugins = assemble(options)
+    const plugins = assemble(options, builtIn)
     const migrations = pluginMigrations(plugins)
     if (Object.keys(migrations).length > 0) await migrate(db, migrations)
     const activity = new ActivityTracker()
@@ -51,7 +54,7 @@ export async function startOn(db: Knex, options: TestServerOptions): Promise<Tes
       staticKey: serverKey,
       secret: Buffer.alloc(32, 'test'),
       plugins: [...plugins, access.plugin],
-      builtIn: [...BUILT_IN, access.plugin],
+      builtIn: [...builtIn, access.plugin],
       pluginOptions: pluginOptionsOf(options, new Set(plugins.map(({ name }) => name))),
       db,
       isUnavailable,

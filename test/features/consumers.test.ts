@@ -10,9 +10,9 @@ import {
 import { encode } from '../../core/index.ts'
 import { ConsumerWriter, findConsumer, lastIdBefore, migrate, openInMemory } from '../../db/index.ts'
 import { Consume, DeleteConsumer, LeaveRoom, MoveConsumer, Once, QueryConsumers } from '../../plugins/index.ts'
+import { TestClock } from '../../testing/test-clock.ts'
 import { nextPush, refusal } from '../support/play.ts'
 import { openStage, tempFolder } from '../support/room.ts'
-import { SkipClock } from '../support/skip-clock.ts'
 
 /** The next events of a consumer, none of them acknowledged. */
 async function next(client: Client, consumer: string, count: number, options = {}): Promise<ChatMessage[]> {
@@ -143,7 +143,7 @@ test('more events than the window wait until there is room', async (t) => {
 })
 
 test('a consumer is moved back and forward, by id and by time, and skips what is too old', async (t) => {
-  const clock = new SkipClock()
+  const clock = new TestClock()
   const stage = await openStage(t, { clock })
   const alice = await stage.user('alice')
   const robot = await stage.user('robot')
@@ -151,7 +151,7 @@ test('a consumer is moved back and forward, by id and by time, and skips what is
   for (const text of ['one', 'two', 'three']) {
     const { id, sentAt } = await alice.send('robot', text)
     sent.push({ id, time: sentAt.getTime() })
-    clock.skip(10_000)
+    clock.jump(10_001)
   }
   const events = await next(robot, 'main', 3, { all: true })
   for (const { id } of events) await robot.acknowledgeEvent('main', id)

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { parseDelay, parseMoment } from '../../cli/moment.ts'
 import {
@@ -12,16 +13,19 @@ import {
   RenameRoom,
   ScheduleMessage,
 } from '../../client/index.ts'
-import { definePlugin, type InputOf, Refused } from '../../core/index.ts'
+import { definePlugin, type InputOf, RATES_OFF, Refused } from '../../core/index.ts'
 import { openDatabase } from '../../db/index.ts'
 import { SetUserActive } from '../../plugins/admin/messages.ts'
 import { SendMessage } from '../../plugins/index.ts'
 import { testServer } from '../../testing/index.ts'
+import { TestClock } from '../../testing/test-clock.ts'
 import { openStage, type Stage, tempFolder } from '../support/room.ts'
-import { SkipClock } from '../support/skip-clock.ts'
 
 const HOUR = 3_600_000
 const YEAR = 366 * 24 * HOUR
+
+/** Limits under which clients stay connected while hours pass in a moment. */
+const TIMELESS = { ...RATES_OFF, ping: 1e12, dead: 1e12 }
 
 const later = (client: Client, to: string, text: string, more: Partial<InputOf<typeof ScheduleMessage>> = {}) =>
   client.request(ScheduleMessage, { to, text, ...(more.at === undefined && { delay: HOUR }), ...more })
@@ -32,33 +36,34 @@ const failure = async (t: ExecutionContext, asked: Promise<unknown>) =>
 const listed = async (client: Client) =>
   (await client.request(QueryScheduled, { all: true })).messages.map(({ state, reason }) => [state, reason])
 
-/** Texts as they are pushed to somebody. */
-async function hearing(client: Client) {
+/**
+ * The texts pushed to a client. Returns a function that waits for so many of them; meanwhile the clock moves on by 1 ms
+ * a turn of the event loop, for a sender that has set its timer after the test moved the clock.
+ */
+async function hearing(client: Client, clock: TestClock) {
   const heard: string[] = []
-  let wake = () => {}
-  client.on(OnNewMessage, ({ messages }) => {
-    heard.push(...messages.map(({ text }) => text))
-    wake()
-  })
+  client.on(OnNewMessage, ({ messages }) => heard.push(...messages.map(({ text }) => text)))
   await client.receive()
   return async (count: number) => {
-    while (heard.length < count)
-      await new Promise<void>((resolve) => {
-        wake = resolve
-      })
+    await until(clock, () => heard.length >= count)
     return heard
   }
 }
 
-/** Until what was due has been dealt with. */
-async function settled(client: Client, clock: SkipClock) {
-  while ((await client.request(QueryScheduled, {})).messages.some(({ at }) => at <= clock.time()));
+async function until(clock: TestClock, holds: () => boolean | Promise<boolean>) {
+  while (!(await holds())) {
+    await nextTurn()
+    clock.jump(1)
+  }
 }
 
+/** Resolves when no message that is due is waiting any more. */
+const settled = (client: Client, clock: TestClock) =>
+  until(clock, async () => (await client.request(QueryScheduled, {})).messages.every(({ at }) => at > clock.time()))
+
 async function stageOf(t: ExecutionContext, options: Parameters<typeof openStage>[1] = {}) {
-  const clock = new SkipClock()
-  // Nobody is taken for dead while hours pass in a moment.
-  const limits = { ping: 1e12, dead: 1e12, ...options.limits }
+  const clock = new TestClock()
+  const limits = { ...TIMELESS, ...options.limits }
   const stage = await openStage(t, { clock, ...options, limits })
   return { stage, clock }
 }
@@ -72,7 +77,7 @@ test('a message is sent when it is due, also to a group, while its sender is awa
   const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
   await alice.request(CreateRoom, { group: 'ops' })
   await bob.request(JoinRoom, { group: 'ops' })
-  const heard = await hearing(bob)
+  const heard = await hearing(bob, clock)
   const { id, at, repeat } = await later(alice, 'bob', 'third', { delay: 3 * HOUR, font: 'Mono', fontSize: 9 })
   t.is(repeat, false)
   t.true(Math.abs(at - clock.time() - 3 * HOUR) < 60_000)
@@ -89,9 +94,9 @@ test('a message is sent when it is due, also to a group, while its sender is awa
     ],
   )
   await alice.close()
-  clock.skip(HOUR)
+  clock.jump(HOUR)
   t.deepEqual(await heard(1), ['first'])
-  clock.skip(2 * HOUR)
+  clock.jump(2 * HOUR)
   t.deepEqual(await heard(3), ['first', 'second', 'third'])
   const [, , third] = (await bob.inbox()).messages
   t.like(third, { from: 'alice', style: { font: 'Mono', fontSize: 9 } })
@@ -104,12 +109,12 @@ test('a message is sent when it is due, also to a group, while its sender is awa
 test('far ahead is not too far for a timer, and more than a year ahead is refused', async (t) => {
   const { stage, clock } = await stageOf(t)
   const alice = await stage.user('alice')
-  const heard = await hearing(alice)
+  const heard = await hearing(alice, clock)
   await later(alice, 'alice', 'in a year', { at: clock.time() + YEAR - HOUR })
   // Timers beyond 2^31 ms ring at once: it would be here already.
   await later(alice, 'alice', 'soon', { delay: 1 })
   t.deepEqual(await heard(1), ['soon'])
-  clock.skip(YEAR)
+  clock.jump(YEAR)
   t.deepEqual(await heard(2), ['soon', 'in a year'])
   t.is(await failure(t, later(alice, 'alice', 'x', { at: clock.time() + YEAR + HOUR })), 'invalid_value')
 })
@@ -127,21 +132,21 @@ test('what was due while the server was down is sent at its start, oldest first 
   const db = await openDatabase(stage.db ?? `${data}/chat.db`)
   await db('scheduled').where({ msg: 'one' }).update({ state: 'sending' })
   await db.destroy()
-  clock.skip(3 * HOUR)
-  const second = await openStage(t, { data, clock })
+  clock.jump(3 * HOUR)
+  const second = await openStage(t, { data, clock, limits: TIMELESS })
   const bob = await second.user('bob')
-  const heard = await hearing(bob)
+  const heard = await hearing(bob, clock)
   t.deepEqual(await heard(2), ['one', 'two'])
   const again = await second.user('alice')
-  while ((await again.request(QueryScheduled, {})).messages.length > 1);
+  await until(clock, async () => (await again.request(QueryScheduled, {})).messages.length <= 1)
   await second.room.close()
 
   const other = await openDatabase(stage.db ?? `${data}/chat.db`)
   await other('scheduled').where({ id: sent.id }).update({ state: 'sending', msg: 'two' })
   await other.destroy()
-  const third = await openStage(t, { data, clock })
+  const third = await openStage(t, { data, clock, limits: TIMELESS })
   const alice3 = await third.user('alice')
-  while ((await alice3.request(QueryScheduled, {})).messages.length > 1);
+  await until(clock, async () => (await alice3.request(QueryScheduled, {})).messages.length <= 1)
   t.deepEqual(
     (await (await third.user('bob')).inbox()).messages.map(({ text }) => text),
     ['one', 'two'],
@@ -157,7 +162,7 @@ test('what may not be sent by then has failed, and says why', async (t) => {
   await later(alice, '', 'no member', { group: 'ops' })
   await later(alice, 'alice', 'note')
   await bob.request(KickFromRoom, { group: 'ops', user: 'alice' })
-  clock.skip(HOUR)
+  clock.jump(HOUR)
   await settled(alice, clock)
   t.deepEqual(await listed(alice), [
     ['failed', 'not_friends: only friends may write to this user'],
@@ -174,9 +179,9 @@ test('nothing is sent in the name of a disabled account', async (t) => {
   await later(alice, 'bob', 'much later', { delay: 5 * HOUR })
   const root = await operator(stage)
   await root.request(SetUserActive, { user: 'alice', active: false })
-  const heard = await hearing(bob)
+  const heard = await hearing(bob, clock)
   await later(bob, 'bob', 'as late', { delay: HOUR })
-  clock.skip(HOUR + 1000)
+  clock.jump(HOUR + 1000)
   t.deepEqual(await heard(1), ['as late'])
   await root.request(SetUserActive, { user: 'alice', active: true })
   t.deepEqual(await listed(await stage.user('alice')), [
@@ -197,15 +202,15 @@ test('what the server cannot do for the moment is tried again', async (t) => {
   })
   const { stage, clock } = await stageOf(t, { plugins: [busy] })
   const alice = await stage.user('alice')
-  const heard = await hearing(alice)
+  const heard = await hearing(alice, clock)
   await later(alice, 'alice', 'hard')
   await later(alice, 'alice', 'easy', { delay: HOUR + 1000 })
-  clock.skip(HOUR + 2000)
+  clock.jump(HOUR + 2000)
   t.deepEqual(await heard(1), ['easy'], 'it holds up nobody')
   t.deepEqual((await listed(alice))[0], ['waiting', 'rate_limited: not now'])
-  clock.skip(HOUR)
-  while (tries < 2) await alice.request(QueryScheduled, {})
-  clock.skip(HOUR + 1000)
+  clock.jump(HOUR)
+  await until(clock, () => tries >= 2)
+  clock.jump(HOUR + 1000)
   t.deepEqual(await heard(2), ['easy', 'hard'])
 })
 
@@ -213,16 +218,16 @@ test('while the database cannot store, messages wait, and are sent once it can',
   const { stage, clock } = await stageOf(t)
   if (stage.db !== undefined) return t.pass('the trigger is one of SQLite')
   const alice = await stage.user('alice')
-  const heard = await hearing(alice)
+  const heard = await hearing(alice, clock)
   await later(alice, 'alice', 'hi')
   const db = await openDatabase(`${stage.data}/chat.db`)
   t.teardown(() => db.destroy())
   await db.raw("create trigger full before insert on chatmsg begin select raise(abort, 'no'); end")
-  clock.skip(HOUR)
-  while ((await listed(alice))[0]?.[1] === '');
+  clock.jump(HOUR)
+  await until(clock, async () => (await listed(alice))[0]?.[1] !== '')
   t.regex((await listed(alice))[0]?.[1] ?? '', /^unavailable/)
   await db.raw('drop trigger full')
-  clock.skip(HOUR)
+  clock.jump(HOUR)
   t.deepEqual(await heard(1), ['hi'])
 })
 
@@ -230,12 +235,12 @@ test('scheduled again under its client id, it is the same one; other contents ar
   const { stage, clock } = await stageOf(t)
   const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
   const first = await later(alice, 'bob', 'hi', { clientId: 'k' })
-  clock.skip(1000)
+  clock.jump(1000)
   t.deepEqual(await later(alice, 'bob', 'hi', { clientId: 'k' }), { ...first, repeat: true })
   t.is(await failure(t, later(alice, 'bob', 'other', { clientId: 'k' })), 'client_id_reused')
   t.is(await failure(t, later(alice, 'alice', 'hi', { clientId: 'k' })), 'client_id_reused')
   t.false((await later(bob, 'bob', 'hi', { clientId: 'k' })).repeat, 'of another user')
-  clock.skip(HOUR)
+  clock.jump(HOUR)
   await settled(alice, clock)
   t.deepEqual(await later(alice, 'bob', 'hi', { clientId: 'k', at: 1 }), { ...first, repeat: true })
   t.is(await failure(t, later(alice, 'bob', 'other', { clientId: 'k' })), 'client_id_reused', 'once it was sent')
@@ -271,13 +276,13 @@ test('a message to a group that was dissolved goes to no other one of its name',
 test('a cancelled message is not sent; nobody else’s can be cancelled, nor one that is done', async (t) => {
   const { stage, clock } = await stageOf(t)
   const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
-  const heard = await hearing(bob)
+  const heard = await hearing(bob, clock)
   const { id } = await later(alice, 'bob', 'never')
   const { id: other } = await later(alice, 'bob', 'sent')
   t.is(await failure(t, bob.request(CancelScheduled, { id })), 'no_scheduled')
   await alice.request(CancelScheduled, { id })
   t.is(await failure(t, alice.request(CancelScheduled, { id })), 'no_scheduled')
-  clock.skip(HOUR)
+  clock.jump(HOUR)
   t.deepEqual(await heard(1), ['sent'])
   await settled(alice, clock)
   t.is(await failure(t, alice.request(CancelScheduled, { id: other })), 'no_scheduled')
@@ -307,7 +312,7 @@ test('what can be checked is checked when it is scheduled', async (t) => {
   await later(alice, 'bob', 'two')
   t.is(await failure(t, later(alice, 'bob', 'three')), 'too_many')
   await later(bob, 'bob', 'of Bob')
-  clock.skip(HOUR)
+  clock.jump(HOUR)
   await settled(alice, clock)
   await later(alice, 'bob', 'three')
 })

@@ -1,44 +1,38 @@
-import { duplexPair } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
-import pino from 'pino'
-import { BUILT_IN_MESSAGES, type Client, connect } from '../../client/index.ts'
+import { BUILT_IN_MESSAGES, type Client } from '../../client/index.ts'
 import {
   type AnyPlugin,
   type App,
   type BeforeOptions,
   type ClientMessage,
-  type Clock,
   CONTROL_MESSAGES,
   clientMessage,
-  createServer,
   definePlugin,
-  generateKeyPair,
   type HookContext,
   line,
   type Message,
   optional,
   Ping,
-  RATES_OFF,
   Refused,
   ROLES,
-  type Server,
-  SYSTEM_CLOCK,
   serverMessage,
   uint32,
   type ValuesOf,
 } from '../../core/index.ts'
-import { openDatabase } from '../../db/index.ts'
-import { HandClock } from '../support/hand-clock.ts'
-import { openStage } from '../support/room.ts'
+import { openInMemory } from '../../db/index.ts'
+import { BUILT_IN } from '../../plugins/index.ts'
+import { emptyDatabase } from '../../testing/fixtures.ts'
+import type { TestServer } from '../../testing/index.ts'
+import { startOn } from '../../testing/start.ts'
 import { sampleValues } from '../support/samples.ts'
 
-/** A length of time that nothing else in the server has. */
+/** The length of no other timer of the server. */
 const HOOK_MS = 4321
 
 type Values = Record<string, unknown>
 
-/** How a session begins in these plays: login and passwords are not what they are about. */
+/** Logs a session in by role, without account and password. */
 const Enter = clientMessage({
   type: 1900,
   name: 'enter',
@@ -61,9 +55,9 @@ const doorman = definePlugin({
   },
 })
 
-/** A client that the one check lets send messages with that rule. */
-async function callerFor({ allow }: ClientMessage, enter: (isOperator: boolean) => Promise<Client>): Promise<Client> {
-  const client = await enter(allow === 'operator')
+/** A client that is allowed to send the message. */
+async function callerFor({ allow }: ClientMessage, server: TestServer): Promise<Client> {
+  const client = await (allow === 'operator' ? server.operator() : server.connect({ reconnect: false }))
   if (allow === 'user' || allow === 'admin') await client.request(Enter, { role: allow })
   return client
 }
@@ -75,7 +69,7 @@ const outcomeOf = (request: Promise<unknown>): Promise<string> =>
     (error: { failure?: string; message: string }) => error.failure ?? error.message,
   )
 
-const degraded = (server: Server) =>
+const degraded = (server: TestServer) =>
   server
     .status()
     .plugins.filter(({ state }) => state !== 'ok')
@@ -116,7 +110,6 @@ const TOLD: Record<(typeof MODES)[number], string | undefined> = {
 
 for (const mode of MODES) {
   test(`a before that does ${mode}, on every message type that a client may send`, async (t) => {
-    const clock = new HandClock(HOOK_MS)
     const reached: Values[] = []
     let tried: ClientMessage | undefined
     const probe = definePlugin({
@@ -138,23 +131,18 @@ for (const mode of MODES) {
         }
       },
     })
-    const stage = await openStage(t, {
-      clock,
-      plugins: [doorman, probe],
-      limits: { ...RATES_OFF, messagesBeforeLogin: 1000 },
-    })
-    const enter = (isOperator: boolean) =>
-      stage.connect(isOperator ? { server: { path: stage.control } } : { messages: [Enter] })
-    const loaded = new Set(stage.room.server.catalogue)
+    const server = await openServer(t, [doorman, probe], BUILT_IN)
+    const { clock } = server
+    const loaded = new Set(server.server.catalogue)
     const requests = BUILT_IN_MESSAGES.filter(isRequest).filter((message) => loaded.has(message))
     t.true(requests.length > 40)
     for (const message of requests) {
       reached.length = 0
-      const client = await callerFor(message, enter)
+      const client = await callerFor(message, server)
       const values = sampleValues(message.fields)
       tried = message
       const request = outcomeOf(client.request(message, values as never))
-      if (mode === 'hang') await clock.ring()
+      if (mode === 'hang') await clock.advance(HOOK_MS)
       const outcome = await request
       const what = `${mode} ${message.name}: ${outcome}`
       const told = TOLD[mode]
@@ -170,9 +158,9 @@ for (const mode of MODES) {
       if (!(message.name === 'logout' && outcome === 'ok')) t.is(await outcomeOf(client.request(Ping, {})), 'ok', what)
       await client.close()
     }
-    t.deepEqual(degraded(stage.room.server), mode === 'throw' || mode === 'hang' ? ['probe'] : [])
-    t.is(clock.waiting, 0)
-    t.is(clock.count, mode === 'hang' ? requests.length : 0, 'who answers at once is not timed')
+    t.deepEqual(degraded(server), mode === 'throw' || mode === 'hang' ? ['probe'] : [])
+    t.is(clock.timers(HOOK_MS).pending, 0)
+    t.is(clock.timers(HOOK_MS).set, mode === 'hang' ? requests.length : 0, 'a hook that answers at once sets no timer')
   })
 }
 
@@ -195,28 +183,17 @@ const standIn = definePlugin({
   },
 })
 
-/** A server of nothing but these plugins, without a network. */
-async function openBare(t: ExecutionContext, plugins: readonly AnyPlugin[], clock: Clock = SYSTEM_CLOCK) {
-  const db = await openDatabase(':memory:')
-  t.teardown(() => db.destroy())
-  const log = pino({ level: 'silent' })
-  const server = await createServer({
-    staticKey: generateKeyPair(),
-    secret: Buffer.alloc(32, 1),
-    plugins,
-    db,
-    clock,
-    limits: { ...RATES_OFF, messagesBeforeLogin: 1000 },
-    log,
-    audit: log,
-  })
-  t.teardown(() => server.stop())
-  const enter = async (isOperator: boolean) => {
-    const [ours, theirs] = duplexPair()
-    server.accept(theirs, { address: 'memory', isOperator })
-    return connect({ server: ours, messages: [Enter, Echo, Echoed], reconnect: false })
-  }
-  return { server, enter }
+/** A test server that is stopped when the test ends; errors of its plugins are expected. */
+async function openServer(
+  t: ExecutionContext,
+  plugins: readonly AnyPlugin[],
+  builtIn: readonly AnyPlugin[] = [],
+): Promise<TestServer> {
+  // Sessions that do not log in stay open although the clock moves on.
+  const limits = { messagesBeforeLogin: 1000, login: 1e9 }
+  const server = await startOn(openInMemory(await emptyDatabase()), { plugins, limits, ignoreFailures: true }, builtIn)
+  t.teardown(() => server.dispose())
+  return server
 }
 
 for (const [does, listener] of Object.entries(LISTENERS)) {
@@ -231,9 +208,9 @@ for (const [does, listener] of Object.entries(LISTENERS)) {
         }
       },
     })
-    const { server, enter } = await openBare(t, [doorman, standIn, probe])
+    const server = await openServer(t, [doorman, probe], [standIn])
     for (const message of BUILT_IN_MESSAGES.filter(isRequest)) {
-      const client = await callerFor(message, enter)
+      const client = await callerFor(message, server)
       told.length = 0
       t.is(await outcomeOf(client.request(message, sampleValues(message.fields) as never)), 'ok', message.name)
       t.deepEqual(told, [message.name])
@@ -257,7 +234,6 @@ type Hook = (session: unknown, values: Readonly<ValuesOf<typeof Echo>>, run: Hoo
 
 /** A server that echoes, with one rule in front of it. */
 async function withRule(t: ExecutionContext, hook: Hook, options: BeforeOptions = {}, more?: (app: App) => void) {
-  const clock = new HandClock(options.timeout ?? HOOK_MS)
   const handled: Values[] = []
   const plugin = definePlugin({
     name: 'echo',
@@ -271,10 +247,10 @@ async function withRule(t: ExecutionContext, hook: Hook, options: BeforeOptions 
       more?.(app)
     },
   })
-  const { server, enter } = await openBare(t, [plugin], clock)
-  const client = await enter(false)
+  const server = await openServer(t, [plugin])
+  const client = await server.connect()
   const send = (text: string) => client.request(Echo, { text })
-  return { clock, handled, server, client, send }
+  return { clock: server.clock, handled, server, client, send }
 }
 
 test('rules run by their order, those of equal order as their plugins started', async (t) => {
@@ -288,7 +264,7 @@ test('rules run by their order, those of equal order as their plugins started', 
       },
     })
   const early = rule('early')
-  const { enter } = await openBare(t, [
+  const server = await openServer(t, [
     definePlugin({
       name: 'echo',
       messages: { Echo, Echoed },
@@ -300,7 +276,7 @@ test('rules run by their order, those of equal order as their plugins started', 
     early,
     rule('first', -1),
   ])
-  const client = await enter(false)
+  const client = await server.connect()
   await client.request(Echo, { text: 'hi' })
   t.deepEqual(ran, ['first', 'early', 'late', 'last'])
 })
@@ -333,7 +309,7 @@ test('a rule that does not answer in time and fails open: the message passes, la
   )
   for (let n = 0; n < 5; n++) {
     const answer = send('hi')
-    await clock.ring()
+    await clock.advance(HOOK_MS)
     t.deepEqual(await answer, { text: 'hi' })
   }
   t.is(seen.length, 5)
@@ -347,7 +323,7 @@ test('a rule’s own refusal is told for its failures, and nothing of what it th
   await t.throwsAsync(thrown.send('hi'), { message: 'cannot be checked now' })
   const hung = await withRule(t, () => new Promise(() => {}), { refusal })
   const answer = outcomeOf(hung.send('hi'))
-  await hung.clock.ring()
+  await hung.clock.advance(HOOK_MS)
   t.is(await answer, 'echo.unsure')
 })
 
@@ -369,7 +345,7 @@ test('what a rule answers after its time is ignored: a yes, a no, an amendment, 
   ]
   for (const how of answers) {
     const told = outcomeOf(send('hi'))
-    await clock.ring()
+    await clock.advance(HOOK_MS)
     t.is(await told, 'internal')
     late.pop()?.(how)
     await nextTurn()
@@ -391,7 +367,7 @@ test('a rule’s signal is aborted when its time is out, also if it asks only th
   await send('at once')
   for (const text of ['asked', 'not asked']) {
     const told = outcomeOf(send(text))
-    await clock.ring()
+    await clock.advance(HOOK_MS)
     t.is(await told, 'internal')
   }
   t.deepEqual(
@@ -403,8 +379,7 @@ test('a rule’s signal is aborted when its time is out, also if it asks only th
 test('a rule that answers in time is not heard of again', async (t) => {
   const { send, clock, server } = await withRule(t, async (_session, { text }) => ({ text: `${text}!`, times: 3 }))
   t.deepEqual(await send('hi'), { text: 'hi!' })
-  t.is(clock.count, 1)
-  t.is(clock.waiting, 0)
+  t.deepEqual(clock.timers(HOOK_MS), { set: 1, pending: 0 })
   t.deepEqual(degraded(server), [])
 })
 
@@ -452,11 +427,12 @@ test('a server that stops waits for a rule that has not answered', async (t) => 
   )
   const told = outcomeOf(send('hi'))
   await isAsked
-  const stopped = server.stop()
+  const stopped = server.server.stop()
   await nextTurn()
   t.deepEqual(handled, [])
   answer(undefined)
   t.is(await told, 'ok')
+  await server.clock.advance(1000)
   await stopped
 })
 
