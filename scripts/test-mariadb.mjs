@@ -1,7 +1,7 @@
 // Runs the plays again on a private MariaDB server: the same files, the same sentences, another database.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { hasMariadb, startMariadb } from '../dist/test/support/mariadb.js'
+import { hasMariadb, startMariadb } from '../dist/test/support/databases/mariadb.js'
 
 const PLAYS = [
   'db/adopt',
@@ -27,8 +27,8 @@ const PLAYS = [
   'features/search',
   'features/system',
   'legacy/legacy',
-  'server/crossing',
   'server/plugins',
+  'server/races',
   'server/strangers',
 ]
 

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { createBot } from '../../bot/index.ts'
 import { RenameRoom } from '../../plugins/index.ts'
 import { testServer } from '../../testing/index.ts'
-import { Gate } from '../support/bots.ts'
+import { Gate } from '../support/bots/bots.ts'
 
 /** Ends a bot as a crash would: what its handlers do goes no further. */
 const CRASH = { grace: 0 }

@@ -13,8 +13,9 @@ import { startCeiling, startServer } from '../../bench/server.ts'
 import { sqliteAlone } from '../../bench/store.ts'
 import { roomPaths } from '../../cli/paths.ts'
 import { RATES_OFF } from '../../core/limits.ts'
-import { openShell } from '../support/cli.ts'
-import { openStage, tempFolder } from '../support/room.ts'
+import { openShell } from '../support/processes/shell.ts'
+import { startLocalServer } from '../support/server.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 
 /** Long enough for something to be counted on a busy machine. */
 const PERIOD = { warmUp: 0.05, seconds: 0.4, size: 64 }
@@ -22,7 +23,7 @@ const NEVER = new AbortController().signal
 
 /** A server in this process that is as generous as a benchmark's; `stored` closes it and counts. */
 async function openBench(t: ExecutionContext) {
-  const stage = await openStage(t, { limits: RATES_OFF })
+  const stage = await startLocalServer(t, { limits: RATES_OFF })
   const steps = new Set<string>()
   const watcher = { progress: (what: string) => void steps.add(what), measuring: () => {} }
   return {
@@ -30,7 +31,7 @@ async function openBench(t: ExecutionContext) {
     watcher,
     steps,
     async stored() {
-      await stage.room.close()
+      await stage.close()
       return countMessages(stage.db ?? roomPaths(stage.data).database)
     },
   }

@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { program } from '../../cli/program.ts'
 import { MIGRATIONS } from '../../db/migrations/index.ts'
-import { openShell, type Ran, type Shell } from '../support/cli.ts'
-import { tempFolder } from '../support/room.ts'
+import { openShell, type Ran, type Shell } from '../support/processes/shell.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 
 const json = ({ stdout }: Ran) => JSON.parse(stdout)
 const lines = ({ stdout }: Ran) => stdout.split('\n').filter((line) => line !== '')

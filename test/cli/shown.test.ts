@@ -5,7 +5,7 @@ import { parseDuration } from '../../cli/duration.ts'
 import { localTime } from '../../cli/local-time.ts'
 import { parseDelay } from '../../cli/moment.ts'
 import { toTable } from '../../cli/table.ts'
-import { openShell } from '../support/cli.ts'
+import { openShell } from '../support/processes/shell.ts'
 
 /** How things are shown to people and to programs. */
 

@@ -8,10 +8,11 @@ import { openDatabase, renewEpoch } from '../../db/index.ts'
 import { KickFromRoom, QueryRooms, RenameRoom } from '../../plugins/index.ts'
 import { OnNewMessage } from '../../plugins/messages/messages.ts'
 import { testServer } from '../../testing/index.ts'
-import { until } from '../support/bots.ts'
-import { nextPush, refusal } from '../support/play.ts'
-import { openProxy } from '../support/proxy.ts'
-import { openStage, tempFolder } from '../support/room.ts'
+import { until } from '../support/bots/bots.ts'
+import { nextPush, refusal } from '../support/requests.ts'
+import { startLocalServer } from '../support/server.ts'
+import { tempFolder } from '../support/temp-folder.ts'
+import { openProxy } from '../support/wire/proxy.ts'
 
 /** Each time limit of the client, milliseconds. */
 const LIMIT = 150
@@ -34,8 +35,8 @@ function hearing(client: Client) {
 }
 
 test('Bob leaves his loop and begins another one, again and again, while Alice talks: he hears it all, once, in order', async (t) => {
-  const stage = await openStage(t, { limits: { requestBurst: 1e6 } })
-  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+  const server = await startLocalServer(t, { limits: { requestBurst: 1e6 } })
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   const all = Array.from({ length: 400 }, (_, n) => String(n))
   const talking = (async () => {
     for (const text of all) await alice.send('bob', text)
@@ -54,11 +55,11 @@ test('Bob leaves his loop and begins another one, again and again, while Alice t
 })
 
 test('a send whose time is over while the server is away says so, and comes through later', async (t) => {
-  const stage = await openStage(t)
-  await (await stage.user('bob')).close()
-  const alice = await stage.user('alice', { reconnect: true, timeout: LIMIT })
+  const server = await startLocalServer(t)
+  await (await server.user('bob')).close()
+  const alice = await server.user('alice', { reconnect: true, timeout: LIMIT })
   const away = new Promise<void>((resolve) => alice.onLife('disconnected', () => resolve()))
-  await stage.room.close()
+  await server.close()
   await away
   await t.throwsAsync(alice.send('bob', 'one', { clientId: 'one' }), { code: 'timed_out' })
   const stop = new AbortController()
@@ -66,18 +67,18 @@ test('a send whose time is over while the server is away says so, and comes thro
   stop.abort()
   await t.throwsAsync(sending, { code: 'aborted' })
   const again = alice.send('bob', 'one', { clientId: 'one', timeout: 60_000 })
-  await openStage(t, { data: stage.data, port: stage.port })
+  await startLocalServer(t, { data: server.data, port: server.port })
   t.false((await again).repeat)
 })
 
 test('a client whose owner ends it is over at once, also while its connection is away', async (t) => {
-  const stage = await openStage(t)
+  const server = await startLocalServer(t)
   const owner = new AbortController()
-  const alice = await stage.user('alice', { reconnect: true, signal: owner.signal })
+  const alice = await server.user('alice', { reconnect: true, signal: owner.signal })
   const [away, over] = (['disconnected', 'closed'] as const).map(
     (event) => new Promise<unknown>((resolve) => alice.onLife(event, resolve)),
   )
-  await stage.room.close()
+  await server.close()
   await away
   const acknowledging = alice.acknowledge({ from: 'bob', id: 1 })
   owner.abort()
@@ -86,10 +87,10 @@ test('a client whose owner ends it is over at once, also while its connection is
 })
 
 test('a client that is closed while it derives keys from a password says so', async (t) => {
-  const stage = await openStage(t, { pluginOptions: { registration: { iterations: 600_000 } } })
-  const made = await stage.connect()
+  const server = await startLocalServer(t, { pluginOptions: { registration: { iterations: 600_000 } } })
+  const made = await server.connect()
   await made.register('alice', 'correct horse')
-  const alice = await stage.connect()
+  const alice = await server.connect()
   const deriving = t.throwsAsync(alice.login('alice', { password: 'correct horse' }), { code: 'closed' })
   await alice.request(Ping, {})
   await alice.close()
@@ -97,10 +98,10 @@ test('a client that is closed while it derives keys from a password says so', as
 })
 
 test('a connection that has died without a word is noticed, and made again', async (t) => {
-  const stage = await openStage(t)
-  const proxy = await openProxy(t, stage)
-  const alice = await stage.user('alice')
-  const bob = await stage.user('bob', { server: proxy.address, reconnect: true, timeout: LIMIT })
+  const server = await startLocalServer(t)
+  const proxy = await openProxy(t, server)
+  const alice = await server.user('alice')
+  const bob = await server.user('bob', { server: proxy.address, reconnect: true, timeout: LIMIT })
   const ear = hearing(bob)
   await alice.send('bob', 'one')
   await until(() => ear.heard.length === 1)
@@ -115,10 +116,10 @@ test('a connection that has died without a word is noticed, and made again', asy
 })
 
 test('a loop goes on over an outage that is longer than every time limit, and over lost acknowledgements', async (t) => {
-  const stage = await openStage(t)
-  const proxy = await openProxy(t, stage)
-  const alice = await stage.user('alice')
-  const bob = await stage.user('bob', { server: proxy.address, reconnect: true, timeout: LIMIT })
+  const server = await startLocalServer(t)
+  const proxy = await openProxy(t, server)
+  const alice = await server.user('alice')
+  const bob = await server.user('bob', { server: proxy.address, reconnect: true, timeout: LIMIT })
   const ear = hearing(bob)
   await alice.send('bob', 'one')
   await until(() => ear.heard.length === 1)
@@ -139,13 +140,13 @@ test('a loop goes on over an outage that is longer than every time limit, and ov
 test('a server that was restored from a backup counts anew: what is said then is heard, and nothing is read unheard', async (t) => {
   const data = await tempFolder(t)
   const file = join(data, 'chat.db')
-  const first = await openStage(t, { data, db: file })
+  const first = await startLocalServer(t, { data, db: file })
   await (await first.user('bob')).close()
   const before = await first.user('alice')
   await before.send('bob', 'one')
-  await first.room.close()
+  await first.close()
   await copyFile(file, join(data, 'backup.db'))
-  const second = await openStage(t, { data, db: file, port: first.port })
+  const second = await startLocalServer(t, { data, db: file, port: first.port })
   const bob = await second.user('bob', { reconnect: true })
   let restored = 0
   bob.onLife('restored', () => restored++)
@@ -165,12 +166,12 @@ test('a server that was restored from a backup counts anew: what is said then is
   const alice = await second.user('alice')
   for (const text of ['old 2', 'old 3']) await alice.send('bob', text)
   await until(() => heard.length === 3)
-  await second.room.close()
+  await second.close()
   await copyFile(join(data, 'backup.db'), file)
   const db = await openDatabase(file)
   await renewEpoch(db)
   await db.destroy()
-  const third = await openStage(t, { data, db: file, port: first.port })
+  const third = await startLocalServer(t, { data, db: file, port: first.port })
   const again = await third.user('alice')
   const other = await third.user('bob')
   for (const text of ['new 1', 'new 2']) await again.send('bob', text)

@@ -5,17 +5,17 @@ import test from 'ava'
 import { type ChatMessage, connect, OnNewMessage, parseAddress } from '../../client/index.ts'
 import { SetUserActive } from '../../plugins/index.ts'
 import { testServer } from '../../testing/index.ts'
-import { openProxy } from '../support/proxy.ts'
-import { openStage } from '../support/room.ts'
+import { startLocalServer } from '../support/server.ts'
+import { openProxy } from '../support/wire/proxy.ts'
 
 test('nothing readable is on the wire, and two runs of one conversation share nothing', async (t) => {
-  const stage = await openStage(t)
+  const server = await startLocalServer(t)
   const secrets = ['alice', 'bob', 'password', 'Meet me at noon', 'send_message', '!L3s', 'noise-h']
   const record = async () => {
-    const proxy = await openProxy(t, stage)
+    const proxy = await openProxy(t, server)
     const [alice, bob] = [
-      await stage.user('alice', { server: proxy.address }),
-      await stage.user('bob', { server: proxy.address }),
+      await server.user('alice', { server: proxy.address }),
+      await server.user('bob', { server: proxy.address }),
     ]
     await alice.send('bob', 'Meet me at noon', { clientId: `run ${proxy.address}` })
     await bob.inbox()
@@ -40,10 +40,10 @@ test('nothing readable is on the wire, and two runs of one conversation share no
 })
 
 test('an answer lost on the way: the client comes back and sends again, and it is stored once', async (t) => {
-  const stage = await openStage(t)
-  const proxy = await openProxy(t, stage)
-  const bob = await stage.user('bob')
-  const alice = await stage.user('alice', { server: proxy.address, reconnect: true })
+  const server = await startLocalServer(t)
+  const proxy = await openProxy(t, server)
+  const bob = await server.user('bob')
+  const alice = await server.user('alice', { server: proxy.address, reconnect: true })
   const life: string[] = []
   alice.onLife('disconnected', () => life.push('disconnected'))
   alice.onLife('reconnected', () => life.push('reconnected'))
@@ -65,10 +65,10 @@ test('an answer lost on the way: the client comes back and sends again, and it i
 })
 
 test('a listener that loses its connection hears each message once, in order', async (t) => {
-  const stage = await openStage(t)
-  const proxy = await openProxy(t, stage)
-  const alice = await stage.user('alice')
-  const bob = await stage.user('bob', { server: proxy.address, reconnect: true })
+  const server = await startLocalServer(t)
+  const proxy = await openProxy(t, server)
+  const alice = await server.user('alice')
+  const bob = await server.user('bob', { server: proxy.address, reconnect: true })
   const heard: string[] = []
   const listening = (async () => {
     for await (const message of bob.messages()) {
@@ -86,9 +86,9 @@ test('a listener that loses its connection hears each message once, in order', a
 })
 
 test('a request ends at its time limit or when its caller stops it, and the connection goes on', async (t) => {
-  const stage = await openStage(t)
-  const proxy = await openProxy(t, stage)
-  const alice = await stage.user('alice', { server: proxy.address })
+  const server = await startLocalServer(t)
+  const proxy = await openProxy(t, server)
+  const alice = await server.user('alice', { server: proxy.address })
   proxy.loseAnswers(true)
   await t.throwsAsync(alice.send('alice', 'hi', { timeout: 50 }), {
     message: /no reply to send_message in time/,
@@ -129,14 +129,14 @@ test('a loop ends when its caller says so', async (t) => {
 })
 
 test('a server that stops says why; a client that should come back does', async (t) => {
-  const stage = await openStage(t)
-  const alice = await stage.user('alice', { reconnect: true })
+  const server = await startLocalServer(t)
+  const alice = await server.user('alice', { reconnect: true })
   const reasons: string[] = []
   alice.onLife('disconnected', (error) => reasons.push(error.message))
   const back = new Promise<void>((resolve) => alice.onLife('reconnected', resolve))
-  await stage.room.close()
+  await server.close()
   t.deepEqual(reasons, ['the server is stopping'])
-  await openStage(t, { data: stage.data, port: stage.port })
+  await startLocalServer(t, { data: server.data, port: server.port })
   await back
   t.deepEqual((await alice.inbox()).messages, [])
 })
@@ -184,10 +184,10 @@ test('addresses', (t) => {
 })
 
 test('a busy sender loses nothing while its connection breaks again and again', async (t) => {
-  const stage = await openStage(t, { limits: { requestBurst: 10_000 } })
-  const proxy = await openProxy(t, stage)
-  const bob = await stage.user('bob')
-  const alice = await stage.user('alice', { server: proxy.address, reconnect: true })
+  const server = await startLocalServer(t, { limits: { requestBurst: 10_000 } })
+  const proxy = await openProxy(t, server)
+  const bob = await server.user('bob')
+  const alice = await server.user('alice', { server: proxy.address, reconnect: true })
   const closed: Error[] = []
   alice.onLife('closed', (error) => closed.push(error))
   const sending: Promise<unknown>[] = []
@@ -220,10 +220,10 @@ test('a busy sender loses nothing while its connection breaks again and again', 
 })
 
 test('closing while the way back is being made ends at once', async (t) => {
-  const stage = await openStage(t)
-  const alice = await stage.user('alice', { reconnect: true })
+  const server = await startLocalServer(t)
+  const alice = await server.user('alice', { reconnect: true })
   const away = new Promise<void>((resolve) => alice.onLife('disconnected', () => resolve()))
-  await stage.room.close()
+  await server.close()
   await away
   await alice.close()
   await t.throwsAsync(alice.send('alice', 'hi'), { code: 'closed' })

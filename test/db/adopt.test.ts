@@ -9,9 +9,7 @@ import { deriveKeys, storedKey } from '../../core/scram/index.ts'
 import { isLine } from '../../core/wire/index.ts'
 import { type AdoptionReport, adopt, insertUser, migrate, openDatabase } from '../../db/index.ts'
 import { parseVerifier } from '../../plugins/accounts/verifier.ts'
-import { openShell, type Shell } from '../support/cli.ts'
-import { newDatabase } from '../support/mariadb.ts'
-import { openOldClient } from '../support/old-client.ts'
+import { newDatabase } from '../support/databases/mariadb.ts'
 import {
   asOriginal,
   friend,
@@ -22,8 +20,11 @@ import {
   TEN_MAY_UTC,
   user,
   withMysql,
-} from '../support/original.ts'
-import { openStage, tempFolder } from '../support/room.ts'
+} from '../support/databases/original-database.ts'
+import { openOriginalClient } from '../support/original-client/original-client.ts'
+import { openShell, type Shell } from '../support/processes/shell.ts'
+import { startLocalServer } from '../support/server.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 
 /** The original is always a MySQL database: these plays run where one is. */
 const SERVER = process.env.TEST_DATABASE
@@ -266,19 +267,19 @@ async function checkRoom(t: ExecutionContext, where: string) {
 
 /** The adopted room in use: old passwords, history, what was unread, friends, groups. */
 async function useRoom(t: ExecutionContext, { data, db }: { data: string; db: string }) {
-  const stage = await openStage(t, { data, db, legacy: { host: '127.0.0.1', port: 0 } })
+  const server = await startLocalServer(t, { data, db, legacy: { host: '127.0.0.1', port: 0 } })
   for (const [name, password] of Object.entries(PASSWORDS)) {
-    const client = await stage.connect()
+    const client = await server.connect()
     if (name === 'gone') await t.throwsAsync(client.login(name, { password }), { name: 'RefusedByServer' })
     else t.is((await client.login(name, { password })).user, name)
     await client.close()
-    const old = await openOldClient(t, stage)
+    const old = await openOriginalClient(t, server)
     const nickname = await old.login(name, password)
     t.is(nickname === undefined, name === 'gone', `${name} with the original client`)
     if (nickname !== undefined) old.send(88, 'logout')
     await old.end()
   }
-  const [jeremy, admin, eagle] = [await stage.connect(), await stage.connect(), await stage.connect()]
+  const [jeremy, admin, eagle] = [await server.connect(), await server.connect(), await server.connect()]
   await t.throwsAsync(jeremy.login('Jeremy', { password: 'wrong' }), { name: 'RefusedByServer' })
   await jeremy.login('Jeremy', { password: '123456' })
   await admin.login('admin', { password: '123' })
@@ -308,7 +309,7 @@ async function useRoom(t: ExecutionContext, { data, db }: { data: string; db: st
     ['not seen by all'],
   )
   // The original client: its lists, and then what waited.
-  const old = await openOldClient(t, stage)
+  const old = await openOriginalClient(t, server)
   await old.login('Jeremy', '123456')
   t.deepEqual(await old.lists(), ['admin:管理员', '群:No.1聊天室'])
   for (const text of ['在吗?\n', '又一次\n', 'when?\n']) {

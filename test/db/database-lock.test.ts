@@ -1,7 +1,7 @@
 import test from 'ava'
 import { lockMysql, openDatabase } from '../../db/index.ts'
-import { openShell } from '../support/cli.ts'
-import { newDatabase } from '../support/mariadb.ts'
+import { newDatabase } from '../support/databases/mariadb.ts'
+import { openShell } from '../support/processes/shell.ts'
 
 /** Locks of MariaDB; those of a data folder are in operator.test.ts. */
 const SERVER = process.env.TEST_DATABASE

@@ -23,11 +23,12 @@ import { isMysql } from '../../db/migrations/tables.ts'
 import { reservedConnection } from '../../db/mysql.ts'
 import { backfillReadMarks } from '../../db/read-marks.ts'
 import { transact } from '../../db/transaction.ts'
-import { openShell } from '../support/cli.ts'
-import { newDatabase, startMariadb } from '../support/mariadb.ts'
-import { refusal } from '../support/play.ts'
-import { openStage, tempFolder } from '../support/room.ts'
-import { emptyDatabase, schemaOf } from '../support/schema.ts'
+import { emptyDatabase, schemaOf } from '../support/databases/empty-database.ts'
+import { newDatabase, startMariadb } from '../support/databases/mariadb.ts'
+import { openShell } from '../support/processes/shell.ts'
+import { refusal } from '../support/requests.ts'
+import { startLocalServer } from '../support/server.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 
 const onMariadb = process.env.TEST_DATABASE === undefined ? test.skip : test.serial
 
@@ -104,8 +105,8 @@ test('names that differ in case, accents, trailing blanks or emoji are different
 })
 
 test('SQL, wildcards and odd characters in any name or text are only text', async (t) => {
-  const stage = await openStage(t)
-  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+  const server = await startLocalServer(t)
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   const odd = ["x'; drop table chatroom; --", '" or ""="', '%', '_ps', 'Ops', 'ops', 'óps', '😀', '😂', '\\', '`id`']
   for (const group of odd) await alice.request(CreateRoom, { group })
   for (const group of odd) t.is(await refusal(t, bob.request(CreateRoom, { group })), 'group_exists', group)
@@ -126,8 +127,8 @@ test('SQL, wildcards and odd characters in any name or text are only text', asyn
 })
 
 test('a number where a name belongs is a protocol error, and never reaches the database', async (t) => {
-  const stage = await openStage(t)
-  const bob = await stage.user('bob')
+  const server = await startLocalServer(t)
+  const bob = await server.user('bob')
   const forged = clientMessage({
     type: AddFriend.type,
     name: 'forged',
@@ -144,7 +145,7 @@ test('a number where a name belongs is a protocol error, and never reaches the d
     allow: 'user',
     fields: { user: line('longer than any name', { max: 4000 }) },
   })
-  const again = await stage.user('bob')
+  const again = await server.user('bob')
   t.is(await refusal(t, again.request(longer, { user: 'x'.repeat(3000) })), 'invalid_value')
   t.is((await again.request(QueryContacts, {})).contacts.length, 0)
 })
@@ -157,12 +158,12 @@ test('in the steady state a message costs no query of its own', async (t) => {
       db.on('query', ({ sql }: { sql: string }) => statements.push(sql))
     },
   })
-  const stage = await openStage(t, {
+  const server = await startLocalServer(t, {
     plugins: [counter],
     limits: { requestBurst: 10_000 },
     pluginOptions: { friends: { messagesFrom: 'friends' } },
   })
-  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   await alice.request(AddFriend, { user: 'bob' })
   await bob.request(AddFriend, { user: 'alice' })
   await alice.request(CreateRoom, { group: 'ops' })
@@ -187,8 +188,8 @@ test('in the steady state a message costs no query of its own', async (t) => {
 })
 
 test('a backup made while the server runs holds all that was acknowledged', async (t) => {
-  const stage = await openStage(t)
-  const [alice] = [await stage.user('alice'), await stage.user('bob')]
+  const server = await startLocalServer(t)
+  const [alice] = [await server.user('alice'), await server.user('bob')]
   const acknowledged: number[] = []
   const send = async (text: string) => acknowledged.push((await alice.send('bob', text)).id)
   for (let n = 0; n < 20; n++) await send(String(n))
@@ -197,14 +198,14 @@ test('a backup made while the server runs holds all that was acknowledged', asyn
     while (running) await send('meanwhile')
   })()
   const before = [...acknowledged]
-  const where = stage.db ?? join(stage.data, 'chat.db')
+  const where = server.db ?? join(server.data, 'chat.db')
   const file = join(await tempFolder(t), 'backup')
   await backUp(where, file)
   running = false
   await sending
   t.is((await stat(file)).mode & 0o777, 0o600)
   await t.throwsAsync(backUp(where, file), { message: /exists already/ })
-  if (stage.db !== undefined) return t.true((await stat(file)).size > 1000)
+  if (server.db !== undefined) return t.true((await stat(file)).size > 1000)
   const copy = await openDatabase(file)
   const ids = new Set(await copy('chatmsg').pluck('id'))
   await copy.destroy()
@@ -427,8 +428,11 @@ onMariadb(
     const mariadb = await startMariadb()
     t.teardown(() => mariadb.close())
     const { url } = await newDatabase(mariadb.server)
-    const stage = await openStage(t, { db: url })
-    const [alice, bob] = [await stage.user('alice', { timeout: 30_000 }), await stage.user('bob', { timeout: 30_000 })]
+    const server = await startLocalServer(t, { db: url })
+    const [alice, bob] = [
+      await server.user('alice', { timeout: 30_000 }),
+      await server.user('bob', { timeout: 30_000 }),
+    ]
     const acknowledged: string[] = []
     const send = async (text: string) => {
       await alice.send('bob', text, { clientId: text })

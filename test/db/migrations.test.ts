@@ -6,8 +6,8 @@ import { DatabaseError, type Migrations, migrate, migrationState, openDatabase, 
 import { lastBatch, MIGRATIONS_TABLE, rollback } from '../../db/migrate.ts'
 import { runSteps } from '../../db/migration-run.ts'
 import { MIGRATIONS } from '../../db/migrations/index.ts'
-import { openCutShort } from '../support/cut-short.ts'
-import { emptyDatabase, emptyPlace, schemaOf } from '../support/schema.ts'
+import { emptyDatabase, emptyPlace, schemaOf } from '../support/databases/empty-database.ts'
+import { openInterrupted } from '../support/databases/interrupted-database.ts'
 
 const onMariadb = process.env.TEST_DATABASE === undefined ? test.skip : test.serial
 
@@ -74,7 +74,7 @@ async function cutEverywhere(t: ExecutionContext, { prepare, work }: Attempt) {
   let cuts = 0
   for (let after = 0; ; after++) {
     const where = await prepare(t)
-    const cut = await openCutShort(where, after)
+    const cut = await openInterrupted(where, after)
     const outcome = await work(cut.db).then(
       () => 'done',
       (error) => error,
@@ -144,7 +144,7 @@ test('deleting all tables, killed after any statement, is continued', async (t) 
 })
 
 test('a process that is killed with SIGKILL while it migrates leaves a database that the next one migrates', async (t) => {
-  const program = fileURLToPath(new URL('../support/killed-migration.js', import.meta.url))
+  const program = fileURLToPath(new URL('../support/databases/killed-migration.js', import.meta.url))
   const whole = await emptyDatabase(t)
   await migrate(whole.db)
   for (const after of [1, 7, 12, 17, 22]) {

@@ -4,9 +4,9 @@ import test from 'ava'
 import Database from 'better-sqlite3'
 import { inspectBackup, openDatabase, readEpoch } from '../../db/index.ts'
 import { finishRestore, restoreSqlite } from '../../db/restore-sqlite.ts'
-import { openShell } from '../support/cli.ts'
-import { newDatabase } from '../support/mariadb.ts'
-import { tempFolder } from '../support/room.ts'
+import { newDatabase } from '../support/databases/mariadb.ts'
+import { openShell } from '../support/processes/shell.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 
 const server = process.env.TEST_DATABASE
 

@@ -1,9 +1,9 @@
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { MessageWriter, MSG_TYPE, migrate, OutcomePending, openDatabase } from '../../db/index.ts'
-import { Faults } from '../support/faults.ts'
-import { newDatabase } from '../support/mariadb.ts'
-import { tempFolder } from '../support/room.ts'
+import { Faults } from '../support/databases/fault-injection.ts'
+import { newDatabase } from '../support/databases/mariadb.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 
 const onMariadb = process.env.TEST_DATABASE === undefined ? test.skip : test.serial
 

@@ -7,8 +7,8 @@ import { loadBot } from '../../cli/bot-loader.ts'
 import polls from '../../examples/polls/index.ts'
 import { ClosePoll, Vote } from '../../examples/polls/messages.ts'
 import { testServer } from '../../testing/index.ts'
-import { install, runIn } from '../support/bot-folder.ts'
-import { tempFolder } from '../support/room.ts'
+import { install, runIn } from '../support/bots/bot-folder.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 

@@ -6,14 +6,15 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import { CreateRoom, JoinRoom } from '../../client/index.ts'
-import { openDesk, textsOf } from '../support/desk.ts'
+import { openOperatorShell } from '../support/processes/operator-shell.ts'
+import { textsOf } from '../support/requests.ts'
 
 const EXAMPLE = fileURLToPath(new URL('../../../examples/ci-notifier/', import.meta.url))
 const MAIN = fileURLToPath(new URL('../../cli/main.js', import.meta.url))
 
 /** A server, its people, and a build machine that is logged in as `ci`. */
 async function openBuild(t: ExecutionContext) {
-  const desk = await openDesk(t)
+  const desk = await openOperatorShell(t)
   const { shell, room, enter } = desk
   const bin = join(shell.folder, 'bin')
   await mkdir(bin)

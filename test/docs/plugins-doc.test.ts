@@ -4,7 +4,7 @@ import test, { type ExecutionContext } from 'ava'
 import type { ClientMessage, ServerMessage } from '../../core/index.ts'
 import { loadPlugin } from '../../core/plugin/plugin-loader.ts'
 import { testServer } from '../../testing/index.ts'
-import { tempFolder } from '../support/room.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 
 /** The plugins of docs/PLUGINS.md, "What the built-in plugins offer", as they stand there. */
 

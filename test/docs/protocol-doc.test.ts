@@ -5,7 +5,7 @@ import { protocolTables } from '../../cli/protocol-tables.ts'
 import { BUILT_IN_MESSAGES } from '../../client/index.ts'
 import { Catalogue, encode, FAILURES, LIMITS, Ping } from '../../core/index.ts'
 import { BUILT_IN, SendMessage } from '../../plugins/index.ts'
-import { generatedPart } from '../support/generated.ts'
+import { generatedPart } from '../support/wire/generated-part.ts'
 
 const document = readFileSync(new URL('../../../docs/PROTOCOL.md', import.meta.url), 'utf8')
 

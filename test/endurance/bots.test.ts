@@ -5,10 +5,10 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import { type Client, QueryConsumers, QueryRooms } from '../../client/index.ts'
-import { line, MINUTES, seeded, times } from '../support/endurance.ts'
-import { type House, openHouse } from '../support/house.ts'
+import { line, MINUTES, seeded, times } from '../support/endurance/rounds.ts'
+import { type ServerProcess, startServerProcess } from '../support/processes/server-process.ts'
 
-const BOT = fileURLToPath(new URL('../support/killed-bot.js', import.meta.url))
+const BOT = fileURLToPath(new URL('../support/endurance/killed-bot.js', import.meta.url))
 const NAMES = ['alice', 'carol', 'dave', 'eve']
 /** Messages of one person that wait for their answer. */
 const WINDOW = 3
@@ -58,24 +58,24 @@ class Customer {
   }
 }
 
-/** A house with a bot's account, and the file in which the bot notes what it handles. */
+/** A server with a bot's account, and the file in which the bot notes what it handles. */
 async function openWorkshop(t: ExecutionContext) {
-  const house = await openHouse(t, { limits: { groupsPerUser: 1e6 } })
-  const handled = join(house.shell.folder, 'handled')
+  const server = await startServerProcess(t, { limits: { groupsPerUser: 1e6 } })
+  const handled = join(server.shell.folder, 'handled')
   await writeFile(handled, '')
-  const made = await house.shell.run(['users', 'create', 'worker', '--bot', '--data', './room'])
+  const made = await server.shell.run(['users', 'create', 'worker', '--bot', '--data', './room'])
   const key = made.stdout.trim()
   const environment = {
     HANDLED_FILE: handled,
     CHATCTL_BOT_KEY: key,
-    CHATCTL_SERVER: `${house.host}:${house.port}`,
+    CHATCTL_SERVER: `${server.host}:${server.port}`,
   }
   return {
-    house,
+    server,
     key,
     handled: async () => (await readFile(handled, 'utf8')).split('\n').filter(Boolean).map(Number),
     start: (env: Readonly<Record<string, string>> = {}, args: readonly string[] = []) =>
-      house.shell.start(['bot', 'run', BOT, ...args], { env: { ...environment, ...env } }),
+      server.shell.start(['bot', 'run', BOT, ...args], { env: { ...environment, ...env } }),
   }
 }
 
@@ -99,10 +99,10 @@ function figures(customers: readonly Customer[], handled: readonly number[]) {
 const KEPT = { skipped: 0, 'answers missing': 0, 'answers twice': 0, unexpected: 0 }
 
 /** All who keep the bot busy. */
-async function openCustomers(house: House) {
+async function openCustomers(server: ServerProcess) {
   const bell = new EventEmitter()
   const enter = async (name: string) =>
-    new Customer(name, await house.user(name, { reconnect: true }), () => bell.emit('answer'))
+    new Customer(name, await server.user(name, { reconnect: true }), () => bell.emit('answer'))
   const customers = await Promise.all(NAMES.map(enter))
   return {
     customers,
@@ -117,14 +117,14 @@ test('a bot is killed again and again: each event is handled, and what it does f
   const rounds = times(6, 200)
   t.timeout(rounds * 20_000 + 2 * MINUTES)
   const random = seeded(t)
-  const { house, key, start, handled } = await openWorkshop(t)
-  const early = await house.user('early')
+  const { server, key, start, handled } = await openWorkshop(t)
+  const early = await server.user('early')
   const { id: before } = await early.send('worker', 'from before its time')
   const first = start()
   await first.output.says(/the bot has started/)
   first.child.kill('SIGKILL')
   await first.done
-  const { customers, answers, until } = await openCustomers(house)
+  const { customers, answers, until } = await openCustomers(server)
   let beforeWork = 0
   for (let round = 1; round <= rounds; round++) {
     // Some for the bot that is not there.
@@ -157,7 +157,7 @@ test('a bot is killed again and again: each event is handled, and what it does f
   // Otherwise the kills came when nothing was under way.
   t.true(found['handled again'] > 0)
   t.false(ids.includes(before), 'nothing from before its start')
-  await using self = await house.connect()
+  await using self = await server.connect()
   await self.login('worker', { password: key })
   const { groups } = await self.request(QueryRooms, {})
   const asked = customers.flatMap(({ said }) => [...said.keys()]).filter((text) => text.endsWith('0'))
@@ -180,8 +180,8 @@ test('a bot is killed again and again: each event is handled, and what it does f
 
 test('control: a bot without keys says things twice, and one that acknowledges first skips an event', async (t) => {
   t.timeout(2 * MINUTES)
-  const { house, start, handled } = await openWorkshop(t)
-  const { customers, until } = await openCustomers(house)
+  const { server, start, handled } = await openWorkshop(t)
+  const { customers, until } = await openCustomers(server)
   const [alice] = customers as [Customer]
   alice.isTalking = false
   /** Lets it die at the second of two messages, and starts it again. */

@@ -1,15 +1,15 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import type { Client } from '../../client/index.ts'
-import { line, MINUTES, seeded, times } from '../support/endurance.ts'
-import { type House, openHouse } from '../support/house.ts'
-import { openProxy } from '../support/proxy.ts'
+import { line, MINUTES, seeded, times } from '../support/endurance/rounds.ts'
+import { type ServerProcess, startServerProcess } from '../support/processes/server-process.ts'
+import { openProxy } from '../support/wire/proxy.ts'
 
 /** Time limit of each request, milliseconds. */
 const LIMIT = 400
 
 /** What happens to connections and to the server. */
-async function trouble(house: House, proxy: Awaited<ReturnType<typeof openProxy>>, random: () => number) {
+async function trouble(server: ServerProcess, proxy: Awaited<ReturnType<typeof openProxy>>, random: () => number) {
   const chance = random()
   if (chance < 0.4) proxy.cut()
   else if (chance < 0.7) proxy.freeze()
@@ -19,20 +19,20 @@ async function trouble(house: House, proxy: Awaited<ReturnType<typeof openProxy>
     await pause(LIMIT * (1 + random() * 3))
     proxy.loseAnswers(false)
   } else {
-    await house.stop('SIGKILL')
+    await server.stop('SIGKILL')
     await pause(LIMIT * random() * 3)
-    await house.start()
+    await server.start()
   }
 }
 
 /** Makes trouble until told to stop. */
-function makeTrouble(house: House, proxy: Awaited<ReturnType<typeof openProxy>>, random: () => number) {
+function makeTrouble(server: ServerProcess, proxy: Awaited<ReturnType<typeof openProxy>>, random: () => number) {
   let isOver = false
   let troubles = 0
   const done = (async () => {
     while (!isOver) {
       await pause(100 + random() * 1500)
-      await trouble(house, proxy, random)
+      await trouble(server, proxy, random)
       troubles++
     }
   })()
@@ -65,22 +65,22 @@ async function sendAll(client: Client, count: number, random: () => number) {
 
 /** Alice and Bob behind a line that nobody should have. */
 async function openPlay(t: ExecutionContext) {
-  const house = await openHouse(t)
-  const proxy = await openProxy(t, house, { keep: false })
-  for (const name of ['alice', 'bob']) await (await house.user(name)).close()
-  const enter = (name: string) => house.user(name, { server: proxy.address, reconnect: true, timeout: LIMIT })
-  return { house, proxy, enter }
+  const server = await startServerProcess(t)
+  const proxy = await openProxy(t, server, { keep: false })
+  for (const name of ['alice', 'bob']) await (await server.user(name)).close()
+  const enter = (name: string) => server.user(name, { server: proxy.address, reconnect: true, timeout: LIMIT })
+  return { server, proxy, enter }
 }
 
 test('loops are begun and left, lines cut and frozen, servers killed: all is handed out, in order, and not again once acknowledged', async (t) => {
   const count = times(300, 10_000)
   t.timeout(times(5, 60) * MINUTES)
   const random = seeded(t)
-  const { house, proxy, enter } = await openPlay(t)
+  const { server, proxy, enter } = await openPlay(t)
   const [alice, bob] = [await enter('alice'), await enter('bob')]
   const closed: Error[] = []
   for (const client of [alice, bob]) client.onLife('closed', (error) => closed.push(error))
-  const troubles = makeTrouble(house, proxy, random)
+  const troubles = makeTrouble(server, proxy, random)
   const heard = new Set<number>()
   const acknowledged = new Set<number>()
   let [loops, again, disorder, twice] = [0, 0, 0, 0]
@@ -125,8 +125,8 @@ test('verbs of the shell over the same line: each ends in its time or by Ctrl-C,
   const count = times(60, 2000)
   t.timeout(times(5, 60) * MINUTES)
   const random = seeded(t)
-  const { house, proxy, enter } = await openPlay(t)
-  const { shell } = house
+  const { server, proxy, enter } = await openPlay(t)
+  const { shell } = server
   const env = { CHATCTL_TIMEOUT: '1s' }
   for (const name of ['alice', 'bob']) {
     const ran = await shell.run(['login', name, '--server', proxy.address, '--password-file', '-'], {
@@ -139,7 +139,7 @@ test('verbs of the shell over the same line: each ends in its time or by Ctrl-C,
   // It is there before the trouble begins.
   await alice.send('bob', '0')
   await listening.output.prints('"text":"0"')
-  const troubles = makeTrouble(house, proxy, random)
+  const troubles = makeTrouble(server, proxy, random)
   const sending = sendAll(alice, count, random)
   // Nobody answers and nothing fits: these end by their time limit, or for want of a server at their start.
   const ends: (number | null)[] = []

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ExecutionContext } from 'ava'
 import type { RefusedByServer } from '../../client/index.ts'
-import { isLong, line, MINUTES, seeded, testWhere, times } from '../support/endurance.ts'
-import { openHouse } from '../support/house.ts'
-import { KEPT, Ledger } from '../support/ledger.ts'
-import { hasMariadb, newDatabase, startMariadb } from '../support/mariadb.ts'
-import { storedFor } from '../support/senders.ts'
+import { hasMariadb, newDatabase, startMariadb } from '../support/databases/mariadb.ts'
+import { KEPT, Ledger } from '../support/endurance/ledger.ts'
+import { isLong, line, MINUTES, seeded, testWhere, times } from '../support/endurance/rounds.ts'
+import { storedFor } from '../support/endurance/senders.ts'
+import { startServerProcess } from '../support/processes/server-process.ts'
 
 const test = testWhere(hasMariadb(), 'MariaDB is not installed: a database that dies or hangs')
 
@@ -19,13 +19,13 @@ async function openTraffic(t: ExecutionContext) {
   const mariadb = await startMariadb()
   t.teardown(() => mariadb.close())
   const { url } = await newDatabase(mariadb.server)
-  const house = await openHouse(t, { env: { CHATCTL_DB: url } })
-  const bob = await house.user('bob')
+  const server = await startServerProcess(t, { env: { CHATCTL_DB: url } })
+  const bob = await server.user('bob')
   const ledger = new Ledger()
   const refusals: number[] = []
   let over = false
   const sendOn = async (name: string) => {
-    const client = await house.user(name)
+    const client = await server.user(name)
     let last = 0
     const deliver = async (text: string) => {
       ledger.attempt(text)
@@ -49,7 +49,7 @@ async function openTraffic(t: ExecutionContext) {
   const sending = Promise.all(NAMES.map(sendOn))
   return {
     mariadb,
-    house,
+    server,
     ledger,
     /** Waits until some more were acknowledged; milliseconds that took. */
     async goesOn(more: number) {

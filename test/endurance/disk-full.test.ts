@@ -4,12 +4,12 @@ import { rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
-import { line, MINUTES, testWhere, times } from '../support/endurance.ts'
-import { openHouse } from '../support/house.ts'
-import { KEPT, Ledger } from '../support/ledger.ts'
-import { refusal } from '../support/play.ts'
-import { tempFolder } from '../support/room.ts'
-import { storedFor } from '../support/senders.ts'
+import { KEPT, Ledger } from '../support/endurance/ledger.ts'
+import { line, MINUTES, testWhere, times } from '../support/endurance/rounds.ts'
+import { storedFor } from '../support/endurance/senders.ts'
+import { startServerProcess } from '../support/processes/server-process.ts'
+import { refusal } from '../support/requests.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 
 const mount = (folder: string, size: string) =>
   spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size},mode=0700`, 'tmpfs', folder]).status === 0
@@ -38,8 +38,8 @@ test('the disk fills up and is freed: refused and never acknowledged, read all t
   t.teardown(() => {
     if (!unmount(data)) throw new Error(`${data} cannot be unmounted`)
   })
-  const house = await openHouse(t, { args: ['--data', data] })
-  const [alice, bob] = [await house.user('alice'), await house.user('bob')]
+  const server = await startServerProcess(t, { args: ['--data', data] })
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   const ledger = new Ledger()
   const send = async (number: number) => {
     const text = `alice ${number} ${PADDING}`
@@ -62,7 +62,7 @@ test('the disk fills up and is freed: refused and never acknowledged, read all t
     t.is(await refusal(t, refused), 'unavailable')
     t.is(await refusal(t, send(number)), 'unavailable', 'again, it is refused again')
     t.true((await bob.history('alice', { limit: 5 })).messages.length === 5, 'what is there can be read')
-    await (await house.user('bob')).close()
+    await (await server.user('bob')).close()
     await rm(ballast)
     await send(number)
     await send(++number)
@@ -71,7 +71,7 @@ test('the disk fills up and is freed: refused and never acknowledged, read all t
   const figures = ledger.figures()
   t.log(line({ rounds, ...figures }))
   t.like(figures, { ...KEPT, acknowledged: figures.attempted, stored: figures.attempted })
-  t.is((await house.stop()).code, 0)
+  t.is((await server.stop()).code, 0)
   const db = new Database(join(data, 'chat.db'), { readonly: true })
   t.is(db.pragma('integrity_check', { simple: true }), 'ok')
   db.close()

@@ -1,10 +1,10 @@
 import test, { type ExecutionContext } from 'ava'
 import type { RefusedByServer } from '../../client/index.ts'
-import { isLong, line, MINUTES, seeded, testWhere } from '../support/endurance.ts'
-import { probe, type Round, type Scenario, scenarios, settle } from '../support/fault-scenarios.ts'
-import { openFaultStage } from '../support/fault-stage.ts'
-import type { Mode } from '../support/faults.ts'
-import { hasMariadb, startMariadb } from '../support/mariadb.ts'
+import type { Mode } from '../support/databases/fault-injection.ts'
+import { hasMariadb, startMariadb } from '../support/databases/mariadb.ts'
+import { isLong, line, MINUTES, seeded, testWhere } from '../support/endurance/rounds.ts'
+import { openFaultServer } from '../support/faults/fault-server.ts'
+import { probe, type Round, type Scenario, scenarios, settle } from '../support/faults/scenarios.ts'
 
 /** Rounds in `npm test`; all of them in `npm run test:long`. */
 const SAMPLE = 120
@@ -16,9 +16,9 @@ const MODES: readonly Mode[] = ['before', 'after', 'outage']
 async function playAll(t: ExecutionContext, mariadb?: string) {
   t.timeout(isLong ? 60 * MINUTES : 5 * MINUTES)
   const random = seeded(t)
-  const stage = await openFaultStage(t, {}, mariadb)
-  const cast = await scenarios(stage)
-  const { db, faults } = stage
+  const server = await openFaultServer(t, {}, mariadb)
+  const cast = await scenarios(server)
+  const { db, faults } = server
   let number = 0
   const play = async (scenario: Scenario, fault?: { at: number; mode: Mode; code: string }) => {
     const name = `${++number} ${scenario.name}`
@@ -65,7 +65,7 @@ async function playAll(t: ExecutionContext, mariadb?: string) {
   t.true(faults.struck > chosen.length / 4, 'most faults have struck')
   t.deepEqual(faultsFound, [])
   t.deepEqual(
-    stage.failures().map(({ plugin, event, error }) => `${plugin} ${event}: ${String(error)}`),
+    server.failures().map(({ plugin, event, error }) => `${plugin} ${event}: ${String(error)}`),
     [],
   )
 }

@@ -4,15 +4,15 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import Database from 'better-sqlite3'
-import { canTrace, DiskFile, readTrace, tracedTo } from '../support/disk-trace.ts'
-import { line, MINUTES, seeded, testWhere, times } from '../support/endurance.ts'
-import { openHouse } from '../support/house.ts'
+import { canTrace, DiskFile, readTrace, tracedTo } from '../support/endurance/disk-trace.ts'
+import { line, MINUTES, seeded, testWhere, times } from '../support/endurance/rounds.ts'
+import { startServerProcess } from '../support/processes/server-process.ts'
 
 const test = testWhere(canTrace(), 'strace is missing or may not trace: power cuts')
 
 const NAMES = ['alice', 'carol', 'dave', 'eve']
 /** Preloaded into the server of the control. */
-const NORMAL = new URL('../support/normal-synchronous.js', import.meta.url).href
+const NORMAL = new URL('../support/endurance/normal-synchronous.js', import.meta.url).href
 
 /** A message that its sender knows to be stored, since that byte of that connection came. */
 interface Acknowledgement {
@@ -23,20 +23,20 @@ interface Acknowledgement {
 
 /** Traces a server while four send to Bob, then kills it. */
 async function record(t: ExecutionContext, { each, env = {} }: { each: number; env?: Record<string, string> }) {
-  const house = await openHouse(t)
-  for (const name of [...NAMES, 'bob']) await (await house.user(name)).close()
+  const server = await startServerProcess(t)
+  for (const name of [...NAMES, 'bob']) await (await server.user(name)).close()
   // A server that stops leaves nothing unflushed: the trace begins with the database as it is now.
-  await house.stop()
-  const folder = house.shell.folder
-  await copyFile(join(house.folder, 'chat.db'), join(folder, 'before.db'))
+  await server.stop()
+  const folder = server.shell.folder
+  await copyFile(join(server.data, 'chat.db'), join(folder, 'before.db'))
   const trace = join(folder, 'trace')
-  await house.start({ under: tracedTo(trace), env })
+  await server.start({ under: tracedTo(trace), env })
   const acknowledged: Acknowledgement[] = []
   const sending = NAMES.map(async (name) => {
-    const socket = connect(house.port, house.host)
+    const socket = connect(server.port, server.host)
     await once(socket, 'connect')
     const { localPort: port = 0 } = socket
-    const client = await house.user(name, { server: socket })
+    const client = await server.user(name, { server: socket })
     for (let n = 1; n <= each; n++) {
       const text = `${name} ${n}`
       await client.send('bob', text, { clientId: text })
@@ -48,10 +48,10 @@ async function record(t: ExecutionContext, { each, env = {} }: { each: number; e
     await Promise.all(sending)
   } finally {
     // Not the tracer: it would leave the server running.
-    process.kill(house.pid, 'SIGKILL')
+    process.kill(server.pid, 'SIGKILL')
   }
-  await house.ended()
-  return { folder, database: join(house.folder, 'chat.db'), trace, acknowledged }
+  await server.ended()
+  return { folder, database: join(server.data, 'chat.db'), trace, acknowledged }
 }
 
 /**

@@ -1,10 +1,10 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import type { Client } from '../../client/index.ts'
-import { line, MINUTES, percentile, testWhere, times } from '../support/endurance.ts'
-import { openHouse } from '../support/house.ts'
-import { hasProc, openFiles, residentMemory, until } from '../support/process-figures.ts'
-import { storedFor } from '../support/senders.ts'
+import { line, MINUTES, percentile, testWhere, times } from '../support/endurance/rounds.ts'
+import { storedFor } from '../support/endurance/senders.ts'
+import { hasProc, openFiles, residentMemory, until } from '../support/processes/process-figures.ts'
+import { startServerProcess } from '../support/processes/server-process.ts'
 
 const test = testWhere(hasProc(), 'there is no /proc here: slow readers')
 
@@ -36,20 +36,20 @@ function trickle(socket: Socket) {
 test('one stops reading and one reads by drops while much is sent to both: little memory, nothing lost, others go on', async (t) => {
   const count = times(900, 6000)
   t.timeout(times(3, 20) * MINUTES)
-  const house = await openHouse(t, { limits: LIMITS })
-  const [alice, carol] = [await house.user('alice'), await house.user('carol')]
-  await house.user('dave')
+  const server = await startServerProcess(t, { limits: LIMITS })
+  const [alice, carol] = [await server.user('alice'), await server.user('carol')]
+  await server.user('dave')
   const calm = await delaysOf(carol, 'dave', 200)
-  const files = openFiles(house.pid)
+  const files = openFiles(server.pid)
   const reader = async (name: string) => {
-    const socket = connect(house.port, house.host)
+    const socket = connect(server.port, server.host)
     await once(socket, 'connect')
-    const client = await house.user(name, { server: socket })
+    const client = await server.user(name, { server: socket })
     await client.receive()
     return { name, socket }
   }
   const [bob, eve] = [await reader('bob'), await reader('eve')]
-  const before = residentMemory(house.pid)
+  const before = residentMemory(server.pid)
   let most = before
   bob.socket.pause()
   trickle(eve.socket)
@@ -58,13 +58,13 @@ test('one stops reading and one reads by drops while much is sent to both: littl
     while (sent < count) {
       const number = sent++
       for (const { name } of [bob, eve]) await alice.send(name, `${number} ${TEXT}`)
-      if (number % 100 === 0) most = Math.max(most, residentMemory(house.pid))
+      if (number % 100 === 0) most = Math.max(most, residentMemory(server.pid))
     }
   }
   const [, busy] = await Promise.all([Promise.all(Array.from({ length: WINDOW }, one)), delaysOf(carol, 'dave', 200)])
   // Bob's connection is closed by the server; his side, which does not read, does not notice.
   const from = performance.now()
-  await until('the reader that stopped is cut', () => openFiles(house.pid) <= files + 1)
+  await until('the reader that stopped is cut', () => openFiles(server.pid) <= files + 1)
   const cutAfter = performance.now() - from
   for (const { socket } of [bob, eve]) socket.destroy()
   t.log(
@@ -77,10 +77,10 @@ test('one stops reading and one reads by drops while much is sent to both: littl
   )
   t.true(most - before < 100)
   for (const { name } of [bob, eve]) {
-    const found = await storedFor(await house.user(name))
+    const found = await storedFor(await server.user(name))
     t.is(found.length, count, name)
     t.is(new Set(found.map(({ text }) => text)).size, count, name)
-    const again = await house.user(name)
+    const again = await server.user(name)
     const heard: number[] = []
     for await (const { id } of again.messages()) if (heard.push(id) === count) break
     t.deepEqual(

@@ -2,10 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client } from '../../client/index.ts'
 import { frame, HandshakeState, MAGIC } from '../../core/noise/index.ts'
 import { encode, Ping } from '../../core/wire/index.ts'
-import { isLong, line, MINUTES, percentile, testWhere, times } from '../support/endurance.ts'
-import { type House, openHouse } from '../support/house.ts'
-import { hasProc, openFiles, residentMemory, until } from '../support/process-figures.ts'
-import { connectRaw, ended, enter } from '../support/raw.ts'
+import { isLong, line, MINUTES, percentile, testWhere, times } from '../support/endurance/rounds.ts'
+import { hasProc, openFiles, residentMemory, until } from '../support/processes/process-figures.ts'
+import { type ServerProcess, startServerProcess } from '../support/processes/server-process.ts'
+import { connectRaw, ended, enter } from '../support/wire/raw-client.ts'
 
 const test = testWhere(hasProc(), 'there is no /proc here: floods of strangers')
 
@@ -17,9 +17,9 @@ const BACK_AGAIN_MS = 1000
 const addressOf = (n: number) => `127.0.${1 + Math.floor(n / 250)}.${1 + (n % 250)}`
 
 /** Sends a byte now and then until it is cut; milliseconds that took. */
-async function drip(house: House, localAddress: string, inHandshake: boolean): Promise<number> {
+async function drip(server: ServerProcess, localAddress: string, inHandshake: boolean): Promise<number> {
   const from = performance.now()
-  const where = { host: house.host, port: house.port, localAddress }
+  const where = { host: server.host, port: server.port, localAddress }
   const peer = inHandshake ? undefined : await enter(where)
   const socket = peer?.socket ?? (await connectRaw(where))
   const hello = new HandshakeState({ initiator: true, prologue: MAGIC }).writeMessage()
@@ -34,11 +34,11 @@ async function drip(house: House, localAddress: string, inHandshake: boolean): P
 }
 
 /** How long a login takes, tried again as a client does; milliseconds. */
-async function loginTime(house: House, name: string): Promise<number> {
+async function loginTime(server: ServerProcess, name: string): Promise<number> {
   const from = performance.now()
   for (;;) {
     try {
-      await (await house.user(name)).close()
+      await (await server.user(name)).close()
       return performance.now() - from
     } catch (error) {
       // Cut by lot, before the handshake or after it.
@@ -51,19 +51,19 @@ async function loginTime(house: House, name: string): Promise<number> {
 test('five hundred peers from fifty addresses drip a byte at a time: each is cut, and who logs in gets in', async (t) => {
   t.timeout(5 * MINUTES)
   const limits = isLong ? { handshake: 5000, login: 20_000 } : { handshake: 1500, login: 3000 }
-  const house = await openHouse(t, { limits: { ...limits, logins: 1e6 } })
-  await (await house.user('alice')).close()
+  const server = await startServerProcess(t, { limits: { ...limits, logins: 1e6 } })
+  await (await server.user('alice')).close()
   let over = false
   const lives: number[] = []
   const attacking = Array.from({ length: 500 }, async (_, n) => {
     while (!over) {
-      lives.push(await drip(house, addressOf(n % 50), n % 2 === 0))
+      lives.push(await drip(server, addressOf(n % 50), n % 2 === 0))
       await sleep(BACK_AGAIN_MS)
     }
   })
   const logins: number[] = []
   const end = performance.now() + limits.login * 1.5
-  while (performance.now() < end) logins.push(await loginTime(house, 'alice'))
+  while (performance.now() < end) logins.push(await loginTime(server, 'alice'))
   over = true
   await Promise.all(attacking)
   t.log(
@@ -106,15 +106,15 @@ for (const addresses of [1, 100]) {
   const count = times(1000, 10_000)
   test(`${count} connections at once from ${addresses} address(es): a chat goes on, and nothing is left of them`, async (t) => {
     t.timeout(5 * MINUTES)
-    const house = await openHouse(t)
-    const stop = talk(await house.user('alice'), await house.user('bob'))
-    const before = { files: openFiles(house.pid), memory: residentMemory(house.pid) }
+    const server = await startServerProcess(t)
+    const stop = talk(await server.user('alice'), await server.user('bob'))
+    const before = { files: openFiles(server.pid), memory: residentMemory(server.pid) }
     const from = performance.now()
     let opened = 0
     const one = async () => {
       while (opened < count) {
         const localAddress = addressOf(opened++ % addresses)
-        const socket = await connectRaw({ host: house.host, port: house.port, localAddress })
+        const socket = await connectRaw({ host: server.host, port: server.port, localAddress })
         // Half of them stay as long as they may.
         if (opened % 2 === 0) socket.destroy()
         else await Promise.race([ended(socket), sleep(50)])
@@ -124,18 +124,18 @@ for (const addresses of [1, 100]) {
     await Promise.all(Array.from({ length: 200 }, one))
     const took = performance.now() - from
     const delays = await stop()
-    await until('their files are closed', () => openFiles(house.pid) <= before.files)
+    await until('their files are closed', () => openFiles(server.pid) <= before.files)
     t.log(
       line({
         connections: count,
         'a second': Math.round((count / took) * 1000),
         'messages meanwhile': delays.length,
         'delay p99, ms': Math.round(percentile(delays, 0.99)),
-        'files before and after': `${before.files} ${openFiles(house.pid)}`,
-        'memory before and after, MiB': `${Math.round(before.memory)} ${Math.round(residentMemory(house.pid))}`,
+        'files before and after': `${before.files} ${openFiles(server.pid)}`,
+        'memory before and after, MiB': `${Math.round(before.memory)} ${Math.round(residentMemory(server.pid))}`,
       }),
     )
     t.true(delays.length > 0)
-    t.true(residentMemory(house.pid) - before.memory < 100)
+    t.true(residentMemory(server.pid) - before.memory < 100)
   })
 }

@@ -16,31 +16,31 @@ import { deriveKeys, md5x10, startLogin, storedKey } from '../../core/scram/inde
 import { findUsers, openDatabase } from '../../db/index.ts'
 import { parseVerifier } from '../../plugins/accounts/verifier.ts'
 import { NewSalt, Register } from '../../plugins/registration/messages.ts'
-import { refusal } from '../support/play.ts'
-import { openStage } from '../support/room.ts'
-import { readVectors } from '../support/vectors.ts'
+import { refusal } from '../support/requests.ts'
+import { startLocalServer } from '../support/server.ts'
+import { readVectors } from '../support/wire/vectors.ts'
 
 test('Alice registers, logs in and is who she says', async (t) => {
-  const stage = await openStage(t)
-  const stranger = await stage.connect()
+  const server = await startLocalServer(t)
+  const stranger = await server.connect()
   t.like(await stranger.register('Alice', 'correct horse', { nickname: '小鹰 😀' }), { user: 'alice' })
   const identity = await stranger.login('alice', { password: 'correct horse' })
   t.like(identity, { user: 'alice', nickname: '小鹰 😀', role: 'user' })
 })
 
 test('kept keys log in without the password, and only on the account they are for', async (t) => {
-  const stage = await openStage(t)
-  const first = await stage.user('alice')
+  const server = await startLocalServer(t)
+  const first = await server.user('alice')
   const keys = first.keys
   if (keys === undefined) return t.fail('no keys')
-  await stage.user('bob')
-  t.like(await (await stage.connect()).login('alice', { keys }), { user: 'alice' })
-  await t.throwsAsync((await stage.connect()).login('bob', { keys }), { message: /kept keys do not fit/ })
+  await server.user('bob')
+  t.like(await (await server.connect()).login('alice', { keys }), { user: 'alice' })
+  await t.throwsAsync((await server.connect()).login('bob', { keys }), { message: /kept keys do not fit/ })
 })
 
 test('names of new accounts are checked, and taken only once', async (t) => {
-  const stage = await openStage(t, { limits: { messagesBeforeLogin: 100 } })
-  const stranger = await stage.connect()
+  const server = await startLocalServer(t, { limits: { messagesBeforeLogin: 100 } })
+  const stranger = await server.connect()
   for (const name of ['-alice', 'a b', 'ålice', '小鹰', 'a'.repeat(33), 'a/b', "o'hara", '.x', 'ａlice'])
     t.is(await refusal(t, stranger.register(name, 'password')), 'invalid_name', name)
   await stranger.register('alice', 'password')
@@ -55,17 +55,17 @@ test('names of new accounts are checked, and taken only once', async (t) => {
 })
 
 test('two who want the same name at once: one gets it', async (t) => {
-  const stage = await openStage(t)
-  const rivals = await Promise.all([stage.connect(), stage.connect(), stage.connect()])
+  const server = await startLocalServer(t)
+  const rivals = await Promise.all([server.connect(), server.connect(), server.connect()])
   const results = await Promise.allSettled(rivals.map((rival) => rival.register('alice', 'password')))
   t.is(results.filter(({ status }) => status === 'fulfilled').length, 1)
 })
 
 test('a wrong password and an unknown name look the same', async (t) => {
-  const stage = await openStage(t)
-  await stage.user('alice')
+  const server = await startLocalServer(t)
+  await server.user('alice')
   const ask = async (name: string) => {
-    const client = await stage.connect()
+    const client = await server.connect()
     const { serverFirst } = await client.request(Login, { clientFirst: startLogin(name).clientFirst })
     const again = await client.request(Login, { clientFirst: startLogin(name).clientFirst })
     const error = await t.throwsAsync(client.login(name, { password: 'wrong' }), { name: 'RefusedByServer' })
@@ -77,9 +77,9 @@ test('a wrong password and an unknown name look the same', async (t) => {
 })
 
 test('after a few wrong passwords an account is closed to that address, whatever the case of its name', async (t) => {
-  const stage = await openStage(t, { limits: { loginFailures: 3, messagesBeforeLogin: 100 } })
-  await stage.user('alice')
-  const guesser = await stage.connect()
+  const server = await startLocalServer(t, { limits: { loginFailures: 3, messagesBeforeLogin: 100 } })
+  await server.user('alice')
+  const guesser = await server.connect()
   for (const name of ['alice', 'Alice', 'ALICE'])
     t.is(await refusal(t, guesser.login(name, { password: 'wrong' })), 'login_failed')
   const error = await t.throwsAsync(guesser.login('aLiCe', { password: "alice's password" }), {
@@ -87,13 +87,13 @@ test('after a few wrong passwords an account is closed to that address, whatever
   })
   t.like(error, { failure: 'too_many_attempts' })
   t.true((error as unknown as { retryAfter: number }).retryAfter > 0)
-  await stage.user('bob')
+  await server.user('bob')
 })
 
 test('guessing in parallel gets no more tries than guessing in turn', async (t) => {
-  const stage = await openStage(t, { limits: { loginFailures: 3, unauthenticatedPerAddress: 100 } })
-  await stage.user('alice')
-  const guessers = await Promise.all(Array.from({ length: 12 }, () => stage.connect()))
+  const server = await startLocalServer(t, { limits: { loginFailures: 3, unauthenticatedPerAddress: 100 } })
+  await server.user('alice')
+  const guessers = await Promise.all(Array.from({ length: 12 }, () => server.connect()))
   const answers = await Promise.all(
     guessers.map((guesser) => refusal(t, guesser.login('alice', { password: 'wrong' }))),
   )
@@ -101,9 +101,9 @@ test('guessing in parallel gets no more tries than guessing in turn', async (t) 
 })
 
 test('a login that is not bound to the handshake is refused', async (t) => {
-  const stage = await openStage(t, { limits: { messagesBeforeLogin: 100 } })
-  await stage.user('alice')
-  const client = await stage.connect()
+  const server = await startLocalServer(t, { limits: { messagesBeforeLogin: 100 } })
+  await server.user('alice')
+  const client = await server.connect()
   for (const header of ['n,,', 'y,,', 'p=tls-unique,,', 'p=tls-exporter,,'])
     t.is(
       await refusal(t, client.request(Login, { clientFirst: `${header}n=alice,r=abcdef` })),
@@ -160,20 +160,20 @@ async function relay(t: ExecutionContext, to: { host: string; port: number }): P
 }
 
 test('a login relayed by a man in the middle fails, although the client never saw the real key', async (t) => {
-  const stage = await openStage(t)
-  await stage.user('alice')
-  const victim = await stage.connect({ server: await relay(t, stage) })
-  t.not(victim.fingerprint, stage.room.server.fingerprint)
+  const server = await startLocalServer(t)
+  await server.user('alice')
+  const victim = await server.connect({ server: await relay(t, server) })
+  t.not(victim.fingerprint, server.server.fingerprint)
   // The relay itself works: a request that is not bound to the handshake passes through it.
   t.is((await victim.request(NewSalt, { clientSalt: randomBytes(16) })).salt.length, 32)
   t.is(await refusal(t, victim.login('alice', { password: "alice's password" })), 'login_failed')
 })
 
 test('a pinned client does not even begin with another server', async (t) => {
-  const stage = await openStage(t)
-  const pin = stage.room.server.fingerprint
-  await t.throwsAsync(stage.connect({ server: await relay(t, stage), pin }), { message: /not the pinned/ })
-  await stage.connect({ pin })
+  const server = await startLocalServer(t)
+  const pin = server.server.fingerprint
+  await t.throwsAsync(server.connect({ server: await relay(t, server), pin }), { message: /not the pinned/ })
+  await server.connect({ pin })
 })
 
 async function registerByHand(client: Client, user: string, password: string, clientSalt = randomBytes(16)) {
@@ -185,8 +185,8 @@ async function registerByHand(client: Client, user: string, password: string, cl
 }
 
 test('both ends make the salt, and a salt is good for one account', async (t) => {
-  const stage = await openStage(t, { limits: { messagesBeforeLogin: 100 } })
-  const client = await stage.connect()
+  const server = await startLocalServer(t, { limits: { messagesBeforeLogin: 100 } })
+  const client = await server.connect()
   const mine = randomBytes(16)
   const { salt, verifier } = await registerByHand(client, 'alice', 'password', mine)
   t.deepEqual(salt.subarray(0, 16), mine)
@@ -195,51 +195,51 @@ test('both ends make the salt, and a salt is good for one account', async (t) =>
 })
 
 test('Alice changes her password: her other session ends, the old password is worth nothing', async (t) => {
-  const stage = await openStage(t)
-  const alice = await stage.user('alice')
-  const elsewhere = await stage.user('alice')
+  const server = await startLocalServer(t)
+  const alice = await server.user('alice')
+  const elsewhere = await server.user('alice')
   const ended = new Promise<Error>((resolve) => elsewhere.onLife('closed', resolve))
   t.is(await refusal(t, alice.changePassword('not it', 'new one')), 'login_failed')
   await alice.changePassword("alice's password", 'new one')
   t.like(await ended, { failure: 'logged_out' })
   t.is((await alice.inbox()).messages.length, 0)
-  t.is(await refusal(t, (await stage.connect()).login('alice', { password: "alice's password" })), 'login_failed')
-  await (await stage.connect()).login('alice', { password: 'new one' })
+  t.is(await refusal(t, (await server.connect()).login('alice', { password: "alice's password" })), 'login_failed')
+  await (await server.connect()).login('alice', { password: 'new one' })
 })
 
 test('a user has only so many sessions, and a place is free again when one ends', async (t) => {
-  const stage = await openStage(t, { limits: { sessionsPerUser: 2 } })
-  const first = await stage.user('alice')
-  await stage.user('alice')
-  t.is(await refusal(t, stage.user('alice')), 'too_many_sessions')
+  const server = await startLocalServer(t, { limits: { sessionsPerUser: 2 } })
+  const first = await server.user('alice')
+  await server.user('alice')
+  t.is(await refusal(t, server.user('alice')), 'too_many_sessions')
   await first.close()
-  await stage.user('alice')
+  await server.user('alice')
 })
 
 test('one connection has one user', async (t) => {
-  const stage = await openStage(t)
-  const alice = await stage.user('alice')
-  await stage.user('bob')
+  const server = await startLocalServer(t)
+  const alice = await server.user('alice')
+  await server.user('bob')
   t.is(await refusal(t, alice.login('bob', { password: "bob's password" })), 'not_allowed')
   t.is(await refusal(t, alice.register('carol', 'password')), 'not_allowed')
 })
 
 test('a server may be closed to strangers', async (t) => {
-  const stage = await openStage(t, { pluginOptions: { registration: { open: false, iterations: 4096 } } })
-  t.is(await refusal(t, (await stage.connect()).register('alice', 'password')), 'registration_closed')
+  const server = await startLocalServer(t, { pluginOptions: { registration: { open: false, iterations: 4096 } } })
+  t.is(await refusal(t, (await server.connect()).register('alice', 'password')), 'registration_closed')
 })
 
 test('registrations from one address are limited', async (t) => {
-  const stage = await openStage(t, { limits: { registrations: 2, messagesBeforeLogin: 100 } })
-  const client = await stage.connect()
+  const server = await startLocalServer(t, { limits: { registrations: 2, messagesBeforeLogin: 100 } })
+  const client = await server.connect()
   await client.register('a', 'password')
   await client.register('b', 'password')
   t.is(await refusal(t, client.register('c', 'password')), 'rate_limited')
 })
 
 test('the client refuses a server that asks for too much or too little work', async (t) => {
-  const stage = await openStage(t)
-  const client = await stage.connect()
+  const server = await startLocalServer(t)
+  const client = await server.connect()
   for (const iterations of [1, 4095, 1_000_001, 4_000_000_000]) {
     const login = startLogin('alice', 'nonce')
     const challenge = `r=noncemore,s=${randomBytes(32).toString('base64')},i=${iterations}`
@@ -250,15 +250,15 @@ test('the client refuses a server that asks for too much or too little work', as
 })
 
 test('what happens to an account between the challenge and the proof counts', async (t) => {
-  const stage = await openStage(t)
-  await (await stage.user('alice')).close()
+  const server = await startLocalServer(t)
+  await (await server.user('alice')).close()
   const keysOf = async (password: string, serverFirst: string) => {
     const [, salt = ''] = /s=([^,]+)/.exec(serverFirst) ?? []
     return deriveKeys(password, Buffer.from(salt, 'base64'), 4096)
   }
   const { SetUserActive } = await import('../../plugins/admin/messages.ts')
-  const operator = await stage.connect({ server: { path: stage.control } })
-  const victim = await stage.connect({ server: stage.address })
+  const operator = await server.operator()
+  const victim = await server.connect({ server: server.address })
   const exchange = startLogin('alice')
   const { serverFirst } = await victim.request(Login, { clientFirst: exchange.clientFirst })
   const { clientFinal } = await exchange.answer(serverFirst, victim.handshakeHash, () =>
@@ -269,8 +269,8 @@ test('what happens to an account between the challenge and the proof counts', as
 })
 
 test('one salt makes one account, also for three who ask at once', async (t) => {
-  const stage = await openStage(t, { limits: { messagesBeforeLogin: 100 } })
-  const client = await stage.connect()
+  const server = await startLocalServer(t, { limits: { messagesBeforeLogin: 100 } })
+  const client = await server.connect()
   const { salt, iterations } = await client.request(NewSalt, { clientSalt: randomBytes(16) })
   const keys = await deriveKeys('password', Buffer.from(salt), iterations)
   const verifier = { storedKey: storedKey(keys.clientKey), serverKey: keys.serverKey }
@@ -282,16 +282,16 @@ test('one salt makes one account, also for three who ask at once', async (t) => 
 })
 
 test('where clients of the original are let in, new passwords are hashed their way, and older accounts stay as they are', async (t) => {
-  const before = await openStage(t)
+  const before = await startLocalServer(t)
   await (await before.user('bob')).close()
-  await before.room.close()
+  await before.close()
   const registration = { iterations: 4096, preHash: 'md5x10', minPassword: 1 }
-  const stage = await openStage(t, { data: before.data, pluginOptions: { registration } })
-  const alice = await stage.user('alice')
-  await stage.user('bob')
+  const server = await startLocalServer(t, { data: before.data, pluginOptions: { registration } })
+  const alice = await server.user('alice')
+  await server.user('bob')
   const password = async (name: string) =>
     (
-      await openDatabase(stage.db ?? `${stage.data}/chat.db`).then(async (db) => {
+      await openDatabase(server.db ?? `${server.data}/chat.db`).then(async (db) => {
         const [row] = await findUsers(db, [name])
         await db.destroy()
         return row
@@ -306,14 +306,14 @@ test('where clients of the original are let in, new passwords are hashed their w
 
   await alice.changePassword("alice's password", '密 码')
   t.regex(await password('alice'), /^MD5x10-/)
-  await (await stage.connect()).login('alice', { password: '密 码' })
-  t.is(await refusal(t, (await stage.connect()).login('alice', { password: md5x10('密 码') })), 'login_failed')
+  await (await server.connect()).login('alice', { password: '密 码' })
+  t.is(await refusal(t, (await server.connect()).login('alice', { password: md5x10('密 码') })), 'login_failed')
   // A name that nobody has gets the challenge of a new account.
 })
 
 test('a pre-hash that nobody knows is refused by the server, and by the client', async (t) => {
-  const stage = await openStage(t)
-  const client = await stage.connect()
+  const server = await startLocalServer(t)
+  const client = await server.connect()
   await client.request(NewSalt, { clientSalt: randomBytes(16) })
   const keys = { storedKey: randomBytes(32), serverKey: randomBytes(32), preHash: 'rot13' }
   t.is(await refusal(t, client.request(Register, { user: 'alice', ...keys })), 'invalid_value')

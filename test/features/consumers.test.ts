@@ -11,8 +11,9 @@ import { encode } from '../../core/index.ts'
 import { ConsumerWriter, findConsumer, lastIdBefore, migrate, openInMemory } from '../../db/index.ts'
 import { Consume, DeleteConsumer, LeaveRoom, MoveConsumer, Once, QueryConsumers } from '../../plugins/index.ts'
 import { TestClock } from '../../testing/test-clock.ts'
-import { nextPush, refusal } from '../support/play.ts'
-import { openStage, tempFolder } from '../support/room.ts'
+import { nextPush, refusal, texts } from '../support/requests.ts'
+import { startLocalServer } from '../support/server.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 
 /** The next events of a consumer, none of them acknowledged. */
 async function next(client: Client, consumer: string, count: number, options = {}): Promise<ChatMessage[]> {
@@ -25,8 +26,6 @@ async function next(client: Client, consumer: string, count: number, options = {
   return events
 }
 
-const texts = (events: readonly ChatMessage[]) => events.map(({ text }) => text)
-
 /** Where a consumer is, and how many events below that are not acknowledged. */
 async function place(client: Client, consumer: string) {
   const { consumers } = await client.request(QueryConsumers, {})
@@ -35,7 +34,7 @@ async function place(client: Client, consumer: string) {
 
 test('a consumer begins with what comes next, and goes on behind what it acknowledged, on another day too', async (t) => {
   const data = await tempFolder(t)
-  const first = await openStage(t, { data })
+  const first = await startLocalServer(t, { data })
   const alice = await first.user('alice')
   let robot = await first.user('robot')
   await alice.send('robot', 'before its time')
@@ -51,8 +50,8 @@ test('a consumer begins with what comes next, and goes on behind what it acknowl
   await alice.send('robot', 'three, while it is away')
   robot = await first.user('robot')
   t.deepEqual(texts(await next(robot, 'main', 2)), ['two', 'three, while it is away'])
-  await first.room.close()
-  const second = await openStage(t, { data })
+  await first.close()
+  const second = await startLocalServer(t, { data })
   robot = await second.user('robot')
   t.deepEqual(texts(await next(robot, 'main', 2)), ['two', 'three, while it is away'])
   t.deepEqual(texts((await robot.inbox()).messages).length, 4, 'all of it is unread still')
@@ -60,24 +59,24 @@ test('a consumer begins with what comes next, and goes on behind what it acknowl
 
 test('events are acknowledged one by one: exactly those that were not come again', async (t) => {
   const data = await tempFolder(t)
-  const first = await openStage(t, { data })
+  const first = await startLocalServer(t, { data })
   const alice = await first.user('alice')
   let robot = await first.user('robot')
   for (let index = 0; index < 10; index++) await alice.send('robot', String(index))
   const events = await next(robot, 'main', 10, { all: true })
   for (const index of [7, 0, 3, 4]) await robot.acknowledgeEvent('main', events[index]?.id ?? 0)
   t.like(await place(robot, 'main'), { position: events[7]?.id, pending: 4, active: true })
-  await first.room.close()
-  const second = await openStage(t, { data })
+  await first.close()
+  const second = await startLocalServer(t, { data })
   robot = await second.user('robot')
   t.deepEqual(texts(await next(robot, 'main', 6)), ['1', '2', '5', '6', '8', '9'])
 })
 
 test('two consumers of one user do not disturb each other, and reading disturbs neither', async (t) => {
-  const stage = await openStage(t)
-  const alice = await stage.user('alice')
-  const robot = await stage.user('robot')
-  const other = await stage.user('robot')
+  const server = await startLocalServer(t)
+  const alice = await server.user('alice')
+  const robot = await server.user('robot')
+  const other = await server.user('robot')
   await alice.send('robot', 'hi')
   const [event] = await next(robot, 'log', 1, { all: true })
   if (event === undefined) return t.fail()
@@ -87,9 +86,9 @@ test('two consumers of one user do not disturb each other, and reading disturbs 
 })
 
 test('groups too: what others say there, once the user is in, and not one’s own words', async (t) => {
-  const stage = await openStage(t)
-  const alice = await stage.user('alice')
-  const robot = await stage.user('robot')
+  const server = await startLocalServer(t)
+  const alice = await server.user('alice')
+  const robot = await server.user('robot')
   await alice.request(CreateRoom, { group: 'ops' })
   await alice.send({ group: 'ops' }, 'before it came')
   await robot.request(JoinRoom, { group: 'ops' })
@@ -102,15 +101,15 @@ test('groups too: what others say there, once the user is in, and not one’s ow
   // What it has left is no event any more, and does not stop the rest.
   await robot.request(LeaveRoom, { group: 'ops' })
   await alice.send('robot', 'still there?')
-  const again = await stage.user('robot')
+  const again = await server.user('robot')
   t.deepEqual(texts(await next(again, 'main', 1)), ['still there?'])
   t.like(await place(again, 'main'), { pending: 0 })
 })
 
 test('whoever takes a consumer up has it alone; the one before is told, and may still acknowledge', async (t) => {
-  const stage = await openStage(t)
-  const alice = await stage.user('alice')
-  const [old, young] = [await stage.user('robot'), await stage.user('robot')]
+  const server = await startLocalServer(t)
+  const alice = await server.user('alice')
+  const [old, young] = [await server.user('robot'), await server.user('robot')]
   await alice.send('robot', 'one')
   await alice.send('robot', 'two')
   const events = await next(old, 'main', 2, { all: true })
@@ -122,9 +121,9 @@ test('whoever takes a consumer up has it alone; the one before is told, and may 
 })
 
 test('more events than the window wait until there is room', async (t) => {
-  const stage = await openStage(t, { limits: { unacknowledged: 3 } })
-  const alice = await stage.user('alice')
-  const robot = await stage.user('robot')
+  const server = await startLocalServer(t, { limits: { unacknowledged: 3 } })
+  const alice = await server.user('alice')
+  const robot = await server.user('robot')
   for (let index = 0; index < 20; index++) await alice.send('robot', String(index))
   const read: string[] = []
   let held: ChatMessage | undefined
@@ -144,9 +143,9 @@ test('more events than the window wait until there is room', async (t) => {
 
 test('a consumer is moved back and forward, by id and by time, and skips what is too old', async (t) => {
   const clock = new TestClock()
-  const stage = await openStage(t, { clock })
-  const alice = await stage.user('alice')
-  const robot = await stage.user('robot')
+  const server = await startLocalServer(t, { clock })
+  const alice = await server.user('alice')
+  const robot = await server.user('robot')
   const sent = []
   for (const text of ['one', 'two', 'three']) {
     const { id, sentAt } = await alice.send('robot', text)
@@ -158,12 +157,12 @@ test('a consumer is moved back and forward, by id and by time, and skips what is
   const taken = nextPush(robot, ConsumerTaken)
   await robot.request(MoveConsumer, { consumer: 'main', after: sent[0]?.id ?? 0 })
   await taken
-  const second = await stage.user('robot')
+  const second = await server.user('robot')
   t.deepEqual(texts(await next(second, 'main', 2)), ['two', 'three'])
   await second.request(MoveConsumer, { consumer: 'new', after: 0, since: sent[2]?.time ?? 0 })
-  t.deepEqual(texts(await next(await stage.user('robot'), 'new', 1)), ['three'])
+  t.deepEqual(texts(await next(await server.user('robot'), 'new', 1)), ['three'])
   await second.request(MoveConsumer, { consumer: 'main', after: 0 })
-  const late = await stage.user('robot')
+  const late = await server.user('robot')
   const reading = next(late, 'main', 1, { maxAge: 10_000 })
   while (!(await place(late, 'main'))?.active);
   await alice.send('robot', 'fresh')
@@ -193,7 +192,7 @@ test('a time is found among ids that do not begin at one and have gaps', async (
 
 test('state is kept with the acknowledgement, and gone with the consumer', async (t) => {
   const data = await tempFolder(t)
-  const first = await openStage(t, { data })
+  const first = await startLocalServer(t, { data })
   const alice = await first.user('alice')
   let robot = await first.user('robot')
   await alice.send('robot', 'hi')
@@ -202,8 +201,8 @@ test('state is kept with the acknowledgement, and gone with the consumer', async
   await robot.acknowledgeEvent('main', event?.id ?? 0, { key: 'alice', state: '{"greeted":"你好 😀"}' })
   t.is(await robot.consumerState('main', 'alice'), '{"greeted":"你好 😀"}')
   await robot.acknowledgeEvent('main', 0, { key: 'ops', state: 'without an event' })
-  await first.room.close()
-  const second = await openStage(t, { data })
+  await first.close()
+  const second = await startLocalServer(t, { data })
   robot = await second.user('robot')
   t.is(await robot.consumerState('main', 'alice'), '{"greeted":"你好 😀"}')
   t.is(await robot.consumerState('main', 'ops'), 'without an event')
@@ -215,8 +214,8 @@ test('state is kept with the acknowledgement, and gone with the consumer', async
 })
 
 test('a consumer keeps no more keys than the limit, and goes on with those it has', async (t) => {
-  const stage = await openStage(t, { limits: { consumerKeys: 2 } })
-  const robot = await stage.user('robot')
+  const server = await startLocalServer(t, { limits: { consumerKeys: 2 } })
+  const robot = await server.user('robot')
   await robot.request(MoveConsumer, { consumer: 'main', after: 0 })
   const keep = (key: string, state: string) => robot.acknowledgeEvent('main', 0, { key, state })
   await keep('a', '1')
@@ -229,8 +228,8 @@ test('a consumer keeps no more keys than the limit, and goes on with those it ha
 })
 
 test('a consumer keeps no more bytes than the limit, counted in bytes, and shrinking makes room', async (t) => {
-  const stage = await openStage(t, { limits: { consumerBytes: 100 } })
-  const robot = await stage.user('robot')
+  const server = await startLocalServer(t, { limits: { consumerBytes: 100 } })
+  const robot = await server.user('robot')
   await robot.request(MoveConsumer, { consumer: 'main', after: 0 })
   const keep = (key: string, state: string) => robot.acknowledgeEvent('main', 0, { key, state })
   // Three bytes each.
@@ -245,19 +244,19 @@ test('a consumer keeps no more bytes than the limit, counted in bytes, and shrin
 })
 
 test('nobody has more consumers than the limit, and nobody another one’s', async (t) => {
-  const stage = await openStage(t, { limits: { consumers: 2 } })
-  const robot = await stage.user('robot')
+  const server = await startLocalServer(t, { limits: { consumers: 2 } })
+  const robot = await server.user('robot')
   await robot.request(MoveConsumer, { consumer: 'a', after: 0 })
   await robot.request(MoveConsumer, { consumer: 'b', after: 0 })
   t.is(await refusal(t, robot.request(MoveConsumer, { consumer: 'c', after: 0 })), 'too_many')
-  const mallory = await stage.user('mallory')
+  const mallory = await server.user('mallory')
   t.is(await refusal(t, mallory.acknowledgeEvent('a', 1)), 'no_consumer')
   t.is(await refusal(t, mallory.request(DeleteConsumer, { consumer: 'a' })), 'no_consumer')
 })
 
 test('a burst makes no more consumers and keys than the limits, also in envelopes', async (t) => {
-  const stage = await openStage(t, { limits: { consumers: 3, consumerKeys: 4 } })
-  const robot = await stage.user('robot')
+  const server = await startLocalServer(t, { limits: { consumers: 3, consumerKeys: 4 } })
+  const robot = await server.user('robot')
   const make = (n: number) =>
     robot.request(Once, {
       key: `k${n}`,
@@ -275,13 +274,13 @@ test('a burst makes no more consumers and keys than the limits, also in envelope
 
 test('an event that was handled before the server was started again is acknowledged all the same', async (t) => {
   const data = await tempFolder(t)
-  const first = await openStage(t, { data })
+  const first = await startLocalServer(t, { data })
   const alice = await first.user('alice')
   let robot = await first.user('robot')
   for (const text of ['one', 'two', 'three']) await alice.send('robot', text)
   const events = await next(robot, 'main', 3, { all: true })
-  await first.room.close()
-  const second = await openStage(t, { data })
+  await first.close()
+  const second = await startLocalServer(t, { data })
   robot = await second.user('robot')
   // Before the server has pushed it anew, and not in their order.
   await robot.acknowledgeEvent('main', events[2]?.id ?? 0)
@@ -292,9 +291,9 @@ test('an event that was handled before the server was started again is acknowled
 })
 
 test('many states that come in one moment are kept, and hold up nobody', async (t) => {
-  const stage = await openStage(t)
-  const robot = await stage.user('robot')
-  const others = [await stage.user('robot'), await stage.user('robot')]
+  const server = await startLocalServer(t)
+  const robot = await server.user('robot')
+  const others = [await server.user('robot'), await server.user('robot')]
   await robot.request(MoveConsumer, { consumer: 'main', after: 0 })
   const keys = Array.from({ length: 200 }, (_, index) => `key ${index}`)
   await Promise.all(
@@ -308,9 +307,9 @@ test('many states that come in one moment are kept, and hold up nobody', async (
 })
 
 test('messages that are taken back before they are handled leave no less room for others', async (t) => {
-  const stage = await openStage(t, { limits: { unacknowledged: 3 } })
-  const alice = await stage.user('alice')
-  const robot = await stage.user('robot')
+  const server = await startLocalServer(t, { limits: { unacknowledged: 3 } })
+  const alice = await server.user('alice')
+  const robot = await server.user('robot')
   const events = robot.events('main', { all: true })
   const first = events.next()
   await alice.send('robot', 'first')
@@ -328,9 +327,9 @@ test('messages that are taken back before they are handled leave no less room fo
 })
 
 test('a consumer that is asked for while it is deleted is a new one', async (t) => {
-  const stage = await openStage(t)
-  const alice = await stage.user('alice')
-  const robot = await stage.user('robot')
+  const server = await startLocalServer(t)
+  const alice = await server.user('alice')
+  const robot = await server.user('robot')
   const { id } = await alice.send('robot', 'one')
   await robot.request(Consume, { consumer: 'main', all: true })
   await robot.acknowledgeEvent('main', id)
@@ -345,8 +344,8 @@ test('a consumer that is asked for while it is deleted is a new one', async (t) 
 })
 
 test('a consumer that was deleted does not come back with a late acknowledgement', async (t) => {
-  const stage = await openStage(t)
-  const robot = await stage.user('robot')
+  const server = await startLocalServer(t)
+  const robot = await server.user('robot')
   await robot.request(MoveConsumer, { consumer: 'main', after: 0 })
   const [, late] = await Promise.allSettled([
     robot.request(DeleteConsumer, { consumer: 'main' }),
@@ -378,9 +377,9 @@ test('who waits until consumers are written waits for what was asked before, how
 })
 
 test('events that a loop left without acknowledging them come again in the next one', async (t) => {
-  const stage = await openStage(t)
-  const alice = await stage.user('alice')
-  const robot = await stage.user('robot')
+  const server = await startLocalServer(t)
+  const alice = await server.user('alice')
+  const robot = await server.user('robot')
   for (const text of ['one', 'two', 'three']) await alice.send('robot', text)
   const [, two] = await next(robot, 'main', 3, { all: true })
   await robot.acknowledgeEvent('main', two?.id ?? 0)

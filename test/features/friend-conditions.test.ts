@@ -10,8 +10,8 @@ import {
 } from '../../client/index.ts'
 import { SetUserActive } from '../../plugins/index.ts'
 import { type TestUser, testServer } from '../../testing/index.ts'
-import { openHouse } from '../support/crossing/house.ts'
-import { seeded } from '../support/endurance.ts'
+import { seeded } from '../support/endurance/rounds.ts'
+import { openRaceServer } from '../support/races/race-server.ts'
 
 test('the same request many times at once is one, told once, and a user is asked by so many and no more', async (t) => {
   await using server = await testServer({ limits: { friendRequests: 3 } })
@@ -57,10 +57,10 @@ test('a disabled account’s request can be refused, and the account be blocked;
 
 test('requests that cross make friends; a request that crosses a block does not wait behind it', async (t) => {
   const random = seeded(t)
-  const house = await openHouse(process.env.TEST_DATABASE)
-  t.teardown(() => house.close())
-  const { carol, dave, alice, bob } = house.people
-  house.jitter.random = random
+  const server = await openRaceServer(process.env.TEST_DATABASE)
+  t.teardown(() => server.close())
+  const { carol, dave, alice, bob } = server.people
+  server.jitter.random = random
   await Promise.all([
     carol.on(0).request(AddFriend, { user: 'dave' }),
     dave.on(0).request(AddFriend, { user: 'carol' }),

@@ -14,8 +14,8 @@ import {
   QueryFriendRequests,
   UnblockUser,
 } from '../../client/index.ts'
-import { nextPush as hears, refusal } from '../support/play.ts'
-import { openStage, type Stage } from '../support/room.ts'
+import { nextPush as hears, refusal } from '../support/requests.ts'
+import { type LocalServer, startLocalServer } from '../support/server.ts'
 
 const friendsOf = async (client: Client) =>
   (await client.request(FriendList, {})).friends.map(({ user, online }) => `${user} ${online ? 'on' : 'off'}`)
@@ -30,11 +30,11 @@ async function befriend(one: Client, other: Client, names: readonly [string, str
   await other.request(ConfirmFriendRequest, { user: names[0], accept: true })
 }
 
-const aliceAndBob = async (stage: Stage) => [await stage.user('alice'), await stage.user('bob')] as const
+const aliceAndBob = async (server: LocalServer) => [await server.user('alice'), await server.user('bob')] as const
 
 test('Alice asks, Bob says yes: both are told, and each is on the other’s list', async (t) => {
-  const stage = await openStage(t)
-  const [alice, bob] = await aliceAndBob(stage)
+  const server = await startLocalServer(t)
+  const [alice, bob] = await aliceAndBob(server)
   const asked = hears(bob, AddFriendRequest)
   await alice.request(AddFriend, { user: 'Bob', note: 'it is me, 小鹰' })
   t.like(await asked, { user: 'alice', note: 'it is me, 小鹰' })
@@ -49,8 +49,8 @@ test('Alice asks, Bob says yes: both are told, and each is on the other’s list
 })
 
 test('Bob says no: Alice is told, nothing else changes, and she may ask again', async (t) => {
-  const stage = await openStage(t)
-  const [alice, bob] = await aliceAndBob(stage)
+  const server = await startLocalServer(t)
+  const [alice, bob] = await aliceAndBob(server)
   await alice.request(AddFriend, { user: 'bob' })
   const told = hears(alice, AddFriendResult)
   await bob.request(ConfirmFriendRequest, { user: 'alice', accept: false })
@@ -61,12 +61,12 @@ test('Bob says no: Alice is told, nothing else changes, and she may ask again', 
 })
 
 test('a request waits for Bob while he is away, and over a restart', async (t) => {
-  const stage = await openStage(t)
-  const alice = await stage.user('alice')
-  await (await stage.user('bob')).close()
+  const server = await startLocalServer(t)
+  const alice = await server.user('alice')
+  await (await server.user('bob')).close()
   await alice.request(AddFriend, { user: 'bob', note: 'hello' })
-  await stage.room.close()
-  const after = await openStage(t, { data: stage.data })
+  await server.close()
+  const after = await startLocalServer(t, { data: server.data })
   const bob = await after.user('bob')
   const asked = hears(bob, AddFriendRequest)
   await bob.receive()
@@ -78,8 +78,8 @@ test('a request waits for Bob while he is away, and over a restart', async (t) =
 })
 
 test('a request that crosses one’s own is a yes', async (t) => {
-  const stage = await openStage(t)
-  const [alice, bob] = await aliceAndBob(stage)
+  const server = await startLocalServer(t)
+  const [alice, bob] = await aliceAndBob(server)
   await alice.request(AddFriend, { user: 'bob' })
   await bob.request(AddFriend, { user: 'alice' })
   t.deepEqual([await friendsOf(alice), await friendsOf(bob)], [['bob on'], ['alice on']])
@@ -87,8 +87,8 @@ test('a request that crosses one’s own is a yes', async (t) => {
 })
 
 test('what makes no sense gets its own answer and changes nothing', async (t) => {
-  const stage = await openStage(t)
-  const [alice, bob] = await aliceAndBob(stage)
+  const server = await startLocalServer(t)
+  const [alice, bob] = await aliceAndBob(server)
   const answer = (client: Client, user: string) => refusal(t, client.request(AddFriend, { user }))
   t.is(await answer(alice, 'alice'), 'yourself')
   t.is(await answer(alice, 'nobody'), 'user_not_exist')
@@ -106,8 +106,8 @@ test('what makes no sense gets its own answer and changes nothing', async (t) =>
 })
 
 test('Alice deletes Bob: both lists are without the other, what was said stays, and they may begin again', async (t) => {
-  const stage = await openStage(t)
-  const [alice, bob] = await aliceAndBob(stage)
+  const server = await startLocalServer(t)
+  const [alice, bob] = await aliceAndBob(server)
   await befriend(alice, bob, ['alice', 'bob'])
   await alice.send('bob', 'bye')
   const told = [hears(alice, FriendDeleted), hears(bob, FriendDeleted)]
@@ -123,8 +123,8 @@ test('Alice deletes Bob: both lists are without the other, what was said stays, 
 })
 
 test('who is blocked is told so, and nothing of his arrives; unblocked, he may write again', async (t) => {
-  const stage = await openStage(t)
-  const [alice, bob] = await aliceAndBob(stage)
+  const server = await startLocalServer(t)
+  const [alice, bob] = await aliceAndBob(server)
   await befriend(alice, bob, ['alice', 'bob'])
   await alice.request(BlockUser, { user: 'bob' })
   t.deepEqual([await friendsOf(alice), await friendsOf(bob)], [[], []])
@@ -147,8 +147,8 @@ test('who is blocked is told so, and nothing of his arrives; unblocked, he may w
 })
 
 test('blocking ends an open request', async (t) => {
-  const stage = await openStage(t)
-  const [alice, bob] = await aliceAndBob(stage)
+  const server = await startLocalServer(t)
+  const [alice, bob] = await aliceAndBob(server)
   await bob.request(AddFriend, { user: 'alice' })
   await alice.request(BlockUser, { user: 'bob' })
   t.deepEqual([await requestsOf(alice), await requestsOf(bob)], [[], []])
@@ -156,15 +156,15 @@ test('blocking ends an open request', async (t) => {
 })
 
 test('only friends may write, unless the server is told otherwise; bots and operators may', async (t) => {
-  const stage = await openStage(t, { pluginOptions: { friends: {} } })
-  const [alice, bob] = await aliceAndBob(stage)
+  const server = await startLocalServer(t, { pluginOptions: { friends: {} } })
+  const [alice, bob] = await aliceAndBob(server)
   t.is(await refusal(t, alice.send('bob', 'hi')), 'not_friends')
   await alice.send('alice', 'a note to oneself')
   await befriend(alice, bob, ['alice', 'bob'])
   await alice.send('bob', 'hi')
   await alice.request(DeleteFriend, { user: 'bob' })
   t.is(await refusal(t, bob.send('alice', 'still there?')), 'not_friends')
-  const operator = await stage.connect({ server: { path: stage.control } })
+  const operator = await server.operator()
   await operator.actAs('alice')
   await operator.send('bob', 'by the operator')
   t.deepEqual(
@@ -174,9 +174,9 @@ test('only friends may write, unless the server is told otherwise; bots and oper
 })
 
 test('friends hear of the first session and of the last one’s end, others hear nothing', async (t) => {
-  const stage = await openStage(t)
-  const [alice, bob] = await aliceAndBob(stage)
-  const carol = await stage.user('carol')
+  const server = await startLocalServer(t)
+  const [alice, bob] = await aliceAndBob(server)
+  const carol = await server.user('carol')
   await befriend(alice, bob, ['alice', 'bob'])
   carol.on(FriendOnOffLine, () => t.fail('Carol is nobody’s friend'))
   const heard: string[] = []
@@ -191,21 +191,21 @@ test('friends hear of the first session and of the last one’s end, others hear
         wake = resolve
       })
   }
-  const second = await stage.user('bob')
+  const second = await server.user('bob')
   await second.close()
   await bob.close()
   await untilHeard(1)
   t.deepEqual(await friendsOf(alice), ['bob off'])
-  await stage.user('bob')
+  await server.user('bob')
   await untilHeard(2)
   t.deepEqual(heard, ['bob off', 'bob on'])
   t.deepEqual(await friendsOf(alice), ['bob on'])
 })
 
 test('a user has only so many friends and open requests', async (t) => {
-  const stage = await openStage(t, { limits: { friends: 1, friendRequests: 1 } })
-  const [alice, bob] = await aliceAndBob(stage)
-  const carol = await stage.user('carol')
+  const server = await startLocalServer(t, { limits: { friends: 1, friendRequests: 1 } })
+  const [alice, bob] = await aliceAndBob(server)
+  const carol = await server.user('carol')
   await alice.request(AddFriend, { user: 'carol' })
   t.is(await refusal(t, alice.request(AddFriend, { user: 'bob' })), 'too_many')
   await carol.request(ConfirmFriendRequest, { user: 'alice', accept: true })
@@ -214,8 +214,8 @@ test('a user has only so many friends and open requests', async (t) => {
 })
 
 test('blocked and accepted in one go: the block holds', async (t) => {
-  const stage = await openStage(t)
-  const [alice, bob] = await aliceAndBob(stage)
+  const server = await startLocalServer(t)
+  const [alice, bob] = await aliceAndBob(server)
   await alice.request(AddFriend, { user: 'bob' })
   await Promise.allSettled([
     bob.request(BlockUser, { user: 'alice' }),

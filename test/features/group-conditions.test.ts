@@ -18,8 +18,8 @@ import {
 } from '../../client/index.ts'
 import { SetUserActive } from '../../plugins/index.ts'
 import { type TestServer, type TestUser, testServer } from '../../testing/index.ts'
-import { openHouse } from '../support/crossing/house.ts'
-import { seeded } from '../support/endurance.ts'
+import { seeded } from '../support/endurance/rounds.ts'
+import { openRaceServer } from '../support/races/race-server.ts'
 
 const failureOf = (results: readonly PromiseSettledResult<unknown>[]) =>
   results.map((result) => (result.status === 'fulfilled' ? 'ok' : (result.reason as { failure: string }).failure))
@@ -171,9 +171,9 @@ test('who logs in and out over and over is told of once, then when it has stayed
 
 test('nothing that is said in a group reaches a member after it was told that it is out', async (t) => {
   const random = seeded(t)
-  const house = await openHouse(process.env.TEST_DATABASE)
-  t.teardown(() => house.close())
-  const { alice, bob, carol } = house.people
+  const server = await openRaceServer(process.env.TEST_DATABASE)
+  t.teardown(() => server.close())
+  const { alice, bob, carol } = server.people
   const group = 'ops'
   await alice.on(0).request(CreateRoom, { group })
   await bob.on(0).request(JoinRoom, { group })
@@ -181,7 +181,7 @@ test('nothing that is said in a group reaches a member after it was told that it
     await carol.on(0).request(JoinRoom, { group })
     for (let before = 0; before < 3; before++) await bob.on(0).request(ChatroomMessage, { group, text: 'unread' })
     carol.pushes = []
-    house.jitter.random = random
+    server.jitter.random = random
     await Promise.all([
       // Reads what is unread from the database meanwhile.
       carol.listener.receive(),
@@ -191,7 +191,7 @@ test('nothing that is said in a group reaches a member after it was told that it
         : alice.on(0).request(KickFromRoom, { group, user: 'carol' }),
       bob.on(1).request(ChatroomMessage, { group, text: 'last' }),
     ])
-    house.jitter.random = undefined
+    server.jitter.random = undefined
     for (let turns = 0; turns < 3; turns++) await carol.listener.request(QueryRooms, {})
     const out = carol.pushes.findIndex((push) => push.startsWith(JoinLeaveChatroom.name))
     t.not(out, -1)

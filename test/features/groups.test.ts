@@ -18,8 +18,8 @@ import {
   RoomUserOnOffLine,
   SetRoomRole,
 } from '../../client/index.ts'
-import { nextPush as hears, refusal } from '../support/play.ts'
-import { openStage, type Stage } from '../support/room.ts'
+import { nextPush as hears, refusal, texts } from '../support/requests.ts'
+import { type LocalServer, startLocalServer } from '../support/server.ts'
 
 /** Hears so many messages, acknowledging the last of each conversation. */
 async function listens(client: Client, count: number, acknowledge = true): Promise<ChatMessage[]> {
@@ -32,7 +32,6 @@ async function listens(client: Client, count: number, acknowledge = true): Promi
   return heard
 }
 
-const texts = (messages: readonly ChatMessage[]) => messages.map(({ text }) => text)
 const unread = async (client: Client) => texts((await client.inbox()).messages)
 const groupsOf = async (client: Client) =>
   (await client.request(QueryRooms, {})).groups.map(
@@ -43,17 +42,17 @@ const membersOf = async (client: Client, group: string) =>
     ({ user, role, online }) => `${user} ${role} ${online ? 'on' : 'off'}`,
   )
 
-async function threeInOps(t: ExecutionContext): Promise<[Stage, Client, Client, Client]> {
-  const stage = await openStage(t)
-  const [alice, bob, carol] = [await stage.user('alice'), await stage.user('bob'), await stage.user('carol')]
+async function threeInOps(t: ExecutionContext): Promise<[LocalServer, Client, Client, Client]> {
+  const server = await startLocalServer(t)
+  const [alice, bob, carol] = [await server.user('alice'), await server.user('bob'), await server.user('carol')]
   await alice.request(CreateRoom, { group: 'ops' })
   for (const member of [bob, carol]) await member.request(JoinRoom, { group: 'ops' })
-  return [stage, alice, bob, carol]
+  return [server, alice, bob, carol]
 }
 
 test('Alice makes a group; who joins is told of and listed', async (t) => {
-  const stage = await openStage(t)
-  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+  const server = await startLocalServer(t)
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   t.like(await alice.request(CreateRoom, { group: ' 聊天室 1 ' }), { group: '聊天室 1' })
   const told = hears(alice, JoinLeaveChatroom)
   await bob.request(JoinRoom, { group: '聊天室 1' })
@@ -83,7 +82,7 @@ test('a group message reaches every other member, in the group, once', async (t)
 /** The original's bug: a friend's group message showed up in the private chat. */
 for (const away of [false, true]) {
   test(`what a friend says in a group stays in the group, ${away ? 'also for who was away' : 'online'}, both ways`, async (t) => {
-    const [stage, alice, bob] = await threeInOps(t)
+    const [server, alice, bob] = await threeInOps(t)
     await alice.request(AddFriend, { user: 'bob' })
     await bob.request(ConfirmFriendRequest, { user: 'alice', accept: true })
     for (const [from, to, names] of [
@@ -93,7 +92,7 @@ for (const away of [false, true]) {
       if (away) await to.close()
       await from.send({ group: 'ops' }, `${names[0]} to all`)
       await from.send(names[1], `${names[0]} to ${names[1]}`)
-      const reader = away ? await stage.user(names[1]) : to
+      const reader = away ? await server.user(names[1]) : to
       const heard = await listens(reader, 2)
       t.deepEqual(
         heard.map(({ kind, group, to: recipient, text }) => [kind, group ?? recipient, text]),
@@ -110,13 +109,13 @@ for (const away of [false, true]) {
 }
 
 test('what was said while Carol was away waits for her, counted, until she acknowledges it on any session', async (t) => {
-  const [stage, alice, bob, carol] = await threeInOps(t)
+  const [server, alice, bob, carol] = await threeInOps(t)
   await carol.close()
   await alice.send({ group: 'ops' }, 'one')
   await bob.send({ group: 'ops' }, 'two')
   await alice.send('carol', 'and privately')
   await bob.send({ group: 'ops' }, 'three')
-  const [phone, desk] = [await stage.user('carol'), await stage.user('carol')]
+  const [phone, desk] = [await server.user('carol'), await server.user('carol')]
   t.deepEqual(await groupsOf(phone), ['ops member 3 3'])
   t.is(await phone.receive(), 4)
   t.deepEqual(await unread(desk), ['one', 'two', 'and privately', 'three'])
@@ -128,10 +127,10 @@ test('what was said while Carol was away waits for her, counted, until she ackno
 })
 
 test('who joins later sees what is said from then on, or everything where the group says so', async (t) => {
-  const [stage, alice] = await threeInOps(t)
+  const [server, alice] = await threeInOps(t)
   await alice.request(CreateRoom, { group: 'archive', allHistory: true })
   for (const group of ['ops', 'archive']) await alice.send({ group }, 'before')
-  const dave = await stage.user('dave')
+  const dave = await server.user('dave')
   for (const group of ['ops', 'archive']) await dave.request(JoinRoom, { group })
   t.deepEqual(await unread(dave), [])
   for (const group of ['ops', 'archive']) await alice.send({ group }, 'after')
@@ -157,8 +156,8 @@ test('Bob leaves and comes back: he hears nothing meanwhile, and the row is the 
 })
 
 test('a group by invitation takes only who is invited', async (t) => {
-  const stage = await openStage(t)
-  const [alice, bob, carol] = [await stage.user('alice'), await stage.user('bob'), await stage.user('carol')]
+  const server = await startLocalServer(t)
+  const [alice, bob, carol] = [await server.user('alice'), await server.user('bob'), await server.user('carol')]
   await alice.request(CreateRoom, { group: 'secret', open: false })
   t.is(await refusal(t, bob.request(JoinRoom, { group: 'secret' })), 'group_not_exist')
   const invited = hears(bob, RoomInvitation)
@@ -172,7 +171,7 @@ test('a group by invitation takes only who is invited', async (t) => {
 })
 
 test('roles: who may kick, promote, rename, hand over and dissolve', async (t) => {
-  const [stage, alice, bob, carol] = await threeInOps(t)
+  const [server, alice, bob, carol] = await threeInOps(t)
   t.is(await refusal(t, bob.request(KickFromRoom, { group: 'ops', user: 'carol' })), 'role_too_low')
   t.is(await refusal(t, bob.request(SetRoomRole, { group: 'ops', user: 'bob', role: 'admin' })), 'role_too_low')
   t.is(await refusal(t, alice.request(LeaveRoom, { group: 'ops' })), 'owner_must_stay')
@@ -191,7 +190,7 @@ test('roles: who may kick, promote, rename, hand over and dissolve', async (t) =
   await bob.request(DissolveRoom, { group: 'operations' })
   t.deepEqual(await groupsOf(bob), [])
   t.is(await refusal(t, bob.send({ group: 'operations' }, 'hi')), 'group_not_exist')
-  t.is(await refusal(t, (await stage.user('dave')).request(JoinRoom, { group: 'operations' })), 'group_not_exist')
+  t.is(await refusal(t, (await server.user('dave')).request(JoinRoom, { group: 'operations' })), 'group_not_exist')
 })
 
 test('names of groups are checked, and taken only once', async (t) => {
@@ -207,12 +206,12 @@ test('names of groups are checked, and taken only once', async (t) => {
 })
 
 test('members hear who comes and goes; a message of many at once keeps one order for all', async (t) => {
-  const [stage, alice, bob, carol] = await threeInOps(t)
+  const [server, alice, bob, carol] = await threeInOps(t)
   const gone = hears(alice, RoomUserOnOffLine)
   await carol.close()
   t.like(await gone, { group: 'ops', user: 'carol', online: false })
   await Promise.all(Array.from({ length: 60 }, (_, n) => (n % 2 ? alice : bob).send({ group: 'ops' }, String(n))))
-  const back = await stage.user('carol')
+  const back = await server.user('carol')
   const heard = await listens(back, 60)
   const order = texts(heard)
   t.deepEqual(texts((await alice.groupHistory('ops', { limit: 100 })).messages), order)
@@ -233,8 +232,8 @@ test('a group message sent again with its client id is stored once', async (t) =
 })
 
 test('a group and a user have only so many', async (t) => {
-  const stage = await openStage(t, { limits: { groupMembers: 2, groupsPerUser: 1 } })
-  const [alice, bob, carol] = [await stage.user('alice'), await stage.user('bob'), await stage.user('carol')]
+  const server = await startLocalServer(t, { limits: { groupMembers: 2, groupsPerUser: 1 } })
+  const [alice, bob, carol] = [await server.user('alice'), await server.user('bob'), await server.user('carol')]
   await alice.request(CreateRoom, { group: 'small' })
   await bob.request(JoinRoom, { group: 'small' })
   t.is(await refusal(t, carol.request(JoinRoom, { group: 'small' })), 'too_many')
@@ -253,8 +252,8 @@ test('Bob listens to groups only: what is private waits unread, however much of 
 })
 
 test('kicked with a full window, Bob still hears what is said to him', async (t) => {
-  const stage = await openStage(t, { limits: { unacknowledged: 3 } })
-  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+  const server = await startLocalServer(t, { limits: { unacknowledged: 3 } })
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   await alice.request(CreateRoom, { group: 'ops' })
   await bob.request(JoinRoom, { group: 'ops' })
   const hearing = bob.messages({ acknowledge: false })
@@ -278,8 +277,8 @@ test('handed over and kicked in one go: the group has one owner', async (t) => {
 })
 
 test('who joins while others talk hears all that is theirs', async (t) => {
-  const [stage, alice] = await threeInOps(t)
-  const dave = await stage.user('dave')
+  const [server, alice] = await threeInOps(t)
+  const dave = await server.user('dave')
   const hearing = dave.messages({ acknowledge: false })
   const first = hearing.next()
   const sending = Array.from({ length: 40 }, (_, n) => alice.send({ group: 'ops' }, String(n)))

@@ -1,6 +1,7 @@
 import test from 'ava'
 import type { ChatMessage, Client } from '../../client/index.ts'
-import { openStage, type Stage } from '../support/room.ts'
+import { texts } from '../support/requests.ts'
+import { type LocalServer, startLocalServer } from '../support/server.ts'
 
 /** Hears so many messages, acknowledging each. */
 async function hears(client: Client, count: number, options: { acknowledge?: boolean; from?: string } = {}) {
@@ -15,11 +16,10 @@ async function hears(client: Client, count: number, options: { acknowledge?: boo
   return heard
 }
 
-const texts = (messages: readonly ChatMessage[]) => messages.map(({ text }) => text)
 const unreadOf = async (client: Client) => texts((await client.inbox()).messages)
 
 test('Alice writes to Bob while he listens: text, font and colour arrive as they were', async (t) => {
-  const stage = await openStage(t)
+  const stage = await startLocalServer(t)
   const alice = await stage.user('alice')
   const bob = await stage.user('bob')
   const hearing = hears(bob, 1)
@@ -34,7 +34,7 @@ test('Alice writes to Bob while he listens: text, font and colour arrive as they
 })
 
 test('Bob is away: everything waits for him, oldest first, and stays unread until he acknowledges it', async (t) => {
-  const stage = await openStage(t)
+  const stage = await startLocalServer(t)
   const alice = await stage.user('alice')
   const bob = await stage.user('bob')
   await bob.close()
@@ -56,7 +56,7 @@ test('Bob is away: everything waits for him, oldest first, and stays unread unti
 })
 
 test('a message goes to all sessions of Bob; reading it on one is enough', async (t) => {
-  const stage = await openStage(t)
+  const stage = await startLocalServer(t)
   const alice = await stage.user('alice')
   const phone = await stage.user('bob')
   const desk = await stage.user('bob')
@@ -67,7 +67,7 @@ test('a message goes to all sessions of Bob; reading it on one is enough', async
 })
 
 test('a message sent again with its client id is stored once, also after a restart', async (t) => {
-  const stage = await openStage(t)
+  const stage = await startLocalServer(t)
   const alice = await stage.user('alice')
   await stage.user('bob')
   const first = await alice.send('bob', 'only once', { clientId: 'order-1' })
@@ -78,9 +78,9 @@ test('a message sent again with its client id is stored once, also after a resta
   })
   const both = await Promise.all([1, 2].map(() => alice.send('bob', 'at once', { clientId: 'order-2' })))
   t.is(both[0]?.id, both[1]?.id)
-  await stage.room.close()
+  await stage.close()
 
-  const reopened = await openStage(t, { data: stage.data })
+  const reopened = await startLocalServer(t, { data: stage.data })
   const back = await reopened.user('alice')
   t.deepEqual(await back.send('bob', 'only once', { clientId: 'order-1' }), { ...first, repeat: true })
   const bob = await reopened.user('bob')
@@ -88,7 +88,7 @@ test('a message sent again with its client id is stored once, also after a resta
 })
 
 test('the same client id of two senders is two messages', async (t) => {
-  const stage = await openStage(t)
+  const stage = await startLocalServer(t)
   const [alice, carol, bob] = [await stage.user('alice'), await stage.user('carol'), await stage.user('bob')]
   await alice.send('bob', 'mine', { clientId: 'x' })
   t.false((await carol.send('bob', 'mine', { clientId: 'x' })).repeat)
@@ -96,7 +96,7 @@ test('the same client id of two senders is two messages', async (t) => {
 })
 
 test('messages sent without waiting keep their order, and both ends see the same conversation', async (t) => {
-  const stage = await openStage(t, { limits: { requestBurst: 1000 } })
+  const stage = await startLocalServer(t, { limits: { requestBurst: 1000 } })
   const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
   const count = 300
   const sending = Array.from({ length: count }, (_, n) => alice.send('bob', `message ${n}`))
@@ -116,7 +116,7 @@ test('messages sent without waiting keep their order, and both ends see the same
 })
 
 test('history comes by pages, newest page first, and ends', async (t) => {
-  const stage = await openStage(t, { limits: { historyPage: 10 } })
+  const stage = await startLocalServer(t, { limits: { historyPage: 10 } })
   const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
   await Promise.all(Array.from({ length: 25 }, (_, n) => alice.send('bob', String(n))))
   const pages: string[][] = []
@@ -137,7 +137,7 @@ test('history comes by pages, newest page first, and ends', async (t) => {
 })
 
 test('long texts make short pages, never a message too large for a client', async (t) => {
-  const stage = await openStage(t)
+  const stage = await startLocalServer(t)
   const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
   const long = '长'.repeat(5000)
   for (let n = 0; n < 12; n++) await alice.send('bob', long)
@@ -147,7 +147,7 @@ test('long texts make short pages, never a message too large for a client', asyn
 })
 
 test('no more than the window is out unacknowledged; the rest follows as Bob acknowledges', async (t) => {
-  const stage = await openStage(t, { limits: { unacknowledged: 10 } })
+  const stage = await startLocalServer(t, { limits: { unacknowledged: 10 } })
   const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
   await Promise.all(Array.from({ length: 35 }, (_, n) => alice.send('bob', String(n))))
   const loop = bob.messages({ acknowledge: false })
@@ -168,7 +168,7 @@ test('no more than the window is out unacknowledged; the rest follows as Bob ack
 })
 
 test('Bob listens to Alice only: Carol’s messages wait unread', async (t) => {
-  const stage = await openStage(t, { limits: { unacknowledged: 5 } })
+  const stage = await startLocalServer(t, { limits: { unacknowledged: 5 } })
   const [alice, carol, bob] = [await stage.user('alice'), await stage.user('carol'), await stage.user('bob')]
   await Promise.all(Array.from({ length: 20 }, (_, n) => carol.send('bob', `carol ${n}`)))
   await alice.send('bob', 'hello')
@@ -180,7 +180,7 @@ test('Bob listens to Alice only: Carol’s messages wait unread', async (t) => {
 })
 
 test('asking to receive again starts over, with the new filter', async (t) => {
-  const stage = await openStage(t)
+  const stage = await startLocalServer(t)
   const [alice, carol, bob] = [await stage.user('alice'), await stage.user('carol'), await stage.user('bob')]
   await alice.send('bob', 'from Alice')
   await carol.send('bob', 'from Carol')
@@ -190,7 +190,7 @@ test('asking to receive again starts over, with the new filter', async (t) => {
 })
 
 test('a session that only sends gets no pushes', async (t) => {
-  const stage = await openStage(t)
+  const stage = await startLocalServer(t)
   const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
   const { OnNewMessage } = await import('../../client/index.ts')
   bob.on(OnNewMessage, () => t.fail('a push that nobody asked for'))
@@ -199,7 +199,7 @@ test('a session that only sends gets no pushes', async (t) => {
 })
 
 test('nobody reads or acknowledges what is not theirs', async (t) => {
-  const stage = await openStage(t)
+  const stage = await startLocalServer(t)
   const [alice, bob, mallory] = [await stage.user('alice'), await stage.user('bob'), await stage.user('mallory')]
   const { id } = await alice.send('bob', 'for Bob only')
   t.deepEqual((await mallory.history('bob')).messages, [])
@@ -209,7 +209,7 @@ test('nobody reads or acknowledges what is not theirs', async (t) => {
 })
 
 test('what cannot be delivered is refused, and nothing is stored', async (t) => {
-  const stage = await openStage(t, { limits: { text: 100 } })
+  const stage = await startLocalServer(t, { limits: { text: 100 } })
   const alice = await stage.user('alice')
   await stage.user('bob')
   await t.throwsAsync(alice.send('nobody', 'hi'), { message: /no user "nobody"/ })
@@ -221,7 +221,7 @@ test('what cannot be delivered is refused, and nothing is stored', async (t) => 
 })
 
 test('Alice may write to herself', async (t) => {
-  const stage = await openStage(t)
+  const stage = await startLocalServer(t)
   const alice = await stage.user('alice')
   await alice.send('ALICE', 'note to self')
   t.deepEqual(texts(await hears(alice, 1)), ['note to self'])
@@ -229,12 +229,12 @@ test('Alice may write to herself', async (t) => {
 })
 
 test('the server stops and starts again: what was acknowledged is there, on both sides', async (t) => {
-  const stage = await openStage(t)
+  const stage = await startLocalServer(t)
   const alice = await stage.user('alice')
   await stage.user('bob')
   await alice.send('bob', 'before')
-  await stage.room.close()
-  const after: Stage = await openStage(t, { data: stage.data })
+  await stage.close()
+  const after: LocalServer = await startLocalServer(t, { data: stage.data })
   const [alice2, bob2] = [await after.user('alice'), await after.user('bob')]
   await bob2.send('alice', 'after')
   const [ours, theirs] = await Promise.all([alice2.history('bob'), bob2.history('alice')])
@@ -246,18 +246,18 @@ test('the server stops and starts again: what was acknowledged is there, on both
 })
 
 test('after a restart, messages sent in one go keep their order, however the name is spelled', async (t) => {
-  const stage = await openStage(t)
+  const stage = await startLocalServer(t)
   await stage.user('alice')
   await stage.user('bob')
-  await stage.room.close()
-  const cold = await openStage(t, { data: stage.data })
+  await stage.close()
+  const cold = await startLocalServer(t, { data: stage.data })
   const [alice, bob] = [await cold.user('alice'), await cold.user('bob')]
   await Promise.all([alice.send('BOB', 'one'), alice.send('bob', 'two'), alice.send('Bob', 'three')])
   t.deepEqual(await unreadOf(bob), ['one', 'two', 'three'])
 })
 
 test('of two filters asked for in one go the later one holds', async (t) => {
-  const stage = await openStage(t)
+  const stage = await startLocalServer(t)
   const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
   await stage.user('carol')
   await alice.send('bob', 'hello')
@@ -267,7 +267,7 @@ test('of two filters asked for in one go the later one holds', async (t) => {
 })
 
 test('pages asked for without waiting are all answered', async (t) => {
-  const stage = await openStage(t)
+  const stage = await startLocalServer(t)
   const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
   for (let n = 0; n < 6; n++) await alice.send('bob', 'x'.repeat(16_000))
   const pages = await Promise.all(Array.from({ length: 100 }, () => bob.history('alice')))
@@ -275,7 +275,7 @@ test('pages asked for without waiting are all answered', async (t) => {
 })
 
 test('logging in anew does not renew the rate', async (t) => {
-  const stage = await openStage(t, { limits: { requestBurst: 10, requestRate: 0.001, requestPause: 1 } })
+  const stage = await startLocalServer(t, { limits: { requestBurst: 10, requestRate: 0.001, requestPause: 1 } })
   let alice = await stage.user('alice')
   const outcomes: string[] = []
   for (let n = 0; n < 3; n++) {
@@ -294,7 +294,7 @@ test('logging in anew does not renew the rate', async (t) => {
 })
 
 test('a server that stops under load has stored whatever it acknowledged, once', async (t) => {
-  const stage = await openStage(t, { limits: { requestBurst: 10_000 } })
+  const stage = await startLocalServer(t, { limits: { requestBurst: 10_000 } })
   const [alice] = [await stage.user('alice'), await stage.user('bob')]
   const acknowledged: string[] = []
   const sending = Array.from({ length: 400 }, (_, n) =>
@@ -304,9 +304,9 @@ test('a server that stops under load has stored whatever it acknowledged, once',
     ),
   )
   await sending[0]
-  await stage.room.close()
+  await stage.close()
   await Promise.all(sending)
-  const after = await openStage(t, { data: stage.data })
+  const after = await startLocalServer(t, { data: stage.data })
   const bob = await after.user('bob')
   const stored: string[] = []
   for (let last = 0, more = true; more; ) {
@@ -321,11 +321,11 @@ test('a server that stops under load has stored whatever it acknowledged, once',
 })
 
 test('one data folder has one server', async (t) => {
-  const stage = await openStage(t)
-  await t.throwsAsync(openStage(t, { data: stage.data }), {
+  const stage = await startLocalServer(t)
+  await t.throwsAsync(startLocalServer(t, { data: stage.data }), {
     name: 'DatabaseInUse',
     message: /another server or command uses/,
   })
-  await stage.room.close()
-  await openStage(t, { data: stage.data })
+  await stage.close()
+  await startLocalServer(t, { data: stage.data })
 })

@@ -5,7 +5,7 @@ import { deriveKeys, storedKey, verifierOf } from '../../core/scram/index.ts'
 import * as tables from '../../db/index.ts'
 import { openDatabase } from '../../db/index.ts'
 import { formatVerifier } from '../../plugins/accounts/verifier.ts'
-import { openStage, type Stage } from '../support/room.ts'
+import { type LocalServer, startLocalServer } from '../support/server.ts'
 
 /** What the caller is to the other user, who has a group of their own. */
 const RELATIONS = [
@@ -277,8 +277,8 @@ async function makeWorld(db: Awaited<ReturnType<typeof openDatabase>>, cell: str
   }
 }
 
-async function enter(stage: Stage, relation: Relation, world: World): Promise<Client> {
-  const client = await stage.connect()
+async function enter(server: LocalServer, relation: Relation, world: World): Promise<Client> {
+  const client = await server.connect()
   if (relation !== 'anonymous') await client.login(world.me, { password: PASSWORD })
   return client
 }
@@ -289,14 +289,14 @@ test('every message type has a row, and every row a message type', (t) => {
 
 for (const relation of RELATIONS) {
   test.serial(`what ${relation} may do, to one’s own things and to another user’s`, async (t) => {
-    const stage = await openStage(t, { pluginOptions: { friends: {} } })
-    const db = await openDatabase(stage.db ?? `${stage.data}/chat.db`)
+    const server = await startLocalServer(t, { pluginOptions: { friends: {} } })
+    const db = await openDatabase(server.db ?? `${server.data}/chat.db`)
     t.teardown(() => db.destroy())
     for (const message of requests) {
       const entry = MATRIX[message.name] as Row
       for (const whose of ['own', 'others'] as const) {
         const world = await makeWorld(db, `${message.type}${whose}`, relation)
-        const client = await enter(stage, relation, world)
+        const client = await enter(server, relation, world)
         const outcome = await client.request(message, entry[whose](world) as never).then(
           () => 'ok',
           (error: { failure?: string; message: string }) => error.failure ?? error.message,

@@ -19,7 +19,9 @@ import { SetUserActive } from '../../plugins/admin/messages.ts'
 import { SendMessage } from '../../plugins/index.ts'
 import { testServer } from '../../testing/index.ts'
 import { TestClock } from '../../testing/test-clock.ts'
-import { openStage, type Stage, tempFolder } from '../support/room.ts'
+import { refusal } from '../support/requests.ts'
+import { type LocalServer, startLocalServer } from '../support/server.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 
 const HOUR = 3_600_000
 const YEAR = 366 * 24 * HOUR
@@ -29,9 +31,6 @@ const TIMELESS = { ...RATES_OFF, ping: 1e12, dead: 1e12 }
 
 const later = (client: Client, to: string, text: string, more: Partial<InputOf<typeof ScheduleMessage>> = {}) =>
   client.request(ScheduleMessage, { to, text, ...(more.at === undefined && { delay: HOUR }), ...more })
-
-const failure = async (t: ExecutionContext, asked: Promise<unknown>) =>
-  ((await t.throwsAsync(asked, { name: 'RefusedByServer' })) as unknown as { failure: string }).failure
 
 const listed = async (client: Client) =>
   (await client.request(QueryScheduled, { all: true })).messages.map(({ state, reason }) => [state, reason])
@@ -61,20 +60,20 @@ async function until(clock: TestClock, holds: () => boolean | Promise<boolean>) 
 const settled = (client: Client, clock: TestClock) =>
   until(clock, async () => (await client.request(QueryScheduled, {})).messages.every(({ at }) => at > clock.time()))
 
-async function stageOf(t: ExecutionContext, options: Parameters<typeof openStage>[1] = {}) {
+async function serverOf(t: ExecutionContext, options: Parameters<typeof startLocalServer>[1] = {}) {
   const clock = new TestClock()
   const limits = { ...TIMELESS, ...options.limits }
-  const stage = await openStage(t, { clock, ...options, limits })
-  return { stage, clock }
+  const server = await startLocalServer(t, { clock, ...options, limits })
+  return { server, clock }
 }
 
-async function operator(stage: Stage) {
-  return stage.connect({ server: { path: stage.control } })
+async function operator(server: LocalServer) {
+  return server.operator()
 }
 
 test('a message is sent when it is due, also to a group, while its sender is away', async (t) => {
-  const { stage, clock } = await stageOf(t)
-  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+  const { server, clock } = await serverOf(t)
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   await alice.request(CreateRoom, { group: 'ops' })
   await bob.request(JoinRoom, { group: 'ops' })
   const heard = await hearing(bob, clock)
@@ -100,15 +99,15 @@ test('a message is sent when it is due, also to a group, while its sender is awa
   t.deepEqual(await heard(3), ['first', 'second', 'third'])
   const [, , third] = (await bob.inbox()).messages
   t.like(third, { from: 'alice', style: { font: 'Mono', fontSize: 9 } })
-  const again = await stage.user('alice')
+  const again = await server.user('alice')
   await settled(again, clock)
   const [done] = (await again.request(QueryScheduled, { all: true })).messages
   t.like(done, { id, state: 'sent', messageId: third?.id, text: '' })
 })
 
 test('far ahead is not too far for a timer, and more than a year ahead is refused', async (t) => {
-  const { stage, clock } = await stageOf(t)
-  const alice = await stage.user('alice')
+  const { server, clock } = await serverOf(t)
+  const alice = await server.user('alice')
   const heard = await hearing(alice, clock)
   await later(alice, 'alice', 'in a year', { at: clock.time() + YEAR - HOUR })
   // Timers beyond 2^31 ms ring at once: it would be here already.
@@ -116,35 +115,35 @@ test('far ahead is not too far for a timer, and more than a year ahead is refuse
   t.deepEqual(await heard(1), ['soon'])
   clock.jump(YEAR)
   t.deepEqual(await heard(2), ['soon', 'in a year'])
-  t.is(await failure(t, later(alice, 'alice', 'x', { at: clock.time() + YEAR + HOUR })), 'invalid_value')
+  t.is(await refusal(t, later(alice, 'alice', 'x', { at: clock.time() + YEAR + HOUR })), 'invalid_value')
 })
 
 test('what was due while the server was down is sent at its start, oldest first and once', async (t) => {
   const data = await tempFolder(t)
-  const { stage, clock } = await stageOf(t, { data })
-  const [alice] = [await stage.user('alice'), await stage.user('bob')]
+  const { server, clock } = await serverOf(t, { data })
+  const [alice] = [await server.user('alice'), await server.user('bob')]
   const sent = await later(alice, 'bob', 'two', { delay: 2 * HOUR })
   await later(alice, 'bob', 'one')
   await later(alice, 'bob', 'tomorrow', { delay: 24 * HOUR })
-  await stage.room.close()
+  await server.close()
 
   // As a server leaves it that was killed after it had stored the message, and before it noted that.
-  const db = await openDatabase(stage.db ?? `${data}/chat.db`)
+  const db = await openDatabase(server.db ?? `${data}/chat.db`)
   await db('scheduled').where({ msg: 'one' }).update({ state: 'sending' })
   await db.destroy()
   clock.jump(3 * HOUR)
-  const second = await openStage(t, { data, clock, limits: TIMELESS })
+  const second = await startLocalServer(t, { data, clock, limits: TIMELESS })
   const bob = await second.user('bob')
   const heard = await hearing(bob, clock)
   t.deepEqual(await heard(2), ['one', 'two'])
   const again = await second.user('alice')
   await until(clock, async () => (await again.request(QueryScheduled, {})).messages.length <= 1)
-  await second.room.close()
+  await second.close()
 
-  const other = await openDatabase(stage.db ?? `${data}/chat.db`)
+  const other = await openDatabase(server.db ?? `${data}/chat.db`)
   await other('scheduled').where({ id: sent.id }).update({ state: 'sending', msg: 'two' })
   await other.destroy()
-  const third = await openStage(t, { data, clock, limits: TIMELESS })
+  const third = await startLocalServer(t, { data, clock, limits: TIMELESS })
   const alice3 = await third.user('alice')
   await until(clock, async () => (await alice3.request(QueryScheduled, {})).messages.length <= 1)
   t.deepEqual(
@@ -154,8 +153,8 @@ test('what was due while the server was down is sent at its start, oldest first 
 })
 
 test('what may not be sent by then has failed, and says why', async (t) => {
-  const { stage, clock } = await stageOf(t, { pluginOptions: { friends: { messagesFrom: 'friends' } } })
-  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+  const { server, clock } = await serverOf(t, { pluginOptions: { friends: { messagesFrom: 'friends' } } })
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   await bob.request(CreateRoom, { group: 'ops' })
   await alice.request(JoinRoom, { group: 'ops' })
   await later(alice, 'bob', 'no friend')
@@ -173,18 +172,18 @@ test('what may not be sent by then has failed, and says why', async (t) => {
 })
 
 test('nothing is sent in the name of a disabled account', async (t) => {
-  const { stage, clock } = await stageOf(t)
-  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+  const { server, clock } = await serverOf(t)
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   await later(alice, 'bob', 'hi')
   await later(alice, 'bob', 'much later', { delay: 5 * HOUR })
-  const root = await operator(stage)
+  const root = await operator(server)
   await root.request(SetUserActive, { user: 'alice', active: false })
   const heard = await hearing(bob, clock)
   await later(bob, 'bob', 'as late', { delay: HOUR })
   clock.jump(HOUR + 1000)
   t.deepEqual(await heard(1), ['as late'])
   await root.request(SetUserActive, { user: 'alice', active: true })
-  t.deepEqual(await listed(await stage.user('alice')), [
+  t.deepEqual(await listed(await server.user('alice')), [
     ['failed', 'account_disabled: the account is disabled'],
     ['waiting', ''],
   ])
@@ -200,8 +199,8 @@ test('what the server cannot do for the moment is tried again', async (t) => {
       })
     },
   })
-  const { stage, clock } = await stageOf(t, { plugins: [busy] })
-  const alice = await stage.user('alice')
+  const { server, clock } = await serverOf(t, { plugins: [busy] })
+  const alice = await server.user('alice')
   const heard = await hearing(alice, clock)
   await later(alice, 'alice', 'hard')
   await later(alice, 'alice', 'easy', { delay: HOUR + 1000 })
@@ -215,12 +214,12 @@ test('what the server cannot do for the moment is tried again', async (t) => {
 })
 
 test('while the database cannot store, messages wait, and are sent once it can', async (t) => {
-  const { stage, clock } = await stageOf(t)
-  if (stage.db !== undefined) return t.pass('the trigger is one of SQLite')
-  const alice = await stage.user('alice')
+  const { server, clock } = await serverOf(t)
+  if (server.db !== undefined) return t.pass('the trigger is one of SQLite')
+  const alice = await server.user('alice')
   const heard = await hearing(alice, clock)
   await later(alice, 'alice', 'hi')
-  const db = await openDatabase(`${stage.data}/chat.db`)
+  const db = await openDatabase(`${server.data}/chat.db`)
   t.teardown(() => db.destroy())
   await db.raw("create trigger full before insert on chatmsg begin select raise(abort, 'no'); end")
   clock.jump(HOUR)
@@ -232,21 +231,21 @@ test('while the database cannot store, messages wait, and are sent once it can',
 })
 
 test('scheduled again under its client id, it is the same one; other contents are refused', async (t) => {
-  const { stage, clock } = await stageOf(t)
-  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+  const { server, clock } = await serverOf(t)
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   const first = await later(alice, 'bob', 'hi', { clientId: 'k' })
   clock.jump(1000)
   t.deepEqual(await later(alice, 'bob', 'hi', { clientId: 'k' }), { ...first, repeat: true })
-  t.is(await failure(t, later(alice, 'bob', 'other', { clientId: 'k' })), 'client_id_reused')
-  t.is(await failure(t, later(alice, 'alice', 'hi', { clientId: 'k' })), 'client_id_reused')
+  t.is(await refusal(t, later(alice, 'bob', 'other', { clientId: 'k' })), 'client_id_reused')
+  t.is(await refusal(t, later(alice, 'alice', 'hi', { clientId: 'k' })), 'client_id_reused')
   t.false((await later(bob, 'bob', 'hi', { clientId: 'k' })).repeat, 'of another user')
   clock.jump(HOUR)
   await settled(alice, clock)
   t.deepEqual(await later(alice, 'bob', 'hi', { clientId: 'k', at: 1 }), { ...first, repeat: true })
-  t.is(await failure(t, later(alice, 'bob', 'other', { clientId: 'k' })), 'client_id_reused', 'once it was sent')
+  t.is(await refusal(t, later(alice, 'bob', 'other', { clientId: 'k' })), 'client_id_reused', 'once it was sent')
   const { id } = await later(alice, 'bob', 'hi', { clientId: 'cancelled' })
   await alice.request(CancelScheduled, { id })
-  t.is(await failure(t, later(alice, 'bob', 'other', { clientId: 'cancelled' })), 'client_id_reused')
+  t.is(await refusal(t, later(alice, 'bob', 'other', { clientId: 'cancelled' })), 'client_id_reused')
   t.is((await bob.inbox()).messages.filter(({ from }) => from === 'alice').length, 1)
 })
 
@@ -274,24 +273,24 @@ test('a message to a group that was dissolved goes to no other one of its name',
 })
 
 test('a cancelled message is not sent; nobody else’s can be cancelled, nor one that is done', async (t) => {
-  const { stage, clock } = await stageOf(t)
-  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+  const { server, clock } = await serverOf(t)
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   const heard = await hearing(bob, clock)
   const { id } = await later(alice, 'bob', 'never')
   const { id: other } = await later(alice, 'bob', 'sent')
-  t.is(await failure(t, bob.request(CancelScheduled, { id })), 'no_scheduled')
+  t.is(await refusal(t, bob.request(CancelScheduled, { id })), 'no_scheduled')
   await alice.request(CancelScheduled, { id })
-  t.is(await failure(t, alice.request(CancelScheduled, { id })), 'no_scheduled')
+  t.is(await refusal(t, alice.request(CancelScheduled, { id })), 'no_scheduled')
   clock.jump(HOUR)
   t.deepEqual(await heard(1), ['sent'])
   await settled(alice, clock)
-  t.is(await failure(t, alice.request(CancelScheduled, { id: other })), 'no_scheduled')
+  t.is(await refusal(t, alice.request(CancelScheduled, { id: other })), 'no_scheduled')
   t.deepEqual((await listed(alice)).flat(), ['cancelled', '', 'sent', ''])
 })
 
 test('what can be checked is checked when it is scheduled', async (t) => {
-  const { stage, clock } = await stageOf(t, { limits: { scheduled: 2, text: 10 } })
-  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+  const { server, clock } = await serverOf(t, { limits: { scheduled: 2, text: 10 } })
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   await bob.request(CreateRoom, { group: 'ops' })
   const cases: [string, Partial<InputOf<typeof ScheduleMessage>>][] = [
     ['user_not_exist', { to: 'nobody' }],
@@ -306,11 +305,11 @@ test('what can be checked is checked when it is scheduled', async (t) => {
     ['invalid_value', { delay: Number.MAX_SAFE_INTEGER }],
   ]
   for (const [expected, values] of cases)
-    t.is(await failure(t, later(alice, 'bob', 'hi', values)), expected, JSON.stringify(values))
+    t.is(await refusal(t, later(alice, 'bob', 'hi', values)), expected, JSON.stringify(values))
   t.deepEqual(await listed(alice), [])
   await later(alice, 'bob', 'one')
   await later(alice, 'bob', 'two')
-  t.is(await failure(t, later(alice, 'bob', 'three')), 'too_many')
+  t.is(await refusal(t, later(alice, 'bob', 'three')), 'too_many')
   await later(bob, 'bob', 'of Bob')
   clock.jump(HOUR)
   await settled(alice, clock)
@@ -318,8 +317,8 @@ test('what can be checked is checked when it is scheduled', async (t) => {
 })
 
 test('scheduled all at once, from wherever, they are no more than the limit', async (t) => {
-  const { stage } = await stageOf(t, { limits: { scheduled: 5 } })
-  const [alice, elsewhere] = [await stage.user('alice'), await stage.user('alice')]
+  const { server } = await serverOf(t, { limits: { scheduled: 5 } })
+  const [alice, elsewhere] = [await server.user('alice'), await server.user('alice')]
   const texts = Array.from({ length: 10 }, (_, index) => String(index))
   const asked = [alice, elsewhere].flatMap((client) => texts.map((text) => later(client, 'alice', text)))
   const stored = (await Promise.allSettled(asked)).filter(({ status }) => status === 'fulfilled')
@@ -328,8 +327,8 @@ test('scheduled all at once, from wherever, they are no more than the limit', as
 })
 
 test('a list of many long messages comes in pages', async (t) => {
-  const { stage } = await stageOf(t)
-  const alice = await stage.user('alice')
+  const { server } = await serverOf(t)
+  const alice = await server.user('alice')
   const text = 'x'.repeat(16_000)
   for (let n = 0; n < 8; n++) await later(alice, 'alice', text)
   const ids: number[] = []

@@ -10,9 +10,9 @@ import {
 } from '../../plugins/legacy/frame.ts'
 import { pack, type StructValue } from '../../plugins/legacy/struct.ts'
 import { splitText } from '../../plugins/legacy/text.ts'
-import { encrypt, packFrame } from '../support/old-client.ts'
-import { seeded } from '../support/samples.ts'
-import { readVectors } from '../support/vectors.ts'
+import { encrypt, packFrame } from '../support/original-client/original-client.ts'
+import { seeded } from '../support/wire/samples.ts'
+import { readVectors } from '../support/wire/vectors.ts'
 
 interface Arg {
   readonly type: 'bytes' | 'int' | 'float'

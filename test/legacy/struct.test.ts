@@ -1,6 +1,6 @@
 import test from 'ava'
 import { calcSize, pack, parseFormat, StructError, type StructValue, unpack } from '../../plugins/legacy/struct.ts'
-import { readVectors } from '../support/vectors.ts'
+import { readVectors } from '../support/wire/vectors.ts'
 
 type VectorValue =
   | { type: 'int'; value: string }

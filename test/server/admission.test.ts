@@ -5,7 +5,7 @@ import { encode, Ping } from '../../core/index.ts'
 import { networkOf, plainAddress, siteOf } from '../../core/session/address.ts'
 import { Login } from '../../plugins/login/messages.ts'
 import { type TestServer, testServer } from '../../testing/index.ts'
-import { enter } from '../support/raw.ts'
+import { enter } from '../support/wire/raw-client.ts'
 
 /** A connection from an address, on which nothing has been said. */
 function dialFrom(server: TestServer, address: string) {

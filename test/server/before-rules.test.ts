@@ -25,7 +25,7 @@ import { BUILT_IN } from '../../plugins/index.ts'
 import { emptyDatabase } from '../../testing/fixtures.ts'
 import type { TestServer } from '../../testing/index.ts'
 import { startOn } from '../../testing/start.ts'
-import { sampleValues } from '../support/samples.ts'
+import { sampleValues } from '../support/wire/samples.ts'
 
 /** The length of no other timer of the server. */
 const HOOK_MS = 4321

@@ -4,8 +4,8 @@ import { LIMITS } from '../../core/limits.ts'
 import { frame, HandshakeState, MAGIC } from '../../core/noise/index.ts'
 import { Closing, encode, Ping } from '../../core/wire/index.ts'
 import { testServer } from '../../testing/index.ts'
-import { connectRaw, ended, enter } from '../support/raw.ts'
-import { openStage, type Stage } from '../support/room.ts'
+import { type LocalServer, startLocalServer } from '../support/server.ts'
+import { connectRaw, ended, enter } from '../support/wire/raw-client.ts'
 
 const header = (type: number, formatLength: number, dataLength: number) => {
   const bytes = Buffer.alloc(12)
@@ -16,8 +16,8 @@ const header = (type: number, formatLength: number, dataLength: number) => {
 }
 
 /** Alice and Bob go on talking, whatever is done beside them. */
-async function undisturbed(t: ExecutionContext, stage: Stage, attack: () => Promise<unknown>) {
-  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+async function undisturbed(t: ExecutionContext, server: LocalServer, attack: () => Promise<unknown>) {
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   const heard: number[] = []
   const hearing = (async () => {
     for await (const { id } of bob.messages()) {
@@ -85,9 +85,9 @@ test('a user who has fallen silent is asked, and then cut', async (t) => {
 })
 
 test('ten megabytes of zeros are cut at the first one', async (t) => {
-  const stage = await openStage(t)
-  await undisturbed(t, stage, async () => {
-    const socket = await connectRaw(stage)
+  const server = await startLocalServer(t)
+  await undisturbed(t, server, async () => {
+    const socket = await connectRaw(server)
     socket.write(Buffer.alloc(10 * 1024 * 1024))
     await ended(socket)
     t.true(socket.bytesRead === 0)
@@ -95,9 +95,9 @@ test('ten megabytes of zeros are cut at the first one', async (t) => {
 })
 
 test('a first message of another length than 32 is cut at its two bytes', async (t) => {
-  const stage = await openStage(t)
+  const server = await startLocalServer(t)
   for (const length of [0, 16, 31, 33, 65_535]) {
-    const socket = await connectRaw(stage)
+    const socket = await connectRaw(server)
     socket.write(Buffer.concat([MAGIC, Buffer.from([length >> 8, length & 255]), Buffer.alloc(length && 31)]))
     await ended(socket)
     t.is(socket.bytesRead, 0, String(length))
@@ -105,8 +105,8 @@ test('a first message of another length than 32 is cut at its two bytes', async 
 })
 
 test('a record that was changed is not answered', async (t) => {
-  const stage = await openStage(t)
-  const peer = await enter(stage)
+  const server = await startLocalServer(t)
+  const peer = await enter(server)
   peer.socket.write(Buffer.concat([Buffer.from([0, 32]), Buffer.alloc(32, 7)]))
   await ended(peer.socket)
   t.deepEqual(peer.heard, [])
@@ -135,9 +135,9 @@ const CUT: readonly (readonly [string, Buffer, string])[] = [
 
 for (const [what, bytes, reason] of CUT) {
   test(`${what} is answered by closing, while others chat on`, async (t) => {
-    const stage = await openStage(t)
-    await undisturbed(t, stage, async () => {
-      const peer = await enter(stage)
+    const server = await startLocalServer(t)
+    await undisturbed(t, server, async () => {
+      const peer = await enter(server)
       peer.say(bytes)
       await ended(peer.socket)
       t.like(peer.heard.at(-1), { type: Closing.type, values: { name: reason } })
@@ -146,8 +146,8 @@ for (const [what, bytes, reason] of CUT) {
 }
 
 test('the ninth message of a stranger is one too many', async (t) => {
-  const stage = await openStage(t)
-  const peer = await enter(stage)
+  const server = await startLocalServer(t)
+  const peer = await enter(server)
   for (let n = 1; n <= 9; n++) peer.say(encode(Ping, n, {}))
   await ended(peer.socket)
   t.is(peer.heard.length, 9)
@@ -155,10 +155,10 @@ test('the ninth message of a stranger is one too many', async (t) => {
 })
 
 test('strangers are limited, in all and from one address; users are not kept out by them', async (t) => {
-  const stage = await openStage(t, { limits: { unauthenticatedPerAddress: 3 } })
-  const alice = await stage.user('alice')
-  const strangers = [await enter(stage), await enter(stage), await enter(stage)]
-  const refused = await connectRaw(stage)
+  const server = await startLocalServer(t, { limits: { unauthenticatedPerAddress: 3 } })
+  const alice = await server.user('alice')
+  const strangers = [await enter(server), await enter(server), await enter(server)]
+  const refused = await connectRaw(server)
   await ended(refused)
   t.is(refused.bytesRead, 0)
   await alice.inbox()
@@ -168,7 +168,7 @@ test('strangers are limited, in all and from one address; users are not kept out
   const bob = await (async () => {
     for (;;) {
       try {
-        return await stage.user('bob')
+        return await server.user('bob')
       } catch (error) {
         if ((error as { code?: string }).code !== 'unreachable') throw error
       }
@@ -178,8 +178,8 @@ test('strangers are limited, in all and from one address; users are not kept out
 })
 
 test('many tiny messages at once are answered in order, and memory stays bounded', async (t) => {
-  const stage = await openStage(t, { limits: { messagesBeforeLogin: 1e9 } })
-  const peer = await enter(stage)
+  const server = await startLocalServer(t, { limits: { messagesBeforeLogin: 1e9 } })
+  const peer = await enter(server)
   const before = process.memoryUsage().rss
   const pings = Buffer.concat(Array.from({ length: 5000 }, (_, n) => encode(Ping, n + 1, {})))
   for (let times = 0; times < 20; times++) peer.say(pings)

@@ -2,7 +2,7 @@ import test from 'ava'
 import { BUILT_IN_MESSAGES, type Client } from '../../client/index.ts'
 import { type Allow, type ClientMessage, clientMessage } from '../../core/index.ts'
 import { type TestServer, testServer } from '../../testing/index.ts'
-import { sampleValues } from '../support/samples.ts'
+import { sampleValues } from '../support/wire/samples.ts'
 
 type Caller = 'anonymous' | 'user' | 'admin' | 'operator' | 'operator as user'
 

@@ -20,8 +20,9 @@ import {
 } from '../../core/index.ts'
 import { SendMessage } from '../../plugins/index.ts'
 import { type TestServer, type TestUser, testServer } from '../../testing/index.ts'
-import { refusal } from '../support/play.ts'
-import { openStage, tempFolder } from '../support/room.ts'
+import { refusal } from '../support/requests.ts'
+import { startLocalServer } from '../support/server.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 
 const Echoed = serverMessage({ type: 1001, name: 'echoed', about: '', fields: { text: line('') } })
 const Echo = clientMessage({
@@ -310,16 +311,19 @@ test('all wrong options are named at once, with where they were written', async 
     setup() {},
   })
   const pluginOptions = { limited: { max: 'many', words: ['a', 5] }, limitd: {} }
-  await t.throwsAsync(openStage(t, { plugins: [limited], pluginOptions, optionsFrom: './chatctl.config.json' }), {
-    name: 'SetupError',
-    message:
-      'options.limitd: no plugin of that name is loaded; options.limited.max: expected number, got string; ' +
-      'options.limited.words.1: expected string, got number (from ./chatctl.config.json)',
-  })
+  await t.throwsAsync(
+    startLocalServer(t, { plugins: [limited], pluginOptions, optionsFrom: './chatctl.config.json' }),
+    {
+      name: 'SetupError',
+      message:
+        'options.limitd: no plugin of that name is loaded; options.limited.max: expected number, got string; ' +
+        'options.limited.words.1: expected string, got number (from ./chatctl.config.json)',
+    },
+  )
 })
 
 test('a plugin says which versions of the plugin API it was written for, and another one refuses it', async (t) => {
-  for (const api of ['^1.0', '>=1 <3', '1.x', API_VERSION]) await openStage(t, { plugins: [echo({ api })] })
+  for (const api of ['^1.0', '>=1 <3', '1.x', API_VERSION]) await startLocalServer(t, { plugins: [echo({ api })] })
   const refused: readonly (readonly [string, string])[] = [
     ['^2.0', `plugin echo is written for plugin API ^2.0; this server has ${API_VERSION}`],
     ['^1.7', `plugin echo is written for plugin API ^1.7; this server has ${API_VERSION}`],
@@ -327,7 +331,7 @@ test('a plugin says which versions of the plugin API it was written for, and ano
     [1 as never, 'plugin echo: api is a range of versions such as "^1.0", not 1'],
   ]
   for (const [api, message] of refused)
-    await t.throwsAsync(openStage(t, { plugins: [echo({ api })] }), { name: 'SetupError', message })
+    await t.throwsAsync(startLocalServer(t, { plugins: [echo({ api })] }), { name: 'SetupError', message })
 })
 
 test('reports of plugins by others bear their names, so that none hides another’s or the server’s own', async (t) => {
@@ -340,12 +344,12 @@ test('reports of plugins by others bear their names, so that none hides another�
         throw new Error('no figures')
       }),
   })
-  const stage = await openStage(t, { plugins: [reporter('one', 10), broken, reporter('two', 20)] })
-  const status = stage.room.server.status()
+  const server = await startLocalServer(t, { plugins: [reporter('one', 10), broken, reporter('two', 20)] })
+  const status = server.server.status()
   t.like(status, { users: 0, 'one.users': 10, 'one.seen': 1, 'two.users': 20, 'two.seen': 1 })
-  for (let n = 0; n < 4; n++) stage.room.server.status()
+  for (let n = 0; n < 4; n++) server.server.status()
   t.like(
-    stage.room.server.status().plugins.find(({ name }) => name === 'broken'),
+    server.server.status().plugins.find(({ name }) => name === 'broken'),
     { state: 'degraded', reason: 'status: no figures' },
   )
 })
@@ -369,8 +373,8 @@ test('an admin is told what every plugin brings, handles, checks and hears', asy
     options: { safeParse: (data: unknown) => ({ success: true, data }) } as never,
     setup() {},
   })
-  const stage = await openStage(t, { plugins: [talkative, odd] })
-  const operator = await stage.connect({ server: { path: stage.control } })
+  const server = await startLocalServer(t, { plugins: [talkative, odd] })
+  const operator = await server.operator()
   const facts: PluginFacts[] = JSON.parse((await operator.request(QueryPlugins, {})).json)
   const of = (name: string) => facts.find((entry) => entry.name === name)
   t.deepEqual(of('echo'), {
@@ -482,8 +486,8 @@ test('a plugin that has another copy of chatctl beside it gets the one that runs
     export const [definePlugin, clientMessage, line] = Array(3).fill((value) => value)`
   await install(folder, 'chatctl', { exports: './index.js' }, { 'index.js': copy })
   await install(folder, 'asker', { exports: './plugin.js' }, { 'plugin.js': SOURCE })
-  const stage = await openStage(t, { plugins: [await loadPlugin('asker', folder)] })
-  const alice = await stage.user('alice')
+  const server = await startLocalServer(t, { plugins: [await loadPlugin('asker', folder)] })
+  const alice = await server.user('alice')
   const ask = (await alice.learn()).byName('ask')
   if (ask?.from !== 'client') return t.fail('not learned')
   t.is(await refusal(t, alice.request(ask, { what: 'no' } as never)), 'loaded.no')
@@ -516,21 +520,24 @@ test('a plugin’s migration runs under its name, and only with the plugin', asy
     },
   })
   const data = await tempFolder(t)
-  const first = await openStage(t, { data, plugins: [tables] })
+  const first = await startLocalServer(t, { data, plugins: [tables] })
   const alice = await first.user('alice', { messages: [Echo, Echoed] })
   t.deepEqual(await alice.request(Echo, { text: '' }), { text: '1' })
-  await first.room.close()
-  const without = await openStage(t, { data })
-  await without.room.close()
-  const again = await openStage(t, { data, plugins: [tables] })
-  await again.room.close()
+  await first.close()
+  const without = await startLocalServer(t, { data })
+  await without.close()
+  const again = await startLocalServer(t, { data, plugins: [tables] })
+  await again.close()
   const late: AnyPlugin = {
     name: 'late',
     setup() {},
     migrations: { '0001_more': { up: async () => {}, down: async () => {} } },
   }
-  await t.throwsAsync(openStage(t, { data, plugins: [late] }), { name: 'SetupError', message: /late\/0001_more/ })
-  await openStage(t, { data, plugins: [late], migrate: true })
+  await t.throwsAsync(startLocalServer(t, { data, plugins: [late] }), {
+    name: 'SetupError',
+    message: /late\/0001_more/,
+  })
+  await startLocalServer(t, { data, plugins: [late], migrate: true })
 })
 
 test('numbers travel from the wire to the handler as the definition says', async (t) => {

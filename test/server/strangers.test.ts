@@ -7,8 +7,8 @@ import { type Client, Login, LoginProof } from '../../client/index.ts'
 import { definePlugin, FairSemaphore } from '../../core/index.ts'
 import { startLogin } from '../../core/scram/index.ts'
 import { CreateUser } from '../../plugins/admin/messages.ts'
-import { refusal } from '../support/play.ts'
-import { openStage, type Stage } from '../support/room.ts'
+import { refusal } from '../support/requests.ts'
+import { type LocalServer, startLocalServer } from '../support/server.ts'
 
 /** A plugin that counts what is asked of the database. */
 function countStatements() {
@@ -38,10 +38,10 @@ const someKeys = (iterations: number, saltLength: number) => ({
   serverKey: randomBytes(32),
 })
 
-const operatorOf = (stage: Stage) => stage.connect({ server: { path: stage.control } })
+const operatorOf = (server: LocalServer) => server.operator()
 
-async function shapesOf(t: ExecutionContext, stage: Stage, names: readonly string[]) {
-  const client = await stage.connect()
+async function shapesOf(t: ExecutionContext, server: LocalServer, names: readonly string[]) {
+  const client = await server.connect()
   const found = new Map<string, Awaited<ReturnType<typeof challengeOf>>>()
   for (const name of names) found.set(name, await challengeOf(client, name))
   t.is(found.size, names.length)
@@ -50,9 +50,9 @@ async function shapesOf(t: ExecutionContext, stage: Stage, names: readonly strin
 
 test('a name costs as many statements whether it exists or not, however often and after whatever it is asked for', async (t) => {
   const { plugin, count } = countStatements()
-  const stage = await openStage(t, { plugins: [plugin], limits: { messagesBeforeLogin: 100 } })
-  await stage.user('alice')
-  const mallory = await stage.connect()
+  const server = await startLocalServer(t, { plugins: [plugin], limits: { messagesBeforeLogin: 100 } })
+  await server.user('alice')
+  const mallory = await server.connect()
   const costOf = async (name: string) => {
     const before = count()
     await challengeOf(mallory, name)
@@ -66,44 +66,44 @@ test('a name costs as many statements whether it exists or not, however often an
   const all = { alice: 1, ALICE: 1, nobody: 1, NOBODY: 1 }
   t.deepEqual(await costs(), all, 'at first')
   t.deepEqual(await costs(), all, 'asked again')
-  await (await stage.user('carol')).close()
+  await (await server.user('carol')).close()
   t.deepEqual(await costs(), all, 'after a registration')
-  await (await operatorOf(stage)).request(CreateUser, { user: 'dave', ...someKeys(4096, 32) })
+  await (await operatorOf(server)).request(CreateUser, { user: 'dave', ...someKeys(4096, 32) })
   t.deepEqual(await costs(), all, 'after an operator made an account')
 })
 
 test('names without an account are answered as those with one: no count, pre-hash or salt length is of accounts only', async (t) => {
-  const stage = await openStage(t, { limits: { messagesBeforeLogin: 1000 } })
-  const operator = await operatorOf(stage)
+  const server = await startLocalServer(t, { limits: { messagesBeforeLogin: 1000 } })
+  const operator = await operatorOf(server)
   // Keys of bots as older versions made them, and passwords from before the count was changed.
   const kinds = [someKeys(4096, 32), someKeys(5000, 32), { ...someKeys(5000, 16), preHash: 'md5x10' }]
   const shapes = [' 4096 32', ' 5000 32', 'md5x10 5000 16']
   for (let number = 0; number < 12; number++)
     await operator.request(CreateUser, { user: `user${number}`, ...(kinds[number % 3] as (typeof kinds)[0]) })
   const strangers = Array.from({ length: 100 }, (_, number) => `stranger${number}`)
-  const first = await shapesOf(t, stage, strangers)
-  const known = await shapesOf(t, stage, ['user0', 'user1', 'user2'])
+  const first = await shapesOf(t, server, strangers)
+  const known = await shapesOf(t, server, ['user0', 'user1', 'user2'])
   t.deepEqual(
     [...known.values()].map(({ shape }) => shape),
     shapes,
   )
   t.deepEqual([...new Set([...first.values()].map(({ shape }) => shape))].sort(), shapes)
-  t.deepEqual(await shapesOf(t, stage, strangers), first, 'asked again')
-  t.deepEqual((await shapesOf(t, stage, ['STRANGER1'])).get('STRANGER1'), first.get('stranger1'))
-  await stage.room.close()
-  const later = await openStage(t, { data: stage.data, limits: { messagesBeforeLogin: 1000 } })
+  t.deepEqual(await shapesOf(t, server, strangers), first, 'asked again')
+  t.deepEqual((await shapesOf(t, server, ['STRANGER1'])).get('STRANGER1'), first.get('stranger1'))
+  await server.close()
+  const later = await startLocalServer(t, { data: server.data, limits: { messagesBeforeLogin: 1000 } })
   t.deepEqual(await shapesOf(t, later, strangers), first, 'after a restart')
 })
 
 test('an account more changes the challenge of few other names, and then as a new password would', async (t) => {
-  const stage = await openStage(t, { limits: { messagesBeforeLogin: 1000 } })
-  const operator = await operatorOf(stage)
+  const server = await startLocalServer(t, { limits: { messagesBeforeLogin: 1000 } })
+  const operator = await operatorOf(server)
   for (let number = 0; number < 9; number++)
     await operator.request(CreateUser, { user: `user${number}`, ...someKeys(5000, 32) })
   const strangers = Array.from({ length: 100 }, (_, number) => `stranger${number}`)
-  const before = await shapesOf(t, stage, strangers)
+  const before = await shapesOf(t, server, strangers)
   await operator.request(CreateUser, { user: 'other', ...someKeys(6000, 32) })
-  const after = await shapesOf(t, stage, strangers)
+  const after = await shapesOf(t, server, strangers)
   const changed = strangers.filter((name) => before.get(name)?.shape !== after.get(name)?.shape)
   t.true(changed.length < 30, `${changed.length} of 100`)
   for (const name of strangers) t.is(before.get(name)?.salt === after.get(name)?.salt, !changed.includes(name), name)
@@ -111,10 +111,10 @@ test('an account more changes the challenge of few other names, and then as a ne
 
 test('others’ wrong passwords do not shut out Alice where she has logged in before; newcomers wait', async (t) => {
   const limits = { loginFailures: 3, loginFailuresPerAddress: 3, messagesBeforeLogin: 100 }
-  const stage = await openStage(t, { limits })
-  await (await stage.user('alice')).close()
-  await (await operatorOf(stage)).request(CreateUser, { user: 'newcomer', ...someKeys(4096, 32) })
-  const mallory = await stage.connect()
+  const server = await startLocalServer(t, { limits })
+  await (await server.user('alice')).close()
+  await (await operatorOf(server)).request(CreateUser, { user: 'newcomer', ...someKeys(4096, 32) })
+  const mallory = await server.connect()
   const guess = async (name: string) => {
     const error = await t.throwsAsync(mallory.login(name, { password: 'wrong' }), { name: 'RefusedByServer' })
     const { failure, retryAfter } = error as unknown as { failure: string; retryAfter: number }
@@ -125,36 +125,36 @@ test('others’ wrong passwords do not shut out Alice where she has logged in be
   // From here on all names sound the same, whether they exist, are familiar, or have tries of their own left.
   const TOO_MANY = 'too_many_attempts, for long'
   for (const name of ['newcomer', 'nobody', 'alice']) t.is(await guess(name), TOO_MANY, name)
-  await (await stage.user('alice')).close()
+  await (await server.user('alice')).close()
   for (let round = 0; round < 4; round++)
     for (const name of ['alice', 'nobody']) t.is(await guess(name), TOO_MANY, name)
-  t.is(await refusal(t, stage.user('alice')), 'too_many_attempts', 'no guessing at Alice without end either')
+  t.is(await refusal(t, server.user('alice')), 'too_many_attempts', 'no guessing at Alice without end either')
 })
 
 test('logins of one user have a rate, right as they are; others are not held up', async (t) => {
-  const stage = await openStage(t, { limits: { logins: 3 } })
-  for (let login = 0; login < 3; login++) await (await stage.user('alice')).close()
-  const error = await t.throwsAsync(stage.user('alice'), { name: 'RefusedByServer' })
+  const server = await startLocalServer(t, { limits: { logins: 3 } })
+  for (let login = 0; login < 3; login++) await (await server.user('alice')).close()
+  const error = await t.throwsAsync(server.user('alice'), { name: 'RefusedByServer' })
   t.like(error, { failure: 'rate_limited' })
   t.true((error as unknown as { retryAfter: number }).retryAfter > 0)
-  await stage.user('bob')
+  await server.user('bob')
 })
 
 test('changes of the password have the same rate', async (t) => {
-  const stage = await openStage(t, { limits: { logins: 3 } })
-  const alice = await stage.user('alice')
+  const server = await startLocalServer(t, { limits: { logins: 3 } })
+  const alice = await server.user('alice')
   await alice.changePassword("alice's password", 'one')
   await alice.changePassword('one', 'two')
   t.is(await refusal(t, alice.changePassword('two', 'three')), 'rate_limited')
-  await stage.user('bob')
+  await server.user('bob')
 })
 
 test('what strangers try beyond a limit is logged nowhere', async (t) => {
   const lines: string[] = []
   const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) })
   const limits = { loginFailures: 2, loginFailuresPerAddress: 2, messagesBeforeLogin: 100 }
-  const stage = await openStage(t, { log, limits })
-  const mallory = await stage.connect()
+  const server = await startLocalServer(t, { log, limits })
+  const mallory = await server.connect()
   lines.length = 0
   const failures: string[] = []
   for (let number = 0; number < 10; number++) {
@@ -162,13 +162,13 @@ test('what strangers try beyond a limit is logged nowhere', async (t) => {
     failures.push(await refusal(t, mallory.request(LoginProof, { clientFinal: 'no proof' })))
   }
   t.deepEqual(failures, [...Array(2).fill('login_failed'), ...Array(8).fill('too_many_attempts')])
-  const audit = (await readFile(`${stage.data}/audit.log`, 'utf8')).trim().split('\n')
+  const audit = (await readFile(`${server.data}/audit.log`, 'utf8')).trim().split('\n')
   t.deepEqual([lines.length, audit.length], [2, 2])
 })
 
 test('nicknames are seen: emoji and scripts that join pass, what hides in a name does not', async (t) => {
-  const stage = await openStage(t, { limits: { messagesBeforeLogin: 1000 } })
-  const client = await stage.connect()
+  const server = await startLocalServer(t, { limits: { messagesBeforeLogin: 1000 } })
+  const client = await server.connect()
   const seen = ['小鹰 😀', '👩🏽‍🚀', '👨‍👩‍👧', '❤️‍🔥', '1️⃣', '🏴󠁧󠁢󠁥󠁮󠁧󠁿', 'می‌خواهم', 'क्‍ष', 'Zoë', 'a\u3000b']
   for (const [number, nickname] of seen.entries())
     t.truthy(await client.register(`user${number}`, 'a password', { nickname }), nickname)

@@ -14,7 +14,7 @@ import { CreateUser } from '../../plugins/admin/messages.ts'
 import { Tap, Tapped } from '../../plugins/tap/messages.ts'
 import { shown } from '../../plugins/tap/shown.ts'
 import { type TestServer, testServer } from '../../testing/index.ts'
-import { sampleValues } from '../support/samples.ts'
+import { sampleValues } from '../support/wire/samples.ts'
 
 type Entry = Omit<ValuesOf<typeof Tapped>, 'values'> & { readonly values: Record<string, unknown> }
 

@@ -7,7 +7,7 @@ import { definePlugin, type Limits, listenTcp } from '../../core/index.ts'
 import { startLogin } from '../../core/scram/index.ts'
 import { testSecret } from '../../testing/fixtures.ts'
 import { testServer } from '../../testing/index.ts'
-import { JsonLines } from '../support/json-lines.ts'
+import { JsonLines } from '../support/wire/json-lines.ts'
 
 /** A server with two listeners of a plugin: one for JSON lines, one for the native protocol. */
 async function serverWithListeners(t: ExecutionContext, limits: Partial<Limits> = {}) {

@@ -11,9 +11,9 @@ import {
   RecordSplitter,
   sealRecords,
 } from '../../core/noise/index.ts'
-import { dataOf, formatOf, frame } from '../support/frames.ts'
-import { openStage } from '../support/room.ts'
-import { sampleValues, seeded } from '../support/samples.ts'
+import { startLocalServer } from '../support/server.ts'
+import { dataOf, formatOf, frame } from '../support/wire/frames.ts'
+import { sampleValues, seeded } from '../support/wire/samples.ts'
 
 /** Printed with every failure, and enough to run it again. */
 const SEED = Number(process.env.FUZZ_SEED ?? 20_261_124)
@@ -150,12 +150,11 @@ test('layer 3: no malformed format or data does more than fail', (t) => {
 })
 
 test('a server outlives peers that send damaged streams, and serves the next one', async (t) => {
-  const stage = await openStage(t, { limits: { unauthenticatedPerAddress: 1000, unauthenticated: 1000 } })
-  const { server } = stage.room
+  const server = await startLocalServer(t, { limits: { unauthenticatedPerAddress: 1000, unauthenticated: 1000 } })
   const messages = BUILT_IN_MESSAGES.map((message) => encode(message, 1, sampleValues(message.fields) as never))
   for (let n = 0; n < 300; n++) {
     const [ours, theirs] = duplexPair()
-    server.accept(theirs, { address: `peer ${n}`, isOperator: n % 2 === 0 })
+    server.server.accept(theirs, { address: `peer ${n}`, isOperator: n % 2 === 0 })
     ours.on('error', () => {})
     const handshake = new HandshakeState({ initiator: true, prologue: MAGIC })
     const hello = Buffer.concat([MAGIC, Buffer.from([0, 32]), handshake.writeMessage()])
@@ -174,8 +173,8 @@ test('a server outlives peers that send damaged streams, and serves the next one
     ours.end()
     if (n % 2 === 0) ours.destroy()
   }
-  const alice = await stage.user('alice')
-  const bob = await stage.user('bob')
+  const alice = await server.user('alice')
+  const bob = await server.user('bob')
   const { id } = await alice.send('bob', 'still here')
   t.is((await bob.inbox()).messages[0]?.id, id)
 })

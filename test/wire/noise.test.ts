@@ -28,7 +28,7 @@ import {
 } from '../../core/noise/index.ts'
 import { aesGcmDecrypt, aesGcmEncrypt, dh, EMPTY, hkdf, nonce, sha256 } from '../../core/noise/primitives.ts'
 import { SymmetricState } from '../../core/noise/symmetric-state.ts'
-import { readVectors } from '../support/vectors.ts'
+import { readVectors } from '../support/wire/vectors.ts'
 
 // The published vectors. All values are hex.
 

@@ -23,7 +23,7 @@ import {
 } from '../../core/scram/index.ts'
 import { hi, hmac, keysOf } from '../../core/scram/keys.ts'
 import { authMessage, clientProof, proofMatches, serverSignature } from '../../core/scram/proof.ts'
-import { readVectors } from '../support/vectors.ts'
+import { readVectors } from '../support/wire/vectors.ts'
 
 interface ScramVector {
   label: string

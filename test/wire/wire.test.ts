@@ -31,8 +31,8 @@ import {
   WireError,
 } from '../../core/index.ts'
 import { calcSize, unpack } from '../../plugins/legacy/struct.ts'
-import { dataOf, formatOf, frame } from '../support/frames.ts'
-import { nameOf, sampleValues } from '../support/samples.ts'
+import { dataOf, formatOf, frame } from '../support/wire/frames.ts'
+import { nameOf, sampleValues } from '../support/wire/samples.ts'
 
 const LIMITS = { message: 1 << 20, format: 1 << 16, values: 8192 }
 const VALUES = LIMITS.values
