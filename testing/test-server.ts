@@ -28,10 +28,10 @@ import { testSecret } from './fixtures.ts'
 import type { Internals } from './internal-access.ts'
 import type { TestClock } from './test-clock.ts'
 import { TestUser } from './test-user.ts'
-import { Timeouts } from './timeouts.ts'
+import { DEFAULT_WAIT_MS, Timeouts } from './timeouts.ts'
 
 export interface WaitOptions {
-  /** Milliseconds of real time. Default 1000. */
+  /** Milliseconds of real time. Default 5000. */
   readonly within?: number
 }
 
@@ -48,7 +48,6 @@ export interface Sent<M extends ServerMessage> {
   readonly values: InputOf<M>
 }
 
-const WITHIN_MS = 1000
 /** While the server stops, the clock moves by itself in steps of this length. */
 const STOP_STEP_MS = 50
 
@@ -169,7 +168,7 @@ export class TestServer {
   next<P>(event: EventType<P>, options?: WaitOptions): Promise<P>
   next<M extends ClientMessage>(message: M, options?: WaitOptions): Promise<Handled<M>>
   next<M extends ServerMessage>(message: M, options?: WaitOptions): Promise<Sent<M>>
-  next(event: EventType | Message, { within = WITHIN_MS }: WaitOptions = {}): Promise<unknown> {
+  next(event: EventType | Message, { within = DEFAULT_WAIT_MS }: WaitOptions = {}): Promise<unknown> {
     const arrivals = new ArrivalQueue<unknown[]>(this.#timeouts)
     this.app.on(event as EventType, (...payload: unknown[]) => arrivals.push(payload))
     return this.#nextOf(event, arrivals, within)

@@ -14,7 +14,7 @@ import {
 } from '../client/index.ts'
 import type { ClientMessage, ReplyOf, ServerMessage } from '../core/index.ts'
 import { ArrivalQueue } from './arrival-queue.ts'
-import type { Timeouts } from './timeouts.ts'
+import { DEFAULT_WAIT_MS, type Timeouts } from './timeouts.ts'
 
 /** Which message to hear: an exact text, a pattern of the text, or a predicate on the message. */
 export type Wanted = string | RegExp | ((message: ChatMessage) => boolean)
@@ -24,7 +24,7 @@ export interface HearOptions {
   readonly from?: string
   /** Only in this group. */
   readonly group?: string
-  /** Milliseconds of real time. Default 1000. */
+  /** Milliseconds of real time. Default 5000. */
   readonly within?: number
 }
 
@@ -41,7 +41,6 @@ export interface UserParts {
   readonly context: () => string
 }
 
-const WITHIN_MS = 1000
 /** Messages listed in an error message. */
 const MAX_LISTED = 20
 
@@ -133,7 +132,7 @@ export class TestUser {
    */
   async next<M extends ServerMessage>(
     message: M,
-    { within = WITHIN_MS }: { readonly within?: number } = {},
+    { within = DEFAULT_WAIT_MS }: { readonly within?: number } = {},
   ): Promise<ValuesOf<M>> {
     const pushes = this.#pushes.get(message.name) ?? this.#record(message)
     const values = await pushes.take(() => true, within)
@@ -171,7 +170,11 @@ export class TestUser {
     throw new Error(`${this.name} was not refused`)
   }
 
-  async #hear(matches: (message: ChatMessage) => boolean, what: string, within = WITHIN_MS): Promise<ChatMessage> {
+  async #hear(
+    matches: (message: ChatMessage) => boolean,
+    what: string,
+    within = DEFAULT_WAIT_MS,
+  ): Promise<ChatMessage> {
     const message = await this.#messages.take(matches, within)
     if (message === undefined)
       throw new Error(`${this.name} did not hear ${what} within ${within} ms.${this.#report()}`)

@@ -1,3 +1,6 @@
+/** How long a test waits by default, in ms of real time: only failing tests wait, so it suits a loaded machine. */
+export const DEFAULT_WAIT_MS = 5000
+
 /** Time limits in real time. They are cleared with the server, so that an ended test reports no late failure. */
 export class Timeouts {
   readonly #timers = new Set<NodeJS.Timeout>()

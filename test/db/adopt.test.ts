@@ -320,7 +320,7 @@ async function useRoom(t: ExecutionContext, { data, db }: { data: string; db: st
   t.true((await jeremy.send('admin', '回来了')).id > 17)
 }
 
-play('a copy into SQLite: all is as it was, every old password works, and a second run changes nothing', async (t) => {
+play('adopting into SQLite keeps all rows and passwords, and a second run changes nothing', async (t) => {
   const url = await originalRoom(t)
   const before = await dump(url)
   const shell = await openShell(t)
@@ -339,7 +339,7 @@ play('a copy into SQLite: all is as it was, every old password works, and a seco
 })
 
 play(
-  'in place: the same room, the originals set aside without passwords, and a second run changes nothing',
+  'adopting in place gives the same result, sets the original tables aside without passwords, and a second run changes nothing',
   async (t) => {
     const url = await originalRoom(t)
     const shell = await openShell(t)
@@ -365,7 +365,7 @@ play(
   },
 )
 
-play('a copy into another database of the server: the same room', async (t) => {
+play('adopting into another database of the server gives the same result', async (t) => {
   const url = await originalRoom(t)
   const { url: where, drop } = await newDatabase(SERVER ?? '')
   t.teardown(drop)
@@ -378,7 +378,7 @@ play('a copy into another database of the server: the same room', async (t) => {
   await useRoom(t, { data: await tempFolder(t), db: where })
 })
 
-play('a page that the database does not take: it says why, without anybody’s words or passwords', async (t) => {
+play('the error for a rejected page gives the reason without texts or passwords', async (t) => {
   const url = await originalRoom(t)
   const where = join(await tempFolder(t), 'chat.db')
   await looking(where, async (db) => {
@@ -394,7 +394,7 @@ play('a page that the database does not take: it says why, without anybody’s w
   await target.destroy()
 })
 
-play('--dry-run says what a real run would, in both ways, and changes nothing', async (t) => {
+play('--dry-run reports the same as a real run, for both targets, and changes nothing', async (t) => {
   const url = await originalRoom(t)
   const before = await dump(url)
   const shell = await openShell(t)
@@ -467,18 +467,18 @@ async function adoptByAndBy(t: ExecutionContext, stride: number, whereOf: (url: 
   t.deepEqual(await timeless(broken), await timeless(straight))
 }
 
-play('the process dies before every single statement, and each next run goes on: into SQLite', async (t) => {
+play('an adoption into SQLite killed before each statement is resumed by the next run', async (t) => {
   t.timeout(240_000)
   await adoptByAndBy(t, 1, async () => join(await tempFolder(t), 'chat.db'))
 })
 
-play('the process dies before every third statement, and each next run goes on: in place', async (t) => {
+play('an adoption in place killed before every third statement is resumed by the next run', async (t) => {
   t.timeout(240_000)
   // Making tables is slow there.
   await adoptByAndBy(t, 3, async (url) => url)
 })
 
-play('a database adopted only in part is not served; nor is the original’s, which no migration touches', async (t) => {
+play('a partly adopted database is not served, nor is the original’s, which no migration changes', async (t) => {
   const url = await originalRoom(t)
   const data = await tempFolder(t)
   await t.throwsAsync(serveOn({ data, db: url }), { message: /needs \d+ migration/ })
@@ -498,7 +498,7 @@ play('a database adopted only in part is not served; nor is the original’s, wh
   t.is(report.tables.find(({ table }) => table === 'chatmsg')?.read, 18)
 })
 
-play('what cannot be adopted is left as it is, with a word of why', async (t) => {
+play('rows that cannot be adopted are left unchanged and reported with the reason', async (t) => {
   const url = await originalRoom(t)
   const shell = await openShell(t)
   const refused = async (args: string[], why: RegExp, code = 1, env: Record<string, string> = {}) => {
@@ -536,7 +536,7 @@ play('what cannot be adopted is left as it is, with a word of why', async (t) =>
   await server.stop()
 })
 
-play('columns that were made datetime count in the zone that is said', async (t) => {
+play('datetime columns are read in the given time zone', async (t) => {
   const url = await originalRoom(t)
   await asOriginal(url, (db) => db.raw('alter table chatmsg modify send_time datetime not null'))
   const shell = await openShell(t)
@@ -551,7 +551,7 @@ play('columns that were made datetime count in the zone that is said', async (t)
   }
 })
 
-play('thousands of messages go page by page, in order, with duplicates on either side of a page', async (t) => {
+play('thousands of messages are adopted in pages, in order, with duplicates across page boundaries', async (t) => {
   const url = await originalRoom(t)
   const COUNT = 2500
   await asOriginal(url, async (db) => {

@@ -7,7 +7,7 @@ import { openShell } from '../support/processes/shell.ts'
 const SERVER = process.env.TEST_DATABASE
 const onMariadb = SERVER === undefined ? test.skip : test.serial
 
-onMariadb('a second server on one database is refused, and so is a command that changes it', async (t) => {
+onMariadb('a second server on one database is refused, as is a command that changes it', async (t) => {
   const { url, drop } = await newDatabase(SERVER ?? '')
   t.teardown(drop)
   const shell = await openShell(t)
@@ -34,7 +34,7 @@ async function cut(url: string, id: number | undefined) {
   await db.destroy()
 }
 
-onMariadb('a lock whose connection is lost is taken again', async (t) => {
+onMariadb('a lock is taken again after its connection is lost', async (t) => {
   const { url, drop } = await newDatabase(SERVER ?? '')
   t.teardown(drop)
   const changes: boolean[] = []
@@ -62,7 +62,7 @@ onMariadb('a lock whose connection is lost is taken again', async (t) => {
   await t.throwsAsync(lockMysql(url), { name: 'DatabaseInUse' })
 })
 
-onMariadb('a server whose database was taken over meanwhile stops and says so', async (t) => {
+onMariadb('a server whose database was taken over stops with the reason', async (t) => {
   const { url, drop } = await newDatabase(SERVER ?? '')
   t.teardown(drop)
   let stop: (error: Error) => void = () => {}
@@ -85,7 +85,7 @@ onMariadb('a server whose database was taken over meanwhile stops and says so', 
   await lock.release()
 })
 
-onMariadb('a room that was served by others while its connection was gone is not served on', async (t) => {
+onMariadb('a server whose database another server has used in the meantime stops', async (t) => {
   const { url, drop } = await newDatabase(SERVER ?? '')
   t.teardown(drop)
   const shell = await openShell(t)

@@ -48,7 +48,7 @@ test('up, down and up again leaves the same schema', async (t) => {
   t.deepEqual(await schemaOf(db), first)
 })
 
-test('each table that the migrations make is named, so that an adoption that was cut short can begin anew', async (t) => {
+test('every table that the migrations create is listed, so that an interrupted adoption can start again', async (t) => {
   const { db } = await emptyDatabase(t)
   await migrate(db)
   for (const table of [...ORIGINAL_TABLES, ...NEW_TABLES]) await db.schema.dropTable(table)
@@ -56,7 +56,7 @@ test('each table that the migrations make is named, so that an adoption that was
   t.deepEqual(left, [])
 })
 
-test('down to the original’s tables and up again: all that they hold is kept', async (t) => {
+test('rolling back to the original’s tables and migrating again keeps all rows', async (t) => {
   const { db } = await emptyDatabase(t)
   await migrate(db)
   const alice = (await insertUser(db, identity('alice'))) ?? 0
@@ -104,7 +104,7 @@ test('names that differ in case, accents, trailing blanks or emoji are different
   }
 })
 
-test('SQL, wildcards and odd characters in any name or text are only text', async (t) => {
+test('SQL, wildcards and special characters in names and texts are stored as text', async (t) => {
   const server = await startLocalServer(t)
   const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   const odd = ["x'; drop table chatroom; --", '" or ""="', '%', '_ps', 'Ops', 'ops', 'óps', '😀', '😂', '\\', '`id`']
@@ -126,7 +126,7 @@ test('SQL, wildcards and odd characters in any name or text are only text', asyn
   )
 })
 
-test('a number where a name belongs is a protocol error, and never reaches the database', async (t) => {
+test('a number in place of a name is a protocol error and does not reach the database', async (t) => {
   const server = await startLocalServer(t)
   const bob = await server.user('bob')
   const forged = clientMessage({
@@ -150,7 +150,7 @@ test('a number where a name belongs is a protocol error, and never reaches the d
   t.is((await again.request(QueryContacts, {})).contacts.length, 0)
 })
 
-test('in the steady state a message costs no query of its own', async (t) => {
+test('in the steady state a message needs no query of its own', async (t) => {
   const statements: string[] = []
   const counter = definePlugin({
     name: 'counter',
@@ -187,7 +187,7 @@ test('in the steady state a message costs no query of its own', async (t) => {
   t.deepEqual(statements, [], 'names, friendships and memberships are known')
 })
 
-test('a backup made while the server runs holds all that was acknowledged', async (t) => {
+test('a backup of a running server contains every acknowledged message', async (t) => {
   const server = await startLocalServer(t)
   const [alice] = [await server.user('alice'), await server.user('bob')]
   const acknowledged: number[] = []
@@ -212,7 +212,7 @@ test('a backup made while the server runs holds all that was acknowledged', asyn
   for (const id of before) t.true(ids.has(id))
 })
 
-test('a database that cannot be opened says why, without the password', async (t) => {
+test('the error for a database that cannot be opened gives the reason without the password', async (t) => {
   const wrong: [string, RegExp][] = [
     ['mysql://chat:secret@127.0.0.1:1/chat', /mysql:\/\/chat@127\.0\.0\.1:1\/chat: no server answers there/],
     ['mysql://chat:secret@127.0.0.1', /a database URL is mysql:/],
@@ -234,7 +234,7 @@ const chat = (client_id: string, msg = 'hi', msg_type: number = MSG_TYPE.chat) =
   ...STYLE,
 })
 
-test('a row that the database does not take fails alone; a repeat in the same commit is one', async (t) => {
+test('a rejected row fails alone; a repeat in the same commit is reported as one', async (t) => {
   const { db } = await emptyDatabase(t)
   await migrate(db)
   const writer = await MessageWriter.open(db, (error) => t.fail(String(error)))
@@ -249,7 +249,7 @@ test('a row that the database does not take fails alone; a repeat in the same co
   await writer.close()
 })
 
-test('group messages of one commit are numbered without gaps, repeats and all', async (t) => {
+test('group messages of one commit have sequence numbers without gaps, also with repeats', async (t) => {
   const { db } = await emptyDatabase(t)
   await migrate(db)
   const [id = 0] = await db('chatroom').insert({ chatroom_name: 'ops', create_time: 1 })
@@ -265,7 +265,7 @@ test('group messages of one commit are numbered without gaps, repeats and all', 
   await writer.close()
 })
 
-test('what was read is marked so in its rows, a little at a time, and what was not stays unread', async (t) => {
+test('the backfill marks read rows in small batches and leaves unread rows', async (t) => {
   const { db } = await emptyDatabase(t)
   await migrate(db)
   const writer = await MessageWriter.open(db, (error) => t.fail(String(error)))
@@ -286,7 +286,7 @@ test('what was read is marked so in its rows, a little at a time, and what was n
   t.is(await countUnread(db, 2), 99)
 })
 
-test('the database goes away: who waits for it is refused at once, and nobody waits for ever', async (t) => {
+test('when the database is lost, waiting requests are refused at once', async (t) => {
   const { db } = await emptyDatabase(t)
   await migrate(db)
   const writer = await MessageWriter.open(db, (error) => t.fail(String(error)))
@@ -320,7 +320,7 @@ test('the database goes away: who waits for it is refused at once, and nobody wa
 })
 
 onMariadb(
-  'a commit was made and its answer lost: tried again, the messages are stored once and are no repeats',
+  'a commit whose reply was lost is retried: its messages are stored once and not reported as repeats',
   async (t) => {
     const { db } = await emptyDatabase(t)
     await migrate(db)
@@ -356,46 +356,39 @@ onMariadb(
   },
 )
 
-onMariadb(
-  'a commit that waits for a lock in vain is undone as a whole and made again: nothing hangs in the air',
-  async (t) => {
-    const { db, where } = await emptyDatabase(t)
-    await migrate(db)
-    const other = await openDatabase(where)
-    const holder = await other.transaction()
-    await holder('correspondence').insert({ reader_id: 2, writer_id: 1 })
-    const pool = writerPool(db)
-    const acquire = pool.acquireConnection.bind(pool)
-    let tries = 0
-    const writer = await MessageWriter.open(db, (error) => t.fail(String(error)))
-    pool.acquireConnection = async () => {
-      // The second time the first one was given up.
-      if (++tries === 2) await holder.rollback()
-      return acquire()
-    }
-    const { row, repeat } = await writer.store(chat('a'))
-    t.true(tries >= 2)
-    t.false(repeat)
-    await Promise.all(['b', 'c'].map((id) => writer.store(chat(id))))
-    t.deepEqual(
-      await other('chatmsg').orderBy('id').pluck('client_id'),
-      ['a', 'b', 'c'],
-      'another connection sees them',
-    )
-    t.is(await countUnread(other, 2), 3)
-    t.is(row.client_id, 'a')
-    await writer.close()
-    await other.destroy()
-  },
-)
+onMariadb('a commit that times out on a lock is rolled back and retried as a whole', async (t) => {
+  const { db, where } = await emptyDatabase(t)
+  await migrate(db)
+  const other = await openDatabase(where)
+  const holder = await other.transaction()
+  await holder('correspondence').insert({ reader_id: 2, writer_id: 1 })
+  const pool = writerPool(db)
+  const acquire = pool.acquireConnection.bind(pool)
+  let tries = 0
+  const writer = await MessageWriter.open(db, (error) => t.fail(String(error)))
+  pool.acquireConnection = async () => {
+    // The second time the first one was given up.
+    if (++tries === 2) await holder.rollback()
+    return acquire()
+  }
+  const { row, repeat } = await writer.store(chat('a'))
+  t.true(tries >= 2)
+  t.false(repeat)
+  await Promise.all(['b', 'c'].map((id) => writer.store(chat(id))))
+  t.deepEqual(await other('chatmsg').orderBy('id').pluck('client_id'), ['a', 'b', 'c'], 'another connection sees them')
+  t.is(await countUnread(other, 2), 3)
+  t.is(row.client_id, 'a')
+  await writer.close()
+  await other.destroy()
+})
 
-onMariadb('a missing database and a wrong password say what to do', async (t) => {
+onMariadb('the errors for a missing database and a wrong password say what to do', async (t) => {
   const { port } = new URL(process.env.TEST_DATABASE ?? '')
   await t.throwsAsync(openDatabase(`mysql://root@127.0.0.1:${port}/nothing_here`), { message: /make it first/ })
   await t.throwsAsync(openDatabase(`mysql://nobody:x@127.0.0.1:${port}/mysql`), { message: /check user and password/ })
 })
 
-onMariadb('two transactions in each other’s way: both are carried out, one of them twice', async (t) => {
+onMariadb('of two deadlocked transactions one is retried, and both commit', async (t) => {
   const { db } = await emptyDatabase(t)
   await migrate(db)
   const owner = (await insertUser(db, identity('alice'))) ?? 0
@@ -423,7 +416,7 @@ onMariadb('two transactions in each other’s way: both are carried out, one of 
 })
 
 onMariadb(
-  'the database dies, hangs and comes back: nothing acknowledged is lost, and the server goes on by itself',
+  'the database is killed, hangs and comes back: no acknowledged message is lost, and the server recovers',
   async (t) => {
     const mariadb = await startMariadb()
     t.teardown(() => mariadb.close())

@@ -101,17 +101,17 @@ async function cutEverywhere(t: ExecutionContext, { prepare, work }: Attempt) {
   t.log(`${cuts} cuts`)
 }
 
-test('a first migration that is killed after any statement is continued by the next one', async (t) => {
+test('a first migration killed after any statement is resumed by the next one', async (t) => {
   t.timeout(300_000)
   await cutEverywhere(t, { prepare: emptyPlace, work: (db) => migrate(db, polls) })
 })
 
-test('an upgrade that is killed after any statement is continued, and no row is changed twice', async (t) => {
+test('an upgrade killed after any statement is resumed, and no row is changed twice', async (t) => {
   t.timeout(300_000)
   await cutEverywhere(t, { prepare: roomOfVersion4, work: (db) => migrate(db, polls) })
 })
 
-test('a rollback that is killed after any statement is continued, and its rows stay', async (t) => {
+test('a rollback killed after any statement is resumed, and its rows are kept', async (t) => {
   t.timeout(300_000)
   await cutEverywhere(t, {
     async prepare(t) {
@@ -129,7 +129,7 @@ test('a rollback that is killed after any statement is continued, and its rows s
   })
 })
 
-test('deleting all tables, killed after any statement, is continued', async (t) => {
+test('deleting all tables, killed after any statement, is resumed', async (t) => {
   t.timeout(300_000)
   await cutEverywhere(t, {
     async prepare(t) {
@@ -143,7 +143,7 @@ test('deleting all tables, killed after any statement, is continued', async (t) 
   })
 })
 
-test('a process that is killed with SIGKILL while it migrates leaves a database that the next one migrates', async (t) => {
+test('the database of a process killed with SIGKILL during a migration is migrated by the next process', async (t) => {
   const program = fileURLToPath(new URL('../support/databases/killed-migration.js', import.meta.url))
   const whole = await emptyDatabase(t)
   await migrate(whole.db)
@@ -168,7 +168,7 @@ test('a database of a newer version is neither migrated nor rolled back', async 
     await t.throwsAsync(async () => act(db), { instanceOf: DatabaseError, message: /newer version.*0999_of_tomorrow/ })
 })
 
-onMariadb('a half migration that an older version left behind locked is continued', async (t) => {
+onMariadb('a migration that an older version left interrupted and locked is resumed', async (t) => {
   const whole = await emptyDatabase(t)
   await migrate(whole.db)
   const { db } = await emptyDatabase(t)
@@ -192,10 +192,13 @@ onMariadb('a half migration that an older version left behind locked is continue
   t.deepEqual(ours(await schemaOf(db)), await schemaOf(whole.db))
 })
 
-onMariadb('a table of somebody else’s is not taken for one of ours; --resume is for a half migration', async (t) => {
-  const { db } = await emptyDatabase(t)
-  await runSteps(db, all.slice(0, 2), 'up', { resume: false })
-  await db.schema.createTable('userblock', (table) => table.increments('id'))
-  await db('chatctl_migrations_begun').del()
-  await t.throwsAsync(migrate(db), { instanceOf: DatabaseError, message: /0003_blocks.*userblock.*--resume/ })
-})
+onMariadb(
+  'an existing table of another application is refused; --resume continues an interrupted migration',
+  async (t) => {
+    const { db } = await emptyDatabase(t)
+    await runSteps(db, all.slice(0, 2), 'up', { resume: false })
+    await db.schema.createTable('userblock', (table) => table.increments('id'))
+    await db('chatctl_migrations_begun').del()
+    await t.throwsAsync(migrate(db), { instanceOf: DatabaseError, message: /0003_blocks.*userblock.*--resume/ })
+  },
+)

@@ -45,7 +45,7 @@ async function epochOf(where: string): Promise<string> {
   }
 }
 
-test.serial('a restore drill: a backup, a crash, a restore, and all is as it was at the backup', async (t) => {
+test.serial('a restore after a crash brings back the state of the backup', async (t) => {
   const room = await openRoom(t)
   const first = await room.serve()
   await room.works('users', 'create', 'alice', '--password-file', 'pw')
@@ -75,7 +75,7 @@ test.serial('a restore drill: a backup, a crash, a restore, and all is as it was
   await last.stop()
 })
 
-test.serial('each restore begins a new generation; a restart does not', async (t) => {
+test.serial('each restore starts a new generation; a restart does not', async (t) => {
   const room = await openRoom(t)
   const epochs: string[] = []
   const look = async () => epochs.push(await epochOf(room.where))
@@ -95,7 +95,7 @@ test.serial('each restore begins a new generation; a restart does not', async (t
   t.is(new Set(epochs).size, 3, 'restored twice from one backup: two generations')
 })
 
-test.serial('what is no backup, or not a whole one, is refused, and nothing is changed', async (t) => {
+test.serial('an invalid or incomplete backup is refused, and no file is changed', async (t) => {
   const room = await openRoom(t)
   await (await room.serve()).stop()
   await room.works('db', 'backup', 'backup')
@@ -126,7 +126,7 @@ test.serial('what is no backup, or not a whole one, is refused, and nothing is c
 
 const onSqlite = server === undefined ? test : test.skip
 
-onSqlite('a backup that is copied by hand over a database after a crash does not start', async (t) => {
+onSqlite('a server refuses to start on a backup copied over its database after a crash', async (t) => {
   const room = await openRoom(t)
   const first = await room.serve()
   await room.works('users', 'create', 'alice', '--password-file', 'pw')
@@ -151,7 +151,7 @@ onSqlite('a backup that is copied by hand over a database after a crash does not
   await again.stop()
 })
 
-onSqlite('a database file that was brought back from a copy gets a new generation at the next start', async (t) => {
+onSqlite('a database file restored from a copy gets a new generation at the next start', async (t) => {
   const room = await openRoom(t)
   await (await room.serve()).stop()
   await copyFile(room.where, join(room.shell.folder, 'copy'))
@@ -165,7 +165,7 @@ onSqlite('a database file that was brought back from a copy gets a new generatio
   t.regex(stdout, /"level":"warn".*it gets a new generation/)
 })
 
-onSqlite('a restore that is killed between its renames is ended by the next command or start', async (t) => {
+onSqlite('a restore killed between its renames is finished by the next command or start', async (t) => {
   const folder = await tempFolder(t)
   const where = join(folder, 'chat.db')
   const make = (file: string, text: string) => {

@@ -64,7 +64,7 @@ onMariadb(
   },
 )
 
-test('a read position that the database refuses is written when it is back, and its reader is told', async (t) => {
+test('a read position refused during an outage is written after it, and its reader is notified', async (t) => {
   const { db, writer } = await openWriter(t)
   const faults = new Faults(db)
   const { row } = await writer.store(chat('a'))

@@ -23,7 +23,7 @@ async function openFolder(t: ExecutionContext): Promise<string> {
   return folder
 }
 
-test('the bots of docs/BOTS.md are typed, and the test there passes', async (t) => {
+test('the bots of docs/BOTS.md type-check, and its test passes', async (t) => {
   t.timeout(120_000)
   const folder = await openFolder(t)
   await install(folder)
@@ -34,7 +34,7 @@ test('the bots of docs/BOTS.md are typed, and the test there passes', async (t) 
   t.regex(stdout, /# pass 1\n# fail 0\n/)
 })
 
-test('the bots of docs/BOTS.md do what is said of them', async (t) => {
+test('the bots of docs/BOTS.md behave as described', async (t) => {
   const folder = await openFolder(t)
   await using server = await testServer({ plugins: [polls] })
   const [ann, bob] = [await server.user('ann'), await server.user('bob')]
@@ -55,7 +55,7 @@ test('the bots of docs/BOTS.md do what is said of them', async (t) => {
   t.is(await bob.asks('clerk', 'hello'), 'Not you.')
 })
 
-test('the bot of docs/BOTS.md that uses a plugin', async (t) => {
+test('the bot of docs/BOTS.md that uses a plugin works', async (t) => {
   const folder = await openFolder(t)
   await using server = await testServer({ plugins: [polls] })
   const [ann, bob] = [await server.user('ann'), await server.user('bob')]

@@ -51,7 +51,7 @@ async function openBuild(t: ExecutionContext) {
   return { ...desk, start, run: (...words: Parameters<typeof start>) => start(...words).done }
 }
 
-test.serial('tests that fail are told, with the end of what they said, and exit as they did', async (t) => {
+test.serial('the notifier sends the end of the output of failed tests and exits with their code', async (t) => {
   const { shell, room, alice, run, hears } = await openBuild(t)
   await writeFile(join(shell.folder, 'suite'), 'printf "1 ok\\n2 \\377 not ok: \\303\\274ber\\n" >&2\nexit 3\n')
   const green = await run('run-tests.sh', ['alice', 'true'])
@@ -68,7 +68,7 @@ test.serial('tests that fail are told, with the end of what they said, and exit 
   t.regex(alone.complained, /nobody could be told/)
 })
 
-test.serial('a deployment waits for a yes, and asks once although it was killed', async (t) => {
+test.serial('a deployment waits for a yes, and asks once although it is killed', async (t) => {
   const { alice, start, run, hears } = await openBuild(t)
   const words = ['alice', '1.7', 'touch', 'deployed']
   const killed = start('deploy.sh', words)
@@ -88,7 +88,7 @@ test.serial('a deployment waits for a yes, and asks once although it was killed'
   t.is(silent.code, 6, silent.complained)
 })
 
-test.serial('whoever asks for the status gets it, and a group is not answered otherwise', async (t) => {
+test.serial('a user who asks for the status receives it; other messages in a group are not answered', async (t) => {
   const { shell, alice, enter, start, hears } = await openBuild(t)
   const ci = await enter('ci')
   await alice.request(CreateRoom, { group: 'ops' })
@@ -107,7 +107,7 @@ test.serial('whoever asks for the status gets it, and a group is not answered ot
   t.is(code, 0, complained)
 })
 
-test.serial('a reminder waits at the server', async (t) => {
+test.serial('a reminder is scheduled on the server', async (t) => {
   const { alice, enter, run } = await openBuild(t)
   const ci = await enter('ci')
   await alice.request(CreateRoom, { group: 'ops' })

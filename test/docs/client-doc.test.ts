@@ -9,7 +9,7 @@ import { tempFolder } from '../support/temp-folder.ts'
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 
-test('the programs of docs/CLIENT.md send, listen and are refused as is said there', async (t) => {
+test('the programs of docs/CLIENT.md send, listen and are refused as described', async (t) => {
   const server = await startLocalServer(t, { pluginOptions: { registration: { iterations: 600_000 } } })
   const people = { alice: 'correct horse', bob: 'battery staple' }
   for (const [name, password] of Object.entries(people)) {

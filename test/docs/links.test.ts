@@ -5,7 +5,7 @@ import test from 'ava'
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 
-test('links between the documents lead to files that are in the package', (t) => {
+test('links between the documents lead to files of the package', (t) => {
   const { files } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { files: string[] }
   const documents = ['README.md', 'bench/README.md', ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`)]
   const links = documents.flatMap((document) =>

@@ -113,7 +113,7 @@ async function openCustomers(server: ServerProcess) {
   }
 }
 
-test('a bot is killed again and again: each event is handled, and what it does for it is done once', async (t) => {
+test('a bot killed many times handles every event and performs each action once', async (t) => {
   const rounds = times(6, 200)
   t.timeout(rounds * 20_000 + 2 * MINUTES)
   const random = seeded(t)
@@ -178,7 +178,7 @@ test('a bot is killed again and again: each event is handled, and what it does f
   t.like(figures(customers, both), { ...KEPT, answers: found.answers })
 })
 
-test('control: a bot without keys says things twice, and one that acknowledges first skips an event', async (t) => {
+test('control: a bot without idempotency keys sends twice, and one that acknowledges first skips an event', async (t) => {
   t.timeout(2 * MINUTES)
   const { server, start, handled } = await openWorkshop(t)
   const { customers, until } = await openCustomers(server)

@@ -72,7 +72,7 @@ async function openPlay(t: ExecutionContext) {
   return { server, proxy, enter }
 }
 
-test('loops are begun and left, lines cut and frozen, servers killed: all is handed out, in order, and not again once acknowledged', async (t) => {
+test('while loops restart, connections break and freeze and servers are killed, every message is delivered in order, and not again once acknowledged', async (t) => {
   const count = times(300, 10_000)
   t.timeout(times(5, 60) * MINUTES)
   const random = seeded(t)
@@ -121,7 +121,7 @@ test('loops are begun and left, lines cut and frozen, servers killed: all is han
   t.deepEqual(closed, [])
 })
 
-test('verbs of the shell over the same line: each ends in its time or by Ctrl-C, and listen prints all, in order', async (t) => {
+test('shell commands over a bad connection end within their time limit or by Ctrl-C, and listen prints every message in order', async (t) => {
   const count = times(60, 2000)
   t.timeout(times(5, 60) * MINUTES)
   const random = seeded(t)

@@ -13,7 +13,7 @@ const MOST_A_ROUND = 200
 /** Events that take their time, at most. */
 const HELD = 20
 
-test('server and consumer are killed by turns: each event is handled, and none again that was acknowledged', async (t) => {
+test('while server and consumer are killed in turn, every event is handled, and no acknowledged one again', async (t) => {
   const rounds = times(12, 200)
   t.timeout(rounds * 20_000 + MINUTES)
   const random = seeded(t)

@@ -75,7 +75,7 @@ async function openTraffic(t: ExecutionContext) {
 // Each of many messages under way is tried again for itself, so their order is whatever becomes of that.
 const { 'out of order': _, ...STORED } = KEPT
 
-test('MariaDB is killed again and again under a running server: what was acknowledged is stored, once', async (t) => {
+test('while MariaDB is killed many times under a running server, every acknowledged message is stored once', async (t) => {
   const rounds = times(3, 30)
   t.timeout(times(5, 60) * MINUTES)
   const random = seeded(t)
@@ -93,7 +93,7 @@ test('MariaDB is killed again and again under a running server: what was acknowl
 })
 
 for (const seconds of isLong ? [1, 10, 60] : [1]) {
-  test(`MariaDB hangs for ${seconds} s: requests are refused or wait, nothing acknowledged is lost`, async (t) => {
+  test(`while MariaDB hangs for ${seconds} s, requests are refused or wait, and no acknowledged message is lost`, async (t) => {
     t.timeout(10 * MINUTES)
     const { mariadb, goesOn, settle } = await openTraffic(t)
     await goesOn(100)

@@ -29,7 +29,7 @@ const test = testWhere(canMount(), 'a small file system cannot be mounted here: 
 
 const PADDING = 'x'.repeat(8000)
 
-test('the disk fills up and is freed: refused and never acknowledged, read all the while, then it goes on', async (t) => {
+test('on a full disk the server refuses messages and serves reads, and it recovers once there is space', async (t) => {
   const rounds = times(2, 20)
   t.timeout(times(2, 20) * MINUTES)
   const data = await tempFolder(t)

@@ -70,7 +70,7 @@ async function playAll(t: ExecutionContext, mariadb?: string) {
   )
 }
 
-const TITLE = 'whichever statement the database fails, all that is stored is heard once, in order, and all goes on'
+const TITLE = 'whichever statement fails, every stored message is delivered once, in order, and the server recovers'
 
 test.serial(TITLE, (t) => playAll(t))
 

@@ -41,7 +41,7 @@ async function guess(server: ServerProcess, address: string, names: readonly str
 
 const count = (answers: readonly string[], what: string) => answers.filter((answer) => answer === what).length
 
-test('guesses at one account from a hundred addresses: few are looked at, and the owner still gets in', async (t) => {
+test('of guesses at one account from a hundred addresses few are checked, and the owner can log in', async (t) => {
   t.timeout(5 * MINUTES)
   const server = await startServerProcess(t)
   await (await server.user('alice')).close()
@@ -63,7 +63,7 @@ test('guesses at one account from a hundred addresses: few are looked at, and th
   t.is(count(answers, 'too_many_attempts'), 100 * (each - PER_ACCOUNT))
 })
 
-test('one guess at each of many accounts from one address: few are looked at, whether the account exists or not', async (t) => {
+test('of single guesses at many accounts from one address few are checked, whether or not the accounts exist', async (t) => {
   t.timeout(5 * MINUTES)
   const server = await startServerProcess(t)
   await (await server.user('alice')).close()
@@ -84,7 +84,7 @@ function welch(one: readonly number[], other: readonly number[]): number {
   return (mean(one) - mean(other)) / Math.sqrt(variance(one) + variance(other))
 }
 
-test('names asked for in any order: those that exist look and take like those that do not', async (t) => {
+test('existing and unknown names get challenges of the same form and in the same time', async (t) => {
   t.timeout(10 * MINUTES)
   const random = seeded(t)
   const server = await startServerProcess(t, { limits: { messagesBeforeLogin: 1e9, login: 3_600_000 } })

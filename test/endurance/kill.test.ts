@@ -11,7 +11,7 @@ const NAMES = ['alice', 'carol', 'dave', 'eve', 'frank', 'grace', 'heidi', 'ivan
 const WINDOW = 32
 const MOST_A_ROUND = 300
 
-test('the server is killed again and again while eight send: what was acknowledged is stored, once, in order', async (t) => {
+test('while the server is killed many times under eight senders, every acknowledged message is stored once, in order', async (t) => {
   const rounds = times(30, 200)
   t.timeout(rounds * 20_000 + MINUTES)
   const random = seeded(t)
@@ -72,7 +72,7 @@ test('the server is killed again and again while eight send: what was acknowledg
   t.true(repeats > 0)
 })
 
-test('control: a disk that forgets the end of what was written is found out', async (t) => {
+test('control: the check detects a database that has lost its last writes', async (t) => {
   t.timeout(5 * MINUTES)
   const server = await startServerProcess(t)
   const ledger = new Ledger()

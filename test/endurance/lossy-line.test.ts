@@ -14,7 +14,7 @@ interface Answer {
   readonly repeat: boolean
 }
 
-test('answers are lost and links cut while four send: each message is stored once, and acknowledged alike twice', async (t) => {
+test('while replies are lost and connections break, each message of four senders is stored once, and resending it returns the same id', async (t) => {
   const each = times(250, 2500)
   t.timeout(times(5, 30) * MINUTES)
   const random = seeded(t)

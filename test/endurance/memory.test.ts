@@ -11,7 +11,7 @@ const test = testWhere(hasProc(), 'there is no /proc here: memory')
 
 const MONITOR = new URL('../support/endurance/loop-delay.js', import.meta.url).href
 
-test('people come, log in, say something and go, again and again: memory and open files stay as they are', async (t) => {
+test('memory and open files stay constant while many users connect, log in, send and leave', async (t) => {
   const cycles = times(1500, 100_000)
   t.timeout(times(5, 120) * MINUTES)
   // Who comes and goes here does so faster than anyone may.
@@ -47,7 +47,7 @@ test('people come, log in, say something and go, again and again: memory and ope
   t.true(growth < (isLong ? cycles / 2 / 10_000 + 8 : 64))
 })
 
-test('eight send as fast as they can: how late the event loop is', async (t) => {
+test('the delay of the event loop is measured while eight users send at full speed', async (t) => {
   t.timeout(5 * MINUTES)
   const file = join(await tempFolder(t), 'delay.json')
   const server = await startServerProcess(t, { env: { NODE_OPTIONS: `--import ${MONITOR}`, LOOP_DELAY: file } })

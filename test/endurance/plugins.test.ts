@@ -43,19 +43,19 @@ async function endedBy(t: ExecutionContext, message: ClientMessage, options: Ser
   return ends
 }
 
-test('a plugin that loops: the watchdog ends the server, and nothing acknowledged is lost', async (t) => {
+test('the watchdog ends a server whose plugin loops, and no acknowledged message is lost', async (t) => {
   for (const { signal, stdout } of await endedBy(t, Loop, { limits: { stall: 1000 } })) {
     t.is(signal, 'SIGABRT')
     t.like(JSON.parse(stdout.trim().split('\n').at(-1) ?? ''), { level: 'fatal', stall: 1000 })
   }
 })
 
-test('a plugin that leaks: the server ends at its limit of memory, and nothing acknowledged is lost', async (t) => {
+test('a server whose plugin leaks ends at its memory limit, and no acknowledged message is lost', async (t) => {
   for (const { signal } of await endedBy(t, Leak, { env: { NODE_OPTIONS: '--max-old-space-size=96' } }))
     t.is(signal, 'SIGABRT')
 })
 
-test('a plugin whose promises nobody awaits: it is logged, and the server goes on', async (t) => {
+test('an unhandled rejection in a plugin is logged, and the server continues', async (t) => {
   const server = await startServerProcess(t, { args: ['--plugin', PLUGIN] })
   const alice = await server.user('alice', { messages: [Throw] })
   for (let n = 0; n < 20; n++) await alice.request(Throw, {})
@@ -65,7 +65,7 @@ test('a plugin whose promises nobody awaits: it is logged, and the server goes o
   t.true(stdout.split('nobody awaits this').length > 20)
 })
 
-test('a machine that is put to sleep is no stall', async (t) => {
+test('the watchdog ignores a suspension of the machine', async (t) => {
   const server = await startServerProcess(t, { limits: { stall: 500 } })
   const alice = await server.user('alice')
   process.kill(server.pid, 'SIGSTOP')

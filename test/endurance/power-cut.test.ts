@@ -108,7 +108,7 @@ async function powerCut(folder: string, files: ReadonlyMap<string, DiskFile>, su
   }
 }
 
-test('the power fails at any acknowledgement: every message acknowledged so far is there', async (t) => {
+test('after a power cut at any acknowledgement, every acknowledged message is stored', async (t) => {
   t.timeout(times(5, 60) * MINUTES)
   const random = seeded(t)
   const recorded = await record(t, { each: times(100, 1000) })

@@ -33,7 +33,7 @@ function trickle(socket: Socket) {
   })
 }
 
-test('one stops reading and one reads by drops while much is sent to both: little memory, nothing lost, others go on', async (t) => {
+test('a stopped and a slow reader cost little memory and delay nobody, and no message for them is lost', async (t) => {
   const count = times(900, 6000)
   t.timeout(times(3, 20) * MINUTES)
   const server = await startServerProcess(t, { limits: LIMITS })

@@ -7,7 +7,7 @@ import { startServerProcess } from '../support/processes/server-process.ts'
 const NAMES = ['alice', 'carol', 'dave', 'eve']
 const WINDOW = 32
 
-test('SIGTERM while four send: every client is told, and what was acknowledged is stored', async (t) => {
+test('on SIGTERM under four senders, every client gets the reason and every acknowledged message is stored', async (t) => {
   const rounds = times(3, 50)
   t.timeout(rounds * 30_000 + MINUTES)
   const random = seeded(t)

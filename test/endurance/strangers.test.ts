@@ -48,7 +48,7 @@ async function loginTime(server: ServerProcess, name: string): Promise<number> {
   }
 }
 
-test('five hundred peers from fifty addresses drip a byte at a time: each is cut, and who logs in gets in', async (t) => {
+test('five hundred peers that send a byte at a time from fifty addresses are cut, and logins succeed meanwhile', async (t) => {
   t.timeout(5 * MINUTES)
   const limits = isLong ? { handshake: 5000, login: 20_000 } : { handshake: 1500, login: 3000 }
   const server = await startServerProcess(t, { limits: { ...limits, logins: 1e6 } })
@@ -104,7 +104,7 @@ function talk(alice: Client, bob: Client) {
 
 for (const addresses of [1, 100]) {
   const count = times(1000, 10_000)
-  test(`${count} connections at once from ${addresses} address(es): a chat goes on, and nothing is left of them`, async (t) => {
+  test(`a chat goes on during ${count} connections at once from ${addresses} address(es), which leave no memory or files behind`, async (t) => {
     t.timeout(5 * MINUTES)
     const server = await startServerProcess(t)
     const stop = talk(await server.user('alice'), await server.user('bob'))

@@ -20,7 +20,7 @@ import { refusal } from '../support/requests.ts'
 import { startLocalServer } from '../support/server.ts'
 import { readVectors } from '../support/wire/vectors.ts'
 
-test('Alice registers, logs in and is who she says', async (t) => {
+test('Alice registers and logs in under her name', async (t) => {
   const server = await startLocalServer(t)
   const stranger = await server.connect()
   t.like(await stranger.register('Alice', 'correct horse', { nickname: '小鹰 😀' }), { user: 'alice' })
@@ -28,7 +28,7 @@ test('Alice registers, logs in and is who she says', async (t) => {
   t.like(identity, { user: 'alice', nickname: '小鹰 😀', role: 'user' })
 })
 
-test('kept keys log in without the password, and only on the account they are for', async (t) => {
+test('stored keys log in without the password, and to their own account only', async (t) => {
   const server = await startLocalServer(t)
   const first = await server.user('alice')
   const keys = first.keys
@@ -38,7 +38,7 @@ test('kept keys log in without the password, and only on the account they are fo
   await t.throwsAsync((await server.connect()).login('bob', { keys }), { message: /kept keys do not fit/ })
 })
 
-test('names of new accounts are checked, and taken only once', async (t) => {
+test('names of new accounts are validated and unique', async (t) => {
   const server = await startLocalServer(t, { limits: { messagesBeforeLogin: 100 } })
   const stranger = await server.connect()
   for (const name of ['-alice', 'a b', 'ålice', '小鹰', 'a'.repeat(33), 'a/b', "o'hara", '.x', 'ａlice'])
@@ -54,14 +54,14 @@ test('names of new accounts are checked, and taken only once', async (t) => {
   t.is([...(await stranger.login('carol', { password: 'password' })).nickname].length, 64)
 })
 
-test('two who want the same name at once: one gets it', async (t) => {
+test('of two concurrent registrations of one name one succeeds', async (t) => {
   const server = await startLocalServer(t)
   const rivals = await Promise.all([server.connect(), server.connect(), server.connect()])
   const results = await Promise.allSettled(rivals.map((rival) => rival.register('alice', 'password')))
   t.is(results.filter(({ status }) => status === 'fulfilled').length, 1)
 })
 
-test('a wrong password and an unknown name look the same', async (t) => {
+test('a wrong password and an unknown name are refused alike', async (t) => {
   const server = await startLocalServer(t)
   await server.user('alice')
   const ask = async (name: string) => {
@@ -76,7 +76,7 @@ test('a wrong password and an unknown name look the same', async (t) => {
   t.deepEqual(await ask('nobody'), await ask('alice'))
 })
 
-test('after a few wrong passwords an account is closed to that address, whatever the case of its name', async (t) => {
+test('after the limit of failed logins an account refuses that address, whatever the case of its name', async (t) => {
   const server = await startLocalServer(t, { limits: { loginFailures: 3, messagesBeforeLogin: 100 } })
   await server.user('alice')
   const guesser = await server.connect()
@@ -90,7 +90,7 @@ test('after a few wrong passwords an account is closed to that address, whatever
   await server.user('bob')
 })
 
-test('guessing in parallel gets no more tries than guessing in turn', async (t) => {
+test('concurrent guesses get no more attempts than sequential ones', async (t) => {
   const server = await startLocalServer(t, { limits: { loginFailures: 3, unauthenticatedPerAddress: 100 } })
   await server.user('alice')
   const guessers = await Promise.all(Array.from({ length: 12 }, () => server.connect()))
@@ -159,7 +159,7 @@ async function relay(t: ExecutionContext, to: { host: string; port: number }): P
   return `127.0.0.1:${(listener.address() as { port: number }).port}`
 }
 
-test('a login relayed by a man in the middle fails, although the client never saw the real key', async (t) => {
+test('a login relayed by a man in the middle fails although the client does not know the real key', async (t) => {
   const server = await startLocalServer(t)
   await server.user('alice')
   const victim = await server.connect({ server: await relay(t, server) })
@@ -169,7 +169,7 @@ test('a login relayed by a man in the middle fails, although the client never sa
   t.is(await refusal(t, victim.login('alice', { password: "alice's password" })), 'login_failed')
 })
 
-test('a pinned client does not even begin with another server', async (t) => {
+test('a client with a pin does not log in to another server', async (t) => {
   const server = await startLocalServer(t)
   const pin = server.server.fingerprint
   await t.throwsAsync(server.connect({ server: await relay(t, server), pin }), { message: /not the pinned/ })
@@ -184,7 +184,7 @@ async function registerByHand(client: Client, user: string, password: string, cl
   return { salt: Buffer.from(salt), verifier }
 }
 
-test('both ends make the salt, and a salt is good for one account', async (t) => {
+test('both sides contribute to the salt, and a salt is valid for one account', async (t) => {
   const server = await startLocalServer(t, { limits: { messagesBeforeLogin: 100 } })
   const client = await server.connect()
   const mine = randomBytes(16)
@@ -194,7 +194,7 @@ test('both ends make the salt, and a salt is good for one account', async (t) =>
   t.is(await refusal(t, client.request(Register, { user: 'carol', ...verifier })), 'no_salt')
 })
 
-test('Alice changes her password: her other session ends, the old password is worth nothing', async (t) => {
+test('when Alice changes her password, her other session ends and the old password is refused', async (t) => {
   const server = await startLocalServer(t)
   const alice = await server.user('alice')
   const elsewhere = await server.user('alice')
@@ -207,7 +207,7 @@ test('Alice changes her password: her other session ends, the old password is wo
   await (await server.connect()).login('alice', { password: 'new one' })
 })
 
-test('a user has only so many sessions, and a place is free again when one ends', async (t) => {
+test('the number of sessions of a user is limited, and an ended session frees its place', async (t) => {
   const server = await startLocalServer(t, { limits: { sessionsPerUser: 2 } })
   const first = await server.user('alice')
   await server.user('alice')
@@ -216,7 +216,7 @@ test('a user has only so many sessions, and a place is free again when one ends'
   await server.user('alice')
 })
 
-test('one connection has one user', async (t) => {
+test('a connection logs in one user only', async (t) => {
   const server = await startLocalServer(t)
   const alice = await server.user('alice')
   await server.user('bob')
@@ -224,7 +224,7 @@ test('one connection has one user', async (t) => {
   t.is(await refusal(t, alice.register('carol', 'password')), 'not_allowed')
 })
 
-test('a server may be closed to strangers', async (t) => {
+test('a server can close registration', async (t) => {
   const server = await startLocalServer(t, { pluginOptions: { registration: { open: false, iterations: 4096 } } })
   t.is(await refusal(t, (await server.connect()).register('alice', 'password')), 'registration_closed')
 })
@@ -237,7 +237,7 @@ test('registrations from one address are limited', async (t) => {
   t.is(await refusal(t, client.register('c', 'password')), 'rate_limited')
 })
 
-test('the client refuses a server that asks for too much or too little work', async (t) => {
+test('the client refuses a server that asks for too many or too few iterations', async (t) => {
   const server = await startLocalServer(t)
   const client = await server.connect()
   for (const iterations of [1, 4095, 1_000_001, 4_000_000_000]) {
@@ -249,7 +249,7 @@ test('the client refuses a server that asks for too much or too little work', as
   t.truthy(client.fingerprint)
 })
 
-test('what happens to an account between the challenge and the proof counts', async (t) => {
+test('a login is refused when the account is disabled or changed between challenge and proof', async (t) => {
   const server = await startLocalServer(t)
   await (await server.user('alice')).close()
   const keysOf = async (password: string, serverFirst: string) => {
@@ -268,7 +268,7 @@ test('what happens to an account between the challenge and the proof counts', as
   t.is(await refusal(t, victim.request(LoginProof, { clientFinal })), 'account_disabled')
 })
 
-test('one salt makes one account, also for three who ask at once', async (t) => {
+test('one salt registers one account, also in three concurrent requests', async (t) => {
   const server = await startLocalServer(t, { limits: { messagesBeforeLogin: 100 } })
   const client = await server.connect()
   const { salt, iterations } = await client.request(NewSalt, { clientSalt: randomBytes(16) })
@@ -281,7 +281,7 @@ test('one salt makes one account, also for three who ask at once', async (t) => 
   )
 })
 
-test('where clients of the original are let in, new passwords are hashed their way, and older accounts stay as they are', async (t) => {
+test('with clients of the original enabled, new passwords use their hash, and older accounts stay unchanged', async (t) => {
   const before = await startLocalServer(t)
   await (await before.user('bob')).close()
   await before.close()
@@ -311,7 +311,7 @@ test('where clients of the original are let in, new passwords are hashed their w
   // A name that nobody has gets the challenge of a new account.
 })
 
-test('a pre-hash that nobody knows is refused by the server, and by the client', async (t) => {
+test('an unknown pre-hash is refused by the server and by the client', async (t) => {
   const server = await startLocalServer(t)
   const client = await server.connect()
   await client.request(NewSalt, { clientSalt: randomBytes(16) })
@@ -320,7 +320,7 @@ test('a pre-hash that nobody knows is refused by the server, and by the client',
   t.throws(() => knownPreHash('rot13'), { name: 'ClientError' })
 })
 
-test('the hash of the original, as it made it', (t) => {
+test('md5x10 computes the hash of the original', (t) => {
   const { password_hashes: hashes } = readVectors('seed-wire') as {
     password_hashes: { password: string; hash: string }[]
   }

@@ -32,7 +32,7 @@ async function place(client: Client, consumer: string) {
   return consumers.find((one) => one.consumer === consumer)
 }
 
-test('a consumer begins with what comes next, and goes on behind what it acknowledged, on another day too', async (t) => {
+test('a new consumer starts with the next event, and continues after its acknowledged position, also after a restart', async (t) => {
   const data = await tempFolder(t)
   const first = await startLocalServer(t, { data })
   const alice = await first.user('alice')
@@ -57,7 +57,7 @@ test('a consumer begins with what comes next, and goes on behind what it acknowl
   t.deepEqual(texts((await robot.inbox()).messages).length, 4, 'all of it is unread still')
 })
 
-test('events are acknowledged one by one: exactly those that were not come again', async (t) => {
+test('events are acknowledged one by one, and exactly the unacknowledged ones are redelivered', async (t) => {
   const data = await tempFolder(t)
   const first = await startLocalServer(t, { data })
   const alice = await first.user('alice')
@@ -72,7 +72,7 @@ test('events are acknowledged one by one: exactly those that were not come again
   t.deepEqual(texts(await next(robot, 'main', 6)), ['1', '2', '5', '6', '8', '9'])
 })
 
-test('two consumers of one user do not disturb each other, and reading disturbs neither', async (t) => {
+test('two consumers of one user are independent of each other and of read positions', async (t) => {
   const server = await startLocalServer(t)
   const alice = await server.user('alice')
   const robot = await server.user('robot')
@@ -85,7 +85,7 @@ test('two consumers of one user do not disturb each other, and reading disturbs 
   t.deepEqual(texts(await next(other, 'answers', 1, { all: true })), ['hi'])
 })
 
-test('groups too: what others say there, once the user is in, and not one’s own words', async (t) => {
+test('a consumer receives messages of others in groups since the user’s entry, and not the user’s own', async (t) => {
   const server = await startLocalServer(t)
   const alice = await server.user('alice')
   const robot = await server.user('robot')
@@ -106,7 +106,7 @@ test('groups too: what others say there, once the user is in, and not one’s ow
   t.like(await place(again, 'main'), { pending: 0 })
 })
 
-test('whoever takes a consumer up has it alone; the one before is told, and may still acknowledge', async (t) => {
+test('a new holder takes a consumer over; the previous one is notified, and may still acknowledge', async (t) => {
   const server = await startLocalServer(t)
   const alice = await server.user('alice')
   const [old, young] = [await server.user('robot'), await server.user('robot')]
@@ -120,7 +120,7 @@ test('whoever takes a consumer up has it alone; the one before is told, and may 
   t.like(await place(young, 'main'), { position: events[0]?.id, pending: 0 })
 })
 
-test('more events than the window wait until there is room', async (t) => {
+test('events beyond the window wait until there is room', async (t) => {
   const server = await startLocalServer(t, { limits: { unacknowledged: 3 } })
   const alice = await server.user('alice')
   const robot = await server.user('robot')
@@ -141,7 +141,7 @@ test('more events than the window wait until there is room', async (t) => {
   t.like(await place(robot, 'main'), { pending: 1 })
 })
 
-test('a consumer is moved back and forward, by id and by time, and skips what is too old', async (t) => {
+test('a consumer is moved by id and by time, and skips events older than maxAge', async (t) => {
   const clock = new TestClock()
   const server = await startLocalServer(t, { clock })
   const alice = await server.user('alice')
@@ -169,7 +169,7 @@ test('a consumer is moved back and forward, by id and by time, and skips what is
   t.deepEqual(texts(await reading), ['fresh'])
 })
 
-test('a time is found among ids that do not begin at one and have gaps', async (t) => {
+test('lastIdBefore finds a time among ids that have gaps and do not start at 1', async (t) => {
   const db = openInMemory()
   t.teardown(() => db.destroy())
   await migrate(db)
@@ -190,7 +190,7 @@ test('a time is found among ids that do not begin at one and have gaps', async (
   t.deepEqual(await Promise.all([10, 11, 20, 21, 31].map(newestBefore)), [null, 1000, 1000, 1004, 1900])
 })
 
-test('state is kept with the acknowledgement, and gone with the consumer', async (t) => {
+test('state is stored with the acknowledgement and deleted with the consumer', async (t) => {
   const data = await tempFolder(t)
   const first = await startLocalServer(t, { data })
   const alice = await first.user('alice')
@@ -213,7 +213,7 @@ test('state is kept with the acknowledgement, and gone with the consumer', async
   t.deepEqual((await robot.request(QueryConsumers, {})).consumers, [])
 })
 
-test('a consumer keeps no more keys than the limit, and goes on with those it has', async (t) => {
+test('a consumer stores at most the limit of keys, and may still change those it has', async (t) => {
   const server = await startLocalServer(t, { limits: { consumerKeys: 2 } })
   const robot = await server.user('robot')
   await robot.request(MoveConsumer, { consumer: 'main', after: 0 })
@@ -227,7 +227,7 @@ test('a consumer keeps no more keys than the limit, and goes on with those it ha
   t.is(await robot.consumerState('main', 'a'), '2')
 })
 
-test('a consumer keeps no more bytes than the limit, counted in bytes, and shrinking makes room', async (t) => {
+test('the state of a consumer is limited in bytes, and smaller values make room', async (t) => {
   const server = await startLocalServer(t, { limits: { consumerBytes: 100 } })
   const robot = await server.user('robot')
   await robot.request(MoveConsumer, { consumer: 'main', after: 0 })
@@ -243,7 +243,7 @@ test('a consumer keeps no more bytes than the limit, counted in bytes, and shrin
   t.is(await refusal(t, keep('d', 'x')), 'too_many')
 })
 
-test('nobody has more consumers than the limit, and nobody another one’s', async (t) => {
+test('the number of consumers of a user is limited, and a user sees only their own', async (t) => {
   const server = await startLocalServer(t, { limits: { consumers: 2 } })
   const robot = await server.user('robot')
   await robot.request(MoveConsumer, { consumer: 'a', after: 0 })
@@ -254,7 +254,7 @@ test('nobody has more consumers than the limit, and nobody another one’s', asy
   t.is(await refusal(t, mallory.request(DeleteConsumer, { consumer: 'a' })), 'no_consumer')
 })
 
-test('a burst makes no more consumers and keys than the limits, also in envelopes', async (t) => {
+test('concurrent requests create no more consumers and keys than the limits, also in envelopes', async (t) => {
   const server = await startLocalServer(t, { limits: { consumers: 3, consumerKeys: 4 } })
   const robot = await server.user('robot')
   const make = (n: number) =>
@@ -272,7 +272,7 @@ test('a burst makes no more consumers and keys than the limits, also in envelope
   t.is(kept.filter(({ status }) => status === 'fulfilled').length, 4)
 })
 
-test('an event that was handled before the server was started again is acknowledged all the same', async (t) => {
+test('an event handled before a restart of the server can be acknowledged after it', async (t) => {
   const data = await tempFolder(t)
   const first = await startLocalServer(t, { data })
   const alice = await first.user('alice')
@@ -290,7 +290,7 @@ test('an event that was handled before the server was started again is acknowled
   t.like(await place(robot, 'main'), { pending: 2 })
 })
 
-test('many states that come in one moment are kept, and hold up nobody', async (t) => {
+test('many states that arrive at once are stored and delay nobody', async (t) => {
   const server = await startLocalServer(t)
   const robot = await server.user('robot')
   const others = [await server.user('robot'), await server.user('robot')]
@@ -306,7 +306,7 @@ test('many states that come in one moment are kept, and hold up nobody', async (
   t.true((await others[0]?.request(MoveConsumer, { consumer: 'other', after: 0 }))?.isNew)
 })
 
-test('messages that are taken back before they are handled leave no less room for others', async (t) => {
+test('messages recalled before they are handled free their place in the window', async (t) => {
   const server = await startLocalServer(t, { limits: { unacknowledged: 3 } })
   const alice = await server.user('alice')
   const robot = await server.user('robot')
@@ -326,7 +326,7 @@ test('messages that are taken back before they are handled leave no less room fo
   t.like(await place(robot, 'main'), { pending: 1 }, 'of what lies before it, only the first is still there')
 })
 
-test('a consumer that is asked for while it is deleted is a new one', async (t) => {
+test('a consumer requested while it is deleted is created anew', async (t) => {
   const server = await startLocalServer(t)
   const alice = await server.user('alice')
   const robot = await server.user('robot')
@@ -343,7 +343,7 @@ test('a consumer that is asked for while it is deleted is a new one', async (t) 
   t.like(await place(robot, 'main'), { position: id })
 })
 
-test('a consumer that was deleted does not come back with a late acknowledgement', async (t) => {
+test('a late acknowledgement does not restore a deleted consumer', async (t) => {
   const server = await startLocalServer(t)
   const robot = await server.user('robot')
   await robot.request(MoveConsumer, { consumer: 'main', after: 0 })
@@ -355,7 +355,7 @@ test('a consumer that was deleted does not come back with a late acknowledgement
   t.is(await place(robot, 'main'), undefined)
 })
 
-test('who waits until consumers are written waits for what was asked before, however much comes after', async (t) => {
+test('settled() waits for earlier writes only, however many follow', async (t) => {
   const db = openInMemory()
   t.teardown(() => db.destroy())
   await migrate(db)
@@ -376,7 +376,7 @@ test('who waits until consumers are written waits for what was asked before, how
   await writer.close()
 })
 
-test('events that a loop left without acknowledging them come again in the next one', async (t) => {
+test('events left unacknowledged by a loop are delivered again in the next one', async (t) => {
   const server = await startLocalServer(t)
   const alice = await server.user('alice')
   const robot = await server.user('robot')

@@ -55,7 +55,7 @@ function watching(client: Client) {
   }
 }
 
-test('one message holds friends and groups, who is here, what is unread and what was said last, the newest first', async (t) => {
+test('one reply lists friends and groups with presence, unread count and last message, newest first', async (t) => {
   const server = await startLocalServer(t)
   const [alice, bob] = await aliceAndBob(server)
   const carol = await server.user('carol')
@@ -78,7 +78,7 @@ test('one message holds friends and groups, who is here, what is unread and what
   t.is((await alice.request(QueryContacts, {})).contacts[0]?.lastText, '长'.repeat(80))
 })
 
-test('what is read on one session is read on the other: told at once, and the sender hears of it', async (t) => {
+test('a read position reaches the user’s other session and the sender at once', async (t) => {
   const server = await startLocalServer(t)
   const [alice, bob] = await aliceAndBob(server)
   const phone = await server.user('bob')
@@ -92,7 +92,7 @@ test('what is read on one session is read on the other: told at once, and the se
   t.deepEqual(await listOf(phone), ['alice on 0 alice: read me'])
 })
 
-test('where senders are not to know, only the own sessions hear what was read', async (t) => {
+test('with read receipts off, only the user’s own sessions get read positions', async (t) => {
   const server = await startLocalServer(t, { pluginOptions: { messages: { readReceipts: false } } })
   const [alice, bob] = await aliceAndBob(server)
   const phone = await server.user('bob')
@@ -104,7 +104,7 @@ test('where senders are not to know, only the own sessions hear what was read', 
   await alice.inbox()
 })
 
-test('a position in a group is told to the own sessions', async (t) => {
+test('a read position in a group reaches the user’s own sessions', async (t) => {
   const server = await startLocalServer(t)
   const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   await alice.request(CreateRoom, { group: 'ops' })
@@ -118,7 +118,7 @@ test('a position in a group is told to the own sessions', async (t) => {
   t.deepEqual(await listOf(phone), ['#ops 1 alice: two'])
 })
 
-test('who watches is told of every change', async (t) => {
+test('a watcher is notified of every change', async (t) => {
   const server = await startLocalServer(t)
   const [alice, bob] = await aliceAndBob(server)
   await alice.request(QueryContacts, { watch: true })
@@ -148,7 +148,7 @@ test('who watches is told of every change', async (t) => {
   t.deepEqual(await listOf(back), [])
 })
 
-test('a deleted friend stays on the list as a stranger while something of theirs is unread', async (t) => {
+test('a deleted friend stays on the list as a stranger while a message of theirs is unread', async (t) => {
   const server = await startLocalServer(t)
   const [alice, bob] = await aliceAndBob(server)
   await alice.send('bob', 'one')
@@ -161,7 +161,7 @@ test('a deleted friend stays on the list as a stranger while something of theirs
   t.deepEqual(await listOf(bob), [])
 })
 
-test('leaving a group and coming back: what was said before and meanwhile is not unread', async (t) => {
+test('after leaving and rejoining a group, earlier messages are not unread', async (t) => {
   const server = await startLocalServer(t)
   const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   await alice.request(CreateRoom, { group: 'ops' })
@@ -196,7 +196,7 @@ test('counts and positions are the same after a restart', async (t) => {
   )
 })
 
-test('10,000 unread messages: counted right, and delivered in pages of bounded size', async (t) => {
+test('10,000 unread messages are counted and delivered in pages of bounded size', async (t) => {
   const server = await startLocalServer(t, { limits: { requestBurst: 20_000, requestRate: 20_000 } })
   const [alice, bob] = await aliceAndBob(server)
   const COUNT = 10_000

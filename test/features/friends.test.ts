@@ -32,7 +32,7 @@ async function befriend(one: Client, other: Client, names: readonly [string, str
 
 const aliceAndBob = async (server: LocalServer) => [await server.user('alice'), await server.user('bob')] as const
 
-test('Alice asks, Bob says yes: both are told, and each is on the other’s list', async (t) => {
+test('when Bob accepts Alice’s request, both are notified and on each other’s list', async (t) => {
   const server = await startLocalServer(t)
   const [alice, bob] = await aliceAndBob(server)
   const asked = hears(bob, AddFriendRequest)
@@ -48,7 +48,7 @@ test('Alice asks, Bob says yes: both are told, and each is on the other’s list
   t.deepEqual([await requestsOf(alice), await requestsOf(bob)], [[], []])
 })
 
-test('Bob says no: Alice is told, nothing else changes, and she may ask again', async (t) => {
+test('when Bob declines, Alice is notified and may ask again', async (t) => {
   const server = await startLocalServer(t)
   const [alice, bob] = await aliceAndBob(server)
   await alice.request(AddFriend, { user: 'bob' })
@@ -60,7 +60,7 @@ test('Bob says no: Alice is told, nothing else changes, and she may ask again', 
   t.deepEqual(await requestsOf(bob), ['from alice'])
 })
 
-test('a request waits for Bob while he is away, and over a restart', async (t) => {
+test('a request waits for Bob while he is offline, also across a restart', async (t) => {
   const server = await startLocalServer(t)
   const alice = await server.user('alice')
   await (await server.user('bob')).close()
@@ -77,7 +77,7 @@ test('a request waits for Bob while he is away, and over a restart', async (t) =
   t.deepEqual(await friendsOf(bob), ['alice off'])
 })
 
-test('a request that crosses one’s own is a yes', async (t) => {
+test('a request in the other direction accepts the first one', async (t) => {
   const server = await startLocalServer(t)
   const [alice, bob] = await aliceAndBob(server)
   await alice.request(AddFriend, { user: 'bob' })
@@ -86,7 +86,7 @@ test('a request that crosses one’s own is a yes', async (t) => {
   t.deepEqual([await requestsOf(alice), await requestsOf(bob)], [[], []])
 })
 
-test('what makes no sense gets its own answer and changes nothing', async (t) => {
+test('each invalid request has its own failure and changes nothing', async (t) => {
   const server = await startLocalServer(t)
   const [alice, bob] = await aliceAndBob(server)
   const answer = (client: Client, user: string) => refusal(t, client.request(AddFriend, { user }))
@@ -105,7 +105,7 @@ test('what makes no sense gets its own answer and changes nothing', async (t) =>
   t.deepEqual([await friendsOf(alice), await requestsOf(alice)], [['bob on'], []])
 })
 
-test('Alice deletes Bob: both lists are without the other, what was said stays, and they may begin again', async (t) => {
+test('when Alice deletes Bob, both lists lose the other, history stays, and they may become friends again', async (t) => {
   const server = await startLocalServer(t)
   const [alice, bob] = await aliceAndBob(server)
   await befriend(alice, bob, ['alice', 'bob'])
@@ -122,7 +122,7 @@ test('Alice deletes Bob: both lists are without the other, what was said stays, 
   t.deepEqual([await friendsOf(alice), await friendsOf(bob)], [['bob on'], ['alice on']])
 })
 
-test('who is blocked is told so, and nothing of his arrives; unblocked, he may write again', async (t) => {
+test('a blocked user is refused and none of his messages arrives; once unblocked, he may write', async (t) => {
   const server = await startLocalServer(t)
   const [alice, bob] = await aliceAndBob(server)
   await befriend(alice, bob, ['alice', 'bob'])
@@ -146,7 +146,7 @@ test('who is blocked is told so, and nothing of his arrives; unblocked, he may w
   t.deepEqual(await friendsOf(alice), [])
 })
 
-test('blocking ends an open request', async (t) => {
+test('blocking a user closes the open request', async (t) => {
   const server = await startLocalServer(t)
   const [alice, bob] = await aliceAndBob(server)
   await bob.request(AddFriend, { user: 'alice' })
@@ -155,7 +155,7 @@ test('blocking ends an open request', async (t) => {
   t.is(await refusal(t, alice.request(ConfirmFriendRequest, { user: 'bob', accept: true })), 'no_request')
 })
 
-test('only friends may write, unless the server is told otherwise; bots and operators may', async (t) => {
+test('only friends may write unless configured otherwise; bots and operators may write to anyone', async (t) => {
   const server = await startLocalServer(t, { pluginOptions: { friends: {} } })
   const [alice, bob] = await aliceAndBob(server)
   t.is(await refusal(t, alice.send('bob', 'hi')), 'not_friends')
@@ -173,7 +173,7 @@ test('only friends may write, unless the server is told otherwise; bots and oper
   )
 })
 
-test('friends hear of the first session and of the last one’s end, others hear nothing', async (t) => {
+test('friends are notified of the first session and of the end of the last one, others are not', async (t) => {
   const server = await startLocalServer(t)
   const [alice, bob] = await aliceAndBob(server)
   const carol = await server.user('carol')
@@ -202,7 +202,7 @@ test('friends hear of the first session and of the last one’s end, others hear
   t.deepEqual(await friendsOf(alice), ['bob on'])
 })
 
-test('a user has only so many friends and open requests', async (t) => {
+test('the friends and open requests of a user are limited', async (t) => {
   const server = await startLocalServer(t, { limits: { friends: 1, friendRequests: 1 } })
   const [alice, bob] = await aliceAndBob(server)
   const carol = await server.user('carol')
@@ -213,7 +213,7 @@ test('a user has only so many friends and open requests', async (t) => {
   t.is(await refusal(t, alice.request(ConfirmFriendRequest, { user: 'bob', accept: true })), 'too_many')
 })
 
-test('blocked and accepted in one go: the block holds', async (t) => {
+test('when a request is blocked and accepted at once, the block holds', async (t) => {
   const server = await startLocalServer(t)
   const [alice, bob] = await aliceAndBob(server)
   await alice.request(AddFriend, { user: 'bob' })

@@ -56,7 +56,7 @@ function counter() {
   }
 }
 
-test('under one key a request is carried out once, and everyone who asks gets its reply', async (t) => {
+test('a request is executed once per idempotency key, and every retry gets its reply', async (t) => {
   const data = await tempFolder(t)
   const { plugin, times } = counter()
   const first = await startLocalServer(t, { data, plugins: [plugin] })
@@ -75,7 +75,7 @@ test('under one key a request is carried out once, and everyone who asks gets it
   t.is(times(), 3)
 })
 
-test('asked twice at once, it is carried out once', async (t) => {
+test('two concurrent requests with one key are executed once', async (t) => {
   const { plugin, times, close } = counter()
   const server = await startLocalServer(t, { plugins: [plugin] })
   const [one, two] = [await server.user('alice', { messages }), await server.user('alice', { messages })]
@@ -88,7 +88,7 @@ test('asked twice at once, it is carried out once', async (t) => {
   t.is(times(), 1)
 })
 
-test('a refusal or a failure is not kept: the same key may be tried again', async (t) => {
+test('refusals and failures are not stored: the key may be retried', async (t) => {
   const { plugin, times } = counter()
   const server = await startLocalServer(t, { plugins: [plugin] })
   const alice = await server.user('alice', { messages })
@@ -98,7 +98,7 @@ test('a refusal or a failure is not kept: the same key may be tried again', asyn
   t.is(times(), 3)
 })
 
-test('a request that the server was killed in the middle of is not carried out twice; who asks is told', async (t) => {
+test('a request interrupted by a kill of the server is not executed twice, and its retry is told so', async (t) => {
   const { plugin, times, close } = counter()
   const server = await startLocalServer(t, { plugins: [plugin] })
   const alice = await server.user('alice', { messages })
@@ -118,7 +118,7 @@ test('a request that the server was killed in the middle of is not carried out t
   t.deepEqual(await asked, { times: 1 })
 })
 
-test('every check and hook is the same as without a key', async (t) => {
+test('all checks and hooks apply as without a key', async (t) => {
   const server = await startLocalServer(t, {
     plugins: [
       definePlugin({
@@ -139,7 +139,7 @@ test('every check and hook is the same as without a key', async (t) => {
   t.is((await alice.request(QueryRooms, {})).groups.length, 1)
 })
 
-test('what is in the envelope must be one request that a user may send', async (t) => {
+test('an envelope contains exactly one request that the user may send', async (t) => {
   const server = await startLocalServer(t)
   const alice = await server.user('alice')
   const once = (request: Uint8Array) => refusal(t, alice.request(Once, { key: 'k', request }))
@@ -155,7 +155,7 @@ test('what is in the envelope must be one request that a user may send', async (
   t.true(reply.length > 12 && reply.length < OnceDone.fields.reply.max)
 })
 
-test('a key is forgotten when its time is over', async (t) => {
+test('a key expires after its time', async (t) => {
   const data = await tempFolder(t)
   const { plugin, times } = counter()
   const first = await startLocalServer(t, { data, plugins: [plugin], limits: { requestKeys: 0 } })
@@ -167,7 +167,7 @@ test('a key is forgotten when its time is over', async (t) => {
   t.is(times(), 2)
 })
 
-test('a reply that no envelope holds: the request is carried out once all the same, and its sender is told', async (t) => {
+test('a request whose reply does not fit an envelope is executed once, and its sender is told', async (t) => {
   const Long = serverMessage({ type: 1003, name: 'long', about: '', fields: { words: text('', { max: MAX_TEXT }) } })
   const Tell = clientMessage({ type: 1002, name: 'tell', about: '', allow: 'user', fields: {}, reply: Long })
   let told = 0

@@ -283,12 +283,12 @@ async function enter(server: LocalServer, relation: Relation, world: World): Pro
   return client
 }
 
-test('every message type has a row, and every row a message type', (t) => {
+test('every message type has a row in the table, and every row a message type', (t) => {
   t.deepEqual(Object.keys(MATRIX).sort(), requests.map(({ name }) => name).sort())
 })
 
 for (const relation of RELATIONS) {
-  test.serial(`what ${relation} may do, to one’s own things and to another user’s`, async (t) => {
+  test.serial(`permissions of ${relation}, on own and on other users’ objects`, async (t) => {
     const server = await startLocalServer(t, { pluginOptions: { friends: {} } })
     const db = await openDatabase(server.db ?? `${server.data}/chat.db`)
     t.teardown(() => db.destroy())

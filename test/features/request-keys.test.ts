@@ -8,7 +8,7 @@ const row = (request_key: string, asked_at: number, bytes: number) => ({
   ...{ user_id: 1, request_key, request_hash: 'h', asked_at, reply: Buffer.alloc(bytes) },
 })
 
-test('of the keys of a user the oldest are forgotten, by their number and by the bytes of their replies', async (t) => {
+test('a user’s oldest keys are evicted, by number and by bytes of replies', async (t) => {
   const { db } = await openFaultServer(t)
   await db('request_key').insert([row('a', 1, 10), row('b', 2, 300), row('c', 3, 10), row('d', 4, 10)])
   t.deepEqual(await requestKeyUsage(db, 1), { keys: 4, bytes: 330 })
@@ -18,7 +18,7 @@ test('of the keys of a user the oldest are forgotten, by their number and by the
   t.deepEqual(await db('request_key').orderBy('asked_at').pluck('request_key'), ['b', 'd'])
 })
 
-test('a user’s keys stay within their limits, and what is forgotten is a new request', async (t) => {
+test('a user’s keys stay within the limit', async (t) => {
   const { db, session } = await openFaultServer(t, { requestKeysPerUser: 10 })
   const alice = await session('alice')
   for (let number = 0; number < 30; number++) await alice.client.request(QueryRooms, {}, { key: `key ${number}` })
@@ -26,7 +26,7 @@ test('a user’s keys stay within their limits, and what is forgotten is a new r
 })
 
 for (const mode of ['before', 'after'] as const)
-  test(`the key cannot be taken, its answer is lost ${mode} the statement: it may be used again`, async (t) => {
+  test(`a key whose insertion fails ${mode} the statement can be used again`, async (t) => {
     const { faults, session } = await openFaultServer(t)
     const alice = await session('alice')
     const create = () => alice.client.request(CreateRoom, { group: 'ops' }, { key: 'k' })
@@ -38,7 +38,7 @@ for (const mode of ['before', 'after'] as const)
     t.is((await alice.client.request(QueryRooms, {})).groups.length, 1)
   })
 
-test('the database is away when a key is given back: nothing was carried out, and its outcome is not unknown', async (t) => {
+test('a key that cannot be released during an outage can be used again after it', async (t) => {
   const { faults, session } = await openFaultServer(t)
   const alice = await session('alice')
   const create = () => alice.client.request(CreateRoom, { group: 'ops' }, { key: 'k' })

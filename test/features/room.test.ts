@@ -46,7 +46,7 @@ const contactsOf = async (client: Client) =>
     ({ kind, name, unread }) => `${kind === 4 ? '#' : ''}${name} ${unread}`,
   )
 
-test('a day in the room: Alice, Bob, Carol, Dave and Eve, and everything there is', async (t) => {
+test('a day on the server: Alice, Bob, Carol, Dave and Eve use every feature', async (t) => {
   // As it comes: only friends may write to each other.
   const server = await startLocalServer(t, { pluginOptions: { friends: {} } })
   const [alice, bob, carol, dave] = await Promise.all(

@@ -71,7 +71,7 @@ async function operator(server: LocalServer) {
   return server.operator()
 }
 
-test('a message is sent when it is due, also to a group, while its sender is away', async (t) => {
+test('a message is sent when it is due, also to a group, while its sender is offline', async (t) => {
   const { server, clock } = await serverOf(t)
   const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   await alice.request(CreateRoom, { group: 'ops' })
@@ -105,7 +105,7 @@ test('a message is sent when it is due, also to a group, while its sender is awa
   t.like(done, { id, state: 'sent', messageId: third?.id, text: '' })
 })
 
-test('far ahead is not too far for a timer, and more than a year ahead is refused', async (t) => {
+test('a message may be due beyond the longest delay of a timer, and more than a year ahead is refused', async (t) => {
   const { server, clock } = await serverOf(t)
   const alice = await server.user('alice')
   const heard = await hearing(alice, clock)
@@ -118,7 +118,7 @@ test('far ahead is not too far for a timer, and more than a year ahead is refuse
   t.is(await refusal(t, later(alice, 'alice', 'x', { at: clock.time() + YEAR + HOUR })), 'invalid_value')
 })
 
-test('what was due while the server was down is sent at its start, oldest first and once', async (t) => {
+test('messages due while the server was down are sent once at its start, oldest first', async (t) => {
   const data = await tempFolder(t)
   const { server, clock } = await serverOf(t, { data })
   const [alice] = [await server.user('alice'), await server.user('bob')]
@@ -152,7 +152,7 @@ test('what was due while the server was down is sent at its start, oldest first 
   )
 })
 
-test('what may not be sent by then has failed, and says why', async (t) => {
+test('a message no longer permitted when due fails with the reason', async (t) => {
   const { server, clock } = await serverOf(t, { pluginOptions: { friends: { messagesFrom: 'friends' } } })
   const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   await bob.request(CreateRoom, { group: 'ops' })
@@ -171,7 +171,7 @@ test('what may not be sent by then has failed, and says why', async (t) => {
   t.deepEqual((await bob.inbox({ all: true })).messages, [])
 })
 
-test('nothing is sent in the name of a disabled account', async (t) => {
+test('no message of a disabled account is sent', async (t) => {
   const { server, clock } = await serverOf(t)
   const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   await later(alice, 'bob', 'hi')
@@ -189,7 +189,7 @@ test('nothing is sent in the name of a disabled account', async (t) => {
   ])
 })
 
-test('what the server cannot do for the moment is tried again', async (t) => {
+test('a transient failure is retried', async (t) => {
   let tries = 0
   const busy = definePlugin({
     name: 'busy',
@@ -213,7 +213,7 @@ test('what the server cannot do for the moment is tried again', async (t) => {
   t.deepEqual(await heard(2), ['easy', 'hard'])
 })
 
-test('while the database cannot store, messages wait, and are sent once it can', async (t) => {
+test('due messages wait during an outage of the database and are sent after it', async (t) => {
   const { server, clock } = await serverOf(t)
   if (server.db !== undefined) return t.pass('the trigger is one of SQLite')
   const alice = await server.user('alice')
@@ -230,7 +230,7 @@ test('while the database cannot store, messages wait, and are sent once it can',
   t.deepEqual(await heard(1), ['hi'])
 })
 
-test('scheduled again under its client id, it is the same one; other contents are refused', async (t) => {
+test('scheduling again under a client id returns the first message; different contents are refused', async (t) => {
   const { server, clock } = await serverOf(t)
   const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   const first = await later(alice, 'bob', 'hi', { clientId: 'k' })
@@ -249,7 +249,7 @@ test('scheduled again under its client id, it is the same one; other contents ar
   t.is((await bob.inbox()).messages.filter(({ from }) => from === 'alice').length, 1)
 })
 
-test('a message is sent within seconds of its time, also when the time of day is set', async (t) => {
+test('a message is sent within seconds of its time, also when the time of day is changed', async (t) => {
   await using server = await testServer()
   const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   await later(alice.client, 'bob', 'at last', { delay: 10 * HOUR })
@@ -259,7 +259,7 @@ test('a message is sent within seconds of its time, also when the time of day is
   t.is((await bob.hears('at last')).from, 'alice')
 })
 
-test('a message to a group that was dissolved goes to no other one of its name', async (t) => {
+test('a message to a dissolved group is not sent to a new group of its name', async (t) => {
   await using server = await testServer()
   const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   await alice.joins('ops')
@@ -272,7 +272,7 @@ test('a message to a group that was dissolved goes to no other one of its name',
   t.deepEqual(await listed(alice.client), [['failed', 'group_not_exist: there is no such group']])
 })
 
-test('a cancelled message is not sent; nobody else’s can be cancelled, nor one that is done', async (t) => {
+test('a cancelled message is not sent; messages of others and sent ones cannot be cancelled', async (t) => {
   const { server, clock } = await serverOf(t)
   const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   const heard = await hearing(bob, clock)
@@ -288,7 +288,7 @@ test('a cancelled message is not sent; nobody else’s can be cancelled, nor one
   t.deepEqual((await listed(alice)).flat(), ['cancelled', '', 'sent', ''])
 })
 
-test('what can be checked is checked when it is scheduled', async (t) => {
+test('a message is validated when it is scheduled', async (t) => {
   const { server, clock } = await serverOf(t, { limits: { scheduled: 2, text: 10 } })
   const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   await bob.request(CreateRoom, { group: 'ops' })
@@ -316,7 +316,7 @@ test('what can be checked is checked when it is scheduled', async (t) => {
   await later(alice, 'bob', 'three')
 })
 
-test('scheduled all at once, from wherever, they are no more than the limit', async (t) => {
+test('concurrent requests of several sessions schedule no more than the limit', async (t) => {
   const { server } = await serverOf(t, { limits: { scheduled: 5 } })
   const [alice, elsewhere] = [await server.user('alice'), await server.user('alice')]
   const texts = Array.from({ length: 10 }, (_, index) => String(index))
@@ -326,7 +326,7 @@ test('scheduled all at once, from wherever, they are no more than the limit', as
   t.is((await listed(alice)).length, 5)
 })
 
-test('a list of many long messages comes in pages', async (t) => {
+test('a list of many long messages is paged', async (t) => {
   const { server } = await serverOf(t)
   const alice = await server.user('alice')
   const text = 'x'.repeat(16_000)
@@ -342,7 +342,7 @@ test('a list of many long messages comes in pages', async (t) => {
   t.true(pages > 2)
 })
 
-test('times as people write them', (t) => {
+test('times of day, dates and delays are parsed', (t) => {
   const now = new Date(2026, 10, 24, 17, 30)
   const at = (text: string) => parseMoment(text, now).getTime()
   t.is(at('18:00'), new Date(2026, 10, 24, 18, 0).getTime())

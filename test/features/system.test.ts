@@ -52,7 +52,7 @@ async function adminOf(server: LocalServer, operator: Client, name: string): Pro
   return server.user(name)
 }
 
-test('an admin says something to everyone: two hear it at once, Carol when she comes; each acknowledges', async (t) => {
+test('an admin’s broadcast reaches two online users at once and Carol at her login; each acknowledges it', async (t) => {
   const server = await startLocalServer(t)
   const operator = await operatorOf(t, server)
   const root = await adminOf(server, operator, 'root')
@@ -71,7 +71,7 @@ test('an admin says something to everyone: two hear it at once, Carol when she c
   t.deepEqual(texts((await carol.history('system')).messages), ['停机 at 6\nfor an hour'])
 })
 
-test('to one user only, and not to a disabled one', async (t) => {
+test('a system message to one user reaches that user only, and no disabled one', async (t) => {
   const server = await startLocalServer(t)
   const operator = await operatorOf(t, server)
   const [alice, bob] = [await server.user('alice'), await server.user('bob')]
@@ -85,7 +85,7 @@ test('to one user only, and not to a disabled one', async (t) => {
   t.deepEqual(await unreadOf(await server.user('bob')), ['your disk is full'])
 })
 
-test('a broadcast that stopped half-way is completed by sending it again, and nobody gets it twice', async (t) => {
+test('an interrupted broadcast is completed by resending it, and nobody gets it twice', async (t) => {
   const server = await startLocalServer(t)
   const operator = await operatorOf(t, server)
   const [alice, bob, carol] = [await server.user('alice'), await server.user('bob'), await server.user('carol')]
@@ -109,7 +109,7 @@ test('a broadcast that stopped half-way is completed by sending it again, and no
   ])
 })
 
-test('a client id that was used for another text is refused before anyone gets it; each sender has its own', async (t) => {
+test('a client id reused for another text is refused before delivery; each sender has its own client ids', async (t) => {
   const server = await startLocalServer(t)
   const operator = await operatorOf(t, server)
   const root = await adminOf(server, operator, 'root')
@@ -124,7 +124,7 @@ test('a client id that was used for another text is refused before anyone gets i
   t.deepEqual(await unreadOf(bob), ['of root', 'same', 'same'])
 })
 
-test('more accounts than a page: each gets it once', async (t) => {
+test('a broadcast to more accounts than a page reaches each once', async (t) => {
   const before = await startLocalServer(t)
   // Straight into the database: a request for each would be a flush of the disk for each.
   const rows = Array.from({ length: 850 }, (_, n) => ({
@@ -144,7 +144,7 @@ test('more accounts than a page: each gets it once', async (t) => {
   }
 })
 
-test('Bob listens to system messages only: much unread chat neither comes nor holds them up', async (t) => {
+test('when Bob listens to system messages only, unread chat is neither pushed nor delays them', async (t) => {
   const server = await startLocalServer(t, { limits: { unacknowledged: 5 } })
   const operator = await operatorOf(t, server)
   const [alice, bob] = [await server.user('alice'), await server.user('bob')]
@@ -157,7 +157,7 @@ test('Bob listens to system messages only: much unread chat neither comes nor ho
   t.is((await unreadOf(bob)).length, 21)
 })
 
-test('who asks for chat gets no system messages', async (t) => {
+test('a session that asks for chat gets no system messages', async (t) => {
   const server = await startLocalServer(t)
   const operator = await operatorOf(t, server)
   const [alice, bob] = [await server.user('alice'), await server.user('bob')]
@@ -179,7 +179,7 @@ test('a user may neither broadcast nor kick; a text that is too long is refused'
   t.deepEqual(await unreadOf(bob), [])
 })
 
-test('nobody is system: not by registering, logging in, acting or enabling, and nobody writes to it', async (t) => {
+test('the name system cannot be registered, logged in, acted for, enabled or written to', async (t) => {
   const server = await startLocalServer(t)
   const operator = await operatorOf(t, server)
   const alice = await server.user('alice')
@@ -202,7 +202,7 @@ test('nobody is system: not by registering, logging in, acting or enabling, and 
   )
 })
 
-test('an adopted database may have a user called system: he logs in as before', async (t) => {
+test('the user system of an adopted database logs in as before', async (t) => {
   const server = await startLocalServer(t)
   const alice = await server.user('alice')
   await alice.close()
@@ -212,7 +212,7 @@ test('an adopted database may have a user called system: he logs in as before', 
   t.like(await old.login('system', { password: "alice's password" }), { user: 'system', role: 'user' })
 })
 
-test('kicked: all sessions of Bob end and say why, and a client that reconnects stays away', async (t) => {
+test('kicking Bob ends all his sessions with the reason, and his client does not reconnect', async (t) => {
   const server = await startLocalServer(t)
   const operator = await operatorOf(t, server)
   const [phone, desk] = [await server.user('bob', { reconnect: true }), await server.user('bob', { reconnect: true })]
@@ -233,13 +233,13 @@ test('kicked: all sessions of Bob end and say why, and a client that reconnects 
   await t.notThrowsAsync(server.user('bob'), 'he may log in again')
 })
 
-test('an admin who kicks himself gets the answer first', async (t) => {
+test('an admin who kicks himself gets the reply first', async (t) => {
   const server = await startLocalServer(t)
   const root = await adminOf(server, await operatorOf(t, server), 'root')
   t.deepEqual(await root.request(KickUser, { user: 'root' }), { sessions: 1 })
 })
 
-test('both leave a trace, without the text', async (t) => {
+test('broadcasts and kicks are in the audit log, without the text', async (t) => {
   const server = await startLocalServer(t)
   const operator = await operatorOf(t, server)
   const root = await adminOf(server, operator, 'root')
@@ -260,7 +260,7 @@ test('both leave a trace, without the text', async (t) => {
   t.notRegex(log, /secret/)
 })
 
-test('an account named operator is told apart from the operator, and nobody can take the name', async (t) => {
+test('an account named operator is distinguished from the operator, and the name cannot be registered', async (t) => {
   const server = await startLocalServer(t)
   const operator = await operatorOf(t, server)
   await (await adminOf(server, operator, 'root')).close()

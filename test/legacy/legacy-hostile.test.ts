@@ -24,7 +24,7 @@ async function enter(t: ExecutionContext, server: Awaited<ReturnType<typeof star
   return client
 }
 
-test('what breaks the protocol ends its own connection only', async (t) => {
+test('a protocol error ends its own connection only', async (t) => {
   const server = await startLocalServer(t, LEGACY)
   const alice = await enter(t, server, 'alice')
   const oversized = Buffer.alloc(16)
@@ -64,7 +64,7 @@ test('what breaks the protocol ends its own connection only', async (t) => {
   t.deepEqual(await alice.lists(), ['no friend', 'no chatroom'])
 })
 
-test('guessing passwords: the same limits as for new clients, and shared with them', async (t) => {
+test('password guesses have the limits of new clients, counted together with theirs', async (t) => {
   const server = await startLocalServer(t, { ...LEGACY, limits: { loginFailures: 3 } })
   await server.user('alice')
   for (const password of ['one', 'two', 'three', "alice's password"]) {
@@ -75,7 +75,7 @@ test('guessing passwords: the same limits as for new clients, and shared with th
   t.is(await refusal(t, native.login('alice', { password: "alice's password" })), 'too_many_attempts')
 })
 
-test('old and new clients that have not logged in count together: one too many, and one that did least goes', async (t) => {
+test('unauthenticated old and new clients count together; beyond the limit an idle one is evicted', async (t) => {
   const server = await startLocalServer(t, { ...LEGACY, limits: { unauthenticatedPerAddress: 2, login: 60_000 } })
   const idle = await Promise.all([openOriginalClient(t, server), openOriginalClient(t, server)])
   const native = await server.connect()
@@ -89,13 +89,13 @@ test('old and new clients that have not logged in count together: one too many, 
   await enter(t, server, 'alice')
 })
 
-test('a user has so many sessions, whatever clients they are of', async (t) => {
+test('the limit of sessions of a user counts both kinds of client', async (t) => {
   const server = await startLocalServer(t, { ...LEGACY, limits: { sessionsPerUser: 1 } })
   await server.user('alice')
   t.is(await (await openOriginalClient(t, server)).login('alice', "alice's password"), undefined)
 })
 
-test('who floods is slowed down, and told when it is too much', async (t) => {
+test('a flooding client is slowed down, and refused beyond the limit', async (t) => {
   const server = await startLocalServer(t, {
     ...LEGACY,
     limits: { requestRate: 5, requestBurst: 10, requestPause: 0 },
@@ -107,7 +107,7 @@ test('who floods is slowed down, and told when it is too much', async (t) => {
   t.regex((await alice.hears(141))[0] ?? '', /slow down/)
 })
 
-test('nothing is registered where registering is closed, and names and hashes are checked', async (t) => {
+test('a server with closed registration registers no account, and names and hashes are validated', async (t) => {
   const server = await startLocalServer(t, LEGACY)
   for (const [name, nick] of [
     ['x y', 'nick'],
@@ -127,7 +127,7 @@ test('nothing is registered where registering is closed, and names and hashes ar
   t.is(await (await openOriginalClient(t, closed)).register('alice', 'password', 'Alice'), 203)
 })
 
-test('who is kicked is told why; a stopping server closes old clients too', async (t) => {
+test('a kicked user gets the reason; a stopping server closes old clients too', async (t) => {
   const server = await startLocalServer(t, LEGACY)
   const alice = await enter(t, server, 'alice')
   const bob = await enter(t, server, 'bob')
@@ -142,7 +142,7 @@ test('who is kicked is told why; a stopping server closes old clients too', asyn
   await bob.end()
 })
 
-test('more than a connection may hold in memory comes all the same, whole and in order', async (t) => {
+test('a backlog larger than the outbound limit of a connection arrives completely and in order', async (t) => {
   const server = await startLocalServer(t, {
     ...LEGACY,
     limits: { outboundHard: 200_000, outboundSoft: 20_000 },
@@ -181,7 +181,7 @@ async function paced(pace: Pace, act: (outbox: PacedOutbox) => void, count: numb
   return written
 }
 
-test('frames leave in their order, never closer than the pace', async (t) => {
+test('frames leave in order, at least the pace apart', async (t) => {
   const written = await paced(
     { spacing: 20, dialogPause: 60 },
     (outbox) => {
@@ -209,7 +209,7 @@ test('frames leave in their order, never closer than the pace', async (t) => {
   t.true(Math.min(...gaps) >= 19, gaps.join(' '))
 })
 
-test('behind a dialog one frame goes after a pause, the next after another; a question holds all until its answer', async (t) => {
+test('behind a dialog one frame is sent per pause; a question holds all frames until its answer', async (t) => {
   const pace = { spacing: 10, dialogPause: 50 }
   const behind = await paced(
     pace,
@@ -246,7 +246,7 @@ test('behind a dialog one frame goes after a pause, the next after another; a qu
   t.true((asked[1]?.at ?? 0) - (asked[0]?.at ?? 0) >= 99)
 })
 
-test('chatctl serve --legacy: an old client gets in, the log warns, status counts', async (t) => {
+test('chatctl serve --legacy admits an old client, logs a warning and counts it in status', async (t) => {
   const shell = await openShell(t)
   const server = await shell.serve(['--legacy', '0'])
   const { legacy } = server.listening as { legacy: string }
@@ -265,7 +265,7 @@ test('chatctl serve --legacy: an old client gets in, the log warns, status count
   t.regex(ran.stdout, /a key that is not secret/)
 })
 
-test('--legacy is a port or an address, and what cannot be is said', async (t) => {
+test('--legacy takes a port or an address, and an invalid value is refused with the reason', async (t) => {
   const shell = await openShell(t)
   for (const wrong of ['x', '70000', 'host:', ':1:2']) {
     const { code, stderr } = await shell.run(['serve', '--data', './room', '--port', '0', '--legacy', wrong])

@@ -18,7 +18,7 @@ async function enter(t: ExecutionContext, server: LocalServer, name: string) {
 const derivations = (server: LocalServer) =>
   (server.server.status() as { legacyDerivations?: number }).legacyDerivations ?? 0
 
-test('no keys are derived for a registration over the limit, nor for names that are taken or cannot be', async (t) => {
+test('no keys are derived for registrations over the limit or of taken or invalid names', async (t) => {
   const server = await startLocalServer(t, { ...LEGACY, limits: { registrations: 4 } })
   const register = async (name: string) => (await openOriginalClient(t, server)).register(name, 'password', name)
   t.is(await register('alice'), 101)
@@ -30,7 +30,7 @@ test('no keys are derived for a registration over the limit, nor for names that 
   t.is(derivations(server), 1)
 })
 
-test('no keys are derived for a login over the limit, but for accounts that have logged in from there', async (t) => {
+test('no keys are derived for a login over the limit, except for accounts that have logged in from that address', async (t) => {
   const server = await startLocalServer(t, { ...LEGACY, limits: { loginFailures: 2, loginFailuresPerAddress: 4 } })
   await server.user('alice')
   await server.user('carol')
@@ -50,7 +50,7 @@ test('no keys are derived for a login over the limit, but for accounts that have
   t.deepEqual(await logIn('alice', "alice's password"), ['alice', 1])
 })
 
-test('strangers cannot fill the log, and no fault is logged for what they send', async (t) => {
+test('unauthenticated clients cannot fill the log, and their input is not logged as an error', async (t) => {
   const lines: string[] = []
   const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) })
   const server = await startLocalServer(t, { ...LEGACY, log })
@@ -67,7 +67,7 @@ test('strangers cannot fill the log, and no fault is logged for what they send',
   t.deepEqual(lines, [])
 })
 
-test('many invitations of one user are one dialog, the last one, and the client hears its friends', async (t) => {
+test('many invitations from one user are shown as one dialog, the last, and messages of friends arrive', async (t) => {
   const pluginOptions = { legacy: { dialogPause: 60_000, spacing: 10 } }
   const server = await startLocalServer(t, { ...LEGACY, pluginOptions, limits: { invitationsToOne: 100 } })
   const carol = await enter(t, server, 'carol')
@@ -96,7 +96,7 @@ test('many invitations of one user are one dialog, the last one, and the client 
   )
 })
 
-test('a list that others change again and again is told as it is in the end, at the cost of a list or two', async (t) => {
+test('a list that changes many times is sent in its final state, in at most two frames', async (t) => {
   let lists = 0
   const counter = definePlugin({
     name: 'lists',

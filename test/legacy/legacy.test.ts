@@ -47,7 +47,7 @@ async function befriend(one: OriginalClient, oneName: string, other: OriginalCli
   one.click()
 }
 
-test('two original clients and a new one: accounts, friends, private messages', async (t) => {
+test('two original clients and a new one register, become friends and exchange private messages', async (t) => {
   const server = await openLegacyServer(t)
   const alice = await enter(t, server, 'alice', '小鹰')
   t.deepEqual(await alice.lists(), ['no friend', 'no chatroom'])
@@ -127,7 +127,7 @@ async function hears(client: Awaited<ReturnType<LocalServer['user']>>, count: nu
   return texts
 }
 
-test('groups: made, found, entered; messages come to old and new members, and back to their old sender', async (t) => {
+test('an original client creates, finds and joins groups, whose messages reach old and new members and their old sender', async (t) => {
   const server = await openLegacyServer(t)
   const alice = await enter(t, server, 'alice', 'Alice')
   const bob = await enter(t, server, 'bob', '鲍勃')
@@ -171,7 +171,7 @@ test('groups: made, found, entered; messages come to old and new members, and ba
   t.deepEqual(await alice.hears(124), ['NG'], 'the owner stays')
 })
 
-test('while Bob was away: private messages come once, in order; what groups said waits for their windows', async (t) => {
+test('after Bob was offline, private messages arrive once, in order, and group messages wait for their windows', async (t) => {
   const server = await openLegacyServer(t)
   const alice = await enter(t, server, 'alice')
   const bob = await enter(t, server, 'bob')
@@ -228,7 +228,7 @@ test('while Bob was away: private messages come once, in order; what groups said
   t.deepEqual((await again.hears(121))[2], 'four\n', 'nothing comes twice')
 })
 
-test('what was not read when the connection broke comes again', async (t) => {
+test('messages unread when the connection broke are delivered again', async (t) => {
   const server = await openLegacyServer(t, { pluginOptions: { friends: { messagesFrom: 'anyone' } } })
   const alice = await server.user('alice')
   const bob = await enter(t, server, 'bob')
@@ -247,7 +247,7 @@ test('what was not read when the connection broke comes again', async (t) => {
   t.like(await read, { reader: 'bob', from: 'alice' }, 'it stays connected for a moment')
 })
 
-test('messages in quick succession, both ways, and a text of 3,000 bytes', async (t) => {
+test('messages in quick succession in both directions, and a text of 3,000 bytes, arrive', async (t) => {
   const server = await openLegacyServer(t)
   const alice = await enter(t, server, 'alice')
   const bob = await enter(t, server, 'bob')
@@ -269,7 +269,7 @@ test('messages in quick succession, both ways, and a text of 3,000 bytes', async
   t.is((await (await nativeOf(server, 'alice')).history('bob')).messages.at(-1)?.text, long)
 })
 
-test('a message that is taken back before it left is not shown', async (t) => {
+test('a message recalled before it is sent is not shown', async (t) => {
   const server = await openLegacyServer(t, { pluginOptions: { friends: { messagesFrom: 'anyone' } } })
   const alice = await server.user('alice')
   const bob = await enter(t, server, 'bob')
@@ -286,7 +286,7 @@ test('a message that is taken back before it left is not shown', async (t) => {
   t.is((await bob.hears(121))[2], 'what I meant\n')
 })
 
-test('one dialog at a time: requests wait for their answers, and everything else with them', async (t) => {
+test('one dialog is open at a time: requests and all other frames wait for its answer', async (t) => {
   const server = await openLegacyServer(t, { pluginOptions: { friends: { messagesFrom: 'anyone' } } })
   const bob = await enter(t, server, 'bob')
   await bob.lists()
@@ -311,7 +311,7 @@ async function until(client: OriginalClient, type: number): Promise<Heard[]> {
   return heard
 }
 
-test('names that the old client would mangle: shown with %XX, and understood when it uses them', async (t) => {
+test('names that the old client would mangle are escaped with %XX, and accepted in that form', async (t) => {
   const before = await startLocalServer(t)
   const bob = await before.user('bob')
   await bob.close()
@@ -343,7 +343,7 @@ test('names that the old client would mangle: shown with %XX, and understood whe
   t.deepEqual((await alice.hears(122)).slice(1), ['a%20room%3A%201', 'alice', 'echo\n'])
 })
 
-test('every name comes back as it was', (t) => {
+test('every name survives escaping and unescaping', (t) => {
   const names = [
     'a',
     '群',
@@ -367,7 +367,7 @@ test('every name comes back as it was', (t) => {
   t.is(new Set(names.map(toOldName)).size, names.length)
 })
 
-test('lists that are too long for a frame are cut, row by row', async (t) => {
+test('lists too long for a frame are truncated by rows', async (t) => {
   const rows = (prefix: string) => Array.from({ length: 200 }, (_, n) => `${prefix}${n}:用户`)
   const lists = [
     { rows: rows('u'), none: 'no friend' },
@@ -380,7 +380,7 @@ test('lists that are too long for a frame are cut, row by row', async (t) => {
   t.deepEqual(fitLists([{ rows: [], none: 'no friend' }], 100), ['no friend'])
 })
 
-test('a list too long for a frame is cut; a friend who was cut off gets a row with a message', async (t) => {
+test('a list too long for a frame is truncated; a friend left out gets a row with their next message', async (t) => {
   const before = await startLocalServer(t)
   await (await before.user('alice')).close()
   await before.close()
@@ -413,7 +413,7 @@ test('a list too long for a frame is cut; a friend who was cut off gets a row wi
   t.is((await old.hears(121))[2], 'do you see me?\n')
 })
 
-test('one password for both kinds of client; accounts from before have none for the old ones', async (t) => {
+test('one password is valid for both kinds of client, except for accounts from before the listener', async (t) => {
   const before = await startLocalServer(t)
   await (await before.user('early')).close()
   await before.close()
@@ -433,7 +433,7 @@ test('one password for both kinds of client; accounts from before have none for 
   t.is(await (await openOriginalClient(t, server)).login('early', 'the same again'), 'early')
 })
 
-test('old and new sessions of one user: both get what comes', async (t) => {
+test('old and new sessions of one user receive the same messages', async (t) => {
   const server = await openLegacyServer(t, { pluginOptions: { friends: { messagesFrom: 'anyone' } } })
   const old = await enter(t, server, 'bob')
   await old.lists()
@@ -457,7 +457,7 @@ async function changeUser(server: LocalServer, username: string, change: Record<
   await db.destroy()
 }
 
-test('hooks of plugins, events and presence: an old client is a user like any other', async (t) => {
+test('plugin hooks, events and presence apply to an old client as to any user', async (t) => {
   const told: string[] = []
   const noSpam = definePlugin({
     name: 'no-spam',
@@ -505,7 +505,7 @@ test('hooks of plugins, events and presence: an old client is a user like any ot
   t.deepEqual(await last, ['hello', 'bye'])
 })
 
-test('a request made and answered while the other was away; answered on another session meanwhile', async (t) => {
+test('friend requests made or answered while the other is offline or on another session are shown', async (t) => {
   const server = await openLegacyServer(t)
   await server.user('bob')
   const alice = await enter(t, server, 'alice')
@@ -531,7 +531,7 @@ test('a request made and answered while the other was away; answered on another 
   t.deepEqual(await back.lists(), ['bob:bob', 'no chatroom'])
 })
 
-test('groups change from outside: dissolved, renamed, kicked, invited; the list follows', async (t) => {
+test('the list of groups follows dissolving, renaming, kicking and inviting by others', async (t) => {
   const server = await openLegacyServer(t)
   const old = await enter(t, server, 'bob')
   await old.lists()

@@ -109,7 +109,7 @@ const TOLD: Record<(typeof MODES)[number], string | undefined> = {
 }
 
 for (const mode of MODES) {
-  test(`a before that does ${mode}, on every message type that a client may send`, async (t) => {
+  test(`a before hook of kind "${mode}" works on every message type of clients`, async (t) => {
     const reached: Values[] = []
     let tried: ClientMessage | undefined
     const probe = definePlugin({
@@ -197,7 +197,7 @@ async function openServer(
 }
 
 for (const [does, listener] of Object.entries(LISTENERS)) {
-  test(`an on that does ${does}, for every message type that a client may send`, async (t) => {
+  test(`a listener of kind "${does}" works for every message type of clients`, async (t) => {
     const told: string[] = []
     const probe = definePlugin({
       name: 'probe',
@@ -253,7 +253,7 @@ async function withRule(t: ExecutionContext, hook: Hook, options: BeforeOptions 
   return { clock: server.clock, handled, server, client, send }
 }
 
-test('rules run by their order, those of equal order as their plugins started', async (t) => {
+test('hooks run by order, those of equal order by the start of their plugins', async (t) => {
   const ran: string[] = []
   const rule = (name: string, order?: number, needs: Record<string, AnyPlugin> = {}) =>
     definePlugin({
@@ -281,7 +281,7 @@ test('rules run by their order, those of equal order as their plugins started', 
   t.deepEqual(ran, ['first', 'early', 'late', 'last'])
 })
 
-test('a rule that fails open lets the message pass unchanged, and counts as a failure', async (t) => {
+test('a hook that fails open passes the message unchanged, and counts as a failure', async (t) => {
   for (const fail of [() => Promise.reject(new Error('no answer from afar')), () => Promise.reject(undefined)]) {
     const { handled, send, server } = await withRule(t, fail, { failure: 'open' })
     for (let n = 0; n < 5; n++) t.deepEqual(await send('hi'), { text: 'hi' })
@@ -290,7 +290,7 @@ test('a rule that fails open lets the message pass unchanged, and counts as a fa
   }
 })
 
-test('a rule that fails open still refuses when it says so', async (t) => {
+test('a hook that fails open still refuses with Refused', async (t) => {
   const no = async () => {
     throw new Refused('echo.no', 'no')
   }
@@ -299,7 +299,7 @@ test('a rule that fails open still refuses when it says so', async (t) => {
   t.deepEqual(handled, [])
 })
 
-test('a rule that does not answer in time and fails open: the message passes, later rules still see it', async (t) => {
+test('a hook that times out and fails open passes the message to later hooks', async (t) => {
   const seen: string[] = []
   const { send, clock, server } = await withRule(
     t,
@@ -317,7 +317,7 @@ test('a rule that does not answer in time and fails open: the message passes, la
   t.like(state, { state: 'degraded', reason: 'before echo timed out: no answer within 4321 ms' })
 })
 
-test('a rule’s own refusal is told for its failures, and nothing of what it threw', async (t) => {
+test('a failed hook refuses with its configured refusal, without details of the error', async (t) => {
   const refusal = { code: 'echo.unsure', text: 'cannot be checked now' } as const
   const thrown = await withRule(t, () => Promise.reject(new Error('secret path /srv')), { refusal })
   await t.throwsAsync(thrown.send('hi'), { message: 'cannot be checked now' })
@@ -327,7 +327,7 @@ test('a rule’s own refusal is told for its failures, and nothing of what it th
   t.is(await answer, 'echo.unsure')
 })
 
-test('what a rule answers after its time is ignored: a yes, a no, an amendment, an error', async (t) => {
+test('a result after the time limit of a hook is ignored, whatever it is', async (t) => {
   const late: ((how: (answer: (value: unknown) => void, fail: (error: unknown) => void) => void) => void)[] = []
   const { send, clock, handled, client } = await withRule(
     t,
@@ -355,7 +355,7 @@ test('what a rule answers after its time is ignored: a yes, a no, an amendment, 
   t.deepEqual(unhandled, [])
 })
 
-test('a rule’s signal is aborted when its time is out, also if it asks only then', async (t) => {
+test('the signal of a hook is aborted at its time limit, also if read only afterwards', async (t) => {
   const runs: HookContext[] = []
   const { send, clock } = await withRule(t, (_session, { text }, run) => {
     runs.push(run)
@@ -376,7 +376,7 @@ test('a rule’s signal is aborted when its time is out, also if it asks only th
   )
 })
 
-test('a rule that answers in time is not heard of again', async (t) => {
+test('a hook that returns in time cancels its timer', async (t) => {
   const { send, clock, server } = await withRule(t, async (_session, { text }) => ({ text: `${text}!`, times: 3 }))
   t.deepEqual(await send('hi'), { text: 'hi!' })
   t.deepEqual(clock.timers(HOOK_MS), { set: 1, pending: 0 })
@@ -393,7 +393,7 @@ const AMENDMENTS: readonly (readonly [string, unknown, BeforeOptions['failure'],
 ]
 
 for (const [what, amendment, failure = 'closed', expected] of AMENDMENTS) {
-  test(`a rule that amends to what the message cannot carry is at fault: ${what}`, async (t) => {
+  test(`a hook that returns an invalid amendment counts as failed: ${what}`, async (t) => {
     const { send, handled, server } = await withRule(t, () => amendment, { failure })
     for (let n = 0; n < 5; n++) t.is(await outcomeOf(send('hi')), expected)
     t.deepEqual(
@@ -405,13 +405,13 @@ for (const [what, amendment, failure = 'closed', expected] of AMENDMENTS) {
   })
 }
 
-test('what a rule leaves out takes its default, and what the message has not is dropped', async (t) => {
+test('fields missing in an amendment take their default, and unknown fields are dropped', async (t) => {
   const { send, handled } = await withRule(t, () => ({ text: 'new', colour: 'red' }))
   await send('hi')
   t.deepEqual(handled, [{ text: 'new', times: 1 }])
 })
 
-test('a server that stops waits for a rule that has not answered', async (t) => {
+test('a stopping server waits for a running hook', async (t) => {
   let answer: (value: undefined) => void = () => {}
   let asked = () => {}
   const isAsked = new Promise<void>((resolve) => {
@@ -445,7 +445,7 @@ const WRONG_RULES: readonly (readonly [BeforeOptions, RegExp])[] = [
 ]
 
 for (const [options, message] of WRONG_RULES) {
-  test(`a server does not start with the rule ${JSON.stringify(options)}`, async (t) => {
+  test(`a server refuses to start with the hook options ${JSON.stringify(options)}`, async (t) => {
     await t.throwsAsync(
       withRule(t, () => undefined, options),
       { name: 'SetupError', message },

@@ -32,7 +32,7 @@ async function undisturbed(t: ExecutionContext, server: LocalServer, attack: () 
   t.deepEqual(heard, sent)
 }
 
-test('half a handshake is cut at the deadline, while others chat on', async (t) => {
+test('an incomplete handshake is closed at the deadline, without disturbing others', async (t) => {
   await using server = await testServer()
   const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   const [silent, half, almost] = [server.stream(), server.stream(), server.stream()]
@@ -49,7 +49,7 @@ test('half a handshake is cut at the deadline, while others chat on', async (t) 
   await alice.hears('gone')
 })
 
-test('a peer that sends a byte now and then gets no more time', async (t) => {
+test('a peer that sends single bytes does not extend its deadline', async (t) => {
   await using server = await testServer()
   const peer = server.stream()
   const hello = Buffer.concat([MAGIC, frame(new HandshakeState({ initiator: true, prologue: MAGIC }).writeMessage())])
@@ -58,7 +58,7 @@ test('a peer that sends a byte now and then gets no more time', async (t) => {
   t.is(at, LIMITS.handshake.value / 1000)
 })
 
-test('who does not log in is told so and closed', async (t) => {
+test('a connection that does not log in is closed with the reason', async (t) => {
   await using server = await testServer()
   const peer = await enter(server.stream())
   await server.clock.advance(LIMITS.login.value - 1)
@@ -68,7 +68,7 @@ test('who does not log in is told so and closed', async (t) => {
   t.true(peer.socket.destroyed)
 })
 
-test('a user who has fallen silent is asked, and then cut', async (t) => {
+test('a silent user is pinged, then disconnected', async (t) => {
   await using server = await testServer()
   await server.user('alice')
   const line = server.stream()
@@ -84,7 +84,7 @@ test('a user who has fallen silent is asked, and then cut', async (t) => {
   t.is(server.status().users, 1, 'alice answers when she is asked')
 })
 
-test('ten megabytes of zeros are cut at the first one', async (t) => {
+test('ten megabytes of zeros are refused at the first byte', async (t) => {
   const server = await startLocalServer(t)
   await undisturbed(t, server, async () => {
     const socket = await connectRaw(server)
@@ -94,7 +94,7 @@ test('ten megabytes of zeros are cut at the first one', async (t) => {
   })
 })
 
-test('a first message of another length than 32 is cut at its two bytes', async (t) => {
+test('a first handshake message of another length than 32 is refused at its length', async (t) => {
   const server = await startLocalServer(t)
   for (const length of [0, 16, 31, 33, 65_535]) {
     const socket = await connectRaw(server)
@@ -104,7 +104,7 @@ test('a first message of another length than 32 is cut at its two bytes', async 
   }
 })
 
-test('a record that was changed is not answered', async (t) => {
+test('a modified record is not answered', async (t) => {
   const server = await startLocalServer(t)
   const peer = await enter(server)
   peer.socket.write(Buffer.concat([Buffer.from([0, 32]), Buffer.alloc(32, 7)]))
@@ -134,7 +134,7 @@ const CUT: readonly (readonly [string, Buffer, string])[] = [
 ]
 
 for (const [what, bytes, reason] of CUT) {
-  test(`${what} is answered by closing, while others chat on`, async (t) => {
+  test(`${what} closes the connection, without disturbing others`, async (t) => {
     const server = await startLocalServer(t)
     await undisturbed(t, server, async () => {
       const peer = await enter(server)
@@ -145,7 +145,7 @@ for (const [what, bytes, reason] of CUT) {
   })
 }
 
-test('the ninth message of a stranger is one too many', async (t) => {
+test('the ninth message before login closes the connection', async (t) => {
   const server = await startLocalServer(t)
   const peer = await enter(server)
   for (let n = 1; n <= 9; n++) peer.say(encode(Ping, n, {}))
@@ -154,7 +154,7 @@ test('the ninth message of a stranger is one too many', async (t) => {
   t.like(peer.heard.at(-1), { values: { name: 'login_required' } })
 })
 
-test('strangers are limited, in all and from one address; users are not kept out by them', async (t) => {
+test('unauthenticated connections are limited in total and by address, without locking users out', async (t) => {
   const server = await startLocalServer(t, { limits: { unauthenticatedPerAddress: 3 } })
   const alice = await server.user('alice')
   const strangers = [await enter(server), await enter(server), await enter(server)]
@@ -177,7 +177,7 @@ test('strangers are limited, in all and from one address; users are not kept out
   t.truthy(bob)
 })
 
-test('many tiny messages at once are answered in order, and memory stays bounded', async (t) => {
+test('many tiny messages at once are answered in order, within bounded memory', async (t) => {
   const server = await startLocalServer(t, { limits: { messagesBeforeLogin: 1e9 } })
   const peer = await enter(server)
   const before = process.memoryUsage().rss
@@ -192,7 +192,7 @@ test('many tiny messages at once are answered in order, and memory stays bounded
   t.true(process.memoryUsage().rss - before < 200 * 1024 * 1024)
 })
 
-test('a reader that stops reading is cut; what was for it waits in the database', async (t) => {
+test('a client that stops reading is disconnected; its messages wait in the database', async (t) => {
   const limits = { outboundSoft: 32 * 1024, outboundHard: 128 * 1024, unacknowledged: 1e6 }
   await using server = await testServer({ limits })
   const alice = await server.user('alice')

@@ -24,7 +24,7 @@ function impostor() {
 /** What `connect` wants by itself. */
 const careful = { leastIterations: undefined } as unknown as { leastIterations: number }
 
-test('at first contact a server cannot talk a password down to few iterations, neither to log in nor to register', async (t) => {
+test('at first contact a server cannot lower the iterations of a password, for login or registration', async (t) => {
   const { plugin, sent } = impostor()
   const server = await startLocalServer(t, { plugins: [plugin] })
   await (await server.user('alice')).close()
@@ -45,7 +45,7 @@ test('at first contact a server cannot talk a password down to few iterations, n
   await t.throwsAsync(atHome.changePassword('wrong', 'another one'), { name: 'RefusedByServer' })
 })
 
-test('a random key may be used with few iterations anywhere; a password that looks a bit like one may not', async (t) => {
+test('a random key may have few iterations; a password that resembles one may not', async (t) => {
   const server = await startLocalServer(t)
   await using operator = await server.operator()
   const { key, verifier } = await makeKey(operator)
@@ -57,7 +57,7 @@ test('a random key may be used with few iterations anywhere; a password that loo
   await t.throwsAsync(carol.login('carol', { password }), { code: 'weak_server' })
 })
 
-test('a new password has as many characters as the operator wants, whoever makes it', async (t) => {
+test('every new password has the configured minimum length', async (t) => {
   const server = await startLocalServer(t, { pluginOptions: { registration: { iterations: 4096, minPassword: 6 } } })
   const tooShort = { code: 'password', message: /at least 6 characters/ }
   const client = await server.connect()
@@ -71,7 +71,7 @@ test('a new password has as many characters as the operator wants, whoever makes
   t.is((await makeVerifier(operator, randomBytes(3).toString('hex'))).iterations, 4096)
 })
 
-test('from the shell: short passwords are refused, and a server that is off makes accounts as it does when it is on', async (t) => {
+test('shell: short passwords are refused, and accounts are created alike with the server running or stopped', async (t) => {
   const shell = await openShell(t)
   const env = { CHATCTL_OPTIONS: '{"registration":{"iterations":5000,"minPassword":8}}' }
   const create = (name: string, ...more: string[]) =>

@@ -70,7 +70,7 @@ for (const caller of ['anonymous', 'user', 'admin', 'operator', 'operator as use
   })
 }
 
-test('what only servers say, and what nobody knows, is refused', async (t) => {
+test('server messages and unknown types are refused', async (t) => {
   await using server = await testServer({ limits: { messagesBeforeLogin: 1000 } })
   const stranger = await server.connect()
   for (const type of [100, 104, 121, 129, 192, 203, 7, 999, 5000, 0xffffffff]) {

@@ -56,7 +56,7 @@ async function withEcho(
   return [await server.user('alice'), server]
 }
 
-test('a plugin adds a message type: typed, checked, answered', async (t) => {
+test('a plugin adds a message type that is typed, validated and answered', async (t) => {
   const [alice] = await withEcho(t, () => {})
   t.deepEqual(await alice.request(Echo, { text: 'hello' }), { text: 'hello' })
 })
@@ -69,7 +69,7 @@ test('a client that was not built with the type learns it from the server', asyn
   t.deepEqual(await alice.request(learned, { text: 'hello' } as never), { text: 'hello' } as never)
 })
 
-test('before: in order, may amend, may refuse with a name of its own', async (t) => {
+test('before hooks run in order, amend messages, and refuse with their own failure', async (t) => {
   const seen: string[] = []
   const [alice] = await withEcho(t, (app) => {
     app.before(Echo, (session, { text }) => {
@@ -87,7 +87,7 @@ test('before: in order, may amend, may refuse with a name of its own', async (t)
   t.deepEqual(seen, ['first alice hi', 'second hi!', 'first alice bad', 'second bad!'])
 })
 
-test('a slow before does not let a later message overtake', async (t) => {
+test('a slow before hook keeps messages in order', async (t) => {
   const order: string[] = []
   let release = () => {}
   const gate = new Promise<void>((resolve) => {
@@ -103,7 +103,7 @@ test('a slow before does not let a later message overtake', async (t) => {
   t.deepEqual(order, ['slow', 'quick'])
 })
 
-test('a before that throws refuses; the handler never runs', async (t) => {
+test('a before hook that throws refuses the message, and the handler does not run', async (t) => {
   const handled: string[] = []
   const guarded = definePlugin({
     name: 'guarded',
@@ -126,7 +126,7 @@ test('a before that throws refuses; the handler never runs', async (t) => {
   t.like(server.failures(), [{ plugin: 'guarded', event: 'before echo failed', error: { message: 'a bug' } }])
 })
 
-test('listeners that throw or reject harm nobody, and mark the plugin degraded', async (t) => {
+test('a listener that throws or rejects affects no request, and marks the plugin degraded', async (t) => {
   const told: string[] = []
   const [alice, server] = await withEcho(t, (app) => {
     app.on(Echo, () => {
@@ -147,7 +147,7 @@ test('listeners that throw or reject harm nobody, and mark the plugin degraded',
   t.deepEqual(failing(), [], 'a minute later it is forgiven')
 })
 
-test('a handler that throws, rejects or returns nonsense answers internal, and the next request works', async (t) => {
+test('a handler that throws, rejects or returns an invalid reply answers internal, and the next request succeeds', async (t) => {
   const Try = clientMessage({
     type: 1002,
     name: 'try',
@@ -174,7 +174,7 @@ test('a handler that throws, rejects or returns nonsense answers internal, and t
   t.is(server.failures().length, 4)
 })
 
-test('a before of another plugin guards a built-in message', async (t) => {
+test('a before hook of a plugin guards a built-in message', async (t) => {
   const guard = definePlugin({
     name: 'guard',
     messages: {},
@@ -192,7 +192,7 @@ test('a before of another plugin guards a built-in message', async (t) => {
   await bob.hearsNothing()
 })
 
-test('events of a plugin’s own, timers and stop tasks end with it, in reverse order', async (t) => {
+test('events, timers and stop tasks of a plugin end with it, in reverse order', async (t) => {
   const Happened = defineEvent<{ what: string }>('echo.happened')
   const log: string[] = []
   const source = definePlugin({
@@ -283,12 +283,12 @@ const WRONG_SETUPS: readonly (readonly [string, () => AnyPlugin[], RegExp])[] = 
 ]
 
 for (const [what, plugins, message] of WRONG_SETUPS) {
-  test(`a server does not start with ${what}`, async (t) => {
+  test(`a server refuses to start with ${what}`, async (t) => {
     await t.throwsAsync(testServer({ plugins: plugins() }), { name: 'SetupError', message })
   })
 }
 
-test('options are checked by the plugin’s own schema, and named in the error', async (t) => {
+test('options are validated by the plugin’s schema, and the error names them', async (t) => {
   const limited = definePlugin({
     name: 'limited',
     options: z.strictObject({ max: z.number().int().default(3) }),
@@ -304,7 +304,7 @@ test('options are checked by the plugin’s own schema, and named in the error',
   await t.throwsAsync(start({ contacts: {} }), { message: 'options.contacts: this plugin takes no options' })
 })
 
-test('all wrong options are named at once, with where they were written', async (t) => {
+test('the error lists all invalid options with their source', async (t) => {
   const limited = definePlugin({
     name: 'limited',
     options: z.strictObject({ max: z.number(), words: z.array(z.string()) }),
@@ -322,7 +322,7 @@ test('all wrong options are named at once, with where they were written', async 
   )
 })
 
-test('a plugin says which versions of the plugin API it was written for, and another one refuses it', async (t) => {
+test('a plugin declares a range of plugin API versions, and other servers refuse it', async (t) => {
   for (const api of ['^1.0', '>=1 <3', '1.x', API_VERSION]) await startLocalServer(t, { plugins: [echo({ api })] })
   const refused: readonly (readonly [string, string])[] = [
     ['^2.0', `plugin echo is written for plugin API ^2.0; this server has ${API_VERSION}`],
@@ -334,7 +334,7 @@ test('a plugin says which versions of the plugin API it was written for, and ano
     await t.throwsAsync(startLocalServer(t, { plugins: [echo({ api })] }), { name: 'SetupError', message })
 })
 
-test('reports of plugins by others bear their names, so that none hides another’s or the server’s own', async (t) => {
+test('status values of plugins are prefixed with their names, so that none hides another', async (t) => {
   const reporter = (name: string, users: number) =>
     definePlugin({ name, setup: (app) => app.status(() => ({ users, seen: 1 })) })
   const broken = definePlugin({
@@ -354,7 +354,7 @@ test('reports of plugins by others bear their names, so that none hides another�
   )
 })
 
-test('an admin is told what every plugin brings, handles, checks and hears', async (t) => {
+test('an admin can list each plugin’s messages, handlers, hooks and listeners', async (t) => {
   const talkative = echo({
     version: '0.3.0',
     api: '^1.0',
@@ -430,7 +430,7 @@ export default definePlugin({
 })`
 
 for (const extension of ['ts', 'js', 'mjs']) {
-  test(`a plugin is loaded from a .${extension} file anywhere, and is one with this server`, async (t) => {
+  test(`a plugin loads from a .${extension} file anywhere and shares the server’s modules`, async (t) => {
     const folder = await tempFolder(t)
     const isTypeScript = extension === 'ts'
     const source = isTypeScript
@@ -469,7 +469,7 @@ const EXPORTS: readonly (readonly [string, object])[] = [
 ]
 
 for (const [what, exports] of EXPORTS) {
-  test(`a plugin is a package, seen from the folder of the configuration: exports ${what}`, async (t) => {
+  test(`a plugin package resolves from the folder of the configuration: exports ${what}`, async (t) => {
     const folder = await tempFolder(t)
     await install(folder, '@team/asker', { exports }, { 'plugin.js': SOURCE, 'other.cjs': 'module.exports = {}' })
     const below = join(folder, 'etc', 'chat')
@@ -479,7 +479,7 @@ for (const [what, exports] of EXPORTS) {
   })
 }
 
-test('a plugin that has another copy of chatctl beside it gets the one that runs', async (t) => {
+test('a plugin with another copy of chatctl installed gets the running one', async (t) => {
   const folder = await tempFolder(t)
   const copy = `
     export class Refused extends Error {}
@@ -493,7 +493,7 @@ test('a plugin that has another copy of chatctl beside it gets the one that runs
   t.is(await refusal(t, alice.request(ask, { what: 'no' } as never)), 'loaded.no')
 })
 
-test('a plugin that cannot be loaded says which file and what was found', async (t) => {
+test('the error for a plugin that cannot be loaded names the file and its content', async (t) => {
   const folder = await tempFolder(t)
   await writeFile(join(folder, 'nothing.ts'), 'export const answer = 42')
   await writeFile(join(folder, 'broken.ts'), 'export default (')
@@ -540,7 +540,7 @@ test('a plugin’s migration runs under its name, and only with the plugin', asy
   await startLocalServer(t, { data, plugins: [late], migrate: true })
 })
 
-test('numbers travel from the wire to the handler as the definition says', async (t) => {
+test('numbers reach the handler in the type of their definition', async (t) => {
   const Add = clientMessage({
     type: 1600,
     name: 'add',
@@ -555,7 +555,7 @@ test('numbers travel from the wire to the handler as the definition says', async
   t.deepEqual(await alice.request(Add, { a: 2, b: 3 }), { text: '5' })
 })
 
-test('a refusal that quotes what no line can hold is told all the same, and nothing breaks', async (t) => {
+test('a refusal whose text does not fit a line is shortened and sent', async (t) => {
   const [alice] = await withEcho(t, (app) => {
     app.before(Echo, async (_session, { text }) => {
       throw new Refused(`echo.${'ü'.repeat(60)}`, `not "\u202e${text}\u200e\n\u001b[31m" ${'x'.repeat(2000)}`)

@@ -8,7 +8,7 @@ import { SCENES } from '../support/races/world.ts'
 /** CPU time, so that a loaded machine tries as much as an idle one. */
 const BUDGET_MS = times(25_000, 20 * MINUTES)
 
-test('two requests that cross leave, tell and push what one after the other would', async (t) => {
+test('two concurrent requests have the outcome of one of their serial orders', async (t) => {
   t.timeout(60 * MINUTES)
   const random = seeded(t)
   const server = await openRaceServer(process.env.TEST_DATABASE)

@@ -48,7 +48,7 @@ async function shapesOf(t: ExecutionContext, server: LocalServer, names: readonl
   return found
 }
 
-test('a name costs as many statements whether it exists or not, however often and after whatever it is asked for', async (t) => {
+test('a login challenge costs the same number of statements for existing and unknown names', async (t) => {
   const { plugin, count } = countStatements()
   const server = await startLocalServer(t, { plugins: [plugin], limits: { messagesBeforeLogin: 100 } })
   await server.user('alice')
@@ -72,7 +72,7 @@ test('a name costs as many statements whether it exists or not, however often an
   t.deepEqual(await costs(), all, 'after an operator made an account')
 })
 
-test('names without an account are answered as those with one: no count, pre-hash or salt length is of accounts only', async (t) => {
+test('challenges of unknown names have the iterations, pre-hash and salt length of existing ones', async (t) => {
   const server = await startLocalServer(t, { limits: { messagesBeforeLogin: 1000 } })
   const operator = await operatorOf(server)
   // Keys of bots as older versions made them, and passwords from before the count was changed.
@@ -95,7 +95,7 @@ test('names without an account are answered as those with one: no count, pre-has
   t.deepEqual(await shapesOf(t, later, strangers), first, 'after a restart')
 })
 
-test('an account more changes the challenge of few other names, and then as a new password would', async (t) => {
+test('a new account changes the challenge of few unknown names, and in the way of a changed password', async (t) => {
   const server = await startLocalServer(t, { limits: { messagesBeforeLogin: 1000 } })
   const operator = await operatorOf(server)
   for (let number = 0; number < 9; number++)
@@ -109,7 +109,7 @@ test('an account more changes the challenge of few other names, and then as a ne
   for (const name of strangers) t.is(before.get(name)?.salt === after.get(name)?.salt, !changed.includes(name), name)
 })
 
-test('others’ wrong passwords do not shut out Alice where she has logged in before; newcomers wait', async (t) => {
+test('wrong passwords of others do not lock Alice out from an address of an earlier login; new addresses wait', async (t) => {
   const limits = { loginFailures: 3, loginFailuresPerAddress: 3, messagesBeforeLogin: 100 }
   const server = await startLocalServer(t, { limits })
   await (await server.user('alice')).close()
@@ -131,7 +131,7 @@ test('others’ wrong passwords do not shut out Alice where she has logged in be
   t.is(await refusal(t, server.user('alice')), 'too_many_attempts', 'no guessing at Alice without end either')
 })
 
-test('logins of one user have a rate, right as they are; others are not held up', async (t) => {
+test('successful logins of a user have a rate, without delaying others', async (t) => {
   const server = await startLocalServer(t, { limits: { logins: 3 } })
   for (let login = 0; login < 3; login++) await (await server.user('alice')).close()
   const error = await t.throwsAsync(server.user('alice'), { name: 'RefusedByServer' })
@@ -140,7 +140,7 @@ test('logins of one user have a rate, right as they are; others are not held up'
   await server.user('bob')
 })
 
-test('changes of the password have the same rate', async (t) => {
+test('password changes have the same rate', async (t) => {
   const server = await startLocalServer(t, { limits: { logins: 3 } })
   const alice = await server.user('alice')
   await alice.changePassword("alice's password", 'one')
@@ -149,7 +149,7 @@ test('changes of the password have the same rate', async (t) => {
   await server.user('bob')
 })
 
-test('what strangers try beyond a limit is logged nowhere', async (t) => {
+test('attempts beyond the limits before login are not logged', async (t) => {
   const lines: string[] = []
   const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) })
   const limits = { loginFailures: 2, loginFailuresPerAddress: 2, messagesBeforeLogin: 100 }
@@ -166,7 +166,7 @@ test('what strangers try beyond a limit is logged nowhere', async (t) => {
   t.deepEqual([lines.length, audit.length], [2, 2])
 })
 
-test('nicknames are seen: emoji and scripts that join pass, what hides in a name does not', async (t) => {
+test('nicknames accept emoji and joining scripts, and refuse invisible characters', async (t) => {
   const server = await startLocalServer(t, { limits: { messagesBeforeLogin: 1000 } })
   const client = await server.connect()
   const seen = ['小鹰 😀', '👩🏽‍🚀', '👨‍👩‍👧', '❤️‍🔥', '1️⃣', '🏴󠁧󠁢󠁥󠁮󠁧󠁿', 'می‌خواهم', 'क्‍ष', 'Zoë', 'a\u3000b']

@@ -52,7 +52,7 @@ async function listened(operator: Client): Promise<number> {
   return plugins.find(({ name }) => name === 'tap')?.listens.length ?? -1
 }
 
-test('a request shows before its reply, with names and without what was said', async (t) => {
+test('a tap shows a request before its reply, with names and without texts', async (t) => {
   await using server = await testServer({ clock: new Date('2031-02-03T04:05:06Z') })
   const [alice] = [await server.user('alice'), await server.user('bob')]
   const { told } = await tapping(server)
@@ -71,7 +71,7 @@ test('a request shows before its reply, with names and without what was said', a
   t.false(rest.some(({ name }) => name === 'on_new_message'))
 })
 
-test('a refusal shows, and a session that has not logged in', async (t) => {
+test('a tap shows refusals and sessions before login', async (t) => {
   await using server = await testServer()
   const alice = await server.user('alice')
   const { told } = await tapping(server)
@@ -113,7 +113,7 @@ test('the server filters by user, by type, by group, and by all of them', async 
   t.deepEqual(await names({ user: 'alice', type: 'chatroom_message', group: 'Ops' }), ['alice in chatroom_message'])
 })
 
-test('a filter for what is not there is refused, and the tap that was there goes on', async (t) => {
+test('a filter for an unknown name is refused, and the running tap continues', async (t) => {
   await using server = await testServer()
   const alice = await server.user('alice')
   const { operator, told } = await tapping(server, { type: 'ping' })
@@ -128,7 +128,7 @@ test('a filter for what is not there is refused, and the tap that was there goes
   t.deepEqual((await told()).map(brief), ['in alice ping ok'])
 })
 
-test('what was said shows only to who asks for it, and that leaves a trace with the filter', async (t) => {
+test('texts are shown only on request, which is written to the audit log with the filter', async (t) => {
   const traces: { event?: string }[] = []
   const log = pino({ level: 'info' }, { write: (record: string) => void traces.push(JSON.parse(record)) })
   await using server = await testServer({ log })
@@ -146,7 +146,7 @@ test('what was said shows only to who asks for it, and that leaves a trace with 
   t.like(trace, { by: 'operator', user: 'alice', type: 'send_message', group: '', texts: true })
 })
 
-test('nothing is listened to while nobody taps, and after the last one has gone', async (t) => {
+test('the server has tap listeners only while a tap is open', async (t) => {
   await using server = await testServer()
   const [alice, watching] = [await server.user('alice'), await server.operator()]
   t.is(await listened(watching), 0)
@@ -162,7 +162,7 @@ test('nothing is listened to while nobody taps, and after the last one has gone'
   t.is((server.status() as { taps?: number }).taps, 0)
 })
 
-test('two who tap see each other’s requests, but no tap of a tap', async (t) => {
+test('two taps show each other’s requests, but not tap records', async (t) => {
   await using server = await testServer()
   const [first, second] = [await tapping(server), await tapping(server)]
   const alice = await server.user('alice')
@@ -181,7 +181,7 @@ test('two who tap see each other’s requests, but no tap of a tap', async (t) =
   t.true((await second.told()).length > 0, 'it goes on')
 })
 
-test('more than the rate is lost, and the next record tells how many', async (t) => {
+test('records beyond the rate are dropped, and the next record counts them', async (t) => {
   await using server = await testServer({ limits: { tapRate: 10 } })
   const alice = await server.user('alice')
   const { told } = await tapping(server, { type: 'send_message' })
@@ -200,7 +200,7 @@ test('more than the rate is lost, and the next record tells how many', async (t)
   )
 })
 
-test('who does not read loses records, and everyone else is served', async (t) => {
+test('a tap that does not read loses records, without delaying others', async (t) => {
   await using server = await testServer({ limits: { outboundSoft: 4096, tapRate: 100_000 } })
   const alice = await server.user('alice')
   const { operator, told } = await tapping(server, { type: 'send_message', texts: true })
@@ -217,7 +217,7 @@ test('who does not read loses records, and everyone else is served', async (t) =
   await operator.close()
 })
 
-test('what belongs to passwords is never shown, whatever is asked for', async (t) => {
+test('credentials are never shown, whatever the filter', async (t) => {
   await using server = await testServer()
   const { operator, told } = await tapping(server, { texts: true })
   const stranger = await server.connect()
@@ -244,7 +244,7 @@ test('what belongs to passwords is never shown, whatever is asked for', async (t
   await operator.close()
 })
 
-test('every field of the built-in messages that looks like key material is hidden', (t) => {
+test('every field of the built-in messages with key material is hidden', (t) => {
   const looksSecret = /first|final|key|salt|password|proof/i
   const harmless = ['once.key', 'query_state.key', 'acknowledge_event.key']
   for (const message of BUILT_IN_MESSAGES) {
@@ -258,7 +258,7 @@ test('every field of the built-in messages that looks like key material is hidde
   }
 })
 
-test('lines of a foreign plugin may hold what people say: only names show', async (t) => {
+test('of a third-party plugin’s messages only names are shown', async (t) => {
   const AskAll = clientMessage({
     type: 5001,
     name: 'ask_all',
@@ -284,7 +284,7 @@ test('lines of a foreign plugin may hold what people say: only names show', asyn
   t.deepEqual((await told())[0]?.values, { group: 'ops', question: 'Tea?', apiToken: { hidden: true } })
 })
 
-test('what is very long is shown without its texts, and then without its lists', (t) => {
+test('a very long record is shown without texts, then without lists', (t) => {
   const page = BUILT_IN_MESSAGES.find(({ name }) => name === 'on_new_message') as Message
   const item = sampleValues(page.fields).messages as Record<string, unknown>[]
   const values = (count: number, text: string) => ({
@@ -297,7 +297,7 @@ test('what is very long is shown without its texts, and then without its lists',
   t.deepEqual(JSON.parse(shown(page, values(5000, 'hello'), true)), { messages: { items: 5000 } })
 })
 
-test('a login that fails shows, without the proof', async (t) => {
+test('a failed login is shown without the proof', async (t) => {
   await using server = await testServer()
   await server.user('alice')
   const { told } = await tapping(server, { texts: true })
@@ -306,7 +306,7 @@ test('a login that fails shows, without the proof', async (t) => {
   t.deepEqual(entries.map(brief), ['in  login ok', 'out  login_challenge ok', 'out  login_failed login_failed'])
 })
 
-test('an envelope shows itself and what is in it', async (t) => {
+test('an envelope is shown with its content', async (t) => {
   await using server = await testServer()
   const alice = await server.user('alice')
   const { told } = await tapping(server, { user: 'alice' })
