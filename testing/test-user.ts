@@ -76,6 +76,11 @@ export class TestUser {
     this.client.on(MessageRecalled, (recalled) => this.#messages.drop(({ id }) => id === recalled.id))
   }
 
+  /** Messages that `hears` and `asks` have returned, oldest first. */
+  get heard(): readonly ChatMessage[] {
+    return this.#heard
+  }
+
   /** Sends a message; resolves when it is stored. */
   says(to: string | { readonly group: string }, text: string, options?: SendOptions): Promise<SentMessage> {
     return this.client.send(to, text, options)

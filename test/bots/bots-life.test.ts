@@ -14,7 +14,7 @@ import {
 import { clientMessage, definePlugin, Refused, serverMessage, text } from '../../core/index.ts'
 import { BotLoop } from '../../plugins/messages/events.ts'
 import { testServer } from '../../testing/index.ts'
-import { Person, startBot, until } from '../support/bots/bots.ts'
+import { enter, nextTexts, startBot, until } from '../support/bots/bots.ts'
 import { nextPush } from '../support/requests.ts'
 import { startLocalServer } from '../support/server.ts'
 import { openProxy } from '../support/wire/proxy.ts'
@@ -36,7 +36,7 @@ test('a handler’s error is reported, its event counts as handled, and the bot 
     .message((ctx) => ctx.reply('fine'))
   const { log, said } = keptLog()
   const first = await startBot(t, server, bot, { log })
-  const ann = await Person.at(server, 'ann')
+  const ann = await enter(t, server, 'ann')
   await ann.says('clerk', 'bad')
   t.is(await ann.asks('clerk', 'good'), 'fine')
   t.like(said('a handler failed'), { 0: { level: 50, err: { message: 'cannot do that' }, handler: 'hears bad' } })
@@ -68,7 +68,7 @@ test('middleware wraps handlers, the first outermost, and may skip them', async 
       return ctx.reply('yes?')
     })
   await startBot(t, server, bot)
-  const [ann, bob] = [await Person.at(server, 'ann'), await Person.at(server, 'bob')]
+  const [ann, bob] = [await enter(t, server, 'ann'), await enter(t, server, 'bob')]
   t.is(await ann.asks('clerk', 'one'), 'yes?')
   await until(() => seen.length === 3)
   t.is(await bob.asks('clerk', 'two'), 'not you')
@@ -146,11 +146,10 @@ test('a bot reconnects after a lost connection, and its effects take place once'
     .onLife('reconnected', () => life.push('reconnected'))
     .onLife('stopped', () => life.push('stopped'))
   const running = await startBot(t, server, bot, { server: proxy.address })
-  const ann = await Person.at(server, 'ann')
+  const ann = await enter(t, server, 'ann')
   for (let n = 0; n < 12; n++) await ann.says('clerk', String(n))
-  await ann.hears(12)
   t.deepEqual(
-    ann.texts,
+    await nextTexts(ann, 12),
     Array.from({ length: 12 }, (_, n) => `${n}!`),
   )
   await running.stop()
@@ -173,8 +172,8 @@ test('a kicked bot ends with the reason', async (t) => {
 
 test('friend requests are answered by the bot’s policy, pending ones at the start too', async (t) => {
   const server = await startLocalServer(t)
-  const ann = await Person.at(server, 'ann')
-  const bob = await Person.at(server, 'bob')
+  const ann = await enter(t, server, 'ann')
+  const bob = await enter(t, server, 'bob')
   const open = async () => (await ann.client.request(QueryFriendRequests, {})).requests.length
   await server.user('kind')
   await ann.client.request(AddFriend, { user: 'kind' })
@@ -202,7 +201,7 @@ test('friend requests are answered by the bot’s policy, pending ones at the st
 
 test('invitations are accepted or ignored by the bot’s policy', async (t) => {
   const server = await startLocalServer(t)
-  const ann = await Person.at(server, 'ann')
+  const ann = await enter(t, server, 'ann')
   for (const group of ['work', 'play']) await ann.client.request(CreateRoom, { group, open: false })
   const bot = createBot({ name: 'clerk', invitations: ({ group }) => group === 'work' }).message((ctx) =>
     ctx.reply(`here in ${ctx.group}`),
@@ -227,7 +226,7 @@ function watcher() {
 test('a loop of two bots in a group is stopped, and the server logs both names', async (t) => {
   const { plugin, told } = watcher()
   const server = await startLocalServer(t, { plugins: [plugin] })
-  const ann = await Person.at(server, 'ann')
+  const ann = await enter(t, server, 'ann')
   await ann.client.request(CreateRoom, { group: 'ops' })
   const { log, said, lines } = keptLog()
   const loops: string[] = []
@@ -336,7 +335,7 @@ test('a bot receives a plugin’s pushes and makes its requests', async (t) => {
     .on(Rang, ({ what }, ctx) => ctx.send('ann', `${what} rang`))
     .command('ring', { about: 'Rings' }, (ctx) => ctx.request(Ring, { what: 'the bell' }))
   await startBot(t, server, bot)
-  const ann = await Person.at(server, 'ann')
+  const ann = await enter(t, server, 'ann')
   t.is(await ann.asks('ringer', '/ring'), 'the bell rang')
 })
 
@@ -351,7 +350,7 @@ test('handled messages are marked as read; system messages and the bot’s own a
   await using operator = await server.operator()
   const { Broadcast } = await import('../../plugins/system/messages.ts')
   await operator.request(Broadcast, { text: 'down from 6 to 7' })
-  const ann = await Person.at(server, 'ann')
+  const ann = await enter(t, server, 'ann')
   await running.client.send('clerk', 'to myself')
   t.is(await ann.asks('clerk', 'hello'), 'yes')
   t.deepEqual(seen, ['hello'])
