@@ -4,7 +4,8 @@ import type { Mode } from '../support/databases/fault-injection.ts'
 import { hasMariadb, startMariadb } from '../support/databases/mariadb.ts'
 import { isLong, line, MINUTES, seeded, testWhere } from '../support/endurance/rounds.ts'
 import { openFaultServer } from '../support/faults/fault-server.ts'
-import { probe, type Round, type Scenario, scenarios, settle } from '../support/faults/scenarios.ts'
+import { checkRound, type Round, type Scenario, settle } from '../support/faults/round.ts'
+import { scenarios } from '../support/faults/scenarios.ts'
 
 /** Rounds in `npm test`; all of them in `npm run test:long`. */
 const SAMPLE = 120
@@ -17,7 +18,7 @@ async function playAll(t: ExecutionContext, mariadb?: string) {
   t.timeout(isLong ? 60 * MINUTES : 5 * MINUTES)
   const random = seeded(t)
   const server = await openFaultServer(t, {}, mariadb)
-  const cast = await scenarios(server)
+  const { cast, all: everyScenario } = await scenarios(server)
   const { db, faults } = server
   let number = 0
   const play = async (scenario: Scenario, fault?: { at: number; mode: Mode; code: string }) => {
@@ -31,7 +32,7 @@ async function playAll(t: ExecutionContext, mariadb?: string) {
       const answer = await settle(scenario.act(round))
       const statements = faults.heal()
       await scenario.check(round, answer)
-      await probe(cast, round, db)
+      await checkRound(cast, round, db)
       return statements
     } catch (error) {
       throw new Error(`${about}: ${(error as RefusedByServer).message}`, { cause: error })
@@ -41,7 +42,7 @@ async function playAll(t: ExecutionContext, mariadb?: string) {
   const counts: Record<string, number> = {}
   // For a closer look: all faults of one scenario.
   const only = process.env.TEST_SCENARIO
-  for (const scenario of cast.scenarios.filter((one) => only === undefined || one.name === only)) {
+  for (const scenario of everyScenario.filter((one) => only === undefined || one.name === only)) {
     counts[scenario.name] = await play(scenario)
     for (let at = 0; at < (counts[scenario.name] as number) + BEYOND; at++)
       for (const mode of MODES) for (const code of faults.codes) all.push({ scenario, at, mode, code })
