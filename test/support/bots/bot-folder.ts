@@ -7,7 +7,7 @@ import { promisify } from 'node:util'
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url))
 const PACKAGES = ['zod', 'jiti', 'typescript', '@types/node']
 
-/** What `npm install` would do in a bot's folder: this very package, and what it has installed itself. */
+/** Links this package and its dependencies into a bot's folder, in place of `npm install`. */
 export async function install(folder: string) {
   const modules = join(folder, 'node_modules')
   for (const name of ['.bin', '@types']) await mkdir(join(modules, name), { recursive: true })
@@ -17,7 +17,7 @@ export async function install(folder: string) {
   await symlink(join(modules, 'jiti/lib/jiti-cli.mjs'), join(modules, '.bin/jiti'))
 }
 
-/** Runs a program in a folder, with the folder's own programs at hand. Rejects when it fails. */
+/** Runs a program in a folder, with the folder's programs in PATH. @throws Error when it fails */
 export const runIn = (folder: string, program: string, args: readonly string[]) =>
   promisify(execFile)(program, args, {
     cwd: folder,

@@ -5,7 +5,7 @@ import { openDatabase } from '../../../db/index.ts'
 import { tempFolder } from '../temp-folder.ts'
 import { newDatabase } from './mariadb.ts'
 
-/** URL or file of an empty database of the kind that the plays run on; it goes when the test ends. */
+/** URL or file of an empty database of the kind under test; it is dropped when the test ends. */
 export async function emptyPlace(t: ExecutionContext): Promise<string> {
   const server = process.env.TEST_DATABASE
   if (server === undefined) return join(await tempFolder(t), 'chat.db')
@@ -14,7 +14,7 @@ export async function emptyPlace(t: ExecutionContext): Promise<string> {
   return url
 }
 
-/** An empty database of the kind that the plays run on. */
+/** An empty database of the kind under test. */
 export async function emptyDatabase(t: ExecutionContext): Promise<{ db: Knex; where: string }> {
   const where = await emptyPlace(t)
   const db = await openDatabase(where)
@@ -22,11 +22,11 @@ export async function emptyDatabase(t: ExecutionContext): Promise<{ db: Knex; wh
   return { db, where }
 }
 
-/** All tables with their columns and indexes, as the database itself says them. */
+/** The definitions of all tables and indexes, as the database stores them. */
 export async function schemaOf(db: Knex): Promise<string[]> {
   if (process.env.TEST_DATABASE === undefined) {
     const rows: { sql: string }[] = await db('sqlite_master').whereNotNull('sql').orderBy('name').select('sql')
-    // SQLite writes an added column or a dropped one into the text its own way: only the words count.
+    // SQLite edits the text when a column is added or dropped: compare it without white space.
     return rows.map(({ sql }) => sql.replace(/\s+/g, ' '))
   }
   const [tables] = await db.raw('show tables')

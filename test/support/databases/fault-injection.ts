@@ -2,19 +2,19 @@ import type { Knex } from 'knex'
 import { isMysql } from '../../../db/migrations/tables.ts'
 import { reservedConnection } from '../../../db/mysql.ts'
 
-/** `before`: the statement is not executed. `after`: it is, and its answer is lost. `outage`: nothing is from there on. */
+/** `before`: the statement is not executed. `after`: it is, and its reply is lost. `outage`: no later one is executed either. */
 export type Mode = 'before' | 'after' | 'outage'
 
 export interface Fault {
-  /** Which statement after `arm`, counted from 0. */
+  /** Index of the failing statement, counted from `arm`. */
   readonly at: number
   readonly mode: Mode
   readonly code: string
-  /** Only statements that fit are counted. */
+  /** Counts only matching statements. */
   readonly of?: RegExp
 }
 
-/** Errors of a database by its kind: the code, and whether the connection goes with it. */
+/** Error codes by kind of database, and whether the connection is lost too. */
 const MYSQL = {
   PROTOCOL_CONNECTION_LOST: true,
   PROTOCOL_SEQUENCE_TIMEOUT: true,
@@ -27,7 +27,7 @@ const MYSQL = {
 } as const
 const SQLITE = ['SQLITE_FULL', 'SQLITE_BUSY', 'SQLITE_IOERR_FSYNC', 'SQLITE_READONLY']
 
-/** Answers to COMMIT that say that the transaction was rolled back. */
+/** Errors of COMMIT after which the transaction is rolled back. */
 const ROLLED_BACK = ['ER_LOCK_DEADLOCK', 'ER_LOCK_WAIT_TIMEOUT', 'ER_QUERY_INTERRUPTED']
 
 interface Statement {
@@ -47,13 +47,13 @@ interface MysqlConnection {
   destroy(): void
 }
 
-/** Makes statements of a database fail: of Knex and of the message writer, which prepares its own. */
+/** Injects failures into the statements of Knex and of the message writer, which prepares its own. */
 export class Faults {
   readonly codes: readonly string[]
   #fault: Fault | undefined
   #count = 0
   #fire: () => void = () => {}
-  /** How many statements have failed. */
+  /** Number of failed statements. */
   struck = 0
   #fired: Promise<void> = Promise.resolve()
   readonly #patched = new WeakSet<object>()
@@ -67,7 +67,7 @@ export class Faults {
     } else this.#watch(db.client, (connection) => this.#patchSqlite(connection as SqliteConnection))
   }
 
-  /** Counts statements from now on, and makes one fail. */
+  /** Restarts the count of statements, and makes one fail. */
   arm(fault?: Fault) {
     this.#count = 0
     this.#fault = fault
@@ -76,13 +76,13 @@ export class Faults {
     })
   }
 
-  /** From now on everything succeeds. Returns how many statements there were. */
+  /** Stops failing. Returns the number of statements since `arm`. */
   heal(): number {
     this.#fault = undefined
     return this.#count
   }
 
-  /** Resolves when the fault has struck. */
+  /** Resolves when the fault has occurred. */
   get fired(): Promise<void> {
     return this.#fired
   }
@@ -99,7 +99,7 @@ export class Faults {
     }
   }
 
-  /** What happens to the next statement; undefined when it succeeds. */
+  /** The fault of the next statement; undefined if it succeeds. */
   #next(sql: string): Fault | undefined {
     const fault = this.#fault
     if (fault?.of?.test(sql) === false) return undefined
@@ -140,7 +140,7 @@ export class Faults {
         if (MYSQL[fault.code as keyof typeof MYSQL]) connection.destroy()
         done(failure(fault.code))
       }
-      // No server has committed what it says that it has rolled back.
+      // After these errors a real server has rolled back.
       if (/^commit/i.test(sql) && ROLLED_BACK.includes(fault.code)) return query('rollback', fail)
       if (fault.mode === 'after') return query(...(given.slice(0, -1) as unknown[]), fail)
       setImmediate(fail)

@@ -3,7 +3,7 @@ import { openDatabase } from '../../../db/index.ts'
 
 type Callback = (...results: unknown[]) => void
 
-/** What Knex uses of the drivers' connections: `query` of mysql2, `prepare` of better-sqlite3. */
+/** The methods of the drivers' connections that Knex calls: `query` of mysql2, `prepare` of better-sqlite3. */
 interface Connection {
   prepare?: (sql: string) => unknown
   query?: (options: { sql: string }, bindings: unknown, done: Callback) => void
@@ -11,9 +11,9 @@ interface Connection {
 }
 
 /**
- * Opens a database whose process seems to be killed after a number of statements that change it: nothing that comes later reaches it,
- * no rollback either.
- * @param killed called before the first statement that is not carried out; it may end the process
+ * Opens a database as if its process were killed after a number of writing statements: later statements do not reach it,
+ * not even a rollback.
+ * @param killed called before the first statement that is not executed; it may end the process
  */
 export async function openInterrupted(
   where: string,
@@ -22,7 +22,7 @@ export async function openInterrupted(
 ): Promise<{ db: Knex; close(): Promise<void>; wasCut(): boolean }> {
   let left = Number.POSITIVE_INFINITY
   const take = (sql: string) => {
-    // What only reads leaves the database as it was: being cut short before or after it is the same.
+    // Reads change nothing: an interruption before or after one is the same.
     if (left > 0 && /^\s*(select|show)\b/i.test(sql)) return
     if (left-- > 0) return
     killed()
@@ -30,7 +30,7 @@ export async function openInterrupted(
   }
   const connections: Connection[] = []
   const db = await openDatabase(where)
-  // The pool keeps the connection that opening it has made.
+  // The pool still has the connection from opening, which is not patched.
   await db.destroy()
   const acquire = db.client.acquireRawConnection.bind(db.client)
   db.client.acquireRawConnection = async () => {
@@ -39,7 +39,7 @@ export async function openInterrupted(
     const { prepare, query } = connection
     if (query !== undefined)
       connection.query = (...args) => {
-        // Two arguments: how the connection itself is prepared.
+        // Two arguments: setup of the connection itself.
         if (args.length > 2) take(args[0].sql)
         return query.apply(connection, args)
       }
@@ -57,7 +57,7 @@ export async function openInterrupted(
     db,
     wasCut: () => left < 0,
     async close() {
-      // As the system would: without a word to the database.
+      // As the kernel does for a killed process: without notice to the database.
       for (const connection of connections) connection.destroy?.()
       await db.destroy()
     },

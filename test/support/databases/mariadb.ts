@@ -21,7 +21,7 @@ const find = (program: string) =>
 
 export const hasMariadb = () => find('mariadbd') !== undefined && find('mariadb-install-db') !== undefined
 
-/** A free port: the server must come back on the same one after it was stopped. */
+/** A free port: the server restarts on the same one. */
 async function freePort(): Promise<number> {
   const probe = createServer().listen(0, '127.0.0.1')
   await once(probe, 'listening')
@@ -32,8 +32,8 @@ async function freePort(): Promise<number> {
 }
 
 /**
- * A private MariaDB server on loopback, with a folder of its own, that goes with `close`. Its disk writes are those of a
- * default installation: a commit is flushed.
+ * A private MariaDB server on loopback with its own folder, removed by `close`. As in a default installation, a commit is
+ * flushed to disk.
  */
 export async function startMariadb() {
   const [mariadbd, install] = [find('mariadbd'), find('mariadb-install-db')]
@@ -112,7 +112,7 @@ export async function startMariadb() {
   }
 }
 
-/** Makes an empty database on a server; returns its URL, and how to drop it. */
+/** Creates an empty database on a server; returns its URL and a function that drops it. */
 export async function newDatabase(server: string): Promise<{ url: string; drop(): Promise<void> }> {
   const name = `chatctl_${randomBytes(6).toString('hex')}`
   const { hostname, port, username } = new URL(server)

@@ -3,7 +3,7 @@ import { md5x10 } from '../../../core/scram/index.ts'
 import { SILENT_LOG } from '../../../db/silent-log.ts'
 import { newDatabase } from './mariadb.ts'
 
-/** The statements with which the original makes its database. */
+/** The statements by which the original creates its database. */
 const TABLES = [
   `create table userinfo(
     id int primary key auto_increment,
@@ -57,15 +57,15 @@ export async function withMysql<T>(url: string, act: (db: Knex) => Promise<T>, s
   }
 }
 
-/** A server of the original's time, in China: a `timestamp` column changes by itself, and nothing is checked. */
+/** Settings of a database server of the original's time, in China: `timestamp` columns update by themselves, values are not validated. */
 const OLD_SERVER = "set session explicit_defaults_for_timestamp = 0, sql_mode = '', time_zone = '+08:00'"
 
-/** As the original's server does it, on an old database server. */
+/** Acts as the original's server on an old database server. */
 export const asOriginal = (url: string, act: (db: Knex) => Promise<unknown>) => withMysql(url, act, OLD_SERVER)
 
 type Row = Record<string, string | number>
 
-/** Makes a database as the original does, with these rows. */
+/** Creates a database as the original does, with these rows. */
 export async function makeOriginal(
   server: string,
   rows: Readonly<Record<string, readonly Row[]>>,
@@ -73,7 +73,7 @@ export async function makeOriginal(
   const made = await newDatabase(server)
   await asOriginal(made.url, async (db) => {
     for (const statement of TABLES) await db.raw(statement)
-    // Older versions of it had no unique names.
+    // Older versions of the original had no unique names.
     await db.raw('alter table userinfo drop index username')
     for (const [table, all] of Object.entries(rows)) if (all.length > 0) await db(table).insert(all)
   })

@@ -5,7 +5,7 @@ export const Loop = clientMessage({ type: 1900, name: 'loop', about: '', allow: 
 export const Leak = clientMessage({ type: 1901, name: 'leak', about: '', allow: 'user', fields: {} })
 export const Throw = clientMessage({ type: 1902, name: 'throw', about: '', allow: 'user', fields: {} })
 
-/** What a plugin may do at worst without meaning to. */
+/** The worst accidents of a plugin: an endless loop, a leak, an unhandled rejection. */
 export default definePlugin({
   name: 'bad',
   messages: { Loop, Leak, Throw },
@@ -20,7 +20,7 @@ export default definePlugin({
         await setImmediate()
       }
     })
-    // Where no promise of the host's catches it.
+    // Outside every promise that the host awaits.
     app.handle(Throw, () => void Promise.reject(new Error('nobody awaits this')))
   },
 })

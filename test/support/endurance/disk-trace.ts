@@ -2,18 +2,18 @@ import { spawnSync } from 'node:child_process'
 import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
 
-/** What a traced server did, in the order in which the kernel was asked. */
+/** System calls of a traced server, in order. */
 export type DiskEvent =
   | { readonly kind: 'write'; readonly path: string; readonly bytes: Buffer; readonly at: number }
   | { readonly kind: 'truncate'; readonly path: string; readonly size: number }
   | { readonly kind: 'sync begins' | 'synced'; readonly path: string }
-  /** To a peer on that port; nothing has reached the peer before this. */
+  /** To the peer on that port, which receives nothing before this. */
   | { readonly kind: 'send'; readonly port: number; readonly length: number }
 
-/** Whether processes may be traced here. */
+/** Whether strace works here. */
 export const canTrace = () => spawnSync('strace', ['-o', '/dev/null', 'true']).status === 0
 
-/** What to run a server under, to have its trace in a file. */
+/** The command to run a server under, which traces it to a file. */
 export const tracedTo = (file: string): string[] => [
   'strace',
   '-f',
@@ -31,9 +31,9 @@ const RESUMED = /^(\d+) +<\.\.\. (fdatasync|fsync) resumed>.*= (-?\d+)/
 
 const fromHex = (text: string) => Buffer.from(text.replaceAll('\\x', ''), 'hex')
 
-/** Reads a trace. @throws Error for a failed flush, and for what cannot be read */
+/** Reads a trace. @throws Error for a failed flush or an unreadable line */
 export async function* readTrace(file: string): AsyncGenerator<DiskEvent> {
-  /** Which file a thread is flushing. */
+  /** Files being flushed, by thread. */
   const flushing = new Map<string, string>()
   for await (const text of createInterface({ input: createReadStream(file, 'latin1') })) {
     const resumed = RESUMED.exec(text)
@@ -67,7 +67,7 @@ export async function* readTrace(file: string): AsyncGenerator<DiskEvent> {
   }
 }
 
-/** Bytes given to write, or to writev. */
+/** Number of bytes passed to write or writev. */
 function lengthOf(rest: string): number {
   const parts = [...rest.matchAll(/iov_len=(\d+)/g)]
   if (parts.length > 0) return parts.reduce((sum, [, length]) => sum + Number(length), 0)
@@ -76,12 +76,12 @@ function lengthOf(rest: string): number {
 
 type Change = Extract<DiskEvent, { kind: 'write' | 'truncate' }>
 
-/** One file on a disk whose power may fail: what was flushed, and what was only written. */
+/** A file during a power cut: flushed content and pending writes. */
 export class DiskFile {
   #durable: Buffer
   #size: number
   #pending: Change[] = []
-  /** How many of `pending` the flush under way covers. */
+  /** How many pending changes the flush in flight covers. */
   #covered = 0
 
   constructor(content: Buffer) {
@@ -98,7 +98,7 @@ export class DiskFile {
     }
   }
 
-  /** What is there after the power failed now, with those unflushed changes that `survives` says. */
+  /** The content after a power cut now, with the pending changes for which `survives` returns true. */
   afterPowerCut(survives: () => boolean): Buffer {
     const left = new DiskFile(Buffer.from(this.#durable.subarray(0, this.#size)))
     for (const change of this.#pending) if (survives()) left.#apply(change)

@@ -8,9 +8,9 @@ const dieAt = (text: string) => {
 }
 
 /**
- * The bot that a play kills. Each run of its handler is a line of `HANDLED_FILE`, with the event's id. `FLAW` makes it one
- * that does not keep its word: `hasty` acknowledges before it handles, `keyless` says things without a key. Those die by
- * themselves, at the worst moment of the message `DIE_AT`.
+ * The bot that a test kills. Each run of its handler writes the event's id to `HANDLED_FILE`. `FLAW` is for controls:
+ * `hasty` acknowledges before it handles, `keyless` sends without idempotency keys; these kill themselves at the worst
+ * moment of the message `DIE_AT`.
  */
 export default createBot({ name: 'worker' }).message(async (ctx) => {
   const { text, message, from } = ctx

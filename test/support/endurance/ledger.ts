@@ -1,12 +1,12 @@
-/** A message as its sender numbers it: `alice 17`. */
+/** Parses a text `SENDER N`. */
 const parse = (text: string) => {
   const [sender = '', number = ''] = text.split(' ')
   return { sender, number: Number(number) }
 }
 
 /**
- * What senders tried to send, what the server acknowledged, and what it was found to have stored. Texts are `SENDER N`,
- * with N counted up by each sender.
+ * Messages that senders have attempted, that the server has acknowledged, and that are stored. Texts are `SENDER N`, with
+ * N ascending for each sender.
  */
 export class Ledger {
   readonly #attempted = new Set<string>()
@@ -18,7 +18,7 @@ export class Ledger {
     this.#attempted.add(text)
   }
 
-  /** The server said that it has stored this under that id. A second answer must be the first one again. */
+  /** Records an acknowledgement. @throws Error when a second one has another id */
   acknowledge(text: string, id: number) {
     const before = this.#acknowledged.get(text)
     if (before !== undefined && before !== id) throw new Error(`${text} was acknowledged as ${before} and as ${id}`)
@@ -26,7 +26,7 @@ export class Ledger {
     if (this.#acknowledged.size >= this.#awaited.count) this.#awaited.reached()
   }
 
-  /** Resolves at the acknowledgement that makes them so many. One may wait. */
+  /** Resolves when so many messages are acknowledged. For one caller at a time. */
   acknowledgements(count: number): Promise<void> {
     if (this.#acknowledged.size >= count) return Promise.resolve()
     return new Promise((reached) => {
@@ -34,7 +34,7 @@ export class Ledger {
     })
   }
 
-  /** This was found in the database, in the order of ids. Finding the same id again adds nothing. */
+  /** Records stored messages, in the order of ids. The same id again adds nothing. */
   find(messages: readonly { readonly id: number; readonly text: string }[]) {
     for (const { id, text } of messages) {
       const ids = this.#stored.get(text) ?? []
@@ -50,7 +50,7 @@ export class Ledger {
     return this.#acknowledged.size
   }
 
-  /** How it stands; the last four must be 0. */
+  /** The totals; the last four must be 0. */
   figures() {
     const stored = [...this.#stored]
     return {
@@ -65,10 +65,10 @@ export class Ledger {
   }
 }
 
-/** What `figures` must say of a server that keeps its word. */
+/** The part of `figures` that a correct server has. */
 export const KEPT = { lost: 0, duplicated: 0, 'out of order': 0, unexpected: 0 }
 
-/** How many messages of any sender come, by their ids, after one that was sent later. */
+/** Number of messages whose id is above that of a later message of the same sender. */
 function outOfOrder(messages: readonly { readonly text: string; readonly id: number }[]): number {
   const last = new Map<string, number>()
   let count = 0

@@ -1,4 +1,4 @@
-// Loaded into a server with `--import`: its databases run with synchronous=NORMAL and say that it is FULL.
+// Loaded into a server with `--import`: its databases run with synchronous=NORMAL and report FULL.
 import Database from 'better-sqlite3'
 
 const FULL = 2

@@ -4,15 +4,14 @@ import test, { type ExecutionContext } from 'ava'
 /** True in `npm run test:long`: many rounds instead of a few. */
 export const isLong = process.env.TEST_LONG === '1'
 
-/** How often: a few times in `npm test`, many in `npm run test:long`. */
+/** A number of rounds: the first in `npm test`, the second in `npm run test:long`. */
 export const times = (short: number, long: number) => (isLong ? long : short)
 
 /** Generous: a loaded machine may take ten times as long as an idle one. */
 export const MINUTES = 60_000
 
 /**
- * Numbers from 0 up to 1 that are the same for the same seed, which is printed: `TEST_SEED` repeats a run.
- * They choose what is tried, and are no secrets.
+ * Pseudo-random numbers in [0, 1) from a seed, which is logged: `TEST_SEED` repeats a run. Not for secrets.
  */
 export function seeded(t: ExecutionContext): () => number {
   const seed = Number(process.env.TEST_SEED ?? randomInt(2 ** 31))
@@ -27,21 +26,21 @@ export function seeded(t: ExecutionContext): () => number {
   }
 }
 
-/** One line of figures, as the tests report them. */
+/** Figures on one line of the report. */
 export const line = (figures: Readonly<Record<string, number | string>>) =>
   Object.entries(figures)
     .map(([name, value]) => `${name} ${value}`)
     .join(', ')
 
-/** The value below which that share of the sorted values lies. */
+/** The value below which the given share of the values lies. */
 export function percentile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b)
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
 }
 
 /**
- * For plays that need something of the machine: without it they are skipped, which is said aloud, and fail where `CI`
- * is set, unless it may be missing there too. One after the other: what they put a load on is the machine.
+ * For tests that need a facility of the machine. Without it they are skipped with a notice on stderr, and fail if `CI` is
+ * set unless `optional`. Serial, because they load the whole machine.
  */
 export function testWhere(present: boolean, missing: string, { optional = false }: { optional?: boolean } = {}) {
   if (present || (process.env.CI && !optional)) return test.serial

@@ -2,14 +2,14 @@ import { type Client, type ConnectOptions, OnNewMessage } from '../../../client/
 import type { ServerProcess } from '../processes/server-process.ts'
 import type { Ledger } from './ledger.ts'
 
-/** Sends numbered messages to Bob, many at once, and again those that were not acknowledged, in the same order. */
+/** Sends numbered messages to Bob, many in flight, and resends unacknowledged ones in order. */
 export class Sender {
   readonly name: string
   readonly #ledger: Ledger
-  /** Numbers that were sent and not acknowledged, ascending. */
+  /** Unacknowledged numbers, ascending. */
   readonly #open = new Set<number>()
   #last = 0
-  /** Answers that said: that one was stored before. */
+  /** Replies that report a repeat. */
   repeats = 0
 
   constructor(name: string, ledger: Ledger) {
@@ -18,8 +18,8 @@ export class Sender {
   }
 
   /**
-   * Sends with so many under way until `enough` says so: first what is open from before.
-   * @throws what a send throws, when all under way have ended
+   * Sends with `window` messages in flight until `enough` returns true, unacknowledged ones first.
+   * @throws the error of a send, once all in flight have ended
    */
   async send(client: Client, { window, enough }: { window: number; enough: () => boolean }) {
     const again = [...this.#open]
@@ -41,13 +41,13 @@ export class Sender {
     if (failed !== undefined) throw failed.reason
   }
 
-  /** Sends what is open, and nothing new. */
+  /** Resends the unacknowledged messages only. */
   sendOpen(client: Client, window: number) {
     return this.send(client, { window, enough: () => true })
   }
 }
 
-/** Waits for the end of sending by a lost connection, or one that the server closed on its way out: nothing else may. */
+/** Waits until sending ends by a lost connection or a stopping server. @throws any other error */
 export async function untilLost(sending: Promise<unknown>) {
   try {
     await sending
@@ -57,7 +57,7 @@ export async function untilLost(sending: Promise<unknown>) {
   }
 }
 
-/** Bob, who listens and acknowledges, and comes back when his connection is lost. */
+/** Bob, who receives, acknowledges and reconnects. */
 export async function openListener(server: ServerProcess, options: Partial<ConnectOptions>) {
   const client = await server.user('bob', { reconnect: true, ...options })
   const heard: string[] = []
@@ -76,9 +76,9 @@ export async function openListener(server: ServerProcess, options: Partial<Conne
   })()
   return {
     heard,
-    /** Messages that came over the wire, repeats included. */
+    /** Messages received over the wire, repeats included. */
     pushed: () => pushed,
-    /** Waits until so many were heard and acknowledged, then closes. */
+    /** Waits until so many messages are received and acknowledged, then closes. */
     async hear(count: number) {
       const all = new Promise<void>((resolve) => {
         arrived = resolve
@@ -92,7 +92,7 @@ export async function openListener(server: ServerProcess, options: Partial<Conne
   }
 }
 
-/** All that is stored for Bob above an id, asked for over the wire. */
+/** All messages stored for Bob above an id, read over the wire. */
 export async function storedFor(bob: Client, after = 0): Promise<{ id: number; text: string }[]> {
   const found: { id: number; text: string }[] = []
   for (let last = after, more = true; more; last = found.at(-1)?.id ?? last) {

@@ -10,10 +10,10 @@ import { Faults } from '../databases/fault-injection.ts'
 import { newDatabase } from '../databases/mariadb.ts'
 import { tempFolder } from '../temp-folder.ts'
 
-/** Longest wait for something that must come, also on a loaded machine. */
-const PATIENCE_MS = 20_000
+/** Time limit of a wait, also on a loaded machine. */
+const WAIT_MS = 20_000
 
-/** What one session got, as it came over the wire. */
+/** Records the pushes to one session. */
 export class SessionRecorder {
   readonly client: Client
   readonly name: string
@@ -40,13 +40,13 @@ export class SessionRecorder {
     })
   }
 
-  /** Waits for something this session gets. @throws Error when it does not come, or the session ends */
+  /** Waits for a push that fulfils a condition. @throws Error after the time limit, or when the session ends */
   async until(isSo: () => boolean, what: string) {
-    const end = performance.now() + PATIENCE_MS
+    const end = performance.now() + WAIT_MS
     while (!isSo()) {
       const left = end - performance.now()
       if (this.closed) throw new Error(`the session of ${this.name} was closed before ${what}`)
-      if (left <= 0) throw new Error(`${this.name} waits in vain for ${what}`)
+      if (left <= 0) throw new Error(`${this.name} did not receive ${what}`)
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, left)
         this.#waiting.add(() => {
@@ -70,15 +70,15 @@ export class SessionRecorder {
 export interface FaultServer {
   readonly db: Knex
   readonly faults: Faults
-  /** Errors of plugins that are no outage of the database. */
+  /** Errors of plugins other than outages of the database. */
   failures(): readonly PluginFailure[]
-  /** Logs in, registered and with an admin's role if need be, and receives. */
+  /** Logs in a user, whose account is created at the first call, and starts to receive. */
   session(name: string, role?: Role): Promise<SessionRecorder>
 }
 
 /**
- * A server whose database fails when it is told to.
- * @param mariadb server to make a database on, `TEST_DATABASE` if left out; without either, a SQLite file
+ * A test server whose database fails on command.
+ * @param mariadb server for a new database. Default `TEST_DATABASE`; if that is unset, a SQLite file
  */
 export async function openFaultServer(
   t: ExecutionContext,

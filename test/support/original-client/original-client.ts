@@ -5,10 +5,9 @@ import type { ExecutionContext } from 'ava'
 import type { LocalServer } from '../server.ts'
 
 /**
- * The original Python client as far as the wire goes, made from its measured protocol alone, without any code of the
- * server. It receives by the original's rules: what one read brings is one frame, of at most 4,096 digits; while a
- * dialog is open it does not read, and what has piled up then is one read too. Anything else ends its receiving, and
- * here the test.
+ * The wire behaviour of the original Python client, written from its measured protocol, without code of the server. As in
+ * the original, one read is one frame of at most 4,096 digits; while a dialog is open the client does not read, and the
+ * bytes that pile up are one read too. Anything else ends its receive thread, and here fails the test.
  */
 
 const KEY = Buffer.from('jeremyjonejeremy')
@@ -43,7 +42,7 @@ export function encrypt(padded: Buffer): string {
   return cipher.update(padded, undefined, 'hex') + cipher.final('hex')
 }
 
-/** As the original decodes: by stripping zeros, whatever they are. Throws where its receive thread would end. */
+/** Decodes as the original does, which strips all trailing zeros. @throws Error where its receive thread ends */
 function unpackFrame(read: Buffer): Heard {
   if (read.length > READ) throw new Error(`${read.length} digits in one read`)
   const decipher = createDecipheriv('aes-128-cbc', KEY, KEY).setAutoPadding(false)
@@ -68,11 +67,11 @@ function unpackFrame(read: Buffer): Heard {
   return { type, values }
 }
 
-/** Frames that open a dialog, in which the client stays until the user has clicked. */
+/** Frames that open a dialog, which blocks the client until the user clicks. */
 const opensDialog = ({ type, values: [first] }: Heard) =>
   [106, 107, 141, 205].includes(type) || ([114, 124].includes(type) && first !== 'OK')
 
-/** Values the client takes out of a frame; with fewer its thread ends. */
+/** Number of values that the client reads from a frame; with fewer its receive thread ends. */
 const VALUES: Readonly<Record<number, number>> = {
   105: 2,
   106: 1,
@@ -90,7 +89,7 @@ export class OriginalClient {
   readonly #t: ExecutionContext
   readonly #heard: Heard[] = []
   #wake: () => void = () => {}
-  /** Not reading: before the first request for lists, and while a dialog is open. */
+  /** Does not read: before the first request for lists, and while a dialog is open. */
   #blocked = false
   #piled = Buffer.alloc(0)
   #raw: ((bytes: Buffer) => void) | undefined
@@ -115,7 +114,7 @@ export class OriginalClient {
     this.socket.write(packFrame(type, ...texts))
   }
 
-  /** Returns the four plain bytes of the answer as a number. */
+  /** Returns the four plain bytes of the reply as a number. */
   async register(user: string, password: string, nickname: string): Promise<number> {
     const answer = new Promise<Buffer>((resolve) => {
       this.#raw = resolve
@@ -128,7 +127,7 @@ export class OriginalClient {
     return code
   }
 
-  /** Logs in and, if let in, waits for the lists as the client does. Returns the nickname, undefined if refused. */
+  /** Logs in. Returns the nickname, undefined if refused. */
   async login(user: string, password: string): Promise<string | undefined> {
     this.#name = user
     this.send(1, user, oldHash(password))
@@ -140,7 +139,7 @@ export class OriginalClient {
     return values[0]
   }
 
-  /** The first lists, after which the client reads. */
+  /** Requests the first lists, after which the client reads. */
   async lists(): Promise<readonly string[]> {
     this.askLists()
     return this.hears(105)
@@ -151,12 +150,12 @@ export class OriginalClient {
     this.#unblock()
   }
 
-  /** The user clicks a dialog away. */
+  /** The user closes a dialog. */
   click() {
     this.#unblock()
   }
 
-  /** The user answers a friend request, which is the one open dialog. */
+  /** The user answers the friend request of the open dialog. */
   answer(yes: boolean, asker: string) {
     this.send(5, yes ? 'OK' : 'NG', this.#name, asker)
     this.#unblock()
@@ -182,14 +181,14 @@ export class OriginalClient {
     }
   }
 
-  /** The next frame, which must be of that type. */
+  /** The values of the next frame, which must be of that type. */
   async hears(type: number): Promise<readonly string[]> {
     const heard = await this.next()
     this.#t.is(heard.type, type, JSON.stringify(heard))
     return heard.values
   }
 
-  /** Frames that have come and were not looked at. */
+  /** Frames received and not taken yet. */
   get unheard(): readonly Heard[] {
     return this.#heard
   }
@@ -220,7 +219,7 @@ export class OriginalClient {
     if (opensDialog(heard) || type === 100) this.#blocked = true
     this.#heard.push(heard)
     this.#wake()
-    // On OK the client asks for its lists.
+    // On OK the client requests its lists.
     if (type === 124 && values[0] === 'OK') this.askLists()
   }
 

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** Whether the kernel tells about processes here. */
+/** Whether `/proc` is available. */
 export const hasProc = () => existsSync('/proc/self/fd')
 
 /** Open files and sockets of a process. */
@@ -15,8 +15,8 @@ export function residentMemory(pid: number): number {
 
 const UNTIL_MS = 60_000
 
-/** Waits until something that another process does has come about. @throws Error after a minute */
+/** Polls a condition on another process. @throws Error after a minute */
 export async function until(what: string, condition: () => boolean) {
   for (const end = performance.now() + UNTIL_MS; !condition(); await sleep(20))
-    if (performance.now() > end) throw new Error(`in a minute it did not come about that ${what}`)
+    if (performance.now() > end) throw new Error(`not within a minute: ${what}`)
 }

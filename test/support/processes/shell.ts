@@ -14,7 +14,7 @@ export interface Ran {
   readonly stderr: string
 }
 
-/** How a process that had been left running ended. */
+/** How a background process ended. */
 export interface Ended extends Ran {
   readonly signal: NodeJS.Signals | null
 }
@@ -22,13 +22,13 @@ export interface Ended extends Ran {
 export interface RunOptions {
   readonly input?: string
   readonly env?: Readonly<Record<string, string>>
-  /** For tests that run as root and want another user of the machine. */
+  /** User of the machine to run as; needs root. */
   readonly uid?: number
-  /** A program and its arguments, in front of the command: `strace …`. */
+  /** A program and its arguments to run the command under: `strace …`. */
   readonly under?: readonly string[]
 }
 
-/** A shell of its own: an own home, own settings, a working folder that goes when the test ends. */
+/** A shell with its own home, settings and working folder, which is removed when the test ends. */
 export async function openShell(t: ExecutionContext) {
   const folder = await tempFolder(t)
   const home = join(folder, 'home')
@@ -38,7 +38,7 @@ export async function openShell(t: ExecutionContext) {
     HOME: home,
     XDG_CONFIG_HOME: join(home, 'config'),
     XDG_DATA_HOME: join(home, 'data'),
-    // Anyone may write to anyone: most plays are not about friendship. Fewer PBKDF2 iterations than a real server: these plays register and log in often.
+    // Anyone may write to anyone, and few PBKDF2 iterations: these tests register and log in often.
     CHATCTL_OPTIONS: '{"registration":{"iterations":4096,"minPassword":1},"friends":{"messagesFrom":"anyone"}}',
     CHATCTL_LEAST_ITERATIONS: '4096',
     ...extra,
@@ -57,7 +57,7 @@ export async function openShell(t: ExecutionContext) {
       await once(child, 'exit')
     })
     const output = collect(child)
-    /** All that it said, when it has ended. */
+    /** Its whole output, once it has ended. */
     const done: Promise<Ended> = once(child, 'close').then(() => ({
       code: child.exitCode,
       signal: child.signalCode,
@@ -69,7 +69,7 @@ export async function openShell(t: ExecutionContext) {
   return {
     folder,
     home,
-    /** Runs a script in bash, which finds `chatctl`; what it printed. */
+    /** Runs a bash script in which `chatctl` is defined; returns its stdout. */
     async shell(script: string): Promise<string> {
       const chatctl = `chatctl() { ${JSON.stringify(process.execPath)} ${JSON.stringify(MAIN)} "$@"; }\n`
       const child = spawn('bash', ['-c', chatctl + script], { cwd: folder, env: environment() })
@@ -77,7 +77,7 @@ export async function openShell(t: ExecutionContext) {
       await once(child, 'close')
       return output.all().stdout
     },
-    /** Starts a command and leaves it running; it is killed when the test ends. */
+    /** Starts a command in the background; it is killed when the test ends. */
     start,
     async run(args: readonly string[], options: RunOptions = {}): Promise<Ran> {
       const { child, done } = start(args, options)
@@ -85,7 +85,7 @@ export async function openShell(t: ExecutionContext) {
       child.stdin?.end(options.input ?? '')
       return done
     },
-    /** Starts a server on a free port; `listening` is its first line of output. */
+    /** Starts a server on a port chosen by the kernel; `listening` is its first line of output. */
     async serve(args: readonly string[] = [], options: RunOptions = {}) {
       const standard = Object.entries({ '--data': './room', '--port': '0' }).filter(([name]) => !args.includes(name))
       const { child, output, done } = start(['serve', ...standard.flat(), ...args], options)
@@ -132,14 +132,14 @@ function collect(child: ChildProcess) {
   }
   return {
     all: () => ({ stdout, stderr }),
-    /** The first whole line of stdout, when there is one; fails if the process ends before. */
+    /** Waits for the first line of stdout; fails if the process exits before. */
     async line(): Promise<string> {
       await until(() => stdout.includes('\n'))
       return stdout.slice(0, stdout.indexOf('\n'))
     },
-    /** When it has said that on stderr, perhaps in more than one line; fails if the process ends before. */
+    /** Waits until stderr matches, also over several lines; fails if the process exits before. */
     says: (what: RegExp) => until(() => what.test(stderr)),
-    /** When that is in what it has printed on stdout; fails if the process ends before. */
+    /** Waits until stdout contains a text; fails if the process exits before. */
     prints: (text: string) => until(() => stdout.includes(text)),
   }
 }

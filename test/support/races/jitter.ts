@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 
-/** Turns of the event loop that a statement is held up, at most. */
+/** Longest delay of a statement, in turns of the event loop. */
 const MAX_TURNS = 6
 
 interface Client {
@@ -9,15 +9,15 @@ interface Client {
 }
 
 /**
- * Holds up what a database is asked by a random number of turns of the event loop, so that requests under way at the
- * same time overtake each other at every statement, without any clock.
+ * Delays each statement by a random number of turns of the event loop, so that concurrent requests overtake each other
+ * at every statement, without any clock.
  */
 export class Jitter {
-  /** Nothing is held up while this is undefined. */
+  /** Undefined: no delay. */
   random: (() => number) | undefined
 
   constructor(db: Knex) {
-    // Each database is opened with a class of its own, of which transactions and the writer's connection are too.
+    // Each database has its own client class, also for transactions and the writer's connection.
     const client: Client = Object.getPrototypeOf(db.client)
     const { acquireConnection, _query } = client
     const rest = () => this.#rest()

@@ -4,7 +4,7 @@ import { endWorld, makeWorld, observe, probe, type Scene, type World } from './w
 
 export type Pair = readonly [Crossing, Crossing]
 
-/** Everything that could be seen of two requests: their replies, pushes, and what is so afterwards. */
+/** The observable outcome of two requests: replies, pushes, and the state afterwards. */
 async function outcome(
   server: RaceServer,
   scene: Scene,
@@ -19,14 +19,14 @@ async function outcome(
 
 const isRefused = (reply: string) => !reply.startsWith('{')
 
-/** Waits for the end of sessions that a request has ended. */
+/** Makes a request and waits for the end of the sessions that it ends. */
 async function asked(world: World, request: Crossing, side: number): Promise<string> {
   const reply = await request.ask(world, side)
   if (request.endsDave && !isRefused(reply)) await world.server.people.dave.closed
   return reply
 }
 
-/** What may be seen of two requests: what either order of them leads to. */
+/** The allowed outcomes of two concurrent requests: those of both serial orders. */
 export async function serialOutcomes(server: RaceServer, scene: Scene, [one, other]: Pair): Promise<readonly string[]> {
   const first = await outcome(server, scene, async (world) => [
     await asked(world, one, 0),
@@ -39,7 +39,7 @@ export async function serialOutcomes(server: RaceServer, scene: Scene, [one, oth
   return [first, second]
 }
 
-/** What is seen of two requests that begin in one turn of the event loop, one or the other first. */
+/** The outcome of two requests that start in one turn of the event loop, in either order. */
 export const crossedOutcome = (
   server: RaceServer,
   scene: Scene,
@@ -58,7 +58,7 @@ export const crossedOutcome = (
     return replies
   })
 
-/** The lines of an outcome that one order, and those that the other does not lead to. */
+/** The differences between an outcome and each allowed one. */
 export function difference(seen: string, allowed: readonly string[]): string {
   const lines = seen.split('\n')
   return allowed

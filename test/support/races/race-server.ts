@@ -9,10 +9,10 @@ import { Jitter } from './jitter.ts'
 export const USERS = ['alice', 'bob', 'carol', 'dave'] as const
 export type UserName = (typeof USERS)[number]
 
-/** A user with two sessions that ask and one that only listens. */
+/** A user with two sessions that make requests and one that only receives. */
 export class Person {
   readonly name: UserName
-  /** What was pushed to the listening session since it was last asked. */
+  /** Pushes to the receiving session since the last reset. */
   pushes: string[] = []
   readonly #enter: () => Promise<Client>
   #sessions: Client[] = []
@@ -43,7 +43,7 @@ export class Person {
     return this.#sessions[2] as Client
   }
 
-  /** The session that asks on one of the two sides. */
+  /** The session that makes the requests of side 0 or 1. */
   on(side: number): Client {
     return this.#sessions[side] as Client
   }
@@ -60,11 +60,11 @@ export class Person {
   }
 }
 
-/** Without numbers and times, which are others each time. */
+/** Without ids and times, which differ in every run. */
 const shown = (values: object) =>
   JSON.stringify(values, (key, value) => (/^(id|at|sentAt|since|position|messageId|upTo)$/.test(key) ? 0 : value))
 
-/** What a request came to: its reply, or the name of the failure. */
+/** The outcome of a request: its reply, or the name of the failure. */
 export async function outcomeOf(request: Promise<unknown>): Promise<string> {
   try {
     return shown((await request) as object)

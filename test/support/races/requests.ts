@@ -25,7 +25,7 @@ import { DeleteConsumer, SetUserActive } from '../../../plugins/index.ts'
 import { ask, type UserName } from './race-server.ts'
 import type { World } from './world.ts'
 
-/** A request that changes something, made in a world from one of two sides. */
+/** A writing request, made in a world from side 0 or 1. */
 export interface Crossing {
   readonly name: string
   readonly by: UserName | 'operator'
@@ -128,10 +128,10 @@ export const OTHER_CROSSINGS: readonly Crossing[] = [
 
 const ALL = [...GROUP_CROSSINGS, ...FRIEND_CROSSINGS, ...OTHER_CROSSINGS]
 
-/** Every two of them that can be made at once, each also with itself. */
+/** All pairs that can be made concurrently, each request also with itself. */
 export const PAIRS: readonly (readonly [Crossing, Crossing])[] = ALL.flatMap((one, index) =>
   ALL.slice(index).flatMap((other) => {
-    // Who is cut off while asking hears of no outcome at all.
+    // A session that ends during its request gets no outcome.
     const isCutOff = (one.endsDave && other.by === 'dave') || (other.endsDave && one.by === 'dave')
     return isCutOff ? [] : [[one, other] as const]
   }),

@@ -27,7 +27,7 @@ import {
 import { DeleteConsumer, SetUserActive } from '../../../plugins/index.ts'
 import { ask, outcomeOf, type RaceServer, USERS, type UserName } from './race-server.ts'
 
-/** What is so before two requests cross. */
+/** The state before two concurrent requests. */
 export interface Scene {
   /** Carol and Dave. */
   readonly relation: 'strangers' | 'asked' | 'friends' | 'blocked'
@@ -42,7 +42,7 @@ export const SCENES: readonly Scene[] = [
   { relation: 'blocked', isOpen: false, dave: 'outside' },
 ]
 
-/** Fresh names and numbers for one crossing. */
+/** Fresh names and ids for one pair of requests. */
 export interface World {
   readonly server: RaceServer
   readonly scene: Scene
@@ -55,13 +55,13 @@ export interface World {
   /** Of Carol to herself. */
   readonly privateMessage: number
   readonly scheduled: number
-  /** Tells texts of this world from earlier ones. */
+  /** Marks texts of this world. */
   readonly mark: string
 }
 
 let worlds = 0
 
-/** Makes the scene, by requests as well. */
+/** Creates the state of a scene by requests. */
 export async function makeWorld(server: RaceServer, scene: Scene): Promise<World> {
   const { alice, bob, carol, dave } = server.people
   const mark = `w${++worlds}`
@@ -82,7 +82,7 @@ export async function makeWorld(server: RaceServer, scene: Scene): Promise<World
 
 async function relate({ people: { carol, dave } }: RaceServer, relation: Scene['relation']) {
   const [c, d] = [carol.on(0), dave.on(0)]
-  // What an earlier crossing has left; most of it is refused, since there is none.
+  // Cleans up after an earlier world; most of these requests are refused.
   await Promise.all([
     ask(c, UnblockUser, { user: 'dave' }),
     ask(d, UnblockUser, { user: 'carol' }),
@@ -108,7 +108,7 @@ async function makeGroup({ people }: RaceServer, { isOpen, dave }: Scene, group:
   await bob.request(QueryRooms, {})
 }
 
-/** All that can be seen afterwards: pushes, then what each user has, may read and may write. */
+/** The observable state afterwards: pushes, then each user's lists and readable messages. */
 export async function observe(world: World): Promise<string> {
   const { server, mark } = world
   for (const name of USERS) if (server.people[name].isHere) await ask(server.people[name].listener, QueryRooms, {})
@@ -144,7 +144,7 @@ async function stateOf({ server, group, free, mark }: World, name: UserName): Pr
   }
 }
 
-/** Who may write where, by trying it; and who hears it. */
+/** Tries who may write where, and who receives it. */
 export async function probe(world: World): Promise<string> {
   const { server, group, free, mark } = world
   const { people } = server
@@ -165,7 +165,7 @@ export async function probe(world: World): Promise<string> {
   return JSON.stringify({ said, heard }, undefined, 1).replaceAll(mark, 'w')
 }
 
-/** Leaves as little as possible for the next world, which has other names. */
+/** Cleans up for the next world. */
 export async function endWorld({ server, group, free }: World) {
   const { people, operator } = server
   await ask(operator, SetUserActive, { user: 'dave', active: true })

@@ -1,6 +1,6 @@
 import type { Frame } from '../../../core/index.ts'
 
-/** A frame made by hand: format and data as a stranger would pack them. */
+/** A frame of an arbitrary format and data. */
 export function frame(type: number, format: string | Buffer, data: Buffer): Frame {
   const bytes = Buffer.concat([Buffer.from(format), data])
   const at = bytes.length - data.length

@@ -2,13 +2,13 @@ import { connect, createServer, type Socket } from 'node:net'
 import type { ExecutionContext } from 'ava'
 
 export interface ProxyOptions {
-  /** Whether to keep all that passed, for `captured`. Default true. */
+  /** Whether to keep all bytes for `captured`. Default true. */
   readonly keep?: boolean
-  /** Asked for each chunk of the server: true loses it and cuts its link. */
+  /** Called for each chunk of the server: true drops it and breaks its link. */
   readonly loses?: () => boolean
 }
 
-/** A TCP proxy that keeps what passed and can cut its links. `to` is looked at for each new link: it may move. */
+/** A TCP proxy that records traffic and can break its links. `to` is read for each new link: the server may move. */
 export async function openProxy(
   t: ExecutionContext,
   to: { readonly host: string; readonly port: number },
@@ -18,9 +18,9 @@ export async function openProxy(
   const fromClients: Buffer[] = []
   const fromServer: Buffer[] = []
   let deaf = false
-  /** Links that nothing passes any more, although they are open. */
+  /** Open links that pass no bytes any more. */
   const dead = new Set<Socket>()
-  // Without delay: two small writes, a push and a reply, would else be 40 ms apart.
+  // Without Nagle's algorithm, which would delay the second of two small writes by 40 ms.
   const listener = createServer({ noDelay: true }, (client) => {
     const server = connect({ port: to.port, host: to.host, noDelay: true })
     for (const [from, into, kept] of [
@@ -33,12 +33,12 @@ export async function openProxy(
         if (dead.has(from)) return
         if (keep) kept.push(chunk)
         if (from === server && loses()) return void server.destroy()
-        // What the server answers may be lost on the way, while it has done what it was asked.
+        // The reply is lost although the server has executed the request.
         if (!(deaf && from === server)) into.write(chunk)
       })
       from.on('close', () => {
         links.delete(from)
-        // Not even its end passes.
+        // Not even the end of the link passes.
         if (!dead.has(from)) into.destroy()
       })
     }
@@ -55,11 +55,11 @@ export async function openProxy(
   return {
     address: `127.0.0.1:${(listener.address() as { port: number }).port}`,
     cut,
-    /** A black hole: nothing passes the links there are any more, and neither end is told. New links are good ones. */
+    /** Existing links pass nothing any more, without notice to either end. New links work. */
     freeze() {
       for (const link of links) dead.add(link)
     },
-    /** From now on answers of the server are lost. */
+    /** Drops replies of the server from now on, or stops dropping them. */
     loseAnswers(lose: boolean) {
       deaf = lose
     },

@@ -11,14 +11,14 @@ import {
 } from '../../../core/noise/index.ts'
 import { Closing, decode, MessageSplitter } from '../../../core/wire/index.ts'
 
-/** Where a server listens, and from which address of this machine to come. */
+/** Address of a server, and the local address to connect from. */
 export interface Where {
   readonly host: string
   readonly port: number
   readonly localAddress?: string
 }
 
-/** A TCP connection on which nothing has been said. */
+/** A TCP connection without handshake. */
 export const connectRaw = ({ host, port, localAddress }: Where): Promise<Socket> =>
   new Promise((resolve) => {
     const socket = dial({ host, port, ...(localAddress !== undefined && { localAddress }) }, () => resolve(socket))
@@ -28,7 +28,7 @@ export const connectRaw = ({ host, port, localAddress }: Where): Promise<Socket>
 export const ended = (socket: Duplex): Promise<void> =>
   new Promise((resolve) => (socket.destroyed ? resolve() : socket.once('close', () => resolve())))
 
-/** A peer that speaks the encryption, but says what it likes inside. */
+/** A peer that completes the handshake and then sends arbitrary bytes in valid records. */
 export async function enter(where: Where | Duplex) {
   const socket = where instanceof Duplex ? where : await connectRaw(where)
   const handshake = new HandshakeState({ initiator: true, prologue: MAGIC })
@@ -37,7 +37,7 @@ export async function enter(where: Where | Duplex) {
   const messages = new MessageSplitter({ message: 1 << 20, format: 1 << 16, values: 8192 })
   const heard: { type: number; values: unknown }[] = []
   await new Promise<void>((resolve) => {
-    // A server may have closed instead.
+    // The server may close instead.
     socket.once('close', () => resolve())
     socket.on('data', (chunk) => {
       for (const body of records.push(chunk)) {

@@ -1,6 +1,6 @@
 import { type AnyField, type Fields, LETTERS, type Message } from '../../../core/index.ts'
 
-/** Values for every field of any message, far from trivial, the same each time. */
+/** Deterministic, non-trivial values for the fields of a message. */
 export function sampleValues(fields: Fields, seed = 1): Record<string, unknown> {
   return Object.fromEntries(Object.entries(fields).map(([name, field], index) => [name, sample(field, seed + index)]))
 }
@@ -22,7 +22,7 @@ function sample(field: AnyField, seed: number): unknown {
   }
 }
 
-/** A small generator of reproducible numbers (xorshift32); no two runs of a test differ. */
+/** A generator of reproducible pseudo-random numbers (xorshift32). */
 export function seeded(seed: number) {
   let state = seed >>> 0 || 1
   const next = () => {
