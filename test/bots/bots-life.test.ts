@@ -19,7 +19,7 @@ import { nextPush } from '../support/requests.ts'
 import { startLocalServer } from '../support/server.ts'
 import { openProxy } from '../support/wire/proxy.ts'
 
-/** A log that is kept: levels and messages. */
+/** Records log levels and messages. */
 function keptLog() {
   const lines: { level: number; msg: string; err?: { message: string } }[] = []
   const log = pino({ level: 'debug' }, { write: (line) => void lines.push(JSON.parse(line)) })
@@ -78,7 +78,7 @@ test('middleware wraps handlers, the first outermost, and may skip them', async 
 
 const Busy = clientMessage({ type: 1000, name: 'busy', about: '', allow: 'user', fields: {} })
 
-/** Refuses so many times, then does it. */
+/** Refuses so many times, then succeeds. */
 const busy = (times: number) =>
   definePlugin({
     name: 'busy',
@@ -213,7 +213,7 @@ test('invitations are accepted or ignored by the bot’s policy', async (t) => {
   t.is((await running.client.request(QueryRooms, {})).groups.length, 1)
 })
 
-/** A plugin that notes the loops that the server tells of. */
+/** A plugin that records the bot loops reported by the server. */
 function watcher() {
   const told: { readonly bots: readonly string[]; readonly group: string }[] = []
   const plugin = definePlugin({
@@ -246,7 +246,7 @@ test('a loop of two bots in a group is stopped, and the server logs both names',
   t.true(told.length > 0)
   for (const { bots, group } of told)
     t.deepEqual({ bots: [...bots].sort(), group }, { bots: ['echo', 'parrot'], group: 'ops' })
-  // A person begins anew, and the bots tell nothing twice.
+  // A message of a person starts a new chain, and the loop is reported once.
   await ann.says({ group: 'ops' }, 'again')
   await until(async () => (await ann.client.groupHistory('ops', { limit: 100 })).messages.length === 42)
   t.is(loops.length, 2)
@@ -288,7 +288,7 @@ test('schedules run by the clock, with effects once across processes of the bot'
   await server.clock.advance(1)
   await ann.hears('it is 2030-06-01T09:00:00.000Z')
   await first.stop()
-  // One that does not know of the other: as when it takes over in that very minute.
+  // A second process that takes over within the same minute.
   server.clock.setTime(eight)
   await server.bot(bot, 'clock')
   await server.clock.advance(3_600_000)

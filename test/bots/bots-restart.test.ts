@@ -11,7 +11,7 @@ import { texts } from '../support/requests.ts'
 import { startLocalServer } from '../support/server.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 
-/** Ends a bot as a crash would: what its handlers do goes no further. */
+/** Ends a bot like a crash: its handlers have no further effects. */
 const CRASH = { grace: 0 }
 
 test('effects of a handler that runs again after a crash take place once', async (t) => {
@@ -241,7 +241,7 @@ test('a restart does not reset the timeout of a question', async (t) => {
   await first.stop()
   await server.clock.advance(59_000)
   await server.bot(bot, 'waiter')
-  // One second is left, and two are the least, for answers that came meanwhile.
+  // One second is left, but a restarted question waits at least two, for answers sent meanwhile.
   await server.clock.advance(1999)
   await t.notThrowsAsync(ann.hearsNothing())
   await server.clock.advance(1)

@@ -17,7 +17,7 @@ const Waved = serverMessage({ type: 1701, name: 'waved', about: '', fields: { by
 const Wave = clientMessage({ type: 1700, name: 'wave', about: '', allow: 'user', fields: { at: line('') } })
 const WentBy = defineEvent<{ who: string }>('waving.went_by')
 
-/** Tells everybody who waves, refuses to wave at nobody, and breaks when asked to. */
+/** Pushes each wave to everybody, refuses to wave at nobody, and throws for the wall. */
 const waving = definePlugin({
   name: 'waving',
   messages: { Wave, Waved },

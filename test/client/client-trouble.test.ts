@@ -17,7 +17,7 @@ import { openProxy } from '../support/wire/proxy.ts'
 /** Each time limit of a client, in ms: long enough for a login with known keys on a loaded machine. */
 const LIMIT = 1000
 
-/** What a loop hears, until it is told to end. */
+/** The messages that a loop receives, until it is stopped. */
 function hearing(client: Client) {
   const heard: string[] = []
   const stop = new AbortController()
@@ -45,7 +45,7 @@ test('Bob leaves and restarts his loop many times while Alice writes: he receive
   while (heard.length < all.length) {
     let inThisLoop = 0
     for await (const { text } of bob.messages()) {
-      // The last one of a loop is not acknowledged: it comes again.
+      // The last message of a loop is unacknowledged and delivered again.
       if (text !== heard.at(-1)) heard.push(text)
       if (++inThisLoop === 7 || heard.length === all.length) break
     }
@@ -127,7 +127,7 @@ test('a loop survives an outage longer than every time limit, and lost acknowled
   const ear = hearing(bob)
   await alice.send('bob', 'one')
   await until(() => ear.heard.length === 1)
-  // The acknowledgement of this one gets no answer, again and again.
+  // The acknowledgement of this message gets no reply, several times.
   await alice.send('bob', 'two')
   const away = new Promise<void>((resolve) => bob.onLife('disconnected', () => resolve()))
   proxy.loseAnswers(true)
@@ -159,7 +159,7 @@ test('after a restore the client resets its position: new messages are received,
   const loop = (async () => {
     for await (const { text } of bob.messages()) {
       heard.push(text)
-      // Still busy with this one when the server is another one.
+      // Still handles this message when the server is replaced.
       if (text === 'old 3')
         await new Promise<void>((resolve) => {
           goOn = resolve
@@ -180,10 +180,10 @@ test('after a restore the client resets its position: new messages are received,
   const other = await third.user('bob')
   for (const text of ['new 1', 'new 2']) await again.send('bob', text)
   await until(() => restored === 1)
-  // Its number is the one of `new 2` now.
+  // Its id is now that of `new 2`.
   goOn()
   await loop
-  // When the backup was made, nobody had read the first one.
+  // At the time of the backup the first message was unread.
   t.deepEqual(heard, ['one', 'old 2', 'old 3', 'one', 'new 1', 'new 2'])
   t.deepEqual(
     (await other.inbox()).messages.map(({ text }) => text),
@@ -204,7 +204,7 @@ test('Bob’s loop over all messages goes on when he is kicked from a group or i
       if (message.text === 'out with you') await alice.request(KickFromRoom, { group: 'ops', user: 'bob' })
       if (message.text === 'another name') {
         await alice.request(RenameRoom, { group: 'dev', name: 'research' })
-        // Somebody else takes the old one.
+        // Another group takes the old name.
         await carol.joins('dev')
         await bob.client.reply(message, 'heard')
       }
@@ -239,7 +239,7 @@ test('a loop that fails to start does not prevent another loop', async (t) => {
   t.like((await client.messages().next()).value, { text: 'hi' })
 })
 
-test('retryAfter is limited to the longest delay of a timer', (t) => {
+test('the pause before a retry is at most an hour, whatever the retryAfter of the server', (t) => {
   const refusal = new RefusedByServer({ code: 1, name: 'rate_limited', text: '', retryAfter: 2 ** 32 - 1 } as never)
   t.is(retryDelay(refusal, 1), 3_600_000)
 })

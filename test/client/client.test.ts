@@ -29,7 +29,7 @@ test('no plaintext is on the wire, and two runs of one conversation share no byt
       for (const secret of secrets) t.false(side.includes(secret), secret)
     }
   }
-  // Each run of 12 bytes of the first run, looked for in the second; the client's magic and first length are alike.
+  // Searches each sequence of 12 bytes of the first run in the second; the client's magic and first length are equal.
   for (const [one, other, skip] of [
     [first.fromClients, second.fromClients, 10],
     [first.fromServer, second.fromServer, 0],
@@ -200,7 +200,7 @@ test('a busy sender loses no message while its connection breaks many times', as
     })
     for (let n = 0; n < 50; n++) sending.push(alice.send('bob', `${round} ${n}`))
     proxy.cut()
-    // More is sent while the way back is being made: none of it may get ahead of the login.
+    // More is sent during the reconnect: none of it may precede the login.
     for (let n = 50; n < 100; n++) sending.push(alice.send('bob', `${round} ${n}`))
     await back
   }

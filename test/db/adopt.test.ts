@@ -26,7 +26,7 @@ import { openShell, type Shell } from '../support/processes/shell.ts'
 import { startLocalServer } from '../support/server.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 
-/** The original is always a MySQL database: these plays run where one is. */
+/** The original is always a MySQL database: these tests need one. */
 const SERVER = process.env.TEST_DATABASE
 const play = SERVER === undefined ? test.skip : test.serial
 
@@ -34,7 +34,7 @@ const UNREAD = { isRead: 1 }
 const REQUEST = { msg_type: 3, msg: 'add friend', isRead: 1 }
 const GROUP = { msg_type: 4 }
 
-/** Years of the original: what it does right, and every fault that its tables let through. */
+/** A database of the original after years: valid rows, and every kind of fault that its tables allow. */
 const ROWS = {
   userinfo: [
     user(1, 'admin', '123', { nickname: '管理员' }),
@@ -47,7 +47,7 @@ const ROWS = {
     user(8, '', 'pw'),
     user(9, 'plain', 'pw', { password: 'written by hand' }),
     user(10, 'gone', 'pw', { isActive: 0 }),
-    // One name for the original, two here.
+    // Equal names for the original, different ones here.
     user(11, 'Tommy', 'pw'),
     user(12, 'tommy', 'pw'),
     user(13, 'tommy-12', 'pw'),
@@ -108,7 +108,7 @@ const COUNTS = [
   { table: 'chatmsg', read: 18, taken: 13, merged: 0, refused: 5, added: 0 },
 ]
 
-/** What the report says happened, shortly. */
+/** The report in short form. */
 const said = ({ findings }: AdoptionReport) =>
   findings.flatMap(({ table, outcome, reason, rows }) =>
     rows.map(({ id, detail }) => `${table} ${id} ${outcome}: ${reason}${detail && ` (${detail})`}`),
@@ -164,7 +164,7 @@ async function originalRoom(t: ExecutionContext): Promise<string> {
   return url
 }
 
-/** Everything that a database holds, the tables themselves included. */
+/** All rows and table definitions of a database. */
 async function dump(where: string): Promise<Record<string, unknown>> {
   const db = await openDatabase(where)
   try {
@@ -183,7 +183,7 @@ async function dump(where: string): Promise<Record<string, unknown>> {
   }
 }
 
-/** Opens, looks, and closes again. */
+/** Opens a database, reads, and closes it. */
 async function looking<T>(where: string, look: (db: Knex) => Promise<T>): Promise<T> {
   const db = await openDatabase(where)
   try {
@@ -199,7 +199,7 @@ async function adoptByShell(t: ExecutionContext, shell: Shell, args: string[], e
   return JSON.parse(ran.stdout) as AdoptionReport & { dryRun: boolean; inPlace: boolean }
 }
 
-/** What the adopted room must be, whatever it was adopted into. */
+/** The expected result of the adoption, for every target. */
 async function checkRoom(t: ExecutionContext, where: string) {
   await looking(where, async (db) => {
     const accounts = await db('userinfo').orderBy('id')
@@ -265,7 +265,7 @@ async function checkRoom(t: ExecutionContext, where: string) {
   })
 }
 
-/** The adopted room in use: old passwords, history, what was unread, friends, groups. */
+/** Uses the adopted database: old passwords, history, unread messages, friends, groups. */
 async function useRoom(t: ExecutionContext, { data, db }: { data: string; db: string }) {
   const server = await startLocalServer(t, { data, db, legacy: { host: '127.0.0.1', port: 0 } })
   for (const [name, password] of Object.entries(PASSWORDS)) {
@@ -308,7 +308,7 @@ async function useRoom(t: ExecutionContext, { data, db }: { data: string; db: st
     (await eagle.inbox()).messages.map(({ text }) => text),
     ['not seen by all'],
   )
-  // The original client: its lists, and then what waited.
+  // The original client gets its lists, then the waiting messages.
   const old = await openOriginalClient(t, server)
   await old.login('Jeremy', '123456')
   t.deepEqual(await old.lists(), ['admin:管理员', '群:No.1聊天室'])
@@ -316,7 +316,7 @@ async function useRoom(t: ExecutionContext, { data, db }: { data: string; db: st
     const [from, , said] = await old.hears(121)
     t.deepEqual([from, said], ['admin', text])
   }
-  // And on it goes, with numbers above all the old ones.
+  // New ids are above all the old ones.
   t.true((await jeremy.send('admin', '回来了')).id > 17)
 }
 
@@ -422,7 +422,7 @@ const plain = {
   isLine,
 }
 
-/** Adopts with connections that die before the statement of this number: whatever was not committed then is lost. */
+/** Adopts with connections that break before the statement of this number: uncommitted changes are lost. */
 async function adoptUntil(lastStatement: number, source: string, where: string): Promise<boolean> {
   const from = await openDatabase(source)
   const to = source === where ? from : await openDatabase(where)
@@ -444,7 +444,7 @@ async function adoptUntil(lastStatement: number, source: string, where: string):
   }
 }
 
-/** Dies at one statement after the other, `stride` apart, goes on each time, and comes to the same end. */
+/** Interrupts at every `stride`th statement, resumes each time, and expects the same result. */
 async function adoptByAndBy(t: ExecutionContext, stride: number, whereOf: (url: string) => Promise<string>) {
   const [once, often] = [await originalRoom(t), await originalRoom(t)]
   const [straight, broken] = [await whereOf(once), await whereOf(often)]
@@ -474,7 +474,7 @@ play('an adoption into SQLite killed before each statement is resumed by the nex
 
 play('an adoption in place killed before every third statement is resumed by the next run', async (t) => {
   t.timeout(240_000)
-  // Making tables is slow there.
+  // Creating tables is slow on MariaDB.
   await adoptByAndBy(t, 3, async (url) => url)
 })
 
@@ -557,7 +557,7 @@ play('thousands of messages are adopted in pages, in order, with duplicates acro
   await asOriginal(url, async (db) => {
     const rows = Array.from({ length: COUNT }, (_, n) => message(100 + n * 3, 1 + (n % 2), 2 - (n % 2), `第${n}句`))
     await db.batchInsert('chatmsg', rows, 500)
-    // Two things to say about each.
+    // Two lines of the report for each.
     const timeless = { ...REQUEST, isRead: 0, send_time: '0000-00-00 00:00:00' }
     const requests = Array.from({ length: COUNT }, (_, n) => message(10_000 + n, 1 + (n % 13), 3, '', timeless))
     await db.batchInsert('chatmsg', requests, 500)
@@ -565,7 +565,7 @@ play('thousands of messages are adopted in pages, in order, with duplicates acro
     await db.batchInsert('chatroom_user', again, 500)
   })
   const shell = await openShell(t)
-  // A room that was served and never used will do too, and keeps its key.
+  // A data folder that was served but never used is accepted, and keeps its key.
   const fresh = await shell.serve()
   await fresh.stop()
   const report = await adoptByShell(t, shell, [url, '--data', 'room'])

@@ -27,7 +27,7 @@ onMariadb('a second server on one database is refused, as is a command that chan
   t.is((await second.stop()).code, 0, 'the lock went with the process')
 })
 
-/** Ends the connection that holds the lock, as a network or an impatient server would. */
+/** Ends the connection that holds the lock, like a network failure or an idle timeout. */
 async function cut(url: string, id: number | undefined) {
   const db = await openDatabase(url)
   await db.raw(`kill ${id}`)
@@ -72,7 +72,7 @@ onMariadb('a server whose database was taken over stops with the reason', async 
   let other: Awaited<ReturnType<typeof lockMysql>> | undefined
   const lock = await lockMysql(url, {
     onChange: (isHeld) => {
-      // The other one is quicker.
+      // The other server is faster.
       if (!isHeld) void lockMysql(url).then((taken) => (other = taken))
     },
     onLost: stop,
@@ -91,7 +91,7 @@ onMariadb('a server whose database another server has used in the meantime stops
   const shell = await openShell(t)
   const first = await shell.serve(['--data', './one'], { env: { CHATCTL_DB: url } })
   const db = await openDatabase(url)
-  // As another server would that came and went.
+  // Like another server that started and stopped in the meantime.
   await db('chatctl_database').where({ name: 'starts' }).update({ value: '7' })
   const [[{ id }]] = await db.raw('select is_used_lock(?) as id', [`chatctl/${new URL(url).pathname.slice(1)}`])
   await db.raw(`kill ${id}`)

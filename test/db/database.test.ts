@@ -174,7 +174,7 @@ test('in the steady state a message needs no query of its own', async (t) => {
   await next
   const COUNT = 90
   const told = new Promise<void>((resolve) => {
-    // The second of the two that warmed up comes first.
+    // The second of the two warm-up messages comes first.
     let left = COUNT + 1
     void (async () => {
       for await (const _ of heard) if (--left === 0) resolve()
@@ -183,7 +183,7 @@ test('in the steady state a message needs no query of its own', async (t) => {
   statements.length = 0
   await Promise.all(Array.from({ length: COUNT }, (_, n) => alice.send(n % 2 ? 'bob' : { group: 'ops' }, String(n))))
   await told
-  // The writer's own statements do not go through Knex: one INSERT a message is what storing it takes.
+  // The writer's own statements bypass Knex: one INSERT per message.
   t.deepEqual(statements, [], 'names, friendships and memberships are known')
 })
 
@@ -224,7 +224,7 @@ test('the error for a database that cannot be opened gives the reason without th
   }
 })
 
-/** Where the message writer gets its connections from. */
+/** The pool of the message writer's connections. */
 const writerPool = (db: Knex): { acquireConnection: () => Promise<never> } =>
   isMysql(db) ? (reservedConnection(db) as never) : db.client
 
@@ -367,7 +367,7 @@ onMariadb('a commit that times out on a lock is rolled back and retried as a who
   let tries = 0
   const writer = await MessageWriter.open(db, (error) => t.fail(String(error)))
   pool.acquireConnection = async () => {
-    // The second time the first one was given up.
+    // At the second time the first one was abandoned.
     if (++tries === 2) await holder.rollback()
     return acquire()
   }

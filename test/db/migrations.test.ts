@@ -13,7 +13,7 @@ const onMariadb = process.env.TEST_DATABASE === undefined ? test.skip : test.ser
 
 const all = Object.entries(MIGRATIONS).map(([name, migration]) => ({ name, migration }))
 
-/** A plugin's, written as any author would: it knows nothing of being cut short. */
+/** Migrations of a plugin, written without regard to interruptions. */
 const polls: Migrations = {
   'polls/0001_polls': {
     up: async (db) => {
@@ -27,7 +27,7 @@ const polls: Migrations = {
   },
 }
 
-/** A room of version 4: Alice has written to Bob twice and he has read one; both are in a group. */
+/** A database of version 4: Alice has written to Bob twice and he has read one; both are in a group. */
 async function roomOfVersion4(t: ExecutionContext): Promise<string> {
   const where = await emptyPlace(t)
   const db = await openDatabase(where)
@@ -46,7 +46,7 @@ async function roomOfVersion4(t: ExecutionContext): Promise<string> {
   return where
 }
 
-/** Rows of all tables but what differs with each run: times of migrations, and the generation. */
+/** Rows of all tables, without the values that differ in each run: times of migrations, and the generation. */
 async function contentsOf(db: Knex): Promise<object> {
   const tables = ['userinfo', 'chatmsg', 'chatroom', 'correspondence']
   const there = []
@@ -60,12 +60,12 @@ async function contentsOf(db: Knex): Promise<object> {
 const pictureOf = async (db: Knex) => ({ schema: await schemaOf(db), ...(await contentsOf(db)) })
 
 interface Attempt {
-  /** Where the work begins. */
+  /** The state before the work. */
   prepare(t: ExecutionContext): Promise<string>
   work(db: Knex): Promise<unknown>
 }
 
-/** Cuts the work short after each of its statements in turn: the next try always comes to the same end. */
+/** Interrupts the work after each of its statements: the next attempt always reaches the same state. */
 async function cutEverywhere(t: ExecutionContext, { prepare, work }: Attempt) {
   const whole = await openDatabase(await prepare(t))
   await work(whole)
@@ -123,7 +123,7 @@ test('a rollback killed after any statement is resumed, and its rows are kept', 
     },
     work: async (db) => {
       const { done } = await migrationState(db, polls)
-      // Undone before: a second rollback would go on to the batch before it.
+      // Rolled back already: a second rollback would undo the batch before it.
       if (done.length > 4) await rollback(db, polls)
     },
   })
@@ -173,7 +173,7 @@ onMariadb('a migration that an older version left interrupted and locked is resu
   await migrate(whole.db)
   const { db } = await emptyDatabase(t)
   await runSteps(db, all.slice(0, 3), 'up', { resume: false })
-  // As Knex's migrator left it: its lock is set, part of the fourth is there, and nothing says which.
+  // As Knex's migrator leaves it: its lock is set, and an unknown part of the fourth migration is applied.
   await db.schema.dropTable('chatctl_migrations_begun')
   await db.schema.createTable(`${MIGRATIONS_TABLE}_lock`, (table) => {
     table.increments('index').primary()

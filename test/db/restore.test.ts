@@ -10,7 +10,7 @@ import { tempFolder } from '../support/temp-folder.ts'
 
 const server = process.env.TEST_DATABASE
 
-/** Alice's room in a process of its own, on the kind of database that the plays run on. */
+/** Alice's server in its own process, on the kind of database under test. */
 async function openRoom(t: Parameters<typeof openShell>[0]) {
   const shell = await openShell(t)
   const made = server === undefined ? undefined : await newDatabase(server)
@@ -30,7 +30,7 @@ async function openRoom(t: Parameters<typeof openShell>[0]) {
     works,
     serve: () => shell.serve([], { env }),
     say: (text: string) => works('send', '--as', 'alice', 'alice', text),
-    /** What Alice has been told, oldest first. */
+    /** The texts of Alice's messages, oldest first. */
     texts: async () =>
       (await works('history', 'alice', '--as', 'alice')).map(({ text }: { text: string }) => text) as string[],
   }
@@ -184,7 +184,7 @@ onSqlite('a restore killed between its renames is finished by the next command o
   const backup = join(folder, 'backup')
   make(backup, 'backup')
   t.deepEqual(await inspectBackup(backup, where), { accounts: 1, messages: 0 })
-  // As it stands once the copy is complete: killed before any rename, after the first, after the second.
+  // The states after the copy: killed before any rename, after the first, after the second.
   const stamp = '20260102030405006'
   for (const moved of [0, 1, 2]) {
     make(where, 'old')

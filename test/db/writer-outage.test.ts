@@ -31,7 +31,7 @@ onMariadb(
   'the INSERT of a batch is made and the statement after it interrupted: nobody is told of repeats',
   async (t) => {
     const { db, writer } = await openWriter(t)
-    // From now on the pair of the two is known, and an INSERT commits by itself.
+    // From now on the pair of users is cached, and an INSERT commits by itself.
     await writer.store(chat('before'))
     const faults = new Faults(db)
     faults.arm({ at: 1, mode: 'before', code: 'ER_QUERY_INTERRUPTED' })

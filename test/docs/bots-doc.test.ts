@@ -1,4 +1,4 @@
-// What stands in docs/BOTS.md, checked and run as it stands there.
+// The examples of docs/BOTS.md, type-checked and run verbatim.
 import { cp, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -12,7 +12,7 @@ import { tempFolder } from '../support/temp-folder.ts'
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 
-/** A folder with the modules of the document: each begins with its name. */
+/** A folder with the modules of the document; each block starts with its file name. */
 async function openFolder(t: ExecutionContext): Promise<string> {
   const folder = await tempFolder(t)
   const document = await readFile(join(ROOT, 'docs/BOTS.md'), 'utf8')

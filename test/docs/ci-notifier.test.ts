@@ -1,4 +1,4 @@
-// The example, run over a real server as its README says.
+// The example, run against a real server as its README describes.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
@@ -12,7 +12,7 @@ import { textsOf } from '../support/requests.ts'
 const EXAMPLE = fileURLToPath(new URL('../../../examples/ci-notifier/', import.meta.url))
 const MAIN = fileURLToPath(new URL('../../cli/main.js', import.meta.url))
 
-/** A server, its people, and a build machine that is logged in as `ci`. */
+/** A server, its users, and a build machine logged in as `ci`. */
 async function openBuild(t: ExecutionContext) {
   const desk = await openOperatorShell(t)
   const { shell, room, enter } = desk

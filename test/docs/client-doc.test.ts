@@ -1,4 +1,4 @@
-// What stands in docs/CLIENT.md, run as it stands there, on another port.
+// The programs of docs/CLIENT.md, run verbatim on another port.
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'

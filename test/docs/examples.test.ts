@@ -1,4 +1,4 @@
-// The example bots, tested as the reader of docs/BOTS.md tests one: through the package's doors.
+// The example bots, tested through the package's exports as docs/BOTS.md describes.
 import test from 'ava'
 import { testServer } from 'chatctl/testing'
 import echo from '../../examples/echo-bot.ts'
@@ -17,7 +17,7 @@ test('the echo bot greets and repeats', async (t) => {
   t.is(await ann.asks('echo', 'one two'), 'one two')
 })
 
-// In the week in which Carol is the first.
+// In a week in which Carol is on call first.
 const MONDAY = new Date('2030-01-07T08:50:00Z')
 
 async function openOps() {

@@ -6,7 +6,7 @@ import { loadPlugin } from '../../core/plugin/plugin-loader.ts'
 import { testServer } from '../../testing/index.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 
-/** The plugins of docs/PLUGINS.md, "What the built-in plugins offer", as they stand there. */
+/** The plugins of docs/PLUGINS.md, "What the built-in plugins offer", verbatim. */
 
 async function fromDocument(t: ExecutionContext, name: string) {
   const document = await readFile(new URL('../../../docs/PLUGINS.md', import.meta.url), 'utf8')

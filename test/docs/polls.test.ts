@@ -1,4 +1,4 @@
-// The example plugin, tested as the reader of docs/PLUGINS.md tests one: through the package's doors.
+// The example plugin, tested through the package's exports as docs/PLUGINS.md describes.
 import test from 'ava'
 import { testServer } from 'chatctl/testing'
 import polls from '../../examples/polls/index.ts'

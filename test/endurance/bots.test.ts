@@ -10,18 +10,18 @@ import { type ServerProcess, startServerProcess } from '../support/processes/ser
 
 const BOT = fileURLToPath(new URL('../support/endurance/killed-bot.js', import.meta.url))
 const NAMES = ['alice', 'carol', 'dave', 'eve']
-/** Messages of one person that wait for their answer. */
+/** Unanswered messages of one user at a time. */
 const WINDOW = 3
 const MOST_ANSWERS_A_ROUND = 60
 const MOST_MS_MORE = 12
 const LONGEST_START_MS = 1500
 
-/** Someone who keeps the bot busy, and notes what it answers. */
+/** A user who keeps the bot busy and records its answers. */
 class Customer {
   readonly name: string
   readonly #client: Client
   readonly #answered: () => void
-  /** Ids of what was said to the bot, by text. */
+  /** Ids of the messages to the bot, by text. */
   readonly said = new Map<string, number>()
   /** Ids of the answers, by text. */
   readonly answers = new Map<string, Set<number>>()
@@ -37,7 +37,7 @@ class Customer {
 
   async say(): Promise<number> {
     const text = `${this.name} ${this.said.size + 1}`
-    // Before it is sent: the answer may be here first.
+    // Before sending: the answer may arrive before the reply.
     this.said.set(text, 0)
     const { id } = await this.#client.send('worker', text, { clientId: text })
     this.said.set(text, id)
@@ -58,7 +58,7 @@ class Customer {
   }
 }
 
-/** A server with a bot's account, and the file in which the bot notes what it handles. */
+/** A server with a bot account, and the file in which the bot records handled events. */
 async function openWorkshop(t: ExecutionContext) {
   const server = await startServerProcess(t, { limits: { groupsPerUser: 1e6 } })
   const handled = join(server.shell.folder, 'handled')
@@ -79,7 +79,7 @@ async function openWorkshop(t: ExecutionContext) {
   }
 }
 
-/** How it stands; all but the first three must be 0. */
+/** The totals; all but the first three must be 0. */
 function figures(customers: readonly Customer[], handled: readonly number[]) {
   const once = new Set(handled)
   const answers = customers.flatMap((customer) => [...customer.answers])
@@ -98,7 +98,7 @@ function figures(customers: readonly Customer[], handled: readonly number[]) {
 
 const KEPT = { skipped: 0, 'answers missing': 0, 'answers twice': 0, unexpected: 0 }
 
-/** All who keep the bot busy. */
+/** All users who keep the bot busy. */
 async function openCustomers(server: ServerProcess) {
   const bell = new EventEmitter()
   const enter = async (name: string) =>
@@ -127,7 +127,7 @@ test('a bot killed many times handles every event and performs each action once'
   const { customers, answers, until } = await openCustomers(server)
   let beforeWork = 0
   for (let round = 1; round <= rounds; round++) {
-    // Some for the bot that is not there.
+    // Some messages while the bot is down.
     await Promise.all(customers.map((customer) => customer.say()))
     while (customers.some(({ said, answers }) => said.size * 2 - answers.size < WINDOW * 2))
       await Promise.all(customers.map((customer) => customer.say()))
@@ -138,7 +138,7 @@ test('a bot killed many times handles every event and performs each action once'
     } else {
       const wanted = answers() + random() * MOST_ANSWERS_A_ROUND
       await Promise.race([until(() => answers() >= wanted), bot.done])
-      // Not a wait for anything: the moment of the kill.
+      // A random moment for the kill, not a wait for a condition.
       await pause(random() * MOST_MS_MORE)
     }
     t.true(bot.child.kill('SIGKILL'), `round ${round}: the bot has ended by itself`)
@@ -154,7 +154,7 @@ test('a bot killed many times handles every event and performs each action once'
   const found = figures(customers, ids)
   t.log(line({ rounds, 'killed while starting': beforeWork, ...found }))
   t.like(found, KEPT)
-  // Otherwise the kills came when nothing was under way.
+  // Otherwise no request was in flight at the kills.
   t.true(found['handled again'] > 0)
   t.false(ids.includes(before), 'nothing from before its start')
   await using self = await server.connect()
@@ -163,7 +163,7 @@ test('a bot killed many times handles every event and performs each action once'
   const asked = customers.flatMap(({ said }) => [...said.keys()]).filter((text) => text.endsWith('0'))
   t.deepEqual(groups.map(({ group }) => group).sort(), asked.map((text) => `made for ${text}`).sort())
 
-  // Asked for, all comes again, and still nothing is done twice.
+  // A replay delivers every event again, and no action is performed twice.
   const again = start({}, ['--replay-from', String(before - 1)])
   await again.output.says(/the bot has started/)
   for (let isDone = false; !isDone; ) {
@@ -184,7 +184,7 @@ test('control: a bot without idempotency keys sends twice, and one that acknowle
   const { customers, until } = await openCustomers(server)
   const [alice] = customers as [Customer]
   alice.isTalking = false
-  /** Lets it die at the second of two messages, and starts it again. */
+  /** Lets the bot kill itself at the second of two messages, and restarts it. */
   const play = async (flaw: string) => {
     const first = start({ FLAW: flaw, DIE_AT: `alice ${alice.said.size + 2}` })
     await first.output.says(/the bot has started/)

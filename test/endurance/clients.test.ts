@@ -8,13 +8,13 @@ import { openProxy } from '../support/wire/proxy.ts'
 /** Time limit of each request, milliseconds. */
 const LIMIT = 400
 
-/** What happens to connections and to the server. */
+/** Disturbances of connections and of the server. */
 async function trouble(server: ServerProcess, proxy: Awaited<ReturnType<typeof openProxy>>, random: () => number) {
   const chance = random()
   if (chance < 0.4) proxy.cut()
   else if (chance < 0.7) proxy.freeze()
   else if (chance < 0.85) {
-    // Longer than the time limits.
+    // Longer than the time limits of requests.
     proxy.loseAnswers(true)
     await pause(LIMIT * (1 + random() * 3))
     proxy.loseAnswers(false)
@@ -25,7 +25,7 @@ async function trouble(server: ServerProcess, proxy: Awaited<ReturnType<typeof o
   }
 }
 
-/** Makes trouble until told to stop. */
+/** Causes disturbances until aborted. */
 function makeTrouble(server: ServerProcess, proxy: Awaited<ReturnType<typeof openProxy>>, random: () => number) {
   let isOver = false
   let troubles = 0
@@ -45,7 +45,7 @@ function makeTrouble(server: ServerProcess, proxy: Awaited<ReturnType<typeof ope
   }
 }
 
-/** Sends so many numbered messages, each again until it is stored. */
+/** Sends so many numbered messages, and retries each until it is stored. */
 async function sendAll(client: Client, count: number, random: () => number) {
   let late = 0
   for (let n = 1; n <= count; n++) {
@@ -63,7 +63,7 @@ async function sendAll(client: Client, count: number, random: () => number) {
   return late
 }
 
-/** Alice and Bob behind a line that nobody should have. */
+/** Alice and Bob behind a bad connection. */
 async function openPlay(t: ExecutionContext) {
   const server = await startServerProcess(t)
   const proxy = await openProxy(t, server, { keep: false })
@@ -117,7 +117,7 @@ test('while loops restart, connections break and freeze and servers are killed, 
     }),
   )
   t.deepEqual({ heard: heard.size, disorder, twice }, { heard: count, disorder: 0, twice: 0 })
-  // A client that is closed on purpose tells it, too.
+  // A client closed on purpose reports it too.
   t.deepEqual(closed, [])
 })
 
@@ -136,7 +136,7 @@ test('shell commands over a bad connection end within their time limit or by Ctr
   }
   const listening = shell.start(['listen', '--context', 'bob', '-o', 'ndjson'], { env })
   const alice = await enter('alice')
-  // It is there before the trouble begins.
+  // It starts before the disturbances.
   await alice.send('bob', '0')
   await listening.output.prints('"text":"0"')
   const troubles = makeTrouble(server, proxy, random)

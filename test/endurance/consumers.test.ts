@@ -10,7 +10,7 @@ import { startServerProcess } from '../support/processes/server-process.ts'
 const NAMES = ['alice', 'carol', 'dave']
 const WINDOW = 16
 const MOST_A_ROUND = 200
-/** Events that take their time, at most. */
+/** Events handled concurrently, at most. */
 const HELD = 20
 
 test('while server and consumer are killed in turn, every event is handled, and no acknowledged one again', async (t) => {
@@ -24,7 +24,7 @@ test('while server and consumer are killed in turn, every event is handled, and 
   const acknowledged = new Set<number>()
   let cameAgain = 0
 
-  /** Handles events and acknowledges them, not in their order, until its connection is gone. */
+  /** Handles events and acknowledges them out of order, until its connection is lost. */
   const life = async (client: Client, onHandled: () => void = () => {}) => {
     const held: ChatMessage[] = []
     const finish = async (event: ChatMessage) => {
@@ -103,6 +103,6 @@ test('while server and consumer are killed in turn, every event is handled, and 
   )
   t.is(handled.size, everything.length)
   t.is(cameAgain, 0, 'what the server has acknowledged does not come again')
-  // Otherwise the kills came when nothing was under way.
+  // Otherwise no request was in flight at the kills.
   t.true(again > 0)
 })

@@ -11,10 +11,10 @@ const test = testWhere(hasMariadb(), 'MariaDB is not installed: a database that 
 
 const NAMES = ['alice', 'carol', 'dave', 'eve', 'frank', 'grace', 'heidi', 'ivan']
 const WINDOW = 16
-/** Between a refusal and the next try. */
+/** Pause between a refusal and the next attempt. */
 const PAUSE_MS = 50
 
-/** Eight who send on and on to a server on MariaDB, whatever they are told. */
+/** Eight users who send to a server on MariaDB without pause, and retry after refusals. */
 async function openTraffic(t: ExecutionContext) {
   const mariadb = await startMariadb()
   t.teardown(() => mariadb.close())
@@ -51,13 +51,13 @@ async function openTraffic(t: ExecutionContext) {
     mariadb,
     server,
     ledger,
-    /** Waits until some more were acknowledged; milliseconds that took. */
+    /** Waits for some more acknowledgements; returns the duration in ms. */
     async goesOn(more: number) {
       const from = performance.now()
       await Promise.race([ledger.acknowledgements(ledger.acknowledged + more), sending])
       return performance.now() - from
     },
-    /** Ends the sending, when everything was acknowledged, and compares. */
+    /** Ends the sending once everything is acknowledged, and compares. */
     async settle() {
       over = true
       await sending
@@ -72,7 +72,7 @@ async function openTraffic(t: ExecutionContext) {
   }
 }
 
-// Each of many messages under way is tried again for itself, so their order is whatever becomes of that.
+// Messages in flight are retried one by one, so their order is not defined.
 const { 'out of order': _, ...STORED } = KEPT
 
 test('while MariaDB is killed many times under a running server, every acknowledged message is stored once', async (t) => {

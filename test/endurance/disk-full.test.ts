@@ -15,7 +15,7 @@ const mount = (folder: string, size: string) =>
   spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size},mode=0700`, 'tmpfs', folder]).status === 0
 const unmount = (folder: string) => spawnSync('umount', [folder]).status === 0
 
-/** Mounting takes rights that not every user has. */
+/** Mounting needs root. */
 function canMount(): boolean {
   const folder = mkdtempSync(join(tmpdir(), 'chatctl-mount-'))
   try {
@@ -33,7 +33,7 @@ test('on a full disk the server refuses messages and serves reads, and it recove
   const rounds = times(2, 20)
   t.timeout(times(2, 20) * MINUTES)
   const data = await tempFolder(t)
-  // Large enough for all that the rounds leave in the database, and the log beside it.
+  // Large enough for the database and its WAL over all rounds.
   t.true(mount(data, '64m'))
   t.teardown(() => {
     if (!unmount(data)) throw new Error(`${data} cannot be unmounted`)
@@ -49,7 +49,7 @@ test('on a full disk the server refuses messages and serves reads, and it recove
   }
   let number = 0
   for (let round = 1; round <= rounds; round++) {
-    // Something else fills the disk, but for a little.
+    // Another file fills the disk almost completely.
     const ballast = join(data, 'ballast')
     await fill(ballast, 256 * 1024)
     let refused: Promise<void> | undefined
@@ -77,7 +77,7 @@ test('on a full disk the server refuses messages and serves reads, and it recove
   db.close()
 })
 
-/** Takes all the room that is left on a disk, but for some bytes. */
+/** Fills a disk up to some bytes. */
 async function fill(file: string, spare: number) {
   const block = Buffer.alloc(64 * 1024)
   let size = 0

@@ -9,7 +9,7 @@ import { scenarios } from '../support/faults/scenarios.ts'
 
 /** Rounds in `npm test`; all of them in `npm run test:long`. */
 const SAMPLE = 120
-/** Statements tried beyond those of the dry run: some come only after others have failed. */
+/** Statements beyond those of the dry run: some run only after others have failed. */
 const BEYOND = 2
 
 const MODES: readonly Mode[] = ['before', 'after', 'outage']
@@ -40,7 +40,7 @@ async function playAll(t: ExecutionContext, mariadb?: string) {
   }
   const all: { scenario: Scenario; at: number; mode: Mode; code: string }[] = []
   const counts: Record<string, number> = {}
-  // For a closer look: all faults of one scenario.
+  // For debugging: all faults of one scenario.
   const only = process.env.TEST_SCENARIO
   for (const scenario of everyScenario.filter((one) => only === undefined || one.name === only)) {
     counts[scenario.name] = await play(scenario)
@@ -56,7 +56,7 @@ async function playAll(t: ExecutionContext, mariadb?: string) {
       await play(one.scenario, one)
     } catch (error) {
       faultsFound.push((error as Error).message)
-      // A round that went wrong must not spoil the next ones.
+      // A failed round does not affect the next ones.
       faults.heal()
       if (faultsFound.length >= 20) break
     }
@@ -75,7 +75,7 @@ const TITLE = 'whichever statement fails, every stored message is delivered once
 
 test.serial(TITLE, (t) => playAll(t))
 
-// In short form the plays on MariaDB run the same.
+// In short runs scripts/test-mariadb.mjs covers this.
 if (isLong && process.env.TEST_DATABASE === undefined)
   testWhere(hasMariadb(), 'MariaDB is not installed: statements that fail on it')(`${TITLE}, on MariaDB`, async (t) => {
     const server = await startMariadb()

@@ -6,7 +6,7 @@ import { startLogin } from '../../core/scram/index.ts'
 import { isLong, line, MINUTES, percentile, seeded, times } from '../support/endurance/rounds.ts'
 import { type ServerProcess, startServerProcess } from '../support/processes/server-process.ts'
 
-/** The defaults, which the tests rely on. */
+/** The default limits. */
 const PER_ACCOUNT = 5
 const PER_ADDRESS = 20
 
@@ -20,10 +20,10 @@ async function from(
   return server.connect({ server: socket, ...options })
 }
 
-/** Names of the failures of logins with wrong passwords, from one address. */
+/** Failures of logins with wrong passwords from one address. */
 async function guess(server: ServerProcess, address: string, names: readonly string[]): Promise<string[]> {
   const answers: string[] = []
-  // As many as a stranger may say on one connection.
+  // As many as one connection may send before login.
   for (let at = 0; at < names.length; at += 4) {
     const client = await from(server, address)
     for (const name of names.slice(at, at + 4)) {
@@ -76,7 +76,7 @@ test('of single guesses at many accounts from one address few are checked, wheth
   await (await server.user('alice')).close()
 })
 
-/** Welch's t of two samples: beyond 5 either way they are told apart. */
+/** Welch's t of two samples: beyond ±5 they are distinguishable. */
 function welch(one: readonly number[], other: readonly number[]): number {
   const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length
   const variance = (values: readonly number[], middle = mean(values)) =>
@@ -108,7 +108,7 @@ test('existing and unknown names get challenges of the same form and in the same
   }
   // One connection may send 10,000 records before its login, the handshake included.
   for (let n = 0; n < times(1000, 9_900); n++) await ask()
-  // The slowest few are the machine's, not the server's.
+  // The slowest few are caused by the machine.
   const usual = (values: number[]) => values.filter((value) => value <= percentile(values, 0.95))
   const difference = welch(usual(delays.known), usual(delays.unknown))
   t.log(
@@ -121,6 +121,6 @@ test('existing and unknown names get challenges of the same form and in the same
   )
   t.is(shapes.size, 1, [...shapes].join(' '))
   for (const [name, found] of salts) t.is(found.size, 1, name)
-  // A time is a matter of the machine, too: asked only where it has one to itself.
+  // Times depend on the load of the machine: checked in long runs only.
   if (isLong) t.true(Math.abs(difference) < 5)
 })

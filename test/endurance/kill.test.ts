@@ -18,7 +18,7 @@ test('while the server is killed many times under eight senders, every acknowled
   const server = await startServerProcess(t)
   const ledger = new Ledger()
   const senders = NAMES.map((name) => new Sender(name, ledger))
-  // Bob's address stays, while the server behind it comes and goes.
+  // Bob's address is stable, while the server behind it restarts on other ports.
   const proxy = await openProxy(t, server, { keep: false })
   const bob = await openListener(server, { server: proxy.address })
   let lastSeen = 0
@@ -68,7 +68,7 @@ test('while the server is killed many times under eight senders, every acknowled
     'Bob hears all, in the order they are stored',
   )
   t.is(unread, 0)
-  // Otherwise the kills came when nothing was under way.
+  // Otherwise no request was in flight at the kills.
   t.true(repeats > 0)
 })
 

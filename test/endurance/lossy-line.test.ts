@@ -24,7 +24,7 @@ test('while replies are lost and connections break, each message of four senders
   const proxy = await openProxy(t, server, {
     keep: false,
     loses: () => {
-      // Most of the time, or a client would never get through its login.
+      // Passes most chunks, so that a client can log in at all.
       if (random() > 0.15) return false
       cuts++
       return true
@@ -57,7 +57,7 @@ test('while replies are lost and connections break, each message of four senders
     Object.fromEntries(stored.map(({ id, text }) => [text, id])),
     Object.fromEntries([...answers].map(([text, { id }]) => [text, id])),
   )
-  // Otherwise the line was not lossy enough to show anything.
+  // Otherwise the connection was not lossy enough.
   t.true(cuts > 0 && repeats > 0)
   for (const name of NAMES) {
     const again = await server.user(name)
@@ -71,7 +71,7 @@ test('while replies are lost and connections break, each message of four senders
   t.is((await storedFor(await server.user('bob'))).length, stored.length)
 })
 
-/** Tries until the line lets it through. */
+/** Retries over the lossy connection until it succeeds. */
 async function lucky<T>(attempt: () => Promise<T>): Promise<T> {
   for (;;) {
     try {

@@ -14,7 +14,7 @@ const MONITOR = new URL('../support/endurance/loop-delay.js', import.meta.url).h
 test('memory and open files stay constant while many users connect, log in, send and leave', async (t) => {
   const cycles = times(1500, 100_000)
   t.timeout(times(5, 120) * MINUTES)
-  // Who comes and goes here does so faster than anyone may.
+  // Users connect here faster than the default rates allow.
   const server = await startServerProcess(t, { limits: { connectRate: 1e6, connectBurst: 1e6, logins: 1e6 } })
   await (await server.user('bob')).close()
   const names = Array.from({ length: 8 }, (_, n) => `user${n}`)
@@ -33,7 +33,7 @@ test('memory and open files stay constant while many users connect, log in, send
   }
   await Promise.all(names.map(one))
   await until('their connections are closed', () => openFiles(server.pid) <= files)
-  // The first part fills caches and lets the garbage collector find its pace.
+  // The first part warms up caches and the garbage collector.
   const [warm = 0] = memory.slice(4)
   const [last = 0] = memory.slice(-1)
   const growth = last - warm

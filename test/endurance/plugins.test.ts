@@ -12,7 +12,7 @@ const PLUGIN = fileURLToPath(new URL('../support/endurance/bad-plugin.js', impor
 const NAMES = ['alice', 'carol', 'dave', 'eve']
 const WINDOW = 32
 
-/** Four send to Bob; Mallory asks a plugin for something that ends the server; it is started again. */
+/** Four users send to Bob, Mallory makes a plugin end the server, and the server is restarted. */
 async function endedBy(t: ExecutionContext, message: ClientMessage, options: ServerProcessOptions) {
   const rounds = times(1, 20)
   t.timeout(rounds * MINUTES + 2 * MINUTES)

@@ -11,21 +11,21 @@ import { startServerProcess } from '../support/processes/server-process.ts'
 const test = testWhere(canTrace(), 'strace is missing or may not trace: power cuts')
 
 const NAMES = ['alice', 'carol', 'dave', 'eve']
-/** Preloaded into the server of the control. */
+/** Loaded into the server of the control. */
 const NORMAL = new URL('../support/endurance/normal-synchronous.js', import.meta.url).href
 
-/** A message that its sender knows to be stored, since that byte of that connection came. */
+/** A message that its sender knows to be stored once it has received that byte of its connection. */
 interface Acknowledgement {
   readonly text: string
   readonly port: number
   readonly offset: number
 }
 
-/** Traces a server while four send to Bob, then kills it. */
+/** Traces a server while four users send to Bob, then kills it. */
 async function record(t: ExecutionContext, { each, env = {} }: { each: number; env?: Record<string, string> }) {
   const server = await startServerProcess(t)
   for (const name of [...NAMES, 'bob']) await (await server.user(name)).close()
-  // A server that stops leaves nothing unflushed: the trace begins with the database as it is now.
+  // A stopped server has flushed everything: the trace starts with the current database file.
   await server.stop()
   const folder = server.shell.folder
   await copyFile(join(server.data, 'chat.db'), join(folder, 'before.db'))
@@ -40,14 +40,14 @@ async function record(t: ExecutionContext, { each, env = {} }: { each: number; e
     for (let n = 1; n <= each; n++) {
       const text = `${name} ${n}`
       await client.send('bob', text, { clientId: text })
-      // One message at a time: the last byte that came is the last one of its acknowledgement.
+      // One message in flight: the last byte received is the last one of its acknowledgement.
       acknowledged.push({ text, port, offset: socket.bytesRead })
     }
   })
   try {
     await Promise.all(sending)
   } finally {
-    // Not the tracer: it would leave the server running.
+    // Kills the server, not the tracer, which would leave it running.
     process.kill(server.pid, 'SIGKILL')
   }
   await server.ended()
@@ -55,8 +55,8 @@ async function record(t: ExecutionContext, { each, env = {} }: { each: number; e
 }
 
 /**
- * At acknowledgements chosen at random the power fails, twice: everything unflushed is gone, or each unflushed write is
- * kept or not by chance. Opens what is left, and counts what is missing.
+ * Simulates power cuts at random acknowledgements, twice each: all unflushed writes are lost, or each unflushed write is
+ * kept at random. Opens the remaining database and counts missing messages.
  */
 async function replay(
   { folder, database, trace, acknowledged }: Awaited<ReturnType<typeof record>>,

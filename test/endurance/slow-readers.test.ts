@@ -8,13 +8,13 @@ import { startServerProcess } from '../support/processes/server-process.ts'
 
 const test = testWhere(hasProc(), 'there is no /proc here: slow readers')
 
-/** With a window of its own, so that not the acknowledgements but the reading holds a reader up. */
+/** With a large window, so that reading is the bottleneck, not acknowledgements. */
 const LIMITS = { unacknowledged: 1e6, outboundStall: 3000, outboundSoft: 256 * 1024, outboundHard: 1024 * 1024 }
 const TEXT = 'x'.repeat(8000)
 /** Messages under way at a time: in one turn they may be more than the soft limit, and the kernel takes them all the same. */
 const WINDOW = 32
 
-/** How long messages between two take to be acknowledged, milliseconds. */
+/** Durations until messages between two users are acknowledged, ms. */
 async function delaysOf(client: Client, other: string, count: number): Promise<number[]> {
   const delays: number[] = []
   for (let n = 0; n < count; n++) {
@@ -25,7 +25,7 @@ async function delaysOf(client: Client, other: string, count: number): Promise<n
   return delays
 }
 
-/** Reads a chunk now and then. */
+/** Reads a chunk every 200 ms. */
 function trickle(socket: Socket) {
   socket.on('data', () => {
     socket.pause()
@@ -62,7 +62,7 @@ test('a stopped and a slow reader cost little memory and delay nobody, and no me
     }
   }
   const [, busy] = await Promise.all([Promise.all(Array.from({ length: WINDOW }, one)), delaysOf(carol, 'dave', 200)])
-  // Bob's connection is closed by the server; his side, which does not read, does not notice.
+  // The server has closed Bob's connection, which his side does not notice without reading.
   const from = performance.now()
   await until('the reader that stopped is cut', () => openFiles(server.pid) <= files + 1)
   const cutAfter = performance.now() - from

@@ -38,6 +38,6 @@ test('on SIGTERM under four senders, every client gets the reason and every ackn
   }
   const figures = ledger.figures()
   t.log(line({ rounds, ...figures, 'longest stop, ms': Math.round(Math.max(...ends)) }))
-  // A server that lets requests under way finish answers all that it stored.
+  // A server that finishes requests in flight answers everything that it stored.
   t.is(figures.stored, figures.acknowledged)
 })

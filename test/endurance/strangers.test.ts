@@ -10,30 +10,30 @@ import { connectRaw, ended, enter } from '../support/wire/raw-client.ts'
 const test = testWhere(hasProc(), 'there is no /proc here: floods of strangers')
 
 const DRIP_MS = 50
-/** After which a peer that was cut comes again. */
+/** Pause before a disconnected peer returns. */
 const BACK_AGAIN_MS = 1000
 
 /** Addresses of this machine that are not 127.0.0.1. */
 const addressOf = (n: number) => `127.0.${1 + Math.floor(n / 250)}.${1 + (n % 250)}`
 
-/** Sends a byte now and then until it is cut; milliseconds that took. */
+/** Sends single bytes until disconnected; returns the duration in ms. */
 async function drip(server: ServerProcess, localAddress: string, inHandshake: boolean): Promise<number> {
   const from = performance.now()
   const where = { host: server.host, port: server.port, localAddress }
   const peer = inHandshake ? undefined : await enter(where)
   const socket = peer?.socket ?? (await connectRaw(where))
   const hello = new HandshakeState({ initiator: true, prologue: MAGIC }).writeMessage()
-  // The handshake was cut for another's sake: there is nothing to encrypt with.
+  // Evicted during the handshake: there are no keys to encrypt with.
   const bytes = peer?.isIn ? peer.seal(encode(Ping, 1, {})) : Buffer.concat([MAGIC, frame(hello)])
   let at = 0
-  // The last byte is kept: it would make it a proper request.
+  // The last byte is withheld: it would complete a valid request.
   const dripping = setInterval(() => at < bytes.length - 1 && socket.write(bytes.subarray(at, ++at)), DRIP_MS)
   await ended(socket)
   clearInterval(dripping)
   return performance.now() - from
 }
 
-/** How long a login takes, tried again as a client does; milliseconds. */
+/** Duration of a login in ms, with retries as a client does. */
 async function loginTime(server: ServerProcess, name: string): Promise<number> {
   const from = performance.now()
   for (;;) {
@@ -41,7 +41,7 @@ async function loginTime(server: ServerProcess, name: string): Promise<number> {
       await (await server.user(name)).close()
       return performance.now() - from
     } catch (error) {
-      // Cut by lot, before the handshake or after it.
+      // Evicted at random, before the handshake or after it.
       const { code = '', failure } = error as { code?: string; failure?: string }
       if (failure !== 'timed_out' && !['lost', 'unreachable'].includes(code)) throw error
     }
@@ -77,12 +77,12 @@ test('five hundred peers that send a byte at a time from fifty addresses are cut
     }),
   )
   t.true(lives.length >= 500)
-  // Cut by the deadline, not by the patience of whoever drips: with room for a machine that is busy.
+  // Disconnected by the server's deadline, with a margin for a loaded machine.
   t.true(Math.max(...lives) < limits.login + 10_000)
   t.true(logins.length > 0)
 })
 
-/** Alice and Bob talk until told to stop; how long each message took to arrive, milliseconds. */
+/** Alice and Bob chat until aborted; returns the latency of each message in ms. */
 function talk(alice: Client, bob: Client) {
   const leaving = new AbortController()
   const delays: number[] = []
@@ -115,7 +115,7 @@ for (const addresses of [1, 100]) {
       while (opened < count) {
         const localAddress = addressOf(opened++ % addresses)
         const socket = await connectRaw({ host: server.host, port: server.port, localAddress })
-        // Half of them stay as long as they may.
+        // Half of them stay until the server closes them.
         if (opened % 2 === 0) socket.destroy()
         else await Promise.race([ended(socket), sleep(50)])
         socket.destroy()

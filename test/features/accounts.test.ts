@@ -49,7 +49,7 @@ test('names of new accounts are validated and unique', async (t) => {
   t.is(await refusal(t, tooLong), 'invalid_name')
   await t.throwsAsync(stranger.register('bob', 'password', { nickname: 'a\u202eb' }), { message: /control character/ })
   await stranger.register('bob', 'password', { nickname: '😀'.repeat(60) })
-  // NFC makes this one longer: 64 characters of four bytes, the most there can be. It must travel again.
+  // NFC makes this one longer: 64 characters of four bytes, the maximum. It must still be encodable.
   await stranger.register('carol', 'password', { nickname: '\u{1d15e}'.repeat(32) })
   t.is([...(await stranger.login('carol', { password: 'password' })).nickname].length, 64)
 })
@@ -116,7 +116,7 @@ test('a login that is not bound to the handshake is refused', async (t) => {
   t.is(await refusal(t, client.request(LoginProof, { clientFinal: 'c=,r=,p=' })), 'login_failed')
 })
 
-/** A man in the middle: he ends both encryptions with his own key and passes everything on. */
+/** A man in the middle: terminates both encryptions with his own key and relays everything. */
 async function relay(t: ExecutionContext, to: { host: string; port: number }): Promise<string> {
   const s = generateKeyPair()
   const listener = createServer((victim) => {
@@ -164,7 +164,7 @@ test('a login relayed by a man in the middle fails although the client does not 
   await server.user('alice')
   const victim = await server.connect({ server: await relay(t, server) })
   t.not(victim.fingerprint, server.server.fingerprint)
-  // The relay itself works: a request that is not bound to the handshake passes through it.
+  // The relay itself works: a request without channel binding passes.
   t.is((await victim.request(NewSalt, { clientSalt: randomBytes(16) })).salt.length, 32)
   t.is(await refusal(t, victim.login('alice', { password: "alice's password" })), 'login_failed')
 })
@@ -249,7 +249,7 @@ test('the client refuses a server that asks for too many or too few iterations',
   t.truthy(client.fingerprint)
 })
 
-test('a login is refused when the account is disabled or changed between challenge and proof', async (t) => {
+test('a login is refused when the account is disabled between challenge and proof', async (t) => {
   const server = await startLocalServer(t)
   await (await server.user('alice')).close()
   const keysOf = async (password: string, serverFirst: string) => {
@@ -299,7 +299,7 @@ test('with clients of the original enabled, new passwords use their hash, and ol
     )?.password ?? ''
   t.regex(await password('alice'), /^MD5x10-SCRAM-SHA-256\$4096:/)
   t.regex(await password('bob'), /^SCRAM-SHA-256\$4096:/)
-  // What the table holds opens with the digest, and with nothing else.
+  // The stored verifier accepts the digest only.
   const verifier = parseVerifier(await password('alice'))
   const digest = await deriveKeys(md5x10("alice's password"), verifier?.salt ?? Buffer.alloc(0), 4096)
   t.deepEqual(storedKey(digest.clientKey), verifier?.storedKey)
@@ -308,7 +308,7 @@ test('with clients of the original enabled, new passwords use their hash, and ol
   t.regex(await password('alice'), /^MD5x10-/)
   await (await server.connect()).login('alice', { password: '密 码' })
   t.is(await refusal(t, (await server.connect()).login('alice', { password: md5x10('密 码') })), 'login_failed')
-  // A name that nobody has gets the challenge of a new account.
+  // An unknown name gets the challenge of a new account.
 })
 
 test('an unknown pre-hash is refused by the server and by the client', async (t) => {

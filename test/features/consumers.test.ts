@@ -15,7 +15,7 @@ import { nextPush, refusal, texts } from '../support/requests.ts'
 import { startLocalServer } from '../support/server.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 
-/** The next events of a consumer, none of them acknowledged. */
+/** The next events of a consumer, unacknowledged. */
 async function next(client: Client, consumer: string, count: number, options = {}): Promise<ChatMessage[]> {
   const events: ChatMessage[] = []
   if (count === 0) return events
@@ -26,7 +26,7 @@ async function next(client: Client, consumer: string, count: number, options = {
   return events
 }
 
-/** Where a consumer is, and how many events below that are not acknowledged. */
+/** The position of a consumer, and the number of unacknowledged events below it. */
 async function place(client: Client, consumer: string) {
   const { consumers } = await client.request(QueryConsumers, {})
   return consumers.find((one) => one.consumer === consumer)
@@ -39,7 +39,7 @@ test('a new consumer starts with the next event, and continues after its acknowl
   let robot = await first.user('robot')
   await alice.send('robot', 'before its time')
   const reading = next(robot, 'main', 2)
-  // Made before anything is sent to it.
+  // Created before any message is sent.
   while ((await place(robot, 'main')) === undefined);
   await alice.send('robot', 'one')
   await alice.send('robot', 'two')
@@ -98,7 +98,7 @@ test('a consumer receives messages of others in groups since the user’s entry,
   const events = await next(robot, 'main', 2, { all: true })
   t.deepEqual(texts(events), ['welcome', 'and in private'])
   await robot.acknowledgeEvent('main', events[1]?.id ?? 0)
-  // What it has left is no event any more, and does not stop the rest.
+  // Messages of a group left by the user are no events any more, and do not block others.
   await robot.request(LeaveRoom, { group: 'ops' })
   await alice.send('robot', 'still there?')
   const again = await server.user('robot')
@@ -129,7 +129,7 @@ test('events beyond the window wait until there is room', async (t) => {
   let held: ChatMessage | undefined
   for await (const event of robot.events('main', { all: true })) {
     read.push(event.text)
-    // One that takes its time does not hold up the others.
+    // A slow event does not block the others.
     if (held === undefined) held = event
     else await robot.acknowledgeEvent('main', event.id)
     if (read.length === 20) break
@@ -282,7 +282,7 @@ test('an event handled before a restart of the server can be acknowledged after 
   await first.close()
   const second = await startLocalServer(t, { data })
   robot = await second.user('robot')
-  // Before the server has pushed it anew, and not in their order.
+  // Before the server has pushed them again, and out of order.
   await robot.acknowledgeEvent('main', events[2]?.id ?? 0)
   t.like(await place(robot, 'main'), { position: 0 })
   t.deepEqual(texts(await next(robot, 'main', 3)), ['one', 'two', 'three'])

@@ -16,7 +16,7 @@ import {
 import { nextPush } from '../support/requests.ts'
 import { type LocalServer, startLocalServer } from '../support/server.ts'
 
-/** The list as a person would read it. */
+/** The list in readable form. */
 const listOf = async (client: Client) =>
   (await client.request(QueryContacts, {})).contacts.map(
     ({ kind, name, online, friend, unread, lastFrom, lastText }) =>
@@ -35,7 +35,7 @@ const aliceAndBob = async (server: LocalServer) => {
   return [alice, bob] as const
 }
 
-/** Says when a session has heard what it waits for, of however many pushes. */
+/** Waits until a session has received the expected values, over any number of pushes. */
 function watching(client: Client) {
   const heard: string[] = []
   let wake = () => {}
@@ -207,7 +207,7 @@ test('10,000 unread messages are counted and delivered in pages of bounded size'
   for await (const message of bob.messages({ acknowledge: false })) {
     if (message.text !== String(expected)) return t.fail(`${message.text} instead of ${expected}`)
     expected++
-    // Acknowledging a hundred at a time, as far as the server's window goes.
+    // Acknowledges a hundred at a time, within the server's window.
     if (++sincePush === 100 || expected === COUNT) {
       await bob.acknowledge(message)
       sincePush = 0

@@ -183,7 +183,7 @@ test('no group message reaches a member after the notification of their removal'
     carol.pushes = []
     server.jitter.random = random
     await Promise.all([
-      // Reads what is unread from the database meanwhile.
+      // Reads unread messages from the database meanwhile.
       carol.listener.receive(),
       ...Array.from({ length: 4 }, (_, n) => bob.on(n % 2).request(ChatroomMessage, { group, text: `said ${n}` })),
       round % 2 === 0

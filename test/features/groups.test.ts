@@ -21,7 +21,7 @@ import {
 import { nextPush as hears, refusal, texts } from '../support/requests.ts'
 import { type LocalServer, startLocalServer } from '../support/server.ts'
 
-/** Hears so many messages, acknowledging the last of each conversation. */
+/** Receives so many messages, and acknowledges the last of each conversation. */
 async function listens(client: Client, count: number, acknowledge = true): Promise<ChatMessage[]> {
   const heard: ChatMessage[] = []
   for await (const message of client.messages({ acknowledge: false })) {
@@ -271,7 +271,7 @@ test('when a group is handed over and the new owner kicked at once, it has one o
     alice.request(SetRoomRole, { group: 'ops', user: 'carol', role: 'owner' }),
     alice.request(KickFromRoom, { group: 'ops', user: 'bob' }),
   ])
-  // Whichever came first in the database: Alice is still a member, and the group is somebody's.
+  // In either order of commits Alice is still a member, and the group has an owner.
   const members = await membersOf(alice, 'ops')
   t.is(members.filter((line) => line.includes(' owner ')).length, 1, members.join(', '))
 })

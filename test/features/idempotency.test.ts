@@ -27,7 +27,7 @@ const Count = clientMessage({
 })
 const messages = [Count, Counted]
 
-/** Counts how often it is asked; its replies come when it is let. */
+/** Counts requests, and holds its replies until released. */
 function counter() {
   let times = 0
   let gate = Promise.resolve()
@@ -65,7 +65,7 @@ test('a request is executed once per idempotency key, and every retry gets its r
   t.deepEqual(await alice.request(Count, { what: 'a' }, { key: 'monday' }), { times: 1 })
   t.deepEqual(await alice.request(Count, { what: 'a' }, { key: 'tuesday' }), { times: 2 })
   t.is(await refusal(t, alice.request(Count, { what: 'b' }, { key: 'monday' })), 'key_reused')
-  // A key is its user's.
+  // A key belongs to its user.
   const bob = await first.user('bob', { messages })
   t.deepEqual(await bob.request(Count, { what: 'a' }, { key: 'monday' }), { times: 3 })
   await first.close()
@@ -105,7 +105,7 @@ test('a request interrupted by a kill of the server is not executed twice, and i
   const open = close()
   const asked = alice.request(Count, { what: 'a' }, { key: 'k' })
   while (times() === 0) await alice.request(QueryRooms, {})
-  // As another server on the same database, or this one after a kill, would find it.
+  // The state that another server, or this one after a kill, finds in the database.
   const { insertRequestKey, findRequestKey } = await import('../../db/index.ts')
   const { openDatabase } = await import('../../db/open.ts')
   const db = await openDatabase(server.db ?? `${server.data}/chat.db`)

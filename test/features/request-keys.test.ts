@@ -42,7 +42,7 @@ test('a key that cannot be released during an outage can be used again after it'
   const { faults, session } = await openFaultServer(t)
   const alice = await session('alice')
   const create = () => alice.client.request(CreateRoom, { group: 'ops' }, { key: 'k' })
-  // The key is taken, and nothing after it succeeds.
+  // The key is stored, and every later statement fails.
   faults.arm({ at: 1, mode: 'outage', code: faults.codes[0] as string, of: /request_key|chatroom/ })
   t.is(await refusal(t, create()), 'unavailable')
   t.is(await refusal(t, create()), 'unavailable')

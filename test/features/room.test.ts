@@ -47,7 +47,7 @@ const contactsOf = async (client: Client) =>
   )
 
 test('a day on the server: Alice, Bob, Carol, Dave and Eve use every feature', async (t) => {
-  // As it comes: only friends may write to each other.
+  // The default: only friends may write to each other.
   const server = await startLocalServer(t, { pluginOptions: { friends: {} } })
   const [alice, bob, carol, dave] = await Promise.all(
     ['alice', 'bob', 'carol', 'dave'].map((name) => server.user(name)),
@@ -119,7 +119,7 @@ test('a day on the server: Alice, Bob, Carol, Dave and Eve use every feature', a
   t.like(await gone, { user: 'carol', online: false })
   await alice.send({ group: 'ops' }, 'build broke')
   await bob.send({ group: 'ops' }, 'on it')
-  // Who comes back at once is told of only if it stays.
+  // A user who returns at once is announced only if the session lasts.
   const [inGroup, asFriend] = [hears(alice, RoomUserOnOffLine), hears(alice, FriendOnOffLine)]
   const carolAgain = await server.user('carol')
   t.like(await Promise.all([inGroup, asFriend]), [{ online: true }, { online: true }])

@@ -110,7 +110,7 @@ test('a message may be due beyond the longest delay of a timer, and more than a 
   const alice = await server.user('alice')
   const heard = await hearing(alice, clock)
   await later(alice, 'alice', 'in a year', { at: clock.time() + YEAR - HOUR })
-  // Timers beyond 2^31 ms ring at once: it would be here already.
+  // Timers beyond 2^31 ms fire at once: the first message would already be sent.
   await later(alice, 'alice', 'soon', { delay: 1 })
   t.deepEqual(await heard(1), ['soon'])
   clock.jump(YEAR)
@@ -127,7 +127,7 @@ test('messages due while the server was down are sent once at its start, oldest 
   await later(alice, 'bob', 'tomorrow', { delay: 24 * HOUR })
   await server.close()
 
-  // As a server leaves it that was killed after it had stored the message, and before it noted that.
+  // The state after a kill between storing the message and recording it as sent.
   const db = await openDatabase(server.db ?? `${data}/chat.db`)
   await db('scheduled').where({ msg: 'one' }).update({ state: 'sending' })
   await db.destroy()

@@ -16,7 +16,7 @@ import { type LocalServer, startLocalServer } from '../support/server.ts'
 
 const unreadOf = async (client: Client) => texts((await client.inbox()).messages)
 
-/** Hears so many messages and acknowledges them. */
+/** Receives and acknowledges so many messages. */
 async function hears(client: Client, count: number, kind?: 'system'): Promise<ChatMessage[]> {
   const heard: ChatMessage[] = []
   for await (const message of client.messages({ acknowledge: false, ...(kind && { kind }) })) {
@@ -38,7 +38,7 @@ async function newVerifier(password: string) {
   return verifierOf(await deriveKeys(password, salt, 4096), salt, 4096)
 }
 
-/** Stops the server and changes what it left. */
+/** Stops the server and changes its database. */
 async function changeDatabase(server: LocalServer, change: (db: Knex) => Promise<unknown>) {
   await server.close()
   const db = await openDatabase(server.db ?? `${server.data}/chat.db`)
@@ -46,7 +46,7 @@ async function changeDatabase(server: LocalServer, change: (db: Knex) => Promise
   await db.destroy()
 }
 
-/** An admin, made as an operator makes one, and logged in. */
+/** An admin, created by the operator and logged in. */
 async function adminOf(server: LocalServer, operator: Client, name: string): Promise<Client> {
   await operator.request(CreateUser, { user: name, role: 'admin', ...(await newVerifier(`${name}'s password`)) })
   return server.user(name)
@@ -90,14 +90,14 @@ test('an interrupted broadcast is completed by resending it, and nobody gets it 
   const operator = await operatorOf(t, server)
   const [alice, bob, carol] = [await server.user('alice'), await server.user('bob'), await server.user('carol')]
   const news = { text: 'news', clientId: 'monday' }
-  // What a crash leaves: stored for the first, not for the others.
+  // The state after a crash: stored for the first user, not for the others.
   await operator.request(Broadcast, { ...news, to: 'alice' })
   t.deepEqual(await hears(alice, 1).then(texts), ['news'])
   t.deepEqual(await operator.request(Broadcast, news), { recipients: 3 })
   t.deepEqual(await operator.request(Broadcast, news), { recipients: 3 })
   t.deepEqual(await Promise.all([alice, bob, carol].map(unreadOf)), [[], ['news'], ['news']])
 
-  // After a restart too, for who came since.
+  // Also after a restart, for new accounts.
   await server.close()
   const reopened = await startLocalServer(t, { data: server.data })
   const dave = await reopened.user('dave')
@@ -126,7 +126,7 @@ test('a client id reused for another text is refused before delivery; each sende
 
 test('a broadcast to more accounts than a page reaches each once', async (t) => {
   const before = await startLocalServer(t)
-  // Straight into the database: a request for each would be a flush of the disk for each.
+  // Directly into the database: a request for each account would flush the disk each time.
   const rows = Array.from({ length: 850 }, (_, n) => ({
     username: `user${n}`,
     password: '',

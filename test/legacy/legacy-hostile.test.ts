@@ -58,7 +58,7 @@ test('a protocol error ends its own connection only', async (t) => {
     client.socket.write(bytes)
     await client.end()
   }
-  // Types that there are and that are nothing here.
+  // Known types that clients may not send here.
   for (const type of [0, 3, 44, 198, 4_000_000_000]) alice.send(type, 'x')
   alice.send(23, 'x'.repeat(4000))
   t.deepEqual(await alice.lists(), ['no friend', 'no chatroom'])
@@ -79,12 +79,12 @@ test('unauthenticated old and new clients count together; beyond the limit an id
   const server = await startLocalServer(t, { ...LEGACY, limits: { unauthenticatedPerAddress: 2, login: 60_000 } })
   const idle = await Promise.all([openOriginalClient(t, server), openOriginalClient(t, server)])
   const native = await server.connect()
-  // An old one went: there is room for two, and the new one is in.
+  // An old client was evicted: two connections are allowed, and the new one is in.
   while (server.server.status().connections > 2) await nextTurn()
   await native.register('carol', 'correct horse')
   for (const client of idle) client.socket.destroy()
   await native.close()
-  // The server's side of it may end a little later than the clients'.
+  // The server may notice the end later than the clients.
   while (server.server.status().connections > 0) await nextTurn()
   await enter(t, server, 'alice')
 })
@@ -150,7 +150,7 @@ test('a backlog larger than the outbound limit of a connection arrives completel
   })
   const bob = await enter(t, server, 'bob')
   const alice = await server.user('alice')
-  // As digits this is twice the hard limit: only the database can hold it.
+  // Encoded as digits this is twice the hard limit: only the database can hold it.
   const texts = Array.from({ length: 40 }, (_, n) => `${n} ${'x'.repeat(5000)}`)
   for (const text of texts) await alice.send('bob', text)
   await bob.hears(105)
@@ -159,7 +159,7 @@ test('a backlog larger than the outbound limit of a connection arrives completel
   t.is(heard, texts.join(''))
 })
 
-/** What an outbox writes, and how long after the frame before it began. */
+/** The frames that an outbox writes, with their distance in time. */
 async function paced(pace: Pace, act: (outbox: PacedOutbox) => void, count: number) {
   const written: { text: string; at: number }[] = []
   let wake = () => {}
@@ -205,7 +205,7 @@ test('frames leave in order, at least the pace apart', async (t) => {
     texts,
   )
   const gaps = written.slice(1).map(({ at }, index) => at - (written[index]?.at ?? 0))
-  // Timers of the system are exact to a millisecond.
+  // System timers may fire 1 ms early.
   t.true(Math.min(...gaps) >= 19, gaps.join(' '))
 })
 
@@ -257,7 +257,7 @@ test('chatctl serve --legacy admits an old client, logs a warning and counts it 
   t.is(await alice.login('alice', 'a password'), '小鹰')
   const { stdout } = await shell.run(['status', '--data', './room', '-o', 'json'])
   t.like(JSON.parse(stdout), { legacy, legacyConnections: 1, legacyLogins: 1, users: 1 })
-  // The operator makes accounts that both kinds of client open.
+  // The operator creates accounts for both kinds of client.
   await shell.run(['users', 'create', 'ci', '--data', './room', '--password-file', '-'], { input: 'secret\n' })
   t.is(await (await dialOriginalClient(t, legacy)).login('ci', 'secret'), 'ci')
   const ran = await server.stop()

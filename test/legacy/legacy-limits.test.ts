@@ -41,12 +41,12 @@ test('no keys are derived for a login over the limit, except for accounts that h
   }
   t.deepEqual(await logIn('', 'x'), [undefined, 0])
   t.deepEqual(await logIn('a\0b', 'x'), [undefined, 0])
-  // As much work for a name that exists as for one that does not.
+  // The same work for existing and unknown names.
   for (const name of ['carol', 'nobody']) {
     for (let guess = 0; guess < 2; guess++) t.deepEqual(await logIn(name, 'wrong'), [undefined, 1], name)
   }
   for (const name of ['nobody', 'other', 'one more']) t.deepEqual(await logIn(name, 'wrong'), [undefined, 0], name)
-  // Alice has been here, and is not to suffer for others behind the same tunnel.
+  // Alice has logged in from this address, and others behind the same tunnel do not lock her out.
   t.deepEqual(await logIn('alice', "alice's password"), ['alice', 1])
 })
 
@@ -59,7 +59,7 @@ test('unauthenticated clients cannot fill the log, and their input is not logged
   for (const bytes of ['junk!!!', packFrame(1, 'alice'), packFrame(7, 'alice'), packFrame(1, 'a\0b', 'f'.repeat(32))]) {
     const client = await openOriginalClient(t, server)
     client.socket.write(bytes)
-    // It ends what is said to it; what that is does not matter here.
+    // The reply ends the dialog; its content does not matter here.
     client.socket.resume()
     await client.end()
   }
@@ -79,7 +79,7 @@ test('many invitations from one user are shown as one dialog, the last, and mess
   await invite(0)
   t.deepEqual(await carol.hears(141), ['mallory invites you to the group group 0'])
   for (let number = 1; number < 30; number++) await invite(number)
-  // What she sends says that she has clicked it away.
+  // Her next frame shows that she has closed the dialog.
   carol.click()
   carol.askLists()
   t.deepEqual(await carol.hears(141), ['mallory invites you to the group group 29'])
@@ -96,7 +96,7 @@ test('many invitations from one user are shown as one dialog, the last, and mess
   )
 })
 
-test('a list that changes many times is sent in its final state, in at most two frames', async (t) => {
+test('a list that changes many times is sent in its final state, after few queries', async (t) => {
   let lists = 0
   const counter = definePlugin({
     name: 'lists',

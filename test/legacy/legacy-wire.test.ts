@@ -47,7 +47,7 @@ function argument({ type, hex = '', value = '' }: Arg): StructValue {
   return type === 'int' ? BigInt(value) : Number(value.replace('inf', 'Infinity').replace('nan', 'NaN'))
 }
 
-/** Values to compare: bytes as hex, numbers as a format has them. */
+/** Comparable values: bytes as hex, numbers as in a format. */
 const comparable = (values: readonly StructValue[]) =>
   values.map((value) => (value instanceof Uint8Array ? Buffer.from(value).toString('hex') : String(value)))
 
@@ -70,7 +70,7 @@ test('server frames are encoded as the original does', (t) => {
   t.true(texts.length > 10)
   for (const { note, type, args, wire } of texts) {
     const values = args.map((arg) => Buffer.from(arg.hex ?? '', 'hex'))
-    // Random bytes are no text.
+    // Random bytes are not text.
     if (values.some((value) => !Buffer.from(value.toString()).equals(value))) continue
     t.is(encodeFrame(type, ...values.map(String)).toString(), wire, note)
   }
@@ -101,7 +101,7 @@ test('frames are split where the original cannot: joined ones are two, a partial
       return error.code
     }
   }
-  // As the original reads them: the input is what a read brought.
+  // As the original reads: each input is one read.
   t.deepEqual(Object.fromEntries(inputs.map(({ note, input_hex: hex }) => [note, outcome(hex)])), {
     'empty read (peer closed)': 0,
     'odd length': 0,
@@ -146,7 +146,7 @@ test('the values of a format are bounded by the data', (t) => {
   ]
   for (const [format, data] of cases)
     t.throws(() => receive([seal(11, format, data)]), { instanceOf: WireError }, format)
-  // Filling that is none.
+  // Invalid padding.
   const plain = Buffer.alloc(16, 1)
   plain.writeUInt32BE(88, 0)
   plain.writeUInt32BE(0, 4)

@@ -23,7 +23,7 @@ const openLegacyServer = (
     pluginOptions: { legacy: { dialogPause: 300 }, friends: { messagesFrom: 'friends' }, ...options.pluginOptions },
   })
 
-/** Registers on one connection and logs in on another, as the original does; has its first lists. */
+/** Registers on one connection, logs in on another as the original does, and gets the first lists. */
 async function enter(t: ExecutionContext, server: LocalServer, name: string, nickname = name): Promise<OriginalClient> {
   const first = await openOriginalClient(t, server)
   t.is(await first.register(name, `${name}'s password`, nickname), 101)
@@ -36,7 +36,7 @@ async function comeBack(t: ExecutionContext, server: LocalServer, name: string):
   return client
 }
 
-/** Two old clients who become friends, the first having asked. */
+/** Two old clients who become friends by the request of the first. */
 async function befriend(one: OriginalClient, oneName: string, other: OriginalClient, otherName: string) {
   one.send(4, otherName)
   await other.hears(106)
@@ -194,7 +194,7 @@ test('after Bob was offline, private messages arrive once, in order, and group m
   const carol = await enter(t, server, 'carol')
   await carol.lists()
   carol.send(4, 'bob')
-  // A request that has been answered was stored before the next one is looked at.
+  // An answered request is stored before the next one is handled.
   carol.send(22, 'CAROL')
   await carol.hears(114)
 
@@ -216,7 +216,7 @@ test('after Bob was offline, private messages arrive once, in order, and group m
     said.map(([, , , text]) => text),
     ['missed 1\n', 'missed 2\n', 'live\n'],
   )
-  // Whatever it sends shows that it was there to read.
+  // Any frame that it sends shows that it is reading.
   back.askLists()
   await back.hears(105)
   back.send(88, 'logout')
@@ -240,7 +240,7 @@ test('messages unread when the connection broke are delivered again', async (t) 
   const back = await comeBack(t, server, 'bob')
   back.askLists()
   const heard = await until(back, 121)
-  // Alice is no friend: without a row of hers the message could not be opened.
+  // Alice is not a friend: without a row of hers the message could not be opened.
   t.deepEqual(heard.at(-2), { type: 105, values: ['alice:alice', 'no chatroom'] })
   t.is(heard.at(-1)?.values[2], 'hello?\n')
   const read = nextPush(alice, ConversationRead)
@@ -255,7 +255,7 @@ test('messages in quick succession in both directions, and a text of 3,000 bytes
   await bob.lists()
   await befriend(alice, 'alice', bob, 'bob')
   const texts = Array.from({ length: 30 }, (_, n) => `message ${n}`)
-  // All in one write, as two of the original's sends may come.
+  // In one write, as two sends of the original may arrive.
   alice.socket.cork()
   for (const text of texts) alice.say('bob', text)
   alice.socket.uncork()
@@ -418,13 +418,13 @@ test('one password is valid for both kinds of client, except for accounts from b
   await (await before.user('early')).close()
   await before.close()
   const server = await openLegacyServer(t, { data: before.data })
-  // Made by an old client, used from a new one.
+  // Created by an old client, used from a new one.
   await (await enter(t, server, 'alice')).lists()
   const alice = await nativeOf(server, 'alice')
   await alice.changePassword("alice's password", '新密码')
-  // Changed by the new one, used from the old one.
+  // Changed by the new client, used from the old one.
   t.is(await (await openOriginalClient(t, server)).login('Alice', '新密码'), 'alice')
-  // Made by a new client, used from an old one.
+  // Created by a new client, used from an old one.
   await server.user('bob')
   t.is(await (await openOriginalClient(t, server)).login('bob', "bob's password"), 'bob')
   t.is(await (await openOriginalClient(t, server)).login('early', "early's password"), undefined)
@@ -488,7 +488,7 @@ test('plugin hooks, events and presence apply to an old client as to any user', 
   t.deepEqual(await hearing, ['hello'])
   t.deepEqual(told, ['alice: hello'])
 
-  // A killed client sends no farewell.
+  // A killed client does not log out.
   const gone = nextPush(bob, FriendOnOffLine)
   alice.socket.resetAndDestroy()
   t.deepEqual(await gone, { user: 'alice', online: false })
@@ -496,12 +496,12 @@ test('plugin hooks, events and presence apply to an old client as to any user', 
   const back = await comeBack(t, server, 'alice')
   t.deepEqual(await here, { user: 'alice', online: true })
   await back.lists()
-  // Said and left at once: what came before the end is done.
+  // Sent and closed at once: requests before the end are executed.
   const last = hears(bob, 2)
   back.say('bob', 'bye')
   back.send(88, 'logout')
   back.socket.end()
-  // The first one was not acknowledged: its loop was left at it.
+  // The first message is unacknowledged: its loop was left at it.
   t.deepEqual(await last, ['hello', 'bye'])
 })
 
@@ -511,7 +511,7 @@ test('friend requests made or answered while the other is offline or on another 
   const alice = await enter(t, server, 'alice')
   await alice.lists()
   alice.send(4, 'bob')
-  // Asked again it gets no other answer than the first time: none.
+  // A repeated request gets no reply either.
   alice.send(4, 'bob')
   alice.send(4, 'alice')
   t.deepEqual(await alice.hears(141), ['that is yourself'])
@@ -524,7 +524,7 @@ test('friend requests made or answered while the other is offline or on another 
   t.deepEqual(await old.hears(106), ['alice'])
   const bob = await nativeOf(server, 'bob')
   await bob.request(ConfirmFriendRequest, { user: 'alice', accept: true })
-  // The dialog is still open and says yes, too.
+  // The dialog is still open and accepts too.
   old.answer(true, 'alice')
   t.deepEqual(await old.hears(105), ['alice:alice', 'no chatroom'])
   const back = await comeBack(t, server, 'alice')

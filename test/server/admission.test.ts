@@ -7,7 +7,7 @@ import { Login } from '../../plugins/login/messages.ts'
 import { type TestServer, testServer } from '../../testing/index.ts'
 import { enter } from '../support/wire/raw-client.ts'
 
-/** A connection from an address, on which nothing has been said. */
+/** A connection from an address, without handshake. */
 function dialFrom(server: TestServer, address: string) {
   const [near, far] = duplexPair({ allowHalfOpen: false })
   near.once('close', () => far.destroy())
@@ -31,7 +31,7 @@ test('idle connections from many addresses do not evict a peer that is logging i
   await settle()
   t.false(alice.socket.destroyed)
   t.is(attackers.filter(({ destroyed }) => !destroyed).length, 19)
-  // Some of the fifteen addresses have two of the nineteen: those make room for a new one.
+  // Some of the fifteen addresses have two of the nineteen connections: these are evicted for a new one.
   const bob = dialFrom(server, '203.0.113.2')
   dialFrom(server, '198.51.100.1')
   await settle()

@@ -77,7 +77,7 @@ const degraded = (server: TestServer) =>
 
 const isRequest = (message: Message): message is ClientMessage => message.from === 'client'
 
-/** Other values that the message can carry too: every text one letter longer or shorter, every number one away. */
+/** Other valid values: every text one letter longer or shorter, every number changed by one. */
 function amendedValues(values: Values, { fields }: ClientMessage): Values {
   return Object.fromEntries(
     Object.entries(values).map(([name, value]) => {
@@ -99,7 +99,7 @@ const plain = (values: unknown) =>
 
 const MODES = ['allow', 'amend', 'refuse', 'throw', 'hang'] as const
 
-/** What the sender is told; undefined where that is up to the handler. */
+/** The outcome for the sender; undefined where the handler decides it. */
 const TOLD: Record<(typeof MODES)[number], string | undefined> = {
   allow: undefined,
   amend: undefined,
@@ -118,7 +118,7 @@ for (const mode of MODES) {
         for (const message of [...app.catalogue].filter(isRequest)) {
           if (message === Enter) continue
           const hook = (_session: unknown, values: Values) => {
-            // A client that closes says so, and is not asked about that.
+            // A closing client sends a message too, which is not under test.
             if (message !== tried) return undefined
             if (mode === 'refuse') throw new Refused('probe.no', 'not that')
             if (mode === 'throw') throw new TypeError('a bug')
@@ -126,7 +126,7 @@ for (const mode of MODES) {
             return mode === 'hang' ? new Promise<never>(() => {}) : undefined
           }
           app.before(message, hook, { timeout: HOOK_MS })
-          // After every other one: what it sees is what the handler gets.
+          // Runs last: it sees the values that the handler gets.
           app.before(message, (_session, values) => void reached.push(values), { order: 1000 })
         }
       },
@@ -153,7 +153,7 @@ for (const mode of MODES) {
         t.is(outcome, told, what)
         t.deepEqual(reached, [], what)
       }
-      // Who logged out is gone; everyone else is heard as before.
+      // A session that logged out has ended; every other one still works.
       tried = undefined
       if (!(message.name === 'logout' && outcome === 'ok')) t.is(await outcomeOf(client.request(Ping, {})), 'ok', what)
       await client.close()
@@ -172,7 +172,7 @@ const LISTENERS = {
   reject: () => Promise.reject(new Error('rejected in a listener')),
 } as const
 
-/** Answers every built-in message with values out of the air, so that each of them succeeds. */
+/** Answers every built-in request with sample values, so that each succeeds. */
 const standIn = definePlugin({
   name: 'stand_in',
   messages: Object.fromEntries(BUILT_IN_MESSAGES.map((message) => [message.name, message])),
@@ -232,7 +232,7 @@ const Echo = clientMessage({
 })
 type Hook = (session: unknown, values: Readonly<ValuesOf<typeof Echo>>, run: HookContext) => unknown
 
-/** A server that echoes, with one rule in front of it. */
+/** A server that echoes, with one before hook. */
 async function withRule(t: ExecutionContext, hook: Hook, options: BeforeOptions = {}, more?: (app: App) => void) {
   const handled: Values[] = []
   const plugin = definePlugin({
@@ -271,7 +271,7 @@ test('hooks run by order, those of equal order by the start of their plugins', a
       setup: (app) => app.handle(Echo, (_session, { text }) => ({ text })),
     }),
     rule('last', 10),
-    // Started after the one it needs, although it is named first.
+    // Listed first, but started after its dependency.
     rule('late', 0, { early }),
     early,
     rule('first', -1),

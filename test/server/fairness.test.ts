@@ -12,7 +12,7 @@ import { Once } from '../../plugins/idempotency/messages.ts'
 import { Acknowledge, QueryHistory, QueryInbox, SearchMessages } from '../../plugins/messages/messages.ts'
 import { testServer } from '../../testing/index.ts'
 
-/** Resolves with whether `work` was over when `other` had been answered. */
+/** Whether `work` had finished when `other` was answered. */
 async function isOverBefore(work: Promise<unknown>, other: Promise<unknown>): Promise<boolean> {
   let isOver = false
   work.then(
@@ -85,7 +85,7 @@ test('a chain of SQLite statements is split over turns of the event loop', async
     counting = setImmediate(count)
   }
   let counting = setImmediate(count)
-  // The bound is what an unmended chain would run to: nothing else ends it.
+  // Bounds the chain in case it is not split over turns: nothing else ends it.
   for (let statements = 0; turns < 3 && statements < 100_000; statements++) await db.raw('select 1')
   clearImmediate(counting)
   t.true(turns >= 3)
@@ -231,7 +231,7 @@ test('queued requests continue one by one while the database is busy, each user 
     progress()
     await nextTurn()
     t.is(started.at(-1), expected)
-    // What has just been started counts until its statements have reached the database.
+    // A request just started counts until its statements have reached the database.
     await nextTurn()
   }
   t.deepEqual(started, ['m1', 'b1', 'c1', 'm2', 'm3'])
@@ -290,7 +290,7 @@ test('acknowledgements of messages not in memory are rate limited like requests'
     await t.throwsAsync(mallory.client.request(Acknowledge, { from: `nobody-${n}`, upTo: 1 }))
     answered++
   }
-  // One after the other: each is charged before the next one comes.
+  // In sequence: each is charged before the next one arrives.
   for (let n = 0; n < 4; n++) await acknowledge(n)
   const more = [acknowledge(4), acknowledge(5), acknowledge(6)]
   await server.settled()
@@ -338,7 +338,7 @@ test('sessions of one user share their rates, also later ones', async (t) => {
   for (let n = 0; n < 6; n++) await ask(first)
   const second = await session()
   t.is(await ask(second), 'rate_limited')
-  // What is owed is remembered also while nobody is there.
+  // The debt of tokens is kept while the user has no session.
   for (const client of [first, second]) await client.close()
   await server.settled()
   t.is(await ask(await session()), 'rate_limited')

@@ -15,7 +15,7 @@ const header = (type: number, formatLength: number, dataLength: number) => {
   return bytes
 }
 
-/** Alice and Bob go on talking, whatever is done beside them. */
+/** Checks that Alice and Bob can exchange messages during an act. */
 async function undisturbed(t: ExecutionContext, server: LocalServer, attack: () => Promise<unknown>) {
   const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   const heard: number[] = []
@@ -75,11 +75,11 @@ test('a silent user is pinged, then disconnected', async (t) => {
   await using bob = await server.connect({ server: line, reconnect: false })
   await bob.register('bob', 'correct horse')
   await bob.login('bob', { password: 'correct horse' })
-  // Whatever his process is still told, it does nothing.
+  // His process ignores everything that it still receives.
   line.pause()
   await server.clock.advance(LIMITS.dead.value)
   t.is(server.status().users, 2)
-  // The server looks every second, and leaves him one more to hear of it.
+  // The server checks every second, and allows one more second to deliver the reason.
   await server.clock.advance(2000)
   t.is(server.status().users, 1, 'alice answers when she is asked')
 })
@@ -164,7 +164,7 @@ test('unauthenticated connections are limited in total and by address, without l
   await alice.inbox()
   strangers[0]?.socket.destroy()
   await ended(strangers[0]?.socket as Socket)
-  // The server sees the end of that connection in its own time: try until there is room.
+  // The server notices the end of that connection later: retry until there is room.
   const bob = await (async () => {
     for (;;) {
       try {
@@ -204,7 +204,7 @@ test('a client that stops reading is disconnected; its messages wait in the data
   await (await server.connect()).register('bob', 'correct horse')
   const line = server.stream()
   await (await enterAsBob(line)).receive()
-  // Bob's process stops reading: everything sent to him piles up.
+  // Bob's process stops reading: his messages queue up.
   const bobs = [...server.server.sessions].find(({ user }) => user.name === 'bob')
   line.pause()
   const text = 'x'.repeat(10_000)
@@ -212,7 +212,7 @@ test('a client that stops reading is disconnected; its messages wait in the data
   await Promise.all(Array.from({ length: count }, () => alice.says('bob', text)))
   await server.clock.advance(LIMITS.outboundStall.value)
   t.true(bobs?.open)
-  // The server looks every second: the first look sees what he took, the next one that it was the last.
+  // The server checks every second: the first check sees progress, the next one none.
   await server.clock.advance(3000)
   t.false(bobs?.open)
   let heard = 0

@@ -8,7 +8,7 @@ import { Register } from '../../plugins/registration/messages.ts'
 import { openShell } from '../support/processes/shell.ts'
 import { startLocalServer } from '../support/server.ts'
 
-/** A server as one would be that poses as another: it names few iterations, and sees what it is sent for them. */
+/** A malicious server: it offers few iterations and records the client's requests. */
 function impostor() {
   const sent: string[] = []
   const plugin = definePlugin({
@@ -21,7 +21,7 @@ function impostor() {
   return { plugin, sent }
 }
 
-/** What `connect` wants by itself. */
+/** The default of `connect`. */
 const careful = { leastIterations: undefined } as unknown as { leastIterations: number }
 
 test('at first contact a server cannot lower the iterations of a password, for login or registration', async (t) => {

@@ -34,7 +34,7 @@ const Echo = clientMessage({
   reply: Echoed,
 })
 
-/** The smallest plugin that answers, with something more if asked. */
+/** A minimal plugin that answers one request; `more` extends it. */
 const echo = (more: Partial<AnyPlugin> & { setup?: AnyPlugin['setup'] } = {}) =>
   definePlugin({
     name: 'echo',
@@ -216,7 +216,7 @@ test('events, timers and stop tasks of a plugin end with it, in reverse order', 
       needs.source.tell('hello')
     },
   })
-  // Given in the wrong order: the host sorts by needs.
+  // In the wrong order: the host sorts by dependencies.
   const server = await testServer({ plugins: [sink, source] })
   await server.clock.advance(1000)
   t.like(server.failures(), [{ plugin: 'sink', event: 'timer', error: { message: 'in a timer' } }])
@@ -437,7 +437,7 @@ for (const extension of ['ts', 'js', 'mjs']) {
       ? SOURCE.replace('(session, { what })', '(session, { what }: { what: string })')
       : SOURCE
     if (extension === 'mjs') {
-      // Plain JavaScript finds `chatctl` as Node does: installed beside it.
+      // Plain JavaScript resolves `chatctl` as Node does, from an installed package.
       await mkdir(join(folder, 'node_modules', 'chatctl'), { recursive: true })
       const door = new URL('../../core/index.js', import.meta.url).href
       await writeFile(join(folder, 'node_modules/chatctl/package.json'), '{"type":"module","exports":"./index.js"}')
@@ -454,7 +454,7 @@ for (const extension of ['ts', 'js', 'mjs']) {
   })
 }
 
-/** A package as npm would install it. */
+/** A package as npm installs it. */
 async function install(folder: string, name: string, manifest: object, files: Readonly<Record<string, string>>) {
   const at = join(folder, 'node_modules', name)
   await mkdir(at, { recursive: true })
@@ -555,7 +555,7 @@ test('numbers reach the handler in the type of their definition', async (t) => {
   t.deepEqual(await alice.request(Add, { a: 2, b: 3 }), { text: '5' })
 })
 
-test('a refusal whose text does not fit a line is shortened and sent', async (t) => {
+test('control characters in the text of a refusal are replaced, and the text is truncated', async (t) => {
   const [alice] = await withEcho(t, (app) => {
     app.before(Echo, async (_session, { text }) => {
       throw new Refused(`echo.${'ü'.repeat(60)}`, `not "\u202e${text}\u200e\n\u001b[31m" ${'x'.repeat(2000)}`)

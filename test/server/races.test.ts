@@ -5,7 +5,7 @@ import { openRaceServer } from '../support/races/race-server.ts'
 import { PAIRS } from '../support/races/requests.ts'
 import { SCENES } from '../support/races/world.ts'
 
-/** CPU time, so that a loaded machine tries as much as an idle one. */
+/** CPU time, so that the number of rounds does not depend on the load. */
 const BUDGET_MS = times(25_000, 20 * MINUTES)
 
 test('two concurrent requests have the outcome of one of their serial orders', async (t) => {
@@ -18,7 +18,7 @@ test('two concurrent requests have the outcome of one of their serial orders', a
     const { user, system } = process.cpuUsage(begun)
     return (user + system) / 1000 > BUDGET_MS
   }
-  // In an order of its own for each seed, so that the short form tries others each time.
+  // Shuffled by seed, so that each short run tries other cases.
   const cases = PAIRS.flatMap((pair) => SCENES.map((scene) => ({ pair, scene, place: random() })))
   cases.sort((a, b) => a.place - b.place)
   const wrong: string[] = []

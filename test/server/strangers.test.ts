@@ -10,7 +10,7 @@ import { CreateUser } from '../../plugins/admin/messages.ts'
 import { refusal } from '../support/requests.ts'
 import { type LocalServer, startLocalServer } from '../support/server.ts'
 
-/** A plugin that counts what is asked of the database. */
+/** A plugin that counts database statements. */
 function countStatements() {
   let counted = 0
   const plugin = definePlugin({
@@ -24,7 +24,7 @@ function countStatements() {
   return { plugin, count: () => counted }
 }
 
-/** What a login is answered with for a name, but for what is random in each answer. */
+/** The form of a login challenge for a name, without its random parts. */
 async function challengeOf(client: Client, name: string) {
   const { serverFirst, preHash } = await client.request(Login, { clientFirst: startLogin(name).clientFirst })
   const [, salt = '', iterations = ''] = /s=([^,]+),i=(\d+)/.exec(serverFirst) ?? []
@@ -75,7 +75,7 @@ test('a login challenge costs the same number of statements for existing and unk
 test('challenges of unknown names have the iterations, pre-hash and salt length of existing ones', async (t) => {
   const server = await startLocalServer(t, { limits: { messagesBeforeLogin: 1000 } })
   const operator = await operatorOf(server)
-  // Keys of bots as older versions made them, and passwords from before the count was changed.
+  // Bot keys of older versions, and passwords from before a change of the iterations.
   const kinds = [someKeys(4096, 32), someKeys(5000, 32), { ...someKeys(5000, 16), preHash: 'md5x10' }]
   const shapes = [' 4096 32', ' 5000 32', 'md5x10 5000 16']
   for (let number = 0; number < 12; number++)
@@ -118,11 +118,11 @@ test('wrong passwords of others do not lock Alice out from an address of an earl
   const guess = async (name: string) => {
     const error = await t.throwsAsync(mallory.login(name, { password: 'wrong' }), { name: 'RefusedByServer' })
     const { failure, retryAfter } = error as unknown as { failure: string; retryAfter: number }
-    // The rest of the hour, whoever it is about.
+    // The limit counts an hour's failures of all accounts.
     return `${failure}${retryAfter > 60_000 ? ', for long' : ''}`
   }
   for (const name of ['x', 'y', 'z']) t.is(await guess(name), 'login_failed')
-  // From here on all names sound the same, whether they exist, are familiar, or have tries of their own left.
+  // From here on all names are refused alike: unknown, existing, familiar, or with attempts left.
   const TOO_MANY = 'too_many_attempts, for long'
   for (const name of ['newcomer', 'nobody', 'alice']) t.is(await guess(name), TOO_MANY, name)
   await (await server.user('alice')).close()

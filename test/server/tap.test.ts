@@ -24,7 +24,7 @@ const failure = (asked: Promise<unknown>) =>
     (error: { failure?: string }) => error.failure,
   )
 
-/** An operator who taps, and all that was told so far. */
+/** An operator with a tap, and the records received so far. */
 async function tapping(server: TestServer, filter: Parameters<typeof tapWith>[1] = {}) {
   const operator = await server.operator()
   const entries: Entry[] = []
@@ -46,7 +46,7 @@ const tapWith = (
 
 const brief = ({ direction, user, name, outcome }: Entry) => `${direction} ${user} ${name} ${outcome}`
 
-/** Message types that the tap listens to now. */
+/** Message types that currently have a tap listener. */
 async function listened(operator: Client): Promise<number> {
   const plugins = JSON.parse((await operator.request(QueryPlugins, {})).json) as { name: string; listens: string[] }[]
   return plugins.find(({ name }) => name === 'tap')?.listens.length ?? -1
@@ -205,7 +205,7 @@ test('a tap that does not read loses records, without delaying others', async (t
   const alice = await server.user('alice')
   const { operator, told } = await tapping(server, { type: 'send_message', texts: true })
   const text = 'x'.repeat(3000)
-  // All in one turn of the server: it has no chance to write in between.
+  // All in one turn of the event loop: the server cannot write in between.
   const sent = await Promise.all(Array.from({ length: 100 }, () => alice.client.send('alice', text)))
   t.is(sent.length, 100)
   const entries = await told()

@@ -7,7 +7,7 @@ import { Clients, ITERATIONS, type ServerHandle } from './clients.ts'
 import { newDatabase } from './databases/mariadb.ts'
 import { tempFolder } from './temp-folder.ts'
 
-/** Databases by data folder, for tests on the server of `TEST_DATABASE`: a server restarted on its folder finds its data. */
+/** Databases on `TEST_DATABASE` by data folder: a server restarted on its folder finds its data. */
 const databases = new Map<string, string>()
 
 async function databaseOf(t: ExecutionContext, data: string): Promise<string | undefined> {

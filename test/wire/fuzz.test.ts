@@ -15,12 +15,12 @@ import { startLocalServer } from '../support/server.ts'
 import { dataOf, formatOf, frame } from '../support/wire/frames.ts'
 import { sampleValues, seeded } from '../support/wire/samples.ts'
 
-/** Printed with every failure, and enough to run it again. */
+/** Printed with every failure, to repeat the run. */
 const SEED = Number(process.env.FUZZ_SEED ?? 20_261_124)
 const CASES = Number(process.env.FUZZ_CASES ?? 40_000)
 const random = seeded(SEED)
 
-/** One or a few small damages: flipped bits, lost, doubled or foreign bytes. */
+/** One or a few small damages: flipped bits, lost, doubled or random bytes. */
 function damage(bytes: Buffer): Buffer {
   let damaged = Buffer.from(bytes)
   for (let times = 1 + random.below(3); times > 0; times--) {
@@ -54,7 +54,7 @@ function* inPieces(bytes: Buffer): Generator<Buffer> {
   }
 }
 
-/** Runs a case; only these errors are an answer, everything else is a finding. */
+/** Runs a case; only these errors are allowed. */
 function survives(run: () => void, ...expected: (new (...args: never[]) => Error)[]) {
   try {
     run()
@@ -165,7 +165,7 @@ test('a server survives peers that send damaged streams, and serves the next one
       handshake.readMessage(answer.subarray(2))
       const cipher = handshake.result?.send
       if (cipher === undefined) return t.fail('no handshake')
-      // The streams are damaged inside the encryption: what comes out is authentic nonsense.
+      // The streams are damaged inside the encryption: the server decrypts garbage.
       for (let times = 0; times < 8 && !ours.destroyed; times++)
         ours.write(sealRecords(cipher, damage(random.pick(messages))))
       if (n % 3 === 0) ours.write(damage(sealRecords(cipher, random.pick(messages))))

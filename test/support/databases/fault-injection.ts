@@ -2,7 +2,10 @@ import type { Knex } from 'knex'
 import { isMysql } from '../../../db/migrations/tables.ts'
 import { reservedConnection } from '../../../db/mysql.ts'
 
-/** `before`: the statement is not executed. `after`: it is, and its reply is lost. `outage`: no later one is executed either. */
+/**
+ * `before`: the statement is not executed. `after`: it is, and its reply is lost. `outage`: it and all later ones are not
+ * executed.
+ */
 export type Mode = 'before' | 'after' | 'outage'
 
 export interface Fault {

@@ -32,8 +32,8 @@ async function freePort(): Promise<number> {
 }
 
 /**
- * A private MariaDB server on loopback with its own folder, removed by `close`. As in a default installation, a commit is
- * flushed to disk.
+ * A private MariaDB server on loopback with its own folder, removed by `close`. As in a default installation, a commit
+ * is flushed to disk.
  */
 export async function startMariadb() {
   const [mariadbd, install] = [find('mariadbd'), find('mariadb-install-db')]

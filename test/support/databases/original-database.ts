@@ -57,7 +57,7 @@ export async function withMysql<T>(url: string, act: (db: Knex) => Promise<T>, s
   }
 }
 
-/** Settings of a database server of the original's time, in China: `timestamp` columns update by themselves, values are not validated. */
+/** An old database server in China: `timestamp` columns update by themselves, and values are not validated. */
 const OLD_SERVER = "set session explicit_defaults_for_timestamp = 0, sql_mode = '', time_zone = '+08:00'"
 
 /** Acts as the original's server on an old database server. */

@@ -5,8 +5,8 @@ const parse = (text: string) => {
 }
 
 /**
- * Messages that senders have attempted, that the server has acknowledged, and that are stored. Texts are `SENDER N`, with
- * N ascending for each sender.
+ * Messages that senders have attempted, that the server has acknowledged, and that are stored. Texts are `SENDER N`,
+ * with N ascending for each sender.
  */
 export class Ledger {
   readonly #attempted = new Set<string>()

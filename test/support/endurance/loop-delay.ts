@@ -1,4 +1,4 @@
-// Loaded into a server with `--import`: on SIGUSR2 writes the delays of its event loop since the last one to the file LOOP_DELAY.
+// Loaded into a server with `--import`: each SIGUSR2 writes the event loop delays since the last one to LOOP_DELAY.
 import { writeFileSync } from 'node:fs'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { isMainThread } from 'node:worker_threads'

@@ -39,8 +39,8 @@ export function percentile(values: readonly number[], share: number): number {
 }
 
 /**
- * For tests that need a facility of the machine. Without it they are skipped with a notice on stderr, and fail if `CI` is
- * set unless `optional`. Serial, because they load the whole machine.
+ * For tests that need a facility of the machine. Without it they are skipped with a notice on stderr, and fail if `CI`
+ * is set unless `optional`. Serial, because they load the whole machine.
  */
 export function testWhere(present: boolean, missing: string, { optional = false }: { optional?: boolean } = {}) {
   if (present || (process.env.CI && !optional)) return test.serial

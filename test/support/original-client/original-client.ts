@@ -5,8 +5,8 @@ import type { ExecutionContext } from 'ava'
 import type { LocalServer } from '../server.ts'
 
 /**
- * The wire behaviour of the original Python client, written from its measured protocol, without code of the server. As in
- * the original, one read is one frame of at most 4,096 digits; while a dialog is open the client does not read, and the
+ * The wire behaviour of the original Python client, written from its measured protocol, without code of the server. As
+ * in the original, one read is one frame of at most 4,096 digits; while a dialog is open the client does not read, and the
  * bytes that pile up are one read too. Anything else ends its receive thread, and here fails the test.
  */
 
