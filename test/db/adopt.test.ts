@@ -28,7 +28,7 @@ import { tempFolder } from '../support/temp-folder.ts'
 
 /** The original is always a MySQL database: these tests need one. */
 const SERVER = process.env.TEST_DATABASE
-const play = SERVER === undefined ? test.skip : test.serial
+const onMysql = SERVER === undefined ? test.skip : test.serial
 
 const UNREAD = { isRead: 1 }
 const REQUEST = { msg_type: 3, msg: 'add friend', isRead: 1 }
@@ -224,7 +224,7 @@ async function checkRoom(t: ExecutionContext, where: string) {
       const wrong = await deriveKeys('wrong', salt, iterations, 'md5x10')
       t.notDeepEqual(storedKey(wrong.clientKey), verifier.storedKey)
     }
-    t.is(new Set(accounts.map(({ password }) => password)).size, accounts.length, 'each has a salt of its own')
+    t.is(new Set(accounts.map(({ password }) => password)).size, accounts.length, 'each account has its own salt')
     t.is(accounts.find(({ id }) => id === 10).isActive, 0)
 
     const pairs = await db('userfriend').where({ isActive: 1 }).orderBy('id').select('user_id', 'friend_id')
@@ -320,7 +320,7 @@ async function useRoom(t: ExecutionContext, { data, db }: { data: string; db: st
   t.true((await jeremy.send('admin', '回来了')).id > 17)
 }
 
-play('adopting into SQLite keeps all rows and passwords, and a second run changes nothing', async (t) => {
+onMysql('adopting into SQLite keeps all rows and passwords, and a second run changes nothing', async (t) => {
   const url = await originalRoom(t)
   const before = await dump(url)
   const shell = await openShell(t)
@@ -338,7 +338,7 @@ play('adopting into SQLite keeps all rows and passwords, and a second run change
   await useRoom(t, { data, db: '' })
 })
 
-play(
+onMysql(
   'adopting in place gives the same result, sets the original tables aside without passwords, and a second run changes nothing',
   async (t) => {
     const url = await originalRoom(t)
@@ -360,12 +360,12 @@ play(
     const stored = await looking(url, (db) =>
       db('original_userinfo').distinct(db.raw('unix_timestamp(reg_time) as at')),
     )
-    t.deepEqual(stored, [{ at: TEN_MAY_UTC / 1000 }], 'no time was touched')
+    t.deepEqual(stored, [{ at: TEN_MAY_UTC / 1000 }], 'times are unchanged')
     await useRoom(t, { data: await tempFolder(t), db: url })
   },
 )
 
-play('adopting into another database of the server gives the same result', async (t) => {
+onMysql('adopting into another database of the server gives the same result', async (t) => {
   const url = await originalRoom(t)
   const { url: where, drop } = await newDatabase(SERVER ?? '')
   t.teardown(drop)
@@ -378,7 +378,7 @@ play('adopting into another database of the server gives the same result', async
   await useRoom(t, { data: await tempFolder(t), db: where })
 })
 
-play('the error for a rejected page gives the reason without texts or passwords', async (t) => {
+onMysql('the error for a rejected page gives the reason without texts or passwords', async (t) => {
   const url = await originalRoom(t)
   const where = join(await tempFolder(t), 'chat.db')
   await looking(where, async (db) => {
@@ -394,7 +394,7 @@ play('the error for a rejected page gives the reason without texts or passwords'
   await target.destroy()
 })
 
-play('--dry-run reports the same as a real run, for both targets, and changes nothing', async (t) => {
+onMysql('--dry-run reports the same as a real run, for both targets, and changes nothing', async (t) => {
   const url = await originalRoom(t)
   const before = await dump(url)
   const shell = await openShell(t)
@@ -409,7 +409,7 @@ play('--dry-run reports the same as a real run, for both targets, and changes no
   t.regex(stdout, /state +nothing was changed\n/)
   t.regex(stdout, /chatmsg +18 read, 13 taken, 0 merged, 5 refused, 0 added\n/)
   t.regex(stdout, /userinfo changed +1, another name: it is empty: 8 \( -> user-8\)\n/)
-  t.regex(stderr, /^userinfo: 13 rows, from 0\nchatroom: 3 rows, from 0\n/, 'no bar where no terminal is')
+  t.regex(stderr, /^userinfo: 13 rows, from 0\nchatroom: 3 rows, from 0\n/, 'no progress bar without a terminal')
   t.false(stdout.includes('\x1b') || stderr.includes('\r'))
 })
 
@@ -467,18 +467,18 @@ async function adoptByAndBy(t: ExecutionContext, stride: number, whereOf: (url: 
   t.deepEqual(await timeless(broken), await timeless(straight))
 }
 
-play('an adoption into SQLite killed before each statement is resumed by the next run', async (t) => {
+onMysql('an adoption into SQLite killed before each statement is resumed by the next run', async (t) => {
   t.timeout(240_000)
   await adoptByAndBy(t, 1, async () => join(await tempFolder(t), 'chat.db'))
 })
 
-play('an adoption in place killed before every third statement is resumed by the next run', async (t) => {
+onMysql('an adoption in place killed before every third statement is resumed by the next run', async (t) => {
   t.timeout(240_000)
   // Creating tables is slow on MariaDB.
   await adoptByAndBy(t, 3, async (url) => url)
 })
 
-play('a partly adopted database is not served, nor is the original’s, which no migration changes', async (t) => {
+onMysql('a partly adopted database is not served, nor is the original’s, which no migration changes', async (t) => {
   const url = await originalRoom(t)
   const data = await tempFolder(t)
   await t.throwsAsync(serveOn({ data, db: url }), { message: /needs \d+ migration/ })
@@ -498,7 +498,7 @@ play('a partly adopted database is not served, nor is the original’s, which no
   t.is(report.tables.find(({ table }) => table === 'chatmsg')?.read, 18)
 })
 
-play('rows that cannot be adopted are left unchanged and reported with the reason', async (t) => {
+onMysql('rows that cannot be adopted are left unchanged and reported with the reason', async (t) => {
   const url = await originalRoom(t)
   const shell = await openShell(t)
   const refused = async (args: string[], why: RegExp, code = 1, env: Record<string, string> = {}) => {
@@ -536,7 +536,7 @@ play('rows that cannot be adopted are left unchanged and reported with the reaso
   await server.stop()
 })
 
-play('datetime columns are read in the given time zone', async (t) => {
+onMysql('datetime columns are read in the given time zone', async (t) => {
   const url = await originalRoom(t)
   await asOriginal(url, (db) => db.raw('alter table chatmsg modify send_time datetime not null'))
   const shell = await openShell(t)
@@ -551,7 +551,7 @@ play('datetime columns are read in the given time zone', async (t) => {
   }
 })
 
-play('thousands of messages are adopted in pages, in order, with duplicates across page boundaries', async (t) => {
+onMysql('thousands of messages are adopted in pages, in order, with duplicates across page boundaries', async (t) => {
   const url = await originalRoom(t)
   const COUNT = 2500
   await asOriginal(url, async (db) => {
@@ -583,7 +583,7 @@ play('thousands of messages are adopted in pages, in order, with duplicates acro
   t.like(merged, { count: 901 })
   const times = report.findings.find(({ table, outcome }) => table === 'chatmsg' && outcome === 'noted')
   t.is(times?.count, COUNT + 1)
-  t.is(times?.rows.length, 1000, 'the report stays readable')
+  t.is(times?.rows.length, 1000, 'the report is truncated')
   const { stdout } = await shell.run(['db', 'adopt', url, '--data', 'room', '-o', 'table'])
   t.regex(stdout, /chatroom_user merged +901, was there already: 4 \(into 3\), .*, and 891 more\n/)
   const again = await shell.serve()

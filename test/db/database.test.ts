@@ -273,7 +273,7 @@ test('the backfill marks read rows in small batches and leaves unread rows', asy
   const upTo = stored[1100]?.row.id ?? 0
   const read = { readerId: 2, fromId: 1, isGroup: false, upTo }
   t.true(await writer.markRead(read, { isWaitedFor: true }))
-  t.false(await writer.markRead(read, { isWaitedFor: true }), 'again it changes nothing')
+  t.false(await writer.markRead(read, { isWaitedFor: true }), 'a second run changes nothing')
   await writer.close()
   let steps = 0
   while (await backfillReadMarks(db)) steps++
@@ -315,7 +315,7 @@ test('when the database is lost, waiting requests are refused at once', async (t
     ends.map(({ status }) => status),
     ['rejected', 'rejected', 'rejected', 'fulfilled'],
   )
-  t.false((await writer.store(chat('a'))).repeat, 'it goes on')
+  t.false((await writer.store(chat('a'))).repeat, 'it continues')
   await writer.close()
 })
 
@@ -465,7 +465,11 @@ onMariadb('MariaDB from the shell: serve, users, status, backup, rollback, migra
   await run('send', '--as', 'alice', 'alice', 'note to self 😀')
   await run('db', 'backup', 'room.sql')
   t.true((await readFile(join(shell.folder, 'room.sql'), 'utf8')).includes('note to self 😀'))
-  t.is((await shell.run(['db', 'rollback', '--yes', '--data', './room'], { env })).code, 5, 'not while it runs')
+  t.is(
+    (await shell.run(['db', 'rollback', '--yes', '--data', './room'], { env })).code,
+    5,
+    'refused while the server runs',
+  )
   await room.stop()
   t.is((await run('users', 'list'))[0].user, 'alice')
   const status = await run('db', 'status')

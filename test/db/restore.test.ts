@@ -53,7 +53,7 @@ test.serial('a restore after a crash brings back the state of the backup', async
   await room.works('db', 'backup', 'backup')
   for (const text of ['three', 'four', 'five']) await room.say(text)
   const refused = await room.run('db', 'restore', 'backup', '--yes')
-  t.is(refused.code, 5, 'not while the server runs')
+  t.is(refused.code, 5, 'refused while the server runs')
   t.regex(refused.stderr, /another server or command uses/)
   await first.stop('SIGKILL')
 
@@ -71,7 +71,11 @@ test.serial('a restore after a crash brings back the state of the backup', async
   await room.works('db', 'backup', 'second')
   await room.works('db', 'restore', 'second', '--yes')
   const last = await room.serve()
-  t.deepEqual(await room.texts(), ['one', '二 😀', 'after the restore'], 'what was set aside is in no backup')
+  t.deepEqual(
+    await room.texts(),
+    ['one', '二 😀', 'after the restore'],
+    'a backup does not contain the files set aside',
+  )
   await last.stop()
 })
 

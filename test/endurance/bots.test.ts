@@ -156,7 +156,7 @@ test('a bot killed many times handles every event and performs each action once'
   t.like(found, KEPT)
   // Otherwise no request was in flight at the kills.
   t.true(found['handled again'] > 0)
-  t.false(ids.includes(before), 'nothing from before its start')
+  t.false(ids.includes(before), 'no message from before its start')
   await using self = await server.connect()
   await self.login('worker', { password: key })
   const { groups } = await self.request(QueryRooms, {})

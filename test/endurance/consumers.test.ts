@@ -102,7 +102,7 @@ test('while server and consumer are killed in turn, every event is handled, and 
     'none is skipped',
   )
   t.is(handled.size, everything.length)
-  t.is(cameAgain, 0, 'what the server has acknowledged does not come again')
+  t.is(cameAgain, 0, 'an acknowledged message is not delivered again')
   // Otherwise no request was in flight at the kills.
   t.true(again > 0)
 })

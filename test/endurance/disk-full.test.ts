@@ -60,8 +60,8 @@ test('on a full disk the server refuses messages and serves reads, and it recove
       })
     }
     t.is(await refusal(t, refused), 'unavailable')
-    t.is(await refusal(t, send(number)), 'unavailable', 'again, it is refused again')
-    t.true((await bob.history('alice', { limit: 5 })).messages.length === 5, 'what is there can be read')
+    t.is(await refusal(t, send(number)), 'unavailable', 'refused at the second attempt too')
+    t.true((await bob.history('alice', { limit: 5 })).messages.length === 5, 'stored messages can be read')
     await (await server.user('bob')).close()
     await rm(ballast)
     await send(number)

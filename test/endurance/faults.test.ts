@@ -63,7 +63,7 @@ async function playAll(t: ExecutionContext, mariadb?: string) {
   }
   t.log(line({ rounds: chosen.length, 'failed statements': faults.struck, 'of possible': all.length, ...counts }))
   t.true(Object.values(counts).every((count) => count > 0))
-  t.true(faults.struck > chosen.length / 4, 'most faults have struck')
+  t.true(faults.struck > chosen.length / 4, 'most faults have occurred')
   t.deepEqual(faultsFound, [])
   t.deepEqual(
     server.failures().map(({ plugin, event, error }) => `${plugin} ${event}: ${String(error)}`),

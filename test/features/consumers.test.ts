@@ -54,7 +54,7 @@ test('a new consumer starts with the next event, and continues after its acknowl
   const second = await startLocalServer(t, { data })
   robot = await second.user('robot')
   t.deepEqual(texts(await next(robot, 'main', 2)), ['two', 'three, while it is away'])
-  t.deepEqual(texts((await robot.inbox()).messages).length, 4, 'all of it is unread still')
+  t.deepEqual(texts((await robot.inbox()).messages).length, 4, 'all messages are still unread')
 })
 
 test('events are acknowledged one by one, and exactly the unacknowledged ones are redelivered', async (t) => {
@@ -323,7 +323,7 @@ test('messages recalled before they are handled free their place in the window',
   const last = (await events.next()).value
   t.is(last?.text, 'last')
   await robot.acknowledgeEvent('main', last?.id ?? 0)
-  t.like(await place(robot, 'main'), { pending: 1 }, 'of what lies before it, only the first is still there')
+  t.like(await place(robot, 'main'), { pending: 1 }, 'of the earlier messages only the first remains')
 })
 
 test('a consumer requested while it is deleted is created anew', async (t) => {

@@ -73,7 +73,7 @@ test('one reply lists friends and groups with presence, unread count and last me
   await bob.send('alice', '👨‍👩‍👧‍👦'.repeat(100))
   await carol.close()
   const [newest] = (await alice.request(QueryContacts, {})).contacts
-  t.is(newest?.lastText, '👨‍👩‍👧‍👦'.repeat(16), 'as many whole ones as fit')
+  t.is(newest?.lastText, '👨‍👩‍👧‍👦'.repeat(16), 'as many whole items as fit')
   await bob.send('alice', '长'.repeat(100))
   t.is((await alice.request(QueryContacts, {})).contacts[0]?.lastText, '长'.repeat(80))
 })

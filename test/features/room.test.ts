@@ -133,7 +133,7 @@ test('a day on the server: Alice, Bob, Carol, Dave and Eve use every feature', a
   t.is(await refusal(t, dave.send({ group: 'ops' }, 'still here?')), 'not_member')
   await alice.request(InviteToRoom, { group: 'ops', user: 'dave' })
   await dave.request(JoinRoom, { group: 'ops' })
-  t.deepEqual(texts((await dave.groupHistory('ops')).messages), [], 'what was said before is not for him')
+  t.deepEqual(texts((await dave.groupHistory('ops')).messages), [], 'earlier messages are not delivered to him')
   await bob.request(KickFromRoom, { group: 'ops', user: 'dave' })
   t.deepEqual(
     (await alice.request(QueryRoomUsers, { group: 'ops' })).members.map(({ user, role }) => `${user} ${role}`),

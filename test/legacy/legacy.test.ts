@@ -225,7 +225,7 @@ test('after Bob was offline, private messages arrive once, in order, and group m
   const again = await comeBack(t, server, 'bob')
   await again.lists()
   alice.say('bob', 'four')
-  t.deepEqual((await again.hears(121))[2], 'four\n', 'nothing comes twice')
+  t.deepEqual((await again.hears(121))[2], 'four\n', 'no message is delivered twice')
 })
 
 test('messages unread when the connection broke are delivered again', async (t) => {

@@ -33,12 +33,12 @@ test('at first contact a server cannot lower the iterations of a password, for l
   const tooFew = { code: 'weak_server', message: /4096 iterations, fewer than 600000/ }
   await t.throwsAsync(alice.login('alice', { password: "alice's password" }), tooFew)
   await t.throwsAsync(alice.register('bob', 'a password'), tooFew)
-  t.deepEqual(sent, [], 'nothing to try passwords on')
+  t.deepEqual(sent, [], 'nothing was sent that allows guessing offline')
 
   const pinned = { pin: server.server.fingerprint, ...careful }
   const atHome = await server.connect(pinned)
   await atHome.login('alice', { password: "alice's password" })
-  t.deepEqual(sent, ['a proof'], 'a server whose key is known may do as it likes')
+  t.deepEqual(sent, ['a proof'], 'a server with a pinned key may use few iterations')
   const { keys } = atHome
   if (keys === undefined) return t.fail('no keys')
   await (await server.connect(careful)).login('alice', { keys })

@@ -144,7 +144,7 @@ test('a listener that throws or rejects affects no request, and marks the plugin
   t.is(failing().length, 1)
   t.is(server.failures().length, 6)
   await server.clock.advance(60_001)
-  t.deepEqual(failing(), [], 'a minute later it is forgiven')
+  t.deepEqual(failing(), [], 'a minute later the failures have expired')
 })
 
 test('a handler that throws, rejects or returns an invalid reply answers internal, and the next request succeeds', async (t) => {

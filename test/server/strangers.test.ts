@@ -69,7 +69,7 @@ test('a login challenge costs the same number of statements for existing and unk
   await (await server.user('carol')).close()
   t.deepEqual(await costs(), all, 'after a registration')
   await (await operatorOf(server)).request(CreateUser, { user: 'dave', ...someKeys(4096, 32) })
-  t.deepEqual(await costs(), all, 'after an operator made an account')
+  t.deepEqual(await costs(), all, 'after the operator has created an account')
 })
 
 test('challenges of unknown names have the iterations, pre-hash and salt length of existing ones', async (t) => {
@@ -128,7 +128,7 @@ test('wrong passwords of others do not lock Alice out from an address of an earl
   await (await server.user('alice')).close()
   for (let round = 0; round < 4; round++)
     for (const name of ['alice', 'nobody']) t.is(await guess(name), TOO_MANY, name)
-  t.is(await refusal(t, server.user('alice')), 'too_many_attempts', 'no guessing at Alice without end either')
+  t.is(await refusal(t, server.user('alice')), 'too_many_attempts', 'guesses at Alice are limited too')
 })
 
 test('successful logins of a user have a rate, without delaying others', async (t) => {
@@ -207,10 +207,10 @@ test('one key’s many pieces of work hold up another one’s few by a piece eac
   ]
   const settle = () => new Promise((resolve) => setImmediate(resolve))
   await settle()
-  t.deepEqual(begun, ['m1', 'a1'], 'two at once, one of a key')
+  t.deepEqual(begun, ['m1', 'a1'], 'at most two at once and one per key')
   ends.shift()?.()
   await settle()
-  t.deepEqual(begun, ['m1', 'a1', 'm2'], 'the key in front that may')
+  t.deepEqual(begun, ['m1', 'a1', 'm2'], 'the first key whose work may run')
   while (ends.length > 0) {
     ends.shift()?.()
     await settle()

@@ -178,7 +178,7 @@ test('two taps show each other’s requests, but not tap records', async (t) => 
   t.true((await first.told()).map(brief).includes('in alice act_as ok'))
   t.deepEqual((await second.told()).map(brief), [], 'not even its own')
   await alice.client.send('alice', 'a note')
-  t.true((await second.told()).length > 0, 'it goes on')
+  t.true((await second.told()).length > 0, 'it continues')
 })
 
 test('records beyond the rate are dropped, and the next record counts them', async (t) => {
@@ -211,9 +211,9 @@ test('a tap that does not read loses records, without delaying others', async (t
   const entries = await told()
   await alice.client.send('alice', text)
   const [last] = await told()
-  t.true(entries.length < 100, 'some were lost')
+  t.true(entries.length < 100, 'some records are dropped')
   const dropped = [...entries, last].reduce((sum, entry) => sum + (entry?.dropped ?? 0), 0)
-  t.is(entries.length + 1 + dropped, 101, 'and each of them was counted')
+  t.is(entries.length + 1 + dropped, 101, 'each dropped record is counted')
   await operator.close()
 })
 

@@ -12,6 +12,7 @@ import knex from 'knex'
 import { SILENT_LOG } from '../../../db/silent-log.ts'
 
 const START_MS = 30_000
+const PORT_ATTEMPTS = 3
 
 /** Path of a program, also where only root's PATH has it. */
 const find = (program: string) =>
@@ -31,15 +32,11 @@ async function freePort(): Promise<number> {
   return port
 }
 
-/**
- * A private MariaDB server on loopback with its own folder, removed by `close`. As in a default installation, a commit
- * is flushed to disk.
- */
-export async function startMariadb() {
+/** Installs an empty MariaDB data folder. Returns how to start a server on it. */
+async function installMariadb(folder: string) {
   const [mariadbd, install] = [find('mariadbd'), find('mariadb-install-db')]
   if (mariadbd === undefined || install === undefined)
     throw new Error('MariaDB is not installed: on Debian, apt-get install mariadb-server')
-  const folder = await mkdtemp(join(tmpdir(), 'chatctl-mariadb-'))
   const data = join(folder, 'data')
   await mkdir(data)
   const user = process.getuid?.() === 0 ? ['--user=root'] : []
@@ -50,11 +47,8 @@ export async function startMariadb() {
     '--skip-test-db',
     ...user,
   ])
-  const port = await freePort()
-  let child: ReturnType<typeof spawn>
-
-  const start = async () => {
-    child = spawn(
+  return (port: number) =>
+    spawn(
       mariadbd,
       [
         '--no-defaults',
@@ -69,11 +63,27 @@ export async function startMariadb() {
       ],
       { stdio: 'ignore' },
     )
+}
+
+/**
+ * A private MariaDB server on loopback with its own folder, removed by `close`. As in a default installation, a commit
+ * is flushed to disk.
+ */
+export async function startMariadb() {
+  const folder = await mkdtemp(join(tmpdir(), 'chatctl-mariadb-'))
+  const launch = await installMariadb(folder)
+  let port = await freePort()
+  let child: ReturnType<typeof launch>
+
+  const start = async () => {
+    child = launch(port)
     const end = performance.now() + START_MS
     while (!(await answers())) {
       if (child.exitCode !== null || performance.now() > end) throw new Error('mariadbd does not start')
       await sleep(50)
     }
+    // Another server may have answered.
+    if (child.exitCode !== null) throw new Error(`port ${port} is in use`)
   }
 
   const asRoot = async (sql: string) => {
@@ -97,7 +107,15 @@ export async function startMariadb() {
     await exit
   }
 
-  await start()
+  // Another process may have taken the port meanwhile.
+  for (let attempt = 1; ; attempt++)
+    try {
+      await start()
+      break
+    } catch (error) {
+      if (attempt === PORT_ATTEMPTS) throw error
+      port = await freePort()
+    }
   return {
     port,
     /** `mysql://…` of the server, without a database: newDatabase takes it. */
