@@ -188,7 +188,7 @@ test('nicknames accept emoji and joining scripts, and refuse invisible character
     t.is(await refusal(t, client.register('mallory', 'a password', { nickname })), 'invalid_name', escape(nickname))
 })
 
-test('one key’s many pieces of work hold up another one’s few by a piece each', async (t) => {
+test('the fair semaphore serves keys in turn, one piece of work each', async (t) => {
   const semaphore = new FairSemaphore(2, 1)
   const done: string[] = []
   const ends: (() => void)[] = []

@@ -10,7 +10,7 @@ export const USERS = ['alice', 'bob', 'carol', 'dave'] as const
 export type UserName = (typeof USERS)[number]
 
 /** A user with two sessions that make requests and one that only receives. */
-export class Person {
+export class RaceUser {
   readonly name: UserName
   /** Pushes to the receiving session since the last reset. */
   pushes: string[] = []
@@ -94,13 +94,13 @@ export async function openRaceServer(mariadb: string | undefined) {
     await client.login(name, { keys })
     return client
   }
-  const people = Object.fromEntries(USERS.map((name) => [name, new Person(name, () => enter(name))]))
-  for (const name of USERS) await (people[name] as Person).logIn()
+  const people = Object.fromEntries(USERS.map((name) => [name, new RaceUser(name, () => enter(name))]))
+  for (const name of USERS) await (people[name] as RaceUser).logIn()
   return {
     db,
     jitter,
     operator: await server.operator(),
-    people: people as Record<UserName, Person>,
+    people: people as Record<UserName, RaceUser>,
     failures: () => server.failures().map(({ error }) => error),
     async close() {
       await server.dispose()
