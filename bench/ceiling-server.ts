@@ -1,9 +1,9 @@
 // The ceiling: a server that only decrypts, stores and forwards. No handshake, login, checks, friendships or resend
 // detection, one index. Run by `npm run bench` as a separate process.
 import { createServer, type Socket } from 'node:net'
-import Database from 'better-sqlite3'
 import { CipherState, Outbox, openRecord, RecordSplitter } from '../core/noise/index.ts'
 import { encode, MessageSplitter } from '../core/wire/index.ts'
+import { Sqlite } from '../db/sqlite-driver.ts'
 import { MessageStored, OnNewMessage, SendMessage } from '../plugins/messages/messages.ts'
 import { CEILING_KEY } from './ceiling.ts'
 import { Template, writeId } from './load/template.ts'
@@ -11,7 +11,7 @@ import { Template, writeId } from './load/template.ts'
 const LIMITS = { message: 1024 * 1024, format: 64 * 1024, values: 8192 }
 
 const [file = '', size = '64'] = process.argv.slice(2)
-const db = new Database(file)
+const db = new Sqlite(file)
 db.pragma('journal_mode = WAL')
 db.pragma('synchronous = FULL')
 db.exec('create table message (id integer primary key, sender int, target int, sent_at int, text text)')

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { type Limits, RATES_OFF } from '../core/limits.ts'
+import { type KnownLimitSettings, RATES_OFF } from '../plugins/built-in-limits.ts'
 
 const MAIN = fileURLToPath(new URL('../cli/main.js', import.meta.url))
 const CEILING = fileURLToPath(new URL('./ceiling-server.js', import.meta.url))
@@ -43,7 +43,7 @@ export interface StartOptions {
   /** Arguments for node, such as `--cpu-prof`. */
   readonly node?: readonly string[]
   /** Limits of its configuration; default rates off. */
-  readonly limits?: Partial<Limits>
+  readonly limits?: KnownLimitSettings
   /** The `dist` folder of another build of chatctl; default this one. */
   readonly build?: string | undefined
 }

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import Database from 'better-sqlite3'
 import { createConnection } from 'mysql2/promise'
+import { Sqlite } from '../db/sqlite-driver.ts'
 
 /** Insert rate of a database alone: an upper bound for any server on it. */
 export interface StoreResult {
@@ -21,7 +21,7 @@ export interface StoreOptions {
 
 /** SQLite in this process: a write-ahead log flushed at each commit, one table with one index. */
 export async function sqliteAlone(file: string, options: StoreOptions): Promise<StoreResult> {
-  const db = new Database(file)
+  const db = new Sqlite(file)
   try {
     db.pragma('journal_mode = WAL')
     db.pragma('synchronous = FULL')

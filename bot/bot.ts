@@ -1,6 +1,6 @@
 import { type Address, connect, type LoginKeys, OnNewMessage } from '../client/index.ts'
 import { type Clock, SYSTEM_CLOCK } from '../core/clock.ts'
-import type { ServerMessage, ValuesOf } from '../core/wire/index.ts'
+import { FIRST_FOREIGN_TYPE, type ServerMessage, type ValuesOf } from '../core/wire/index.ts'
 import { type ArgumentSchemas, type ArgumentsOf, Command } from './command.ts'
 import type { MessageContext, PushContext, ScheduleContext } from './context.ts'
 import type { BotLifeEvents, Definition, ErrorHandler, MessageHandler, Middleware, Options } from './definition.ts'
@@ -184,6 +184,7 @@ export class Bot<State = undefined> {
     const types = new Set([...Object.values(messages), ...this.#definition.pushes.map(({ message }) => message)])
     const client = await connect({
       server,
+      // Lower ones are the server's own, which every client knows.
       messages: [...types].filter(({ type }) => type >= FIRST_FOREIGN_TYPE),
       ...(pin !== undefined && { pin }),
       ...(checkKey !== undefined && { checkKey }),
@@ -208,6 +209,3 @@ export class Bot<State = undefined> {
     }
   }
 }
-
-/** First message type of plugins; lower ones are built in, and every client knows them. */
-const FIRST_FOREIGN_TYPE = 1000

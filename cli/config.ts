@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, extname, isAbsolute, relative, resolve } from 'node:path'
 import { z } from 'zod'
-import { LIMITS, type Limits, RATES_OFF } from '../core/limits.ts'
 import { isDatabaseUrl } from '../db/open.ts'
+import { BUILT_IN_LIMITS, type KnownLimitSettings } from '../plugins/built-in-limits.ts'
 import { configFileHere, namedConfigFile, refuseConfigHere } from './config-file.ts'
 import { defaultData } from './contexts.ts'
 import { CliError } from './exit.ts'
@@ -10,8 +10,9 @@ import { reasonOf } from './system-error.ts'
 
 /** Settings of a server: flags, then CHATCTL_…, then the config file, then defaults. */
 
-const PLAIN = z.number().int().min(0)
-const limitsSchema = z.strictObject(Object.fromEntries(Object.keys(LIMITS).map((name) => [name, PLAIN.optional()])))
+/** Those of plugins by others are called `plugin.limit`: whether there is one is known when the plugins are loaded. */
+const isLimit = (name: string) => Object.hasOwn(BUILT_IN_LIMITS, name) || name.includes('.')
+const limitsSchema = z.record(z.string().refine(isLimit, 'there is no such limit'), z.number().int().min(0))
 
 const schema = z.strictObject({
   host: z.string().min(1),
@@ -38,8 +39,8 @@ export interface Configured {
   readonly origin: Readonly<Record<Setting, string>>
   /** Where packages among the plugins are looked for. */
   readonly pluginFolder: string
-  /** The limits in force, as a partial of the defaults. */
-  readonly limits: Partial<Limits>
+  /** The limits that are not the default. */
+  readonly limits: KnownLimitSettings | 'off'
   /** Where to listen for clients of the original. */
   readonly legacy: { readonly host: string; readonly port: number } | undefined
 }
@@ -119,7 +120,7 @@ export async function readConfig(
   const open = [config.host, ...(legacy ? [legacy.host] : [])].find((host) => !isLoopback(host))
   if (config.limits === 'off' && open !== undefined)
     throw new CliError('usage', `--limits off is for loopback only, and ${open} is not`)
-  const limits = config.limits === 'off' ? RATES_OFF : (config.limits as Partial<Limits>)
+  const limits = config.limits as KnownLimitSettings | 'off'
   const pluginFolder = file !== undefined && origin.plugins === file ? dirname(file) : process.cwd()
   return { config, origin, pluginFolder, limits, legacy }
 }
@@ -218,11 +219,11 @@ function readLimits(text: string): unknown {
   return Object.fromEntries(
     text.split(',').map((pair) => {
       const [name = '', value = ''] = pair.split('=')
-      if (!(name in LIMITS) || value === '' || Number.isNaN(Number(value)))
+      if (!isLimit(name) || value === '' || Number.isNaN(Number(value)))
         throw new CliError(
           'usage',
           `--limits: "${pair}" is not LIMIT=NUMBER`,
-          `limits: ${Object.keys(LIMITS).join(', ')}`,
+          `limits: ${Object.keys(BUILT_IN_LIMITS).join(', ')}`,
         )
       return [name, Number(value)]
     }),

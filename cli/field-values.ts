@@ -36,6 +36,9 @@ function fromText(name: string, text: string, field: AnyField): unknown {
     case 'line':
     case 'text':
       return text
+    case 'oneOf':
+      if (field.values?.includes(text)) return text
+      throw new CliError('usage', `${name} is one of ${field.values?.map((value) => value || '"" (empty)').join(', ')}`)
     case 'bytes':
       return readBytes(name, text)
     case 'bool':

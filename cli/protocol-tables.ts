@@ -1,4 +1,5 @@
-import { type AnyField, FAILURES, type Fields, LETTERS, type Message } from '../core/wire/index.ts'
+import { type AnyField, type Fields, LETTERS, type Message } from '../core/wire/index.ts'
+import { BUILT_IN_FAILURES } from '../plugins/built-in-failures.ts'
 
 /** The generated part of docs/PROTOCOL.md: nothing in it is written by hand, and a test compares. */
 
@@ -10,6 +11,7 @@ const table = (head: string[], rows: (string | number)[][]) =>
 
 function range(field: Exclude<AnyField, { kind: 'list' }>): string {
   if (field.kind === 'bool') return ''
+  if (field.values !== undefined) return field.values.map((value) => value || '(empty)').join(', ')
   const unit = LETTERS[field.kind] === 's' ? ' bytes' : ''
   return field.min === field.max ? `${field.max}${unit}` : `${field.min}–${field.max}${unit}`
 }
@@ -40,12 +42,8 @@ export function messageSection(message: Message): string {
 }
 
 export function protocolTables(messages: readonly Message[]): string {
-  const failures = Object.entries(FAILURES).map(([name, { code, message, text }]) => [
-    code,
-    name,
-    `${message.type} ${message.name}`,
-    text,
-  ])
+  const inOrder = Object.values(BUILT_IN_FAILURES).sort((a, b) => a.code - b.code)
+  const failures = inOrder.map(({ name, code, message, text }) => [code, name, `${message.type} ${message.name}`, text])
   return [
     ...messages.map(messageSection),
     `### Failures\n\n${table(['code', 'name', 'message type', 'meaning'], failures)}`,

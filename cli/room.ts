@@ -1,10 +1,10 @@
 import { open } from 'node:fs/promises'
 import pino, { type Logger } from 'pino'
-import { type Clock, createServer, type Limits, type Server } from '../core/index.ts'
+import { type Clock, createServer, ratesOff, type Server } from '../core/index.ts'
 import type { AnyPlugin } from '../core/plugin/plugin.ts'
 import { isUnavailable, type LockOptions, loadOf } from '../db/index.ts'
 import { assemble, pluginMigrations } from '../plugins/assembly.ts'
-import { BUILT_IN, legacy } from '../plugins/index.ts'
+import { BUILT_IN, type KnownLimitSettings, SHIPPED } from '../plugins/index.ts'
 import { explained } from './explained.ts'
 import { roomPaths } from './paths.ts'
 import { lockDatabase, openRoomDatabase } from './room-database.ts'
@@ -24,7 +24,8 @@ export interface RoomOptions {
   readonly pluginOptions?: Readonly<Record<string, unknown>>
   /** Where those were written, for the error when some are wrong. */
   readonly optionsFrom?: string | undefined
-  readonly limits?: Partial<Limits>
+  /** `off` lifts the rates per address and user. */
+  readonly limits?: KnownLimitSettings | 'off'
   /** Where to listen for clients of the original chat room; nowhere if left out. */
   readonly legacy?: { readonly host: string; readonly port: number } | undefined
   readonly log: Logger
@@ -51,7 +52,7 @@ export interface Room {
 export async function openRoom(options: RoomOptions): Promise<Room> {
   const { data, log } = options
   const paths = roomPaths(data)
-  const plugins = assemble(options, options.legacy === undefined ? BUILT_IN : [...BUILT_IN, legacy])
+  const plugins = assemble(options, options.legacy === undefined ? BUILT_IN : SHIPPED)
   const where = options.db || paths.database
   // Ended in the reverse order.
   const ends: (() => unknown)[] = []
@@ -76,12 +77,12 @@ export async function openRoom(options: RoomOptions): Promise<Room> {
     const server = await createServer({
       ...keys,
       plugins,
-      builtIn: [...BUILT_IN, legacy],
+      builtIn: SHIPPED,
       epoch: memory.epoch,
       pluginOptions: optionsOf(options),
       ...(options.optionsFrom !== undefined && { optionsFrom: options.optionsFrom }),
       db,
-      limits: options.limits ?? {},
+      limits: options.limits === 'off' ? ratesOff(plugins) : (options.limits ?? {}),
       isUnavailable,
       databaseLoad: loadOf(db),
       ...(options.clock !== undefined && { clock: options.clock }),

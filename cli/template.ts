@@ -3,6 +3,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { FIRST_FOREIGN_TYPE } from '../core/wire/message.ts'
 import { CliError } from './exit.ts'
 
 /** This package, and in it the templates, as they are written. */
@@ -21,13 +22,13 @@ export function checkName(name: string) {
     )
 }
 
-/** First number of other people's message types, how many there are to choose from, and how far apart. */
-const NUMBERS = { first: 1000, count: 100_000, apart: 100 }
+/** How many numbers of message types there are to choose from, and how far apart. */
+const NUMBERS = { count: 100_000, apart: 100 }
 
 /** Where the message types of a plugin of that name may begin: others will hardly have taken those numbers. */
 export function messageNumber(name: string): number {
-  const { first, count, apart } = NUMBERS
-  return first + (createHash('sha256').update(name).digest().readUInt32BE() % count) * apart
+  const { count, apart } = NUMBERS
+  return FIRST_FOREIGN_TYPE + (createHash('sha256').update(name).digest().readUInt32BE() % count) * apart
 }
 
 /**

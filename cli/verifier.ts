@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { checkNewPassword, knownPreHash } from '../client/credentials.ts'
+import { checkNewPassword } from '../client/credentials.ts'
 import type { Client } from '../client/index.ts'
 import { deriveKeys, type Verifier, verifierOf } from '../core/scram/index.ts'
 import { NewSalt } from '../plugins/registration/messages.ts'
@@ -12,8 +12,9 @@ import { NewSalt } from '../plugins/registration/messages.ts'
 export async function makeVerifier(client: Client, password: string): Promise<Verifier> {
   const made = await client.request(NewSalt, { clientSalt: randomBytes(16) })
   checkNewPassword(password, made.minPassword)
-  const [salt, preHash] = [Buffer.from(made.salt), knownPreHash(made.preHash)]
-  return verifierOf(await deriveKeys(password, salt, made.iterations, preHash), salt, made.iterations, preHash)
+  const { iterations, preHash } = made
+  const salt = Buffer.from(made.salt)
+  return verifierOf(await deriveKeys(password, salt, iterations, preHash), salt, iterations, preHash)
 }
 
 /**

@@ -2,7 +2,6 @@ import {
   type ClientKeys,
   DEFAULT_ITERATIONS,
   deriveKeys,
-  isPreHash,
   type KeySource,
   MIN_ITERATIONS,
   normalizePassword,
@@ -33,7 +32,7 @@ export const LEAST_ITERATIONS = { unknownServer: DEFAULT_ITERATIONS, pinnedServe
  */
 export function deriveWith(
   secret: string,
-  { salt, iterations, preHash }: { readonly salt: Uint8Array; readonly iterations: number; readonly preHash: string },
+  { salt, iterations, preHash }: { readonly salt: Uint8Array; readonly iterations: number; readonly preHash: PreHash },
   minIterations: number,
 ): Promise<ClientKeys> {
   if (iterations < minIterations && !RANDOM_KEY.test(secret))
@@ -41,7 +40,7 @@ export function deriveWith(
       'weak_server',
       `the server wants the password with ${iterations} iterations, fewer than ${minIterations}`,
     )
-  return deriveKeys(secret, salt, iterations, knownPreHash(preHash))
+  return deriveKeys(secret, salt, iterations, preHash)
 }
 
 /**
@@ -81,7 +80,7 @@ export class Credentials {
    * @param preHash hash that the server requires before PBKDF2
    * @throws ClientError `authentication` when the kept keys are stale and there is no password; as deriveWith
    */
-  source(preHash: string): KeySource {
+  source(preHash: PreHash): KeySource {
     return async (salt, iterations) => {
       if (this.#keys?.iterations === iterations && this.#keys.salt.equals(salt)) return this.#keys
       if (this.#password === undefined)
@@ -91,13 +90,4 @@ export class Credentials {
       return this.#keys
     }
   }
-}
-
-/** Checks the name of a pre-hash. @throws ClientError `protocol` for one that this client does not support */
-export function knownPreHash(name: string): PreHash {
-  if (isPreHash(name)) return name
-  throw new ClientError(
-    'protocol',
-    `the server requires the password hash "${name}", which this client does not support`,
-  )
 }

@@ -1,4 +1,4 @@
-import type { FailureName } from '../core/wire/index.ts'
+import type { BuiltInFailureName } from '../plugins/built-in-failures.ts'
 
 /**
  * Error codes for programs. `unreachable`: no server listens at the address. `key_changed`: the server's key is not the
@@ -30,7 +30,7 @@ export class ClientError extends Error {
 }
 
 /** Name of a failure: a built-in one, listed for completion in editors, or one of a plugin. */
-export type Failure = FailureName | (string & Record<never, never>)
+export type Failure = BuiltInFailureName | (string & Record<never, never>)
 
 /** The server refused a request, or closed the connection with a reason. */
 export class RefusedByServer extends ClientError {

@@ -1,29 +1,11 @@
 import { Catalogue, CONTROL_MESSAGES, type Message } from '../core/wire/index.ts'
-import * as admin from '../plugins/admin/messages.ts'
-import * as consumers from '../plugins/consumers/messages.ts'
-import * as contacts from '../plugins/contacts/messages.ts'
-import * as friends from '../plugins/friends/messages.ts'
-import * as groups from '../plugins/groups/messages.ts'
-import * as idempotency from '../plugins/idempotency/messages.ts'
-import * as login from '../plugins/login/messages.ts'
-import * as messages from '../plugins/messages/messages.ts'
-import * as registration from '../plugins/registration/messages.ts'
-import * as schedule from '../plugins/schedule/messages.ts'
-import * as system from '../plugins/system/messages.ts'
-import * as tap from '../plugins/tap/messages.ts'
+import * as builtIn from '../plugins/built-in-messages.ts'
 import type { Address } from './channel.ts'
 import { Client } from './client.ts'
 import type { LinkOptions } from './link.ts'
 
 export { Catalogue, fromEntries, type InputOf, type Message, type ValuesOf } from '../core/wire/index.ts'
-export * from '../plugins/consumers/messages.ts'
-export * from '../plugins/contacts/messages.ts'
-export * from '../plugins/friends/messages.ts'
-export * from '../plugins/groups/messages.ts'
-export * from '../plugins/login/messages.ts'
-export * from '../plugins/messages/messages.ts'
-export * from '../plugins/schedule/messages.ts'
-export * from '../plugins/system/messages.ts'
+export * from '../plugins/built-in-messages.ts'
 export type { Address } from './channel.ts'
 export type { ChatMessage, Kind, TextStyle } from './chat-message.ts'
 export type { Client, MessageRef } from './client.ts'
@@ -43,24 +25,8 @@ export type {
   SentMessage,
 } from './types.ts'
 
-/** Message types of the built-in plugins. */
-export const BUILT_IN_MESSAGES: readonly Message[] = [
-  ...CONTROL_MESSAGES,
-  ...[
-    registration,
-    login,
-    messages,
-    friends,
-    groups,
-    contacts,
-    system,
-    admin,
-    consumers,
-    idempotency,
-    schedule,
-    tap,
-  ].flatMap((module) => Object.values(module)),
-]
+/** Message types of the protocol itself and of the built-in plugins. */
+export const BUILT_IN_MESSAGES: readonly Message[] = [...CONTROL_MESSAGES, ...Object.values(builtIn)]
 
 export const DEFAULT_PORT = 7300
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { EventEmitter } from 'eventemitter3'
-import { startLogin, storedKey } from '../core/scram/index.ts'
+import { type PreHash, startLogin, storedKey } from '../core/scram/index.ts'
 import {
   type Catalogue,
   type ClientMessage,
@@ -198,7 +198,7 @@ export class Session {
     this.request(Ping, {}).then(done, done)
   }
 
-  async #newKeys(password: string): Promise<{ storedKey: Buffer; serverKey: Buffer; preHash: string }> {
+  async #newKeys(password: string): Promise<{ storedKey: Buffer; serverKey: Buffer; preHash: PreHash }> {
     const made = await this.request(NewSalt, { clientSalt: randomBytes(16) })
     checkNewPassword(password, made.minPassword)
     const keys = await deriveWith(password, made, this.link.leastIterations)

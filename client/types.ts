@@ -1,5 +1,6 @@
 import type { ValuesOf } from '../core/wire/index.ts'
 import type { Consuming } from '../plugins/consumers/messages.ts'
+import type { LoginSuccessful } from '../plugins/login/messages.ts'
 import type { ChatMessage, Kind, TextStyle } from './chat-message.ts'
 import type { RefusedByServer } from './errors.ts'
 import type { LinkEvents, RequestOptions } from './link.ts'
@@ -8,7 +9,7 @@ export interface Identity {
   readonly id: number
   readonly user: string
   readonly nickname: string
-  readonly role: string
+  readonly role: ValuesOf<typeof LoginSuccessful>['role']
   /** Generation of the server's database. If it differs from an earlier login's, message ids from then are stale. */
   readonly epoch: string
 }

@@ -1,13 +1,19 @@
-import { FAILURES, type FailureName, type InputOf, type ServerMessage, toLine } from './wire/index.ts'
-
-type FailureMessage = (typeof FAILURES)[FailureName]['message']
+import {
+  FAILURES,
+  type FailureDefinition,
+  type FailureName,
+  type InputOf,
+  toLine,
+  unlistedFailure,
+} from './wire/index.ts'
 
 /**
- * The answer "no" to a request: thrown by a handler or a `before` hook, sent to the client as a failure message.
- * A plugin may name failures of its own, as `plugin.reason`; they travel as general_failure with code 0.
+ * The answer "no" to a request: thrown by a handler or a `before` hook, sent to the client as a failure message. Takes a
+ * failure of the server itself by its name, one that a plugin declares (`failures` of definePlugin) as it is, and
+ * `plugin.reason` with a text, which travels as general_failure with code 0.
  */
 export class Refused extends Error {
-  readonly code: FailureName | `${string}.${string}`
+  readonly failure: FailureDefinition
   /** Milliseconds after which the same request may succeed; 0 if waiting does not help. */
   readonly retryAfter: number
   /**
@@ -17,17 +23,26 @@ export class Refused extends Error {
   readonly outcome: Promise<object | undefined> | undefined
 
   constructor(
-    code: Refused['code'],
+    failure: FailureName | FailureDefinition | `${string}.${string}`,
     text?: string,
     { retryAfter = 0, outcome }: { retryAfter?: number; outcome?: Promise<object | undefined> } = {},
   ) {
-    super(text ?? (isFailureName(code) ? FAILURES[code].text : code))
+    const definition = typeof failure === 'string' ? named(failure) : failure
+    super(text ?? definition.text)
     this.name = 'Refused'
-    this.code = code
+    this.failure = definition
     this.retryAfter = retryAfter
     this.outcome = outcome
   }
+
+  /** Name of the failure. */
+  get code(): string {
+    return this.failure.name
+  }
 }
+
+const named = (name: string): FailureDefinition =>
+  Object.hasOwn(FAILURES, name) ? FAILURES[name as FailureName] : unlistedFailure(name)
 
 /** Wrong use of the server's API by its owner or a plugin: thrown at start, never sent to a client. */
 export class SetupError extends Error {
@@ -41,20 +56,17 @@ export class SetupError extends Error {
   }
 }
 
-const isFailureName = (code: string): code is FailureName => Object.hasOwn(FAILURES, code)
-
 /** The failure message that tells a client about `refused`. */
-export function toFailure({ code, message, retryAfter }: Refused): {
-  message: FailureMessage
-  values: InputOf<ServerMessage<FailureMessage['fields']>>
+export function toFailure({ failure, message: text, retryAfter }: Refused): {
+  message: FailureDefinition['message']
+  values: InputOf<FailureDefinition['message']>
 } {
-  const entry = isFailureName(code) ? FAILURES[code] : { code: 0, message: FAILURES.internal.message }
   return {
-    message: entry.message,
+    message: failure.message,
     values: {
-      code: entry.code,
-      name: toLine(code, 64),
-      text: toLine(message, 512),
+      code: failure.code,
+      name: toLine(failure.name, 64),
+      text: toLine(text, 512),
       retryAfter: Math.min(Math.ceil(retryAfter), 0xffffffff),
     },
   }

@@ -9,7 +9,19 @@ export { LoadCache } from './flow/load-cache.ts'
 export { lruCache } from './flow/lru-cache.ts'
 export { Retries, retryPause } from './flow/retries.ts'
 export { TokenBucket, tokenBuckets } from './flow/token-bucket.ts'
-export { LIMITS, type LimitName, type Limits, RATES_OFF } from './limits.ts'
+export {
+  LIMITS,
+  type LimitDefinition,
+  type LimitDefinitions,
+  type LimitName,
+  type LimitSettings,
+  type Limits,
+  type LimitValues,
+  liftable,
+  limit,
+  pluginLimits,
+  ratesOff,
+} from './limits.ts'
 export type { Listener, ListenerHandlers, OnConnection } from './listeners/listener.ts'
 export { listenTcp, type TcpAddress, type TcpListener, type TcpOptions } from './listeners/tcp.ts'
 export { fingerprint, generateKeyPair, type KeyPair } from './noise/index.ts'

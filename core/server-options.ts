@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 import type { Logger } from 'pino'
 import type { Clock } from './clock.ts'
-import type { Limits } from './limits.ts'
+import type { LimitSettings } from './limits.ts'
 import type { KeyPair } from './noise/index.ts'
 import type { AnyPlugin } from './plugin/plugin.ts'
 import type { PluginFailure } from './plugin/plugin-record.ts'
@@ -18,7 +18,7 @@ export interface ServerOptions {
   readonly pluginOptions?: Readonly<Record<string, unknown>>
   /** Where those were written, for the error when some are wrong. */
   readonly optionsFrom?: string
-  /** Those of the plugins that come with the server: what they report about themselves needs no prefix. */
+  /** Those of the plugins that come with the server: what they report about themselves needs no prefix, and their limits may be set where they are left out. */
   readonly builtIn?: readonly AnyPlugin[]
   /** Migrated database, handed to plugins; the server itself knows no SQL. */
   readonly db: Knex
@@ -26,7 +26,8 @@ export interface ServerOptions {
   readonly isUnavailable?: (error: unknown) => boolean
   /** How busy the database is: requests wait while it has no room for them. Never, if left out. */
   readonly databaseLoad?: DatabaseLoad
-  readonly limits?: Partial<Limits>
+  /** Limits of the server and of its plugins that are not the default. */
+  readonly limits?: LimitSettings
   /** The system's unless a test sets its own. */
   readonly clock?: Clock
   /** Told of each failure of a plugin's code, which is logged in any case. */

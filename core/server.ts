@@ -1,12 +1,13 @@
 import type { Duplex } from 'node:stream'
 import { type Clock, SYSTEM_CLOCK, type Timer } from './clock.ts'
 import { RunQueue } from './flow/run-queue.ts'
-import { type Limits, withDefaults } from './limits.ts'
+import type { Limits } from './limits.ts'
 import type { Listener, ListenerHandlers } from './listeners/listener.ts'
 import { listenTcp, type TcpAddress, type TcpListener } from './listeners/tcp.ts'
 import { listenUnix } from './listeners/unix.ts'
 import { fingerprint } from './noise/index.ts'
 import { controlPlugin } from './plugin/control-plugin.ts'
+import { limitsInForce } from './plugin/definitions.ts'
 import { Dispatcher } from './plugin/dispatcher.ts'
 import {
   Bus,
@@ -67,7 +68,7 @@ export class Server {
     this.#options = options
     this.#clock = clock
     this.#startedAt = clock.now()
-    this.limits = withDefaults(options.limits)
+    this.limits = limitsInForce(options.plugins, options.limits, options.builtIn)
     this.sessions = new Sessions(this.limits, clock)
     this.#admission = new Admission(this.limits, clock)
     this.fingerprint = fingerprint(staticKey.publicKey)

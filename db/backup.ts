@@ -1,5 +1,4 @@
 import { appendFile, open, rm } from 'node:fs/promises'
-import Database from 'better-sqlite3'
 import { DatabaseError } from './errors.ts'
 import { newEpoch } from './generation.ts'
 import { connectionOf, openMysql } from './mysql.ts'
@@ -7,6 +6,7 @@ import { runProgram } from './mysql-programs.ts'
 import { isDatabaseUrl } from './open.ts'
 import { isHalfRestored, setAsideTables } from './restore-mysql.ts'
 import { beginGeneration } from './restore-sqlite.ts'
+import { Sqlite } from './sqlite-driver.ts'
 import { checkLog } from './sqlite-file.ts'
 
 /**
@@ -32,7 +32,7 @@ export async function backUp(location: string, file: string) {
 /** Copies in one statement: SQLite's incremental backup would restart with each write of the server. */
 async function copySqlite(path: string, file: string) {
   await checkLog(path)
-  const source = new Database(path, { fileMustExist: true, readonly: true })
+  const source = new Sqlite(path, { fileMustExist: true, readonly: true })
   try {
     // VACUUM INTO accepts an existing file only if it is empty.
     source.prepare('vacuum into ?').run(file)

@@ -1,6 +1,6 @@
 import { chmodSync, closeSync, openSync } from 'node:fs'
-import Database from 'better-sqlite3'
 import { DatabaseInUse } from './errors.ts'
+import { Sqlite } from './sqlite-driver.ts'
 
 /** Exclusive lock of a database: held by its one server, or by a command that changes the schema. */
 export interface DatabaseLock {
@@ -28,7 +28,7 @@ export interface LockOptions {
 export function lockFile(path: string, what: string): DatabaseLock {
   closeSync(openSync(path, 'a', 0o600))
   chmodSync(path, 0o600)
-  const lock = new Database(path, { timeout: 0 })
+  const lock = new Sqlite(path, { timeout: 0 })
   try {
     lock.exec('begin exclusive')
   } catch (error) {

@@ -48,7 +48,7 @@ export async function hasMembership(db: Knex, groupId: number, userId: number): 
 }
 
 export interface Membership extends GroupRow {
-  readonly role: MemberRow['role']
+  readonly role: Exclude<MemberRow['role'], 'invited'>
   readonly members: number
   readonly unread: number
 }
@@ -58,6 +58,7 @@ export async function groupsOf(db: Knex, userId: number): Promise<Membership[]> 
   const rows = await db('chatroom_user as u')
     .join('chatroom as g', 'g.id', 'u.chatroom_id')
     .where({ 'u.user_id': userId, 'u.isActive': 1, 'g.isActive': 1 })
+    .whereNot({ 'u.role': 'invited' })
     .select('g.*', 'u.role')
     .select({
       members: db('chatroom_user as m').whereRaw('m.chatroom_id = g.id').where({ 'm.isActive': 1 }).count('*'),

@@ -1,10 +1,10 @@
 import { open, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import Database from 'better-sqlite3'
 import { type Backup, checkMigrations, stampNow } from './backup-contents.ts'
 import { DatabaseError } from './errors.ts'
 import { newEpoch } from './generation.ts'
 import { MIGRATIONS_TABLE } from './migrate.ts'
+import { type Database, Sqlite } from './sqlite-driver.ts'
 import { checkLog, fileNumber, oneLine } from './sqlite-file.ts'
 
 /** Suffixes of the files of one SQLite database. */
@@ -78,7 +78,7 @@ export async function finishRestore(path: string): Promise<string | undefined> {
 
 /** Begins a new generation in a copy of a database; a schema without generations gets one when it is migrated. */
 export function beginGeneration(file: string) {
-  const db = new Database(file, { fileMustExist: true })
+  const db = new Sqlite(file, { fileMustExist: true })
   try {
     const has = db.prepare("select 1 from sqlite_master where type = 'table' and name = 'chatctl_database'").get()
     if (has !== undefined) db.prepare("update chatctl_database set value = ? where name = 'epoch'").run(newEpoch())
@@ -87,10 +87,10 @@ export function beginGeneration(file: string) {
   }
 }
 
-function withReadOnly<T>(file: string, act: (db: Database.Database) => T): T {
-  let db: Database.Database | undefined
+function withReadOnly<T>(file: string, act: (db: Database) => T): T {
+  let db: Database | undefined
   try {
-    db = new Database(file, { readonly: true, fileMustExist: true })
+    db = new Sqlite(file, { readonly: true, fileMustExist: true })
     return act(db)
   } catch (error) {
     if (error instanceof DatabaseError) throw error

@@ -1,4 +1,3 @@
-import type { Database, RunResult, Statement } from 'better-sqlite3'
 import type { Knex } from 'knex'
 import { LRUCache } from 'lru-cache'
 import {
@@ -13,6 +12,7 @@ import {
 } from './message-store.ts'
 import { laneOf, type MessageRow, MSG_TYPE, type NewMessageRow } from './messages.ts'
 import { backfillReadMarks } from './read-marks.ts'
+import type { Database, RunResult, Statement } from './sqlite-driver.ts'
 import { isUnavailable } from './transaction.ts'
 
 /** Messages in a transaction at most: others wait for about 10 µs each. */

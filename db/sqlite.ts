@@ -3,6 +3,7 @@ import knex, { type Knex } from 'knex'
 import { DatabaseError } from './errors.ts'
 import type { OpenOptions } from './mysql.ts'
 import { SILENT_LOG } from './silent-log.ts'
+import { Sqlite } from './sqlite-driver.ts'
 import { TurnBudget } from './turn.ts'
 
 /** A single connection, never closed for being idle. */
@@ -78,6 +79,7 @@ function open(filename: string, pool: Knex.PoolConfig): Knex {
 type SqliteClient = new (
   config: Knex.Config,
 ) => {
+  _driver(): unknown
   _query(connection: SqliteConnection, statement: object): Promise<unknown>
   releaseConnection(connection: SqliteConnection): Promise<unknown>
 }
@@ -90,6 +92,10 @@ function yieldingClient(): typeof Knex.Client {
   const Client: SqliteClient = createRequire(import.meta.url)('knex/lib/dialects/better-sqlite3/index.js')
   const turns = new TurnBudget()
   return class extends Client {
+    override _driver() {
+      return Sqlite
+    }
+
     override async _query(connection: SqliteConnection, statement: object) {
       await turns.yieldIfSpent()
       return super._query(connection, statement)

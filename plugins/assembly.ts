@@ -1,6 +1,6 @@
-import { type AnyPlugin, SetupError } from '../core/index.ts'
+import { type AnyPlugin, FIRST_FOREIGN_TYPE, SetupError } from '../core/index.ts'
 import type { Migrations } from '../db/index.ts'
-import { BUILT_IN } from './index.ts'
+import { BUILT_IN } from './built-in.ts'
 
 export interface Assembly {
   /** Besides the built-in ones. */
@@ -9,15 +9,12 @@ export interface Assembly {
   readonly without?: readonly string[]
 }
 
-/** First number of other people's message types: below, a later built-in one could clash. */
-const FIRST_FOREIGN_TYPE = 1000
-
 /**
  * The plugins of a server: the built-in ones, then those of others.
- * @throws SetupError for an unknown name, or a message number that is the server's own
+ * @throws SetupError for an unknown name, and for a message number, failure or limit of another plugin that is not its own
  */
 export function assemble({ plugins = [], without = [] }: Assembly, builtIn = BUILT_IN): AnyPlugin[] {
-  for (const plugin of plugins) checkTypes(plugin)
+  for (const plugin of plugins) checkNames(plugin)
   const unknown = without.find((name) => !builtIn.some((plugin) => plugin.name === name))
   if (unknown !== undefined)
     throw new SetupError(
@@ -36,10 +33,20 @@ export function pluginMigrations(plugins: readonly AnyPlugin[]): Migrations {
   )
 }
 
-function checkTypes({ name, messages = {} }: AnyPlugin) {
+/** Numbers and names that a later version of the server could take are not for plugins by others. */
+function checkNames({ name, messages = {}, failures = {}, limits = {} }: AnyPlugin) {
   const low = Object.values(messages).find(({ type }) => type < FIRST_FOREIGN_TYPE)
   if (low !== undefined)
     throw new SetupError(
       `plugin ${name}: message ${low.name} has type ${low.type}; yours begin at ${FIRST_FOREIGN_TYPE}`,
     )
+  const isOwn = (own: { readonly name: string }) => own.name.startsWith(`${name}.`)
+  const failure = Object.values(failures).find((own) => !isOwn(own) || own.code !== 0)
+  if (failure !== undefined)
+    throw new SetupError(
+      `plugin ${name}: failure ${failure.name} with code ${failure.code}; yours are made by pluginFailures('${name}', …)`,
+    )
+  const limit = Object.values(limits).find((own) => !isOwn(own))
+  if (limit !== undefined)
+    throw new SetupError(`plugin ${name}: limit ${limit.name}; yours are made by pluginLimits('${name}', …)`)
 }

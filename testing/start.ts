@@ -1,10 +1,10 @@
 import type { Knex } from 'knex'
 import pino, { type Logger } from 'pino'
-import { createServer, type Limits, type PluginFailure, RATES_OFF, SYSTEM_CLOCK } from '../core/index.ts'
+import { createServer, type PluginFailure, ratesOff, SYSTEM_CLOCK } from '../core/index.ts'
 import { MIN_ITERATIONS } from '../core/scram/index.ts'
 import { isUnavailable, loadOf, migrate, openInMemory } from '../db/index.ts'
 import { type Assembly, assemble, pluginMigrations } from '../plugins/assembly.ts'
-import { BUILT_IN } from '../plugins/index.ts'
+import { BUILT_IN, type KnownLimitSettings } from '../plugins/index.ts'
 import { ActivityTracker } from './activity-tracker.ts'
 import { emptyDatabase, serverKey } from './fixtures.ts'
 import { InternalAccess } from './internal-access.ts'
@@ -15,7 +15,7 @@ export interface TestServerOptions extends Assembly {
   /** Options of plugins, by name. Unless set, anyone may write to anyone (`friends.messagesFrom`). */
   readonly pluginOptions?: Readonly<Record<string, object>>
   /** Rates are off unless set: on a clock that stands still, used tokens never come back. */
-  readonly limits?: Partial<Limits>
+  readonly limits?: KnownLimitSettings
   /** The time at which the test clock starts. Default 2030-01-01. `system`: the server runs on the system's clock. */
   readonly clock?: Date | 'system'
   /** Default: nothing is logged. */
@@ -59,7 +59,7 @@ export async function startOn(db: Knex, options: TestServerOptions, builtIn = BU
       db,
       isUnavailable,
       databaseLoad: loadOf(db),
-      limits: { ...RATES_OFF, ...options.limits },
+      limits: { ...ratesOff(plugins), ...options.limits },
       clock: clock ?? SYSTEM_CLOCK,
       pluginFailed: (failure) => failures.push(failure),
       log,

@@ -19,6 +19,7 @@ import {
   type ValuesOf,
 } from '../core/index.ts'
 import { MIN_ITERATIONS } from '../core/scram/index.ts'
+import type { BuiltInLimits } from '../plugins/index.ts'
 import type { ActivityTracker } from './activity-tracker.ts'
 import { ArrivalQueue } from './arrival-queue.ts'
 import type { BotOptions, Running, StartableBot } from './bot.ts'
@@ -111,7 +112,7 @@ export class TestServer {
       client,
       timeouts: this.#timeouts,
       pushed,
-      window: this.server.limits.unacknowledged,
+      window: (this.server.limits as BuiltInLimits).unacknowledged,
       settled: () => this.settled(),
       context: () => this.#context(),
     })

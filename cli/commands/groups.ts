@@ -113,7 +113,7 @@ const role = defineCommand({
     args
       .positional('group', groupArgument)
       .positional('user', userArgument)
-      .positional('role', { type: 'string', demandOption: true, choices: ['owner', 'admin', 'member'] })
+      .positional('role', { type: 'string', demandOption: true, choices: ['owner', 'admin', 'member'] as const })
       .options(WHO),
   async run({ group, user, role: wanted }, shared) {
     const { SetRoomRole } = await messages()

@@ -59,6 +59,11 @@ const info = defineCommand({
       { title: 'state', value: ({ state, reason }) => (state === 'ok' ? state : `${state}: ${reason}`) },
       { title: 'needs', value: ({ needs }) => words(needs) },
       { title: 'messages', value: ({ messages }) => words(messages) },
+      { title: 'failures', value: ({ failures }) => words(failures) },
+      {
+        title: 'limits',
+        value: ({ limits }) => words(limits.map(({ name, value, unit }) => `${name} (${value} ${unit})`)),
+      },
       { title: 'handles', value: ({ handles }) => words(handles) },
       {
         title: 'before',

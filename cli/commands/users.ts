@@ -65,7 +65,7 @@ const create = defineCommand({
       nickname: { type: 'string', describe: 'name shown to others' },
       role: {
         type: 'string',
-        choices: ['user', 'bot', 'admin'],
+        choices: ['user', 'bot', 'admin'] as const,
         describe: 'what the account may do; user if left out',
       },
       bot: { type: 'boolean', describe: 'of a bot, with a random key in place of a password; prints the key, once' },

@@ -1,3 +1,4 @@
+import type { LimitDefinition } from '../limits.ts'
 import type { RuleFacts } from './before.ts'
 import type { PluginRecord } from './plugin-record.ts'
 
@@ -15,6 +16,10 @@ export interface PluginFacts {
   readonly needs: readonly string[]
   /** Message types that it brings, by name. */
   readonly messages: readonly string[]
+  /** What it refuses with besides the server's own failures, by name. */
+  readonly failures: readonly string[]
+  /** Its own limits: the name in the config, and `value`, the default. */
+  readonly limits: readonly LimitDefinition[]
   readonly handles: readonly string[]
   readonly before: readonly RuleFacts[]
   /** Messages and events that it is told of. */
@@ -28,7 +33,7 @@ export interface PluginFacts {
 
 export async function factsOf(record: PluginRecord, builtIn: boolean): Promise<PluginFacts> {
   const { plugin, registered } = record
-  const { name, version, api = 'any', needs = {}, messages = {}, migrations = {} } = plugin
+  const { name, version, api = 'any', needs = {}, messages = {}, failures = {}, limits = {}, migrations = {} } = plugin
   return {
     name,
     ...(version !== undefined && { version }),
@@ -37,6 +42,8 @@ export async function factsOf(record: PluginRecord, builtIn: boolean): Promise<P
     ...record.state,
     needs: Object.values(needs).map((needed) => needed.name),
     messages: Object.values(messages).map((message) => message.name),
+    failures: Object.values(failures).map((failure) => failure.name),
+    limits: Object.values(limits),
     ...registered,
     ...(plugin.options !== undefined && { options: await schemaOf(plugin.options) }),
     migrations: Object.keys(migrations),

@@ -14,6 +14,7 @@ import type { Users } from '../session/users.ts'
 import type { Catalogue, Message } from '../wire/index.ts'
 import { checkApi } from './api-version.ts'
 import { ruleOf } from './before.ts'
+import { checkFailures, ownLimits } from './definitions.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { Bus } from './events.ts'
 import type { AnyPlugin, App } from './plugin.ts'
@@ -56,12 +57,13 @@ export class PluginHost {
    * @param options of each plugin, by its name
    * @param from where the options were written, for the error
    * @throws SetupError naming the plugin, for another API version, a missing need, a cycle, bad options, a clash of
-   *   types, a failed setup
+   *   message types or failures, a failed setup
    */
   async start(plugins: readonly AnyPlugin[], options: Readonly<Record<string, unknown>>, from?: string) {
     const ordered = inOrderOfNeeds(plugins)
     for (const plugin of ordered) checkApi(plugin)
     const read = readOptions(ordered, options, from)
+    checkFailures(ordered)
     // All definitions first, so that a plugin may look up another one's message while it starts.
     for (const plugin of ordered) this.#define(plugin)
     for (const plugin of ordered) await this.#startOne(plugin, read.get(plugin.name))
@@ -96,7 +98,8 @@ export class PluginHost {
     const needs = Object.fromEntries(
       Object.entries(plugin.needs ?? {}).map(([key, needed]) => [key, this.#apis.get(needed.name)]),
     )
-    const context = { options, needs, log: record.log, db: this.#parts.db }
+    const { db, limits } = this.#parts
+    const context = { options, needs, limits: ownLimits(plugin, limits), log: record.log, db }
     try {
       const setup = Promise.resolve(plugin.setup(this.#app(record), context))
       this.#apis.set(plugin.name, await withDeadline(setup, SETUP_MS, this.#parts.clock))

@@ -3,14 +3,23 @@ import type { Knex } from 'knex'
 import type { Logger } from 'pino'
 import type { ZodType } from 'zod'
 import type { Clock } from '../clock.ts'
-import type { Limits } from '../limits.ts'
+import type { LimitDefinitions, Limits, LimitValues } from '../limits.ts'
 import type { Presence } from '../session/presence.ts'
 import type { Session, UserSession } from '../session/session.ts'
 import type { Sessions } from '../session/sessions.ts'
 import type { Transport, TransportSession } from '../session/transport.ts'
 import type { User } from '../session/user.ts'
 import type { Users } from '../session/users.ts'
-import type { Catalogue, ClientMessage, InputOf, Message, ReplyOf, ServerMessage, ValuesOf } from '../wire/index.ts'
+import type {
+  Catalogue,
+  ClientMessage,
+  FailureDefinition,
+  InputOf,
+  Message,
+  ReplyOf,
+  ServerMessage,
+  ValuesOf,
+} from '../wire/index.ts'
 import type { BeforeOptions } from './before.ts'
 import type { EventType } from './events.ts'
 
@@ -58,6 +67,7 @@ export interface App {
   /** Users as recipients of pushes. */
   readonly users: Users
   readonly presence: Presence
+  /** The server's own; a plugin finds its own ones in the context. */
   readonly limits: Limits
   readonly catalogue: Catalogue
   /** What the time is; in tests not the system's. */
@@ -147,8 +157,10 @@ export type AnyPlugin = Plugin<any>
 type Needs = { readonly [name: string]: AnyPlugin }
 type ApiOf<P> = P extends Plugin<infer Api> ? Api : never
 
-export interface Context<Options, N extends Needs> {
+export interface Context<Options, N extends Needs, L extends LimitDefinitions = Record<never, never>> {
   readonly options: Options
+  /** The plugin's own limits, as they are set on this server. */
+  readonly limits: LimitValues<L>
   /** What the needed plugins' `setup` returned. */
   readonly needs: { readonly [K in keyof N]: ApiOf<N[K]> }
   readonly log: Logger
@@ -163,22 +175,32 @@ export interface Plugin<Api = unknown> {
   /** The versions of the plugin API it was written for, as `^1.0`; any if left out. A server of another one refuses it. */
   readonly api?: string
   readonly messages?: { readonly [name: string]: Message }
+  /** What it refuses with besides the server's own failures: made with `pluginFailures`. */
+  readonly failures?: { readonly [key: string]: FailureDefinition }
+  /** Bounds that an operator may set: made with `pluginLimits`. */
+  readonly limits?: LimitDefinitions
   readonly needs?: Needs
   readonly options?: ZodType
   readonly migrations?: { readonly [name: string]: Migration }
-  // biome-ignore lint/suspicious/noExplicitAny: options and needs are checked where the plugin is defined
-  setup(app: App, context: Context<any, any>): MaybePromise<Api>
+  // biome-ignore lint/suspicious/noExplicitAny: options, needs and limits are checked where the plugin is defined
+  setup(app: App, context: Context<any, any, any>): MaybePromise<Api>
 }
 
 /**
- * Defines a plugin; types flow from its messages, options and needs to `setup`.
+ * Defines a plugin; types flow from its messages, options, needs and limits to `setup`.
  * @see docs/PLUGINS.md
  */
-export function definePlugin<Api, O = undefined, const N extends Needs = Record<never, never>>(
-  plugin: Omit<Plugin<Api>, 'options' | 'needs' | 'setup'> & {
+export function definePlugin<
+  Api,
+  O = undefined,
+  const N extends Needs = Record<never, never>,
+  const L extends LimitDefinitions = Record<never, never>,
+>(
+  plugin: Omit<Plugin<Api>, 'options' | 'needs' | 'limits' | 'setup'> & {
     readonly options?: ZodType<O>
     readonly needs?: N
-    setup(app: App, context: Context<O, N>): MaybePromise<Api>
+    readonly limits?: L
+    setup(app: App, context: Context<O, N, L>): MaybePromise<Api>
   },
 ): Plugin<Api> {
   return plugin

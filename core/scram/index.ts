@@ -18,7 +18,7 @@ export {
   verifierOf,
 } from './keys.ts'
 export { MAX_PASSWORD_BYTES, normalizePassword } from './password.ts'
-export { isPreHash, md5x10, PRE_HASHES, type PreHash } from './pre-hash.ts'
+export { md5x10, PRE_HASHES, type PreHash } from './pre-hash.ts'
 export {
   type Challenge,
   type ClientFirst,

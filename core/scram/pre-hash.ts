@@ -7,8 +7,6 @@ import { createHash } from 'node:crypto'
 export const PRE_HASHES = ['', 'md5x10'] as const
 export type PreHash = (typeof PRE_HASHES)[number]
 
-export const isPreHash = (name: string): name is PreHash => PRE_HASHES.some((known) => known === name)
-
 /**
  * The original's password hash: ten rounds of MD5 over the previous hex digits (in round one, the password) and a fixed
  * word. Returns 32 lower-case hex digits. The password is not normalised, as in the original.

@@ -38,11 +38,16 @@ export class Catalogue {
 
 interface FieldEntry {
   readonly name: string
-  readonly kind: ScalarKind | 'list'
+  readonly kind: Exclude<ScalarKind, 'oneOf'> | 'list'
   readonly about: string
   readonly min?: number
   readonly max: number
   readonly default?: unknown
+  /**
+   * Of a `oneOf` field, which travels as a `line` with the values that it may have: a client that does not know the kind
+   * reads a line.
+   */
+  readonly values?: readonly string[]
   readonly fields?: readonly FieldEntry[]
 }
 
@@ -61,7 +66,7 @@ function fieldEntries(fields: Fields): FieldEntry[] {
   return Object.entries(fields).map(([name, field]) =>
     field.kind === 'list'
       ? { name, kind: field.kind, about: field.about, max: field.max, fields: fieldEntries(field.fields) }
-      : { name, ...field },
+      : { name, ...field, kind: field.kind === 'oneOf' ? 'line' : field.kind },
   )
 }
 
@@ -77,9 +82,11 @@ export function toEntry(message: Message): MessageEntry {
 
 function fromFieldEntries(entries: readonly FieldEntry[]): Fields {
   return Object.fromEntries(
-    entries.map(({ name, fields, ...field }) => [
+    entries.map(({ name, fields, kind, ...field }) => [
       name,
-      (fields === undefined ? field : { ...field, fields: fromFieldEntries(fields) }) as AnyField,
+      (fields === undefined
+        ? { ...field, kind: field.values === undefined ? kind : 'oneOf' }
+        : { ...field, kind, fields: fromFieldEntries(fields) }) as AnyField,
     ]),
   )
 }

@@ -18,18 +18,21 @@ export const LETTERS = {
   line: 's',
   text: 's',
   bytes: 's',
+  oneOf: 's',
 } as const
 
 export type ScalarKind = keyof typeof LETTERS
 
 declare const valueType: unique symbol
 
-/** One value of a message. `min` and `max` bound the number, or the length in bytes for line, text and bytes. */
+/** One value of a message. `min` and `max` bound the number, or the length in bytes for kinds with the letter `s`. */
 export interface Field<T = unknown> {
   readonly kind: ScalarKind
   readonly about: string
   readonly min: number
   readonly max: number
+  /** The closed set of a `oneOf` field. */
+  readonly values?: readonly string[]
   /** Value if the field is missing at the end of a message; undefined: the field is required. */
   readonly default?: T
   readonly [valueType]?: T
@@ -104,8 +107,23 @@ export const bytes = (about: string, { min = 0, max = 255 }: Limits = {}): Field
   max,
 })
 
+/** Longest value of a closed set, bytes. */
+const MAX_VALUE = 64
+
+/**
+ * One of a closed set of texts, which may include the empty text. Both sides refuse any other value: a set that may grow
+ * in a later version is a `line`, since older peers would refuse the new value.
+ * @throws TypeError for an empty set, and for a value that is not a line of at most 64 bytes
+ */
+export function oneOf<const V extends string>(about: string, values: readonly V[]): Field<V> {
+  const unfit = values.find((value) => Buffer.byteLength(value) > MAX_VALUE || !isLine(value))
+  if (values.length === 0 || unfit !== undefined)
+    throw new TypeError(`a field is one of ${JSON.stringify(values)}: lines of at most ${MAX_VALUE} bytes`)
+  return { kind: 'oneOf', about, min: 0, max: MAX_VALUE, values }
+}
+
 /** Makes a trailing field optional. New fields of a message are appended, and optional. */
-export const optional = <T>(field: Field<T>, value: T): OptionalField<T> => ({ ...field, default: value })
+export const optional = <T>(field: Field<T>, value: NoInfer<T>): OptionalField<T> => ({ ...field, default: value })
 
 export const list = <const F extends Fields>(about: string, fields: F, { max = 100 }: { max?: number } = {}) =>
   ({ kind: 'list', about, max, fields }) as ListField<F>
@@ -128,18 +146,8 @@ export const isLine = (value: string) => !UNPRINTABLE.test(value)
 /** Longest text of the protocol, bytes; a server's `limits.text` is lower. */
 export const MAX_TEXT = 200_000
 
-/** A user's name: at most 32 ASCII characters for new accounts; adopted databases contain longer ones. */
+/**
+ * A user's name: at most 32 ASCII characters for new accounts; adopted databases contain longer ones. Not in the accounts
+ * plugin, since sessions have users by name, and messages of third-party plugins name them.
+ */
 export const userName = (about: string) => line(about, { min: 1, max: 255 })
-
-/** Name of the pre-hash of a password (see `PRE_HASHES`), as a trailing field. */
-export const preHash = (about: string) => optional(line(about, { max: 16 }), '')
-
-/** One of the two keys of a SCRAM-SHA-256 verifier. */
-export const scramKey = (about: string) => bytes(about, { min: 32, max: 32 })
-
-/** Text style chosen by the sender. */
-export const textStyle = {
-  font: optional(line('font family; empty: the reader’s own', { max: 64 }), ''),
-  fontSize: optional(uint8('in points; 0: the reader’s own'), 0),
-  color: optional(line('colour, #rrggbb or a name; empty: the reader’s own', { max: 32 }), ''),
-}

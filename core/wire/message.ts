@@ -7,8 +7,11 @@ import type { AnyField, Fields, Input, Values } from './field.ts'
  */
 export type Allow = 'any' | 'anonymous' | 'user' | 'admin' | 'operator'
 
+/** First message type of third-party plugins; lower numbers are for built-in types, later ones included. */
+export const FIRST_FOREIGN_TYPE = 1000
+
 interface Shared<F extends Fields> {
-  /** Number in the header: built-in types below 1000, types of third-party plugins from 1000. */
+  /** Number in the header; in third-party plugins from FIRST_FOREIGN_TYPE. */
   readonly type: number
   /** snake_case, unique; also the name of its event, and in `chatctl inject NAME`. */
   readonly name: string

@@ -17,6 +17,7 @@ export const SIZES: Record<ScalarKind, number | undefined> = {
   line: undefined,
   text: undefined,
   bytes: undefined,
+  oneOf: undefined,
 }
 
 /** Longest text that is processed byte by byte in JavaScript: up to here that is faster than a native call. */
@@ -96,11 +97,14 @@ export function readText(field: Field, bytes: Buffer, at: number, length: number
   const end = at + length
   if (length <= SHORT_TEXT_BYTES && isPlain(bytes, at, end)) {
     checkLength(field, length)
-    return bytes.toString('latin1', at, end)
+    const value = bytes.toString('latin1', at, end)
+    if (field.kind === 'oneOf') checkOneOf(field, value)
+    return value
   }
   if (!isUtf8(bytes.subarray(at, end))) throw new WireError('value', 'not UTF-8')
   const value = bytes.toString('utf8', at, end)
   checkLength(field, length)
+  if (field.kind === 'oneOf') checkOneOf(field, value)
   checkLine(field, value)
   return value
 }
@@ -148,6 +152,10 @@ export function measure(field: Field, value: unknown): number {
       checkLine(field, value)
       return length
     }
+    case 'oneOf':
+      if (typeof value !== 'string') throw new WireError('value', 'needs text')
+      checkOneOf(field, value)
+      return Buffer.byteLength(value)
     case 'bytes':
       if (!(value instanceof Uint8Array)) throw new WireError('value', 'needs bytes')
       checkLength(field, value.length)
@@ -171,6 +179,13 @@ function checkRange(field: Field, value: number) {
   // Negated so that NaN fails too.
   if (!(value >= field.min && value <= field.max))
     throw new WireError('value', `must be from ${field.min} to ${field.max}`)
+}
+
+/** Throws WireError `value`, which names the values that there are. */
+export function checkOneOf({ values = [] }: Field, value: string) {
+  if (values.includes(value)) return
+  const known = values.map((one) => (one === '' ? 'empty' : one)).join(', ')
+  throw new WireError('value', `must be one of ${known}`)
 }
 
 function checkLength(field: Field, length: number) {

@@ -9,6 +9,7 @@ import {
   type UserRow,
   updateUser,
 } from '../../db/index.ts'
+import { FAILURES } from './failures.ts'
 import { Shapes } from './shapes.ts'
 import { formatVerifier, parseVerifier } from './verifier.ts'
 
@@ -60,12 +61,15 @@ const NICKNAME_CHARACTERS = 64
 function checkedNames({ name: wanted, nickname: shown }: Names): Names {
   const name = wanted.toLowerCase()
   if (!NEW_NAME.test(name))
-    throw new Refused('invalid_name', 'a user name is 1 to 32 of a-z 0-9 . _ - and begins with a letter or digit')
-  if (RESERVED.includes(name)) throw new Refused('username_taken')
+    throw new Refused(
+      FAILURES.invalid_name,
+      'a user name is 1 to 32 of a-z 0-9 . _ - and begins with a letter or digit',
+    )
+  if (RESERVED.includes(name)) throw new Refused(FAILURES.username_taken)
   const nickname = toShownName(shown.trim() || name, NICKNAME_CHARACTERS)
   if (nickname !== undefined) return { name, nickname }
   throw new Refused(
-    'invalid_name',
+    FAILURES.invalid_name,
     `a nickname is one line of at most ${NICKNAME_CHARACTERS} characters, all of which can be seen`,
   )
 }
@@ -73,6 +77,7 @@ function checkedNames({ name: wanted, nickname: shown }: Names): Names {
 /** Who has an account. Other plugins ask here, never the table; a change here is seen by all of them at once. */
 export const accounts = definePlugin({
   name: 'accounts',
+  failures: FAILURES,
   async setup(app, { db }) {
     const byName = lruCache<string, Account>(CACHED)
     const byId = lruCache<number, Account>(CACHED)
@@ -159,7 +164,7 @@ export const accounts = definePlugin({
     const require = async (name: string): Promise<Account> => {
       const account = await find(name)
       if (account !== undefined && account !== SYSTEM) return account
-      throw new Refused('user_not_exist', `there is no user "${name}"`)
+      throw new Refused(FAILURES.user_not_exist, `there is no user "${name}"`)
     }
 
     const change = async (name: string, values: Parameters<typeof updateUser>[2]): Promise<Account> => {
@@ -197,7 +202,7 @@ export const accounts = definePlugin({
       async requireActive(name: string): Promise<Account> {
         const account = await require(name)
         if (account.active) return account
-        throw new Refused('user_not_exist', `there is no user "${name}"`)
+        throw new Refused(FAILURES.user_not_exist, `there is no user "${name}"`)
       },
 
       /** Accounts by number; what is not in memory is read with one query. */
@@ -221,7 +226,7 @@ export const accounts = definePlugin({
        */
       async checkNew(wanted: Names) {
         const { name } = checkedNames(wanted)
-        if ((await read(name)) !== undefined) throw new Refused('username_taken')
+        if ((await read(name)) !== undefined) throw new Refused(FAILURES.username_taken)
       },
 
       /** @throws Refused `invalid_name`, `username_taken` */
@@ -231,7 +236,7 @@ export const accounts = definePlugin({
         const id = await insertUser(db, identity, app.clock.time())
         // What is being read now may not have seen it.
         loading.clear()
-        if (id === undefined) throw new Refused('username_taken')
+        if (id === undefined) throw new Refused(FAILURES.username_taken)
         shapes.count(shapeOf(verifier), 1)
         return { id, name: username }
       },

@@ -1,5 +1,4 @@
-import { Refused } from '../../core/index.ts'
-import { isPreHash, type PreHash, type Verifier } from '../../core/scram/index.ts'
+import type { PreHash, Verifier } from '../../core/scram/index.ts'
 
 /** Scheme names of `userinfo.password`, by what the password went through first. */
 const SCHEMES: Readonly<Record<PreHash, string>> = { '': 'SCRAM-SHA-256', md5x10: 'MD5x10-SCRAM-SHA-256' }
@@ -34,16 +33,15 @@ export function parseVerifier(password: string): Verifier | undefined {
 export const isSameVerifier = (one: Verifier | undefined, other: Verifier | undefined) =>
   one !== undefined && other !== undefined && formatVerifier(one) === formatVerifier(other)
 
-/** The verifier that a message carries as plain bytes. @throws Refused `invalid_value` for an unknown pre-hash */
+/** The verifier that a message carries as plain bytes. */
 export function verifierFrom(values: {
   salt: Uint8Array
   iterations: number
   storedKey: Uint8Array
   serverKey: Uint8Array
-  preHash: string
+  preHash: PreHash
 }): Verifier {
   const { salt, iterations, storedKey, serverKey, preHash } = values
-  if (!isPreHash(preHash)) throw new Refused('invalid_value', `there is no pre-hash "${preHash}"`)
   return {
     iterations,
     salt: Buffer.from(salt),

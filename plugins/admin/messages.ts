@@ -5,14 +5,13 @@ import {
   line,
   list,
   optional,
-  preHash,
-  scramKey,
   serverMessage,
   uint16,
   uint32,
   uint64,
   userName,
 } from '../../core/wire/index.ts'
+import { preHash, role, scramKey } from '../accounts/fields.ts'
 
 export const ActAs = clientMessage({
   type: 50,
@@ -32,7 +31,7 @@ export const UserList = serverMessage({
       id: uint32('number of the user'),
       user: userName('name of the account'),
       nickname: line('shown to others', { max: 256 }),
-      role: line('user, bot or admin', { max: 16 }),
+      role: role('what the account may do'),
       active: bool('false for a disabled account'),
       sessions: uint16('sessions open now'),
       registeredAt: uint64('milliseconds since 1970 UTC'),
@@ -72,8 +71,8 @@ export const CreateUser = clientMessage({
     user: userName('the wanted name'),
     ...verifier,
     nickname: optional(line('shown to others; the name if empty', { max: 256 }), ''),
-    role: optional(line('user, bot or admin', { max: 16 }), 'user'),
-    preHash: preHash('how the password was hashed before: empty, not at all, or md5x10'),
+    role: optional(role('what the account may do'), 'user'),
+    preHash: preHash('how the password was hashed before; empty: not at all'),
   },
   reply: UserCreated,
 })
@@ -94,7 +93,7 @@ export const SetUserPassword = clientMessage({
   fields: {
     user: userName('name of the account'),
     ...verifier,
-    preHash: preHash('how the password was hashed before: empty, not at all, or md5x10'),
+    preHash: preHash('how the password was hashed before; empty: not at all'),
   },
 })
 

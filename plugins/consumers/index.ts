@@ -2,6 +2,8 @@ import { definePlugin, InOrder, Refused, SessionEnded, type UserSession } from '
 import { consumersOf, lastIdBefore } from '../../db/index.ts'
 import { privateMessages } from '../messages/index.ts'
 import type { Consumer } from './consumer.ts'
+import { FAILURES } from './failures.ts'
+import { LIMITS } from './limits.ts'
 import * as messages from './messages.ts'
 import { Shelf } from './shelf.ts'
 
@@ -17,10 +19,12 @@ const BARE_ACKNOWLEDGEMENT_BYTES = 512
 export const consumers = definePlugin({
   name: 'consumers',
   messages,
+  failures: FAILURES,
+  limits: LIMITS,
   needs: { messages: privateMessages },
-  setup(app, { needs, log, db }) {
+  setup(app, { needs, limits, log, db }) {
     const { office } = needs.messages
-    const shelf = new Shelf({ db, log, clock: app.clock, limits: app.limits })
+    const shelf = new Shelf({ db, log, clock: app.clock, limits })
     app.onStop(() => shelf.writer.close())
 
     /** Whoever had the consumer until now gets no more of it. */

@@ -1,16 +1,18 @@
 import type { Knex } from 'knex'
 import type { Logger } from 'pino'
-import { type Clock, KeyedQueue, type Limits, Refused } from '../../core/index.ts'
+import { type Clock, KeyedQueue, Refused } from '../../core/index.ts'
 import { ConsumerWriter, countStates, findConsumer, insertConsumer, stateBytesOf } from '../../db/index.ts'
 import { Consumer } from './consumer.ts'
+import { FAILURES } from './failures.ts'
+import type { ConsumerLimits } from './limits.ts'
 
-export const noConsumer = (name: string) => new Refused('no_consumer', `there is no consumer "${name}"`)
+export const noConsumer = (name: string) => new Refused(FAILURES.no_consumer, `there is no consumer "${name}"`)
 
 export interface ShelfParts {
   readonly db: Knex
   readonly log: Logger
   readonly clock: Clock
-  readonly limits: Limits
+  readonly limits: ConsumerLimits
 }
 
 /** What is kept under a key of a consumer; empty to forget it. */

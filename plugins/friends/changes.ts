@@ -3,10 +3,13 @@ import { answerRequest, block, requestFriend, unblock, unfriend } from '../../db
 import type { Account, accounts } from '../accounts/index.ts'
 import type { Circles } from './circle.ts'
 import { FriendshipChanged } from './events.ts'
+import { FAILURES } from './failures.ts'
+import type { FriendLimits } from './limits.ts'
 import * as messages from './messages.ts'
 
 export interface Friends {
   readonly app: App
+  readonly limits: FriendLimits
   readonly db: Context<undefined, Record<never, never>>['db']
   readonly accounts: Context<undefined, { readonly accounts: typeof accounts }>['needs']['accounts']
   readonly circles: Circles
@@ -32,12 +35,12 @@ function parted(parts: Friends, one: User, other: User) {
 
 /** Requests for friendships and their answers. */
 export function handleRequests(parts: Friends) {
-  const { app, db, accounts, circles } = parts
-  const { limits, clock } = app
+  const { app, limits, db, accounts, circles } = parts
+  const { clock } = app
 
   app.handle(messages.AddFriend, async ({ user }, { user: name, note }) => {
     const other = await accounts.requireActive(name)
-    if (other.id === user.id) throw new Refused('yourself')
+    if (other.id === user.id) throw new Refused(FAILURES.yourself)
     const now = clock.time()
     await circles.change(
       [user, other],
@@ -63,8 +66,8 @@ export function handleRequests(parts: Friends) {
 
 /** Ends of friendships, and blocks: also of accounts that are disabled. */
 export function handleEnds(parts: Friends) {
-  const { app, db, accounts, circles } = parts
-  const { limits, clock } = app
+  const { app, limits, db, accounts, circles } = parts
+  const { clock } = app
 
   app.handle(messages.DeleteFriend, async ({ user }, { user: name }) => {
     const other = await accounts.require(name)
@@ -77,7 +80,7 @@ export function handleEnds(parts: Friends) {
 
   app.handle(messages.BlockUser, async ({ user }, { user: name }) => {
     const other: Account = await accounts.require(name)
-    if (other.id === user.id) throw new Refused('yourself')
+    if (other.id === user.id) throw new Refused(FAILURES.yourself)
     await circles.change(
       [user, other],
       () => block(db, user.id, other.id, clock.time(), limits.blocks),

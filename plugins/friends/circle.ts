@@ -1,7 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Knex } from 'knex'
-import { type FailureName, KeyedQueue, LoadCache, Refused, type User } from '../../core/index.ts'
+import { KeyedQueue, LoadCache, Refused, type User } from '../../core/index.ts'
 import { blockedBy, type FriendConflict, friendsOf } from '../../db/index.ts'
+import { FAILURES } from './failures.ts'
 
 /** Whom a user knows, as far as the message path must know it. */
 export interface Circle {
@@ -16,8 +17,14 @@ const NOBODY: Circle = { friends: new Map(), blocked: new Set() }
 /** Circles kept in memory. */
 const CIRCLES_KEPT = 20_000
 
-const CONFLICTS: Partial<Record<FriendConflict, readonly [FailureName, string?]>> = {
-  blocked_by_oneself: ['blocked', 'you have blocked this user; unblock first'],
+const CONFLICTS: Readonly<Record<FriendConflict, ConstructorParameters<typeof Refused>>> = {
+  already_friends: [FAILURES.already_friends],
+  already_requested: [FAILURES.already_requested],
+  blocked: [FAILURES.blocked],
+  no_request: [FAILURES.no_request],
+  not_friends: [FAILURES.not_friends],
+  not_blocked: [FAILURES.not_blocked],
+  blocked_by_oneself: [FAILURES.blocked, 'you have blocked this user; unblock first'],
   too_many_friends: ['too_many', 'you have too many friends already'],
   too_many_friends_there: ['too_many', 'that user has too many friends already'],
   too_many_requests: ['too_many'],
@@ -25,10 +32,7 @@ const CONFLICTS: Partial<Record<FriendConflict, readonly [FailureName, string?]>
   too_many_blocks: ['too_many', 'you have blocked too many users already'],
 }
 
-function refusalOf(conflict: FriendConflict): Refused {
-  const [failure, text] = CONFLICTS[conflict] ?? [conflict as FailureName]
-  return new Refused(failure, text)
-}
+const refusalOf = (conflict: FriendConflict) => new Refused(...CONFLICTS[conflict])
 
 type Ends = readonly [Pick<User, 'id'>, Pick<User, 'id'>]
 

@@ -14,6 +14,8 @@ import { privateMessages } from '../messages/index.ts'
 import { Receive, SendMessage } from '../messages/messages.ts'
 import { handleEnds, handleRequests } from './changes.ts'
 import { type Circle, Circles } from './circle.ts'
+import { FAILURES } from './failures.ts'
+import { LIMITS } from './limits.ts'
 import * as messages from './messages.ts'
 
 const { AddFriendRequest, FriendList, FriendOnOffLine, QueryBlockedUsers, QueryFriendRequests } = messages
@@ -25,16 +27,18 @@ const MAX_REQUESTS = 1000
 export const friends = definePlugin({
   name: 'friends',
   messages,
+  failures: FAILURES,
+  limits: LIMITS,
   needs: { accounts, messages: privateMessages },
   options: z.strictObject({
     /** Whose private messages a user gets. Bots, admins and operators may write to anyone, and anyone to a bot. */
     messagesFrom: z.enum(['anyone', 'friends']).default('friends'),
   }),
-  setup(app, { options, needs, db }) {
+  setup(app, { options, needs, limits, db }) {
     const { office } = needs.messages
     const { retries } = office
     const circles = new Circles(db, () => office.writer.settled())
-    const parts = { app, db, accounts: needs.accounts, circles }
+    const parts = { app, limits, db, accounts: needs.accounts, circles }
     handleRequests(parts)
     handleEnds(parts)
     const isOnline = (userId: number) => app.presence.isOnline(userId)
@@ -88,14 +92,14 @@ export const friends = definePlugin({
     )
 
     const mayWrite = (sender: User, recipient: Account, { friends, blocked }: Circle) => {
-      if (blocked.has(sender.id)) throw new Refused('blocked')
+      if (blocked.has(sender.id)) throw new Refused(FAILURES.blocked)
       const mustBeFriend =
         options.messagesFrom === 'friends' &&
         sender.role === 'user' &&
         recipient.role !== 'bot' &&
         sender.id !== recipient.id
       if (mustBeFriend && !friends.has(sender.id))
-        throw new Refused('not_friends', 'only friends may write to this user')
+        throw new Refused(FAILURES.not_friends, 'only friends may write to this user')
     }
 
     app.before(

@@ -14,8 +14,9 @@ import {
 import { ConversationChanged } from '../messages/events.ts'
 import { type Draft, newRow, toWire } from '../messages/index.ts'
 import { ConversationRead } from '../messages/messages.ts'
-import { historyPage, pageSize } from '../messages/page.ts'
+import { historyPage } from '../messages/page.ts'
 import type { Trail } from '../messages/search.ts'
+import { FAILURES } from './failures.ts'
 import type { Group } from './group.ts'
 import * as messages from './messages.ts'
 import { conversationOf, type Room } from './room.ts'
@@ -87,7 +88,7 @@ async function placeIn({ db, office }: Room, userId: number, groupId: number): P
   // What was acknowledged is unread no more.
   await office.writer.readsSettled()
   const [seen] = await groupsSeen(db, userId, groupId)
-  if (seen === undefined) throw new Refused('not_member')
+  if (seen === undefined) throw new Refused(FAILURES.not_member)
   return seen
 }
 
@@ -114,7 +115,7 @@ interface Named {
 }
 
 function handleReading(room: Room) {
-  const { app, db, accounts, roster } = room
+  const { app, db, accounts, roster, office } = room
 
   app.handle(messages.QueryRoomUsers, async ({ user }, { group: name }) => {
     const group = await roster.member(name, user)
@@ -147,7 +148,7 @@ function handleReading(room: Room) {
     async ({ user }, { group: name, before, limit }) => {
       const group = await roster.member(name, user)
       const seen = await placeIn(room, user.id, group.id)
-      const size = pageSize(limit, app.limits.historyPage)
+      const size = office.pageSize(limit)
       const range = { before: before || Number.MAX_SAFE_INTEGER, limit: size + 1, since: seen.since }
       const rows = await groupHistory(db, group.id, range)
       return historyPage(await toUser(room, user.id, rows, () => seen), size)

@@ -2,6 +2,8 @@ import { definePlugin } from '../../core/index.ts'
 import { accounts } from '../accounts/index.ts'
 import { privateMessages } from '../messages/index.ts'
 import { handleConversation } from './conversation.ts'
+import { FAILURES } from './failures.ts'
+import { LIMITS } from './limits.ts'
 import { handleMembership } from './membership.ts'
 import * as messages from './messages.ts'
 import { announcePresence } from './presence.ts'
@@ -11,13 +13,15 @@ import { Roster } from './roster.ts'
 export const groups = definePlugin({
   name: 'groups',
   messages,
+  failures: FAILURES,
+  limits: LIMITS,
   needs: { accounts, messages: privateMessages },
-  setup(app, { needs, db }) {
+  setup(app, { needs, limits, db }) {
     const { office } = needs.messages
     const { writer } = office
     // With what was acknowledged: who did is told so before it hears of the change.
     const roster = new Roster(db, () => Promise.all([writer.settled(), writer.readsSettled()]))
-    const room = { app, db, roster, accounts: needs.accounts, office }
+    const room = { app, limits, db, roster, accounts: needs.accounts, office }
     handleMembership(room)
     handleConversation(room)
     announcePresence(room)

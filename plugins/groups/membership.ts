@@ -17,14 +17,14 @@ import {
   renameGroup,
   setGroupRole,
 } from '../../db/index.ts'
+import { FAILURES as ACCOUNT_FAILURES } from '../accounts/failures.ts'
 import { GroupChanged } from './events.ts'
-import type { GroupRole } from './group.ts'
+import { FAILURES } from './failures.ts'
 import * as messages from './messages.ts'
 import { conversationOf, type Room } from './room.ts'
 import { type Change, refusalOf, roleIn } from './roster.ts'
 
 const NAME_CHARACTERS = 30
-const ROLES: readonly GroupRole[] = ['owner', 'admin', 'member']
 /** Users whose rate of making groups is remembered at once. */
 const MAKERS_KEPT = 10_000
 
@@ -32,7 +32,10 @@ const MAKERS_KEPT = 10_000
 function checkName(wanted: string): string {
   const name = toShownName(wanted, NAME_CHARACTERS)
   if (name !== undefined) return name
-  throw new Refused('invalid_name', `a group name is one line of 1 to ${NAME_CHARACTERS} characters, all of them seen`)
+  throw new Refused(
+    ACCOUNT_FAILURES.invalid_name,
+    `a group name is one line of 1 to ${NAME_CHARACTERS} characters, all of them seen`,
+  )
 }
 
 /** Who is in a group, and as what. */
@@ -65,7 +68,7 @@ function announce(room: Room, { before, after }: Change, { value = '', ...notice
 }
 
 /** What each user may make of groups. */
-function makersOf({ app: { limits, clock } }: Room): (userId: number) => TokenBucket {
+function makersOf({ limits, app: { clock } }: Room): (userId: number) => TokenBucket {
   const [rate, burst] = [limits.groupsMade / 3600, limits.groupsMade]
   const makers = tokenBuckets<number>(MAKERS_KEPT, { rate, burst, clock })
   return (userId) => {
@@ -77,8 +80,8 @@ function makersOf({ app: { limits, clock } }: Room): (userId: number) => TokenBu
 
 /** Groups as a whole. */
 function handleGroups(room: Room) {
-  const { app, db, roster, office } = room
-  const { limits, clock } = app
+  const { app, limits, db, roster, office } = room
+  const { clock } = app
   const makerOf = makersOf(room)
 
   app.handle(messages.CreateRoom, async ({ user }, { group: wanted, open, allHistory }) => {
@@ -125,8 +128,8 @@ function handleGroups(room: Room) {
 
 /** Members of groups. */
 function handleMembers(room: Room) {
-  const { app, db, roster, office, accounts } = room
-  const { limits, clock } = app
+  const { app, limits, db, roster, office, accounts } = room
+  const { clock } = app
 
   app.handle(messages.JoinRoom, async ({ user }, { group }) => {
     const { groupMembers, groupsPerUser } = limits
@@ -164,7 +167,7 @@ function handleMembers(room: Room) {
 
   app.handle(messages.InviteToRoom, async (session, { group: name, user: whom }) => {
     const group = await roster.member(name, session.user)
-    if (roleIn(group, session.user.id) === 'member') throw new Refused('role_too_low')
+    if (roleIn(group, session.user.id) === 'member') throw new Refused(FAILURES.role_too_low)
     const guest = await accounts.requireActive(whom)
     const { invitations, invitationsToOne } = limits
     await roster.unchanged(
@@ -177,9 +180,7 @@ function handleMembers(room: Room) {
     )
   })
 
-  app.handle(messages.SetRoomRole, async (session, { group, user: name, role: wanted }) => {
-    const role = ROLES.find((one) => one === wanted)
-    if (role === undefined) throw new Refused('invalid_value', `role: one of ${ROLES.join(', ')}`)
+  app.handle(messages.SetRoomRole, async (session, { group, user: name, role }) => {
     await roster.member(group, session.user)
     const account = await accounts.require(name)
     await roster.change(

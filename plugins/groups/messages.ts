@@ -4,19 +4,21 @@ import {
   line,
   list,
   MAX_TEXT,
+  oneOf,
   optional,
   serverMessage,
   text,
-  textStyle,
   uint8,
   uint16,
   uint32,
   uint64,
   userName,
 } from '../../core/wire/index.ts'
+import { textStyle } from '../messages/fields.ts'
 import { ChatHistory, MessageStored } from '../messages/messages.ts'
 
 const groupName = (about: string) => line(about, { min: 1, max: 120 })
+const role = (about: string) => oneOf(about, ['owner', 'admin', 'member'])
 const group = groupName('name of the group')
 
 export const CreateRoomRes = serverMessage({
@@ -65,7 +67,7 @@ export const QueryRoomUsersResult = serverMessage({
       {
         user: userName('name of the member'),
         nickname: line('shown to others', { max: 256 }),
-        role: line('owner, admin or member', { max: 16 }),
+        role: role('what the member may do'),
         online: bool('true while the member has a session'),
       },
       { max: 2000 },
@@ -91,7 +93,7 @@ export const RoomList = serverMessage({
       'the groups',
       {
         group,
-        role: line('owner, admin or member', { max: 16 }),
+        role: role('what the member may do'),
         members: uint16('how many there are'),
         open: bool('true: anyone may join'),
         unread: uint32('messages after the last one this user acknowledged, without the own ones'),
@@ -139,7 +141,7 @@ export const SetRoomRole = clientMessage({
   name: 'set_room_role',
   about: 'Gives a member a role; the owner may. Making someone else the owner hands the group over.',
   allow: 'user',
-  fields: { group, user: userName('whom'), role: line('owner, admin or member', { max: 16 }) },
+  fields: { group, user: userName('whom'), role: role('what the member may do') },
 })
 
 export const RenameRoom = clientMessage({
@@ -165,7 +167,7 @@ export const JoinLeaveChatroom = serverMessage({
   fields: {
     group: groupName('name of the group, before the change'),
     user: userName('whom it is about'),
-    what: line('joined, left, kicked, role, renamed or dissolved', { max: 16 }),
+    what: oneOf('what has changed', ['joined', 'left', 'kicked', 'role', 'renamed', 'dissolved']),
     value: line('the new role or the new name, otherwise empty', { max: 120 }),
   },
 })

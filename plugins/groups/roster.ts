@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Knex } from 'knex'
-import { type FailureName, KeyedQueue, LoadCache, Refused, type User } from '../../core/index.ts'
+import { KeyedQueue, LoadCache, Refused, type User } from '../../core/index.ts'
 import {
   findGroup,
   findGroupById,
@@ -11,6 +11,9 @@ import {
   hasMembership,
   membersOf,
 } from '../../db/index.ts'
+import { FAILURES as ACCOUNT_FAILURES } from '../accounts/failures.ts'
+import { FAILURES as FRIEND_FAILURES } from '../friends/failures.ts'
+import { FAILURES } from './failures.ts'
 import { type Group, type GroupRole, toGroup } from './group.ts'
 
 /** Groups kept in memory. */
@@ -25,18 +28,24 @@ export interface Change {
 }
 
 /** What does not fit is told by the limit that it is beyond. */
-const CONFLICTS: Partial<Record<GroupConflict, readonly [FailureName, string?]>> = {
+const CONFLICTS: Readonly<Record<GroupConflict, ConstructorParameters<typeof Refused>>> = {
+  group_not_exist: [FAILURES.group_not_exist],
+  group_exists: [FAILURES.group_exists],
+  not_member: [FAILURES.not_member],
+  already_member: [FAILURES.already_member],
+  not_invited: [FAILURES.not_invited],
+  owner_must_stay: [FAILURES.owner_must_stay],
+  role_too_low: [FAILURES.role_too_low],
+  blocked: [FRIEND_FAILURES.blocked],
+  user_not_exist: [ACCOUNT_FAILURES.user_not_exist],
   group_full: ['too_many', 'the group is full'],
   too_many_groups: ['too_many', 'you are in too many groups already'],
   too_many_invitations: ['too_many', 'too many invitations wait for an answer already'],
 }
 
-export function refusalOf(conflict: GroupConflict): Refused {
-  const [failure, text] = CONFLICTS[conflict] ?? [conflict as FailureName]
-  return new Refused(failure, text)
-}
+export const refusalOf = (conflict: GroupConflict) => new Refused(...CONFLICTS[conflict])
 
-const noGroup = (name: string) => new Refused('group_not_exist', `there is no group "${name}"`)
+const noGroup = (name: string) => new Refused(FAILURES.group_not_exist, `there is no group "${name}"`)
 
 /**
  * The groups in memory, by number, and their names apart. A change of a group runs alone: it begins when the messages
@@ -195,13 +204,13 @@ export class Roster {
   /** That there is a group by invitation is told only to those who have to do with it. */
   async #stranger({ id, name, isOpen }: Group, user: User): Promise<Refused> {
     const mayKnow = isOpen || (await hasMembership(this.#db, id, user.id))
-    return mayKnow ? new Refused('not_member') : noGroup(name)
+    return mayKnow ? new Refused(FAILURES.not_member) : noGroup(name)
   }
 }
 
 /** @throws Refused `not_member` */
 export function roleIn(group: Group, userId: number): GroupRole {
   const member = group.members.get(userId)
-  if (member === undefined) throw new Refused('not_member')
+  if (member === undefined) throw new Refused(FAILURES.not_member)
   return member.role
 }

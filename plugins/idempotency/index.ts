@@ -13,7 +13,9 @@ import {
   WireError,
 } from '../../core/index.ts'
 import { deleteRequestKeysBefore, findRequestKey, type RequestKeyRow } from '../../db/index.ts'
+import { FAILURES } from './failures.ts'
 import { placeOf, RequestKeys } from './keys.ts'
+import { LIMITS } from './limits.ts'
 import * as messages from './messages.ts'
 
 const { Once, OnceDone } = messages
@@ -31,11 +33,13 @@ interface Answer {
 export const idempotency = definePlugin({
   name: 'idempotency',
   messages,
-  setup(app, { db, log }) {
+  failures: FAILURES,
+  limits: LIMITS,
+  setup(app, { limits, db, log }) {
     /** Under way, by user and key. */
     const running = new Map<string, { readonly hash: string; readonly reply: Promise<Buffer> }>()
 
-    const keys = new RequestKeys(app, db, log)
+    const keys = new RequestKeys(app, limits, db, log)
     const runningOf = (userId: number) =>
       [...running.keys()].flatMap((place) => (place.startsWith(`${userId} `) ? [place.slice(`${userId} `.length)] : []))
 
@@ -80,8 +84,8 @@ export const idempotency = definePlugin({
 
     const earlierReply = async (row: RequestKeyRow): Promise<Buffer> => {
       const earlier = await findRequestKey(db, row.user_id, row.request_key)
-      if (earlier?.request_hash !== row.request_hash) throw new Refused('key_reused')
-      if (earlier.reply === null) throw new Refused('outcome_unknown')
+      if (earlier?.request_hash !== row.request_hash) throw new Refused(FAILURES.key_reused)
+      if (earlier.reply === null) throw new Refused(FAILURES.outcome_unknown)
       return earlier.reply
     }
 
@@ -94,7 +98,7 @@ export const idempotency = definePlugin({
       const place = placeOf({ user_id: session.user.id, request_key: key })
       const other = running.get(place)
       if (other !== undefined) {
-        if (other.hash !== hash) throw new Refused('key_reused')
+        if (other.hash !== hash) throw new Refused(FAILURES.key_reused)
         return { repeat: true, reply: await other.reply }
       }
       const asked_at = app.clock.time()
@@ -112,7 +116,7 @@ export const idempotency = definePlugin({
       }
     })
 
-    const forget = () => deleteRequestKeysBefore(db, app.clock.time() - app.limits.requestKeys)
+    const forget = () => deleteRequestKeysBefore(db, app.clock.time() - limits.requestKeys)
     app.every(HOUR_MS, forget)
     return forget()
   },

@@ -11,6 +11,7 @@ import {
   requestKeyUsage,
   setReply,
 } from '../../db/index.ts'
+import type { IdempotencyLimits } from './limits.ts'
 
 /** Replies that wait until the database takes them, in bytes of memory; beyond it the oldest outcome is unknown. */
 const UNWRITTEN_BYTES = 16 * 1024 * 1024
@@ -24,7 +25,7 @@ export const placeOf = ({ user_id, request_key }: Pick<RequestKeyRow, 'user_id' 
 
 /** The keys of requests. What the database does not take now is remembered, and written when it is back. */
 export class RequestKeys {
-  readonly #app: App
+  readonly #limits: IdempotencyLimits
   readonly #db: Knex
   readonly #retries: Retries
   /** Writes what is not written yet, by place. */
@@ -32,8 +33,8 @@ export class RequestKeys {
   #unwrittenBytes = 0
   readonly #usage = lruCache<number, RequestKeyUsage>(USERS_KNOWN)
 
-  constructor(app: App, db: Knex, log: Logger) {
-    this.#app = app
+  constructor(app: App, limits: IdempotencyLimits, db: Knex, log: Logger) {
+    this.#limits = limits
     this.#db = db
     this.#retries = new Retries(app, isUnavailable, (error) => log.error({ err: error }, 'cannot write request keys'))
     app.onStop(() => Promise.allSettled([...this.#unwritten.values()].map((write) => write())))
@@ -107,7 +108,7 @@ export class RequestKeys {
 
   /** Forgets the oldest keys of a user who has more than the limits allow. */
   async #bound(userId: number, bytes: number, running: readonly string[]) {
-    const { requestKeysPerUser, requestReplies } = this.#app.limits
+    const { requestKeysPerUser, requestReplies } = this.#limits
     let usage = this.#usage.get(userId)
     if (usage === undefined) usage = await requestKeyUsage(this.#db, userId)
     else {

@@ -1,5 +1,7 @@
 import { RateLimiterMemory } from 'rate-limiter-flexible'
-import { type Limits, lruCache, Refused } from '../../core/index.ts'
+import { lruCache, Refused } from '../../core/index.ts'
+import { FAILURES } from './failures.ts'
+import type { LoginLimits } from './limits.ts'
 
 /** Pairs of account and address remembered as familiar, the last ones used. */
 const FAMILIAR = 50_000
@@ -20,7 +22,7 @@ export class Attempts {
   readonly #familiar = lruCache<string, true>(FAMILIAR)
   readonly #turns = new Map<string, Promise<unknown>>()
 
-  constructor({ loginFailures, loginFailuresPerAddress }: Limits) {
+  constructor({ loginFailures, loginFailuresPerAddress }: LoginLimits) {
     const limiter = (points: number, duration: number) => new RateLimiterMemory({ points, duration })
     this.#ofPair = limiter(loginFailures, 60)
     this.#ofAddress = limiter(loginFailuresPerAddress, 3600)
@@ -97,5 +99,5 @@ async function overBy(limiter: RateLimiterMemory, key: string): Promise<number |
 }
 
 function refuseIf(retryAfter: number | undefined): undefined {
-  if (retryAfter !== undefined) throw new Refused('too_many_attempts', undefined, { retryAfter })
+  if (retryAfter !== undefined) throw new Refused(FAILURES.too_many_attempts, undefined, { retryAfter })
 }

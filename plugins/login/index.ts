@@ -11,6 +11,8 @@ import { type Account, accounts } from '../accounts/index.ts'
 import { isSameVerifier } from '../accounts/verifier.ts'
 import { registration } from '../registration/index.ts'
 import { Attempts } from './attempts.ts'
+import { FAILURES } from './failures.ts'
+import { LIMITS } from './limits.ts'
 import { LoginRate } from './login-rate.ts'
 import * as messages from './messages.ts'
 
@@ -31,11 +33,13 @@ interface Pending {
 export const login = definePlugin({
   name: 'login',
   messages,
+  failures: FAILURES,
+  limits: LIMITS,
   needs: { accounts, registration },
-  setup(app, { needs, log }) {
+  setup(app, { needs, limits, log }) {
     const pending = new WeakMap<Session, Pending>()
-    const attempts = new Attempts(app.limits)
-    const rate = new LoginRate(app.limits, app.clock)
+    const attempts = new Attempts(limits)
+    const rate = new LoginRate(limits, app.clock)
     const lookups = new FairSemaphore(LOOKUPS, LOOKUPS_OF_ADDRESS)
     // An unknown name gets the same salt each time, also after a restart, just as a known one does.
     const secret = app.secret('salt of unknown names')
@@ -119,7 +123,7 @@ function parse<T>(read: () => T): T {
   } catch (error) {
     if (!(error instanceof ScramError)) throw error
     throw error.code === 'binding'
-      ? new Refused('binding_required')
+      ? new Refused(FAILURES.binding_required)
       : new Refused('invalid_value', `client-first-message: ${error.message}`)
   }
 }

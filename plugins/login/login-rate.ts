@@ -1,4 +1,5 @@
-import { type Clock, type Limits, lruCache, Refused, TokenBucket, type User } from '../../core/index.ts'
+import { type Clock, lruCache, Refused, TokenBucket, type User } from '../../core/index.ts'
+import type { LoginLimits } from './limits.ts'
 
 /** Rates remembered at once, of the users who logged in last. */
 const USERS_KEPT = 50_000
@@ -11,7 +12,7 @@ export class LoginRate {
   readonly #clock: Clock
   readonly #buckets = lruCache<number, TokenBucket>(USERS_KEPT)
 
-  constructor({ logins }: Limits, clock: Clock) {
+  constructor({ logins }: LoginLimits, clock: Clock) {
     this.#perMinute = logins
     this.#clock = clock
   }

@@ -1,13 +1,5 @@
-import {
-  clientMessage,
-  line,
-  optional,
-  preHash,
-  scramKey,
-  serverMessage,
-  uint32,
-  userName,
-} from '../../core/wire/index.ts'
+import { clientMessage, line, optional, serverMessage, uint32, userName } from '../../core/wire/index.ts'
+import { preHash, role, scramKey } from '../accounts/fields.ts'
 
 const scramText = (about: string) => line(about, { min: 1, max: 1024 })
 
@@ -17,7 +9,7 @@ export const LoginChallenge = serverMessage({
   about: 'The server’s half of the SCRAM exchange. Unknown names get one too.',
   fields: {
     serverFirst: scramText('server-first-message of RFC 5802'),
-    preHash: preHash('how to hash the password before deriving keys from it: empty, not at all, or md5x10'),
+    preHash: preHash('how to hash the password before deriving keys from it; empty: not at all'),
   },
 })
 
@@ -39,7 +31,7 @@ export const LoginSuccessful = serverMessage({
     id: uint32('number of the user'),
     user: userName('the name of the account'),
     nickname: line('shown to others', { max: 256 }),
-    role: line('user, bot or admin', { max: 16 }),
+    role: role('what the account may do'),
     epoch: optional(
       line('generation of the database: another one than before means that message ids may name other messages now', {
         max: 64,

@@ -14,11 +14,14 @@ import {
   privateIds,
   withReadState,
 } from '../../db/index.ts'
+import { FAILURES as ACCOUNT_FAILURES } from '../accounts/failures.ts'
 import { type Account, accounts } from '../accounts/index.ts'
 import type { Deliverable, WireMessage } from './deliverable.ts'
 import { ConversationChanged } from './events.ts'
+import { FAILURES } from './failures.ts'
+import { LIMITS } from './limits.ts'
 import * as messages from './messages.ts'
-import { historyPage, pageSize } from './page.ts'
+import { historyPage } from './page.ts'
 import { PostOffice } from './post-office.ts'
 import { search, type Trail } from './search.ts'
 import type { Source } from './source.ts'
@@ -36,16 +39,19 @@ export const privateWith = (senderId: number) => `user ${senderId}`
 export const privateMessages = definePlugin({
   name: 'messages',
   messages,
+  failures: FAILURES,
+  limits: LIMITS,
   needs: { accounts },
   options: z.strictObject({
     /** Whether the sender of a private message is told when it was read. The reader's other sessions always are. */
     readReceipts: z.boolean().default(true),
   }),
-  async setup(app, { options, needs, log, db }) {
+  async setup(app, { options, needs, limits, log, db }) {
     /** Names that sessions have sent, in the order of their messages. */
     const names = new InOrder<UserSession>()
     const office = new PostOffice(
       app,
+      limits,
       await MessageWriter.open(db, (error) => log.warn({ err: error }, 'cannot mark messages as read')),
       log,
     )
@@ -59,7 +65,7 @@ export const privateMessages = definePlugin({
 
     const existing = (account: Account | undefined, name: string): Account => {
       if (account !== undefined) return account
-      throw new Refused('user_not_exist', `there is no user "${name}"`)
+      throw new Refused(ACCOUNT_FAILURES.user_not_exist, `there is no user "${name}"`)
     }
 
     const known = async (name: string) => existing(await needs.accounts.find(name), name)
@@ -165,14 +171,14 @@ export const privateMessages = definePlugin({
     app.handle(RecallMessage, async (session, { id }) => {
       const row = await findMessage(db, id)
       if (row === undefined || row.user_id !== session.user.id || !RECALLABLE.includes(row.msg_type))
-        throw new Refused('no_message')
+        throw new Refused(FAILURES.no_message)
       const [source] = office.sourcesOf(row.msg_type)
       // Before anything changes: a message that nobody could be told of stays.
       const place = await source?.place(row)
-      if (place === undefined) throw new Refused('no_message')
+      if (place === undefined) throw new Refused(FAILURES.no_message)
       try {
         // Of two that ask at once, one is told no.
-        if (!(await deleteMessage(db, id))) throw new Refused('no_message')
+        if (!(await deleteMessage(db, id))) throw new Refused(FAILURES.no_message)
       } catch (error) {
         // It may be deleted all the same: then it is told as soon as that is known.
         if (isUnavailable(error))
@@ -187,7 +193,7 @@ export const privateMessages = definePlugin({
     app.handle(
       QueryInbox,
       async ({ user }, { after, limit, all }) => {
-        const size = pageSize(limit, app.limits.historyPage)
+        const size = office.pageSize(limit)
         const { found, more } = await office.page(user.id, { after, limit: size, unreadOnly: !all })
         return { more, messages: found.map(({ message }) => message) }
       },
@@ -198,7 +204,7 @@ export const privateMessages = definePlugin({
       QueryHistory,
       async ({ user }, { with: other, before, limit }) => {
         const account = await known(other)
-        const size = pageSize(limit, app.limits.historyPage)
+        const size = office.pageSize(limit)
         const range = { before: before || Number.MAX_SAFE_INTEGER, limit: size + 1 }
         return historyPage(await named(await conversation(db, user.id, account.id, range)), size)
       },
@@ -212,8 +218,8 @@ export const privateMessages = definePlugin({
         return search(db, await office.trails(session.user, where), {
           text,
           before: before || Number.MAX_SAFE_INTEGER,
-          limit: pageSize(limit, app.limits.historyPage),
-          bound: app.limits.searchRows,
+          limit: office.pageSize(limit),
+          bound: limits.searchRows,
           charge: (tokens) => session.charge(tokens),
         })
       },

@@ -1,5 +1,7 @@
 import { type App, lruCache, Refused, type User } from '../../core/index.ts'
 import { BotLoop } from './events.ts'
+import { FAILURES } from './failures.ts'
+import type { MessagesLimits } from './limits.ts'
 
 /** Conversations in which bots have spoken lately. */
 const KEPT = 10_000
@@ -35,10 +37,12 @@ export interface Conversation {
  */
 export class Loops {
   readonly #app: App
+  readonly #limits: MessagesLimits
   readonly #chains = lruCache<string, Chain>(KEPT)
 
-  constructor(app: App) {
+  constructor(app: App, limits: MessagesLimits) {
     this.#app = app
+    this.#limits = limits
   }
 
   /**
@@ -47,7 +51,7 @@ export class Loops {
    * @throws Refused `bot_loop`
    */
   hops({ key, group }: Conversation, user: User, claimed: number): number {
-    const { botHops, botTurns } = this.#app.limits
+    const { botHops, botTurns } = this.#limits
     if (user.role !== 'bot' && claimed === 0) {
       if (this.#chains.size > 0) begin(this.#chains.get(key), this.#app.clock.now())
       return 0
@@ -87,7 +91,7 @@ export class Loops {
       this.#app.emit(BotLoop, { bots: [user.name, ...(other ? [other.name] : [])], group, hops })
     }
     const whom = other === undefined ? 'bots have' : `"${user.name}" and "${other.name}" have`
-    throw new Refused('bot_loop', `${whom} answered each other too often; a person may go on, or wait a minute`)
+    throw new Refused(FAILURES.bot_loop, `${whom} answered each other too often; a person may go on, or wait a minute`)
   }
 }
 

@@ -7,13 +7,13 @@ import {
   optional,
   serverMessage,
   text,
-  textStyle,
   uint8,
   uint16,
   uint32,
   uint64,
   userName,
 } from '../../core/wire/index.ts'
+import { textStyle } from './fields.ts'
 
 const message = {
   id: uint64('number of the message; later ones of a conversation have higher numbers'),

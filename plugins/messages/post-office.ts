@@ -22,12 +22,15 @@ import {
   type Read,
   type Stored,
 } from '../../db/index.ts'
+import { FAILURES as GROUP_FAILURES } from '../groups/failures.ts'
 import type { Deliverable, WireMessage } from './deliverable.ts'
 import { Delivery, type DeliveryOptions } from './delivery.ts'
 import { BotLoop, ConversationChanged } from './events.ts'
+import { FAILURES } from './failures.ts'
+import type { MessagesLimits } from './limits.ts'
 import { Loops } from './loops.ts'
 import { MessageRecalled, OnNewMessage } from './messages.ts'
-import { fitting } from './page.ts'
+import { fitting, pageSize } from './page.ts'
 import type { Trail } from './search.ts'
 import type { Place, Query, Source, Where } from './source.ts'
 
@@ -72,14 +75,16 @@ export class PostOffice {
   /** What must be done as soon as the database is back. */
   readonly retries: Retries
   readonly #app: App
+  readonly #limits: MessagesLimits
   readonly #log: Logger
   readonly #sources: Source[] = []
   readonly #deliveries = new Map<UserSession, Delivery>()
 
-  constructor(app: App, writer: MessageWriter, log: Logger) {
+  constructor(app: App, limits: MessagesLimits, writer: MessageWriter, log: Logger) {
     this.#app = app
+    this.#limits = limits
     this.writer = writer
-    this.loops = new Loops(app)
+    this.loops = new Loops(app, limits)
     this.retries = new Retries(app, isUnavailable, (error) => log.warn({ err: error }, 'the database is not available'))
     this.#log = log
     app.onStop(() => writer.close())
@@ -97,10 +102,15 @@ export class PostOffice {
     this.#sources.push(source)
   }
 
+  /** Rows of a page for which a client asked for so many; 0 for none in particular. */
+  pageSize(asked: number): number {
+    return pageSize(asked, this.#limits.historyPage)
+  }
+
   /** @throws Refused `too_large` */
   checkText(text: string) {
     const size = Buffer.byteLength(text)
-    const { text: limit } = this.#app.limits
+    const { text: limit } = this.#limits
     if (size > limit) throw new Refused('too_large', `the text is ${size} bytes long, at most ${limit} are allowed`)
   }
 
@@ -120,7 +130,7 @@ export class PostOffice {
       this.#push({ conversation, message: toWire(row) }, recipients, except)
       this.#changed(row, recipients)
     } else if (row.target_id !== wanted.target_id || row.msg_type !== wanted.msg_type || row.msg !== wanted.msg)
-      throw new Refused('client_id_reused')
+      throw new Refused(FAILURES.client_id_reused)
     return { id: row.id, sentAt: row.send_time, repeat }
   }
 
@@ -179,7 +189,7 @@ export class PostOffice {
     const delivery = new Delivery(session, {
       ...options,
       newest: () => this.writer.newest,
-      window: this.#app.limits.unacknowledged,
+      window: this.#limits.unacknowledged,
       onError: (error, failures) => this.#cannotDeliver(session, error, failures),
     })
     this.#deliveries.set(session, delivery)
@@ -242,7 +252,7 @@ export class PostOffice {
   async trails(user: User, where: Where): Promise<Trail[]> {
     const trails = (await Promise.all(this.#sources.map((source) => source.trails(user, where)))).flat()
     // Only where a group is named and the server has none.
-    if (trails.length === 0) throw new Refused('group_not_exist')
+    if (trails.length === 0) throw new Refused(GROUP_FAILURES.group_not_exist)
     return trails
   }
 

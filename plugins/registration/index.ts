@@ -8,11 +8,14 @@ import {
   MAX_ITERATIONS,
   MIN_ITERATIONS,
   PRE_HASHES,
+  type PreHash,
   SALT_HALF_LENGTH,
   type Verifier,
 } from '../../core/scram/index.ts'
 import { accounts } from '../accounts/index.ts'
 import { verifierFrom } from '../accounts/verifier.ts'
+import { FAILURES } from './failures.ts'
+import { LIMITS } from './limits.ts'
 import * as messages from './messages.ts'
 
 const { NewSalt, Register } = messages
@@ -21,6 +24,8 @@ const { NewSalt, Register } = messages
 export const registration = definePlugin({
   name: 'registration',
   messages,
+  failures: FAILURES,
+  limits: LIMITS,
   needs: { accounts },
   options: z.strictObject({
     /** Whether strangers may make accounts; operators always may. */
@@ -31,22 +36,22 @@ export const registration = definePlugin({
     /** Characters that a new password has at least. Clients check it: the server sees no passwords. */
     minPassword: z.number().int().min(1).max(256).default(8),
   }),
-  setup(app, { options, needs }) {
+  setup(app, { options, needs, limits }) {
     const salts = new WeakMap<Session, Buffer>()
     /** Sessions whose next registration has been counted. */
     const reserved = new WeakSet<Session>()
-    const rate = new RateLimiterMemory({ points: app.limits.registrations, duration: 3600 })
+    const rate = new RateLimiterMemory({ points: limits.registrations, duration: 3600 })
 
     /**
      * The verifier of new keys, for the salt this session asked for, which it uses up.
-     * @throws Refused `no_salt`, `invalid_value`
+     * @throws Refused `no_salt`
      */
     const verifierFor = (
       session: Session,
-      keys: { storedKey: Uint8Array; serverKey: Uint8Array; preHash: string },
+      keys: { storedKey: Uint8Array; serverKey: Uint8Array; preHash: PreHash },
     ): Verifier => {
       const salt = salts.get(session)
-      if (salt === undefined) throw new Refused('no_salt')
+      if (salt === undefined) throw new Refused(FAILURES.no_salt)
       salts.delete(session)
       return verifierFrom({ ...keys, salt, iterations: options.iterations })
     }
@@ -62,7 +67,7 @@ export const registration = definePlugin({
     })
 
     const takeFromRate = async (session: Session) => {
-      if (!options.open) throw new Refused('registration_closed')
+      if (!options.open) throw new Refused(FAILURES.registration_closed)
       await rate.consume(session.network).catch((result: { msBeforeNext: number }) => {
         throw new Refused('rate_limited', 'too many registrations from this address', {
           retryAfter: result.msBeforeNext,
@@ -71,7 +76,7 @@ export const registration = definePlugin({
     }
 
     app.handle(Register, async (session, { user, nickname, ...keys }) => {
-      if (!options.open) throw new Refused('registration_closed')
+      if (!options.open) throw new Refused(FAILURES.registration_closed)
       const verifier = verifierFor(session, keys)
       if (!reserved.delete(session)) await takeFromRate(session)
       const account = await needs.accounts.create({ name: user, nickname, role: 'user', verifier }).catch((error) => {

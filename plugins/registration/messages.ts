@@ -1,15 +1,5 @@
-import {
-  bytes,
-  clientMessage,
-  line,
-  optional,
-  preHash,
-  scramKey,
-  serverMessage,
-  uint16,
-  uint32,
-  userName,
-} from '../../core/wire/index.ts'
+import { bytes, clientMessage, line, optional, serverMessage, uint16, uint32, userName } from '../../core/wire/index.ts'
+import { preHash, scramKey } from '../accounts/fields.ts'
 
 export const Salt = serverMessage({
   type: 128,
@@ -18,7 +8,7 @@ export const Salt = serverMessage({
   fields: {
     salt: bytes('the client’s 16 bytes, then the server’s 16 bytes', { min: 32, max: 32 }),
     iterations: uint32('of PBKDF2-HMAC-SHA-256'),
-    preHash: preHash('how to hash the password before deriving keys from it: empty, not at all, or md5x10'),
+    preHash: preHash('how to hash the password before deriving keys from it; empty: not at all'),
     minPassword: optional(uint16('characters that a password has at least; clients refuse shorter ones'), 0),
   },
 })

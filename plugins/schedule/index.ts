@@ -15,12 +15,17 @@ import {
   settleScheduled,
   takeDue,
 } from '../../db/index.ts'
+import { FAILURES as ACCOUNT_FAILURES } from '../accounts/failures.ts'
 import { accounts } from '../accounts/index.ts'
+import { FAILURES as GROUP_FAILURES } from '../groups/failures.ts'
 import { groups } from '../groups/index.ts'
 import { ChatroomMessage } from '../groups/messages.ts'
+import { FAILURES as MESSAGE_FAILURES } from '../messages/failures.ts'
 import { privateMessages } from '../messages/index.ts'
 import { SendMessage } from '../messages/messages.ts'
-import { PAGE_BYTES, pageSize } from '../messages/page.ts'
+import { PAGE_BYTES } from '../messages/page.ts'
+import { FAILURES } from './failures.ts'
+import { LIMITS } from './limits.ts'
 import * as messages from './messages.ts'
 import { Sender } from './sender.ts'
 
@@ -40,8 +45,10 @@ const LAST_PAUSE_MS = 300_000
 export const schedule = definePlugin({
   name: 'schedule',
   messages,
+  failures: FAILURES,
+  limits: LIMITS,
   needs: { accounts, messages: privateMessages, groups },
-  setup(app, { needs, log, db }) {
+  setup(app, { needs, limits, log, db }) {
     const now = () => app.clock.time()
 
     /** Users and groups by number, since both may be renamed until then. @throws Refused */
@@ -66,7 +73,7 @@ export const schedule = definePlugin({
 
     /** @throws Refused `too_many` */
     const store = async (row: NewScheduledRow) => {
-      const stored = await insertScheduled(db, row, app.limits.scheduled)
+      const stored = await insertScheduled(db, row, limits.scheduled)
       if (stored !== undefined) return stored
       throw new Refused('too_many', 'too many of your messages wait for their time')
     }
@@ -95,14 +102,14 @@ export const schedule = definePlugin({
       const isElsewhere = target_id !== target.target_id || is_group !== target.is_group
       // What is done has no text any more, and what is older than the hashes has none of these.
       const isOther = text_hash === null ? msg !== '' && msg !== text : text_hash !== hashOf(text)
-      if (isElsewhere || isOther) throw new Refused('client_id_reused')
+      if (isElsewhere || isOther) throw new Refused(MESSAGE_FAILURES.client_id_reused)
       return { id: stored.id, at: stored.due_at, repeat }
     })
 
     app.handle(
       QueryScheduled,
       async ({ user }, { after, limit, all }) => {
-        const size = pageSize(limit, app.limits.historyPage)
+        const size = needs.messages.office.pageSize(limit)
         const rows = await scheduledOf(db, user.id, { after, limit: size + 1, all })
         const page = rows.slice(0, Math.min(size, fitting(rows)))
         const names = await needs.accounts.byIds(page.filter((row) => !row.is_group).map((row) => row.target_id))
@@ -124,7 +131,7 @@ export const schedule = definePlugin({
     )
 
     app.handle(CancelScheduled, async ({ user }, { id }) => {
-      if (!(await cancelScheduled(db, user.id, id, now()))) throw new Refused('no_scheduled')
+      if (!(await cancelScheduled(db, user.id, id, now()))) throw new Refused(FAILURES.no_scheduled)
     })
 
     /** @throws Refused as the sender would be, or because there is no such account or group any more */
@@ -139,12 +146,12 @@ export const schedule = definePlugin({
       const message = { text, clientId: `scheduled-${row.id}`, font, fontSize, color, hops }
       if (!row.is_group) {
         const to = byId.get(row.target_id)?.name
-        if (to === undefined) throw new Refused('user_not_exist')
+        if (to === undefined) throw new Refused(ACCOUNT_FAILURES.user_not_exist)
         return (await session.request(SendMessage, { to, ...message })).id
       }
       // Not by the name of a dissolved group, which another one may have by now.
       const group = (await findGroupById(db, row.target_id))?.chatroom_name
-      if (group === undefined) throw new Refused('group_not_exist')
+      if (group === undefined) throw new Refused(GROUP_FAILURES.group_not_exist)
       return (await session.request(ChatroomMessage, { group, ...message })).id
     }
 

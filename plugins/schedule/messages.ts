@@ -4,15 +4,16 @@ import {
   line,
   list,
   MAX_TEXT,
+  oneOf,
   optional,
   serverMessage,
   text,
-  textStyle,
   uint8,
   uint16,
   uint32,
   uint64,
 } from '../../core/wire/index.ts'
+import { textStyle } from '../messages/fields.ts'
 
 const id = uint32('number of the scheduled message')
 
@@ -61,7 +62,7 @@ export const ScheduledList = serverMessage({
       group: line('name of the group; empty for a user', { max: 255 }),
       text: text('the text; empty once it was sent or cancelled', { max: MAX_TEXT }),
       at: uint64('when it is to be sent, milliseconds since 1970 UTC'),
-      state: line('waiting, sent, failed or cancelled', { max: 16 }),
+      state: oneOf('what has become of it', ['waiting', 'sent', 'failed', 'cancelled']),
       reason: line('why it failed, or why it could not be sent so far', { max: 512 }),
       messageId: uint64('id of the message that it became; 0 if it did not'),
     }),

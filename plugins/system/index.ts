@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { definePlugin, Refused } from '../../core/index.ts'
 import { MSG_TYPE } from '../../db/index.ts'
 import { actor } from '../accounts/actor.ts'
+import { FAILURES as ACCOUNT_FAILURES } from '../accounts/failures.ts'
 import { type Account, accounts, SYSTEM } from '../accounts/index.ts'
 import { newRow, privateMessages, privateWith, toWire } from '../messages/index.ts'
 import * as messages from './messages.ts'
@@ -40,7 +41,7 @@ export const system = definePlugin({
 
     const only = async (name: string): Promise<[Account][]> => {
       const account = await needs.accounts.find(name)
-      if (!account?.active) throw new Refused('user_not_exist', `there is no user "${name}"`)
+      if (!account?.active) throw new Refused(ACCOUNT_FAILURES.user_not_exist, `there is no user "${name}"`)
       return [[account]]
     }
 

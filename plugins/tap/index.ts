@@ -1,7 +1,10 @@
 import { type ClientMessage, definePlugin, Refused, type ServerMessage, type Session } from '../../core/index.ts'
 import { findGroup } from '../../db/index.ts'
 import { actor } from '../accounts/actor.ts'
+import { FAILURES as ACCOUNT_FAILURES } from '../accounts/failures.ts'
 import { accounts } from '../accounts/index.ts'
+import { FAILURES as GROUP_FAILURES } from '../groups/failures.ts'
+import { LIMITS } from './limits.ts'
 import * as messages from './messages.ts'
 import { Tap } from './tap.ts'
 
@@ -18,8 +21,9 @@ const NEVER_TOLD = [
 export const tap = definePlugin({
   name: 'tap',
   messages,
+  limits: LIMITS,
   needs: { accounts },
-  setup(app, { needs, db }) {
+  setup(app, { needs, limits, db }) {
     /** What ends each tap. */
     const taps = new Map<Session, () => void>()
 
@@ -35,13 +39,14 @@ export const tap = definePlugin({
     /** @throws Refused for what this server does not have, which would be silence */
     const check = async (user: string, type: string, group: string) => {
       const account = user === '' ? undefined : await needs.accounts.find(user)
-      if (user !== '' && account === undefined) throw new Refused('user_not_exist', `there is no user "${user}"`)
+      if (user !== '' && account === undefined)
+        throw new Refused(ACCOUNT_FAILURES.user_not_exist, `there is no user "${user}"`)
       if (NEVER_TOLD.includes(type))
         throw new Refused('invalid_value', `${type} cannot be tapped: tap what sets it off, such as send_message`)
       if (type !== '' && app.catalogue.byName(type) === undefined)
         throw new Refused('invalid_value', `this server has no message type "${type}"`)
       if (group !== '' && (await findGroup(db, group)) === undefined)
-        throw new Refused('group_not_exist', `there is no group "${group}"`)
+        throw new Refused(GROUP_FAILURES.group_not_exist, `there is no group "${group}"`)
       return account?.name ?? ''
     }
 
@@ -52,7 +57,7 @@ export const tap = definePlugin({
       endClosed()
       end(session)
       const filter = { user, type, group: group.toLowerCase(), texts }
-      const view = new Tap(session, filter, { clock: app.clock, perSecond: app.limits.tapRate })
+      const view = new Tap(session, filter, { clock: app.clock, perSecond: limits.tapRate })
       const guarded =
         (tell: (from: Session, values: object) => void) =>
         (from: Session, values: object): void =>

@@ -4,6 +4,7 @@ import {
   int64,
   line,
   MAX_TEXT,
+  oneOf,
   optional,
   serverMessage,
   text,
@@ -17,7 +18,7 @@ export const Tapped = serverMessage({
   about: 'A message that a session sent or was sent, for an operator who taps.',
   fields: {
     at: uint64('when, milliseconds since 1970 UTC'),
-    direction: line('in: from the client, told when it was handled; out: from the server', { max: 3 }),
+    direction: oneOf('in: from the client, told when it was handled; out: from the server', ['in', 'out']),
     session: int64('number of the session, unique while the server runs'),
     user: line('who is logged in there; empty before login', { max: 255 }),
     name: line('name of the message', { max: 64 }),

@@ -1,4 +1,4 @@
-import { type AnyField, type Fields, MAX_TEXT, type Message } from '../../core/index.ts'
+import { type AnyField, FIRST_FOREIGN_TYPE, type Fields, MAX_TEXT, type Message } from '../../core/index.ts'
 
 type Values = Readonly<Record<string, unknown>>
 
@@ -25,8 +25,6 @@ const SECRET = /password|passwd|secret|token|salt|proof|verifier|^(stored|server
 /** Lines in which people say something; those of other people's plugins may all be such, but for names. */
 const SAID = ['note', 'lastText']
 const NAMES = ['user', 'from', 'to', 'group', 'name', 'nickname', 'role', 'clientId']
-/** Numbers of messages from here on are other people's. */
-const FIRST_FOREIGN = 1000
 
 /** As much JSON as goes through without holding up the server. */
 const MAX_JSON = 65_536
@@ -72,6 +70,6 @@ function showField(name: string, field: AnyField, value: unknown, look: Look): u
 }
 
 function isSaid(name: string, { kind }: AnyField, { type }: Message): boolean {
-  if (kind === 'line') return type >= FIRST_FOREIGN ? !NAMES.includes(name) : SAID.includes(name)
+  if (kind === 'line') return type >= FIRST_FOREIGN_TYPE ? !NAMES.includes(name) : SAID.includes(name)
   return kind === 'text' || kind === 'bytes'
 }

@@ -38,8 +38,8 @@ export default definePlugin({
 
     // The one handler of a message: what it returns is the reply.
     app.handle(Thank, async (session, { user, why }) => {
-      const account = await needs.accounts.find(user)
-      if (!account?.active) throw new Refused('user_not_exist', `there is no user "${user}"`)
+      // Refused as `user_not_exist` where there is none.
+      const account = await needs.accounts.requireActive(user)
       await db('my_plugin_thanks').insert({ user_id: account.id, why })
       const [row] = await db('my_plugin_thanks').where({ user_id: account.id }).count({ times: '*' })
       const thanked = { by: session.user.name, user: account.name, why, times: Number(row?.times) }

@@ -12,7 +12,6 @@ import { readOptions } from '../../bench/options.ts'
 import { startCeiling, startServer } from '../../bench/server.ts'
 import { sqliteAlone } from '../../bench/store.ts'
 import { roomPaths } from '../../cli/paths.ts'
-import { RATES_OFF } from '../../core/limits.ts'
 import { openShell } from '../support/processes/shell.ts'
 import { startLocalServer } from '../support/server.ts'
 import { tempFolder } from '../support/temp-folder.ts'
@@ -23,7 +22,7 @@ const NEVER = new AbortController().signal
 
 /** A server in this process that is as generous as a benchmark's; `stored` closes it and counts. */
 async function openBench(t: ExecutionContext) {
-  const stage = await startLocalServer(t, { limits: RATES_OFF })
+  const stage = await startLocalServer(t, { limits: 'off' })
   const steps = new Set<string>()
   const watcher = { progress: (what: string) => void steps.add(what), measuring: () => {} }
   return {

@@ -96,7 +96,7 @@ test.serial('a user who asks for the status receives it; other messages in a gro
   const answer = join(EXAMPLE, 'answer.sh')
   const listening = start('chatctl', ['listen', '--exec', answer, '--count', '4'])
   await alice.send('ci', 'status')
-  t.is(await hears(alice), 'no check has run yet')
+  t.is(await hears(alice), 'nothing was tested yet')
   await writeFile(join(shell.folder, 'ci-status'), 'green: make test\n')
   await alice.send('ci', 'what is "text":"status"')
   t.is(await hears(alice), 'I only know: status')

@@ -25,6 +25,10 @@ function needsOf(plugin: string): string[] {
   return (/needs: \{([^}]*)\}/.exec(source)?.[1] ?? '').split(',').map((need) => need.split(':')[0]?.trim() ?? '')
 }
 
+/** What features define as data. */
+const DEFINITIONS = /^plugins\/([^/]+\/(messages|fields|failures|limits)|built-in-(messages|failures|limits))\.ts$/
+const isDefinition = (path: string) => DEFINITIONS.test(path)
+
 /** Which imports a file may have; the first rule that fits it counts. */
 const RULES: readonly (readonly [RegExp, (imported: string, file: string) => boolean])[] = [
   [/^core\/wire\//, inFolder('core/wire')],
@@ -33,38 +37,28 @@ const RULES: readonly (readonly [RegExp, (imported: string, file: string) => boo
   [/^core\//, inFolder('core')],
   [/^db\//, inFolder('db')],
   // Definitions are data: one may name another's as its reply.
-  [/^plugins\/[^/]+\/messages\.ts$/, (path) => /^core\/wire\/|^plugins\/[^/]+\/messages\.ts$/.test(path)],
-  [/^plugins\/assembly\.ts$/, (path) => /^(core|db|plugins)\/index\.ts$/.test(path)],
-  [/^plugins\/index\.ts$/, (path) => path.startsWith('plugins/') || path === 'core/index.ts'],
+  [
+    DEFINITIONS,
+    (path, file) =>
+      isDefinition(path) || path.startsWith('core/wire/') || (/limits/.test(file) && path === 'core/limits.ts'),
+  ],
+  [/^plugins\/assembly\.ts$/, (path) => /^(core|db)\/index\.ts$|^plugins\/built-in\.ts$/.test(path)],
+  [/^plugins\/(index|built-in)\.ts$/, (path) => path.startsWith('plugins/') || path === 'core/index.ts'],
   [
     /^plugins\//,
     (path, file) => {
       const [, plugin = ''] = file.split('/')
       const [folder, other = ''] = path.split('/')
       if (folder !== 'plugins') return folder === 'core' || path === 'db/index.ts'
-      return other === plugin || needsOf(plugin).includes(other)
+      return other === plugin || needsOf(plugin).includes(other) || path.endsWith('/failures.ts')
     },
   ],
-  [
-    /^client\//,
-    (path) =>
-      /^(client|core\/wire|core\/noise|core\/scram)\//.test(path) || /^plugins\/[^/]+\/messages\.ts$/.test(path),
-  ],
+  [/^client\//, (path) => /^(client|core\/wire|core\/noise|core\/scram)\//.test(path) || isDefinition(path)],
   [/^testing\//, (path) => /^(testing|core|db|plugins|client|bot)\//.test(path)],
-  [
-    /^bot\//,
-    (path) =>
-      /^(bot|client|core\/wire)\//.test(path) ||
-      path === 'core/clock.ts' ||
-      /^plugins\/[^/]+\/messages\.ts$/.test(path),
-  ],
+  [/^bot\//, (path) => /^(bot|client|core\/wire)\//.test(path) || path === 'core/clock.ts' || isDefinition(path)],
   // The load is packed, for `chatctl bench`; the rest of bench/ is not.
   [/^cli\//, (path) => !path.startsWith('bench/') || path.startsWith('bench/load/')],
-  [
-    /^bench\/load\//,
-    (path) =>
-      /^(bench\/load|client|core\/wire|core\/scram)\//.test(path) || /^plugins\/[^/]+\/messages\.ts$/.test(path),
-  ],
+  [/^bench\/load\//, (path) => /^(bench\/load|client|core\/wire|core\/scram)\//.test(path) || isDefinition(path)],
   [/^bench\//, () => true],
 ]
 

@@ -57,5 +57,5 @@ test('reports: Bob reports Ann’s message to him, the moderator receives it onc
   await report(bob)
   await moderator.hears('bob reports ann: buy my coins')
   await moderator.hearsNothing()
-  t.is(await carol.refused(report(carol)), 'no_message')
+  t.is(await carol.refused(report(carol)), 'reports.no_message')
 })

@@ -13,10 +13,10 @@ import {
   RenameRoom,
   ScheduleMessage,
 } from '../../client/index.ts'
-import { definePlugin, type InputOf, RATES_OFF, Refused } from '../../core/index.ts'
+import { definePlugin, type InputOf, Refused } from '../../core/index.ts'
 import { openDatabase } from '../../db/index.ts'
 import { SetUserActive } from '../../plugins/admin/messages.ts'
-import { SendMessage } from '../../plugins/index.ts'
+import { type KnownLimitSettings, RATES_OFF, SendMessage } from '../../plugins/index.ts'
 import { testServer } from '../../testing/index.ts'
 import { TestClock } from '../../testing/test-clock.ts'
 import { refusal } from '../support/requests.ts'
@@ -62,7 +62,7 @@ const settled = (client: Client, clock: TestClock) =>
 
 async function serverOf(t: ExecutionContext, options: Parameters<typeof startLocalServer>[1] = {}) {
   const clock = new TestClock()
-  const limits = { ...TIMELESS, ...options.limits }
+  const limits = { ...TIMELESS, ...(options.limits as KnownLimitSettings) }
   const server = await startLocalServer(t, { clock, ...options, limits })
   return { server, clock }
 }

@@ -10,14 +10,14 @@ import {
   RenameRoom,
   type SearchOptions,
 } from '../../client/index.ts'
-import type { Limits } from '../../core/index.ts'
+import type { KnownLimitSettings } from '../../plugins/index.ts'
 import { refusal, texts } from '../support/requests.ts'
 import { startLocalServer } from '../support/server.ts'
 
 const finds = async (client: Client, text: string, options?: SearchOptions) =>
   texts((await client.search(text, options)).messages)
 
-async function aliceBobCarol(t: ExecutionContext, limits: Partial<Limits> = {}) {
+async function aliceBobCarol(t: ExecutionContext, limits: KnownLimitSettings = {}) {
   const stage = await startLocalServer(t, { limits })
   return { stage, alice: await stage.user('alice'), bob: await stage.user('bob'), carol: await stage.user('carol') }
 }

@@ -84,6 +84,7 @@ function amendedValues(values: Values, { fields }: ClientMessage): Values {
       const field = fields[name]
       if (field === undefined || field.kind === 'list') return [name, value]
       if (typeof value === 'boolean') return [name, !value]
+      if (field.values !== undefined) return [name, field.values.find((other) => other !== value)]
       if (typeof value === 'number') return [name, value < field.max ? value + 1 : value - 1]
       if (typeof value === 'string') {
         const fits = Buffer.byteLength(value) < field.max

@@ -9,9 +9,12 @@ import {
   clientMessage,
   defineEvent,
   definePlugin,
+  limit,
   line,
   loadPlugin,
   type PluginFacts,
+  pluginFailures,
+  pluginLimits,
   QueryPlugins,
   Refused,
   SessionStarted,
@@ -358,6 +361,8 @@ test('an admin can list each plugin’s messages, handlers, hooks and listeners'
   const talkative = echo({
     version: '0.3.0',
     api: '^1.0',
+    failures: pluginFailures('echo', { loud: 'not so loud' }),
+    limits: pluginLimits('echo', { times: limit(3, 'count', 'echoes of one text') }),
     options: z.strictObject({ max: z.number().int().default(3) }),
     migrations: { '0001_init': { up: async () => {}, down: async () => {} } },
     setup(app) {
@@ -386,6 +391,8 @@ test('an admin can list each plugin’s messages, handlers, hooks and listeners'
     reason: '',
     needs: [],
     messages: ['echo', 'echoed'],
+    failures: ['echo.loud'],
+    limits: [{ name: 'echo.times', value: 3, unit: 'count', about: 'echoes of one text', isLiftable: false }],
     handles: ['echo'],
     before: [
       { message: 'send_message', order: 5, timeout: 300, failure: 'open', refusal: 'echo.unsure' },

@@ -76,7 +76,7 @@ test('challenges of unknown names have the iterations, pre-hash and salt length 
   const server = await startLocalServer(t, { limits: { messagesBeforeLogin: 1000 } })
   const operator = await operatorOf(server)
   // Bot keys of older versions, and passwords from before a change of the iterations.
-  const kinds = [someKeys(4096, 32), someKeys(5000, 32), { ...someKeys(5000, 16), preHash: 'md5x10' }]
+  const kinds = [someKeys(4096, 32), someKeys(5000, 32), { ...someKeys(5000, 16), preHash: 'md5x10' as const }]
   const shapes = [' 4096 32', ' 5000 32', 'md5x10 5000 16']
   for (let number = 0; number < 12; number++)
     await operator.request(CreateUser, { user: `user${number}`, ...(kinds[number % 3] as (typeof kinds)[0]) })

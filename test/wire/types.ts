@@ -1,9 +1,23 @@
 import { z } from 'zod'
 import { createBot } from '../../bot/index.ts'
 import type { Client } from '../../client/index.ts'
-import { type App, clientMessage, defineEvent, definePlugin, line, serverMessage, uint32 } from '../../core/index.ts'
+import {
+  type App,
+  clientMessage,
+  defineEvent,
+  definePlugin,
+  limit,
+  line,
+  oneOf,
+  optional,
+  pluginFailures,
+  pluginLimits,
+  Refused,
+  serverMessage,
+  uint32,
+} from '../../core/index.ts'
 import * as polls from '../../examples/polls/messages.ts'
-import { SendMessage } from '../../plugins/index.ts'
+import { BUILT_IN_FAILURES, SendMessage } from '../../plugins/index.ts'
 
 /**
  * What the compiler has to say about wrong use: this file is compiled with all others, and an error that is no longer
@@ -22,6 +36,52 @@ const Count = clientMessage({
 const Look = clientMessage({ type: 1002, name: 'look', about: '', allow: 'any', fields: {} })
 const Happened = defineEvent<{ readonly what: string; readonly times: number }>('counter.happened')
 const counter = definePlugin({ name: 'counter', setup: () => ({ timesOf: (word: string) => word.length }) })
+
+const Paint = clientMessage({
+  type: 1003,
+  name: 'paint',
+  about: '',
+  allow: 'user',
+  fields: { color: oneOf('', ['red', 'green']), how: optional(oneOf('', ['', 'twice']), '') },
+})
+// @ts-expect-error a default that is not of the set
+optional(oneOf('', ['', 'twice']), 'thrice')
+
+export const closedSets = (app: App, client: Client) => {
+  app.handle(Paint, (_session, { color }) => {
+    const known: 'red' | 'green' = color
+    // @ts-expect-error no value of the set
+    if (known === 'blue') return
+  })
+  void client.request(Paint, { color: 'red' })
+  // @ts-expect-error no value of the set
+  void client.request(Paint, { color: 'blue' })
+}
+
+const SHOP_FAILURES = pluginFailures('shops', { no_room: 'there are enough shops' })
+
+export const definitions = definePlugin({
+  name: 'shops',
+  failures: SHOP_FAILURES,
+  limits: pluginLimits('shops', { open: limit(1, 'count', 'shops open at once') }),
+  setup(app, { limits }) {
+    const open: number = limits.open + app.limits.requestRate
+    // @ts-expect-error no limit of this plugin
+    void limits.friends
+    // @ts-expect-error a limit of another plugin
+    void app.limits.friends
+    if (open > 0) throw new Refused(SHOP_FAILURES.no_room)
+    if (open < 0) throw new Refused('shops.closed', 'closed')
+    if (open === 0) throw new Refused('not_allowed')
+    // @ts-expect-error no failure of this plugin
+    throw new Refused(SHOP_FAILURES.no_rooms)
+  },
+})
+// @ts-expect-error neither a failure of the server nor plugin.reason
+new Refused('not_alowed')
+// @ts-expect-error a failure of a feature is known as what it declares, not by its name
+new Refused('group_exists')
+new Refused(BUILT_IN_FAILURES.group_exists)
 
 export const handlers = (app: App) => {
   // What must hold.

@@ -1,6 +1,7 @@
 import type { ExecutionContext } from 'ava'
 import pino from 'pino'
 import type { Bot, RunningBot, StartOptions } from '../../../bot/index.ts'
+import type { BuiltInLimits } from '../../../plugins/index.ts'
 import { TestUser } from '../../../testing/test-user.ts'
 import { Timeouts } from '../../../testing/timeouts.ts'
 import type { LocalServer } from '../server.ts'
@@ -38,7 +39,7 @@ export async function enter(t: ExecutionContext, server: LocalServer, name: stri
     client,
     timeouts,
     pushed: [],
-    window: server.server.limits.unacknowledged,
+    window: (server.server.limits as BuiltInLimits).unacknowledged,
     // The reply comes after all earlier pushes.
     settled: async () => void (await client.inbox()),
     context: () => '',

@@ -3,8 +3,9 @@ import type { ExecutionContext } from 'ava'
 import type { Knex } from 'knex'
 import pino from 'pino'
 import { type Client, ContactChanged, OnNewMessage } from '../../../client/index.ts'
-import type { Limits, PluginFailure, Role } from '../../../core/index.ts'
+import type { PluginFailure, Role } from '../../../core/index.ts'
 import { migrate, openDatabase } from '../../../db/index.ts'
+import type { KnownLimitSettings } from '../../../plugins/index.ts'
 import { startOn } from '../../../testing/start.ts'
 import { Faults } from '../databases/fault-injection.ts'
 import { newDatabase } from '../databases/mariadb.ts'
@@ -82,7 +83,7 @@ export interface FaultServer {
  */
 export async function openFaultServer(
   t: ExecutionContext,
-  limits: Partial<Limits> = {},
+  limits: KnownLimitSettings = {},
   mariadb = process.env.TEST_DATABASE,
 ): Promise<FaultServer> {
   const made = mariadb === undefined ? undefined : await newDatabase(mariadb)

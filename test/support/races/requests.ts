@@ -46,7 +46,7 @@ const by = <M extends ClientMessage>(
 })
 
 const group = ({ group }: World) => ({ group })
-const role = (name: UserName, user: UserName, wanted: string) =>
+const role = (name: UserName, user: UserName, wanted: 'owner' | 'admin' | 'member') =>
   by(name, `makes ${user} ${wanted}`, SetRoomRole, (world) => ({ ...group(world), user, role: wanted }))
 const kick = (name: UserName, user: UserName) =>
   by(name, `kicks ${user}`, KickFromRoom, (world) => ({ ...group(world), user }))

@@ -15,6 +15,8 @@ function sample(field: AnyField, seed: number): unknown {
       return 'é小x😀'.repeat(10).slice(0, 1) + 'a'.repeat(Math.max(0, length - 2))
     case 'text':
       return `${'z'.repeat(length)}\n\t😀 小`.slice(0)
+    case 'oneOf':
+      return field.values?.[seed % field.values.length]
     case 'bytes':
       return Buffer.alloc(length, seed)
     default:

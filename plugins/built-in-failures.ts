@@ -1,0 +1,26 @@
+import { FAILURES } from '../core/wire/index.ts'
+import { FAILURES as accounts } from './accounts/failures.ts'
+import { FAILURES as consumers } from './consumers/failures.ts'
+import { FAILURES as friends } from './friends/failures.ts'
+import { FAILURES as groups } from './groups/failures.ts'
+import { FAILURES as idempotency } from './idempotency/failures.ts'
+import { FAILURES as login } from './login/failures.ts'
+import { FAILURES as messages } from './messages/failures.ts'
+import { FAILURES as registration } from './registration/failures.ts'
+import { FAILURES as schedule } from './schedule/failures.ts'
+
+/** Every failure that a server has without plugins by others: a closed list, by name. */
+export const BUILT_IN_FAILURES = {
+  ...FAILURES,
+  ...accounts,
+  ...login,
+  ...registration,
+  ...messages,
+  ...friends,
+  ...groups,
+  ...consumers,
+  ...idempotency,
+  ...schedule,
+}
+
+export type BuiltInFailureName = keyof typeof BUILT_IN_FAILURES

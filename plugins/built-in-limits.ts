@@ -1,0 +1,32 @@
+import { LIMITS, type LimitValues, ratesOff } from '../core/limits.ts'
+import { LIMITS as consumers } from './consumers/limits.ts'
+import { LIMITS as friends } from './friends/limits.ts'
+import { LIMITS as groups } from './groups/limits.ts'
+import { LIMITS as idempotency } from './idempotency/limits.ts'
+import { LIMITS as login } from './login/limits.ts'
+import { LIMITS as messages } from './messages/limits.ts'
+import { LIMITS as registration } from './registration/limits.ts'
+import { LIMITS as schedule } from './schedule/limits.ts'
+import { LIMITS as tap } from './tap/limits.ts'
+
+/** Every limit that a server has without plugins by others. */
+export const BUILT_IN_LIMITS = {
+  ...LIMITS,
+  ...login,
+  ...registration,
+  ...messages,
+  ...friends,
+  ...groups,
+  ...consumers,
+  ...idempotency,
+  ...schedule,
+  ...tap,
+}
+
+export interface BuiltInLimits extends LimitValues<typeof BUILT_IN_LIMITS> {}
+
+/** Settings of limits: of built-in plugins by name, of others as `plugin.limit`. */
+export type KnownLimitSettings = Partial<BuiltInLimits> & { readonly [name: `${string}.${string}`]: number }
+
+/** What `--limits off` sets on a server without plugins by others. */
+export const RATES_OFF = ratesOff([{ limits: BUILT_IN_LIMITS }])

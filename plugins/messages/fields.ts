@@ -1,0 +1,8 @@
+import { line, optional, uint8 } from '../../core/wire/index.ts'
+
+/** Text style chosen by the sender. */
+export const textStyle = {
+  font: optional(line('font family; empty: the reader’s own', { max: 64 }), ''),
+  fontSize: optional(uint8('in points; 0: the reader’s own'), 0),
+  color: optional(line('colour, #rrggbb or a name; empty: the reader’s own', { max: 32 }), ''),
+}
