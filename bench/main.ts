@@ -2,10 +2,10 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { cpus, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { EXIT } from '../cli/exit.ts'
-import { type Column, Output } from '../cli/output.ts'
-import { roomPaths } from '../cli/paths.ts'
-import { ProgressBar } from '../cli/progress.ts'
+import { EXIT } from '../cli/errors/exit.ts'
+import { type Column, Output } from '../cli/output/output.ts'
+import { ProgressBar } from '../cli/output/progress.ts'
+import { dataPaths } from '../cli/server/paths.ts'
 import { newDatabase, startMariadb } from '../test/support/databases/mariadb.ts'
 import { CeilingUser } from './ceiling.ts'
 import { ATTACKS } from './hostile/attacks.ts'
@@ -182,7 +182,7 @@ async function onServer(
     return await measured({
       ...trial(title, { start: (data) => startServer({ ...server, data, db: database?.url }), load: run }),
       measuresLoop: isLimited,
-      database: (data) => database?.url ?? roomPaths(data).database,
+      database: (data) => database?.url ?? dataPaths(data).database,
     })
   } finally {
     await database?.drop()

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { duplexPair } from 'node:stream'
 import pino from 'pino'
-import { Output } from '../cli/output.ts'
-import { roomPaths } from '../cli/paths.ts'
-import { openRoom } from '../cli/room.ts'
+import { Output } from '../cli/output/output.ts'
+import { openServer } from '../cli/server/assembly.ts'
+import { dataPaths } from '../cli/server/paths.ts'
 import { connect } from '../client/index.ts'
 import { CipherState, openRecord, sealRecords } from '../core/noise/index.ts'
 import { decode, encode, type Frame, type Message, MessageSplitter, Ping } from '../core/wire/index.ts'
@@ -100,7 +100,7 @@ function records() {
 /** A request and its reply through a whole server, over a stream in memory: no socket, no database. */
 async function dispatch(folder: string) {
   const data = join(folder, 'room')
-  const room = await openRoom({ data, log: pino({ level: 'silent' }) })
+  const room = await openServer({ data, log: pino({ level: 'silent' }) })
   try {
     const [ours, theirs] = duplexPair()
     room.server.accept(theirs, { address: 'control', isOperator: true })
@@ -113,7 +113,7 @@ async function dispatch(folder: string) {
   } finally {
     await room.close()
   }
-  return roomPaths(data).database
+  return dataPaths(data).database
 }
 
 /** Messages to SQLite, flushed at each commit: 1, 50 or 500 per turn of the event loop. */

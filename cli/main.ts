@@ -1,43 +1,43 @@
 #!/usr/bin/env node
-import { CliError, EXIT, type ExitName, type Explained, explain } from './exit.ts'
-import { printableJson, printableLine } from './printable.ts'
-import { unmarked } from './words.ts'
+import { CliError, EXIT, type ExitName, type Explained, explain } from './errors/exit.ts'
+import { unmarked } from './input/marks.ts'
+import { printableJson, printableLine } from './output/printable.ts'
 
-// Everything else is loaded when it is needed: most of the time of a short command goes into loading.
+// Everything else is loaded on demand: loading takes most of the time of a short command.
 
 async function run(argv: readonly string[]): Promise<ExitName> {
   const [first, ...rest] = argv
   if (first === '__complete') {
-    const { complete } = await import('./completion.ts')
+    const { complete } = await import('./parser/completion.ts')
     process.stdout.write((await complete(rest)).map((line) => `${line}\n`).join(''))
     return 'ok'
   }
   if (argv.length === 1 && (first === 'version' || first === '--version')) {
-    const { version } = await import('./version.ts')
+    const { version } = await import('./parser/version.ts')
     process.stdout.write(`${version()}\n`)
     return 'ok'
   }
   if (argv.some((word) => word.includes('\ufffd'))) await refuseBytes()
   const words = first === 'help' ? [...rest, '--help'] : [...argv]
-  const { chosenExit, hasStarted, setInterrupt } = await import('./shared.ts')
-  setInterrupt(interrupt.signal)
-  const { explainWords, refuseNamedWords, requireCommand } = await import('./words-explained.ts')
+  const { Invocation } = await import('./definition/command.ts')
+  const invocation = new Invocation(interrupt.signal)
+  const { explainWords, refuseNamedWords, requireCommand } = await import('./parser/usage-errors.ts')
   if (first === 'help') await requireCommand(rest)
   await refuseNamedWords(words)
   try {
-    const { program } = await import('./program.ts')
-    const parser = await program(words)
+    const { program } = await import('./parser/program.ts')
+    const parser = await program(words, invocation)
     await parser.parseAsync()
   } catch (error) {
-    if (hasStarted() || error instanceof CliError) throw error
+    if (invocation.started || error instanceof CliError) throw error
     throw await explainWords(unmarked((error as Error).message), words)
   }
-  return chosenExit()
+  return invocation.exit
 }
 
 /**
- * Node decodes what it is given, and puts U+FFFD where that is not UTF-8: another text than the one that was meant.
- * @throws CliError `usage`, on Linux, which tells the bytes
+ * Refuses arguments that are not UTF-8: Node replaces such bytes by U+FFFD, which would change the text.
+ * @throws CliError `usage`, on Linux, where the original bytes can be read
  */
 async function refuseBytes() {
   const { isUtf8 } = await import('node:buffer')
@@ -61,7 +61,7 @@ function report(error: unknown, argv: readonly string[]): ExitName {
   return exit
 }
 
-/** Looks at the words themselves: the error may be that they cannot be parsed. */
+/** Reads the raw words: the error may be that they cannot be parsed. */
 function asksForJson(argv: readonly string[]): boolean {
   const at = argv.findIndex((word) => word === '-o' || word === '--output')
   const value =
@@ -72,19 +72,19 @@ function asksForJson(argv: readonly string[]): boolean {
 const words = process.argv.slice(2)
 const interrupt = new AbortController()
 process.on('SIGINT', () => {
-  // Asked twice, someone means it.
+  // A second Ctrl-C exits at once.
   if (interrupt.signal.aborted) process.exit(EXIT.interrupted)
   interrupt.abort(new CliError('interrupted', 'stopped'))
-  // A command that waits for input has nothing else that would end it.
+  // Ends a command that waits for input.
   process.stdin.destroy()
 })
-// A reader that went away, as in `chatctl listen | head -1`, ends the command quietly.
+// A closed pipe, as in `chatctl listen | head -1`, ends the command without an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') report(new CliError('failed', `cannot write to stdout: ${error.message}`), words)
   process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.failed)
 })
 
-// Talk that nobody can take, on a full disk or to a reader that went away, is lost: what is done goes on.
+// Messages on stderr that cannot be written (full disk, closed pipe) are dropped; the command goes on.
 process.stderr.on('error', () => {})
 const exit = await run(words).catch((error) => report(error, words))
 process.exitCode = EXIT[exit]

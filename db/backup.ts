@@ -19,7 +19,9 @@ export async function backUp(location: string, file: string) {
     await (await open(file, 'wx', 0o600)).close()
   } catch (error) {
     const exists = (error as NodeJS.ErrnoException).code === 'EEXIST'
-    throw new DatabaseError(exists ? `${file} exists already` : `cannot write ${file}: ${(error as Error).message}`)
+    throw new DatabaseError(
+      exists ? `${file} exists already: name a new file` : `cannot write ${file}: ${(error as Error).message}`,
+    )
   }
   try {
     await (isDatabaseUrl(location) ? dumpMysql(location, file) : copySqlite(location, file))

@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import { GROUP_LANE, groupsOf } from './groups.ts'
-import { conversation, type MessageRow, PRIVATE } from './messages.ts'
+import type { MessageRow } from './message-columns.ts'
+import { conversation, PRIVATE } from './messages.ts'
 
 /** State of one conversation, as a contact list shows it. */
 export interface ConversationState {

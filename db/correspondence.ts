@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
-import { type MessageRow, messagesByIds, PRIVATE, withReadState } from './messages.ts'
+import type { MessageRow } from './message-columns.ts'
+import { messagesByIds, PRIVATE, withReadState } from './messages.ts'
 import { isMysql } from './migrations/tables.ts'
 
 /** Selects private messages to a user. */

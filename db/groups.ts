@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import { MAX_SCANNED, selectForEach } from './correspondence.ts'
-import { type MessageRow, MSG_TYPE, messagesByIds } from './messages.ts'
+import type { MessageRow } from './message-columns.ts'
+import { MSG_TYPE, messagesByIds } from './messages.ts'
 
 export interface GroupRow {
   readonly id: number

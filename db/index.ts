@@ -89,16 +89,25 @@ export {
   type SeenBy,
 } from './groups.ts'
 export { loadOf } from './load.ts'
+export {
+  contentColumns,
+  contentOf,
+  type MessageContent,
+  type MessageRow,
+  type NewMessageRow,
+  newRow,
+  plainContent,
+  type TextForm,
+  textForm,
+} from './message-columns.ts'
 export type { Read, Stored } from './message-store.ts'
 export { MessageWriter } from './message-writer.ts'
 export {
   conversation,
   deleteMessage,
   findMessage,
-  type MessageRow,
   MSG_TYPE,
   messagesByIds,
-  type NewMessageRow,
   withReadState,
 } from './messages.ts'
 export {

@@ -1,12 +1,15 @@
-import type { MessageRow, NewMessageRow } from './messages.ts'
+import type { MessageRow, NewMessageRow } from './message-columns.ts'
 
-/** A stored message: `repeat` when the sender had stored it before, with what it stored then. */
+/** A stored message. */
 export interface Stored {
-  readonly row: MessageRow
+  readonly id: number
+  /** For a repeat the row that was stored under this client id. */
+  readonly row: NewMessageRow
+  /** True if the sender had used this client id before. */
   readonly repeat: boolean
 }
 
-/** A user has read what another one wrote, or what was said in a group, up to a message. */
+/** A read position: a user has read the messages of another user, or of a group, up to one. */
 export interface Read {
   readonly readerId: number
   /** A user, or with `isGroup` a group. */
@@ -16,8 +19,8 @@ export interface Read {
 }
 
 /**
- * Whether it was stored is not known: the database failed after it was asked to commit. A store throws it for a row; the
- * writer looks the row up as soon as the database answers.
+ * It is unknown whether a row was stored: the database failed during the commit. The writer looks the row up as soon as
+ * the database answers.
  */
 export class InDoubt extends Error {
   constructor(cause: unknown) {
@@ -31,50 +34,52 @@ export type Outcome<T> = { readonly done: T } | { readonly error: unknown }
 
 export type Outcomes = Map<NewMessageRow, Outcome<Stored>>
 
-/** Adds the outcomes of rows that were looked up after an attempt; one that was not found gets none. */
+/** Adds the outcomes of rows that were looked up after a failed attempt. A row that was not found gets none. */
 export function addFound(
   outcomes: Outcomes,
   rows: readonly NewMessageRow[],
   found: readonly (MessageRow | undefined)[],
-  newest: number,
+  horizon: number,
 ) {
-  const told = new Set([...outcomes.values()].map((outcome) => ('done' in outcome ? outcome.done.row.id : 0)))
+  const told = new Set([...outcomes.values()].map((outcome) => ('done' in outcome ? outcome.done.id : 0)))
   for (const [index, row] of found.entries()) {
     if (row === undefined) continue
-    // Of two under the same client id the first one has stored it.
-    outcomes.set(rows[index] as NewMessageRow, { done: { row, repeat: row.id <= newest || told.has(row.id) } })
+    // Of two rows with the same client id the first was stored, the second is a repeat.
+    outcomes.set(rows[index] as NewMessageRow, {
+      done: { id: row.id, row, repeat: row.id <= horizon || told.has(row.id) },
+    })
     told.add(row.id)
   }
 }
 
 export interface Committed {
   readonly messages: readonly Outcome<Stored>[]
-  /** True where something was read that was not yet. */
+  /** True if the read position moved. */
   readonly reads: readonly Outcome<boolean>[]
 }
 
-/** How messages get into one kind of database. */
+/** Storage of messages in one kind of database. */
 export interface MessageStore {
   /** Messages in one transaction at most. */
   readonly batch: number
-  /** Messages that a transaction is worth making for before the turn that brings them is over. */
-  readonly worthwhile: number
+  /** Queued messages that are committed at once, instead of at the end of the event-loop turn. */
+  readonly commitThreshold: number
   /**
-   * Stores messages, in their order, and read positions; resolves after COMMIT. Client ids that their sender has used are
-   * repeats. A message that is stored is never reported as an error, whatever fails after its commit.
-   * @param newest the highest id of a message whose sender and recipients know of it: what is stored above it, is new
-   * @throws what the database throws when certainly nothing was stored
+   * Stores messages, in their order, and read positions; resolves after COMMIT [D-1]. A client id that its sender has used
+   * is a repeat [D-2]. A stored message is never reported as an error, whatever fails after its commit.
+   * @param horizon see MessageWriter: a row found above it was stored by this commit
+   * @throws the error of the database if certainly nothing was stored
    */
-  commit(messages: readonly NewMessageRow[], reads: readonly Read[], newest: number): Promise<Committed>
+  commit(messages: readonly NewMessageRow[], reads: readonly Read[], horizon: number): Promise<Committed>
   /**
-   * Looks up which of these are stored, by sender and client id, once no attempt that was given up can store any more of
-   * them. In their order, undefined where it is not stored.
-   * @throws what the database throws
+   * Looks up stored rows by sender and client id, after all abandoned attempts have ended. In the order of `messages`;
+   * undefined for a row that is not stored.
+   * @throws the error of the database
    */
   find(messages: readonly NewMessageRow[]): Promise<(MessageRow | undefined)[]>
   /**
-   * Backfills `isRead` of some messages from the read positions, for tools that query the table: the server itself goes
-   * by the positions. Resolves with false when there was nothing left to do.
+   * Backfills `isRead` of some messages from the read positions, for tools that query the table: the server itself uses
+   * the positions. Resolves with false if there was nothing to do.
    */
   mark(): Promise<boolean>
 }

@@ -1,4 +1,5 @@
 import type { Knex } from 'knex'
+import type { NewMessageRow } from './message-columns.ts'
 import {
   addFound,
   InDoubt,
@@ -8,69 +9,68 @@ import {
   type Read,
   type Stored,
 } from './message-store.ts'
-import type { NewMessageRow } from './messages.ts'
 import { isMysql } from './migrations/tables.ts'
 import { MysqlMessages } from './mysql-messages.ts'
 import { SqliteMessages } from './sqlite-messages.ts'
 import { isUnavailable } from './transaction.ts'
 import { type Doubt, doubtOf, endOf, furthest, type Job, lateOf, type ReadJob, settleReads } from './writer-jobs.ts'
 
-/** How long a read position may wait for a message to go with, when nobody waits for it. */
-const LATER_MS = 50
-/** How long nothing must be asked for before rows are brought into line with read positions. */
-const QUIET_MS = 1000
-/** Pause before the database is asked again for what it has failed to do. */
+/** How long a read position without a waiting caller may wait for a message to share a commit with. */
+const READ_DELAY_MS = 50
+/** Idle time before the backfill of `isRead` runs. */
+const IDLE_MS = 1000
+/** Pause before the retry of a failed commit. */
 const RETRY_MS = 250
-/** Conversations whose read positions are kept while the database refuses them; beyond it the reader asks again. */
-const LATE_READS = 50_000
+/** Read positions kept for retry while the database is not available; beyond it they are refused. */
+const MAX_LATE_READS = 50_000
 
 /**
- * The one writer of messages. Whatever is asked for in one turn of the event loop, or while a commit runs, goes into the
- * next commit together: so the cost of a flush is shared under load, and nothing waits for a timer when there is none.
- * A turn that brings more than a flush is worth is stored in several commits: what waits costs memory and caches.
+ * The only writer of messages, with group commit: all work of one event-loop turn, or of the time of a commit, shares the
+ * next commit. So the cost of a flush is shared under load, and nothing waits for a timer without load. A turn with more
+ * work than the commit threshold takes several commits, because queued work costs memory and caches.
  */
 export class MessageWriter {
   readonly #store: MessageStore
   readonly #onError: (error: unknown) => void
   #closed = false
-  #newest: number
-  /** Who waits for the read positions that wait. */
+  #horizon: number
+  /** Callers that wait for the queued read positions. */
   #afterReads: (() => void)[] = []
   #messages: Job<NewMessageRow, Stored>[] = []
-  /** By reader and conversation: only the furthest position matters. */
+  /** Queued read positions, by reader and conversation: only the furthest one is stored. */
   #reads = new Map<string, ReadJob[]>()
-  /** Messages of commits whose outcome is not known. Nothing is stored before it is: later messages keep their place. */
+  /** Messages of commits whose outcome is unknown. Later messages are not stored before it is known [D-11]. */
   #doubts: Doubt[] = []
-  /** Positions that the database has refused, by reader and conversation. */
+  /** Read positions to retry, by reader and conversation. */
   #late = new Map<string, ReadJob>()
   #retry: NodeJS.Timeout | undefined
-  /** The database is to be asked again for what it has failed to do. */
+  /** True if doubts and late positions are to be retried now. */
   #isRetryDue = false
   #running: Promise<void> | undefined
-  /** Set until this event-loop turn has brought all it brings. */
+  /** Set until the end of this event-loop turn. */
   #turn: Promise<void> | undefined
-  /** Set while read positions wait that nobody waits for. */
+  /** Set while read positions without a waiting caller are queued. */
   #later: NodeJS.Timeout | undefined
-  /** Set while nothing is asked for, and some rows may be out of line. */
-  #quiet: NodeJS.Timeout | undefined
+  /** Set while the writer is idle and a backfill may be needed. */
+  #idle: NodeJS.Timeout | undefined
   #committing = Promise.resolve()
 
-  private constructor(db: Knex, newest: number, onError: (error: unknown) => void) {
+  private constructor(db: Knex, horizon: number, onError: (error: unknown) => void) {
     this.#store = isMysql(db) ? new MysqlMessages(db) : new SqliteMessages(db)
-    this.#newest = newest
+    this.#horizon = horizon
     this.#onError = onError
   }
 
-  /** @param onError told when rows could not be brought into line with read positions; it is tried again */
+  /** @param onError called when a backfill fails; it is retried */
   static async open(db: Knex, onError: (error: unknown) => void): Promise<MessageWriter> {
-    const [row] = await db('chatmsg').max({ newest: 'id' })
-    return new MessageWriter(db, Number(row?.newest ?? 0), onError)
+    const [row] = await db('chatmsg').max({ horizon: 'id' })
+    return new MessageWriter(db, Number(row?.horizon ?? 0), onError)
   }
 
   /**
-   * Stores a message; resolves after COMMIT. A client id that this sender has used gives the first message again.
-   * @throws OutcomePending when the database failed while it committed
-   * @throws what the database throws, when the message is certainly not stored
+   * Stores a message; resolves after COMMIT [D-1]. For a client id that the sender has used it gives the first row [D-2].
+   * @throws OutcomePending if the database failed during the commit
+   * @throws the error of the database if the message is certainly not stored
    */
   store(work: NewMessageRow): Promise<Stored> {
     return new Promise((resolve, reject) => {
@@ -80,9 +80,9 @@ export class MessageWriter {
   }
 
   /**
-   * Marks messages as read up to an id; resolves after COMMIT with whether any was not yet.
-   * @param isWaitedFor false lets it go with the next message, for a while
-   * @throws OutcomePending while the database is not available: it is marked when it is again
+   * Moves a read position; resolves after COMMIT with whether it moved.
+   * @param isWaitedFor false delays it a little, to share the commit of a message
+   * @throws OutcomePending while the database is not available; it is retried
    */
   markRead(work: Read, { isWaitedFor }: { isWaitedFor: boolean }): Promise<boolean> {
     return new Promise((resolve, reject) => {
@@ -91,16 +91,16 @@ export class MessageWriter {
       if (waiting === undefined) this.#reads.set(key, [{ work, resolve, reject }])
       else waiting.push({ work, resolve, reject })
       if (isWaitedFor) this.#start()
-      else this.#later ??= setTimeout(() => this.#startLate(), LATER_MS)
+      else this.#later ??= setTimeout(() => this.#startLate(), READ_DELAY_MS)
     })
   }
 
-  /** The highest id of a message that is stored and whose sender was told so, or is just being told. */
-  get newest(): number {
-    return this.#newest
+  /** The highest id of a message whose outcome was reported to its caller, or is about to be in this turn [D-6]. */
+  get horizon(): number {
+    return this.#horizon
   }
 
-  /** Resolves when the read positions asked for so far are on disk, or could not be. */
+  /** Resolves when the read positions queued so far are stored, or have failed. */
   readsSettled(): Promise<void> {
     if (this.#reads.size + this.#late.size === 0) return this.#committing
     this.#isRetryDue ||= this.#late.size > 0
@@ -108,7 +108,7 @@ export class MessageWriter {
     return new Promise((resolve) => this.#afterReads.push(resolve))
   }
 
-  /** Resolves when the messages asked for so far have been stored, or certainly were not. */
+  /** Resolves when the messages queued so far are stored, or certainly are not. */
   async settled(): Promise<void> {
     const last = this.#messages.at(-1)
     const stored = last === undefined ? this.#committing : endOf(last)
@@ -118,13 +118,13 @@ export class MessageWriter {
     await Promise.allSettled(this.#doubts.map(({ outcome }) => outcome))
   }
 
-  /** Resolves when all that was asked for is on disk. The last thing that is asked. */
+  /** Resolves when all queued work is stored. No work may be queued after it. */
   async close() {
     this.#closed = true
     if (this.#doubts.length + this.#late.size > 0) this.#retryNow()
     if (this.#hasWork) this.#start()
     for (let busy = this.#turn ?? this.#running; busy !== undefined; busy = this.#turn ?? this.#running) await busy
-    clearTimeout(this.#quiet)
+    clearTimeout(this.#idle)
     clearTimeout(this.#retry)
     for (const { reject } of this.#doubts.splice(0))
       reject(new Error('the server stopped before the outcome was known'))
@@ -137,7 +137,7 @@ export class MessageWriter {
 
   #start() {
     if (this.#running !== undefined) return
-    if (this.#messages.length >= this.#store.worthwhile) this.#running = this.#run()
+    if (this.#messages.length >= this.#store.commitThreshold) this.#running = this.#run()
     else this.#turn ??= this.#afterTurn()
   }
 
@@ -151,26 +151,26 @@ export class MessageWriter {
     return this.#messages.length > 0 || this.#reads.size > 0 || this.#isRetryDue
   }
 
-  /** Begun only with work: it would else be over before it is noted down as running. */
+  /** To be called only if there is work: otherwise it ends before `#running` is set. */
   async #run() {
     while (this.#hasWork) {
       this.#committing = this.#commit()
       await this.#committing
     }
-    // In the same turn as the last look at the queues: what is asked for after this starts anew.
+    // In the same turn as the last check of the queues: later work starts a new run.
     this.#running = undefined
-    this.#waitForQuiet()
+    this.#waitForIdle()
   }
 
-  #waitForQuiet() {
-    clearTimeout(this.#quiet)
+  #waitForIdle() {
+    clearTimeout(this.#idle)
     if (this.#closed) return
-    this.#quiet = setTimeout(() => {
+    this.#idle = setTimeout(() => {
       this.#running ??= this.#mark()
-    }, QUIET_MS).unref()
+    }, IDLE_MS).unref()
   }
 
-  /** A little at a time: what is asked for meanwhile waits for one step of it only. */
+  /** One step at a time: new work waits for one step only. */
   async #mark() {
     let isMore = false
     try {
@@ -210,7 +210,7 @@ export class MessageWriter {
       for (const job of messages) job.reject(error)
       this.#refuseReads(reads, error)
     }
-    // What has come meanwhile would wait as long again for the same answer.
+    // Work queued meanwhile would wait as long for the same error.
     if (this.#doubts.length > 0 || isUnavailable(failure)) {
       for (const job of this.#messages.splice(0)) job.reject(failure)
       this.#refuseReads(this.#takeReads(), failure)
@@ -226,7 +226,7 @@ export class MessageWriter {
     const committed = await this.#store.commit(
       messages.map(({ work }) => work),
       [...reads.values()].map((jobs) => furthest(jobs).work),
-      this.#newest,
+      this.#horizon,
     )
     this.#note(committed.messages)
     for (const [index, job] of messages.entries()) this.#settle(job, committed.messages[index] as Outcome<Stored>)
@@ -238,7 +238,7 @@ export class MessageWriter {
   }
 
   #note(outcomes: Iterable<Outcome<Stored>>) {
-    for (const outcome of outcomes) if ('done' in outcome) this.#newest = Math.max(this.#newest, outcome.done.row.id)
+    for (const outcome of outcomes) if ('done' in outcome) this.#horizon = Math.max(this.#horizon, outcome.done.id)
   }
 
   #settle(job: Job<NewMessageRow, Stored>, outcome: Outcome<Stored>) {
@@ -248,12 +248,12 @@ export class MessageWriter {
     this.#doubts.push(doubtOf(job, error))
   }
 
-  /** @throws what the database throws: they stay in doubt */
+  /** @throws the error of the database: the messages stay in doubt */
   async #settleDoubts() {
     if (this.#doubts.length === 0) return
     const rows = this.#doubts.map(({ work }) => work)
     const outcomes: Outcomes = new Map()
-    addFound(outcomes, rows, await this.#store.find(rows), this.#newest)
+    addFound(outcomes, rows, await this.#store.find(rows), this.#horizon)
     this.#note(outcomes.values())
     for (const { work, resolve } of this.#doubts.splice(0)) {
       const outcome = outcomes.get(work)
@@ -261,7 +261,7 @@ export class MessageWriter {
     }
   }
 
-  /** All positions that wait, those that were refused included. */
+  /** All queued read positions and those to retry. */
   #takeReads(): Map<string, ReadJob[]> {
     const reads = this.#reads
     this.#reads = new Map()
@@ -270,11 +270,11 @@ export class MessageWriter {
     return reads
   }
 
-  /** Their readers are told; the furthest position of a conversation is kept for when the database is back. */
+  /** Rejects read positions; the furthest one of each conversation is kept for retry. */
   #refuseReads(reads: Iterable<readonly [string, readonly ReadJob[]]>, error: unknown) {
     for (const [key, jobs] of reads) {
       const last = furthest(jobs)
-      const isKept = isUnavailable(error) && !this.#closed && this.#late.size < LATE_READS
+      const isKept = isUnavailable(error) && !this.#closed && this.#late.size < MAX_LATE_READS
       for (const job of jobs) {
         if (job === last && isKept) this.#late.set(key, job.isLate ? job : lateOf(job, error))
         else job.reject(error)

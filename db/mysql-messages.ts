@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { LRUCache } from 'lru-cache'
+import { INSERT_COLUMNS, insertValues, type MessageRow, type NewMessageRow } from './message-columns.ts'
 import {
   addFound,
   type Committed,
@@ -10,31 +11,28 @@ import {
   type Read,
   type Stored,
 } from './message-store.ts'
-import { laneOf, type MessageRow, MSG_TYPE, type NewMessageRow, PRIVATE } from './messages.ts'
+import { MSG_TYPE, PRIVATE, placementOf } from './messages.ts'
 import { MysqlPositions } from './mysql-positions.ts'
 import { backfillReadMarks } from './read-marks.ts'
 import { backOff, isDuplicate, isTimeout, isTransient, isUnavailable, MAX_ATTEMPTS, retry } from './transaction.ts'
 import { type Run, WriterConnection } from './writer-connection.ts'
 
-/** Pairs of reader and writer that are known to have their row. */
-const PAIRS_KNOWN = 100_000
+/** Pairs of reader and writer whose row in `correspondence` is known to exist. */
+const CACHED_PAIRS = 100_000
 
-const COLUMNS =
-  'user_id, send_time, target_id, isRead, msg_type, msg, isActive, client_id, font, font_size, color, seq, lane, hops'
-
-type Numbered = NewMessageRow & { readonly seq: number | null }
+const INSERT = `insert into chatmsg (${INSERT_COLUMNS.join(', ')}) values ?`
 
 /**
- * Messages in MySQL or MariaDB: one statement for all rows of a commit, usually an INSERT that commits itself. After any
- * error the rows are looked up by sender and client id before anything else is done with them: what is stored is stored,
- * whichever statement failed. Rows that are not there are stored again; a row that the database does not take fails alone.
+ * Messages in MySQL or MariaDB. Fast path: one autocommit INSERT for all rows of a commit. After any error the rows are
+ * looked up by sender and client id before the next attempt, because they may be stored whichever statement failed.
+ * Missing rows are stored again; a row that the database rejects fails alone.
  */
 export class MysqlMessages implements MessageStore {
   readonly batch = 1000
-  readonly worthwhile = 1000
+  readonly commitThreshold = 1000
   readonly #db: Knex
   readonly #connection: WriterConnection
-  readonly #pairs = new LRUCache<string, true>({ max: PAIRS_KNOWN })
+  readonly #pairs = new LRUCache<string, true>({ max: CACHED_PAIRS })
   readonly #positions = new MysqlPositions()
 
   constructor(db: Knex) {
@@ -46,10 +44,10 @@ export class MysqlMessages implements MessageStore {
     return backfillReadMarks(this.#db)
   }
 
-  async commit(messages: readonly NewMessageRow[], reads: readonly Read[], newest: number): Promise<Committed> {
+  async commit(messages: readonly NewMessageRow[], reads: readonly Read[], horizon: number): Promise<Committed> {
     const outcomes: Outcomes = new Map()
     let positions: Outcome<boolean>[] | undefined
-    await this.#settle(messages, outcomes, newest, async (run, stored) => {
+    await this.#settle(messages, outcomes, horizon, async (run, stored) => {
       positions = await this.#move(run, reads, stored)
     })
     const stored = messages.map((row) => outcomes.get(row) as Outcome<Stored>)
@@ -70,27 +68,27 @@ export class MysqlMessages implements MessageStore {
   }
 
   /**
-   * Stores rows until the outcome of each is known, or is known to be in doubt.
-   * @param afterwards run on the same connection when all of a first attempt are stored
+   * Stores rows until each has an outcome, which may be InDoubt.
+   * @param afterwards runs on the same connection once the first attempt has stored all rows
    */
   async #settle(
     rows: readonly NewMessageRow[],
     outcomes: Outcomes,
-    newest: number,
-    afterwards?: (run: Run, newest: number) => Promise<void>,
+    horizon: number,
+    afterwards?: (run: Run, horizon: number) => Promise<void>,
   ): Promise<void> {
     let open = rows
     for (let tries = 1; ; tries++) {
       const { error, asked } = await this.#attempt(open, outcomes, afterwards)
       if (error === undefined) return
-      // Nothing of it has reached the database.
+      // No statement has reached the database.
       if (!asked && isUnavailable(error) && (!isTransient(error) || tries === MAX_ATTEMPTS))
         return fail(open, outcomes, error)
       if (asked) {
         try {
-          // Too long already for the senders, who are told that it is unavailable.
+          // A timeout: the senders have waited long enough for `unavailable`.
           if (isTimeout(error)) throw error
-          addFound(outcomes, open, await this.find(open), newest)
+          addFound(outcomes, open, await this.find(open), horizon)
         } catch (unknown) {
           return fail(open, outcomes, new InDoubt(unknown))
         }
@@ -105,17 +103,17 @@ export class MysqlMessages implements MessageStore {
         await backOff(tries)
       } else if (open.length === 1) return fail(open, outcomes, error)
       else {
-        for (const row of open) await this.#settle([row], outcomes, newest)
+        for (const row of open) await this.#settle([row], outcomes, horizon)
         return
       }
     }
   }
 
-  /** Stores rows, all or none. `asked`: with an error, they may be stored all the same. */
+  /** Stores all rows or none. `asked`: a statement was sent, so that after an error they may be stored. */
   async #attempt(
     rows: readonly NewMessageRow[],
     outcomes: Outcomes,
-    afterwards: ((run: Run, newest: number) => Promise<void>) | undefined,
+    afterwards: ((run: Run, horizon: number) => Promise<void>) | undefined,
   ): Promise<{ error?: unknown; asked: boolean }> {
     let asked = false
     try {
@@ -123,7 +121,7 @@ export class MysqlMessages implements MessageStore {
         asked = rows.length > 0
         const stored = asked ? await this.#storeAll(run, rows) : []
         for (const [index, row] of rows.entries()) outcomes.set(row, { done: stored[index] as Stored })
-        await afterwards?.(run, stored.at(-1)?.row.id ?? 0)
+        await afterwards?.(run, stored.at(-1)?.id ?? 0)
       })
       return { asked }
     } catch (error) {
@@ -131,10 +129,10 @@ export class MysqlMessages implements MessageStore {
     }
   }
 
-  /** Apart from the messages, which are stored by now: what goes wrong here must not make them look as if they were not. */
-  async #move(run: Run, reads: readonly Read[], newest: number): Promise<Outcome<boolean>[] | undefined> {
+  /** Never throws: the messages are stored by now, and must not be reported as refused. */
+  async #move(run: Run, reads: readonly Read[], horizon: number): Promise<Outcome<boolean>[] | undefined> {
     try {
-      return (await this.#positions.advance(run, reads, newest)).map((done) => ({ done }))
+      return (await this.#positions.advance(run, reads, horizon)).map((done) => ({ done }))
     } catch (error) {
       if (isTransient(error)) return undefined
       return reads.map(() => ({ error }))
@@ -158,16 +156,12 @@ export class MysqlMessages implements MessageStore {
     const isAlone = groups.size === 0 && pairs.size === 0
     if (!isAlone) await run('start transaction')
     try {
-      const rows = await numbered(run, messages, groups)
-      const ids = await insert(run, rows)
+      const ids = await insert(run, messages, await takeSequences(run, messages, groups))
       if (pairs.size > 0) await insertPairs(run, pairs)
       if (!isAlone) await run('commit')
-      // Only now: an entry of a transaction that was undone would be wrong for ever.
+      // After the commit: an entry of a rolled back transaction would stay wrong.
       for (const pair of pairs.keys()) this.#pairs.set(pair, true)
-      return rows.map((row, index) => ({
-        row: { ...row, id: ids[index] as number, isRead: isReadOf(row), isActive: 1, lane: laneOf(row) },
-        repeat: false,
-      }))
+      return messages.map((row, index) => ({ id: ids[index] as number, row, repeat: false }))
     } catch (error) {
       if (!isAlone) await undo(run)
       throw error
@@ -191,9 +185,9 @@ function fail(rows: readonly NewMessageRow[], outcomes: Outcomes, error: unknown
   for (const row of rows) outcomes.set(row, { error })
 }
 
-/** The stored rows of these senders and client ids, in the order asked for. */
+/** The stored rows with these senders and client ids, in the same order. */
 async function lookUp(run: Run, wanted: readonly NewMessageRow[]): Promise<(MessageRow | undefined)[]> {
-  // Two lists, not pairs: MariaDB reads no range of an index for a list of pairs.
+  // Two lists: MariaDB uses no index range for a list of pairs.
   const rows = await run<MessageRow[]>('select * from chatmsg where client_id in (?) and user_id in (?)', [
     wanted.map(({ client_id }) => client_id),
     [...new Set(wanted.map(({ user_id }) => user_id))],
@@ -205,70 +199,60 @@ async function lookUp(run: Run, wanted: readonly NewMessageRow[]): Promise<(Mess
 const keyOf = ({ user_id, client_id }: Pick<NewMessageRow, 'user_id' | 'client_id'>) => `${user_id} ${client_id}`
 
 const isGroupMessage = ({ msg_type }: NewMessageRow) => msg_type === MSG_TYPE.group
-/** Who has read a group message is in the members' positions. */
-const isReadOf = (row: NewMessageRow) => (isGroupMessage(row) ? 0 : 1)
 
 const insertPairs = (run: Run, pairs: ReadonlyMap<string, readonly [number, number]>) =>
   run('insert into correspondence (reader_id, writer_id) values ? on duplicate key update read_id = read_id', [
     [...pairs.values()],
   ])
 
-/** Gives group messages their place in the group's sequence, which is locked until the commit. */
-async function numbered(run: Run, rows: readonly NewMessageRow[], groups: ReadonlySet<number>): Promise<Numbered[]> {
+/** The place of each message in its group's sequence, which is locked until the commit; null in a private message. */
+async function takeSequences(
+  run: Run,
+  rows: readonly NewMessageRow[],
+  groups: ReadonlySet<number>,
+): Promise<(number | null)[]> {
   const last = new Map<number, number>()
   for (const id of [...groups].sort((a, b) => a - b)) {
     const [group] = await run<{ last_seq: number }[]>('select last_seq from chatroom where id = ? for update', [id])
     last.set(id, Number(group?.last_seq ?? 0))
   }
-  const result = rows.map((row) => {
-    if (!isGroupMessage(row)) return { ...row, seq: null }
+  const sequences = rows.map((row) => {
+    if (!isGroupMessage(row)) return null
     const seq = (last.get(row.target_id) ?? 0) + 1
     last.set(row.target_id, seq)
-    return { ...row, seq }
+    return seq
   })
   for (const [id, seq] of last) await run('update chatroom set last_seq = ? where id = ?', [seq, id])
-  return result
+  return sequences
 }
 
 /** Returns the new ids, in the order of the rows. */
-async function insert(run: Run, rows: readonly Numbered[]): Promise<number[]> {
+async function insert(
+  run: Run,
+  rows: readonly NewMessageRow[],
+  sequences: readonly (number | null)[],
+): Promise<number[]> {
   if (rows.length === 0) return []
-  const values = rows.map((row) => [
-    row.user_id,
-    row.send_time,
-    row.target_id,
-    isReadOf(row),
-    row.msg_type,
-    row.msg,
-    1,
-    row.client_id,
-    row.font,
-    row.font_size,
-    row.color,
-    row.seq,
-    laneOf(row),
-    row.hops,
-  ])
-  const { insertId } = await run<{ insertId: number }>(`insert into chatmsg (${COLUMNS}) values ?`, [values])
+  const values = rows.map((row, index) => insertValues(row, placementOf(row, sequences[index] as number | null)))
+  const { insertId } = await run<{ insertId: number }>(INSERT, [values])
   if (rows.length === 1) return [insertId]
-  // An INSERT of known length gets its numbers in one run, but how far apart they are is up to the server.
-  const last = rows.at(-1) as Numbered
+  // The ids of one INSERT are consecutive, in steps that the server chooses.
+  const last = rows.at(-1) as NewMessageRow
   const [end] = await run<{ id: number }[]>('select id from chatmsg where user_id = ? and client_id = ?', [
     last.user_id,
     last.client_id,
   ])
   const step = (Number(end?.id) - insertId) / (rows.length - 1)
-  if (!Number.isInteger(step) || step < 1)
-    throw new Error(`the numbers of ${rows.length} new messages are not in a run`)
+  if (!Number.isInteger(step) || step < 1) throw new Error(`the ids of ${rows.length} new messages are not consecutive`)
   return rows.map((_, index) => insertId + index * step)
 }
 
-/** Also after a lock that was waited for in vain: that undoes the one statement, and leaves the transaction open. */
+/** Needed after a lock wait timeout as well, which rolls back one statement and leaves the transaction open. */
 async function undo(run: Run) {
   try {
     await run('rollback')
   } catch {
-    // The first error says more; what cannot be undone must not be left to the next one who gets the connection.
+    // The first error is reported. The connection may still be in the transaction and must not be used again.
     run.destroy()
   }
 }

@@ -191,8 +191,10 @@ export function explain(error: unknown): string {
     case 'ETIMEDOUT':
       return 'the server does not answer'
     case 'ER_ACCESS_DENIED_ERROR':
-    case 'ER_DBACCESS_DENIED_ERROR':
       return `${message}; check user and password in the URL`
+    // The login is right: a server hides databases that a user has no rights on, existing or not.
+    case 'ER_DBACCESS_DENIED_ERROR':
+      return `${message}; check the database's name in the URL, and that the user has rights on it: grant all on NAME.*`
     case 'ER_BAD_DB_ERROR':
       return `${message}; make it first: create database NAME`
     default:

@@ -1,27 +1,23 @@
 import type { Knex } from 'knex'
 import { countRows, lockUsers } from './locks.ts'
+import type { ContentColumns } from './message-columns.ts'
 import { isDuplicate, transact } from './transaction.ts'
 
-/** A message that is to be sent at a set time. Times in milliseconds since 1970 UTC. */
-export interface ScheduledRow {
+/** A message that is to be sent at a set time; its text is empty once it is sent. Times in milliseconds since 1970 UTC. */
+export interface ScheduledRow extends ContentColumns {
   readonly id: number
   readonly user_id: number
   readonly target_id: number
-  /** 1 where the target is a group. */
+  /** 1 if the target is a group. */
   readonly is_group: number
-  /** Empty once it is sent. */
-  readonly msg: string
   readonly client_id: string
-  /** Of the text as it was given, which is not here for ever. Null for what is older than this column. */
+  /** Hash of the text, kept when the text is gone. Null in rows older than this column. */
   readonly text_hash: string | null
-  readonly font: string
-  readonly font_size: number
-  readonly color: string
   readonly hops: number
   readonly made_at: number
   readonly due_at: number
   readonly next_at: number
-  /** `sending` after a crash: whether it was sent is found out by sending it again. */
+  /** `sending` after a crash means that it may have been sent: it is sent again, with the same client id. */
   readonly state: 'waiting' | 'sending' | 'sent' | 'failed' | 'cancelled'
   readonly reason: string
   /** 0 until it is sent. */
@@ -31,12 +27,12 @@ export interface ScheduledRow {
 
 export type NewScheduledRow = Omit<ScheduledRow, 'id' | 'next_at' | 'state' | 'reason' | 'message_id' | 'done_at'>
 
-/** What still has to be done. */
+/** States of messages that are still to be sent. */
 const OPEN = ['waiting', 'sending']
 
 /**
- * Stores one, or finds that of the same user and client id. Those that wait are counted under the user's lock, so that
- * there are never more than `limit`; undefined where there would be.
+ * Stores a message, or finds the one with the same user and client id. Open messages are counted under the user's lock, so
+ * there are never more than `limit`: undefined if there would be.
  */
 export async function insertScheduled(
   db: Knex,
@@ -58,7 +54,7 @@ export async function insertScheduled(
     repeat = true
   }
   const stored = await findScheduled(db, { client_id, user_id })
-  if (stored === undefined) throw new Error('a scheduled message is gone the moment it was stored')
+  if (stored === undefined) throw new Error('a scheduled message has disappeared after it was stored')
   return { row: stored, repeat }
 }
 
@@ -67,7 +63,7 @@ export const findScheduled = (
   key: Pick<ScheduledRow, 'client_id' | 'user_id'>,
 ): Promise<ScheduledRow | undefined> => db<ScheduledRow>('scheduled').where(key).first()
 
-/** Of one user, oldest first. */
+/** Messages of one user, oldest first. */
 export const scheduledOf = (
   db: Knex,
   userId: number,
@@ -80,13 +76,13 @@ export const scheduledOf = (
     .orderBy('id')
     .limit(limit)
 
-/** When the next one is to be sent; undefined when none waits. */
+/** The time of the next message; undefined if none waits. */
 export async function nextScheduled(db: Knex): Promise<number | undefined> {
   const row = await db<ScheduledRow>('scheduled').where({ state: 'waiting' }).orderBy('next_at').first('next_at')
   return row?.next_at
 }
 
-/** Takes the one that has been due for the longest: from now on it cannot be cancelled. */
+/** Takes the message that has been due for the longest. From now on it cannot be cancelled. */
 export async function takeDue(db: Knex, now: number): Promise<ScheduledRow | undefined> {
   for (;;) {
     const row = await db<ScheduledRow>('scheduled')
@@ -102,7 +98,7 @@ export async function takeDue(db: Knex, now: number): Promise<ScheduledRow | und
   }
 }
 
-/** Notes what became of one that was taken. */
+/** Stores the outcome of a message that was taken. */
 export async function settleScheduled(
   db: Knex,
   id: number,
@@ -111,7 +107,7 @@ export async function settleScheduled(
   await db<ScheduledRow>('scheduled').where({ id, state: 'sending' }).update(outcome)
 }
 
-/** False for what is not that user's, is being sent or is done. */
+/** False if the message is another user's, is being sent or is done. */
 export async function cancelScheduled(db: Knex, userId: number, id: number, now: number): Promise<boolean> {
   const cancelled = await db<ScheduledRow>('scheduled')
     .where({ id, user_id: userId, state: 'waiting' })
@@ -119,12 +115,12 @@ export async function cancelScheduled(db: Knex, userId: number, id: number, now:
   return cancelled > 0
 }
 
-/** After a start: what was being sent when the server ended waits again. */
+/** Makes messages wait again that were being sent when the server ended. */
 export async function resumeScheduled(db: Knex) {
   await db<ScheduledRow>('scheduled').where({ state: 'sending' }).update({ state: 'waiting' })
 }
 
-/** Deletes what was done before a time. */
+/** Deletes messages that were done before a time. */
 export async function forgetScheduled(db: Knex, before: number) {
   await db<ScheduledRow>('scheduled').whereNotIn('state', OPEN).where('done_at', '<', before).delete()
 }

@@ -1,5 +1,5 @@
+import type { NewMessageRow } from './message-columns.ts'
 import type { InDoubt, Read, Stored } from './message-store.ts'
-import type { NewMessageRow } from './messages.ts'
 
 /** A message or read position queued for the writer, with its caller's promise. */
 export interface Job<T, R> {

@@ -1,7 +1,7 @@
 // Writes the generated parts of the documents; a test compares them. Runs on the built code.
 import { readFileSync, writeFileSync } from 'node:fs'
-import { limitTable } from '../dist/cli/limit-table.js'
-import { protocolTables } from '../dist/cli/protocol-tables.js'
+import { limitTable } from '../dist/cli/output/limit-table.js'
+import { protocolTables } from '../dist/cli/output/protocol-tables.js'
 import { BUILT_IN_MESSAGES, Catalogue } from '../dist/client/index.js'
 
 const PARTS = {

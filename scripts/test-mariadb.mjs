@@ -21,6 +21,7 @@ const TESTS = [
   'features/idempotency',
   'features/messages',
   'features/recall',
+  'features/receiving',
   'features/request-keys',
   'features/room',
   'features/schedule',

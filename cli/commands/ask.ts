@@ -1,30 +1,33 @@
 import type { ChatMessage, Client, SentMessage } from '../../client/index.ts'
-import { parseDuration } from '../duration.ts'
-import { CliError, type ExitName } from '../exit.ts'
-import { acknowledge, checkGroup, isNamed, noteLife, since, type Wanted } from '../incoming.ts'
-import { asUser } from '../sessions.ts'
-import { defineCommand, notEmpty, ownId, type Shared, WHO } from '../shared.ts'
-import { readText } from '../stdin.ts'
-import { Watch } from '../watch.ts'
-import { STDIN } from '../words.ts'
+import { acknowledge, checkGroup, isNamed, noteConnection, since, type Wanted } from '../client/incoming.ts'
+import { asUser } from '../client/sessions.ts'
+import { StopConditions } from '../client/stop-conditions.ts'
+import { notEmpty, ownId } from '../definition/coerce.ts'
+import { defineCommand, type Shared } from '../definition/command.ts'
+import { WHO } from '../definition/options.ts'
+import { CliError, type ExitName } from '../errors/exit.ts'
+import { refusalOf } from '../errors/refusal.ts'
+import { parseDuration } from '../input/duration.ts'
+import { STDIN } from '../input/marks.ts'
+import { readText } from '../input/stdin.ts'
 
-/** Pages of unread messages that are looked through before the answer is rather left unread. */
-const PAGES = 20
+/** Most pages of unread messages that are searched; beyond them the answer stays unread. */
+const MAX_PAGES = 20
 
 export const ask = defineCommand({
   command: 'ask [to] [question]',
   describe: 'Send a question and wait for the answer; prints it, or exits with 6',
   examples: [
     ['$0 ask bob "Which version?" --timeout 10m', 'prints what Bob writes next'],
-    ['$0 ask bob "Deploy?" --options yes,no --timeout 10m', 'any other answer is told the options'],
-    ['$0 ask --group ops "Deploy?" --options yes,no', 'whoever answers first; --from bob: only Bob'],
+    ['$0 ask bob "Deploy?" --options yes,no --timeout 10m', 'another answer gets the options as reply'],
+    ['$0 ask --group ops "Deploy?" --options yes,no', 'the first member who answers; --from bob: only Bob'],
     ['$0 ask bob "Deploy 7?" --options yes,no --id deploy-7', 'run again, it does not ask again'],
     ['[ "$($0 ask bob "Deploy?" --options yes,no --timeout 10m)" = yes ] && ./deploy', 'in a script'],
   ],
   ownTimeout: true,
   builder: (args) =>
     args
-      .positional('to', { type: 'string', describe: 'whom to ask; left out with --group' })
+      .positional('to', { type: 'string', describe: 'name of the recipient; left out with --group' })
       .positional('question', { type: 'string', describe: 'the question; - reads stdin' })
       .options({
         ...WHO,
@@ -43,8 +46,13 @@ export const ask = defineCommand({
       }),
   async run({ to: first, question: second, group, from, options, timeout, id }, shared): Promise<ExitName> {
     if (group !== undefined && second !== undefined)
-      throw new CliError('usage', 'with --group there is no recipient: give only the question')
-    if (group === undefined && first === undefined) throw new CliError('usage', 'say whom to ask')
+      throw new CliError('usage', 'with --group there is no recipient', '`chatctl ask --group GROUP QUESTION`')
+    if (group === undefined && first === undefined)
+      throw new CliError(
+        'usage',
+        'no recipient',
+        '`chatctl ask NAME QUESTION`, or `chatctl ask --group GROUP QUESTION`',
+      )
     if (group === undefined && from !== undefined) throw new CliError('usage', '--from goes with --group')
     const given = group === undefined ? second : first
     if (given === undefined) throw new CliError('usage', 'no question', 'give it after the name, or - to read stdin')
@@ -70,7 +78,7 @@ interface Question {
   readonly to: Parameters<Client['send']>[0]
   readonly text: string
   readonly id: string | undefined
-  /** Undefined where any answer will do. */
+  /** Undefined: any text is an answer. */
   readonly choices: readonly string[] | undefined
   readonly answerer: Wanted
   /** Who asks. */
@@ -84,12 +92,12 @@ async function askAndWait(
   timeout: { readonly text: string | undefined; readonly ms: number | undefined },
 ): Promise<ExitName> {
   await checkGroup(client, answerer)
-  noteLife(client, shared.output)
+  noteConnection(client, shared.output)
   const asked = await client.send(to, text, { ...(id !== undefined && { clientId: id }) })
-  const watch = new Watch({ count: 1, for: timeout.ms }, shared.signal)
-  /** Of this question and its answers: what was sent from here, and what was looked at and told so. */
+  const watch = new StopConditions({ count: 1, for: timeout.ms }, shared.signal)
+  /** Ids of the question, of answers that were refused, and of the replies to them. */
   const settled = new Set<number>()
-  const told = new Set<string>()
+  const corrected = new Set<string>()
   try {
     for await (const message of since(client, answerer, { after: asked.id, signal: watch.signal })) {
       if (settled.has(message.id) || message.kind === 'system') continue
@@ -103,9 +111,9 @@ async function askAndWait(
           await acknowledge(client, message, shared.output, watch.signal)
         return 'ok'
       }
-      // In a group people talk of other things, too.
-      if (typeof to !== 'string' && told.has(message.from)) continue
-      told.add(message.from)
+      // Once a member: in a group, other messages are not answers.
+      if (typeof to !== 'string' && corrected.has(message.from)) continue
+      corrected.add(message.from)
       settled.add(message.id)
       const hint = await tellChoices(client, shared, to, { asked, message, choices: choices ?? [] })
       if (hint !== undefined) settled.add(hint.id)
@@ -130,17 +138,18 @@ async function tellChoices(
       hops: Math.min(message.hops + 1, 255),
     })
   } catch (error) {
-    if ((error as Error).name !== 'RefusedByServer') throw error
-    output.note(`${message.from} could not be told the options: ${(error as Error).message}`)
+    const refusal = refusalOf(error)
+    if (refusal === undefined) throw error
+    output.note(`the options could not be sent to ${message.from}: ${refusal.message}`)
     return undefined
   }
 }
 
-/** Whether acknowledging this message would mark none before it as read, but for those that are settled. */
+/** Whether all unread messages before this one are settled: acknowledging it marks them as read, too. */
 async function isOldest(client: Client, message: ChatMessage, settled: ReadonlySet<number>): Promise<boolean> {
   const { from, group } = message
   let after = 0
-  for (let page = 0; page < PAGES; page++) {
+  for (let page = 0; page < MAX_PAGES; page++) {
     const { messages, more } = await client.inbox({ after, limit: 100 })
     for (const { id, ...other } of messages) {
       if (id >= message.id) return true

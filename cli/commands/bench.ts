@@ -1,7 +1,9 @@
-import { parseDuration } from '../duration.ts'
-import { CliError } from '../exit.ts'
-import { asStranger, chosenContext } from '../sessions.ts'
-import { defineCommand, OPTIONS, wholeNumber } from '../shared.ts'
+import { chosenContext, withoutLogin } from '../client/sessions.ts'
+import { wholeNumber } from '../definition/coerce.ts'
+import { defineCommand } from '../definition/command.ts'
+import { OPTIONS } from '../definition/options.ts'
+import { CliError } from '../errors/exit.ts'
+import { parseDuration } from '../input/duration.ts'
 
 const WORKLOADS = ['pairs', 'group', 'logins'] as const
 
@@ -18,7 +20,7 @@ function count(name: string, standard: number, describe: string, lowest = 1) {
 
 export const bench = defineCommand({
   command: 'bench [server]',
-  describe: 'Put load on a server and measure how it does; it makes accounts of its own, which stay',
+  describe: 'Put load on a server and measure its throughput and latency; makes accounts of its own, which stay',
   examples: [
     ['$0 bench 127.0.0.1:7300', '100 pairs of friends, 32 messages of each under way'],
     ['$0 bench 127.0.0.1:7300 --pairs 1 --window 1', 'how long one message takes where nothing else happens'],
@@ -29,7 +31,7 @@ export const bench = defineCommand({
     args
       .positional('server', { type: 'string', describe: 'HOST:PORT; without it, the server of the context' })
       .options({
-        workload: { choices: WORKLOADS, default: 'pairs' as const, describe: 'what to do', group: 'Load' },
+        workload: { choices: WORKLOADS, default: 'pairs' as const, describe: 'kind of load', group: 'Load' },
         pairs: count('pairs', 100, 'pairs: how many, each of a sender and a friend'),
         window: {
           type: 'number',
@@ -62,13 +64,13 @@ export const bench = defineCommand({
     const accounts = { pairs: 2 * options.pairs, group: options.members, logins: options.users }[workload]
     const address = await permitted(server, accounts, args.yes)
     // Its key is checked once, by the rules of every command; the load itself has no secrets.
-    await asStranger(server, shared, async () => {})
+    await withoutLogin(server, shared, async () => {})
     shared.output.note(
       `making ${accounts} accounts on ${server}, named bench-…, which stay there. Unless it was started with ` +
         '--limits off, its limits are what is measured, and one address may register only 30 accounts an hour.',
     )
     const load = await import('../../bench/load/index.ts')
-    const { ProgressBar } = await import('../progress.ts')
+    const { ProgressBar } = await import('../output/progress.ts')
     const bar = new ProgressBar('%')
     // What is still connected when the load fails goes with this.
     const run = new AbortController()
@@ -98,12 +100,12 @@ const isResult = ({ title }: { title: string }) => title === 'result'
 /** @throws CliError unless the server is on this machine, or `yes` was said */
 async function permitted(server: string, accounts: number, yes: boolean): Promise<{ host: string; port: number }> {
   const { parseAddress } = await import('../../client/index.ts')
-  const { isLoopback } = await import('../config.ts')
+  const { isLoopback } = await import('../config/server-config.ts')
   let address: { host: string; port: number }
   try {
     address = parseAddress(server)
   } catch (error) {
-    throw new CliError('usage', (error as Error).message)
+    throw new CliError('usage', (error as Error).message, 'such as 127.0.0.1:7300 or [::1]:7300')
   }
   if (!yes && !isLoopback(address.host))
     throw new CliError(

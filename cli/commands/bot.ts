@@ -1,12 +1,14 @@
 import { resolve } from 'node:path'
 import type { StartOptions } from '../../bot/index.ts'
-import { botLogin } from '../bot-credentials.ts'
-import type { RunParts } from '../bot-runner.ts'
-import { CliError } from '../exit.ts'
-import { rememberIfWritable } from '../known-servers.ts'
-import { toDate } from '../moment.ts'
-import { defineCommand, defineGroup, OPTIONS } from '../shared.ts'
-import { stopSignal } from '../stop-signal.ts'
+import { botLogin } from '../bots/credentials.ts'
+import type { RunParts } from '../bots/runner.ts'
+import { rememberIfWritable } from '../config/known-servers.ts'
+import { defineCommand, defineGroup } from '../definition/command.ts'
+import { OPTIONS } from '../definition/options.ts'
+import { CliError } from '../errors/exit.ts'
+import { refusalOf } from '../errors/refusal.ts'
+import { toDate } from '../input/moment.ts'
+import { stopSignal } from '../server/stop-signal.ts'
 
 const LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
 
@@ -34,22 +36,22 @@ const run = defineCommand({
       'replay-from': { type: 'string', describe: 'id of a message, or a time: handle again what came after it' },
       all: { type: 'boolean', describe: 'at its very first start, begin with all messages there are' },
       watch: { type: 'boolean', describe: 'start again when a source file in the bot’s folder changes' },
-      'log-level': { type: 'string', choices: LEVELS, default: 'info', describe: 'how much to tell' },
+      'log-level': { type: 'string', choices: LEVELS, default: 'info', describe: 'lowest level that is logged' },
     }),
   async run(args, shared) {
     const { file, consumer, all, watch, logLevel } = args
-    const { openTalk } = await import('../logger.ts')
-    const { loadBot } = await import('../bot-loader.ts')
-    const { runBot, runWatched } = await import('../bot-runner.ts')
+    const { openStderrLog } = await import('../output/logger.ts')
+    const { loadBot } = await import('../bots/loader.ts')
+    const { runBot, runWatched } = await import('../bots/runner.ts')
     const replay = args.replayFrom === undefined ? undefined : readReplay(args.replayFrom)
     const bot = await loadBot(file)
     const { server, context, user, keyFile } = args
     const login = await botLogin({ server, context, user, keyFile }, bot.name, shared)
-    const log = await openTalk(logLevel, process.stderr.isTTY === true)
+    const log = await openStderrLog(logLevel, process.stderr.isTTY === true)
     const { runningHandler } = await import('../../bot/index.ts')
-    // A promise that a handler did not await: ending would bring its event again, and the end again, at each start.
+    // Not fatal: the event would be delivered again at the next start, and end the bot again.
     process.on('unhandledRejection', (error) =>
-      log.error({ err: error, handler: runningHandler() }, 'a promise was rejected and not awaited; the bot goes on'),
+      log.error({ err: error, handler: runningHandler() }, 'unhandled promise rejection; the bot goes on'),
     )
     const stopping = stopSignal(shared.signal).then((signal) => log.info({ signal }, 'stopping'))
     const parts: RunParts = {
@@ -64,7 +66,7 @@ const run = defineCommand({
         ...(consumer !== undefined && { consumer }),
         ...(all !== undefined && { all }),
       },
-      async started({ client: { fingerprint } }) {
+      async onStarted({ client: { fingerprint } }) {
         if (login.pin !== undefined) return
         const why = await rememberIfWritable(login.server, { key: fingerprint, state: 'verified' })
         if (why !== undefined) log.warn(why)
@@ -73,8 +75,7 @@ const run = defineCommand({
     try {
       await (watch ? runWatched(parts, log) : runBot(parts, log))
     } catch (error) {
-      const { failure } = error as { failure?: string }
-      if (failure !== 'login_failed' || login.key === undefined) throw error
+      if (refusalOf(error)?.failure !== 'login_failed' || login.key === undefined) throw error
       const hint = `on the server's machine \`chatctl users passwd ${login.user} --bot-key\` makes a new one`
       throw new CliError('authentication', `that is not the key of the account "${login.user}"`, hint)
     }
@@ -107,7 +108,7 @@ const create = defineCommand({
       .positional('name', { type: 'string', demandOption: true, describe: 'name of the bot: a-z, 0-9 and dashes' })
       .options({ dir: { type: 'string', describe: 'folder to write; default ./NAME' } }),
   async run({ name, dir }, { output }) {
-    const { checkName, nextSteps, writeTemplate } = await import('../template.ts')
+    const { checkName, nextSteps, writeTemplate } = await import('../authoring/template.ts')
     checkName(name)
     const folder = resolve(dir ?? name)
     const files = await writeTemplate('bot', folder, [['{{name}}', name]])
@@ -119,4 +120,13 @@ const create = defineCommand({
   },
 })
 
-export const bot = defineGroup('bot', 'Bots: begin one, and run it', [create, run])
+export const bot = defineGroup(
+  'bot',
+  'Bots: begin one, and run it',
+  [
+    ['$0 bot new dice', 'into ./dice'],
+    ['$0 users create dice --bot --data ./room > dice.key', 'its account'],
+    ['$0 bot run ./dice/bot.ts --key-file dice.key', 'runs it'],
+  ],
+  [create, run],
+)

@@ -1,5 +1,5 @@
-import { CliError } from '../exit.ts'
-import { defineCommand } from '../shared.ts'
+import { defineCommand } from '../definition/command.ts'
+import { CliError } from '../errors/exit.ts'
 
 export const completion = defineCommand({
   command: 'completion [shell]',
@@ -11,7 +11,7 @@ export const completion = defineCommand({
   builder: (args) =>
     args.positional('shell', { type: 'string', describe: 'bash, zsh or fish; that of $SHELL if left out' }),
   async run({ shell: asked }, { output }) {
-    const { SCRIPTS } = await import('../completion-scripts.ts')
+    const { SCRIPTS } = await import('../output/completion-scripts.ts')
     const shells = Object.keys(SCRIPTS)
     const shell = asked ?? shells.find((name) => process.env.SHELL?.endsWith(`/${name}`)) ?? 'bash'
     const script = Object.hasOwn(SCRIPTS, shell) ? SCRIPTS[shell] : undefined

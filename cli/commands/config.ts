@@ -1,5 +1,5 @@
-import { SERVE_OPTIONS } from '../serve-options.ts'
-import { defineCommand, defineGroup } from '../shared.ts'
+import { defineCommand, defineGroup } from '../definition/command.ts'
+import { SERVE_OPTIONS } from '../definition/serve-options.ts'
 
 const show = defineCommand({
   command: 'show',
@@ -11,7 +11,7 @@ const show = defineCommand({
       origin: { type: 'boolean', describe: 'where each value came from' },
     }),
   async run(args, { output }) {
-    const { readConfig } = await import('../config.ts')
+    const { readConfig } = await import('../config/server-config.ts')
     const { withoutPassword } = await import('../../db/index.ts')
     const { config: settings, origin } = await readConfig(args, { here: true })
     const config = { ...settings, db: settings.db && withoutPassword(settings.db) }
@@ -29,4 +29,9 @@ const show = defineCommand({
   },
 })
 
-export const config = defineGroup('config', 'Settings of a server', [show])
+export const config = defineGroup(
+  'config',
+  'Settings of a server',
+  [['$0 config show --origin', 'the settings in force, and where each comes from']],
+  [show],
+)

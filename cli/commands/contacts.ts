@@ -1,6 +1,7 @@
 import type { Client, ValuesOf } from '../../client/index.ts'
-import { asUser } from '../sessions.ts'
-import { defineCommand, WHO } from '../shared.ts'
+import { asUser } from '../client/sessions.ts'
+import { defineCommand } from '../definition/command.ts'
+import { WHO } from '../definition/options.ts'
 
 type Contact = ValuesOf<typeof import('../../plugins/contacts/messages.ts').ContactInfo>['contacts'][number]
 
@@ -56,7 +57,7 @@ export const contacts = defineCommand({
         { title: 'when', value: ({ last }) => last?.sentAt },
         { title: 'last message', value: ({ last }) => last && `${last.from}: ${last.text}` },
       ],
-      'nobody yet; ask someone with `chatctl friends add NAME`',
+      'no contacts yet; ask someone with `chatctl friends add NAME`',
     )
   },
 })

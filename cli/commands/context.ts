@@ -1,8 +1,15 @@
-import { currentContext, listContexts, readContext, removeContext, useContext } from '../contexts.ts'
-import { CliError } from '../exit.ts'
-import { forgetServer, knownServer } from '../known-servers.ts'
-import type { Output } from '../output.ts'
-import { defineCommand, defineGroup } from '../shared.ts'
+import {
+  currentContext,
+  listContexts,
+  noSuchContext,
+  readContext,
+  removeContext,
+  useContext,
+} from '../config/contexts.ts'
+import { forgetServer, knownServer } from '../config/known-servers.ts'
+import { defineCommand, defineGroup } from '../definition/command.ts'
+import { CliError } from '../errors/exit.ts'
+import type { Output } from '../output/output.ts'
 
 const named = (about: string) => ({ type: 'string', demandOption: true, describe: about }) as const
 
@@ -70,12 +77,14 @@ const use = defineCommand({
   examples: [['$0 context use work', '']],
   builder: (args) => args.positional('name', named('name of the context')),
   async run({ name }, { output }) {
-    if ((await readContext(name)) === undefined)
-      throw new CliError('usage', `there is no context "${name}"`, 'see `chatctl context list`')
+    if ((await readContext(name)) === undefined) throw noSuchContext(name)
     await useContext(name)
     await output.item({ context: name }, [{ title: 'selected', value: ({ context }) => context }])
   },
 })
+
+const noneSelected = () =>
+  new CliError('authentication', 'no context is selected', '`chatctl context use NAME` selects one')
 
 const show = defineCommand({
   command: 'show [name]',
@@ -85,8 +94,7 @@ const show = defineCommand({
   async run({ name }, { output }) {
     const all = await rows()
     const found = all.find((row) => (name === undefined ? row.selected : row.name === name))
-    if (found === undefined)
-      throw new CliError('usage', name ? `there is no context "${name}"` : 'no context is selected')
+    if (found === undefined) throw name === undefined ? noneSelected() : noSuchContext(name)
     noteProblems([found], output)
     await output.item(found, [
       { title: 'context', value: (row) => row.name },
@@ -104,7 +112,7 @@ const remove = defineCommand({
   examples: [['$0 context remove work', '']],
   builder: (args) => args.positional('name', named('name of the context')),
   async run({ name }, { output }) {
-    if (!(await removeContext(name))) throw new CliError('usage', `there is no context "${name}"`)
+    if (!(await removeContext(name))) throw noSuchContext(name)
     await output.item({ context: name, removed: true }, [{ title: 'removed', value: ({ context }) => context }])
   },
 })
@@ -117,11 +125,20 @@ const forget = defineCommand({
   async run({ server }, { output }) {
     const forgotten = await forgetServer(server)
     if (forgotten === undefined)
-      throw new CliError('usage', `no key of "${server}" is known`, 'see `chatctl context list`')
+      throw new CliError('usage', `no key of "${server}" is known`, '`chatctl context list` shows servers and keys')
     await output.item({ server, forgotten }, [
       { title: 'forgot', value: ({ server, forgotten }) => `${forgotten} of ${server}` },
     ])
   },
 })
 
-export const context = defineGroup('context', 'Kept logins and known servers', [list, use, show, remove, forget])
+export const context = defineGroup(
+  'context',
+  'Kept logins and known servers',
+  [
+    ['$0 context list', 'the logins that `login` kept; * marks the selected one'],
+    ['$0 context use work', 'selects one'],
+    ['$0 send --context work bob hello', 'uses one for once'],
+  ],
+  [list, use, show, remove, forget],
+)

@@ -1,9 +1,9 @@
 import { dirname } from 'node:path'
 import type { AdoptionReport } from '../../db/index.ts'
-import { DATABASE_OPTIONS, type Hold, holdDatabase } from '../database.ts'
-import { CliError } from '../exit.ts'
-import { roomPaths } from '../paths.ts'
-import { defineCommand, type Shared } from '../shared.ts'
+import { defineCommand, type Shared } from '../definition/command.ts'
+import { CliError } from '../errors/exit.ts'
+import { DATABASE_OPTIONS, type Hold, holdDatabase } from '../operator/database.ts'
+import { dataPaths } from '../server/paths.ts'
 
 export const adopt = defineCommand({
   command: 'adopt [url]',
@@ -12,7 +12,7 @@ export const adopt = defineCommand({
     ['$0 db adopt mysql://root:secret@127.0.0.1/chatroom --dry-run', 'what would be taken, merged and refused'],
     ['$0 db adopt mysql://root:secret@127.0.0.1/chatroom --data ./room', 'a copy, into SQLite'],
     ['$0 db adopt --in-place', 'the database of CHATCTL_DB itself; make a backup first'],
-    ['$0 db adopt -o json | jq .findings', 'from CHATCTL_ADOPT_URL, which nobody else on the machine sees'],
+    ['$0 db adopt -o json | jq .findings', 'from CHATCTL_ADOPT_URL, hidden from other users of the machine'],
   ],
   builder: (args) =>
     args
@@ -30,12 +30,12 @@ export const adopt = defineCommand({
         },
       }),
   async run({ url: asked, inPlace = false, dryRun = false, timeZone, ...flags }, shared) {
-    const { readConfig } = await import('../config.ts')
-    const { adoptRoom, parseTimeZone } = await import('../adopt.ts')
+    const { readConfig } = await import('../config/server-config.ts')
+    const { adoptDatabase, parseTimeZone } = await import('../operator/adopt.ts')
     const { config } = await readConfig(flags)
     const url = asked ?? (process.env.CHATCTL_ADOPT_URL || (inPlace ? config.db : ''))
     if (url === '') throw new CliError('usage', 'which database? Name it, or set CHATCTL_ADOPT_URL')
-    const where = inPlace ? url : config.db || roomPaths(config.data).database
+    const where = inPlace ? url : config.db || dataPaths(config.data).database
     const iterations = (config.options.registration as { iterations?: number } | undefined)?.iterations
     const zone = parseTimeZone(timeZone)
     const { signal } = shared
@@ -45,7 +45,7 @@ export const adopt = defineCommand({
     let report: AdoptionReport
     try {
       const own = hold?.connectionId
-      report = await adoptRoom({ url, where, dryRun, timeZone: zone, iterations, signal, own })
+      report = await adoptDatabase({ url, where, dryRun, timeZone: zone, iterations, signal, own })
     } finally {
       await hold?.release()
     }
@@ -87,7 +87,7 @@ async function showAdoption(report: AdoptionReport & { dryRun: boolean; inPlace:
 /** A file to fill may be the first thing in its folder. */
 async function holdTarget(data: string, where: string): Promise<Hold> {
   const { isDatabaseUrl } = await import('../../db/index.ts')
-  const { makeFolder } = await import('../room-folder.ts')
+  const { makeFolder } = await import('../server/data-folder.ts')
   if (!isDatabaseUrl(where)) await makeFolder(dirname(where))
   return holdDatabase(data, where)
 }

@@ -1,6 +1,6 @@
-import { confirm, DATABASE_OPTIONS, holdDatabase, YES } from '../database.ts'
-import { roomPaths } from '../paths.ts'
-import { defineCommand } from '../shared.ts'
+import { defineCommand } from '../definition/command.ts'
+import { confirm, DATABASE_OPTIONS, holdDatabase, YES } from '../operator/database.ts'
+import { dataPaths } from '../server/paths.ts'
 
 export const restore = defineCommand({
   command: 'restore <file>',
@@ -16,7 +16,7 @@ export const restore = defineCommand({
       .positional('file', { type: 'string', demandOption: true, describe: 'a backup' })
       .options({ config: DATABASE_OPTIONS.config, data: DATABASE_OPTIONS.data, db: DATABASE_OPTIONS.db, ...YES }),
   async run({ file, yes, ...flags }, shared) {
-    const { readConfig } = await import('../config.ts')
+    const { readConfig } = await import('../config/server-config.ts')
     const {
       inspectBackup,
       isDatabaseUrl,
@@ -24,10 +24,10 @@ export const restore = defineCommand({
       restore: run,
       withoutPassword,
     } = await import('../../db/index.ts')
-    const { makeFolder } = await import('../room-folder.ts')
-    const { explained } = await import('../explained.ts')
+    const { makeFolder } = await import('../server/data-folder.ts')
+    const { explained } = await import('../errors/explained.ts')
     const { config } = await readConfig(flags)
-    const where = config.db || roomPaths(config.data).database
+    const where = config.db || dataPaths(config.data).database
     const shown = isDatabaseUrl(where) ? withoutPassword(where) : where
     // The folder may be lost, too.
     if (config.db === '') await makeFolder(config.data)

@@ -1,8 +1,8 @@
-import { confirm, DATABASE_OPTIONS, withDatabase, YES } from '../database.ts'
-import { CliError } from '../exit.ts'
-import { roomPaths } from '../paths.ts'
-import { requireDatabase } from '../sessions.ts'
-import { defineCommand, defineGroup } from '../shared.ts'
+import { requireDatabase } from '../client/sessions.ts'
+import { defineCommand, defineGroup } from '../definition/command.ts'
+import { CliError } from '../errors/exit.ts'
+import { confirm, DATABASE_OPTIONS, withDatabase, YES } from '../operator/database.ts'
+import { dataPaths } from '../server/paths.ts'
 import { adopt } from './db-adopt.ts'
 import { restore } from './db-restore.ts'
 
@@ -130,12 +130,12 @@ const backup = defineCommand({
       .positional('file', { type: 'string', demandOption: true, describe: 'must not exist yet' })
       .options({ config: DATABASE_OPTIONS.config, data: DATABASE_OPTIONS.data, db: DATABASE_OPTIONS.db }),
   async run({ file, ...flags }, shared) {
-    const { readConfig } = await import('../config.ts')
+    const { readConfig } = await import('../config/server-config.ts')
     const { backUp, withoutPassword } = await import('../../db/index.ts')
     const { stat } = await import('node:fs/promises')
     const { config: settings } = await readConfig(flags)
     if (settings.db === '') requireDatabase(settings.data)
-    const where = settings.db || roomPaths(settings.data).database
+    const where = settings.db || dataPaths(settings.data).database
     await backUp(where, file)
     const record = { database: settings.db ? withoutPassword(where) : where, file, bytes: (await stat(file)).size }
     await shared.output.item(record, [
@@ -152,8 +152,8 @@ const seed = defineCommand({
   examples: [['$0 db seed --data ./room', 'for trying things out, never for a real server']],
   builder: (args) => args.options({ config: DATABASE_OPTIONS.config, data: DATABASE_OPTIONS.data }),
   async run(_flags, shared) {
-    const { seedRoom } = await import('../seed.ts')
-    const result = await seedRoom(shared)
+    const { seedServer } = await import('../operator/seed.ts')
+    const result = await seedServer(shared)
     await shared.output.item(result, [
       { title: 'users made', value: ({ users }) => users.join(', ') || 'none, they were there' },
       { title: 'friendships', value: ({ friendships }) => friendships },
@@ -163,13 +163,13 @@ const seed = defineCommand({
   },
 })
 
-export const db = defineGroup('db', 'The database of a server', [
-  status,
-  migrate,
-  rollback,
-  backup,
-  restore,
-  adopt,
-  seed,
-  drop,
-])
+export const db = defineGroup(
+  'db',
+  'The database of a server',
+  [
+    ['$0 db backup room.db --data ./room', 'while the server runs'],
+    ['$0 db restore room.db --data ./room', 'when it is stopped'],
+    ['$0 db migrate --data ./room', 'after an update of chatctl'],
+  ],
+  [status, migrate, rollback, backup, restore, adopt, seed, drop],
+)

@@ -1,17 +1,25 @@
-import { contextNames, currentContext } from '../contexts.ts'
-import { checkRoom, type Finding, finding } from '../doctor-checks.ts'
-import type { ExitName } from '../exit.ts'
-import { asUser, isRunning } from '../sessions.ts'
-import { defineCommand, OPTIONS, ROOM, type Shared } from '../shared.ts'
+import { asUser, isRunning } from '../client/sessions.ts'
+import { contextNames, currentContext, readContext } from '../config/contexts.ts'
+import { knownServer } from '../config/known-servers.ts'
+import { defineCommand, type Shared } from '../definition/command.ts'
+import { fromEnvironment } from '../definition/environment.ts'
+import { OPTIONS, SERVER_FOLDER } from '../definition/options.ts'
+import type { ExitName } from '../errors/exit.ts'
+import { checkDataFolder, type Finding, finding } from '../operator/doctor-checks.ts'
 
 export const doctor = defineCommand({
   command: 'doctor',
-  describe:
-    'Look for what may be wrong with this machine, a data folder and your login (with --context); exit 1 if anything is',
+  describe: 'Check this machine, a data folder and your login (with --context); exit 1 if a check fails',
   examples: [['$0 doctor --data ./room', '']],
-  builder: (args) => args.options({ ...ROOM, context: OPTIONS.context }),
+  builder: (args) => args.options({ ...SERVER_FOLDER, context: OPTIONS.context }),
   async run(_args, shared): Promise<ExitName> {
-    const findings = [checkNode(), ...(await checkRoom(shared)), await checkServer(shared), await checkLogin(shared)]
+    const isNamed = shared.dataWasGiven || ['DATA', 'CONFIG'].some((name) => fromEnvironment(name) !== undefined)
+    const findings = [
+      checkNode(),
+      ...(await checkDataFolder(shared, { isNamed })),
+      await checkServer(shared),
+      await checkLogin(shared, isNamed),
+    ]
     const { red, yellow, green } = shared.output.colors
     const colors = { ok: green, warning: yellow, failed: red, skipped: undefined }
     await shared.output.list(findings, [
@@ -42,11 +50,18 @@ async function checkServer(shared: Shared): Promise<Finding> {
   }
 }
 
-async function checkLogin(shared: Shared): Promise<Finding> {
+/** The login of `--context`, or the selected one; where a data folder was named, only a login of its server. */
+async function checkLogin(shared: Shared, isNamed: boolean): Promise<Finding> {
   const name = shared.context ?? (await currentContext())
   if (name === undefined)
     return finding('login', 'skipped', `no context is selected (${(await contextNames()).length} kept)`)
   try {
+    if (shared.context === undefined && isNamed && !(await isOfServer(name, shared.data)))
+      return finding(
+        'login',
+        'skipped',
+        `the selected context "${name}" is for another server; --context ${name} checks it`,
+      )
     await asUser({ ...shared, as: undefined }, async () => {})
     return finding('login', 'ok', `context "${name}" logs in`)
   } catch (error) {
@@ -54,4 +69,13 @@ async function checkLogin(shared: Shared): Promise<Finding> {
     const state = shared.context === undefined ? 'warning' : 'failed'
     return finding('login', state, `context "${name}": ${(error as Error).message}`)
   }
+}
+
+/** Whether a kept login is one on the server of that data folder, by the server's key. */
+async function isOfServer(name: string, data: string): Promise<boolean> {
+  const { serverFingerprint } = await import('../server/keys.ts')
+  const { dataPaths } = await import('../server/paths.ts')
+  const context = await readContext(name)
+  const known = context && (await knownServer(context.server))
+  return known !== undefined && known.key === (await serverFingerprint(dataPaths(data)))
 }

@@ -1,11 +1,13 @@
 import type { ChatMessage } from '../../client/index.ts'
-import { parseDuration } from '../duration.ts'
-import { CliError, type ExitName } from '../exit.ts'
-import { acknowledge, checkGroup, noteLife, unread } from '../incoming.ts'
-import { type Found, Matcher } from '../matcher.ts'
-import { asUser } from '../sessions.ts'
-import { defineCommand, notEmpty, WHO, wholeNumber } from '../shared.ts'
-import { Watch } from '../watch.ts'
+import { acknowledge, checkGroup, noteConnection, unread } from '../client/incoming.ts'
+import { type Found, Matcher } from '../client/matcher.ts'
+import { asUser } from '../client/sessions.ts'
+import { StopConditions } from '../client/stop-conditions.ts'
+import { notEmpty, wholeNumber } from '../definition/coerce.ts'
+import { defineCommand } from '../definition/command.ts'
+import { WHO } from '../definition/options.ts'
+import { CliError, type ExitName } from '../errors/exit.ts'
+import { parseDuration } from '../input/duration.ts'
 
 export const expect = defineCommand({
   command: 'expect',
@@ -22,7 +24,7 @@ export const expect = defineCommand({
       ...WHO,
       from: {
         type: 'string',
-        describe: 'private messages of this user; with --group, what this member says there',
+        describe: 'private messages of this user; with --group, messages of this member',
         coerce: notEmpty('from'),
       },
       group: { type: 'string', describe: 'messages of this group', coerce: notEmpty('group') },
@@ -31,8 +33,8 @@ export const expect = defineCommand({
         describe: 'regular expression of JavaScript (flag u) to find in the text; any if left out',
         coerce: notEmpty('match'),
       },
-      'ignore-case': { type: 'boolean', default: false, describe: 'match in whatever case' },
-      count: { type: 'string', describe: 'so many matches; default 1', coerce: wholeNumber('count', 1, 1e9) },
+      'ignore-case': { type: 'boolean', default: false, describe: 'ignore upper and lower case' },
+      count: { type: 'string', describe: 'number of matches; default 1', coerce: wholeNumber('count', 1, 1e9) },
       timeout: {
         type: 'string',
         describe: 'how long to wait in all, such as 30s; until Ctrl-C if left out. Each request has 10s',
@@ -40,23 +42,23 @@ export const expect = defineCommand({
       ack: {
         type: 'boolean',
         default: true,
-        describe: 'mark a match as read, and so what is before it in its conversation; --no-ack leaves all unread',
+        describe: 'mark a match, and all before it in its conversation, as read; --no-ack leaves all unread',
       },
     }),
   async run({ from, group, match, ignoreCase, count = 1, timeout, ack }, shared): Promise<ExitName> {
     const pattern = match === undefined ? undefined : toPattern(match, ignoreCase)
     const stops = { count, for: timeout === undefined ? undefined : parseDuration(timeout) }
     const matcher = pattern && new Matcher(pattern)
-    const watch = new Watch(stops, shared.signal)
+    const watch = new StopConditions(stops, shared.signal)
     const act: Parameters<typeof asUser<void>>[1] = async (client) => {
       await checkGroup(client, { from, group })
-      noteLife(client, shared.output)
+      noteConnection(client, shared.output)
       for await (const message of unread(client, { from, group }, { signal: watch.signal })) {
         const found = await matcher?.find(message.text, watch.signal)
         if (watch.signal.aborted) break
         if (found === null) continue
         await shared.output.text(toRecord(message, found), message.text)
-        // After it was printed: a reader that went away leaves it unread.
+        // After printing: a closed pipe leaves it unread.
         if (ack) await acknowledge(client, message, shared.output, watch.signal)
         watch.counted()
       }
@@ -72,19 +74,19 @@ export const expect = defineCommand({
   },
 })
 
-/** The message, and what the expression found: the whole match, then its groups, and those that have names. */
+/** The message with its match: the whole match, its groups, and its named groups. */
 const toRecord = (message: ChatMessage, found: Found | undefined) => ({
   ...message,
   ...found,
 })
 
-/** @throws CliError that says what is wrong and from which character on */
+/** @throws CliError with the reason and the position of the error */
 function toPattern(source: string, ignoreCase: boolean): RegExp {
   const compile = (part: string) => new RegExp(part, ignoreCase ? 'iu' : 'u')
   try {
     return compile(source)
   } catch (error) {
-    // V8 does not say where: behind the longest beginning that it takes.
+    // V8 gives no position: it is the end of the longest valid prefix.
     let valid = source.length - 1
     while (valid > 0 && !compiles(() => compile(source.slice(0, valid)))) valid--
     const why = (error as Error).message.split(': ').at(-1)

@@ -1,13 +1,14 @@
 import type { Client } from '../../client/index.ts'
-import { isNamed } from '../incoming.ts'
-import { asUser } from '../sessions.ts'
-import { defineCommand, defineGroup, WHO } from '../shared.ts'
+import { isNamed } from '../client/incoming.ts'
+import { asUser } from '../client/sessions.ts'
+import { defineCommand, defineGroup } from '../definition/command.ts'
+import { WHO } from '../definition/options.ts'
 
 const messages = () => import('../../plugins/friends/messages.ts')
 
 const list = defineCommand({
   command: 'list',
-  describe: 'List friends, and who of them is here',
+  describe: 'List friends, and which of them are online',
   examples: [
     ['$0 friends list', 'as the selected login'],
     ['$0 friends list --as alice -o json', 'as the operator'],
@@ -36,7 +37,7 @@ const list = defineCommand({
 
 const requests = defineCommand({
   command: 'requests',
-  describe: 'List requests that wait for an answer, yours and others’',
+  describe: 'List pending requests, sent and received',
   examples: [['$0 friends requests', '']],
   builder: (args) => args.options(WHO),
   async run(_args, shared) {
@@ -51,7 +52,7 @@ const requests = defineCommand({
         { title: 'note', value: ({ note }) => note },
         { title: 'sent', value: ({ sentAt }) => sentAt },
       ],
-      'no requests wait',
+      'no pending requests',
     )
   },
 })
@@ -68,7 +69,7 @@ const blocked = defineCommand({
   },
 })
 
-/** A command that does one thing to one other user. */
+/** A command with the name of another user as its only argument. */
 const verb = (name: string, about: string, done: string, act: (client: Client, user: string) => Promise<unknown>) =>
   defineCommand({
     command: `${name} <name>`,
@@ -84,12 +85,12 @@ const verb = (name: string, about: string, done: string, act: (client: Client, u
 
 const add = defineCommand({
   command: 'add <name>',
-  describe: 'Ask a user to be a friend; a yes if that one has asked already',
+  describe: 'Send a friend request; accepts the one of that user, if there is one',
   examples: [['$0 friends add bob --note "it is me"', '']],
   builder: (args) =>
     args
       .positional('name', { type: 'string', demandOption: true, describe: 'name of the other user' })
-      .options({ ...WHO, note: { type: 'string', describe: 'a word to go with it' } }),
+      .options({ ...WHO, note: { type: 'string', describe: 'text that goes with the request' } }),
   async run({ name: user, note = '' }, shared) {
     const { AddFriend, FriendList } = await messages()
     const areFriends = await asUser(shared, async (client) => {
@@ -101,29 +102,38 @@ const add = defineCommand({
   },
 })
 
-export const friends = defineGroup('friends', 'Friends, requests and blocks', [
-  list,
-  requests,
-  add,
-  verb('accept', 'Say yes to a request', 'accepted', async (client, user) => {
-    const { ConfirmFriendRequest } = await messages()
-    return client.request(ConfirmFriendRequest, { user, accept: true })
-  }),
-  verb('refuse', 'Say no to a request', 'refused', async (client, user) => {
-    const { ConfirmFriendRequest } = await messages()
-    return client.request(ConfirmFriendRequest, { user, accept: false })
-  }),
-  verb('remove', 'End a friendship, for both; what was said stays', 'removed', async (client, user) => {
-    const { DeleteFriend } = await messages()
-    return client.request(DeleteFriend, { user })
-  }),
-  verb('block', 'Take nothing more from a user', 'blocked', async (client, user) => {
-    const { BlockUser } = await messages()
-    return client.request(BlockUser, { user })
-  }),
-  verb('unblock', 'Take messages of a blocked user again', 'unblocked', async (client, user) => {
-    const { UnblockUser } = await messages()
-    return client.request(UnblockUser, { user })
-  }),
-  blocked,
-])
+export const friends = defineGroup(
+  'friends',
+  'Friends, requests and blocks',
+  [
+    ['$0 friends add bob', 'asks'],
+    ['$0 friends requests', 'what waits for an answer'],
+    ['$0 friends accept alice', 'says yes'],
+  ],
+  [
+    list,
+    requests,
+    add,
+    verb('accept', 'Accept a request', 'accepted', async (client, user) => {
+      const { ConfirmFriendRequest } = await messages()
+      return client.request(ConfirmFriendRequest, { user, accept: true })
+    }),
+    verb('refuse', 'Refuse a request', 'refused', async (client, user) => {
+      const { ConfirmFriendRequest } = await messages()
+      return client.request(ConfirmFriendRequest, { user, accept: false })
+    }),
+    verb('remove', 'End a friendship, for both; messages stay', 'removed', async (client, user) => {
+      const { DeleteFriend } = await messages()
+      return client.request(DeleteFriend, { user })
+    }),
+    verb('block', 'Block all messages of a user', 'blocked', async (client, user) => {
+      const { BlockUser } = await messages()
+      return client.request(BlockUser, { user })
+    }),
+    verb('unblock', 'Unblock a user', 'unblocked', async (client, user) => {
+      const { UnblockUser } = await messages()
+      return client.request(UnblockUser, { user })
+    }),
+    blocked,
+  ],
+)

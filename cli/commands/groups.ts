@@ -1,6 +1,7 @@
 import type { Client } from '../../client/index.ts'
-import { asUser } from '../sessions.ts'
-import { defineCommand, defineGroup, WHO } from '../shared.ts'
+import { asUser } from '../client/sessions.ts'
+import { defineCommand, defineGroup } from '../definition/command.ts'
+import { WHO } from '../definition/options.ts'
 
 const messages = () => import('../../plugins/groups/messages.ts')
 
@@ -32,7 +33,7 @@ const list = defineCommand({
 
 const members = defineCommand({
   command: 'members <group>',
-  describe: 'List the members of a group, and who of them is here',
+  describe: 'List the members of a group, and which of them are online',
   examples: [['$0 groups members ops', '']],
   builder: (args) => args.positional('group', groupArgument).options(WHO),
   async run({ group }, shared) {
@@ -54,7 +55,7 @@ const members = defineCommand({
 
 const create = defineCommand({
   command: 'create <group>',
-  describe: 'Make a group; you are its owner',
+  describe: 'Create a group; you are its owner',
   examples: [
     ['$0 groups create ops', 'anyone may join'],
     ['$0 groups create 秘密 --invite-only --all-history', 'only who is invited; new members see what was said before'],
@@ -62,8 +63,8 @@ const create = defineCommand({
   builder: (args) =>
     args.positional('group', { ...groupArgument, describe: 'at most 30 characters' }).options({
       ...WHO,
-      'invite-only': { type: 'boolean', default: false, describe: 'only who is invited may join' },
-      'all-history': { type: 'boolean', default: false, describe: 'new members see what was said before' },
+      'invite-only': { type: 'boolean', default: false, describe: 'only invited users may join' },
+      'all-history': { type: 'boolean', default: false, describe: 'new members see earlier messages' },
     }),
   async run({ group, inviteOnly, allHistory }, shared) {
     const { CreateRoom } = await messages()
@@ -107,7 +108,7 @@ const onMember = (
 
 const role = defineCommand({
   command: 'role <group> <user> <role>',
-  describe: 'Give a member a role; making another one the owner hands the group over',
+  describe: 'Give a member a role; `owner` hands the group over to that member',
   examples: [['$0 groups role ops bob admin', '']],
   builder: (args) =>
     args
@@ -126,7 +127,7 @@ const role = defineCommand({
 
 const rename = defineCommand({
   command: 'rename <group> <name>',
-  describe: 'Give a group another name',
+  describe: 'Rename a group',
   examples: [['$0 groups rename ops operations', '']],
   builder: (args) =>
     args
@@ -140,30 +141,39 @@ const rename = defineCommand({
   },
 })
 
-export const groups = defineGroup('groups', 'Groups and their members', [
-  list,
-  create,
-  onGroup('join', 'Become a member', 'joined', async (client, group) => {
-    const { JoinRoom } = await messages()
-    return client.request(JoinRoom, { group })
-  }),
-  onGroup('leave', 'Be a member no more', 'left', async (client, group) => {
-    const { LeaveRoom } = await messages()
-    return client.request(LeaveRoom, { group })
-  }),
-  members,
-  onMember('invite', 'Let a user join', 'invited', async (client, group, user) => {
-    const { InviteToRoom } = await messages()
-    return client.request(InviteToRoom, { group, user })
-  }),
-  onMember('kick', 'End a membership', 'kicked', async (client, group, user) => {
-    const { KickFromRoom } = await messages()
-    return client.request(KickFromRoom, { group, user })
-  }),
-  role,
-  rename,
-  onGroup('dissolve', 'End a group for all', 'dissolved', async (client, group) => {
-    const { DissolveRoom } = await messages()
-    return client.request(DissolveRoom, { group })
-  }),
-])
+export const groups = defineGroup(
+  'groups',
+  'Groups and their members',
+  [
+    ['$0 groups create ops', 'a group that anyone may join'],
+    ['$0 groups invite ops bob', 'for one that was made with --invite-only'],
+    ['$0 send --group ops hello', 'writes to it'],
+  ],
+  [
+    list,
+    create,
+    onGroup('join', 'Join a group', 'joined', async (client, group) => {
+      const { JoinRoom } = await messages()
+      return client.request(JoinRoom, { group })
+    }),
+    onGroup('leave', 'Leave a group', 'left', async (client, group) => {
+      const { LeaveRoom } = await messages()
+      return client.request(LeaveRoom, { group })
+    }),
+    members,
+    onMember('invite', 'Invite a user to a group', 'invited', async (client, group, user) => {
+      const { InviteToRoom } = await messages()
+      return client.request(InviteToRoom, { group, user })
+    }),
+    onMember('kick', 'Remove a member from a group', 'kicked', async (client, group, user) => {
+      const { KickFromRoom } = await messages()
+      return client.request(KickFromRoom, { group, user })
+    }),
+    role,
+    rename,
+    onGroup('dissolve', 'Delete a group, for all members', 'dissolved', async (client, group) => {
+      const { DissolveRoom } = await messages()
+      return client.request(DissolveRoom, { group })
+    }),
+  ],
+)

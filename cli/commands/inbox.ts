@@ -1,10 +1,16 @@
 import type { ChatMessage, Client, Page, SearchOptions } from '../../client/index.ts'
-import { CliError } from '../exit.ts'
-import { messageColumns } from '../message-view.ts'
-import { asUser } from '../sessions.ts'
-import { defineCommand, notEmpty, WHO, wholeNumber } from '../shared.ts'
+import { asUser } from '../client/sessions.ts'
+import { notEmpty, wholeNumber } from '../definition/coerce.ts'
+import { defineCommand } from '../definition/command.ts'
+import { WHO } from '../definition/options.ts'
+import { CliError } from '../errors/exit.ts'
+import { messageColumns } from '../output/message-view.ts'
 
-const limitOption = { type: 'string', describe: 'at most so many', coerce: wholeNumber('limit', 1, 1e9) } as const
+const limitOption = {
+  type: 'string',
+  describe: 'most messages to print',
+  coerce: wholeNumber('limit', 1, 1e9),
+} as const
 const idOption = (name: string, about: string) =>
   ({ type: 'string', describe: about, coerce: wholeNumber(name, 1, Number.MAX_SAFE_INTEGER) }) as const
 
@@ -41,7 +47,7 @@ export const inbox = defineCommand({
 
 export const history = defineCommand({
   command: 'history [with]',
-  describe: 'Show the messages with another user or of a group, oldest first, or look for some in all of them',
+  describe: 'Show the messages with another user or of a group, oldest first, or search all of them',
   examples: [
     ['$0 history bob', 'the newest 50'],
     ['$0 history bob --limit 500 -o ndjson', 'more of them'],
@@ -54,14 +60,18 @@ export const history = defineCommand({
     args.positional('with', { type: 'string', describe: 'name of the other user', coerce: notEmpty('with') }).options({
       ...WHO,
       group: { type: 'string', describe: 'of this group', coerce: notEmpty('group') },
-      search: { type: 'string', describe: 'only messages with this text, in whatever case; then NAME may be left out' },
+      search: { type: 'string', describe: 'only messages with this text, ignoring case; then NAME may be left out' },
       limit: limitOption,
       before: idOption('before', 'only messages before this id'),
     }),
   async run({ with: other, group, search, limit = 50, before = 0 }, shared) {
     if (other !== undefined && group !== undefined) throw new CliError('usage', 'name a user or a group, not both')
     if (other === undefined && group === undefined && search === undefined)
-      throw new CliError('usage', 'name a user, or a group with --group')
+      throw new CliError(
+        'usage',
+        'no conversation is named',
+        '`chatctl history NAME`, or `chatctl history --group GROUP`',
+      )
     if (search === '') throw new CliError('usage', '--search: the text is empty')
     await asUser(shared, async (client) => {
       if (search !== undefined) {
@@ -81,7 +91,7 @@ export const history = defineCommand({
   },
 })
 
-/** What was looked at goes on from page to page, also from one with no match. Oldest first. */
+/** Search results of all pages, oldest first; a page may have no match. */
 async function searchAll(client: Client, text: string, where: SearchOptions, limit: number, from: number) {
   const newestFirst: ChatMessage[] = []
   for (let more = true, before = from; more && newestFirst.length < limit; ) {
@@ -93,7 +103,7 @@ async function searchAll(client: Client, text: string, where: SearchOptions, lim
   return newestFirst.reverse()
 }
 
-/** Page after page, until the limit or the end. `previous` is what there is so far. */
+/** Reads pages until the limit or the end. `previous` is the page before. */
 async function collect(
   limit: number,
   page: (size: number, previous: readonly ChatMessage[] | undefined) => Promise<Page>,

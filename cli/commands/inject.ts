@@ -1,9 +1,11 @@
 import type { ClientMessage } from '../../core/wire/index.ts'
-import { CliError } from '../exit.ts'
-import { readFields, toJson } from '../field-values.ts'
-import { printableJson } from '../printable.ts'
-import { asOperator, asUser } from '../sessions.ts'
-import { defineCommand, notEmpty, WHO } from '../shared.ts'
+import { asOperator, asUser } from '../client/sessions.ts'
+import { notEmpty } from '../definition/coerce.ts'
+import { defineCommand } from '../definition/command.ts'
+import { WHO } from '../definition/options.ts'
+import { CliError } from '../errors/exit.ts'
+import { readFields, toJson } from '../input/field-values.ts'
+import { printableJson } from '../output/printable.ts'
 
 export const inject = defineCommand({
   command: 'inject <type> [fields..]',
@@ -23,19 +25,24 @@ export const inject = defineCommand({
         ...WHO,
         key: {
           type: 'string',
-          describe: 'your own name of this act: under the same key it is carried out once',
+          describe: 'your own idempotency key: a request is carried out once for each key',
           coerce: notEmpty('key'),
         },
       }),
   async run({ type, fields, key }, shared) {
-    // With a data folder but nobody to act as, it is the operator's own message.
+    // A data folder without --as: a message of the operator.
     const act = shared.as === undefined && shared.dataWasGiven ? asOperator : asUser
     await act(shared, async (client) => {
       const catalogue = await client.learn()
       const message = catalogue.byName(type) ?? catalogue.byType(Number(type))
       if (message === undefined)
         throw new CliError('usage', `this server knows no message "${type}"`, 'see `chatctl protocol --live`')
-      if (message.from === 'server') throw new CliError('usage', `${message.name} is sent by the server only`)
+      if (message.from === 'server')
+        throw new CliError(
+          'usage',
+          `${message.name} is sent by the server only`,
+          `\`chatctl listen --type ${message.name}\` prints it`,
+        )
       const request: ClientMessage = message
       const values = await client.request(request, readFields(message, fields) as never, {
         ...(key !== undefined && { key }),

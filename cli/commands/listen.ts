@@ -1,13 +1,15 @@
 import type { ChatMessage, Client } from '../../client/index.ts'
-import { parseDuration } from '../duration.ts'
-import { CliError, type ExitName } from '../exit.ts'
-import { acknowledge, isNamed, noteLife } from '../incoming.ts'
-import { messageLine } from '../message-view.ts'
-import { printableJson } from '../printable.ts'
-import { asUser } from '../sessions.ts'
-import { defineCommand, notEmpty, type Shared, WHO, wholeNumber } from '../shared.ts'
-import { type Stops, Watch } from '../watch.ts'
-import { STDIN } from '../words.ts'
+import { acknowledge, isNamed, noteConnection } from '../client/incoming.ts'
+import { asUser } from '../client/sessions.ts'
+import { StopConditions, type Stops } from '../client/stop-conditions.ts'
+import { notEmpty, wholeNumber } from '../definition/coerce.ts'
+import { defineCommand, type Shared } from '../definition/command.ts'
+import { WHO } from '../definition/options.ts'
+import { CliError, type ExitName } from '../errors/exit.ts'
+import { parseDuration } from '../input/duration.ts'
+import { STDIN } from '../input/marks.ts'
+import { messageLine } from '../output/message-view.ts'
+import { printableJson } from '../output/printable.ts'
 
 const KINDS = ['chat', 'group', 'system'] as const
 type Kind = (typeof KINDS)[number]
@@ -34,30 +36,30 @@ export const listen = defineCommand({
       ...WHO,
       exec: {
         type: 'string',
-        describe: 'run this program, without a shell, for each message; one is read when it exited with 0',
+        describe: 'run this program, without a shell, for each message; exit code 0 marks the message as read',
         coerce: notEmpty('exec'),
         group: EXEC,
       },
       jobs: {
         type: 'string',
-        describe: 'programs at once, one in each conversation; default 4',
+        describe: 'most runs at the same time, one for each conversation; default 4',
         coerce: wholeNumber('jobs', 1, 64),
         group: EXEC,
       },
       retries: {
         type: 'string',
-        describe: 'runs after one that failed, after 1 s, 2 s, 4 s …; then it ends with 1. Default 3',
+        describe: 'retries after a failed run, after 1 s, 2 s, 4 s …; then the command exits with 1. Default 3',
         coerce: wholeNumber('retries', 0, 1000),
         group: EXEC,
       },
       'exec-timeout': {
         type: 'string',
-        describe: 'a run that takes longer is killed and has failed; default 5m',
+        describe: 'time limit of a run, which is then killed and counts as failed; default 5m',
         group: EXEC,
       },
-      count: { type: 'string', describe: 'stop after so many', coerce: wholeNumber('count', 1, 1e9) },
+      count: { type: 'string', describe: 'stop after this number of messages', coerce: wholeNumber('count', 1, 1e9) },
       for: { type: 'string', describe: 'stop after this time, such as 30s' },
-      idle: { type: 'string', describe: 'stop when nothing came for this time' },
+      idle: { type: 'string', describe: 'stop after this time without a message' },
       from: { type: 'string', describe: 'only private messages of this user', coerce: notEmpty('from') },
       type: {
         type: 'string',
@@ -85,11 +87,11 @@ export const listen = defineCommand({
       if (type !== undefined && !isKind(type))
         throw new CliError('usage', `--exec handles messages: ${KINDS.join(', ')}`)
       if (since !== undefined || !ack) throw new CliError('usage', '--exec goes with neither --since nor --no-ack')
-      const { listenWith } = await import('../exec.ts')
+      const { listenExec } = await import('../exec/run.ts')
       const { exec: program, jobs = 4, retries = 3, execTimeout = '5m' } = exec
       const words = args.map((word) => (word === STDIN ? '-' : word))
       const options = { program, args: words, jobs, retries, timeout: parseDuration(execTimeout) }
-      return listenWith(options, stops, { ...(from && { from }), ...(type && { kind: type }) }, shared)
+      return listenExec(options, stops, { ...(from && { from }), ...(type && { kind: type }) }, shared)
     }
     const [alone] = Object.entries({ jobs: exec.jobs, retries: exec.retries, 'exec-timeout': exec.execTimeout })
       .filter(([, value]) => value !== undefined)
@@ -122,8 +124,8 @@ async function messages(
   { stops, wanted, from, kind, since, ack }: What,
 ): Promise<ExitName> {
   const { output } = shared
-  const watch = new Watch(stops, shared.signal)
-  noteLife(client, output)
+  const watch = new StopConditions(stops, shared.signal)
+  noteConnection(client, output)
   let last = 0
   const off = client.onLife('restored', () => {
     last = 0
@@ -131,7 +133,7 @@ async function messages(
   const print = async (message: ChatMessage) => {
     if (message.id <= last || !wanted(message)) return
     await output.record(message, () => messageLine(output, message))
-    // After it was printed: a reader that went away leaves it unread.
+    // After printing: a closed pipe leaves it unread.
     if (ack && message.unread) await acknowledge(client, message, output, watch.signal)
     watch.counted()
   }
@@ -167,7 +169,7 @@ async function pushes(client: Client, shared: Shared, type: string, stops: Stops
   const message = (await client.learn()).byName(type)
   if (message?.from !== 'server')
     throw new CliError('usage', `this server pushes no message "${type}"`, 'see `chatctl protocol --live`')
-  const watch = new Watch(stops, shared.signal)
+  const watch = new StopConditions(stops, shared.signal)
   const off = client.on(message, (values) => {
     if (watch.signal.aborted) return
     const record = { type, ...values }

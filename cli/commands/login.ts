@@ -1,8 +1,10 @@
-import { checkContextName, listContexts, saveContext, useContext } from '../contexts.ts'
-import { rememberServer } from '../known-servers.ts'
-import { readPassword } from '../secrets.ts'
-import { asStranger } from '../sessions.ts'
-import { chosenPasswordFile, chosenServer, defineCommand, OPTIONS, type Shared } from '../shared.ts'
+import { withoutLogin } from '../client/sessions.ts'
+import { checkContextName, listContexts, saveContext, useContext } from '../config/contexts.ts'
+import { rememberServer } from '../config/known-servers.ts'
+import { defineCommand, type Shared } from '../definition/command.ts'
+import { chosenPasswordFile, chosenServer } from '../definition/environment.ts'
+import { OPTIONS } from '../definition/options.ts'
+import { readPassword } from '../input/secrets.ts'
 
 export const login = defineCommand({
   command: 'login <name>',
@@ -23,10 +25,10 @@ export const login = defineCommand({
     const server = chosenServer(asked)
     if (context !== undefined) checkContextName(context)
     const password = await readPassword(chosenPasswordFile(passwordFile), { prompt: `Password for ${name}` })
-    const result = await asStranger(server, shared, async (client) => {
+    const result = await withoutLogin(server, shared, async (client) => {
       const identity = await client.login(name, { password })
       const key = client.fingerprint
-      // The server has just proved, bound to this handshake, that it knows the account: the key is the right one.
+      // SCRAM, bound to this handshake, has proved that the server knows the account: the key is verified.
       await rememberServer(server, { key, state: 'verified' })
       // As the server spells it: `login Alice` is the account alice.
       const kept = checkContextName(context ?? identity.user)
@@ -48,7 +50,7 @@ export const login = defineCommand({
   },
 })
 
-/** Tells of another login that was kept under that name: its keys are gone, and later commands reach another server. */
+/** Reports that the context replaces another login: its keys are gone, and later commands reach another server. */
 async function noteReplaced(name: string, server: string, user: string, { output }: Shared) {
   const former = (await listContexts()).find((context) => context.name === name)
   if (former === undefined || 'broken' in former || (former.server === server && former.user === user)) return
@@ -67,8 +69,8 @@ export const logout = defineCommand({
   ],
   builder: (args) => args.options({ context: OPTIONS.context }),
   async run(_args, shared) {
-    const { removeContext } = await import('../contexts.ts')
-    const { chosenContext } = await import('../sessions.ts')
+    const { removeContext } = await import('../config/contexts.ts')
+    const { chosenContext } = await import('../client/sessions.ts')
     const { name, user, server } = await chosenContext(shared)
     await removeContext(name)
     await shared.output.item(
@@ -81,14 +83,14 @@ export const logout = defineCommand({
 
 export const whoami = defineCommand({
   command: 'whoami',
-  describe: 'Log in with the kept login and say who that is',
+  describe: 'Log in with the kept login and print its account',
   examples: [
     ['$0 whoami -o json', 'for a script'],
     ['$0 whoami --pin SHA256:…', 'where the server’s key is not known yet, as on a fresh machine'],
   ],
   builder: (args) => args.options({ context: OPTIONS.context, pin: OPTIONS.pin }),
   async run(_args, shared) {
-    const { asContext } = await import('../sessions.ts')
+    const { asContext } = await import('../client/sessions.ts')
     const self = await asContext(shared, async ({ fingerprint }, identity, { name, server }) => ({
       context: name,
       ...identity,

@@ -1,10 +1,12 @@
 import { resolve } from 'node:path'
 import type { PluginFacts } from '../../core/plugin/plugin-facts.ts'
-import { CliError, type ExitName } from '../exit.ts'
-import type { Finding } from '../plugin-check.ts'
-import { printableJson } from '../printable.ts'
-import { asOperator } from '../sessions.ts'
-import { defineCommand, defineGroup, notEmpty, ROOM, type Shared } from '../shared.ts'
+import type { Finding } from '../authoring/plugin-check.ts'
+import { asOperator } from '../client/sessions.ts'
+import { notEmpty } from '../definition/coerce.ts'
+import { defineCommand, defineGroup, type Shared } from '../definition/command.ts'
+import { SERVER_FOLDER } from '../definition/options.ts'
+import { CliError, type ExitName } from '../errors/exit.ts'
+import { printableJson } from '../output/printable.ts'
 
 /** All plugins of a running server. */
 async function running(shared: Shared): Promise<PluginFacts[]> {
@@ -15,9 +17,9 @@ async function running(shared: Shared): Promise<PluginFacts[]> {
 
 const list = defineCommand({
   command: 'list',
-  describe: 'List the plugins of a running server, and how they do',
+  describe: 'List the plugins of a running server and their state',
   examples: [['$0 plugin list --data ./room -o ndjson', 'a line a plugin']],
-  builder: (args) => args.options(ROOM),
+  builder: (args) => args.options(SERVER_FOLDER),
   async run(_args, shared) {
     const { colors } = shared.output
     await shared.output.list(await running(shared), [
@@ -38,10 +40,12 @@ const list = defineCommand({
 
 const info = defineCommand({
   command: 'info <name>',
-  describe: 'Show what a plugin of a running server brings, handles, checks and hears',
+  describe: 'Show the messages, handlers, hooks and event listeners of a plugin of a running server',
   examples: [['$0 plugin info friends --data ./room', '']],
   builder: (args) =>
-    args.positional('name', { type: 'string', demandOption: true, describe: 'name of the plugin' }).options(ROOM),
+    args
+      .positional('name', { type: 'string', demandOption: true, describe: 'name of the plugin' })
+      .options(SERVER_FOLDER),
   async run({ name }, shared) {
     const plugins = await running(shared)
     const found = plugins.find((plugin) => plugin.name === name)
@@ -101,12 +105,12 @@ function optionsOf(schema: unknown): string[] {
   })
 }
 
-/** How long a check waits for what plugins left open. */
+/** Time in milliseconds for resources that plugins left open. */
 const LEFT_OPEN_MS = 500
 
 const check = defineCommand({
   command: 'check <plugins..>',
-  describe: 'Look whether plugins would work: load them, try their tables, start and stop them; nothing is kept',
+  describe: 'Check plugins: load them, run their migrations, start and stop them; nothing is kept',
   examples: [
     ['$0 plugin check ./polls/index.ts', 'exit 1 if something is wrong'],
     [`$0 plugin check ./limit.ts --options '{"limit":{"max":3}}'`, 'with options, as in the config file'],
@@ -122,7 +126,7 @@ const check = defineCommand({
       })
       .options({ options: { type: 'string', describe: 'options of plugins by name, as JSON' } }),
   async run({ plugins, options }, shared): Promise<ExitName> {
-    const { checkPlugins } = await import('../plugin-check.ts')
+    const { checkPlugins } = await import('../authoring/plugin-check.ts')
     const findings: Finding[] = []
     const checked = { plugins, folder: process.cwd(), options: readOptions(options) }
     for await (const finding of checkPlugins(checked)) findings.push(finding)
@@ -132,20 +136,22 @@ const check = defineCommand({
       { title: 'ok', value: ({ ok }) => (ok ? 'ok' : 'failed'), color: ({ ok }) => (ok ? colors.green : colors.red) },
       { title: 'what', value: ({ detail }) => detail },
     ])
-    // What a plugin forgot to end must not keep this process: only then is there anything to wait for.
+    // A resource that a plugin left open must not keep this process alive.
     setTimeout(() => process.exit(), LEFT_OPEN_MS).unref()
     return findings.every(({ ok }) => ok) ? 'ok' : 'failed'
   },
 })
+
+const OPTIONS_FORM = 'JSON by plugin and option: {"PLUGIN":{"OPTION":VALUE}}'
 
 function readOptions(text = '{}'): Record<string, unknown> {
   try {
     const options: unknown = JSON.parse(text)
     if (typeof options === 'object' && options !== null && !Array.isArray(options)) return { ...options }
   } catch (error) {
-    throw new CliError('usage', `--options: ${(error as Error).message}`)
+    throw new CliError('usage', `--options: ${(error as Error).message}`, OPTIONS_FORM)
   }
-  throw new CliError('usage', '--options takes an object: {"plugin":{"option":…}}')
+  throw new CliError('usage', '--options is no object', OPTIONS_FORM)
 }
 
 const create = defineCommand({
@@ -160,7 +166,7 @@ const create = defineCommand({
       .positional('name', { type: 'string', demandOption: true, describe: 'name of the plugin: a-z, 0-9 and dashes' })
       .options({ dir: { type: 'string', describe: 'folder to write; default ./NAME', coerce: notEmpty('dir') } }),
   async run({ name, dir }, shared) {
-    const { checkName, messageNumber, nextSteps, writeTemplate } = await import('../template.ts')
+    const { checkName, messageNumber, nextSteps, writeTemplate } = await import('../authoring/template.ts')
     checkName(name)
     const folder = resolve(dir ?? name)
     const snake = name.replaceAll('-', '_')
@@ -179,11 +185,15 @@ const create = defineCommand({
 })
 
 export const plugin = {
-  ...defineGroup('plugin', 'Plugins: begin one, check it, and see those of a running server', [
-    create,
-    check,
-    list,
-    info,
-  ]),
+  ...defineGroup(
+    'plugin',
+    'Plugins: begin one, check it, and see those of a running server',
+    [
+      ['$0 plugin new polls', 'into ./polls'],
+      ['$0 plugin check ./polls/index.ts', 'without a server'],
+      ['$0 plugin list --data ./room', 'of a running server'],
+    ],
+    [create, check, list, info],
+  ),
   aliases: ['plugins'],
 }

@@ -1,7 +1,8 @@
 import type { Message } from '../../core/wire/index.ts'
-import { CliError } from '../exit.ts'
-import { printable } from '../printable.ts'
-import { defineCommand, ROOM, type Shared } from '../shared.ts'
+import { defineCommand, type Shared } from '../definition/command.ts'
+import { SERVER_FOLDER } from '../definition/options.ts'
+import { CliError } from '../errors/exit.ts'
+import { printable } from '../output/printable.ts'
 
 export const protocol = defineCommand({
   command: 'protocol [type]',
@@ -14,9 +15,9 @@ export const protocol = defineCommand({
   builder: (args) =>
     args.positional('type', { type: 'string', describe: 'name or number of one type' }).options({
       live: { type: 'boolean', describe: 'ask the running server of --data' },
-      ...ROOM,
+      ...SERVER_FOLDER,
     }),
-  needsRoom: ({ live }) => live === true,
+  needsDataFolder: ({ live }) => live === true,
   async run({ type, live }, shared) {
     const { toEntry } = await import('../../core/wire/index.ts')
     const messages = [...(await catalogue(live ?? false, shared))]
@@ -36,7 +37,7 @@ export const protocol = defineCommand({
 
     async function showOne(message: Message) {
       if (shared.output.isJson) return shared.output.item(toEntry(message), [])
-      const { messageSection } = await import('../protocol-tables.ts')
+      const { messageSection } = await import('../output/protocol-tables.ts')
       return shared.output.write(`${printable(messageSection(message))}\n\n${LIMITS_NOTE}\n`)
     }
   },
@@ -48,6 +49,6 @@ const LIMITS_NOTE =
 async function catalogue(live: boolean, shared: Shared): Promise<Iterable<Message>> {
   const { BUILT_IN_MESSAGES, Catalogue } = await import('../../client/index.ts')
   if (!live) return new Catalogue(BUILT_IN_MESSAGES)
-  const { asOperator } = await import('../sessions.ts')
+  const { asOperator } = await import('../client/sessions.ts')
   return asOperator(shared, (client) => client.learn())
 }

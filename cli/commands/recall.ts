@@ -1,10 +1,11 @@
-import { CliError } from '../exit.ts'
-import { asUser } from '../sessions.ts'
-import { defineCommand, WHO } from '../shared.ts'
+import { asUser } from '../client/sessions.ts'
+import { defineCommand } from '../definition/command.ts'
+import { WHO } from '../definition/options.ts'
+import { CliError } from '../errors/exit.ts'
 
 export const recall = defineCommand({
   command: 'recall <id>',
-  describe: 'Delete a message of your own, for everybody; who has read it has read it',
+  describe: 'Recall a message of your own: it is deleted for all, also where it was read',
   examples: [
     ['$0 recall 120', 'by the id that `send` printed'],
     ['$0 recall 120 --as alice', 'on the server’s machine, without a password'],

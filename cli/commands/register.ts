@@ -1,11 +1,13 @@
-import { knownServer, rememberIfWritable } from '../known-servers.ts'
-import { readPassword } from '../secrets.ts'
-import { asStranger } from '../sessions.ts'
-import { chosenPasswordFile, chosenServer, defineCommand, OPTIONS } from '../shared.ts'
+import { withoutLogin } from '../client/sessions.ts'
+import { knownServer, rememberIfWritable } from '../config/known-servers.ts'
+import { defineCommand } from '../definition/command.ts'
+import { chosenPasswordFile, chosenServer } from '../definition/environment.ts'
+import { OPTIONS } from '../definition/options.ts'
+import { readPassword } from '../input/secrets.ts'
 
 export const register = defineCommand({
   command: 'register <name>',
-  describe: 'Make an account on a server',
+  describe: 'Create an account on a server',
   examples: [
     ['$0 register alice --nickname 小鹰', 'asks for a password'],
     ['$0 register alice --server chat.example:7300 --password-file pw', 'without asking'],
@@ -25,7 +27,7 @@ export const register = defineCommand({
       prompt: `Password for ${name}`,
       repeat: true,
     })
-    const account = await asStranger(server, shared, async (client) => {
+    const account = await withoutLogin(server, shared, async (client) => {
       const made = await client.register(name, password, { nickname })
       if ((await knownServer(server)) === undefined) {
         const why = await rememberIfWritable(server, { key: client.fingerprint, state: 'seen' })

@@ -1,7 +1,8 @@
 import type { Client, ValuesOf } from '../../client/index.ts'
-import { CliError } from '../exit.ts'
-import { asUser } from '../sessions.ts'
-import { defineCommand, defineGroup, WHO } from '../shared.ts'
+import { asUser } from '../client/sessions.ts'
+import { defineCommand, defineGroup } from '../definition/command.ts'
+import { WHO } from '../definition/options.ts'
+import { CliError } from '../errors/exit.ts'
 
 type Entry = ValuesOf<typeof import('../../plugins/schedule/messages.ts').ScheduledList>['messages'][number]
 
@@ -20,7 +21,7 @@ async function allScheduled(client: Client, all: boolean): Promise<Entry[]> {
 
 const list = defineCommand({
   command: 'list',
-  describe: 'List your messages that wait for their time',
+  describe: 'List your scheduled messages',
   examples: [
     ['$0 scheduled list', 'what waits'],
     [
@@ -54,21 +55,21 @@ const list = defineCommand({
           value: ({ state }) => state,
           color: ({ state }) => (state === 'failed' ? colors.red : undefined),
         },
-        // The server keeps the text of what was sent with the message, not here.
+        // The text of a sent one is kept with the message only.
         {
           title: 'text',
           value: ({ text, messageId }) => (text === '' && messageId ? `is message ${messageId}` : text),
         },
         { title: 'reason', value: ({ reason }) => reason },
       ],
-      'nothing waits',
+      'no scheduled messages',
     )
   },
 })
 
 const cancel = defineCommand({
   command: 'cancel <id>',
-  describe: 'Keep a message from being sent',
+  describe: 'Cancel a scheduled message',
   examples: [['$0 scheduled cancel 7', 'by the id that `send --at` printed and `scheduled list` shows']],
   builder: (args) =>
     args.positional('id', { type: 'string', demandOption: true, describe: 'id of the scheduled message' }).options(WHO),
@@ -82,4 +83,13 @@ const cancel = defineCommand({
   },
 })
 
-export const scheduled = defineGroup('scheduled', 'Messages of `send --at` and `send --delay`', [list, cancel])
+export const scheduled = defineGroup(
+  'scheduled',
+  'Messages of `send --at` and `send --delay`',
+  [
+    ['$0 send bob "stand-up" --at 09:30', 'makes one, and prints its id'],
+    ['$0 scheduled list', 'what waits'],
+    ['$0 scheduled cancel 7', 'takes it back'],
+  ],
+  [list, cancel],
+)

@@ -1,11 +1,13 @@
 import type { Client, SentMessage, TextStyle } from '../../client/index.ts'
-import { CliError } from '../exit.ts'
-import { parseDelay, parseMoment } from '../moment.ts'
-import type { Output } from '../output.ts'
-import { asUser } from '../sessions.ts'
-import { defineCommand, notEmpty, ownId, type Shared, WHO, wholeNumber } from '../shared.ts'
-import { readText } from '../stdin.ts'
-import { STDIN } from '../words.ts'
+import { asUser } from '../client/sessions.ts'
+import { notEmpty, ownId, wholeNumber } from '../definition/coerce.ts'
+import { defineCommand, type Shared } from '../definition/command.ts'
+import { WHO } from '../definition/options.ts'
+import { CliError } from '../errors/exit.ts'
+import { STDIN } from '../input/marks.ts'
+import { parseDelay, parseMoment } from '../input/moment.ts'
+import { readText } from '../input/stdin.ts'
+import type { Output } from '../output/output.ts'
 
 /** A heading of the help. */
 const LATER = 'Later'
@@ -18,10 +20,7 @@ export const send = defineCommand({
     ['make test 2>&1 | $0 send bob -', 'stdin as one message'],
     ['tail -f app.log | $0 send ops - --lines', 'a message a line'],
     ['$0 send --group ops "build broke"', 'to a group'],
-    [
-      '$0 send bob "stand-up" --at 09:30',
-      'the next time it is that late; sent by the server, whether you are here or not',
-    ],
+    ['$0 send bob "stand-up" --at 09:30', 'the next time it is 09:30; sent by the server, also when you are offline'],
     ['$0 send bob "still there?" --delay 10m', 'see `chatctl scheduled`'],
     ['$0 send --as alice bob "from the operator"', 'on the server’s machine, without a password'],
   ],
@@ -32,17 +31,24 @@ export const send = defineCommand({
       .options({
         ...WHO,
         group: { type: 'string', describe: 'send to this group', coerce: notEmpty('group') },
-        lines: { type: 'boolean', describe: 'each line of stdin is a message; empty ones are left out' },
+        lines: { type: 'boolean', describe: 'each line of stdin is a message; empty ones are skipped' },
         id: {
           type: 'string',
           describe: 'your own id of the message: sent again with it, it is stored once',
           coerce: ownId('id'),
         },
-        delay: { type: 'string', describe: 'send it so much later, such as 90s, 10m, 2h or 7d', group: LATER },
+        delay: {
+          type: 'string',
+          describe: 'send it after this time, such as 90s, 10m, 2h or 7d',
+          group: LATER,
+          coerce: notEmpty('delay'),
+        },
         at: {
           type: 'string',
-          describe: 'send it then: 2026-12-24T18:00 here, 2026-12-24T18:00Z or +01:00 there, 18:00 the next time',
+          describe:
+            'send it at this time: 2026-12-24T18:00 (local), 2026-12-24T18:00Z (or +01:00), or 18:00, the next one',
           group: LATER,
+          coerce: notEmpty('at'),
         },
         font: { type: 'string', describe: 'font family of the text' },
         'font-size': { type: 'string', describe: 'in points', coerce: wholeNumber('font-size', 1, 255) },
@@ -50,8 +56,9 @@ export const send = defineCommand({
       }),
   async run({ to: first, text: second, group, lines, id, delay, at, font, fontSize, textColor }, shared) {
     if (group !== undefined && second !== undefined)
-      throw new CliError('usage', 'with --group there is no recipient: give only the text')
-    if (group === undefined && first === undefined) throw new CliError('usage', 'say to whom')
+      throw new CliError('usage', 'with --group there is no recipient', '`chatctl send --group GROUP TEXT`')
+    if (group === undefined && first === undefined)
+      throw new CliError('usage', 'no recipient', '`chatctl send NAME TEXT`, or `chatctl send --group GROUP TEXT`')
     const to: Recipient = group === undefined ? (first ?? '') : { group }
     const text = group === undefined ? second : first
     const { output } = shared
@@ -68,12 +75,13 @@ export const send = defineCommand({
       ...(textColor && { color: textColor }),
     }
     if (lines) {
-      const { sendLines } = await import('../send-lines.ts')
+      const { sendLines } = await import('../client/send-lines.ts')
       const each = { to, style, print: (sent: SentMessage) => print(output, to, sent) }
       return asUser(shared, (client) => sendLines(client, shared, each), { reconnect: true })
     }
     const body = fromStdin ? await readText() : text
-    if (body === '') throw new CliError('usage', 'the text is empty')
+    if (body === '')
+      throw new CliError('usage', 'the text is empty', '`chatctl send NAME TEXT`; - reads the text from stdin')
     const options = { style, ...(id !== undefined && { clientId: id }) }
     if (when !== undefined) return asUser(shared, (client) => sendLater(client, shared, { to, body, when, options }))
     await asUser(shared, async (client) => {
@@ -94,10 +102,10 @@ const print = (output: Output, to: Recipient, { id, sentAt, repeat }: SentMessag
     { title: 'id', value: (message) => message.id },
   )
 
-/** When to send it, as the server is told; undefined for now. */
+/** Time of sending as the server takes it; undefined: at once. */
 function toTime(delay: string | undefined, at: string | undefined): { at: number } | { delay: number } | undefined {
   if (delay !== undefined && at !== undefined) throw new CliError('usage', '--delay or --at, not both')
-  // By the server's clock: this one may be wrong.
+  // A delay counts on the server's clock: the local one may be wrong.
   if (delay !== undefined) return { delay: parseDelay(delay) }
   return at === undefined ? undefined : { at: parseMoment(at).getTime() }
 }

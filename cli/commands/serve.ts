@@ -1,9 +1,11 @@
 import { isAbsolute } from 'node:path'
+import type { Logger } from 'pino'
 import { type Server, startWatchdog } from '../../core/index.ts'
-import { CliError, type ExitName } from '../exit.ts'
-import { SERVE_OPTIONS } from '../serve-options.ts'
-import { defineCommand, type Shared } from '../shared.ts'
-import { endByHangUp, hangUp, stopSignal } from '../stop-signal.ts'
+import type { Configured } from '../config/server-config.ts'
+import { defineCommand, type Shared } from '../definition/command.ts'
+import { SERVE_OPTIONS } from '../definition/serve-options.ts'
+import { CliError, type ExitName } from '../errors/exit.ts'
+import { exitByHangUp, onHangUp, stopSignal } from '../server/stop-signal.ts'
 
 export const serve = defineCommand({
   command: 'serve',
@@ -17,72 +19,43 @@ export const serve = defineCommand({
   ],
   builder: (args) => args.options(SERVE_OPTIONS),
   async run(flags, shared): Promise<ExitName> {
-    const { readConfig, shownOrigin } = await import('../config.ts')
-    const { config, origin, pluginFolder, limits, legacy } = await readConfig(flags, { here: true })
-    if (flags.config === undefined && !process.env.CHATCTL_CONFIG && isAbsolute(origin.plugins))
-      throw new CliError(
-        'usage',
-        `${shownOrigin(origin.plugins)} names plugins, which are code, and was only found in the current folder`,
-        `if it is yours, name it: --config ${shownOrigin(origin.plugins)}`,
-      )
+    const { readConfig } = await import('../config/server-config.ts')
+    const configured = await readConfig(flags, { here: true })
+    const isNamed = flags.config !== undefined || Boolean(process.env.CHATCTL_CONFIG)
+    if (!isNamed) await refusePluginsFoundHere(configured)
     let rotate = () => {}
-    const terminalClosed = hangUp(() => rotate())
-    const { loadPlugin } = await import('../../core/plugin/plugin-loader.ts')
-    const { checkFree } = await import('../free-port.ts')
-    const { openLog } = await import('../logger.ts')
-    const { openRoom } = await import('../room.ts')
-    const { refuseInUse } = await import('../room-folder.ts')
-    const { roomPaths } = await import('../paths.ts')
-    const isTerminal = process.stdout.isTTY === true
-    const pretty = config.logFormat === 'auto' ? isTerminal : config.logFormat === 'pretty'
-    const { log, release } = await openLog(config.logLevel, pretty)
-    // A log reader that goes away must not take the server with it: it runs on, unheard.
+    const terminalClosed = onHangUp(() => rotate())
+    const { openLog } = await import('../output/logger.ts')
+    const { logLevel, logFormat } = configured.config
+    const pretty = logFormat === 'auto' ? process.stdout.isTTY === true : logFormat === 'pretty'
+    const { log, release } = await openLog(logLevel, pretty)
+    // A closed log pipe must not end the server.
     process.stdout.removeAllListeners('error').on('error', () => {})
     process.on('unhandledRejection', (error) => log.error({ err: error }, 'unhandled promise rejection'))
     try {
-      const { data } = config
-      const plugins = await Promise.all(config.plugins.map((specifier) => loadPlugin(specifier, pluginFolder)))
-      const { migrate, without, options: pluginOptions } = config
-      // Before anything is made or migrated in the data folder.
-      await refuseInUse(data)
-      await checkFree(config)
-      if (legacy !== undefined) await checkFree(legacy, ' for original clients')
-      const room = await openRoom({
-        data,
-        db: config.db,
-        plugins,
-        without,
-        pluginOptions,
-        optionsFrom: shownOrigin(origin.options),
-        limits,
-        legacy,
-        log,
-        migrate,
-      })
+      const handle = await openConfigured(configured, log)
+      rotate = () => {
+        handle.reopenLogs()
+        log.info('SIGHUP: the audit log is opened again')
+      }
       let end: string | Error
       try {
-        // Before anyone can know that it is there: whoever reads the first line may send a signal at once.
+        // Before the first line is printed: its reader may send a signal at once.
         const stopped = stopSignal(shared.signal)
-        const address = await room.server.listen(config)
-        await room.server.listenControl(roomPaths(data).control)
-        announce(room.server, address, data, shared)
+        await listen(handle.server, configured.config, shared)
         release()
-        startWatchdog(room.server.limits.stall)
-        rotate = () => {
-          room.reopenLogs()
-          log.info('SIGHUP: the audit log is opened again')
-        }
-        end = await Promise.race([stopped, terminalClosed, room.lost])
+        startWatchdog(handle.server.limits.stall)
+        end = await Promise.race([stopped, terminalClosed, handle.lost])
         if (end instanceof Error) {
           log.fatal({ err: end }, 'the database was lost to others: stopping')
           throw end
         }
         log.info({ signal: end }, 'stopping')
       } finally {
-        await room.close()
+        await handle.close()
       }
       log.info('stopped')
-      if (end === 'SIGHUP') endByHangUp()
+      if (end === 'SIGHUP') exitByHangUp()
       return 'ok'
     } finally {
       release()
@@ -90,7 +63,42 @@ export const serve = defineCommand({
   },
 })
 
-/** To people: where it is and what to do next. To programs: one JSON record, the first line there is. */
+/** @throws CliError `usage` when plugins, which are code, were named by a file that was only found in the current folder */
+async function refusePluginsFoundHere({ origin }: Configured) {
+  if (!isAbsolute(origin.plugins)) return
+  const { shownOrigin } = await import('../config/server-config.ts')
+  throw new CliError(
+    'usage',
+    `${shownOrigin(origin.plugins)} names plugins, which are code, and was only found in the current folder`,
+    `if it is yours, name it: --config ${shownOrigin(origin.plugins)}`,
+  )
+}
+
+/** Opens the server of these settings; it listens nowhere yet. @throws SetupError, DatabaseError, CliError */
+async function openConfigured({ config, origin, pluginFolder, limits, legacy }: Configured, log: Logger) {
+  const { loadPlugin } = await import('../../core/plugin/plugin-loader.ts')
+  const { shownOrigin } = await import('../config/server-config.ts')
+  const { openServer } = await import('../server/assembly.ts')
+  const { refuseInUse } = await import('../server/data-folder.ts')
+  const { checkFree } = await import('../server/free-port.ts')
+  const { data, db, migrate, without, options: pluginOptions } = config
+  const plugins = await Promise.all(config.plugins.map((specifier) => loadPlugin(specifier, pluginFolder)))
+  // Before anything is made or migrated in the data folder.
+  await refuseInUse(data)
+  await checkFree(config)
+  if (legacy !== undefined) await checkFree(legacy, ' for original clients')
+  const optionsFrom = shownOrigin(origin.options)
+  return openServer({ data, db, plugins, without, pluginOptions, optionsFrom, limits, legacy, log, migrate })
+}
+
+async function listen(server: Server, { host, port, data }: Configured['config'], shared: Shared) {
+  const { dataPaths } = await import('../server/paths.ts')
+  const address = await server.listen({ host, port })
+  await server.listenControl(dataPaths(data).control)
+  announce(server, address, data, shared)
+}
+
+/** On a terminal, the address and the next commands; otherwise one JSON record, the first line of the output. */
 function announce(server: Server, { host, port }: { host: string; port: number }, data: string, { output }: Shared) {
   const address = `${host.includes(':') ? `[${host}]` : host}:${port}`
   const { fingerprint } = server

@@ -1,12 +1,20 @@
-import type { Column } from '../output.ts'
-import { asOperator } from '../sessions.ts'
-import { defineCommand, ROOM } from '../shared.ts'
+import type { Client } from '../../client/index.ts'
+import { asOperator } from '../client/sessions.ts'
+import { defineCommand } from '../definition/command.ts'
+import { SERVER_FOLDER } from '../definition/options.ts'
+import type { ExitName } from '../errors/exit.ts'
+import { refusalOf } from '../errors/refusal.ts'
+import type { Column } from '../output/output.ts'
+
+/** No account comes after it. */
+const LAST_ID = 0xffffffff
 
 interface Status extends Record<string, unknown> {
+  readonly database: DatabaseState
   readonly plugins: readonly { name: string; state: string; reason: string }[]
 }
 
-/** What the values are called for people, and in which unit they read well; others show as they are. */
+/** Labels and units of values in a table; others are shown as they are. */
 const LABELS: Readonly<Record<string, readonly [label: string, shown?: (value: number) => string]>> = {
   uptime: ['running for', span],
   pid: ['process'],
@@ -21,22 +29,46 @@ const LABELS: Readonly<Record<string, readonly [label: string, shown?: (value: n
 
 export const status = defineCommand({
   command: 'status',
-  describe: 'Show how a running server does',
+  describe: 'Show the state of a running server and of its database',
   examples: [
     ['$0 status --data ./room', 'with units'],
-    ['$0 status --data ./room -o json', 'for programs: seconds, bytes; exit 3 when none runs there'],
+    [
+      '$0 status --data ./room -o json',
+      'for programs: seconds, bytes; exit 3 when none runs there, or its database does not answer',
+    ],
     ['$0 status --data ./room -o plain | grep ^users', 'a name and a value a line'],
   ],
-  builder: (args) => args.options(ROOM),
-  async run(_args, shared) {
+  builder: (args) => args.options(SERVER_FOLDER),
+  async run(_args, shared): Promise<ExitName> {
     const { output } = shared
     const { QueryStatus } = await import('../../core/wire/index.ts')
-    const { json } = await asOperator(shared, (client) => client.request(QueryStatus, {}))
-    const found: Status = JSON.parse(json)
-    if (output.isPlain) return output.list(rowsOf(found), [{ title: 'name', value: ({ name }) => name }, VALUE])
-    return output.item(found, columnsOf(found))
+    const found = await asOperator(shared, async (client): Promise<Status> => {
+      const { plugins, ...status } = JSON.parse((await client.request(QueryStatus, {})).json)
+      return { ...status, database: await databaseState(client), plugins }
+    })
+    if (output.isPlain) await output.list(rowsOf(found), [{ title: 'name', value: ({ name }) => name }, VALUE])
+    else await output.item(found, columnsOf(found))
+    if (found.database !== 'unavailable') return 'ok'
+    output.note('the database does not answer: see the server’s log, and `chatctl doctor` with the same settings')
+    return 'unreachable'
   },
 })
+
+type DatabaseState = 'ok' | 'unavailable' | 'unknown'
+
+/** Asks for something that only the database knows. `unknown` where the plugin `admin` is left out. */
+async function databaseState(client: Client): Promise<DatabaseState> {
+  const { QueryUsers } = await import('../../plugins/admin/messages.ts')
+  try {
+    await client.request(QueryUsers, { after: LAST_ID })
+    return 'ok'
+  } catch (error) {
+    const failure = refusalOf(error)?.failure
+    if (failure === 'unavailable' || (error as { code?: string }).code === 'timed_out') return 'unavailable'
+    if (failure === 'unknown_type') return 'unknown'
+    throw error
+  }
+}
 
 interface Row {
   readonly name: string

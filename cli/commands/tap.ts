@@ -1,23 +1,25 @@
 import type { Client, ValuesOf } from '../../client/index.ts'
-import { parseDuration } from '../duration.ts'
-import type { ExitName } from '../exit.ts'
-import { localTime } from '../local-time.ts'
-import { printableJson, printableLine } from '../printable.ts'
-import { asOperator } from '../sessions.ts'
-import { defineCommand, notEmpty, ROOM, type Shared, wholeNumber } from '../shared.ts'
-import { Watch } from '../watch.ts'
+import { asOperator } from '../client/sessions.ts'
+import { StopConditions } from '../client/stop-conditions.ts'
+import { notEmpty, wholeNumber } from '../definition/coerce.ts'
+import { defineCommand, type Shared } from '../definition/command.ts'
+import { SERVER_FOLDER } from '../definition/options.ts'
+import type { ExitName } from '../errors/exit.ts'
+import { parseDuration } from '../input/duration.ts'
+import { localTime } from '../output/local-time.ts'
+import { printableJson, printableLine } from '../output/printable.ts'
 
 type Entry = ValuesOf<typeof import('../../plugins/tap/messages.ts').Tapped>
 
-/** Records that wait for the reader of stdout; what comes beyond them is lost, as in the server. */
+/** Most records in the queue for stdout; further ones are dropped, as in the server. */
 const MAX_WAITING = 10_000
 
 /** What one sees, and what not. */
 const ABOUT = [
   'Texts and bytes show as their length unless --texts is given, which goes into the audit log; what belongs to',
   'passwords never shows. A request shows when it was carried out; one that was refused shows as the failure that was',
-  'answered, such as general_failure, which neither --group nor --type of the request finds. Pushed chat messages',
-  '(on_new_message) do not show, the requests that set them off do. Who reads too slowly loses records, and so does',
+  'answered, such as general_failure, which neither --group nor --type of the request finds. A push shows once',
+  'for each session that gets it, often before the request that caused it. Who reads too slowly loses records, and so does',
   'who gets more than limits.tapRate a second: `dropped` of the next one says how many.',
 ].join(' ')
 
@@ -33,7 +35,7 @@ export const tap = defineCommand({
   ],
   builder: (args) =>
     args.epilogue(ABOUT).options({
-      ...ROOM,
+      ...SERVER_FOLDER,
       user: { type: 'string', describe: 'only sessions of this user', coerce: notEmpty('user') },
       type: {
         type: 'string',
@@ -45,8 +47,8 @@ export const tap = defineCommand({
         describe: 'only messages that name this group, and the replies to them',
         coerce: notEmpty('group'),
       },
-      texts: { type: 'boolean', default: false, describe: 'show what was said, too; goes into the audit log' },
-      count: { type: 'string', describe: 'stop after so many', coerce: wholeNumber('count', 1, 1e9) },
+      texts: { type: 'boolean', default: false, describe: 'show the texts of messages, too; goes into the audit log' },
+      count: { type: 'string', describe: 'stop after this number of messages', coerce: wholeNumber('count', 1, 1e9) },
       for: { type: 'string', describe: 'stop after this time, such as 30s' },
     }),
   async run({ user = '', type = '', group = '', texts, count, for: total }, shared): Promise<ExitName> {
@@ -55,7 +57,7 @@ export const tap = defineCommand({
       for: total === undefined ? undefined : parseDuration(total),
     }
     return asOperator(shared, async (client) => {
-      const watch = new Watch(stops, shared.signal)
+      const watch = new StopConditions(stops, shared.signal)
       try {
         await print(client, { user, type, group, texts }, watch, shared)
         return watch.exit()
@@ -73,7 +75,7 @@ interface Filter {
   readonly texts: boolean
 }
 
-async function print(client: Client, filter: Filter, watch: Watch, { output }: Shared) {
+async function print(client: Client, filter: Filter, watch: StopConditions, { output }: Shared) {
   const { Tap, Tapped } = await import('../../plugins/tap/messages.ts')
   let waiting = 0
   let lost = 0
@@ -97,7 +99,7 @@ async function print(client: Client, filter: Filter, watch: Watch, { output }: S
       watch.counted()
     })
   })
-  // Looked at only once the server has agreed; until then its refusal is what is told.
+  // Read only after the server has accepted the tap: a refusal is reported first.
   isOver.catch(() => {})
   await client.request(Tap, filter)
   await isOver

@@ -1,9 +1,11 @@
 import type { Client, ValuesOf } from '../../client/index.ts'
-import { CliError } from '../exit.ts'
-import { isNamed } from '../incoming.ts'
-import { readPassword } from '../secrets.ts'
-import { asOperator, asOperatorAnyhow } from '../sessions.ts'
-import { chosenPasswordFile, defineCommand, defineGroup, OPTIONS, ROOM, type Shared } from '../shared.ts'
+import { isNamed } from '../client/incoming.ts'
+import { asOperator, asOperatorOrOffline } from '../client/sessions.ts'
+import { defineCommand, defineGroup, type Shared } from '../definition/command.ts'
+import { chosenPasswordFile } from '../definition/environment.ts'
+import { OPTIONS, SERVER_FOLDER } from '../definition/options.ts'
+import { CliError } from '../errors/exit.ts'
+import { readPassword } from '../input/secrets.ts'
 
 type UserEntry = ValuesOf<typeof import('../../plugins/admin/messages.ts').UserList>['users'][number]
 
@@ -26,9 +28,9 @@ const list = defineCommand({
   command: 'list',
   describe: 'List all accounts',
   examples: [['$0 users list -o ndjson', 'a line an account']],
-  builder: (args) => args.options(ROOM),
+  builder: (args) => args.options(SERVER_FOLDER),
   async run(_args, shared) {
-    const found = await asOperatorAnyhow(shared, allUsers)
+    const found = await asOperatorOrOffline(shared, allUsers)
     const users = found.map(({ registeredAt, ...entry }) => ({ ...entry, registeredAt: new Date(registeredAt) }))
     const { colors } = shared.output
     await shared.output.list(
@@ -53,14 +55,14 @@ const list = defineCommand({
 
 const create = defineCommand({
   command: 'create <name>',
-  describe: 'Make an account for someone',
+  describe: 'Create an account for a user',
   examples: [
     ['$0 users create ci --role bot --password-file pw', 'without asking'],
     ['$0 users create dice --bot > dice.key', 'for a bot, with a key in place of a password'],
   ],
   builder: (args) =>
     args.positional('name', nameArgument).options({
-      ...ROOM,
+      ...SERVER_FOLDER,
       'password-file': OPTIONS.passwordFile,
       nickname: { type: 'string', describe: 'name shown to others' },
       role: {
@@ -68,14 +70,17 @@ const create = defineCommand({
         choices: ['user', 'bot', 'admin'] as const,
         describe: 'what the account may do; user if left out',
       },
-      bot: { type: 'boolean', describe: 'of a bot, with a random key in place of a password; prints the key, once' },
+      bot: {
+        type: 'boolean',
+        describe: 'account of a bot, with a random key in place of a password; prints the key, once',
+      },
     }),
   async run({ name, passwordFile, nickname = '', role: asked, bot }, shared) {
     const { CreateUser } = await messages()
     if (bot) {
       if (asked !== undefined) throw new CliError('usage', '--bot is the role as well: leave out --role')
       const makeKey = await keyMaker(passwordFile)
-      const made = await asOperatorAnyhow(
+      const made = await asOperatorOrOffline(
         shared,
         async (client) => {
           const { key, verifier } = await makeKey(client)
@@ -87,12 +92,12 @@ const create = defineCommand({
       return printKey(shared, { ...created, role: 'bot', key })
     }
     const role = asked ?? 'user'
-    const { makeVerifier } = await import('../verifier.ts')
+    const { makeVerifier } = await import('../client/verifier.ts')
     const password = await readPassword(chosenPasswordFile(passwordFile), {
       prompt: `Password for ${name}`,
       repeat: true,
     })
-    const created = await asOperatorAnyhow(
+    const created = await asOperatorOrOffline(
       shared,
       async (client) =>
         client.request(CreateUser, { user: name, nickname, role, ...(await makeVerifier(client, password)) }),
@@ -102,13 +107,14 @@ const create = defineCommand({
   },
 })
 
-/** @throws CliError when a password was given as well */
+/** @throws CliError when a password file was given, too */
 async function keyMaker(passwordFile: string | undefined) {
-  if (passwordFile !== undefined) throw new CliError('usage', 'a key takes the place of a password: give only one')
-  return (await import('../verifier.ts')).makeKey
+  if (passwordFile !== undefined)
+    throw new CliError('usage', 'a key takes the place of a password', 'leave out --password-file')
+  return (await import('../client/verifier.ts')).makeKey
 }
 
-/** The one time that a key is shown: whoever reads it from a pipe gets it alone. */
+/** Prints a key, the only time; alone on stdout where that is a pipe. */
 async function printKey<R extends { user: string; key: string }>({ output }: Shared, made: R) {
   const key = { title: 'key', value: (record: R) => record.key }
   await output.item(made, [{ title: 'account', value: (record: R) => record.user }, key], key)
@@ -120,10 +126,10 @@ const setActive = (verb: string, active: boolean, about: string) =>
     command: `${verb} <name>`,
     describe: about,
     examples: [[`$0 users ${verb} bob`, '']],
-    builder: (args) => args.positional('name', nameArgument).options(ROOM),
+    builder: (args) => args.positional('name', nameArgument).options(SERVER_FOLDER),
     async run({ name }, shared) {
       const { SetUserActive } = await messages()
-      await asOperatorAnyhow(shared, (client) => client.request(SetUserActive, { user: name, active }))
+      await asOperatorOrOffline(shared, (client) => client.request(SetUserActive, { user: name, active }))
       await shared.output.item({ user: name, active }, [{ title: `${verb}d`, value: ({ user }) => user }], user)
     },
   })
@@ -137,7 +143,7 @@ const passwd = defineCommand({
   ],
   builder: (args) =>
     args.positional('name', nameArgument).options({
-      ...ROOM,
+      ...SERVER_FOLDER,
       'password-file': OPTIONS.passwordFile,
       'bot-key': { type: 'boolean', describe: 'a new random key, as of `users create --bot`; prints it, once' },
     }),
@@ -145,24 +151,28 @@ const passwd = defineCommand({
     const { SetUserPassword } = await messages()
     if (botKey) {
       const makeKey = await keyMaker(passwordFile)
-      const key = await asOperatorAnyhow(shared, async (client) => {
+      const key = await asOperatorOrOffline(shared, async (client) => {
         const accounts = await allUsers(client)
-        // As the server looks names up: those of adopted databases may have capitals.
+        // The server's rule: names of adopted databases may have capitals.
         const account = accounts.find(({ user }) => user === name) ?? accounts.find(({ user }) => isNamed(user, name))
         if (account !== undefined && account.role !== 'bot')
-          throw new CliError('usage', `${account.user} is no bot: a key would take the place of a person's password`)
+          throw new CliError(
+            'usage',
+            `${account.user} is no bot: a key would replace a person's password`,
+            `\`chatctl users passwd ${account.user}\` sets a password`,
+          )
         const { key, verifier } = await makeKey(client)
         await client.request(SetUserPassword, { user: name, ...verifier })
         return key
       })
       return printKey(shared, { user: name, key })
     }
-    const { makeVerifier } = await import('../verifier.ts')
+    const { makeVerifier } = await import('../client/verifier.ts')
     const password = await readPassword(chosenPasswordFile(passwordFile), {
       prompt: `New password for ${name}`,
       repeat: true,
     })
-    await asOperatorAnyhow(shared, async (client) =>
+    await asOperatorOrOffline(shared, async (client) =>
       client.request(SetUserPassword, { user: name, ...(await makeVerifier(client, password)) }),
     )
     await shared.output.item(
@@ -180,7 +190,7 @@ const kick = defineCommand({
     ['$0 users kick bob', 'prints how many sessions there were'],
     ['$0 users disable bob', 'keeps bob out'],
   ],
-  builder: (args) => args.positional('name', nameArgument).options(ROOM),
+  builder: (args) => args.positional('name', nameArgument).options(SERVER_FOLDER),
   async run({ name }, shared) {
     const { KickUser } = await messages()
     const { sessions } = await asOperator(shared, (client) => client.request(KickUser, { user: name }))
@@ -195,11 +205,20 @@ const kick = defineCommand({
   },
 })
 
-export const users = defineGroup('users', 'Accounts, as the operator; the server may run or not', [
-  list,
-  create,
-  setActive('disable', false, 'Disable an account, which ends its sessions'),
-  setActive('enable', true, 'Enable a disabled account'),
-  passwd,
-  kick,
-])
+export const users = defineGroup(
+  'users',
+  'Accounts, as the operator; the server may run or not',
+  [
+    ['$0 users create alice --data ./room', 'asks for a password'],
+    ['$0 users list --data ./room', 'who has an account, and who is here'],
+    ['$0 users disable bob --data ./room', 'keeps bob out until `users enable bob`'],
+  ],
+  [
+    list,
+    create,
+    setActive('disable', false, 'Disable an account, which ends its sessions'),
+    setActive('enable', true, 'Enable a disabled account'),
+    passwd,
+    kick,
+  ],
+)

@@ -23,7 +23,7 @@ export const consumers = definePlugin({
   limits: LIMITS,
   needs: { messages: privateMessages },
   setup(app, { needs, limits, log, db }) {
-    const { office } = needs.messages
+    const conversations = needs.messages
     const shelf = new Shelf({ db, log, clock: app.clock, limits })
     app.onStop(() => shelf.writer.close())
 
@@ -32,7 +32,7 @@ export const consumers = definePlugin({
       const { active, holder, name } = consumer
       consumer.holder = undefined
       if (holder === undefined || !active) return
-      office.end(holder.session, holder.delivery)
+      conversations.endDelivery(holder.session, holder.delivery)
       holder.session.send(ConsumerTaken, { consumer: name })
     }
 
@@ -41,9 +41,9 @@ export const consumers = definePlugin({
       const { userId, position } = consumer
       const query = { unreadOnly: false, withoutOwn: true }
       const out = consumer.pending.filter((id) => id > after).slice(0, limit)
-      if (out.length === 0) return office.read(userId, { ...query, after: Math.max(after, position), limit })
+      if (out.length === 0) return conversations.read(userId, { ...query, after: Math.max(after, position), limit })
       // All at once: what is out may lie far apart, and one look-up each would be a hundred for one request.
-      const { found } = await office.read(userId, { ...query, after, limit: out.length, only: out })
+      const { found } = await conversations.read(userId, { ...query, after, limit: out.length, only: out })
       const there = new Set(found.map(({ message }) => message.id))
       for (const id of out) if (!there.has(id)) consumer.forget(id)
       if (found.length < out.length) shelf.saveLater(consumer)
@@ -51,7 +51,7 @@ export const consumers = definePlugin({
     }
 
     const start = (consumer: Consumer, session: UserSession) => {
-      const delivery = office.begin(session, {
+      const delivery = conversations.deliver(session, {
         individually: true,
         after: 0,
         load: (after, limit) => read(consumer, after, limit),
@@ -76,7 +76,7 @@ export const consumers = definePlugin({
       Consume,
       (session, { consumer: name, all, maxAge }) =>
         shelf.inTurn(session.user.id, async () => {
-          const { consumer, isNew } = await shelf.make(session.user.id, name, all ? 0 : office.writer.newest)
+          const { consumer, isNew } = await shelf.make(session.user.id, name, all ? 0 : conversations.horizon())
           const tooOld = maxAge > 0 ? await lastIdBefore(db, app.clock.time() - maxAge) : 0
           if (!session.open) throw new Refused('logged_out')
           consumer.skipTo(tooOld)

@@ -34,7 +34,7 @@ export const contacts = definePlugin({
     /** The list, newest first; or only what it holds of some users and groups. */
     const load = async (userId: number, only?: Dirty): Promise<Contact[]> => {
       const { friends: known } = await needs.friends.circleOf(userId)
-      await needs.messages.office.writer.readsSettled()
+      await needs.messages.readsSettled()
       const unread = await unreadBySender(db, userId)
       const others = [...new Set([...known.keys(), ...unread.keys()])].filter((id) => only?.users.has(id) ?? true)
       const rooms = only?.groups.size === 0 ? [] : await groupStates(db, userId, only && [...only.groups])
@@ -117,7 +117,7 @@ export const contacts = definePlugin({
     app.on(FriendshipChanged, (change) => between(change.between))
     app.on(GroupChanged, ({ groupId, userIds }) => watchers.group(userIds, groupId))
     const presence = ({ user }: UserSession) =>
-      needs.messages.office.retries.until(async () => {
+      needs.messages.retry(async () => {
         for (const id of (await needs.friends.circleOf(user.id)).friends.keys()) watchers.user(id, user.id)
       })
     app.on(SessionStarted, presence)

@@ -35,9 +35,7 @@ export const friends = definePlugin({
     messagesFrom: z.enum(['anyone', 'friends']).default('friends'),
   }),
   setup(app, { options, needs, limits, db }) {
-    const { office } = needs.messages
-    const { retries } = office
-    const circles = new Circles(db, () => office.writer.settled())
+    const circles = new Circles(db, () => needs.messages.postsSettled())
     const parts = { app, limits, db, accounts: needs.accounts, circles }
     handleRequests(parts)
     handleEnds(parts)
@@ -85,7 +83,7 @@ export const friends = definePlugin({
 
     // Requests that came while the user was away.
     app.on(Receive, (session) =>
-      retries.until(async () => {
+      needs.messages.retry(async () => {
         for (const { incoming, ...request } of await requestsFor(session.user))
           if (incoming) session.send(AddFriendRequest, request)
       }),
@@ -126,7 +124,7 @@ export const friends = definePlugin({
       presence: app.presence,
       clock: app.clock,
       rate: app.limits.presenceRate,
-      announce: async (user, online) => (await retries.until(() => tellFriends(user, online))) ?? 0,
+      announce: async (user, online) => (await needs.messages.retry(() => tellFriends(user, online))) ?? 0,
     })
     app.onStop(() => throttle.stop())
     app.on(UserOnline, (user) => throttle.changed(user))

@@ -1,4 +1,4 @@
-import { InOrder, Refused, type UserSession } from '../../core/index.ts'
+import { InOrder, Refused, type UserSession, type ValuesOf } from '../../core/index.ts'
 import {
   countGroupUnread,
   groupHistory,
@@ -10,10 +10,8 @@ import {
   type MessageRow,
   MSG_TYPE,
   type SeenBy,
+  textForm,
 } from '../../db/index.ts'
-import { ConversationChanged } from '../messages/events.ts'
-import { type Draft, newRow, toWire } from '../messages/index.ts'
-import { ConversationRead } from '../messages/messages.ts'
 import { historyPage } from '../messages/page.ts'
 import type { Trail } from '../messages/search.ts'
 import { FAILURES } from './failures.ts'
@@ -22,37 +20,45 @@ import * as messages from './messages.ts'
 import { conversationOf, type Room } from './room.ts'
 import { roleIn } from './roster.ts'
 
-/** What is said in groups: one stored row a message, a read position a member. */
+/** Messages in groups: one stored row per message, one read position per member. */
 export function handleConversation(room: Room) {
   handlePosts(room)
   handleReading(room)
   addSource(room)
 }
 
-function handlePosts({ app, roster, office }: Room) {
-  const post = ({ user }: UserSession, group: Group, draft: Draft & { readonly hops: number }) => {
-    const key = conversationOf(group.id)
-    const hops = office.loops.hops({ key, group: group.name }, user, draft.hops)
-    return office.post({
-      row: newRow(user.id, group.id, MSG_TYPE.group, draft, { sentAt: app.clock.time(), hops }),
-      conversation: key,
-      toWire: (row) => toWire(row, user.name, { group: group.name }, true),
-      // Those at the commit: the group is not changed before the message is stored.
-      recipients: group.memberIds,
-      except: user.id,
-    })
+function handlePosts({ app, roster, conversations }: Room) {
+  const post = ({ user }: UserSession, group: Group, message: ValuesOf<typeof messages.ChatroomMessage>) => {
+    const conversation = conversationOf(group.id)
+    return conversations.post(
+      {
+        senderId: user.id,
+        kind: MSG_TYPE.group,
+        content: message,
+        clientId: message.clientId,
+        hops: conversations.hops({ key: conversation, group: group.name }, user, message.hops),
+      },
+      {
+        conversation,
+        targetId: group.id,
+        names: { from: user.name, to: '', group: group.name, unread: true },
+        // The members at the commit: the group is not changed before the message is stored.
+        recipients: group.memberIds,
+        except: user.id,
+      },
+    )
   }
 
-  /** Names that sessions have sent, in the order of their messages. */
+  /** Look-ups of names that a session has sent, in the order of its messages. */
   const names = new InOrder<UserSession>()
 
   app.handle(
     messages.ChatroomMessage,
     (session, message) => {
-      office.checkText(message.text)
+      conversations.checkText(message.text)
       const found = names.find(session, () => roster.named(message.group))
       const act = (group: Group) => post(session, group, message)
-      // Without waiting when the group is in memory, so that all messages of one turn reach one commit.
+      // Synchronous if the group is cached, so that all messages of one turn reach one commit.
       return found instanceof Promise
         ? found.then((group) => roster.asMember(group, session.user, act))
         : roster.asMember(found, session.user, act)
@@ -66,33 +72,36 @@ function handlePosts({ app, roster, office }: Room) {
       const { user } = session
       const found = await names.find(session, () => {
         const group = roster.named(name)
-        // A look-up costs what a request costs.
+        // A signal that reads the database costs as much as a request.
         if (group instanceof Promise) session.charge(1)
         return group
       })
-      await roster.asMember(found, user, (group) => {
-        office.acknowledged(user.id, conversationOf(group.id), upTo)
-        const read = { readerId: user.id, fromId: group.id, isGroup: true, upTo }
-        return office.markRead(read, { isWaitedFor: ref !== 0 }, () => {
-          app.emit(ConversationChanged, { groupId: group.id, userIds: [user.id] })
-          office.tell(user.id, ConversationRead, { reader: user.name, from: '', group: name, upTo }, session)
-        })
-      })
+      await roster.asMember(found, user, (group) =>
+        conversations.acknowledge(session, {
+          conversation: conversationOf(group.id),
+          fromId: group.id,
+          isGroup: true,
+          from: '',
+          group: name,
+          upTo,
+          isWaitedFor: ref !== 0,
+        }),
+      )
     },
     { rated: false },
   )
 }
 
-/** The user's own place in a group. @throws Refused `not_member` */
-async function placeIn({ db, office }: Room, userId: number, groupId: number): Promise<SeenBy> {
-  // What was acknowledged is unread no more.
-  await office.writer.readsSettled()
+/** The positions of a user in a group. @throws Refused `not_member` */
+async function placeIn({ db, conversations }: Room, userId: number, groupId: number): Promise<SeenBy> {
+  // Acknowledged messages must not count as unread.
+  await conversations.readsSettled()
   const [seen] = await groupsSeen(db, userId, groupId)
   if (seen === undefined) throw new Refused(FAILURES.not_member)
   return seen
 }
 
-/** Messages as they travel to one user. */
+/** The text form of messages for one user. */
 async function toUser(
   { accounts }: Room,
   userId: number,
@@ -104,7 +113,10 @@ async function toUser(
     const { name, read } = groupOf(row)
     const unread = row.user_id !== userId && Number(row.seq) > read
     const from = byId.get(row.user_id)?.name ?? `#${row.user_id}`
-    return { conversation: conversationOf(row.target_id), message: toWire(row, from, { group: name }, unread) }
+    return {
+      conversation: conversationOf(row.target_id),
+      message: textForm(row.id, row, { from, to: '', group: name, unread }),
+    }
   })
 }
 
@@ -115,7 +127,7 @@ interface Named {
 }
 
 function handleReading(room: Room) {
-  const { app, db, accounts, roster, office } = room
+  const { app, db, accounts, roster, conversations } = room
 
   app.handle(messages.QueryRoomUsers, async ({ user }, { group: name }) => {
     const group = await roster.member(name, user)
@@ -124,7 +136,7 @@ function handleReading(room: Room) {
       user: account.name,
       nickname: account.nickname,
       role: roleIn(group, account.id),
-      online: app.sessions.of(account.id).size > 0,
+      online: app.presence.isOnline(account.id),
     }))
     return { members: list.sort((a, b) => (a.user < b.user ? -1 : 1)) }
   })
@@ -148,7 +160,7 @@ function handleReading(room: Room) {
     async ({ user }, { group: name, before, limit }) => {
       const group = await roster.member(name, user)
       const seen = await placeIn(room, user.id, group.id)
-      const size = office.pageSize(limit)
+      const size = conversations.pageSize(limit)
       const range = { before: before || Number.MAX_SAFE_INTEGER, limit: size + 1, since: seen.since }
       const rows = await groupHistory(db, group.id, range)
       return historyPage(await toUser(room, user.id, rows, () => seen), size)
@@ -158,14 +170,14 @@ function handleReading(room: Room) {
 }
 
 function addSource(room: Room) {
-  const { db, roster, office } = room
+  const { db, roster, conversations } = room
 
   const trail = (userId: number, seen: SeenBy): Trail => ({
     ids: (before, limit) => groupMessageIds(db, seen.id, { before, limit, since: seen.since }),
-    named: (rows) => toUser(room, userId, rows, () => seen),
+    toText: (rows) => toUser(room, userId, rows, () => seen),
   })
 
-  office.addSource({
+  conversations.addSource({
     kinds: [MSG_TYPE.group],
     load: async (userId, query) => {
       const rows = await groupMessagesTo(db, userId, query)
@@ -176,10 +188,10 @@ function addSource(room: Room) {
     place: async ({ user_id, target_id, seq }) => {
       const name = (await groupNameOf(db, target_id)) ?? ''
       const loaded = await roster.byId(target_id)
-      const hearers = {
+      const readers = {
         *[Symbol.iterator]() {
           yield user_id
-          // Those who may read it when they are told. None of a dissolved group: only the sender still hears of it.
+          // The members at the time of the notice. A dissolved group has none: only the sender is notified.
           const { members } = roster.peek(target_id) ?? loaded ?? { members: new Map<never, never>() }
           for (const [id, { joinedSeq }] of members) if (id !== user_id && joinedSeq < Number(seq)) yield id
         },
@@ -187,16 +199,16 @@ function addSource(room: Room) {
       return {
         conversation: conversationOf(target_id),
         to: '',
-        // What it is called when they are told.
+        // The name at the time of the notice.
         get group() {
           return roster.peek(target_id)?.name ?? name
         },
-        hearers,
+        readers,
       }
     },
     trails: async (user, { with: other, group: name }) => {
       if (other !== '') return []
-      await office.writer.readsSettled()
+      await conversations.readsSettled()
       if (name === '') return (await groupsSeen(db, user.id)).map((seen) => trail(user.id, seen))
       const group = await roster.member(name, user)
       return [trail(user.id, await placeIn(room, user.id, group.id))]

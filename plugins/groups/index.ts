@@ -17,11 +17,10 @@ export const groups = definePlugin({
   limits: LIMITS,
   needs: { accounts, messages: privateMessages },
   setup(app, { needs, limits, db }) {
-    const { office } = needs.messages
-    const { writer } = office
+    const conversations = needs.messages
     // With what was acknowledged: who did is told so before it hears of the change.
-    const roster = new Roster(db, () => Promise.all([writer.settled(), writer.readsSettled()]))
-    const room = { app, limits, db, roster, accounts: needs.accounts, office }
+    const roster = new Roster(db, () => Promise.all([conversations.postsSettled(), conversations.readsSettled()]))
+    const room = { app, limits, db, roster, accounts: needs.accounts, conversations }
     handleMembership(room)
     handleConversation(room)
     announcePresence(room)

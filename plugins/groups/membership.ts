@@ -80,7 +80,7 @@ function makersOf({ limits, app: { clock } }: Room): (userId: number) => TokenBu
 
 /** Groups as a whole. */
 function handleGroups(room: Room) {
-  const { app, limits, db, roster, office } = room
+  const { app, limits, db, roster, conversations } = room
   const { clock } = app
   const makerOf = makersOf(room)
 
@@ -120,7 +120,7 @@ function handleGroups(room: Room) {
         const { id, memberIds } = change.after
         roster.dissolved(change.after, group)
         announce(room, change, { group, user: session.user.name, what: 'dissolved' })
-        for (const member of memberIds) office.left(member, conversationOf(id))
+        for (const member of memberIds) conversations.left(member, conversationOf(id))
       },
     )
   })
@@ -128,7 +128,7 @@ function handleGroups(room: Room) {
 
 /** Members of groups. */
 function handleMembers(room: Room) {
-  const { app, limits, db, roster, office, accounts } = room
+  const { app, limits, db, roster, conversations, accounts } = room
   const { clock } = app
 
   app.handle(messages.JoinRoom, async ({ user }, { group }) => {
@@ -142,7 +142,7 @@ function handleMembers(room: Room) {
 
   /** A membership has ended. The notice is the last that the user hears of the group. */
   const parted = (change: Change, notice: Notice, userId: number) => {
-    office.left(userId, conversationOf(change.after.id))
+    conversations.left(userId, conversationOf(change.after.id))
     announce(room, change, notice, [userId])
   }
 

@@ -3,7 +3,7 @@ import * as messages from './messages.ts'
 import type { Room } from './room.ts'
 
 /** Notifies the other members of each of a user's groups when the user comes online or goes offline. */
-export function announcePresence({ app, roster, office }: Room) {
+export function announcePresence({ app, roster, conversations }: Room) {
   const tellMembers = async (user: User, online: boolean) => {
     let pushes = 0
     for (const id of await roster.idsOf(user.id)) {
@@ -20,7 +20,7 @@ export function announcePresence({ app, roster, office }: Room) {
     return pushes
   }
   const announce = async (user: User, online: boolean) =>
-    (await office.retries.until(() => tellMembers(user, online))) ?? 0
+    (await conversations.retry(() => tellMembers(user, online))) ?? 0
   const { presence, clock, limits } = app
   const throttle = new PresenceThrottle({ presence, clock, rate: limits.presenceRate, announce })
   app.onStop(() => throttle.stop())

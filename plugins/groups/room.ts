@@ -17,7 +17,7 @@ export interface Room {
   readonly db: Knex
   readonly roster: Roster
   readonly accounts: Needs['accounts']
-  readonly office: Needs['messages']['office']
+  readonly conversations: Needs['messages']
 }
 
 /** The key of a group's messages in delivery. */

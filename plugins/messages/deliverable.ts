@@ -1,12 +1,23 @@
-import type { ValuesOf } from '../../core/index.ts'
-import type { OnNewMessage } from './messages.ts'
+import { Push, type ValuesOf } from '../../core/index.ts'
+import { OnNewMessage } from './messages.ts'
 
-/** A message as it travels. */
+/** A message as it travels: the text form of a stored message. */
 export type WireMessage = ValuesOf<typeof OnNewMessage>['messages'][number]
 
-/** A message with what delivery needs to know of it. */
+/** A message for delivery. */
 export interface Deliverable {
-  /** What is acknowledged together: one sender's messages, or a group's. */
+  /** Key of the messages that are acknowledged together: those of one sender, or of a group. */
   readonly conversation: string
   readonly message: WireMessage
 }
+
+/** A message that was just stored, with its push to all sessions. */
+export interface NewDeliverable extends Deliverable {
+  readonly push: Push
+}
+
+export const newDeliverable = (conversation: string, message: WireMessage): NewDeliverable => ({
+  conversation,
+  message,
+  push: new Push(OnNewMessage, { messages: [message] }) as Push,
+})

@@ -1,15 +1,26 @@
-import { defineEvent } from '../../core/index.ts'
+import { type App, defineEvent } from '../../core/index.ts'
+import { type MessageRow, MSG_TYPE } from '../../db/index.ts'
 
-/** Something was said, read or taken back: what a contact list shows of the conversation may be different now. */
+/** A conversation has a new message, a deleted one or a new read position: contact lists may show it differently. */
 export const ConversationChanged = defineEvent<
-  { readonly between: readonly [number, number] } | { readonly groupId: number; readonly userIds: Iterable<number> }
->('messages.conversation_changed')
+  { readonly between: readonly [number, number] } | { readonly groupId: number; readonly userIds: readonly number[] }
+>('messages.conversation_changed', { scope: 'cluster' })
 
-/** Bots have answered each other too often, and the last answer was refused. Told once for each such chain. */
+/** @param readers users who can read the message */
+export function emitChange(
+  app: App,
+  { user_id, target_id, msg_type }: Pick<MessageRow, 'user_id' | 'target_id' | 'msg_type'>,
+  readers: readonly number[],
+) {
+  if (msg_type === MSG_TYPE.group) app.emit(ConversationChanged, { groupId: target_id, userIds: readers })
+  else app.emit(ConversationChanged, { between: [user_id, target_id] })
+}
+
+/** Bots have answered each other too often, and the last answer was refused. Emitted once for each chain. */
 export const BotLoop = defineEvent<{
-  /** The one that was refused and, where it is known, the other one. */
+  /** The refused bot and, if it is known, the other one. */
   readonly bots: readonly string[]
-  /** Where; empty in private. */
+  /** Name of the group; empty in private. */
   readonly group: string
   readonly hops: number
 }>('messages.bot_loop')

@@ -3,42 +3,43 @@ import { BotLoop } from './events.ts'
 import { FAILURES } from './failures.ts'
 import type { MessagesLimits } from './limits.ts'
 
-/** Conversations in which bots have spoken lately. */
-const KEPT = 10_000
-/** Silence after which a chain of answers is over. */
+/** Conversations of bots in memory. */
+const CACHED_CHAINS = 10_000
+/** Silence after which a chain of replies is over. */
 const QUIET_MS = 60_000
 
-/** Messages of bots in a conversation, since a person spoke in it or nobody did for a while. */
+/** Messages of bots in a conversation since the last message of a person, or since a silence. */
 interface Chain {
-  /** Hops of the last one. */
+  /** Hops of the last message. */
   hops: number
-  /** How often one bot spoke after another one, since `began`. */
+  /** Changes of speaker since `began`. */
   turns: number
   began: number
   last: number
-  /** Who spoke last, to tell answers from reports. */
+  /** User id of the last speaker, which tells replies from reports. */
   speaker: number
-  /** The last two programs that spoke, to be named. */
+  /** The last two programs that spoke, named in the event. */
   readonly bots: [last: User, before: User | undefined]
-  /** Whether anybody was told that it goes round. */
-  told: boolean
+  /** True once BotLoop was emitted. */
+  reported: boolean
 }
 
-export interface Conversation {
+/** A conversation, whoever speaks in it. */
+export interface Exchange {
   readonly key: string
-  /** Empty in private. */
+  /** Name of the group; empty in private. */
   readonly group: string
 }
 
 /**
- * Stops bots that answer each other. A program says how many hops its message has, if it knows what it answers. In
- * private whoever speaks after the other one has answered, said or not. In a group bots also speak without answering
- * anybody, so there only what no stream of reports does is taken for a loop.
+ * Stops bots that answer each other. A program gives the hops of its message if it knows which one it answers. In
+ * private a message after one of the other user counts as an answer, given or not. In a group bots also speak without
+ * answering: only more changes of speaker than reports make count as a loop.
  */
 export class Loops {
   readonly #app: App
   readonly #limits: MessagesLimits
-  readonly #chains = lruCache<string, Chain>(KEPT)
+  readonly #chains = lruCache<string, Chain>(CACHED_CHAINS)
 
   constructor(app: App, limits: MessagesLimits) {
     this.#app = app
@@ -46,20 +47,20 @@ export class Loops {
   }
 
   /**
-   * How many hops a message has.
-   * @param claimed what its sender says
+   * Length of the chain that a message continues; 0 for a person.
+   * @param claimed given by the sender
    * @throws Refused `bot_loop`
    */
-  hops({ key, group }: Conversation, user: User, claimed: number): number {
+  hops({ key, group }: Exchange, user: User, claimed: number): number {
     const { botHops, botTurns } = this.#limits
     if (user.role !== 'bot' && claimed === 0) {
-      if (this.#chains.size > 0) begin(this.#chains.get(key), this.#app.clock.now())
+      if (this.#chains.size > 0) restart(this.#chains.get(key), this.#app.clock.now())
       return 0
     }
     const chain = this.#chainOf(key, user)
     const [last] = chain.bots
     if (last.id !== user.id) chain.bots.splice(0, 2, user, last)
-    // What people's programs say of themselves is about their own messages: it must not silence a group's bots.
+    // The hops that programs of people give must not silence a group's bots.
     if (user.role !== 'bot' && group !== '' && claimed <= botHops) return claimed
     const isAnswer = chain.speaker !== user.id
     const answered = group === '' ? chain.hops + (isAnswer ? 1 : 0) : 0
@@ -77,17 +78,17 @@ export class Loops {
     const now = this.#app.clock.now()
     let chain = this.#chains.get(key)
     if (chain === undefined) {
-      chain = { hops: 0, turns: 0, began: now, last: now, speaker: user.id, bots: [user, undefined], told: false }
+      chain = { hops: 0, turns: 0, began: now, last: now, speaker: user.id, bots: [user, undefined], reported: false }
       this.#chains.set(key, chain)
-    } else if (now - chain.last >= QUIET_MS) begin(chain, now)
+    } else if (now - chain.last >= QUIET_MS) restart(chain, now)
     else if (now - chain.began >= QUIET_MS) Object.assign(chain, { began: now, turns: 0 })
     return chain
   }
 
   #refuse(chain: Chain, user: User, group: string, hops: number): never {
     const other = chain.bots.find((bot) => bot !== undefined && bot.id !== user.id)
-    if (!chain.told) {
-      chain.told = true
+    if (!chain.reported) {
+      chain.reported = true
       this.#app.emit(BotLoop, { bots: [user.name, ...(other ? [other.name] : [])], group, hops })
     }
     const whom = other === undefined ? 'bots have' : `"${user.name}" and "${other.name}" have`
@@ -95,7 +96,7 @@ export class Loops {
   }
 }
 
-/** The chain is over; who spoke in it is remembered, to be named. */
-function begin(chain: Chain | undefined, now: number) {
-  if (chain !== undefined) Object.assign(chain, { hops: 0, turns: 0, began: now, last: now, told: false })
+/** Keeps the speakers, so that a later event can name them. */
+function restart(chain: Chain | undefined, now: number) {
+  if (chain !== undefined) Object.assign(chain, { hops: 0, turns: 0, began: now, last: now, reported: false })
 }

@@ -25,13 +25,13 @@ const message = {
   unread: bool('true until the recipient acknowledges it'),
   ...textStyle,
   group: optional(line('name of the group; empty in a private message', { max: 255 }), ''),
-  hops: optional(uint8('0: written by a person; otherwise the so many-th message of bots in a row'), 0),
+  hops: optional(uint8('length of the chain of bot replies; 0: written by a person'), 0),
 }
 
 export const MessageStored = serverMessage({
   type: 131,
   name: 'message_stored',
-  about: 'The message is on disk and will reach its recipient.',
+  about: 'The message is on disk and will be pushed to its recipient.',
   fields: {
     id: uint64('number of the message'),
     sentAt: uint64('when it was stored, milliseconds since 1970 UTC'),
@@ -48,13 +48,13 @@ export const SendMessage = clientMessage({
     to: userName('name of the recipient'),
     text: text('the text, line breaks and all', { min: 1, max: MAX_TEXT }),
     clientId: optional(
-      line('the sender’s own id of the message; sending the same again after a lost reply stores it only once', {
+      line('idempotency key of the sender: a message sent again after a lost reply is stored once', {
         max: 64,
       }),
       '',
     ),
     ...textStyle,
-    hops: optional(uint8('one more than those of the message that a program answers here; 0 for a person'), 0),
+    hops: optional(uint8('of a program’s answer: one more than the hops of the answered message; 0 for a person'), 0),
   },
   reply: MessageStored,
 })
@@ -62,14 +62,15 @@ export const SendMessage = clientMessage({
 export const OnNewMessage = serverMessage({
   type: 121,
   name: 'on_new_message',
-  about: 'Messages for this user, oldest first. They come again after the next login until they are acknowledged.',
+  about:
+    'Messages for this user, oldest first. They are pushed again after the next login until they are acknowledged.',
   fields: { messages: list('the messages', message) },
 })
 
 export const Acknowledge = clientMessage({
   type: 13,
   name: 'acknowledge',
-  about: 'All messages from that user, up to that one, are read: they are not unread any more and not pushed again.',
+  about: 'Marks all messages from that user as read, up to and including that one: they are not pushed again.',
   allow: 'user',
   fields: { from: userName('name of the sender'), upTo: uint64('id of the last message read') },
 })
@@ -78,10 +79,10 @@ export const ConversationRead = serverMessage({
   type: 139,
   name: 'conversation_read',
   about:
-    'Messages were read up to an id: told to the reader’s other sessions, and, in private and where the server is set so, to who wrote them.',
+    'Messages were read up to an id. Sent to the reader’s other sessions, and to the sender of private messages if the server is configured so.',
   fields: {
-    reader: userName('who has read'),
-    from: line('whose messages; empty in a group', { max: 255 }),
+    reader: userName('name of the reader'),
+    from: line('name of the sender of the messages; empty in a group', { max: 255 }),
     group: line('name of the group; empty in a private conversation', { max: 255 }),
     upTo: uint64('id of the last message read'),
   },
@@ -90,7 +91,7 @@ export const ConversationRead = serverMessage({
 export const RecallMessage = clientMessage({
   type: 35,
   name: 'recall_message',
-  about: 'Deletes a message of one’s own, private or in a group: nobody reads it from the server any more.',
+  about: 'Deletes a message of the sender, private or in a group: the server shows it to nobody any more.',
   allow: 'user',
   fields: { id: uint64('number of the message') },
 })
@@ -111,14 +112,14 @@ export const Receiving = serverMessage({
   type: 132,
   name: 'receiving',
   about: 'Unread messages follow as on_new_message, then new ones as they come.',
-  fields: { unread: uint32('how many unread messages there are now, of everyone') },
+  fields: { unread: uint32('number of unread messages in all conversations') },
 })
 
 export const Receive = clientMessage({
   type: 16,
   name: 'receive',
   about:
-    'Asks for pushes on this session: everything unread, then what is new. A session that only sends leaves it out. Asked again, it begins anew: what is pushed before the reply was asked for before.',
+    'Starts pushes on this session: all unread messages, then each new one. A session that only sends leaves it out. A second `receive` replaces the first; pushes before its reply belong to the first.',
   allow: 'user',
   fields: {
     from: optional(line('only private messages of this user; empty: of everyone', { max: 255 }), ''),
@@ -142,7 +143,7 @@ export const QueryInbox = clientMessage({
   allow: 'user',
   fields: {
     after: optional(uint64('only messages with a higher id'), 0),
-    limit: optional(uint16('at most so many; 0: the server’s page'), 0),
+    limit: optional(uint16('most messages in the reply; 0: the server’s page size'), 0),
     all: optional(bool('read ones too'), false),
   },
   reply: ChatHistory,
@@ -154,9 +155,9 @@ export const QueryHistory = clientMessage({
   about: 'Asks for the newest messages between this user and another one.',
   allow: 'user',
   fields: {
-    with: userName('name of the other one'),
+    with: userName('name of the other user'),
     before: optional(uint64('only messages with a lower id; 0: the newest'), 0),
-    limit: optional(uint16('at most so many; 0: the server’s page'), 0),
+    limit: optional(uint16('most messages in the reply; 0: the server’s page size'), 0),
   },
   reply: ChatHistory,
 })
@@ -166,8 +167,8 @@ export const SearchResult = serverMessage({
   name: 'search_result',
   about: 'Messages that match, oldest first.',
   fields: {
-    more: bool('true if there are older messages that were not looked at, whether or not anything was found'),
-    searchedTo: uint64('what to give as `before` to go on; 0 if there was nothing to look at'),
+    more: bool('true if older messages were not searched, whether or not there is a match'),
+    searchedTo: uint64('`before` for the next page; 0 if there were no messages'),
     messages: list('the messages', message),
   },
 })
@@ -175,15 +176,14 @@ export const SearchResult = serverMessage({
 export const SearchMessages = clientMessage({
   type: 34,
   name: 'search_messages',
-  about:
-    'Looks for a text in what this user may read, newest first, without regard to case; no character stands for others.',
+  about: 'Searches the messages that this user may read for a text, newest first, ignoring case, without wildcards.',
   allow: 'user',
   fields: {
-    text: text('what to look for', { min: 1, max: 200 }),
+    text: text('text to search for', { min: 1, max: 200 }),
     with: optional(line('only private messages with this user', { max: 255 }), ''),
-    group: optional(line('only messages of this group; not together with the other', { max: 255 }), ''),
+    group: optional(line('only messages of this group; not together with `with`', { max: 255 }), ''),
     before: optional(uint64('only messages with a lower id; 0: the newest'), 0),
-    limit: optional(uint16('at most so many; 0: the server’s page'), 0),
+    limit: optional(uint16('most messages in the reply; 0: the server’s page size'), 0),
   },
   reply: SearchResult,
 })

@@ -1,14 +1,14 @@
 import type { Deliverable, WireMessage } from './deliverable.ts'
 
-/** Text in one page, in bytes: leaves room in a message of 256 KiB for everything else, and for one more long text. */
+/** Bytes of text in one page: leaves room in a packet of 256 KiB for the other fields and one more long text. */
 export const PAGE_BYTES = 48 * 1024
 
-/** Rows per page at most, whatever a client asks for. */
+/** Rows per page at most. */
 export const MAX_PAGE = 100
 
 export const pageSize = (asked: number, standard: number) => Math.min(asked || standard, MAX_PAGE)
 
-/** How many of these messages fit into one packet: at least one, since a single one always does. */
+/** How many messages fit into one packet: at least one, because a single one always fits. */
 export function fitting(messages: readonly WireMessage[]): number {
   let bytes = 0
   const tooMany = messages.findIndex(({ text }) => {

@@ -3,23 +3,23 @@ import { type MessageRow, messagesByIds, TurnBudget } from '../../db/index.ts'
 import type { Deliverable, WireMessage } from './deliverable.ts'
 import { PAGE_BYTES } from './page.ts'
 
-/** Rows read from the database at once. */
-const BATCH = 200
+/** Rows in one read of the database. */
+const ROWS_PER_READ = 200
 
-/** Bytes of text that cost as much as one request: some milliseconds of this process. */
-const BYTES_A_TOKEN = 256 * 1024
-/** The same of messages, however short. */
-const ROWS_A_TOKEN = 500
+/** Bytes of text whose search costs as much as one request: some milliseconds of this process. */
+const BYTES_PER_TOKEN = 256 * 1024
+/** Messages whose search costs as much as one request, however short they are. */
+const ROWS_PER_TOKEN = 500
 
-/** Searches of all users share a part of each turn of the event loop. */
+/** All searches share a part of each turn of the event loop. */
 const turns = new TurnBudget()
 
-/** A run of messages that the one who searches may read. */
+/** An ordered set of messages that the searching user may read. */
 export interface Trail {
-  /** Their ids below `before`, newest first, at most `limit`. */
+  /** The ids below `before`, newest first, at most `limit`. */
   ids(before: number, limit: number): Promise<number[]>
-  /** Rows of it as they travel. */
-  named(rows: readonly MessageRow[]): Promise<Deliverable[]>
+  /** The text form of rows of this trail. */
+  toText(rows: readonly MessageRow[]): Promise<Deliverable[]>
 }
 
 export interface Search {
@@ -28,16 +28,16 @@ export interface Search {
   readonly before: number
   /** Matches at most. */
   readonly limit: number
-  /** Messages looked at, at most. */
+  /** Messages searched at most. */
   readonly bound: number
-  /** Told what was looked at, in requests that would have cost as much. */
+  /** Charges the cost of a batch, in tokens of the request rate. */
   charge(tokens: number): void
 }
 
 export interface Found {
-  /** True if there are older messages that were not looked at. */
+  /** True if older messages were not searched. */
   readonly more: boolean
-  /** Where to go on: everything from this id on was looked at; 0 when there was nothing to look at. */
+  /** All messages from this id on were searched; 0 if there were none. */
   readonly searchedTo: number
   /** Oldest first. */
   readonly messages: WireMessage[]
@@ -49,15 +49,14 @@ const LONG_RUN = /(\p{M}{30})(?=\p{M})/gu
 const JOINER = '\u034f'
 
 /**
- * Text as it is compared, without regard to case and to how accents are encoded. Done here and not by the database:
- * each has another idea of case beyond ASCII, and of what `%` and `_` stand for. Normalisation sorts the marks of each
- * character, which takes the square of their number: long runs are cut first.
+ * Folds case and normalises accents for comparison. Not done by the databases, which differ in case beyond ASCII and in
+ * wildcards. Normalisation sorts the marks of each character in quadratic time: long runs are cut first.
  */
 const folded = (text: string) =>
-  // A sigma at the end of a word has a lower case of its own, and what is looked for ends elsewhere than the word does.
+  // A final sigma has a lower case of its own, but the end of the searched text need not be the end of a word.
   text.toLowerCase().replaceAll('ς', 'σ').replace(LONG_RUN, `$1${JOINER}`).normalize('NFC')
 
-/** Looks through trails, newest first, until enough is found, enough was looked at, or a packet is full. */
+/** Searches trails, newest first, up to `limit` matches, `bound` messages or a full packet. */
 export async function search(
   db: Knex,
   trails: readonly Trail[],
@@ -69,11 +68,11 @@ export async function search(
   let next = await steps.next()
   let searchedTo = 0
   let bytes = 0
-  for (let looked = 0; !next.done && looked < bound; ) {
+  for (let searched = 0; !next.done && searched < bound; ) {
     const batch: Step[] = []
-    for (; !next.done && batch.length < Math.min(BATCH, bound - looked); next = await steps.next())
+    for (; !next.done && batch.length < Math.min(ROWS_PER_READ, bound - searched); next = await steps.next())
       batch.push(next.value)
-    looked += batch.length
+    searched += batch.length
     const rows = new Map(
       (
         await messagesByIds(
@@ -83,7 +82,7 @@ export async function search(
       ).map((row) => [row.id, row]),
     )
     const size = [...rows.values()].reduce((sum, { msg }) => sum + msg.length, 0)
-    charge(batch.length / ROWS_A_TOKEN + size / BYTES_A_TOKEN)
+    charge(batch.length / ROWS_PER_TOKEN + size / BYTES_PER_TOKEN)
     for (const [index, { id, trail }] of batch.entries()) {
       await turns.yieldIfSpent()
       const row = rows.get(id)
@@ -113,12 +112,12 @@ interface Match {
 }
 
 /**
- * The ids of all trails in one order, newest first, each once: a note to oneself is both sent and received. Only ids are
- * kept, so however many groups somebody is in, it takes little memory.
+ * Merges the ids of all trails, newest first, without duplicates: a note to oneself is both sent and received. Only ids are
+ * kept, so that the memory is small for a member of many groups.
  */
 async function* merged(trails: readonly Trail[], before: number): AsyncGenerator<Step, void, void> {
   const heads: { trail: Trail; ids: number[] }[] = []
-  for (const trail of trails) heads.push({ trail, ids: await trail.ids(before, BATCH) })
+  for (const trail of trails) heads.push({ trail, ids: await trail.ids(before, ROWS_PER_READ) })
   for (let last = before; ; ) {
     const head = heads.reduce<(typeof heads)[number] | undefined>(
       (newest, one) => ((one.ids[0] ?? 0) > (newest?.ids[0] ?? 0) ? one : newest),
@@ -126,7 +125,7 @@ async function* merged(trails: readonly Trail[], before: number): AsyncGenerator
     )
     const id = head?.ids.shift()
     if (head === undefined || id === undefined) return
-    if (head.ids.length === 0) head.ids = await head.trail.ids(id, BATCH)
+    if (head.ids.length === 0) head.ids = await head.trail.ids(id, ROWS_PER_READ)
     if (id < last) yield { id, trail: head.trail }
     last = id
   }
@@ -136,6 +135,6 @@ async function* merged(trails: readonly Trail[], before: number): AsyncGenerator
 async function toMessages(found: readonly Match[]): Promise<WireMessage[]> {
   const named: Deliverable[] = []
   for (const trail of new Set(found.map((match) => match.trail)))
-    named.push(...(await trail.named(found.filter((match) => match.trail === trail).map(({ row }) => row))))
+    named.push(...(await trail.toText(found.filter((match) => match.trail === trail).map(({ row }) => row))))
   return named.map(({ message }) => message).sort((a, b) => a.id - b.id)
 }

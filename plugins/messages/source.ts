@@ -3,50 +3,51 @@ import type { MessageRow } from '../../db/index.ts'
 import type { Deliverable } from './deliverable.ts'
 import type { Trail } from './search.ts'
 
-/** Which of a user's messages to read from the database. */
+/** The messages of a user to read from the database. */
 export interface Query {
   /** Only ids above this one. */
   readonly after: number
   readonly limit: number
-  /** Leave out what the user has acknowledged. */
+  /** Without acknowledged messages. */
   readonly unreadOnly: boolean
-  /** Leave out group messages of the user’s own. */
+  /** Without group messages of the user. */
   readonly withoutOwn?: boolean
-  /** Only this kind, one of the source's. */
+  /** Only this kind of message. */
   readonly kind?: number
-  /** Exactly these, as far as the user may read them: `after` and `limit` are without effect. */
+  /** Only these ids, if the user may read them; `after` and `limit` have no effect then. */
   readonly only?: readonly number[]
 }
 
-/** Where a message was said, and to whom that matters. */
+/** The conversation of a stored message, and its readers. */
 export interface Place {
+  /** See Deliverable. */
   readonly conversation: string
   /** Name of the recipient; empty in a group. */
   readonly to: string
   /** Name of the group; empty in a private message. */
   readonly group: string
-  /** Who can read it now, its sender included. */
-  readonly hearers: Iterable<number>
+  /** Users who can read it now, and its sender. */
+  readonly readers: Iterable<number>
 }
 
-/** Where to search: in the private messages with one user, in one group, or, with neither, in all there is. */
+/** Where to search: the private messages with one user, one group, or, with both empty, everything. */
 export interface Where {
   readonly with: string
   readonly group: string
 }
 
-/** One sort of conversation: where its messages for a user are. */
+/** One sort of conversation, and how its messages are read from the database. */
 export interface Source {
   /** Kinds of its messages, see MSG_TYPE. */
   readonly kinds: readonly number[]
   /** Oldest first. */
   load(userId: number, query: Query): Promise<Deliverable[]>
   countUnread(userId: number): Promise<number>
-  /** Where a message of its kinds was said. */
+  /** The place of a message of its kinds. */
   place(row: MessageRow): Promise<Place>
   /**
-   * What a search of a user goes through, none where that is not of this sort.
-   * @throws Refused when there is no such user or group, or not for this user
+   * The messages that a search of a user goes through; none if the place is not of this sort.
+   * @throws Refused if there is no such user or group, or the user may not read it
    */
   trails(user: User, where: Where): Promise<Trail[]>
 }

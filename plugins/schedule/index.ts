@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto'
 import { definePlugin, newClientId, Refused, ServerStarted, toLine, type User } from '../../core/index.ts'
 import {
   cancelScheduled,
+  contentColumns,
+  contentOf,
   findGroupById,
   findScheduled,
   forgetScheduled,
@@ -78,8 +80,9 @@ export const schedule = definePlugin({
       throw new Refused('too_many', 'too many of your messages wait for their time')
     }
 
-    app.handle(ScheduleMessage, async ({ user }, { text, to, group, at, delay, clientId, fontSize, ...style }) => {
-      needs.messages.office.checkText(text)
+    app.handle(ScheduleMessage, async ({ user }, { to, group, at, delay, clientId, hops, ...content }) => {
+      const { text } = content
+      needs.messages.checkText(text)
       const target = await targetOf(user, to, group)
       const asked = { user_id: user.id, client_id: clientId || newClientId() }
       // Told the same as the first time, whatever the time is now.
@@ -88,7 +91,7 @@ export const schedule = definePlugin({
       if (stored === undefined) {
         const due = timeOf(at, delay)
         const times = { made_at: now(), due_at: due }
-        const row = { ...asked, ...target, ...style, msg: text, text_hash: hashOf(text), font_size: fontSize, ...times }
+        const row = { ...asked, ...target, ...contentColumns(content), text_hash: hashOf(text), hops, ...times }
         try {
           const inserted = await store(row)
           stored = inserted.row
@@ -109,7 +112,7 @@ export const schedule = definePlugin({
     app.handle(
       QueryScheduled,
       async ({ user }, { after, limit, all }) => {
-        const size = needs.messages.office.pageSize(limit)
+        const size = needs.messages.pageSize(limit)
         const rows = await scheduledOf(db, user.id, { after, limit: size + 1, all })
         const page = rows.slice(0, Math.min(size, fitting(rows)))
         const names = await needs.accounts.byIds(page.filter((row) => !row.is_group).map((row) => row.target_id))
@@ -141,9 +144,8 @@ export const schedule = definePlugin({
       if (!account?.active) throw new Refused('account_disabled')
       const { id, name, nickname, role } = account
       const session = app.onBehalfOf({ id, name, nickname, role })
-      const { msg: text, font, font_size: fontSize, color, hops } = row
       // So that a message that was stored, but not noted here, is stored once.
-      const message = { text, clientId: `scheduled-${row.id}`, font, fontSize, color, hops }
+      const message = { ...contentOf(row), clientId: `scheduled-${row.id}`, hops: row.hops }
       if (!row.is_group) {
         const to = byId.get(row.target_id)?.name
         if (to === undefined) throw new Refused(ACCOUNT_FAILURES.user_not_exist)

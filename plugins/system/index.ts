@@ -1,16 +1,15 @@
 import { createHash } from 'node:crypto'
 import { definePlugin, Refused } from '../../core/index.ts'
-import { MSG_TYPE } from '../../db/index.ts'
+import { MSG_TYPE, plainContent } from '../../db/index.ts'
 import { actor } from '../accounts/actor.ts'
 import { FAILURES as ACCOUNT_FAILURES } from '../accounts/failures.ts'
 import { type Account, accounts, SYSTEM } from '../accounts/index.ts'
-import { newRow, privateMessages, privateWith, toWire } from '../messages/index.ts'
+import { privateAudience } from '../messages/audience.ts'
+import { privateMessages } from '../messages/index.ts'
 import * as messages from './messages.ts'
 
 /** Accounts read, and messages handed to the writer, at once: as many as it puts into one commit. */
 const PAGE = 400
-
-const PLAIN = { font: '', fontSize: 0, color: '' }
 
 /** System messages: what admins say to everyone, kept and acknowledged as private messages of the account `system`. */
 export const system = definePlugin({
@@ -18,15 +17,13 @@ export const system = definePlugin({
   messages,
   needs: { accounts, messages: privateMessages },
   setup(app, { needs }) {
-    const { office } = needs.messages
+    const conversations = needs.messages
 
     const post = (to: Account, text: string, clientId: string) =>
-      office.post({
-        row: newRow(SYSTEM.id, to.id, MSG_TYPE.system, { text, clientId, ...PLAIN }, { sentAt: app.clock.time() }),
-        conversation: privateWith(SYSTEM.id),
-        toWire: (row) => toWire(row, SYSTEM.name, { to: to.name }),
-        recipients: [to.id],
-      })
+      conversations.post(
+        { senderId: SYSTEM.id, kind: MSG_TYPE.system, content: plainContent(text), clientId, hops: 0 },
+        privateAudience(SYSTEM, to),
+      )
 
     /** Every active account, a page at a time. */
     async function* everyone(): AsyncGenerator<Account[]> {
@@ -48,7 +45,7 @@ export const system = definePlugin({
     app.handle(
       messages.Broadcast,
       async (session, { text, to, clientId }) => {
-        office.checkText(text)
+        conversations.checkText(text)
         const send = (account: Account) =>
           post(account, text, rowId(session.isOperator ? '' : (session.user?.name ?? '?'), clientId, account))
         const pages = to === '' ? everyone() : await only(to)

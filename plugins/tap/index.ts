@@ -8,41 +8,34 @@ import { LIMITS } from './limits.ts'
 import * as messages from './messages.ts'
 import { Tap } from './tap.ts'
 
-/** Pushed as bytes that were encoded once for many sessions, which nobody is told of; and a tap of a tap would not end. */
-const NEVER_TOLD = [
-  'on_new_message',
-  'friend_on_off_line',
-  'room_user_on_off_line',
-  messages.Tap.name,
-  messages.Tapped.name,
-]
+/** A tap of a tap would not end. */
+const UNTAPPABLE: readonly string[] = [messages.Tap.name, messages.Tapped.name]
 
-/** Shows an operator what goes through the server while it does. Costs nothing while nobody looks. */
+/** Shows an operator the messages of sessions as they come and go. Costs nothing while there is no tap. */
 export const tap = definePlugin({
   name: 'tap',
   messages,
   limits: LIMITS,
   needs: { accounts },
   setup(app, { needs, limits, db }) {
-    /** What ends each tap. */
+    /** Functions that end the taps. */
     const taps = new Map<Session, () => void>()
 
     const end = (session: Session) => {
       taps.get(session)?.()
       taps.delete(session)
     }
-    /** Nobody is told of the end of a session that has no user. */
+    /** The end of a session without a user emits no event. */
     const endClosed = () => {
       for (const session of taps.keys()) if (!session.open) end(session)
     }
 
-    /** @throws Refused for what this server does not have, which would be silence */
+    /** @throws Refused for a filter that cannot match */
     const check = async (user: string, type: string, group: string) => {
       const account = user === '' ? undefined : await needs.accounts.find(user)
       if (user !== '' && account === undefined)
         throw new Refused(ACCOUNT_FAILURES.user_not_exist, `there is no user "${user}"`)
-      if (NEVER_TOLD.includes(type))
-        throw new Refused('invalid_value', `${type} cannot be tapped: tap what sets it off, such as send_message`)
+      if (UNTAPPABLE.includes(type)) throw new Refused('invalid_value', `${type} cannot be tapped`)
       if (type !== '' && app.catalogue.byName(type) === undefined)
         throw new Refused('invalid_value', `this server has no message type "${type}"`)
       if (group !== '' && (await findGroup(db, group)) === undefined)
@@ -52,7 +45,7 @@ export const tap = definePlugin({
 
     app.handle(messages.Tap, async (session, { user: asked, type, group, texts }) => {
       const user = await check(asked, type, group)
-      // First the trace: where none can be left, nobody reads along.
+      // Before the tap: if the audit log cannot be written, no texts are shown.
       if (texts) app.audit.info({ event: 'tap', ...actor(session), user, type, group, texts, session: session.id })
       endClosed()
       end(session)
@@ -63,7 +56,7 @@ export const tap = definePlugin({
         (from: Session, values: object): void =>
           session.open ? tell(from, values) : endClosed()
       const ends = [...app.catalogue]
-        .filter((message) => !NEVER_TOLD.includes(message.name) && view.needs(message))
+        .filter((message) => !UNTAPPABLE.includes(message.name) && view.needs(message))
         .map((message) =>
           message.from === 'client'
             ? app.on(

@@ -34,7 +34,7 @@ export const Tap = clientMessage({
   type: 48,
   name: 'tap',
   about:
-    'Pushes `tapped` for what sessions send and are sent from now on, until the connection ends; asked again, by the new filter. `on_new_message` is not told.',
+    'Pushes `tapped` for each message that sessions send and are sent from now on, until the connection ends; a second `tap` replaces the filter.',
   allow: 'operator',
   fields: {
     user: optional(line('only sessions of this user; empty: all', { max: 255 }), ''),

@@ -2,7 +2,7 @@ import { type AnyField, FIRST_FOREIGN_TYPE, type Fields, MAX_TEXT, type Message 
 
 type Values = Readonly<Record<string, unknown>>
 
-/** Messages that carry what passwords are proved and checked with, and the fields of them that may be shown. */
+/** Messages with proofs and verifiers of passwords, and those of their fields that may be shown. */
 const OPEN_FIELDS: Readonly<Record<string, readonly string[]>> = {
   login: [],
   login_challenge: [],
@@ -14,31 +14,31 @@ const OPEN_FIELDS: Readonly<Record<string, readonly string[]>> = {
   register: ['user', 'nickname'],
   create_user: ['user', 'nickname', 'role'],
   set_user_password: ['user'],
-  // They hold a whole message, which is told by itself.
+  // They hold a whole message, which is shown by itself.
   once: ['key'],
   once_done: ['repeat'],
 }
 
-/** Fields of any other message, of a plugin's too, that are secret by their name. */
+/** Names of fields that are secret in all other messages, those of plugins included. */
 const SECRET = /password|passwd|secret|token|salt|proof|verifier|^(stored|server|private)_?key$/i
 
-/** Lines in which people say something; those of other people's plugins may all be such, but for names. */
-const SAID = ['note', 'lastText']
+/** Lines with text of people. In messages of foreign plugins all lines but names are taken for such. */
+const TEXT_LINES = ['note', 'lastText']
 const NAMES = ['user', 'from', 'to', 'group', 'name', 'nickname', 'role', 'clientId']
 
-/** As much JSON as goes through without holding up the server. */
-const MAX_JSON = 65_536
+/** JSON of one record at most, so that it does not delay the event loop. */
+const MAX_JSON_BYTES = 65_536
 
 /**
- * The values of a message as JSON: texts and bytes as `{"bytes": 5}` unless they are wanted, what belongs to passwords
- * as `{"hidden": true}` in any case. What would be too long is shown without texts, and then without lists.
+ * The values of a message as JSON: texts and bytes as `{"bytes": 5}` unless `texts` is true, secrets always as
+ * `{"hidden": true}`. A record that is too long is shown without texts, then without lists.
  */
 export function shown(message: Message, values: Values, texts: boolean): string {
   const look = { message, texts, lists: true }
   const json = JSON.stringify(showFields(message.fields, values, look))
-  if (Buffer.byteLength(json) <= MAX_JSON) return json
+  if (Buffer.byteLength(json) <= MAX_JSON_BYTES) return json
   const brief = JSON.stringify(showFields(message.fields, values, { ...look, texts: false }))
-  if (Buffer.byteLength(brief) <= MAX_JSON) return brief
+  if (Buffer.byteLength(brief) <= MAX_JSON_BYTES) return brief
   const briefest = JSON.stringify(showFields(message.fields, values, { message, texts: false, lists: false }))
   return Buffer.byteLength(briefest) <= MAX_TEXT ? briefest : '{}'
 }
@@ -63,13 +63,13 @@ function showField(name: string, field: AnyField, value: unknown, look: Look): u
     const items = value as readonly Values[]
     return look.lists ? items.map((item) => showFields(field.fields, item, look)) : { items: items.length }
   }
-  if (!isSaid(name, field, look.message)) return value
+  if (!isText(name, field, look.message)) return value
   if (value instanceof Uint8Array)
     return look.texts ? `base64:${Buffer.from(value).toString('base64')}` : { bytes: value.length }
   return look.texts ? value : { bytes: Buffer.byteLength(value as string) }
 }
 
-function isSaid(name: string, { kind }: AnyField, { type }: Message): boolean {
-  if (kind === 'line') return type >= FIRST_FOREIGN_TYPE ? !NAMES.includes(name) : SAID.includes(name)
+function isText(name: string, { kind }: AnyField, { type }: Message): boolean {
+  if (kind === 'line') return type >= FIRST_FOREIGN_TYPE ? !NAMES.includes(name) : TEXT_LINES.includes(name)
   return kind === 'text' || kind === 'bytes'
 }

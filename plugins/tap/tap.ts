@@ -32,14 +32,14 @@ interface Told {
 
 const FAILURES: readonly Message[] = [...FAILURE_MESSAGES, Closing]
 
-/** One operator's view of what goes through the server. What is too much for it is counted and lost. */
+/** One operator's view of the messages of all sessions. Records beyond its rate are dropped and counted. */
 export class Tap {
   readonly session: Session
   readonly #filter: Filter
   readonly #clock: Clock
   readonly #rate: TokenBucket
   #dropped = 0
-  /** A reply is told before the request that it answers; it waits for that for the rest of the turn. */
+  /** A reply is emitted before its request: it waits for the request until the end of the turn, to be shown after it. */
   #reply: Told | undefined
 
   constructor(session: Session, filter: Filter, { clock, perSecond }: { clock: Clock; perSecond: number }) {
@@ -49,7 +49,7 @@ export class Tap {
     this.#rate = new TokenBucket(perSecond, perSecond, clock.now())
   }
 
-  /** Whether it has to be told of these: a reply of a group is known by its request. */
+  /** Whether it needs the events of a message type: the group of a reply is known by its request. */
   needs(message: Message): boolean {
     if (this.#isOfType(message)) return true
     return this.#filter.group !== '' && message.from === 'client' && this.#isOfType(message.reply ?? Done)

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
 import Database from 'better-sqlite3'
-import { explain } from '../../cli/exit.ts'
+import { explain } from '../../cli/errors/exit.ts'
 import { RefusedByServer } from '../../client/index.ts'
 import { openShell } from '../support/processes/shell.ts'
 

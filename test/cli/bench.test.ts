@@ -11,7 +11,7 @@ import { countMessages, measured } from '../../bench/measured.ts'
 import { readOptions } from '../../bench/options.ts'
 import { startCeiling, startServer } from '../../bench/server.ts'
 import { sqliteAlone } from '../../bench/store.ts'
-import { roomPaths } from '../../cli/paths.ts'
+import { dataPaths } from '../../cli/server/paths.ts'
 import { openShell } from '../support/processes/shell.ts'
 import { startLocalServer } from '../support/server.ts'
 import { tempFolder } from '../support/temp-folder.ts'
@@ -31,7 +31,7 @@ async function openBench(t: ExecutionContext) {
     steps,
     async stored() {
       await stage.close()
-      return countMessages(stage.db ?? roomPaths(stage.data).database)
+      return countMessages(stage.db ?? dataPaths(stage.data).database)
     },
   }
 }
@@ -92,7 +92,7 @@ test.serial('a server of its own is measured, and so is the ceiling', async (t) 
       pid = running.pid
       return load.pairs(load.friendsOn({ host: '127.0.0.1', port: running.port }), shape, watcher, signal)
     },
-    database: (data) => roomPaths(data).database,
+    database: (data) => dataPaths(data).database,
   })
   isPlausible(t, server)
   t.true((server.stored ?? 0) > 0)

@@ -43,6 +43,6 @@ test.serial('a new bot takes no place of anything, and its name has to do for ev
   for (const name of ['Dice', '../dice', 'two words', '']) {
     const { code, stderr } = await shell.run(['bot', 'new', name])
     t.is(code, 2, name)
-    t.regex(stderr, /is no name: a letter, then/)
+    t.regex(stderr, /cannot be a name: a letter, then/)
   }
 })

@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
-import { complete } from '../../cli/completion.ts'
+import { complete } from '../../cli/parser/completion.ts'
 import { openShell, type Shell } from '../support/processes/shell.ts'
 
 /** Words on the command line: wrong ones, help, completion, and what a command loads. */
@@ -108,7 +108,7 @@ test('a command loads only itself', async (t) => {
     const commands = loaded.filter((url) => /\/cli\/commands\/(?!index)/.test(url))
     t.true(commands.length <= 1, `${args.join(' ')}: ${commands.join(' ')}`)
     t.deepEqual(
-      loaded.filter((url) => /\/(core\/server|db\/index|cli\/room)\.js$/.test(url)),
+      loaded.filter((url) => /\/(core\/server|db\/index|cli\/server\/assembly)\.js$/.test(url)),
       [],
       args.join(' '),
     )
@@ -169,6 +169,9 @@ test('completion in bash knows contexts, friends and groups, and expands no name
   t.is(await completed('chatctl send --context alice b'), 'bob\n')
   t.is(await completed('chatctl history --context alice --group '), '\\$\\(touch\\ trapped\\)\n')
   t.regex(await completed('chatctl serve --config chatctl.b'), /^chatctl\.bash\n/)
+  t.is(await completed('chatctl users kick --data ./room b'), 'bob\n')
+  t.is(await completed('chatctl users kick --data ./nowhere '), '\n')
+  t.true((await completed('chatctl context forget 127')).startsWith(room.server))
   t.is(await completed('chatctl send --context nobody '), '\n')
   t.is(await shell.shell('ls'), await shell.shell('ls -I trapped'))
 })

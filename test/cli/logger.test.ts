@@ -3,7 +3,7 @@ import test from 'ava'
 
 /** Logs from a process of its own: the log goes to stdout. */
 function logged(lines: string): Record<string, unknown>[] {
-  const door = new URL('../../cli/logger.js', import.meta.url).href
+  const door = new URL('../../cli/output/logger.js', import.meta.url).href
   const source = `const { log, release } = await (await import('${door}')).openLog('trace', false); ${lines}; release()`
   const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', source], { encoding: 'utf8' })
   return stdout

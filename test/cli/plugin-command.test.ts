@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
-import { checkPlugins, type Finding } from '../../cli/plugin-check.ts'
+import { checkPlugins, type Finding } from '../../cli/authoring/plugin-check.ts'
 import { openShell, type Ran, type Shell } from '../support/processes/shell.ts'
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
@@ -106,7 +106,7 @@ test.serial('a plugin is not written over anything, nor under a name that is non
   await refused(['polls', '--dir', './full'], 1, /full is not empty\nhint: give another name, or --dir/)
   await refused(['polls', '--dir', './full/precious'], 1, /cannot write to .*precious/)
   for (const name of ['Polls', '1st', '../out', 'a b', 'a--b', 'x'.repeat(41)])
-    await refused([name], 2, /is no name: a letter, then a-z, 0-9 and single dashes, at most 40/)
+    await refused([name], 2, /cannot be a name: a letter, then a-z, 0-9 and single dashes, at most 40/)
   await refused([], 2, /words are missing\nhint: `chatctl plugin new --help`/)
   t.deepEqual(await readdir(join(shell.folder, 'full')), ['precious'])
   // A name may hold what stands for something else in the template.

@@ -1,10 +1,10 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
-import { parseDuration } from '../../cli/duration.ts'
-import { localTime } from '../../cli/local-time.ts'
-import { parseDelay } from '../../cli/moment.ts'
-import { toTable } from '../../cli/table.ts'
+import { parseDuration } from '../../cli/input/duration.ts'
+import { parseDelay } from '../../cli/input/moment.ts'
+import { localTime } from '../../cli/output/local-time.ts'
+import { toTable } from '../../cli/output/table.ts'
 import { openShell } from '../support/processes/shell.ts'
 
 /** How things are shown to people and to programs. */

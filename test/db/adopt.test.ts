@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import type { Knex } from 'knex'
 import pino from 'pino'
-import { openRoom } from '../../cli/room.ts'
+import { openServer } from '../../cli/server/assembly.ts'
 import { QueryContacts, QueryFriendRequests } from '../../client/index.ts'
 import { deriveKeys, storedKey } from '../../core/scram/index.ts'
 import { isLine } from '../../core/wire/index.ts'
@@ -200,7 +200,7 @@ async function adoptByShell(t: ExecutionContext, shell: Shell, args: string[], e
 }
 
 /** The expected result of the adoption, for every target. */
-async function checkRoom(t: ExecutionContext, where: string) {
+async function checkDataFolder(t: ExecutionContext, where: string) {
   await looking(where, async (db) => {
     const accounts = await db('userinfo').orderBy('id')
     t.deepEqual(
@@ -329,7 +329,7 @@ onMysql('adopting into SQLite keeps all rows and passwords, and a second run cha
   t.like(first, { isFinished: true, dryRun: false, inPlace: false, tables: COUNTS })
   t.deepEqual(said(first), FINDINGS)
   t.is((await stat(join(data, 'chat.db'))).mode & 0o777, 0o600)
-  await checkRoom(t, join(data, 'chat.db'))
+  await checkDataFolder(t, join(data, 'chat.db'))
   const after = await dump(join(data, 'chat.db'))
   t.deepEqual(await adoptByShell(t, shell, ['--data', data], { CHATCTL_ADOPT_URL: url }), first)
   t.deepEqual(await dump(join(data, 'chat.db')), after)
@@ -347,7 +347,7 @@ onMysql(
     const first = await adoptByShell(t, shell, ['--in-place', '--data', 'room'], env)
     t.like(first, { isFinished: true, inPlace: true, tables: COUNTS })
     t.deepEqual(said(first), FINDINGS)
-    await checkRoom(t, url)
+    await checkDataFolder(t, url)
     await looking(url, async (db) => {
       t.deepEqual(await db('original_userinfo').distinct('password', 'reg_time').pluck('password'), [''])
       t.is((await db('original_chatmsg')).length, ROWS.chatmsg.length)
@@ -373,7 +373,7 @@ onMysql('adopting into another database of the server gives the same result', as
   const report = await adoptByShell(t, shell, [url, '--data', 'room'], { CHATCTL_DB: where })
   t.like(report, { isFinished: true, inPlace: false, tables: COUNTS })
   t.deepEqual(said(report), FINDINGS)
-  await checkRoom(t, where)
+  await checkDataFolder(t, where)
   t.deepEqual(await readdir(shell.folder), ['home'], 'no data folder was made')
   await useRoom(t, { data: await tempFolder(t), db: where })
 })
@@ -414,7 +414,7 @@ onMysql('--dry-run reports the same as a real run, for both targets, and changes
 })
 
 const serveOn = (options: { data: string; db: string; migrate?: boolean }) =>
-  openRoom({ ...options, log: pino({ level: 'silent' }) })
+  openServer({ ...options, log: pino({ level: 'silent' }) })
 
 const plain = {
   sourceName: 'mysql://root@here/chatroom',

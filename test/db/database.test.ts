@@ -270,7 +270,7 @@ test('the backfill marks read rows in small batches and leaves unread rows', asy
   await migrate(db)
   const writer = await MessageWriter.open(db, (error) => t.fail(String(error)))
   const stored = await Promise.all(Array.from({ length: 1200 }, (_, n) => writer.store(chat(String(n)))))
-  const upTo = stored[1100]?.row.id ?? 0
+  const upTo = stored[1100]?.id ?? 0
   const read = { readerId: 2, fromId: 1, isGroup: false, upTo }
   t.true(await writer.markRead(read, { isWaitedFor: true }))
   t.false(await writer.markRead(read, { isWaitedFor: true }), 'a second run changes nothing')
@@ -281,7 +281,7 @@ test('the backfill marks read rows in small batches and leaves unread rows', asy
   const unread = await db('chatmsg').where({ isRead: 1 }).orderBy('id').pluck('id')
   t.deepEqual(
     unread,
-    stored.slice(1101).map(({ row }) => row.id),
+    stored.slice(1101).map(({ id }) => id),
   )
   t.is(await countUnread(db, 2), 99)
 })
@@ -350,7 +350,7 @@ onMariadb(
     )
     t.deepEqual(
       await db('chatmsg').orderBy('id').pluck('id'),
-      stored.map(({ row }) => row.id),
+      stored.map(({ id }) => id),
     )
     await writer.close()
   },

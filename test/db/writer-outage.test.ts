@@ -67,11 +67,11 @@ onMariadb(
 test('a read position refused during an outage is written after it, and its reader is notified', async (t) => {
   const { db, writer } = await openWriter(t)
   const faults = new Faults(db)
-  const { row } = await writer.store(chat('a'))
+  const { id } = await writer.store(chat('a'))
   faults.arm({ at: 0, mode: 'outage', code: faults.codes[0] as string })
-  const read = { readerId: 2, fromId: 1, isGroup: false, upTo: row.id }
+  const read = { readerId: 2, fromId: 1, isGroup: false, upTo: id }
   const error = await t.throwsAsync(writer.markRead(read, { isWaitedFor: true }), { instanceOf: OutcomePending })
   faults.heal()
   t.true(await (error as OutcomePending<boolean>).outcome)
-  t.is((await db('correspondence').first()).read_id, row.id)
+  t.is((await db('correspondence').first()).read_id, id)
 })

@@ -106,3 +106,31 @@ test('imports have no cycle', (t) => {
   for (const file of files) visit(file, [])
   t.deepEqual(circles, [])
 })
+
+/** The room of a file: the first folder in `core/` or `cli/`; a file directly in those is a room of its own. */
+const roomOf = (file: string) => file.split('/').slice(0, 2).join('/')
+
+for (const folder of ['core', 'cli'])
+  test(`no circle of imports between the rooms of ${folder}/`, (t) => {
+    const arrows = files.filter(inFolder(folder)).flatMap((file) =>
+      importsOf(file)
+        .filter((imported) => inFolder(folder)(imported) && roomOf(imported) !== roomOf(file))
+        .map((imported) => ({ from: roomOf(file), to: roomOf(imported), shown: `${file} imports ${imported}` })),
+    )
+    const next = new Map<string, Set<string>>()
+    for (const { from, to } of arrows) next.set(from, (next.get(from) ?? new Set()).add(to))
+    const reach = (room: string, found = new Set<string>()): Set<string> => {
+      for (const other of next.get(room) ?? []) {
+        if (found.has(other)) continue
+        reach(other, found.add(other))
+      }
+      return found
+    }
+    const rooms = new Map([...next.keys()].map((room) => [room, reach(room)]))
+    t.true(rooms.size > 5)
+    t.deepEqual(
+      arrows.filter(({ from, to }) => rooms.get(to)?.has(from)).map(({ shown }) => shown),
+      [],
+      'these imports are part of a circle: turn one of them around, or move what it needs to a room below both',
+    )
+  })

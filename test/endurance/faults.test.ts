@@ -14,6 +14,7 @@ const BEYOND = 2
 
 const MODES: readonly Mode[] = ['before', 'after', 'outage']
 
+/** Holds [D-1], [D-2], [D-3] and [D-11] of docs/ARCHITECTURE.md, whichever statement fails. */
 async function playAll(t: ExecutionContext, mariadb?: string) {
   t.timeout(isLong ? 60 * MINUTES : 5 * MINUTES)
   const random = seeded(t)

@@ -1,13 +1,14 @@
 import { setImmediate } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { type InputOf, Push, type UserSession } from '../../core/index.ts'
-import { Delivery, type LoadUnread } from '../../plugins/messages/delivery.ts'
-import { OnNewMessage } from '../../plugins/messages/messages.ts'
+import { newDeliverable } from '../../plugins/messages/deliverable.ts'
+import { Delivery, type DeliveryOptions, type LoadUnread } from '../../plugins/messages/delivery.ts'
+import type { OnNewMessage } from '../../plugins/messages/messages.ts'
 
 type Page = Awaited<ReturnType<LoadUnread>>
 
-/** A delivery whose database answers when the test says so. */
-function slowDelivery(t: ExecutionContext, newest = 100) {
+/** A delivery whose database answers when the test says so, with a window of 10. */
+function slowDelivery(t: ExecutionContext, horizon = 100, options: Partial<DeliveryOptions> = {}) {
   const pushed: Buffer[] = []
   const asked: number[] = []
   let arrives: (page: Page) => void = () => {}
@@ -25,14 +26,16 @@ function slowDelivery(t: ExecutionContext, newest = 100) {
         arrives = resolve
       })
     },
-    newest: () => newest,
+    horizon: () => horizon,
     window: 10,
     after: 0,
     wants: () => true,
     onError: (error) => t.fail(String(error)),
+    ...options,
   })
   return {
     delivery,
+    session,
     /** After which ids the database was asked. */
     asked,
     async answer(page: Page) {
@@ -49,9 +52,9 @@ const message = (id: number, text: string) => ({
   message: { id, kind: 1, from: 'alice', to: 'bob', text, sentAt: 0, unread: true, ...style, group: '' },
 })
 
-const pushOf = (deliverable: ReturnType<typeof message>) => new Push(OnNewMessage, { messages: [deliverable.message] })
+const stored = (id: number, text: string) => newDeliverable('user 1', message(id, text).message)
 
-test('recalled while a page of the database is on its way, a message is not pushed with it', async (t) => {
+test('a message that is recalled while a page of the database is being read is not pushed with it [D-8]', async (t) => {
   const { delivery, answer, pushed } = slowDelivery(t)
   delivery.catchUp()
   delivery.forget('user 1', 2)
@@ -60,34 +63,36 @@ test('recalled while a page of the database is on its way, a message is not push
   t.false(pushed().includes('goes'))
 })
 
-test('begun anew while a page of the database is on its way, it asks from the beginning again', async (t) => {
+test('a page that is being read when the user leaves a group is discarded and read again [D-7]', async (t) => {
   const { delivery, asked, answer, pushed } = slowDelivery(t)
+  const inGroup = { ...message(6, 'from the group'), conversation: 'group 1' }
   delivery.catchUp()
   await answer({ found: [message(5, 'five')], more: true })
-  delivery.restart()
-  await answer({ found: [message(6, 'six')], more: false })
-  t.deepEqual(asked, [0, 5, 0])
-  await answer({ found: [message(3, 'three'), message(5, 'five'), message(6, 'six')], more: false })
-  t.true(pushed().includes('three') && pushed().includes('six'))
+  delivery.left('group 1')
+  await answer({ found: [inGroup, message(7, 'seven')], more: false })
+  t.deepEqual(asked, [0, 5, 5])
+  await answer({ found: [message(7, 'seven')], more: false })
+  t.true(pushed().includes('seven'))
+  t.false(pushed().includes('from the group'))
 })
 
-test('what the database shows before its turn has come is pushed in its turn, once', async (t) => {
+test('a message that the database shows before its turn is pushed in its turn, once [D-3] [D-6]', async (t) => {
   const { delivery, answer, pushed } = slowDelivery(t, 2)
   const texts = () => ['one', 'two', 'three', 'four'].map((text) => pushed().toString('latin1').split(text).length - 1)
   delivery.catchUp()
-  // The commit of the third was not told of yet, and the database already knows the fourth.
+  // The third is not told yet, although the database already shows the fourth.
   await answer({ found: [message(1, 'one'), message(2, 'two'), message(4, 'four')], more: false })
   t.deepEqual(texts(), [1, 1, 0, 0])
-  for (const late of [message(3, 'three'), message(4, 'four')]) delivery.stored(late, pushOf(late))
+  for (const late of [stored(3, 'three'), stored(4, 'four')]) delivery.stored(late)
   t.deepEqual(texts(), [1, 1, 1, 1])
 })
 
-test('stored while there was no room, a few are kept and pushed without asking the database', async (t) => {
+test('messages stored while the window is full are kept and pushed without a read of the database [D-4]', async (t) => {
   const { delivery, asked, answer, pushed } = slowDelivery(t)
   delivery.catchUp()
   await answer({ found: [], more: false })
-  for (let id = 1; id <= 15; id++) delivery.stored(message(id, `m${id};`), pushOf(message(id, `m${id};`)))
-  t.is(pushed().toString('latin1').split(';').length - 1, 10, 'a window of them')
+  for (let id = 1; id <= 15; id++) delivery.stored(stored(id, `m${id};`))
+  t.is(pushed().toString('latin1').split(';').length - 1, 10, 'a window')
   delivery.acknowledged('user 1', 5)
   await setImmediate()
   delivery.acknowledged('user 1', 10)
@@ -97,4 +102,52 @@ test('stored while there was no room, a few are kept and pushed without asking t
     Array.from({ length: 15 }, (_, n) => `m${n + 1};`),
   )
   t.deepEqual(asked, [0])
+})
+
+test('a filter by id holds for new messages as well', async (t) => {
+  const { delivery, answer, pushed } = slowDelivery(t, 100, { after: 5 })
+  delivery.catchUp()
+  await answer({ found: [], more: false })
+  for (const [id, text] of [
+    [5, 'five'],
+    [6, 'six'],
+  ] as const)
+    delivery.stored(stored(id, text))
+  t.true(pushed().includes('six'))
+  t.false(pushed().includes('five'))
+})
+
+test('a push with a lower id than an earlier one is an error of this delivery alone [D-3] [D-12]', async (t) => {
+  const errors: unknown[] = []
+  const { delivery, answer } = slowDelivery(t, 100, { onError: (error) => errors.push(error) })
+  delivery.catchUp()
+  await answer({ found: [message(2, 'two')], more: false })
+  delivery.stored(stored(1, 'one'))
+  t.regex(String(errors[0]), /\[D-3\]/)
+})
+
+test('under back-pressure nothing is pushed, and what does not fit into memory is read later [D-9]', async (t) => {
+  const { delivery, session, asked, answer, pushed } = slowDelivery(t, 1000, { window: 200 })
+  delivery.catchUp()
+  await answer({ found: [], more: false })
+  session.writable = false
+  const text = 'x'.repeat(2000)
+  for (let id = 1; id <= 100; id++) delivery.stored(stored(id, `${id}:${text}`))
+  t.is(pushed().length, 0)
+  session.writable = true
+  delivery.catchUp()
+  await setImmediate()
+  t.deepEqual(asked, [0, 0], 'the database is asked for all of them')
+  await answer({ found: Array.from({ length: 100 }, (_, n) => message(n + 1, `${n + 1}:${text}`)), more: false })
+  // 128 KiB of the page are kept; the rest is read again.
+  t.deepEqual(asked, [0, 0, 65])
+  await answer({ found: Array.from({ length: 35 }, (_, n) => message(n + 66, `${n + 66}:${text}`)), more: false })
+  t.deepEqual(
+    [
+      ...pushed()
+        .toString('latin1')
+        .matchAll(/(\d+):x/g),
+    ].map(([, id]) => Number(id)),
+    Array.from({ length: 100 }, (_, n) => n + 1),
+  )
 })

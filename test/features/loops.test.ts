@@ -11,7 +11,7 @@ type Loop = { readonly bots: readonly string[]; readonly group: string; readonly
 
 const SALT = Buffer.alloc(32, 1)
 
-/** A server that notes loops, and bots on it. */
+/** A server whose loop events are recorded, and bots on it. */
 async function openLab(t: ExecutionContext, limits = {}) {
   const loops: Loop[] = []
   const watcher = definePlugin({
@@ -31,7 +31,7 @@ async function openLab(t: ExecutionContext, limits = {}) {
   return { stage, loops, bot }
 }
 
-/** Answers everything, until it is refused; resolves with what it is refused with. */
+/** Answers every message until one is refused; resolves with the failure. */
 async function echo(
   client: Client,
   answer: (message: { from: string; group?: string; hops: number }) => Promise<unknown>,
@@ -46,7 +46,7 @@ async function echo(
   return 'closed'
 }
 
-test('two bots that answer each other in private stop, although neither says what it answers', async (t) => {
+test('two bots that answer each other in private are stopped, although neither gives its hops', async (t) => {
   const { loops, bot } = await openLab(t)
   const [ping, pong] = [await bot('ping'), await bot('pong')]
   const ends = [ping, pong].map((client) => echo(client, ({ from }) => client.send(from, 'you too')))
@@ -65,7 +65,7 @@ test('two bots that answer each other in private stop, although neither says wha
   await Promise.all(ends)
 })
 
-test('bots that say what they answer stop in a group too, and a person gets them going again', async (t) => {
+test('bots in a group that give their hops are stopped, and a message of a person starts a new chain', async (t) => {
   const { stage, loops, bot } = await openLab(t, { botHops: 4 })
   const [ping, pong] = [await bot('ping'), await bot('pong')]
   const alice = await stage.user('alice')
@@ -86,12 +86,12 @@ test('bots that say what they answer stop in a group too, and a person gets them
   t.true(messages.every(({ from, hops }) => (from === 'alice' ? hops === 0 : hops >= 1 && hops <= 4)))
 })
 
-test('in a group, bots that do not say what they answer stop after so many turns; reports are no answers', async (t) => {
+test('bots in a group that give no hops are stopped after a number of turns; reports of one bot do not count', async (t) => {
   const { loops, bot, stage } = await openLab(t, { botTurns: 20 })
   const [ping, pong] = [await bot('ping'), await bot('pong')]
   await ping.request(CreateRoom, { group: 'lab' })
   await pong.request(JoinRoom, { group: 'lab' })
-  // One bot may report as much as it likes.
+  // Messages of one bot in a row are not answers.
   for (let index = 0; index < 50; index++) await ping.send({ group: 'lab' }, `report ${index}`)
   for (let index = 0; index < 10; index++) {
     await pong.send({ group: 'lab' }, 'pong')
@@ -99,14 +99,14 @@ test('in a group, bots that do not say what they answer stop after so many turns
   }
   t.is(await refusal(t, pong.send({ group: 'lab' }, 'pong')), 'bot_loop')
   t.is(await refusal(t, pong.send({ group: 'lab' }, 'pong')), 'bot_loop')
-  t.deepEqual(loops, [{ bots: ['pong', 'ping'], group: 'lab', hops: 1 }], 'told once')
+  t.deepEqual(loops, [{ bots: ['pong', 'ping'], group: 'lab', hops: 1 }], 'one event')
   const alice = await stage.user('alice')
   await alice.request(JoinRoom, { group: 'lab' })
   await alice.send({ group: 'lab' }, 'go on')
   await pong.send({ group: 'lab' }, 'pong')
 })
 
-test('a bot that talks with a person is never stopped, and a person is no bot', async (t) => {
+test('a bot that talks with a person is not stopped', async (t) => {
   const { bot, stage, loops } = await openLab(t, { botHops: 2 })
   const robot = await bot('robot')
   const alice = await stage.user('alice')
@@ -118,13 +118,13 @@ test('a bot that talks with a person is never stopped, and a person is no bot', 
   const { messages } = await alice.history('robot', { limit: 100 })
   t.is(messages.length, 30)
   t.true(messages.every(({ from, bot, hops }) => (from === 'robot') === bot && hops === (bot ? 1 : 0)))
-  // A program that runs as a person says so itself.
+  // A program that runs as a person gives hops.
   await alice.send('robot', 'by a script', { hops: 2 })
   t.is(await refusal(t, alice.send('robot', 'by a script', { hops: 3 })), 'bot_loop')
   t.is(loops.length, 1)
 })
 
-test('programs of people that call each other answers do not silence the bots of a group', async (t) => {
+test('hops given by programs of people do not stop the bots of a group', async (t) => {
   const { bot, stage, loops } = await openLab(t, { botTurns: 5 })
   const robot = await bot('robot')
   const [alice, mallory] = [await stage.user('alice'), await stage.user('mallory')]

@@ -1,24 +1,11 @@
 import test from 'ava'
-import type { ChatMessage, Client } from '../../client/index.ts'
-import { texts } from '../support/requests.ts'
+import type { Client } from '../../client/index.ts'
+import { hears, texts } from '../support/requests.ts'
 import { type LocalServer, startLocalServer } from '../support/server.ts'
-
-/** Hears so many messages, acknowledging each. */
-async function hears(client: Client, count: number, options: { acknowledge?: boolean; from?: string } = {}) {
-  const heard: ChatMessage[] = []
-  for await (const message of client.messages(options)) {
-    heard.push(message)
-    if (heard.length === count) break
-  }
-  // Leaving the loop acknowledges nothing more: the last one is ours to do.
-  const last = heard.at(-1)
-  if (last !== undefined && options.acknowledge !== false) await client.acknowledge(last)
-  return heard
-}
 
 const unreadOf = async (client: Client) => texts((await client.inbox()).messages)
 
-test('Alice writes to Bob while he listens: text, font and colour arrive as they were', async (t) => {
+test('a message to a listening user arrives with its text, font and colour', async (t) => {
   const stage = await startLocalServer(t)
   const alice = await stage.user('alice')
   const bob = await stage.user('bob')
@@ -33,40 +20,7 @@ test('Alice writes to Bob while he listens: text, font and colour arrive as they
   t.deepEqual(await unreadOf(bob), [])
 })
 
-test('Bob is away: everything waits for him, oldest first, and stays unread until he acknowledges it', async (t) => {
-  const stage = await startLocalServer(t)
-  const alice = await stage.user('alice')
-  const bob = await stage.user('bob')
-  await bob.close()
-  for (const text of ['one', 'two', 'three']) await alice.send('bob', text)
-
-  const again = await stage.user('bob')
-  t.deepEqual(texts(await hears(again, 3, { acknowledge: false })), ['one', 'two', 'three'])
-  await again.close()
-
-  const later = await stage.user('bob')
-  const heard = await hears(later, 3, { acknowledge: false })
-  t.deepEqual(texts(heard), ['one', 'two', 'three'], 'nothing was acknowledged, so it comes again')
-  await later.acknowledge(heard[1] as ChatMessage)
-  t.deepEqual(await unreadOf(later), ['three'])
-  await later.close()
-
-  const last = await stage.user('bob')
-  t.deepEqual(texts(await hears(last, 1)), ['three'])
-})
-
-test('a message goes to all sessions of Bob; reading it on one is enough', async (t) => {
-  const stage = await startLocalServer(t)
-  const alice = await stage.user('alice')
-  const phone = await stage.user('bob')
-  const desk = await stage.user('bob')
-  const both = [hears(phone, 1, { acknowledge: false }), hears(desk, 1)]
-  await alice.send('bob', 'everywhere')
-  t.deepEqual((await Promise.all(both)).map(texts), [['everywhere'], ['everywhere']])
-  t.deepEqual(await unreadOf(phone), [])
-})
-
-test('a message sent again with its client id is stored once, also after a restart', async (t) => {
+test('a message sent again with its client id is stored once, also after a restart [D-2]', async (t) => {
   const stage = await startLocalServer(t)
   const alice = await stage.user('alice')
   await stage.user('bob')
@@ -87,7 +41,7 @@ test('a message sent again with its client id is stored once, also after a resta
   t.deepEqual(await unreadOf(bob), ['only once', 'at once'])
 })
 
-test('the same client id of two senders is two messages', async (t) => {
+test('client ids of two senders are independent [D-2]', async (t) => {
   const stage = await startLocalServer(t)
   const [alice, carol, bob] = [await stage.user('alice'), await stage.user('carol'), await stage.user('bob')]
   await alice.send('bob', 'mine', { clientId: 'x' })
@@ -95,7 +49,7 @@ test('the same client id of two senders is two messages', async (t) => {
   t.deepEqual(await unreadOf(bob), ['mine', 'mine'])
 })
 
-test('messages sent without waiting keep their order, and both ends see the same conversation', async (t) => {
+test('pipelined messages keep their order, and both users see the same conversation [D-3]', async (t) => {
   const stage = await startLocalServer(t, { limits: { requestBurst: 1000 } })
   const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
   const count = 300
@@ -115,7 +69,7 @@ test('messages sent without waiting keep their order, and both ends see the same
   t.is(ends[0].messages.at(-1)?.text, 'got them')
 })
 
-test('history comes by pages, newest page first, and ends', async (t) => {
+test('history is paged from the newest message to the first', async (t) => {
   const stage = await startLocalServer(t, { limits: { historyPage: 10 } })
   const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
   await Promise.all(Array.from({ length: 25 }, (_, n) => alice.send('bob', String(n))))
@@ -136,7 +90,7 @@ test('history comes by pages, newest page first, and ends', async (t) => {
   )
 })
 
-test('long texts make short pages, never a message too large for a client', async (t) => {
+test('pages of long texts are short enough for one packet', async (t) => {
   const stage = await startLocalServer(t)
   const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
   const long = '长'.repeat(5000)
@@ -146,59 +100,7 @@ test('long texts make short pages, never a message too large for a client', asyn
   t.is((await hears(bob, 12)).length, 12)
 })
 
-test('no more than the window is out unacknowledged; the rest follows as Bob acknowledges', async (t) => {
-  const stage = await startLocalServer(t, { limits: { unacknowledged: 10 } })
-  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
-  await Promise.all(Array.from({ length: 35 }, (_, n) => alice.send('bob', String(n))))
-  const loop = bob.messages({ acknowledge: false })
-  const first: ChatMessage[] = []
-  while (first.length < 10) first.push((await loop.next()).value)
-  // Nothing more can be on its way: a request's reply would come after it.
-  const next = loop.next()
-  const raced = await Promise.race([next, bob.inbox().then(() => 'silence')])
-  t.is(raced, 'silence')
-  await bob.acknowledge(first.at(-1) as ChatMessage)
-  t.is((await next).value?.text, '10')
-  await loop.return(undefined)
-  // Nobody acknowledged that one.
-  t.deepEqual(
-    texts(await hears(bob, 25)),
-    Array.from({ length: 25 }, (_, n) => String(n + 10)),
-  )
-})
-
-test('Bob listens to Alice only: Carol’s messages wait unread', async (t) => {
-  const stage = await startLocalServer(t, { limits: { unacknowledged: 5 } })
-  const [alice, carol, bob] = [await stage.user('alice'), await stage.user('carol'), await stage.user('bob')]
-  await Promise.all(Array.from({ length: 20 }, (_, n) => carol.send('bob', `carol ${n}`)))
-  await alice.send('bob', 'hello')
-  const hearing = hears(bob, 2, { from: 'alice' })
-  await carol.send('bob', 'still me')
-  await alice.send('bob', 'again')
-  t.deepEqual(texts(await hearing), ['hello', 'again'])
-  t.is((await unreadOf(bob)).length, 21)
-})
-
-test('asking to receive again starts over, with the new filter', async (t) => {
-  const stage = await startLocalServer(t)
-  const [alice, carol, bob] = [await stage.user('alice'), await stage.user('carol'), await stage.user('bob')]
-  await alice.send('bob', 'from Alice')
-  await carol.send('bob', 'from Carol')
-  t.deepEqual(texts(await hears(bob, 1, { from: 'alice', acknowledge: false })), ['from Alice'])
-  t.deepEqual(texts(await hears(bob, 1, { from: 'carol', acknowledge: false })), ['from Carol'])
-  await t.throwsAsync(bob.receive({ from: 'nobody' }), { message: /no user "nobody"/ })
-})
-
-test('a session that only sends gets no pushes', async (t) => {
-  const stage = await startLocalServer(t)
-  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
-  const { OnNewMessage } = await import('../../client/index.ts')
-  bob.on(OnNewMessage, () => t.fail('a push that nobody asked for'))
-  await alice.send('bob', 'quiet')
-  t.deepEqual(await unreadOf(bob), ['quiet'])
-})
-
-test('nobody reads or acknowledges what is not theirs', async (t) => {
+test('a third user neither reads nor acknowledges a private message', async (t) => {
   const stage = await startLocalServer(t)
   const [alice, bob, mallory] = [await stage.user('alice'), await stage.user('bob'), await stage.user('mallory')]
   const { id } = await alice.send('bob', 'for Bob only')
@@ -208,7 +110,7 @@ test('nobody reads or acknowledges what is not theirs', async (t) => {
   t.deepEqual(await unreadOf(bob), ['for Bob only'])
 })
 
-test('what cannot be delivered is refused, and nothing is stored', async (t) => {
+test('a message to an unknown user, too long or empty, is refused and not stored', async (t) => {
   const stage = await startLocalServer(t, { limits: { text: 100 } })
   const alice = await stage.user('alice')
   await stage.user('bob')
@@ -220,7 +122,7 @@ test('what cannot be delivered is refused, and nothing is stored', async (t) => 
   t.deepEqual((await alice.history('bob')).messages, [])
 })
 
-test('Alice may write to herself', async (t) => {
+test('a user may write to herself', async (t) => {
   const stage = await startLocalServer(t)
   const alice = await stage.user('alice')
   await alice.send('ALICE', 'note to self')
@@ -228,7 +130,7 @@ test('Alice may write to herself', async (t) => {
   t.deepEqual(texts((await alice.history('alice')).messages), ['note to self'])
 })
 
-test('the server stops and starts again: what was acknowledged is there, on both sides', async (t) => {
+test('acknowledged messages are there for both users after a restart [D-1]', async (t) => {
   const stage = await startLocalServer(t)
   const alice = await stage.user('alice')
   await stage.user('bob')
@@ -245,7 +147,7 @@ test('the server stops and starts again: what was acknowledged is there, on both
   )
 })
 
-test('after a restart, messages sent in one go keep their order, however the name is spelled', async (t) => {
+test('after a restart, pipelined messages keep their order in whatever case the recipient is written', async (t) => {
   const stage = await startLocalServer(t)
   await stage.user('alice')
   await stage.user('bob')
@@ -256,17 +158,7 @@ test('after a restart, messages sent in one go keep their order, however the nam
   t.deepEqual(await unreadOf(bob), ['one', 'two', 'three'])
 })
 
-test('of two filters asked for in one go the later one holds', async (t) => {
-  const stage = await startLocalServer(t)
-  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
-  await stage.user('carol')
-  await alice.send('bob', 'hello')
-  const heard = hears(bob, 1)
-  await Promise.all([bob.receive({ from: 'carol' }), bob.receive({})])
-  t.deepEqual(texts(await heard), ['hello'])
-})
-
-test('pages asked for without waiting are all answered', async (t) => {
+test('pipelined requests for pages are all answered', async (t) => {
   const stage = await startLocalServer(t)
   const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
   for (let n = 0; n < 6; n++) await alice.send('bob', 'x'.repeat(16_000))
@@ -274,7 +166,7 @@ test('pages asked for without waiting are all answered', async (t) => {
   t.true(pages.every(({ messages }) => messages.length > 0))
 })
 
-test('logging in anew does not renew the rate', async (t) => {
+test('a new login does not renew the request rate', async (t) => {
   const stage = await startLocalServer(t, { limits: { requestBurst: 10, requestRate: 0.001, requestPause: 1 } })
   let alice = await stage.user('alice')
   const outcomes: string[] = []
@@ -293,7 +185,7 @@ test('logging in anew does not renew the rate', async (t) => {
   t.is(outcomes.filter((outcome) => outcome === 'rate_limited').length, 8)
 })
 
-test('a server that stops under load has stored whatever it acknowledged, once', async (t) => {
+test('a server stopped under load has stored each acknowledged message once [D-1] [D-2]', async (t) => {
   const stage = await startLocalServer(t, { limits: { requestBurst: 10_000 } })
   const [alice] = [await stage.user('alice'), await stage.user('bob')]
   const acknowledged: string[] = []
@@ -320,7 +212,7 @@ test('a server that stops under load has stored whatever it acknowledged, once',
   for (const text of acknowledged) t.true(stored.includes(text), text)
 })
 
-test('one data folder has one server', async (t) => {
+test('a data folder in use is refused to a second server', async (t) => {
   const stage = await startLocalServer(t)
   await t.throwsAsync(startLocalServer(t, { data: stage.data }), {
     name: 'DatabaseInUse',

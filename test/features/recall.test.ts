@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import test, { type ExecutionContext } from 'ava'
-import { roomPaths } from '../../cli/paths.ts'
+import { dataPaths } from '../../cli/server/paths.ts'
 import {
   type ChatMessage,
   type Client,
@@ -19,7 +19,7 @@ const inbox = async (client: Client) => texts((await client.inbox()).messages)
 const unreadIn = async (client: Client, group: string) =>
   (await client.request(QueryRooms, {})).groups.find((one) => one.group === group)?.unread
 
-/** What a client is told of recalls from now on. */
+/** The recalls that a client is notified of from now on. */
 function recallsHeard(client: Client): { id: number; from: string; to: string; group: string }[] {
   const heard: { id: number; from: string; to: string; group: string }[] = []
   client.on(MessageRecalled, (values) => heard.push(values))
@@ -33,7 +33,7 @@ async function people<const N extends string>(t: ExecutionContext, ...names: N[]
   return { stage, ...(clients as Record<N, Client>) }
 }
 
-test('Alice takes back what she wrote to Bob: his sessions and her others hear it, Carol and the asking one do not', async (t) => {
+test('a recalled private message is announced to all sessions of both users but the requesting one', async (t) => {
   const { stage, alice, bob, carol } = await people(t, 'alice', 'bob', 'carol')
   const desk = await stage.user('alice')
   const phone = await stage.user('bob')
@@ -56,7 +56,7 @@ test('Alice takes back what she wrote to Bob: his sessions and her others hear i
   t.deepEqual([hers, carols], [[], []])
 })
 
-test('Bob was away: he never gets it, and the count goes down', async (t) => {
+test('a message recalled while its recipient is offline is neither pushed nor counted [D-8]', async (t) => {
   const { stage, alice, bob } = await people(t, 'alice', 'bob')
   await bob.close()
   const first = await alice.send('bob', 'never seen')
@@ -71,7 +71,7 @@ test('Bob was away: he never gets it, and the count goes down', async (t) => {
   )
 })
 
-test('only one’s own message, and only once', async (t) => {
+test('only the sender recalls a message, and only once', async (t) => {
   const { alice, bob, carol } = await people(t, 'alice', 'bob', 'carol')
   const { id } = await alice.send('bob', 'hers')
   for (const other of [bob, carol]) t.is(await refusal(t, other.recall(id)), 'no_message')
@@ -83,7 +83,7 @@ test('only one’s own message, and only once', async (t) => {
   t.is(await refusal(t, alice.recall(id)), 'no_message')
 })
 
-test('a note to oneself can be recalled; the other sessions hear of it once', async (t) => {
+test('a recalled note to oneself is announced once to the other sessions', async (t) => {
   const { stage, alice } = await people(t, 'alice')
   const desk = await stage.user('alice')
   const heard = recallsHeard(desk)
@@ -93,7 +93,7 @@ test('a note to oneself can be recalled; the other sessions hear of it once', as
   t.deepEqual(heard, [{ id, from: 'alice', to: 'alice', group: '' }])
 })
 
-test('sent again with its client id, a recalled message is a repeat and stays away', async (t) => {
+test('a recalled message sent again with its client id is a repeat and is not pushed [D-2] [D-8]', async (t) => {
   const { alice, bob } = await people(t, 'alice', 'bob')
   const first = await alice.send('bob', 'regretted', { clientId: 'r-1' })
   await alice.recall(first.id)
@@ -105,7 +105,7 @@ test('sent again with its client id, a recalled message is a repeat and stays aw
   t.deepEqual(pushes, [])
 })
 
-test('in a group its members hear of it, but who came later or is outside does not', async (t) => {
+test('a recalled group message is announced to those members who could read it', async (t) => {
   const { alice, bob, carol, dave, erin } = await people(t, 'alice', 'bob', 'carol', 'dave', 'erin')
   await alice.request(CreateRoom, { group: '值班' })
   for (const member of [bob, carol]) await member.request(JoinRoom, { group: '值班' })
@@ -127,7 +127,7 @@ test('in a group its members hear of it, but who came later or is outside does n
   t.deepEqual(outside, [[], []])
 })
 
-test('who left a group, or whose group is gone, may still recall; only those who can read it hear', async (t) => {
+test('a sender may recall after leaving the group or its end; only users who can read the message are notified', async (t) => {
   const { alice, bob, carol } = await people(t, 'alice', 'bob', 'carol')
   await alice.request(CreateRoom, { group: 'ops' })
   for (const member of [bob, carol]) await member.request(JoinRoom, { group: 'ops' })
@@ -143,7 +143,7 @@ test('who left a group, or whose group is gone, may still recall; only those who
   t.deepEqual(heard, [])
 })
 
-test('a recalled message makes room in the window, and a reader that has it waiting never sees it', async (t) => {
+test('a recalled message makes room in the window, and leaves the client’s queue [D-4] [D-8]', async (t) => {
   const stage = await startLocalServer(t, { limits: { unacknowledged: 2 } })
   const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
   const sent = []
@@ -153,7 +153,7 @@ test('a recalled message makes room in the window, and a reader that has it wait
   const reading = bob.messages({ acknowledge: false })
   const first = await reading.next()
   heard.push((first.value as ChatMessage).text)
-  // Two are out, nothing is acknowledged: the third comes only because the second one is gone.
+  // Two are in flight and not acknowledged: the third is pushed only because the second is recalled.
   const third = nextPush(bob, OnNewMessage)
   await alice.recall((sent[1] as { id: number }).id)
   t.deepEqual(
@@ -165,7 +165,7 @@ test('a recalled message makes room in the window, and a reader that has it wait
   t.deepEqual(heard, ['one', 'three'])
 })
 
-test('the operator recalls as Alice, which leaves a trace that names the message', async (t) => {
+test('a recall by the operator as Alice is audited with the id of the message', async (t) => {
   const { stage, alice, bob } = await people(t, 'alice', 'bob')
   const { id } = await alice.send('bob', 'secret words')
   const operator = await stage.operator()
@@ -174,7 +174,7 @@ test('the operator recalls as Alice, which leaves a trace that names the message
   const told = Promise.all([nextPush(alice, MessageRecalled), nextPush(bob, MessageRecalled)])
   await operator.recall(id)
   await told
-  const audit = await readFile(roomPaths(stage.data).audit, 'utf8')
+  const audit = await readFile(dataPaths(stage.data).audit, 'utf8')
   const last = JSON.parse(audit.trim().split('\n').at(-1) ?? '')
   t.like(last, { event: 'recall_message', by: 'operator', as: 'alice', id })
   t.notRegex(audit, /secret words/)

@@ -262,7 +262,7 @@ async function makeWorld(db: Awaited<ReturnType<typeof openDatabase>>, cell: str
   })
   const message = async (from: number, to: number) => {
     const plain = { font: '', font_size: 0, hops: 0, color: '', send_time: now, msg: 'hi', msg_type: 1 }
-    return (await writer.store({ ...plain, user_id: from, target_id: to, client_id: `${cell} ${from}` })).row.id
+    return (await writer.store({ ...plain, user_id: from, target_id: to, client_id: `${cell} ${from}` })).id
   }
   const [ownMessage, othersMessage] = [await message(mine, theirs), await message(theirs, mine)]
   await writer.close()

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
-import { parseDelay, parseMoment } from '../../cli/moment.ts'
+import { parseDelay, parseMoment } from '../../cli/input/moment.ts'
 import {
   CancelScheduled,
   type Client,

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import test, { type ExecutionContext } from 'ava'
-import { roomPaths } from '../../cli/paths.ts'
+import { dataPaths } from '../../cli/server/paths.ts'
 import {
   type Client,
   CreateRoom,
@@ -22,7 +22,7 @@ async function aliceBobCarol(t: ExecutionContext, limits: KnownLimitSettings = {
   return { stage, alice: await stage.user('alice'), bob: await stage.user('bob'), carol: await stage.user('carol') }
 }
 
-test('what Alice wrote and what she got is found, oldest first, with everything a message has', async (t) => {
+test('messages sent and received are found, oldest first, with all fields', async (t) => {
   const { alice, bob, carol } = await aliceBobCarol(t)
   const first = await alice.send('bob', 'Lunch at noon?', { style: { color: '#ff0000' } })
   await bob.send('alice', 'no lunch today')
@@ -40,7 +40,7 @@ test('what Alice wrote and what she got is found, oldest first, with everything 
   t.deepEqual(await alice.search('breakfast'), { more: false, searchedTo: first.id, messages: [] })
 })
 
-test('every script, in whatever case and however its accents are encoded; no character stands for another', async (t) => {
+test('case and the encoding of accents make no difference in any script; there are no wildcards', async (t) => {
   const { alice, bob } = await aliceBobCarol(t)
   const all = [
     '我们明天见面',
@@ -79,7 +79,7 @@ test('every script, in whatever case and however its accents are encoded; no cha
   for (const [what, found] of expected) t.deepEqual(await finds(bob, what), found, what)
 })
 
-test('what others wrote to each other is never found, nor what was recalled', async (t) => {
+test('messages between other users and recalled messages are not found', async (t) => {
   const { alice, bob, carol } = await aliceBobCarol(t)
   await alice.send('bob', 'the password is swordfish')
   const { id } = await bob.send('alice', 'swordfish it is')
@@ -95,7 +95,7 @@ test('what others wrote to each other is never found, nor what was recalled', as
   t.deepEqual(await finds(alice, 'swordfish'), ['the password is swordfish'])
 })
 
-test('a user and a group of the same number are not mixed up', async (t) => {
+test('a user and a group with the same id are kept apart', async (t) => {
   const { alice, bob, carol } = await aliceBobCarol(t)
   for (const group of ['one', 'two', 'three']) await alice.request(CreateRoom, { group })
   for (const group of ['one', 'two', 'three']) await alice.send({ group }, `fish in ${group}`)
@@ -106,7 +106,7 @@ test('a user and a group of the same number are not mixed up', async (t) => {
   t.is((await finds(alice, 'fish')).length, 4)
 })
 
-test('in groups only what was said since one came is found, and nothing after one has left', async (t) => {
+test('in groups only messages since the user joined are found, and none after leaving', async (t) => {
   const { alice, bob } = await aliceBobCarol(t)
   await alice.request(CreateRoom, { group: 'ops' })
   await alice.request(CreateRoom, { group: 'archive', allHistory: true })
@@ -133,7 +133,7 @@ test('in groups only what was said since one came is found, and nothing after on
   t.deepEqual(await finds(bob, 'build'), ['build, privately'], 'back again, but not for what was before')
 })
 
-test('page after page, each match once, also over pages without any; the last page says so', async (t) => {
+test('paging finds each match once, also across pages without matches, and reports the last page', async (t) => {
   const { alice, bob } = await aliceBobCarol(t, { searchRows: 5, requestBurst: 1000 })
   await alice.request(CreateRoom, { group: 'ops' })
   await bob.request(JoinRoom, { group: 'ops' })
@@ -162,7 +162,7 @@ test('page after page, each match once, also over pages without any; the last pa
   }
 })
 
-test('more than one batch of rows, and more text than one packet', async (t) => {
+test('a search covers several batches of rows, and more text than one packet takes', async (t) => {
   const { alice, bob } = await aliceBobCarol(t, { requestBurst: 5000 })
   await alice.send('bob', 'the very first')
   await Promise.all(
@@ -182,21 +182,21 @@ test('more than one batch of rows, and more text than one packet', async (t) => 
   t.true(pages > 2)
 })
 
-test('a text is 1 to 200 bytes', async (t) => {
+test('the searched text has 1 to 200 bytes', async (t) => {
   const { alice } = await aliceBobCarol(t)
   await t.throwsAsync(alice.search(''))
   await t.throwsAsync(alice.search('x'.repeat(201)))
   t.deepEqual(await finds(alice, 'x'.repeat(200)), [])
 })
 
-test('the operator searches as Alice; what for is in no trace', async (t) => {
+test('a search by the operator as Alice is audited without its text', async (t) => {
   const { stage, alice } = await aliceBobCarol(t)
   await alice.send('bob', 'secret words')
   const operator = await stage.operator()
   t.is(await refusal(t, operator.search('secret')), 'login_required')
   await operator.actAs('alice')
   t.deepEqual(await finds(operator, 'secret'), ['secret words'])
-  const audit = await readFile(roomPaths(stage.data).audit, 'utf8')
+  const audit = await readFile(dataPaths(stage.data).audit, 'utf8')
   t.regex(audit, /"event":"search_messages"/)
   t.notRegex(audit, /secret/)
 })

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import test from 'ava'
-import { makeKey, makeVerifier } from '../../cli/verifier.ts'
+import { makeKey, makeVerifier } from '../../cli/client/verifier.ts'
 import { LoginProof } from '../../client/index.ts'
 import { definePlugin } from '../../core/index.ts'
 import { CreateUser } from '../../plugins/admin/messages.ts'

@@ -1,7 +1,7 @@
 import type { ExecutionContext } from 'ava'
 import pino from 'pino'
-import { roomPaths } from '../../cli/paths.ts'
-import { openRoom, type RoomOptions } from '../../cli/room.ts'
+import { type OpenServerOptions, openServer } from '../../cli/server/assembly.ts'
+import { dataPaths } from '../../cli/server/paths.ts'
 import type { Server } from '../../core/index.ts'
 import { Clients, ITERATIONS, type ServerHandle } from './clients.ts'
 import { newDatabase } from './databases/mariadb.ts'
@@ -34,11 +34,11 @@ export interface LocalServer extends ServerHandle {
  */
 export async function startLocalServer(
   t: ExecutionContext,
-  { pluginOptions, ...options }: Partial<RoomOptions> & { port?: number } = {},
+  { pluginOptions, ...options }: Partial<OpenServerOptions> & { port?: number } = {},
 ): Promise<LocalServer> {
   const data = options.data ?? (await tempFolder(t))
   const db = options.db ?? (await databaseOf(t, data))
-  const room = await openRoom({
+  const opened = await openServer({
     log: pino({ level: process.env.TEST_LOG ?? 'silent' }),
     ...options,
     limits: options.limits === 'off' ? 'off' : { registrations: 10_000, ...options.limits },
@@ -51,11 +51,11 @@ export async function startLocalServer(
     data,
     db,
   })
-  t.teardown(() => room.close())
-  const { host, port } = await room.server.listen({ host: '127.0.0.1', port: options.port ?? 0 })
-  const { control } = roomPaths(data)
-  await room.server.listenControl(control)
+  t.teardown(() => opened.close())
+  const { host, port } = await opened.server.listen({ host: '127.0.0.1', port: options.port ?? 0 })
+  const { control } = dataPaths(data)
+  await opened.server.listenControl(control)
   const where = { data, host, port, address: `${host}:${port}`, control }
   const { connect, operator, user } = new Clients(t, () => where)
-  return { ...where, db, server: room.server, close: () => room.close(), connect, operator, user }
+  return { ...where, db, server: opened.server, close: () => opened.close(), connect, operator, user }
 }

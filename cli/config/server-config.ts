@@ -1,0 +1,271 @@
+import { readFile } from 'node:fs/promises'
+import { dirname, extname, isAbsolute, relative, resolve } from 'node:path'
+import { z } from 'zod'
+import { isDatabaseUrl } from '../../db/open.ts'
+import { BUILT_IN_LIMITS, type KnownLimitSettings } from '../../plugins/built-in-limits.ts'
+import { CliError } from '../errors/exit.ts'
+import { reasonOf } from '../errors/system-error.ts'
+import { configFileHere, namedConfigFile, refuseConfigHere } from './config-file.ts'
+import { defaultData } from './contexts.ts'
+import { checkLimits, readLimits } from './limits.ts'
+
+/** Settings of a server: flags, then CHATCTL_…, then the config file, then defaults. */
+
+const limitsSchema = z.record(z.string(), z.number().int().min(0))
+
+const schema = z.strictObject({
+  host: z.string().min(1),
+  port: z.number().int().min(0).max(65_535),
+  data: z.string().min(1),
+  db: z.string().refine((url) => url === '' || isDatabaseUrl(url), 'is mysql://USER:PASSWORD@HOST:PORT/NAME'),
+  plugins: z.array(z.string()),
+  without: z.array(z.string()),
+  options: z.record(z.string(), z.unknown()),
+  limits: z.union([z.literal('off'), limitsSchema]),
+  legacy: z.string().refine((where) => where === '' || isLegacyAddress(where), 'is [HOST:]PORT'),
+  migrate: z.boolean(),
+  logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
+  logFormat: z.enum(['auto', 'json', 'pretty']),
+})
+
+export type ServerConfig = z.infer<typeof schema>
+type Setting = keyof ServerConfig
+type Settings = { readonly [K in Setting]?: unknown }
+
+export interface Configured {
+  readonly config: ServerConfig
+  /** Where each setting came from: `flag --port`, `CHATCTL_PORT`, a file, `default`. */
+  readonly origin: Readonly<Record<Setting, string>>
+  /** Where packages among the plugins are looked for. */
+  readonly pluginFolder: string
+  /** The limits that are not the default. */
+  readonly limits: KnownLimitSettings | 'off'
+  /** Where to listen for clients of the original. */
+  readonly legacy: { readonly host: string; readonly port: number } | undefined
+}
+
+const defaults = (): Settings => ({
+  host: '127.0.0.1',
+  port: 7300,
+  data: defaultData(),
+  // Empty: chat.db in the data folder.
+  db: '',
+  plugins: [],
+  without: [],
+  options: {},
+  limits: {},
+  // Empty: no listener for clients of the original.
+  legacy: '',
+  migrate: false,
+  logLevel: 'info',
+  logFormat: 'auto',
+})
+
+/** What `serve` and its like are given on the command line. */
+export interface ServeFlags {
+  config?: string | undefined
+  host?: string | undefined
+  port?: number | undefined
+  data?: string | undefined
+  db?: string | undefined
+  plugin?: string[] | undefined
+  without?: string[] | undefined
+  limits?: string | undefined
+  legacy?: string | undefined
+  migrate?: boolean | undefined
+  'log-level'?: string | undefined
+  'log-format'?: string | undefined
+}
+
+export interface ConfigOptions {
+  readonly environment?: NodeJS.ProcessEnv
+  /** Whether a config file in the current folder counts, as it does for `serve`. Otherwise it is refused. */
+  readonly here?: boolean
+}
+
+/**
+ * @throws CliError `usage` that names every wrong setting and where it came from, or a config file in the current folder
+ * that may be meant, where no file and no data folder is named
+ */
+export async function readConfig(
+  flags: ServeFlags,
+  { environment = process.env, here = false }: ConfigOptions = {},
+): Promise<Configured> {
+  const named = namedConfigFile(flags.config ?? environment.CHATCTL_CONFIG)
+  const file = named ?? (here ? await configFileHere() : undefined)
+  if (file === undefined && !here && flags.data === undefined && !environment.CHATCTL_DATA) await refuseConfigHere()
+  const layers: [settings: Settings, origin: (name: Setting) => string][] = [
+    [fromFlags(flags), (name) => `flag --${FLAG_OF[name] ?? name}`],
+    [fromEnvironment(environment), (name) => environmentName(name)],
+    ...(file === undefined ? [] : [[await fromFile(file), () => file] as [Settings, () => string]]),
+    [defaults(), () => 'default'],
+  ]
+  const merged: Record<string, unknown> = {}
+  const origin = {} as Record<Setting, string>
+  for (const name of Object.keys(schema.shape) as Setting[]) {
+    const [settings, from] = layers.find(([settings]) => settings[name] !== undefined) as (typeof layers)[number]
+    merged[name] = settings[name]
+    origin[name] = from(name)
+  }
+  const unknown = Object.keys(layers.find(([, from]) => from('host') === file)?.[0] ?? {}).find(
+    (name) => !(name in schema.shape),
+  )
+  if (unknown !== undefined) throw new CliError('usage', `${file}: there is no setting "${unknown}"`, settingsHint())
+  checkLimits(merged.limits, origin.limits, Object.keys(BUILT_IN_LIMITS))
+  const parsed = schema.safeParse(merged)
+  if (!parsed.success)
+    throw new CliError('usage', parsed.error.issues.map((issue) => describe(issue, origin)).join('; '))
+  const config = parsed.data
+  const legacy = config.legacy === '' ? undefined : legacyAddress(config.legacy)
+  const open = [config.host, ...(legacy ? [legacy.host] : [])].find((host) => !isLoopback(host))
+  if (config.limits === 'off' && open !== undefined)
+    throw new CliError(
+      'usage',
+      `--limits off is for loopback only, and ${open} is not`,
+      'leave it out, or listen on 127.0.0.1',
+    )
+  const limits = config.limits as KnownLimitSettings | 'off'
+  const pluginFolder = file !== undefined && origin.plugins === file ? dirname(file) : process.cwd()
+  return { config, origin, pluginFolder, limits, legacy }
+}
+
+const FLAG_OF: Partial<Record<Setting, string>> = { plugins: 'plugin', logLevel: 'log-level', logFormat: 'log-format' }
+
+const settingsHint = () => `settings: ${Object.keys(schema.shape).join(', ')}`
+
+const environmentName = (name: Setting) => `CHATCTL_${name.replace(/[A-Z]/g, '_$&').toUpperCase()}`
+
+function describe(
+  { path, message }: { path: PropertyKey[]; message: string },
+  origin: Record<Setting, string>,
+): string {
+  const [setting = ''] = path.map(String)
+  return `${path.join('.')}: ${message} (from ${origin[setting as Setting] ?? 'nowhere'})`
+}
+
+/** An origin for an error, a file relative to the current folder; undefined for a default. */
+export function shownOrigin(origin: string): string | undefined {
+  if (origin === 'default') return undefined
+  const path = relative(process.cwd(), origin)
+  return isAbsolute(origin) && !path.startsWith('..') ? `./${path}` : origin
+}
+
+/** `4444`, `0.0.0.0:4444` or `[::1]:4444`. */
+const LEGACY = /^(?:\[([0-9a-fA-F:.]+)\]:|([^:\s]+):)?([0-9]{1,5})$/
+const isLegacyAddress = (where: string) => Number(LEGACY.exec(where)?.[3] ?? 65_536) <= 65_535
+
+function legacyAddress(where: string): { host: string; port: number } {
+  const [, inBrackets, plain, port] = LEGACY.exec(where) ?? []
+  return { host: inBrackets ?? plain ?? '127.0.0.1', port: Number(port) }
+}
+
+export const isLoopback = (host: string) => host === 'localhost' || host === '::1' || host.startsWith('127.')
+
+function fromFlags(flags: ServeFlags): Settings {
+  const { host, port, data, db, plugin, without, limits, legacy, migrate } = flags
+  return {
+    host,
+    port,
+    data: data === undefined ? undefined : resolve(data),
+    db,
+    plugins: plugin?.map((specifier) => absolute(specifier, process.cwd())),
+    without,
+    limits: limits === undefined ? undefined : readLimits(limits),
+    legacy,
+    migrate,
+    logLevel: flags['log-level'],
+    logFormat: flags['log-format'],
+  }
+}
+
+/** `CHATCTL_LIMITS` and `CHATCTL_OPTIONS` are JSON, lists are separated by commas. */
+function fromEnvironment(environment: NodeJS.ProcessEnv): Settings {
+  const text = (name: Setting) => environment[environmentName(name)] || undefined
+  const list = (name: Setting) =>
+    text(name)
+      ?.split(',')
+      .map((entry) => entry.trim())
+  const json = (name: Setting) => {
+    const value = text(name)
+    return value === undefined ? undefined : parseJson(value, environmentName(name))
+  }
+  const data = text('data')
+  const migrate = text('migrate')
+  return {
+    host: text('host'),
+    port: text('port') === undefined ? undefined : Number(text('port')),
+    data: data === undefined ? undefined : resolve(data),
+    db: text('db'),
+    plugins: list('plugins')?.map((specifier) => absolute(specifier, process.cwd())),
+    without: list('without'),
+    options: json('options'),
+    limits: text('limits') === 'off' ? 'off' : json('limits'),
+    legacy: text('legacy'),
+    migrate: migrate === undefined ? undefined : (SWITCH[migrate] ?? migrate),
+    logLevel: text('logLevel'),
+    logFormat: text('logFormat'),
+  }
+}
+
+/** Words for yes and no; the schema refuses others. */
+const SWITCH: Readonly<Record<string, boolean>> = {
+  true: true,
+  '1': true,
+  yes: true,
+  false: false,
+  '0': false,
+  no: false,
+}
+
+function parseJson(text: string, where: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new CliError('usage', `${where}: ${(error as Error).message}`, 'it takes JSON, such as {"NAME": VALUE}')
+  }
+}
+
+/** How a config file is read, by its ending. Only files of code run code. */
+const READERS: Readonly<Record<string, (file: string) => Promise<unknown>>> = {
+  '.json': async (file) => JSON.parse(await readFile(file, 'utf8')),
+  '.yaml': async (file) => (await import('confbox/yaml')).parseYAML(await readFile(file, 'utf8')),
+  '.yml': (file) => readSettings('.yaml', file),
+  '.toml': async (file) => (await import('confbox/toml')).parseTOML(await readFile(file, 'utf8')),
+  '.js': async (file) => {
+    const { importFile } = await import('../../core/plugin/plugin-loader.ts')
+    return ((await importFile(file)) as { default?: unknown }).default
+  },
+  '.mjs': (file) => readSettings('.js', file),
+  '.ts': (file) => readSettings('.js', file),
+  '.mts': (file) => readSettings('.js', file),
+}
+
+async function readSettings(ending: string, file: string): Promise<unknown> {
+  const read = READERS[ending]
+  if (read === undefined) throw new Error(`its name ends with none of ${Object.keys(READERS).join(', ')}`)
+  return read(file)
+}
+
+async function fromFile(file: string): Promise<Settings> {
+  const folder = dirname(file)
+  let settings: Record<string, unknown>
+  try {
+    const read = (await readSettings(extname(file), file)) ?? {}
+    if (typeof read !== 'object' || Array.isArray(read)) throw new Error('it does not hold settings by name')
+    settings = read as Record<string, unknown>
+  } catch (error) {
+    throw new CliError('usage', `cannot read the config file ${file}: ${reasonOf(error)}`)
+  }
+  const { data, plugins } = settings
+  return {
+    ...settings,
+    // A mere port is a number in most formats.
+    ...(typeof settings.legacy === 'number' && { legacy: String(settings.legacy) }),
+    ...(typeof data === 'string' && { data: resolve(folder, data) }),
+    ...(Array.isArray(plugins) && { plugins: plugins.map((specifier) => absolute(String(specifier), folder)) }),
+  }
+}
+
+/** Files are seen from where they are named; package names stay as they are. */
+const absolute = (specifier: string, folder: string) =>
+  specifier.startsWith('.') || isAbsolute(specifier) ? resolve(folder, specifier) : specifier

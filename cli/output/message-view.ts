@@ -1,0 +1,24 @@
+import type { ChatMessage } from '../../client/index.ts'
+import { localTime } from './local-time.ts'
+import type { Column, Output } from './output.ts'
+import { printable, printableLine } from './printable.ts'
+
+/** Columns of a list of messages. */
+export function messageColumns({ colors }: Output): Column<ChatMessage>[] {
+  const unread = ({ unread }: ChatMessage) => (unread ? colors.red : undefined)
+  return [
+    { title: 'id', value: ({ id }) => id, color: unread },
+    { title: 'time', value: ({ sentAt }) => sentAt },
+    { title: 'from', value: ({ from }) => from, color: unread },
+    { title: 'to', value: ({ to, group }) => group ?? to },
+    { title: 'text', value: ({ text }) => text },
+  ]
+}
+
+/** A message as a line of a conversation; further lines of its text are indented. System messages are highlighted. */
+export function messageLine({ colors }: Output, { sentAt, kind, from, group, text }: ChatMessage): string {
+  const where = group === undefined ? '' : ` @${printableLine(group)}`
+  const name = (text: string) => colors.bold(kind === 'system' ? colors.yellow(text) : text)
+  const body = printable(text).replace(/\n/g, '\n    ')
+  return `${colors.dim(localTime(sentAt))} ${name(printableLine(from))}${where}: ${body}`
+}

@@ -1,0 +1,101 @@
+import type { Logger } from 'pino'
+import { type App, retryPause, SessionDrained, SessionEnded, type UserSession } from '../../core/index.ts'
+import { isUnavailable } from '../../db/index.ts'
+import { type NewDeliverable, newDeliverable, type WireMessage } from './deliverable.ts'
+import { Delivery, type DeliveryOptions } from './delivery.ts'
+
+/** Set by a delivery's owner; the rest is the same for all. */
+export type DeliveryRequest = Omit<DeliveryOptions, 'horizon' | 'window' | 'onError'>
+
+export interface DeliveriesParts extends Pick<DeliveryOptions, 'window' | 'horizon'> {
+  readonly app: App
+  readonly log: Logger
+}
+
+/** The deliveries of all sessions, and the fan-out of a stored message to those of its recipients. */
+export class Deliveries {
+  readonly #app: App
+  readonly #log: Logger
+  readonly #window: number
+  readonly #horizon: () => number
+  readonly #byUser = new Map<number, Map<UserSession, Delivery>>()
+
+  constructor({ app, log, window, horizon }: DeliveriesParts) {
+    this.#app = app
+    this.#log = log
+    this.#window = window
+    this.#horizon = horizon
+    app.on(SessionDrained, (session) => this.#find(session)?.catchUp())
+    app.on(SessionEnded, (session) => this.#delete(session))
+  }
+
+  /** Replaces the delivery of a session. The new one pushes nothing before its first `catchUp`. */
+  begin(session: UserSession, request: DeliveryRequest): Delivery {
+    this.#find(session)?.stop()
+    const delivery = new Delivery(session, {
+      ...request,
+      horizon: this.#horizon,
+      window: this.#window,
+      onError: (error, failures) => this.#cannotDeliver(session, error, failures),
+    })
+    const { id } = session.user
+    const ofUser = this.#byUser.get(id) ?? new Map<UserSession, Delivery>()
+    this.#byUser.set(id, ofUser.set(session, delivery))
+    return delivery
+  }
+
+  /** Stops a delivery; one that has replaced it stays. */
+  end(session: UserSession, delivery: Delivery) {
+    delivery.stop()
+    if (this.#find(session) === delivery) this.#delete(session)
+  }
+
+  /** Pushes a message that was just stored, encoded once for all sessions. */
+  fanOut(conversation: string, message: WireMessage, recipients: readonly number[], except: number | undefined) {
+    let deliverable: NewDeliverable | undefined
+    for (const userId of recipients) {
+      const deliveries = userId === except ? undefined : this.#byUser.get(userId)
+      if (deliveries === undefined) continue
+      deliverable ??= newDeliverable(conversation, message)
+      for (const delivery of deliveries.values()) delivery.stored(deliverable)
+    }
+  }
+
+  /** A user has acknowledged a conversation up to an id: each session has room for more. */
+  acknowledged(userId: number, conversation: string, upTo: number) {
+    for (const delivery of this.#of(userId)) delivery.acknowledged(conversation, upTo)
+  }
+
+  /** A user may not read a conversation any more, and cannot acknowledge its messages in flight. */
+  left(userId: number, conversation: string) {
+    for (const delivery of this.#of(userId)) delivery.left(conversation)
+  }
+
+  /** A message was deleted. */
+  forget(userId: number, conversation: string, id: number) {
+    for (const delivery of this.#of(userId)) delivery.forget(conversation, id)
+  }
+
+  /** While the database is not available the delivery tries again; any other error ends the session. */
+  #cannotDeliver(session: UserSession, error: unknown, failures: number) {
+    if (failures <= 1) this.#log.error({ err: error, session: session.id }, 'cannot deliver from the database')
+    if (!isUnavailable(error)) return session.close('unavailable')
+    // A delivery that has replaced this one by then has nothing to catch up, or does so.
+    this.#app.clock.after(retryPause(failures), () => this.#find(session)?.catchUp()).unref()
+  }
+
+  #find(session: UserSession): Delivery | undefined {
+    return this.#byUser.get(session.user.id)?.get(session)
+  }
+
+  #delete(session: UserSession) {
+    const { id } = session.user
+    const ofUser = this.#byUser.get(id)
+    ofUser?.delete(session)
+    if (ofUser?.size === 0) this.#byUser.delete(id)
+  }
+
+  #of(userId: number): Iterable<Delivery> {
+    return this.#byUser.get(userId)?.values() ?? []
+  }
+}

@@ -1,0 +1,86 @@
+import type { Knex } from 'knex'
+import { type Context, Refused } from '../../core/index.ts'
+import {
+  conversation,
+  countUnread,
+  type MessageRow,
+  MSG_TYPE,
+  messagesTo,
+  privateIds,
+  textForm,
+  withReadState,
+} from '../../db/index.ts'
+import { FAILURES as ACCOUNT_FAILURES } from '../accounts/failures.ts'
+import type { Account, accounts } from '../accounts/index.ts'
+import { privateWith } from './audience.ts'
+import type { Deliverable } from './deliverable.ts'
+import type { Trail } from './search.ts'
+import type { Source } from './source.ts'
+
+export type Accounts = Context<undefined, { readonly accounts: typeof accounts }>['needs']['accounts']
+
+/** Private messages in the database, with the names of their users. */
+export class PrivateMessages {
+  readonly #db: Knex
+  readonly #accounts: Accounts
+
+  constructor(db: Knex, accounts: Accounts) {
+    this.#db = db
+    this.#accounts = accounts
+  }
+
+  /** The other user of a conversation, also a disabled one or the system. @throws Refused `user_not_exist` */
+  async partner(name: string): Promise<Account> {
+    return existing(await this.#accounts.find(name), name)
+  }
+
+  /** Messages between two users below an id, oldest first. */
+  async between(userId: number, otherId: number, range: { before: number; limit: number }): Promise<Deliverable[]> {
+    return this.#toText(await conversation(this.#db, userId, otherId, range))
+  }
+
+  /** Private messages to a user: of everyone, the system included, or of one sender. */
+  source(senderId?: number): Source {
+    return {
+      kinds: [MSG_TYPE.chat, MSG_TYPE.system],
+      load: async (userId, query) =>
+        this.#toText(await messagesTo(this.#db, userId, { ...query, ...(senderId !== undefined && { senderId }) })),
+      countUnread: (userId) => countUnread(this.#db, userId),
+      place: async ({ user_id, target_id }) => {
+        const to = nameIn(await this.#accounts.byIds([target_id]), target_id)
+        return { conversation: privateWith(user_id), to, group: '', readers: new Set([user_id, target_id]) }
+      },
+      trails: async ({ id }, { with: name, group }) => {
+        if (group !== '') return []
+        if (name === '') return [this.#trail({ user_id: id }), this.#trail({ target_id: id })]
+        const other = await this.partner(name)
+        return [this.#trail({ user_id: id, target_id: other.id }), this.#trail({ user_id: other.id, target_id: id })]
+      },
+    }
+  }
+
+  /** Messages from a user, to a user, or both. */
+  #trail(ends: Parameters<typeof privateIds>[1]): Trail {
+    return {
+      ids: (before, limit) => privateIds(this.#db, ends, { before, limit }),
+      toText: async (rows) => this.#toText(await withReadState(this.#db, rows)),
+    }
+  }
+
+  async #toText(rows: readonly MessageRow[]): Promise<Deliverable[]> {
+    const byId = await this.#accounts.byIds(rows.flatMap((row) => [row.user_id, row.target_id]))
+    return rows.map((row) => {
+      const names = { from: nameIn(byId, row.user_id), to: nameIn(byId, row.target_id), group: '' }
+      const message = textForm(row.id, row, { ...names, unread: row.isRead === 1 })
+      return { conversation: privateWith(row.user_id), message }
+    })
+  }
+}
+
+const nameIn = (accounts: ReadonlyMap<number, Account>, id: number) => accounts.get(id)?.name ?? `#${id}`
+
+/** @throws Refused `user_not_exist` */
+export function existing(account: Account | undefined, name: string): Account {
+  if (account !== undefined) return account
+  throw new Refused(ACCOUNT_FAILURES.user_not_exist, `there is no user "${name}"`)
+}

@@ -1,0 +1,47 @@
+import { Refused } from '../../core/index.ts'
+import { QueryHistory, QueryInbox, SearchMessages } from './messages.ts'
+import { historyPage } from './page.ts'
+import type { Parts } from './parts.ts'
+import { search } from './search.ts'
+
+/** Pages of stored messages, each of which acknowledges nothing. */
+export function handleQueries({ app, limits, db, sources, conversations, privateMessages }: Parts) {
+  app.handle(
+    QueryInbox,
+    async ({ user }, { after, limit, all }) => {
+      const { found, more } = await sources.page(user.id, {
+        after,
+        limit: conversations.pageSize(limit),
+        unreadOnly: !all,
+      })
+      return { more, messages: found.map(({ message }) => message) }
+    },
+    { serial: true },
+  )
+
+  app.handle(
+    QueryHistory,
+    async ({ user }, { with: other, before, limit }) => {
+      const { id } = await privateMessages.partner(other)
+      const size = conversations.pageSize(limit)
+      const range = { before: before || Number.MAX_SAFE_INTEGER, limit: size + 1 }
+      return historyPage(await privateMessages.between(user.id, id, range), size)
+    },
+    { serial: true },
+  )
+
+  app.handle(
+    SearchMessages,
+    async (session, { text, before, limit, ...where }) => {
+      if (where.with !== '' && where.group !== '') throw new Refused('invalid_value', 'with or group, not both')
+      return search(db, await sources.trails(session.user, where), {
+        text,
+        before: before || Number.MAX_SAFE_INTEGER,
+        limit: conversations.pageSize(limit),
+        bound: limits.searchRows,
+        charge: (tokens) => session.charge(tokens),
+      })
+    },
+    { serial: true },
+  )
+}

@@ -1,0 +1,43 @@
+import type { User, UserSession, ValuesOf } from '../../core/index.ts'
+import { MSG_TYPE } from '../../db/index.ts'
+import type { Account } from '../accounts/index.ts'
+import { privateAudience } from './audience.ts'
+import { SendMessage } from './messages.ts'
+import type { Parts } from './parts.ts'
+import { existing } from './private-messages.ts'
+
+export function handleSending({ app, accounts, conversations, names }: Parts) {
+  const post = ({ user }: UserSession, to: Account, message: ValuesOf<typeof SendMessage>) =>
+    conversations.post(
+      {
+        senderId: user.id,
+        kind: MSG_TYPE.chat,
+        content: message,
+        clientId: message.clientId,
+        hops: conversations.hops(exchangeOf(user, to), user, message.hops),
+      },
+      privateAudience(user, to),
+    )
+
+  app.handle(
+    SendMessage,
+    (session, message) => {
+      conversations.checkText(message.text)
+      const to = names.find(session, () => accounts.find(message.to))
+      // Synchronous if the recipient is cached, so that all messages of one turn reach one commit.
+      return to instanceof Promise
+        ? to.then((account) => post(session, enabled(account, message.to), message))
+        : post(session, enabled(to, message.to), message)
+    },
+    { pipelined: true },
+  )
+}
+
+/** A disabled account takes no messages, and is not told apart from one that never was. */
+const enabled = (account: Account | undefined, name: string) => existing(account?.active ? account : undefined, name)
+
+/** The private conversation of two users, whoever speaks. */
+const exchangeOf = ({ id: one }: User, { id: other }: Account) => ({
+  key: `users ${Math.min(one, other)} ${Math.max(one, other)}`,
+  group: '',
+})

@@ -1,0 +1,267 @@
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import test from 'ava'
+import { aliceAndBob, json, lines, works } from './alice-and-bob.ts'
+
+/** Friends, groups and messages from the shell. */
+
+test.serial('two people chat from the shell', async (t) => {
+  const { shell, room } = await aliceAndBob(t)
+  t.like(room.listening, { event: 'listening', host: '127.0.0.1', data: join(shell.folder, 'room') })
+  t.regex(room.listening.fingerprint, /^SHA256:[A-Za-z0-9+/]{43}$/)
+
+  const sent = await works(t, shell, ['send', '--context', 'alice', 'bob', '你好, Bob'])
+  t.regex(sent.stdout, /^\d+\n$/)
+  const [unread, ...noMore] = lines(await works(t, shell, ['inbox', '--context', 'bob', '-o', 'ndjson'])).map((line) =>
+    JSON.parse(line),
+  )
+  t.deepEqual(noMore, [])
+  t.like(unread, { id: Number(sent.stdout), from: 'alice', to: 'bob', text: '你好, Bob', kind: 'chat', unread: true })
+  t.is(new Date(unread.sentAt).toISOString(), unread.sentAt)
+
+  t.is(lines(await works(t, shell, ['send', '--context', 'alice', 'bob', '-', '--lines'], 'one\ntwo\n')).length, 2)
+  const heard = await works(t, shell, ['listen', '--context', 'bob', '--count', '2', '--for', '10s', '-o', 'ndjson'])
+  t.deepEqual(
+    lines(heard).map((line) => JSON.parse(line).text),
+    ['你好, Bob', 'one'],
+  )
+  const rest = await works(t, shell, ['inbox', '--context', 'bob', '-o', 'json', '--ack'])
+  t.deepEqual(
+    json(rest).map(({ text }: { text: string }) => text),
+    ['two'],
+  )
+  t.deepEqual(json(await works(t, shell, ['inbox', '--context', 'bob', '-o', 'json'])), [])
+
+  const operator = await works(t, shell, ['send', '--data', './room', '--as', 'alice', 'bob', 'from the operator'])
+  const injected = json(
+    await works(t, shell, [
+      'inject',
+      '--data',
+      './room',
+      '--as',
+      'alice',
+      'send_message',
+      'to=bob',
+      'text=any type, by its fields',
+      '-o',
+      'json',
+    ]),
+  )
+  t.like(injected, { type: 'message_stored', id: Number(operator.stdout) + 1, repeat: false })
+  t.like(json(await works(t, shell, ['db', 'status', '--data', './room', '-o', 'json'])), {
+    upToDate: true,
+    pending: [],
+  })
+
+  const ids = async (who: string, other: string) =>
+    json(await works(t, shell, ['history', '--context', who, other, '-o', 'json'])).map(({ id }: { id: number }) => id)
+  t.is((await ids('bob', 'alice')).length, 5)
+  t.deepEqual(await ids('bob', 'alice'), await ids('alice', 'bob'))
+
+  const audit = (await readFile(join(shell.folder, 'room', 'audit.log'), 'utf8'))
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  t.like(audit[0], { event: 'act_as', by: 'operator', as: 'alice' })
+  t.like(audit[1], { event: 'send_message', by: 'operator', as: 'alice', to: 'bob', id: Number(operator.stdout) })
+  t.notRegex(JSON.stringify(audit), /from the operator/)
+
+  const stopped = await room.stop()
+  t.is(stopped.code, 0, stopped.stderr)
+  t.is(stopped.stderr, '')
+  for (const line of lines(stopped)) t.notThrows(() => JSON.parse(line), line)
+})
+
+test.serial(
+  'a listener hears what is sent while it listens; the server is killed and comes back in between',
+  async (t) => {
+    const { shell, room } = await aliceAndBob(t)
+    const port = room.server.split(':')[1] ?? ''
+    const listener = shell.start(['listen', '--context', 'bob', '--count', '2', '--for', '60s', '-o', 'ndjson'])
+    await works(t, shell, ['send', '--context', 'alice', 'bob', 'first'])
+    await listener.output.line()
+    room.child.kill('SIGKILL')
+    await once(room.child, 'exit')
+    await shell.serve(['--port', port])
+    await works(t, shell, ['send', '--context', 'alice', 'bob', 'second'])
+    const { code, stdout } = await listener.done
+    t.is(code, 0)
+    t.deepEqual(
+      stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line).text),
+      ['first', 'second'],
+    )
+  },
+)
+
+test.serial('Ctrl-C ends a listener with 130, and what it had not printed stays unread', async (t) => {
+  const { shell } = await aliceAndBob(t)
+  const listener = shell.start(['listen', '--context', 'bob'])
+  await works(t, shell, ['send', '--context', 'alice', 'bob', 'hello'])
+  await listener.output.line()
+  listener.child.kill('SIGINT')
+  t.is((await listener.done).code, 130)
+})
+
+test.serial('a reader that goes away ends the command quietly; what it did not take stays unread', async (t) => {
+  const { shell } = await aliceAndBob(t)
+  const many = Array.from({ length: 50 }, (_, n) => `${n} ${'x'.repeat(8000)}`).join('\n')
+  await works(t, shell, ['send', '--context', 'alice', 'bob', '-', '--lines'], many)
+  const listener = shell.start(['listen', '--context', 'bob', '-o', 'ndjson'])
+  await listener.output.line()
+  listener.child.stdout?.destroy()
+  t.is((await listener.done).code, 0)
+  const unread = lines(await works(t, shell, ['inbox', '--context', 'bob', '-o', 'ndjson']))
+  t.true(unread.length > 0 && unread.length < 50, String(unread.length))
+})
+
+test.serial('no control byte of a name or a message reaches the output', async (t) => {
+  const { shell, room } = await aliceAndBob(t)
+  const evil = '\u001b[2J\u001b]52;c;aGk=\u0007 \u009b31m\r\n\u202eabc\u2066\u2028\u200fx\u007f\ttab'
+  await works(t, shell, ['send', '--context', 'alice', 'bob', '-'], evil)
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
+  const dangerous = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/
+  for (const format of ['table', 'plain', 'json', 'ndjson']) {
+    for (const command of [['inbox'], ['history', 'alice'], ['listen', '--no-ack', '--count', '1', '--for', '10s']]) {
+      const { stdout } = await works(t, shell, [...command, '--context', 'bob', '-o', format])
+      t.notRegex(stdout, dangerous, `${command[0]} ${format}`)
+      t.regex(stdout, /\\u001b/)
+      if (/json/.test(format)) {
+        const [record] = [
+          JSON.parse(format === 'json' && command[0] !== 'listen' ? stdout : (stdout.split('\n')[0] ?? '')),
+        ].flat()
+        t.is(record.text, evil, 'JSON keeps the text')
+      }
+    }
+  }
+  const odd = await shell.run(['send', '--context', 'alice', 'x\u001b[31m', 'hi'])
+  t.notRegex(odd.stderr, dangerous)
+  t.notRegex((await room.stop()).stdout, dangerous)
+})
+
+test.serial('words that look like options, a lone dash, and numbers stay what they are', async (t) => {
+  const { shell } = await aliceAndBob(t)
+  await works(t, shell, ['send', '--context', 'alice', 'bob', '--', '-n is no option'])
+  await works(t, shell, ['send', '--context', 'alice', 'bob', '007'])
+  await works(t, shell, ['send', '--context', 'alice', 'bob', '-'], 'two\nlines\n')
+  await works(t, shell, ['send', '--context', 'alice', 'bob'], 'piped')
+  const texts = json(await works(t, shell, ['inbox', '--context', 'bob', '-o', 'json'])).map(
+    ({ text }: { text: string }) => text,
+  )
+  t.deepEqual(texts, ['-n is no option', '007', 'two\nlines', 'piped'])
+})
+
+test.serial('sent again with the same --id, a message is stored once', async (t) => {
+  const { shell } = await aliceAndBob(t)
+  const send = () =>
+    works(t, shell, ['send', '--context', 'alice', 'bob', 'build 7 broke', '--id', 'build-7', '-o', 'json'])
+  const [first, second] = [json(await send()), json(await send())]
+  t.deepEqual(second, { ...first, repeat: true })
+})
+
+test.serial('friends from the shell: asked, accepted, listed, removed', async (t) => {
+  const { shell } = await aliceAndBob(t)
+  const friends = (...args: string[]) => works(t, shell, ['friends', ...args])
+  t.like(json(await friends('add', 'bob', '--context', 'alice', '--note', 'hello', '-o', 'json')), {
+    user: 'bob',
+    done: 'asked',
+  })
+  t.like(json(await friends('requests', '--context', 'bob', '-o', 'json')), {
+    0: { user: 'alice', incoming: true, note: 'hello' },
+  })
+  t.is((await shell.run(['friends', 'add', 'bob', '--context', 'alice'])).code, 5)
+  await friends('accept', 'alice', '--context', 'bob')
+  t.like(json(await friends('list', '--as', 'alice', '--data', './room', '-o', 'json')), {
+    0: { user: 'bob', online: false },
+  })
+  await friends('remove', 'bob', '--context', 'alice')
+  await friends('block', 'bob', '--context', 'alice')
+  t.deepEqual(json(await friends('blocked', '--context', 'alice', '-o', 'json')), [{ user: 'bob', id: 2 }])
+  const refused = await shell.run(['send', '--context', 'bob', 'alice', 'hi'])
+  t.is(refused.code, 5)
+  t.regex(refused.stderr, /^error: this user takes nothing from you$/m)
+  await friends('unblock', 'bob', '--context', 'alice')
+})
+
+test.serial('a group from the shell: made, joined, written to, read', async (t) => {
+  const { shell } = await aliceAndBob(t)
+  const as = (who: string, ...args: string[]) => works(t, shell, [...args, '--context', who])
+  await as('alice', 'groups', 'create', '值班', '--invite-only')
+  t.is((await shell.run(['groups', 'join', '值班', '--context', 'bob'])).code, 5)
+  await as('alice', 'groups', 'invite', '值班', 'bob')
+  await as('bob', 'groups', 'join', '值班')
+  const sent = await as('alice', 'send', '--group', '值班', 'build broke')
+  t.like(json(await as('bob', 'groups', 'list', '-o', 'json')), {
+    0: { group: '值班', role: 'member', members: 2, unread: 1 },
+  })
+  const heard = json(await as('bob', 'listen', '--count', '1', '--for', '30s', '-o', 'json'))
+  t.like(heard, { id: Number(sent.stdout), kind: 'group', from: 'alice', group: '值班', text: 'build broke' })
+  t.false('to' in heard)
+  t.is(json(await as('bob', 'history', '--group', '值班', '-o', 'json')).length, 1)
+  t.deepEqual(json(await as('bob', 'inbox', '-o', 'json')), [])
+  await as('alice', 'groups', 'role', '值班', 'bob', 'admin')
+  await as('bob', 'groups', 'rename', '值班', 'on call')
+  t.like(json(await as('alice', 'groups', 'members', 'on call', '-o', 'json')), { 1: { user: 'bob', role: 'admin' } })
+  await as('alice', 'groups', 'kick', 'on call', 'bob')
+  await as('alice', 'groups', 'dissolve', 'on call')
+  t.is((await shell.run(['send', '--context', 'alice', '--group', 'on call', 'hi'])).code, 5)
+  t.is((await shell.run(['send', '--context', 'alice', '--group', 'x', 'bob', 'hi'])).code, 2)
+})
+
+test.serial('a message is recalled from the shell, by its sender only', async (t) => {
+  const { shell } = await aliceAndBob(t)
+  const as = (who: string, ...args: string[]) => works(t, shell, [...args, '--context', who])
+  const id = (await as('alice', 'send', 'bob', 'oops')).stdout.trim()
+  t.is((await shell.run(['recall', id, '--context', 'bob'])).code, 5)
+  t.is((await shell.run(['recall', 'oops', '--context', 'alice'])).code, 2)
+  t.deepEqual(json(await as('alice', 'recall', id, '-o', 'json')), { id: Number(id), done: 'recalled' })
+  t.deepEqual(json(await as('bob', 'inbox', '-o', 'json')), [])
+  const second = (await as('alice', 'send', 'bob', 'again')).stdout.trim()
+  await works(t, shell, ['recall', second, '--data', './room', '--as', 'alice'])
+  t.deepEqual(json(await as('bob', 'history', 'alice', '-o', 'json')), [])
+})
+
+test.serial(
+  'history is searched from the shell: everywhere, with one user, in a group, through all pages',
+  async (t) => {
+    const { shell } = await aliceAndBob(t, ['--limits', 'searchRows=4'])
+    const as = (who: string, ...args: string[]) => works(t, shell, [...args, '--context', who])
+    const found = async (...args: string[]) =>
+      json(await as('bob', 'history', '-o', 'json', ...args)).map(({ text }: { text: string }) => text)
+    await as('alice', 'groups', 'create', 'ops')
+    await as('bob', 'groups', 'join', 'ops')
+    await as('alice', 'send', 'bob', 'Rechnung für ÄPFEL, 50%')
+    await as('alice', 'send', '--group', 'ops', 'äpfel für alle')
+    await works(t, shell, ['send', '--context', 'bob', 'alice', '-', '--lines'], `${'no fruit\n'.repeat(6)}`)
+    await as('bob', 'send', 'alice', 'danke für die Äpfel')
+    t.deepEqual(await found('--search', 'äpfel'), ['Rechnung für ÄPFEL, 50%', 'äpfel für alle', 'danke für die Äpfel'])
+    t.deepEqual(await found('alice', '--search', 'äpfel', '--limit', '1'), ['danke für die Äpfel'])
+    t.deepEqual(await found('alice', '--search', '50%'), ['Rechnung für ÄPFEL, 50%'])
+    t.deepEqual(await found('--group', 'ops', '--search', 'ÄPFEL'), ['äpfel für alle'])
+    t.deepEqual(await found('--search', 'birnen'), [])
+    for (const wrong of [['--search', ''], ['alice', '--group', 'ops', '--search', 'x'], []])
+      t.is((await shell.run(['history', '--context', 'bob', ...wrong])).code, 2, wrong.join(' '))
+  },
+)
+
+test.serial('contacts from the shell: what is unread, what was said last', async (t) => {
+  const { shell } = await aliceAndBob(t)
+  const as = (who: string, ...args: string[]) => works(t, shell, [...args, '--context', who])
+  t.is((await as('alice', 'contacts', '-o', 'table')).stdout, '')
+  await as('alice', 'friends', 'add', 'bob')
+  await as('bob', 'friends', 'accept', 'alice')
+  await as('alice', 'groups', 'create', '值班')
+  await as('bob', 'send', 'alice', 'one\ntwo')
+  const [bob, group, ...noMore] = json(await as('alice', 'contacts', '-o', 'json'))
+  t.like(bob, { kind: 'user', name: 'bob', friend: true, online: false, unread: 1 })
+  t.like(bob.last, { from: 'bob', text: 'one two' })
+  t.is(new Date(bob.last.sentAt).toISOString(), bob.last.sentAt)
+  t.like(group, { kind: 'group', name: '值班', unread: 0, last: undefined })
+  t.deepEqual(noMore, [])
+  t.is(json(await as('alice', 'contacts', '--unread', '-o', 'json')).length, 1)
+  const asOperator = await works(t, shell, ['contacts', '--data', './room', '--as', 'alice', '-o', 'table'])
+  t.regex(asOperator.stdout, /bob .*offline .*1 .*bob: one two/)
+})
