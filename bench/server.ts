@@ -93,7 +93,7 @@ export const startCeiling = ({ data, size }: { data: string; size: number }): Pr
   start([CEILING, join(data, 'ceiling.db'), String(size)], process.env, data)
 
 /** Node arguments that make a server measure its event-loop delay. */
-export const LOOP_DELAY = ['--import', new URL('../test/support/loop-delay.js', import.meta.url).href]
+export const LOOP_DELAY = ['--import', new URL('../test/support/endurance/loop-delay.js', import.meta.url).href]
 const loopDelayFile = (data: string) => join(data, 'loop-delay.json')
 
 async function start(script: readonly string[], env: NodeJS.ProcessEnv, data: string): Promise<BenchServer> {

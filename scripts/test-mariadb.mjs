@@ -1,9 +1,9 @@
-// Runs the plays again on a private MariaDB server: the same files, the same sentences, another database.
+// Runs the database tests again on a private MariaDB server.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { hasMariadb, startMariadb } from '../dist/test/support/mariadb.js'
+import { hasMariadb, startMariadb } from '../dist/test/support/databases/mariadb.js'
 
-const PLAYS = [
+const TESTS = [
   'db/adopt',
   'db/database',
   'db/database-lock',
@@ -28,8 +28,8 @@ const PLAYS = [
   'features/search',
   'features/system',
   'legacy/legacy',
-  'server/crossing',
   'server/plugins',
+  'server/races',
   'server/strangers',
 ]
 
@@ -37,10 +37,10 @@ if (!hasMariadb()) {
   console.error('\n!!! MariaDB is not installed: NOTHING WAS TESTED ON IT (Debian: apt-get install mariadb-server)\n')
   process.exit(process.env.CI ? 1 : 0)
 }
-console.error('\nThe plays again, on MariaDB:')
+console.error('\nThe tests again, on MariaDB:')
 const server = await startMariadb()
 try {
-  const files = process.argv.length > 2 ? process.argv.slice(2) : PLAYS.map((play) => `test/${play}.test.ts`)
+  const files = process.argv.length > 2 ? process.argv.slice(2) : TESTS.map((name) => `test/${name}.test.ts`)
   const ava = spawn('npx', ['ava', ...files], {
     stdio: 'inherit',
     env: { ...process.env, TEST_DATABASE: server.server },

@@ -5,7 +5,7 @@ import type { Clock } from '../core/index.ts'
 
 /** How a bot is started on a test server. */
 export interface BotStart {
-  /** A new connection each time. */
+  /** Opens a new connection at each call. */
   readonly server: () => Duplex
   readonly user: string
   readonly keys: LoginKeys
@@ -13,12 +13,12 @@ export interface BotStart {
   readonly log: Logger
 }
 
-/** What the test kit needs of a bot; those of `chatctl/bot` have it. */
+/** The part of a bot that the test kit uses; bots of `chatctl/bot` have it. */
 export interface StartableBot {
   start(options: BotStart): Promise<{ stop(): unknown }>
 }
 
-/** What a bot's own `start` takes besides. */
+/** Further options of a bot's own `start`. */
 export type BotOptions<B extends StartableBot> = Omit<Parameters<B['start']>[0], keyof BotStart> &
   Partial<Pick<BotStart, 'log'>>
 

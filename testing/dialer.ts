@@ -1,39 +1,39 @@
 import { type Duplex, duplexPair } from 'node:stream'
 import type { Server } from '../core/index.ts'
-import type { Stir } from './stir.ts'
+import type { ActivityTracker } from './activity-tracker.ts'
 
 type Origin = Parameters<Server['accept']>[1]
 
-export const STRANGER: Origin = { address: '127.0.0.1', isOperator: false }
-export const OPERATOR: Origin = { address: 'control', isOperator: true }
+export const CLIENT_ORIGIN: Origin = { address: '127.0.0.1', isOperator: false }
+export const OPERATOR_ORIGIN: Origin = { address: 'control', isOperator: true }
 
-/** The way of one client to a server in this process: a new pair of streams for each of its connections. */
+/** Connects one client to a server in this process: a new pair of streams for each connection. */
 export class Dialer {
   readonly #server: Server
-  readonly #stir: Stir
+  readonly #activity: ActivityTracker
   readonly #origin: Origin
   #ends: readonly Duplex[] = []
 
-  constructor(server: Server, stir: Stir, origin: Origin) {
+  constructor(server: Server, activity: ActivityTracker, origin: Origin) {
     this.#server = server
-    this.#stir = stir
+    this.#activity = activity
     this.#origin = origin
   }
 
   readonly dial = (): Duplex => {
-    // As with a socket, whose other end ends when one does, and is gone when one is.
+    // Like a socket: when one end ends or is destroyed, so does the other.
     const [near, far] = duplexPair({ allowHalfOpen: false })
     this.#ends = [near, far]
     near.once('close', () => far.destroy())
     far.once('close', () => near.destroy())
     this.#server.accept(far, this.#origin)
-    // Both ends are read already, or nothing is written to them before they are: no byte is lost by listening here.
-    for (const end of [near, far]) end.on('data', this.#stir.seen)
+    // A listener starts the flow of data: both ends have their readers by now, so no byte is lost.
+    for (const end of [near, far]) end.on('data', this.#activity.touch)
     return near
   }
 
   /** Breaks the connection. */
-  lose() {
+  disconnect() {
     for (const end of this.#ends) end.destroy()
   }
 }

@@ -2,13 +2,7 @@
 export type { LoginKeys } from '../client/index.ts'
 export type { PluginFailure } from '../core/index.ts'
 export type { BotStart, StartableBot } from './bot.ts'
-export type { TestClock } from './test-clock.ts'
-export {
-  type Handled,
-  type Sent,
-  type TestServer,
-  type TestServerOptions,
-  testServer,
-  type Waiting,
-} from './test-server.ts'
-export type { Hearing, TestUser, Wanted } from './test-user.ts'
+export { type TestServerOptions, testServer } from './start.ts'
+export type { TestClock, TimerCount } from './test-clock.ts'
+export type { Handled, Sent, TestServer, WaitOptions } from './test-server.ts'
+export type { HearOptions, TestUser, Wanted } from './test-user.ts'

@@ -13,54 +13,53 @@ import {
   type ValuesOf,
 } from '../client/index.ts'
 import type { ClientMessage, ReplyOf, ServerMessage } from '../core/index.ts'
-import { Arrivals } from './arrivals.ts'
-import type { Patience } from './patience.ts'
+import { ArrivalQueue } from './arrival-queue.ts'
+import { DEFAULT_WAIT_MS, type Timeouts } from './timeouts.ts'
 
-/** What to hear: this very text, a text that fits, or a message that does. */
+/** Which message to hear: an exact text, a pattern of the text, or a predicate on the message. */
 export type Wanted = string | RegExp | ((message: ChatMessage) => boolean)
 
-export interface Hearing {
+export interface HearOptions {
   /** Only from this user. */
   readonly from?: string
   /** Only in this group. */
   readonly group?: string
-  /** Milliseconds of real time. Default 1000. */
+  /** Milliseconds of real time. Default 5000. */
   readonly within?: number
 }
 
 export interface UserParts {
   readonly name: string
   readonly client: Client
-  readonly patience: Patience
-  /** Message types of the server that may be pushed. */
+  readonly timeouts: Timeouts
+  /** Message types that the server may push. */
   readonly pushed: Iterable<ServerMessage>
-  /** So many unacknowledged messages the server pushes, and no more. */
+  /** The server's limit of unacknowledged messages in flight. */
   readonly window: number
   readonly settled: () => Promise<void>
-  /** What else a reader of a failure should know; empty if nothing. */
-  readonly circumstances: () => string
+  /** Further context for an error message; empty if there is none. */
+  readonly context: () => string
 }
 
-const WITHIN_MS = 1000
-/** Messages in the account of a failure: more would hide what it is about. */
-const LISTED = 20
+/** Messages listed in an error message. */
+const MAX_LISTED = 20
 
-/** Someone who is logged in, says things, and is heard to have heard things. */
+/** A logged-in user who sends messages and records the messages that arrive. */
 export class TestUser {
   readonly name: string
-  /** The real client, for everything that has no method here. */
+  /** The client library, for everything without a method here. */
   readonly client: Client
-  readonly #messages: Arrivals<ChatMessage>
-  readonly #pushes = new Map<string, Arrivals<object>>()
+  readonly #messages: ArrivalQueue<ChatMessage>
+  readonly #pushes = new Map<string, ArrivalQueue<object>>()
   readonly #heard: ChatMessage[] = []
-  /** After a lost connection the server pushes again what was not acknowledged. */
+  /** Ids of pushed messages: after a reconnect the server pushes unacknowledged ones again. */
   readonly #seen = new Set<number>()
   readonly #parts: UserParts
   #end: Error | undefined
 
   constructor(parts: UserParts) {
     this.#parts = parts
-    this.#messages = new Arrivals(parts.patience)
+    this.#messages = new ArrivalQueue(parts.timeouts)
     this.name = parts.name
     this.client = parts.client
     for (const message of parts.pushed) this.#record(message)
@@ -77,28 +76,33 @@ export class TestUser {
     this.client.on(MessageRecalled, (recalled) => this.#messages.drop(({ id }) => id === recalled.id))
   }
 
+  /** Messages that `hears` and `asks` have returned, oldest first. */
+  get heard(): readonly ChatMessage[] {
+    return this.#heard
+  }
+
   /** Sends a message; resolves when it is stored. */
   says(to: string | { readonly group: string }, text: string, options?: SendOptions): Promise<SentMessage> {
     return this.client.send(to, text, options)
   }
 
   /**
-   * The oldest message that fits, among those that came since the login and were not yet heard, or the next one to come.
-   * It is then acknowledged, and with it what the same sender wrote before.
-   * @throws Error that lists what was heard, when none comes in time
+   * The oldest matching message that has arrived since the login and was not heard yet, or the next one to arrive. It is
+   * acknowledged, and with it all earlier messages of the same sender.
+   * @throws Error after the time limit, with the messages that arrived instead
    */
-  hears(wanted: Wanted, { from, group, within }: Hearing = {}): Promise<ChatMessage> {
-    const fits = (message: ChatMessage) =>
+  hears(wanted: Wanted, { from, group, within }: HearOptions = {}): Promise<ChatMessage> {
+    const matches = (message: ChatMessage) =>
       (from === undefined || message.from === from) &&
       (group === undefined || message.group === group) &&
       isWanted(wanted, message)
     const what = [quoted(wanted), from && `from ${from}`, group && `in ${group}`].filter(Boolean).join(' ')
-    return this.#hear(fits, what, within)
+    return this.#hear(matches, what, within)
   }
 
   /**
-   * Says something and gives the text of what is said next in the same conversation, by the other user or, in a group, by
-   * anyone else.
+   * Sends a message and returns the text of the next one in the same conversation, from the other user or, in a group,
+   * from any other member.
    * @throws Error as `hears` does
    */
   async asks(
@@ -107,18 +111,18 @@ export class TestUser {
     { within }: { readonly within?: number } = {},
   ): Promise<string> {
     const asked = await this.says(to, text)
-    const fits = ({ id, from, group }: ChatMessage) =>
+    const matches = ({ id, from, group }: ChatMessage) =>
       id > asked.id && (typeof to === 'string' ? from === to && group === undefined : group === to.group)
-    return (await this.#hear(fits, `an answer to ${JSON.stringify(text)}`, within)).text
+    return (await this.#hear(matches, `an answer to ${JSON.stringify(text)}`, within)).text
   }
 
   /**
-   * Nothing that was not yet heard has come, and nothing is on its way.
-   * @throws Error that lists what came
+   * Checks that no unheard message has arrived and none is in flight.
+   * @throws Error that lists the messages
    */
   async hearsNothing() {
     await this.#parts.settled()
-    if (this.#messages.unclaimed.length > 0) throw new Error(`${this.name} heard something.${this.#account()}`)
+    if (this.#messages.unclaimed.length > 0) throw new Error(`${this.name} heard something.${this.#report()}`)
   }
 
   /** Sends any message and waits for its reply. @throws RefusedByServer */
@@ -127,32 +131,30 @@ export class TestUser {
   }
 
   /**
-   * The oldest push of a type that was not yet asked for, or the next one to come.
+   * The oldest push of a type that was not taken yet, or the next one to arrive.
    * @param options.within milliseconds of real time
-   * @throws Error when none comes in time
+   * @throws Error after the time limit
    */
   async next<M extends ServerMessage>(
     message: M,
-    { within = WITHIN_MS }: { readonly within?: number } = {},
+    { within = DEFAULT_WAIT_MS }: { readonly within?: number } = {},
   ): Promise<ValuesOf<M>> {
     const pushes = this.#pushes.get(message.name) ?? this.#record(message)
     const values = await pushes.take(() => true, within)
     if (values !== undefined) return values as ValuesOf<M>
     const waiting = [...this.#pushes].flatMap(([name, { unclaimed }]) => unclaimed.map(() => name))
     const other = waiting.length === 0 ? 'nothing else' : waiting.join(', ')
-    throw new Error(
-      `${this.name} was not told ${message.name} within ${within} ms, but ${other}.${this.#circumstances()}`,
-    )
+    throw new Error(`${this.name} was not told ${message.name} within ${within} ms, but ${other}.${this.#context()}`)
   }
 
-  /** Makes both friends. */
+  /** Makes the two users friends. */
   async befriends(other: TestUser) {
     await this.request(AddFriend, { user: other.name })
-    // Asked the other way round it is a yes.
+    // A request in the other direction accepts the first.
     await other.request(AddFriend, { user: this.name })
   }
 
-  /** Becomes a member of a group, which is made if there is none of that name. */
+  /** Joins a group, which is created if it does not exist. */
   async joins(group: string) {
     try {
       await this.request(JoinRoom, { group })
@@ -162,7 +164,7 @@ export class TestUser {
     }
   }
 
-  /** Why a request was refused: the name of the failure. @throws Error when it was not */
+  /** The name of the failure that refuses a request. @throws Error when the request succeeds */
   async refused(request: Promise<unknown>): Promise<string> {
     try {
       await request
@@ -173,39 +175,43 @@ export class TestUser {
     throw new Error(`${this.name} was not refused`)
   }
 
-  async #hear(fits: (message: ChatMessage) => boolean, what: string, within = WITHIN_MS): Promise<ChatMessage> {
-    const message = await this.#messages.take(fits, within)
+  async #hear(
+    matches: (message: ChatMessage) => boolean,
+    what: string,
+    within = DEFAULT_WAIT_MS,
+  ): Promise<ChatMessage> {
+    const message = await this.#messages.take(matches, within)
     if (message === undefined)
-      throw new Error(`${this.name} did not hear ${what} within ${within} ms.${this.#account()}`)
+      throw new Error(`${this.name} did not hear ${what} within ${within} ms.${this.#report()}`)
     this.#heard.push(message)
     await this.client.acknowledge(message)
     return message
   }
 
-  #record(message: ServerMessage): Arrivals<object> {
-    const pushes = new Arrivals<object>(this.#parts.patience)
+  #record(message: ServerMessage): ArrivalQueue<object> {
+    const pushes = new ArrivalQueue<object>(this.#parts.timeouts)
     this.#pushes.set(message.name, pushes)
     this.client.on(message, (values) => pushes.push(values))
     return pushes
   }
 
-  #circumstances(): string {
+  #context(): string {
     const end = this.#end && `\n${this.name}’s connection is over: ${this.#end.message}.`
-    return `${end ?? ''}${this.#parts.circumstances()}`
+    return `${end ?? ''}${this.#parts.context()}`
   }
 
-  #account(): string {
+  #report(): string {
     const { unclaimed } = this.#messages
     const unheard = list('Not yet heard', unclaimed) || '\nNothing else came.'
     const { window } = this.#parts
     const full = unclaimed.length < window ? '' : `\nMore than ${window} unheard messages are not pushed.`
-    return `${unheard}${list('Heard before', this.#heard)}${full}${this.#circumstances()}`
+    return `${unheard}${list('Heard before', this.#heard)}${full}${this.#context()}`
   }
 }
 
 function isWanted(wanted: Wanted, message: ChatMessage): boolean {
   if (typeof wanted === 'string') return message.text === wanted
-  // Unlike `test`, it does not go on where the last one ended.
+  // Unlike `test`, `search` ignores the `lastIndex` of a global pattern.
   return wanted instanceof RegExp ? message.text.search(wanted) >= 0 : wanted(message)
 }
 
@@ -216,8 +222,8 @@ function quoted(wanted: Wanted): string {
 
 function list(title: string, messages: readonly ChatMessage[]): string {
   if (messages.length === 0) return ''
-  const older = messages.length > LISTED ? `\n  … ${messages.length - LISTED} older ones` : ''
-  const newest = messages.slice(-LISTED).map((message) => `\n  ${shown(message)}`)
+  const older = messages.length > MAX_LISTED ? `\n  … ${messages.length - MAX_LISTED} older ones` : ''
+  const newest = messages.slice(-MAX_LISTED).map((message) => `\n  ${shown(message)}`)
   return `\n${title}:${older}${newest.join('')}`
 }
 

@@ -14,12 +14,12 @@ import {
 import { clientMessage, definePlugin, Refused, serverMessage, text } from '../../core/index.ts'
 import { BotLoop } from '../../plugins/messages/events.ts'
 import { testServer } from '../../testing/index.ts'
-import { Person, startBot, until } from '../support/bots.ts'
-import { nextPush } from '../support/play.ts'
-import { openProxy } from '../support/proxy.ts'
-import { openStage } from '../support/room.ts'
+import { enter, nextTexts, startBot, until } from '../support/bots/bots.ts'
+import { nextPush } from '../support/requests.ts'
+import { startLocalServer } from '../support/server.ts'
+import { openProxy } from '../support/wire/proxy.ts'
 
-/** A log that is kept: levels and messages. */
+/** Records log levels and messages. */
 function keptLog() {
   const lines: { level: number; msg: string; err?: { message: string } }[] = []
   const log = pino({ level: 'debug' }, { write: (line) => void lines.push(JSON.parse(line)) })
@@ -27,7 +27,7 @@ function keptLog() {
 }
 
 test('a handler’s error is reported, its event counts as handled, and the bot continues', async (t) => {
-  const stage = await openStage(t)
+  const server = await startLocalServer(t)
   const told: string[] = []
   const bot = createBot({ name: 'clerk' })
     .hears('bad', () => {
@@ -35,8 +35,8 @@ test('a handler’s error is reported, its event counts as handled, and the bot 
     })
     .message((ctx) => ctx.reply('fine'))
   const { log, said } = keptLog()
-  const first = await startBot(t, stage, bot, { log })
-  const ann = await Person.at(stage, 'ann')
+  const first = await startBot(t, server, bot, { log })
+  const ann = await enter(t, server, 'ann')
   await ann.says('clerk', 'bad')
   t.is(await ann.asks('clerk', 'good'), 'fine')
   t.like(said('a handler failed'), { 0: { level: 50, err: { message: 'cannot do that' }, handler: 'hears bad' } })
@@ -46,7 +46,7 @@ test('a handler’s error is reported, its event counts as handled, and the bot 
     if ('reply' in ctx) await ctx.reply('sorry')
     throw new Error('twice')
   })
-  await startBot(t, stage, bot, { log })
+  await startBot(t, server, bot, { log })
   t.is(await ann.asks('clerk', 'bad'), 'sorry')
   t.is(await ann.asks('clerk', 'good'), 'fine')
   t.deepEqual(told, ['cannot do that'])
@@ -54,7 +54,7 @@ test('a handler’s error is reported, its event counts as handled, and the bot 
 })
 
 test('middleware wraps handlers, the first outermost, and may skip them', async (t) => {
-  const stage = await openStage(t)
+  const server = await startLocalServer(t)
   const seen: string[] = []
   const bot = createBot({ name: 'clerk' })
     .use(async (ctx, next) => {
@@ -67,8 +67,8 @@ test('middleware wraps handlers, the first outermost, and may skip them', async 
       seen.push('handler')
       return ctx.reply('yes?')
     })
-  await startBot(t, stage, bot)
-  const [ann, bob] = [await Person.at(stage, 'ann'), await Person.at(stage, 'bob')]
+  await startBot(t, server, bot)
+  const [ann, bob] = [await enter(t, server, 'ann'), await enter(t, server, 'bob')]
   t.is(await ann.asks('clerk', 'one'), 'yes?')
   await until(() => seen.length === 3)
   t.is(await bob.asks('clerk', 'two'), 'not you')
@@ -78,7 +78,7 @@ test('middleware wraps handlers, the first outermost, and may skip them', async 
 
 const Busy = clientMessage({ type: 1000, name: 'busy', about: '', allow: 'user', fields: {} })
 
-/** Refuses so many times, then does it. */
+/** Refuses so many times, then succeeds. */
 const busy = (times: number) =>
   definePlugin({
     name: 'busy',
@@ -132,8 +132,8 @@ test('a handler is tried six times at most', async (t) => {
 })
 
 test('a bot reconnects after a lost connection, and its effects take place once', async (t) => {
-  const stage = await openStage(t)
-  const proxy = await openProxy(t, stage)
+  const server = await startLocalServer(t)
+  const proxy = await openProxy(t, server)
   const life: string[] = []
   let runs = 0
   const bot = createBot({ name: 'clerk' })
@@ -145,12 +145,11 @@ test('a bot reconnects after a lost connection, and its effects take place once'
     .onLife('disconnected', () => life.push('disconnected'))
     .onLife('reconnected', () => life.push('reconnected'))
     .onLife('stopped', () => life.push('stopped'))
-  const running = await startBot(t, stage, bot, { server: proxy.address })
-  const ann = await Person.at(stage, 'ann')
+  const running = await startBot(t, server, bot, { server: proxy.address })
+  const ann = await enter(t, server, 'ann')
   for (let n = 0; n < 12; n++) await ann.says('clerk', String(n))
-  await ann.hears(12)
   t.deepEqual(
-    ann.texts,
+    await nextTexts(ann, 12),
     Array.from({ length: 12 }, (_, n) => `${n}!`),
   )
   await running.stop()
@@ -161,9 +160,9 @@ test('a bot reconnects after a lost connection, and its effects take place once'
 })
 
 test('a kicked bot ends with the reason', async (t) => {
-  const stage = await openStage(t)
-  const running = await startBot(t, stage, createBot({ name: 'clerk' }))
-  await using operator = await stage.connect({ server: { path: stage.control } })
+  const server = await startLocalServer(t)
+  const running = await startBot(t, server, createBot({ name: 'clerk' }))
+  await using operator = await server.operator()
   const { KickUser } = await import('../../plugins/admin/messages.ts')
   const stopped = new Promise((resolve) => running.onLife('stopped', resolve))
   await operator.request(KickUser, { user: 'clerk' })
@@ -172,17 +171,17 @@ test('a kicked bot ends with the reason', async (t) => {
 })
 
 test('friend requests are answered by the bot’s policy, pending ones at the start too', async (t) => {
-  const stage = await openStage(t)
-  const ann = await Person.at(stage, 'ann')
-  const bob = await Person.at(stage, 'bob')
+  const server = await startLocalServer(t)
+  const ann = await enter(t, server, 'ann')
+  const bob = await enter(t, server, 'bob')
   const open = async () => (await ann.client.request(QueryFriendRequests, {})).requests.length
-  await stage.user('kind')
+  await server.user('kind')
   await ann.client.request(AddFriend, { user: 'kind' })
-  await startBot(t, stage, createBot({ name: 'kind' }))
+  await startBot(t, server, createBot({ name: 'kind' }))
   await until(async () => (await open()) === 0)
   t.is((await ann.client.request(FriendList, {})).friends.length, 1)
 
-  await startBot(t, stage, createBot({ name: 'choosy', friends: ({ note }) => note === 'please' }))
+  await startBot(t, server, createBot({ name: 'choosy', friends: ({ note }) => note === 'please' }))
   const added = [ann, bob].map(({ client }) => nextPush(client, AddFriendResult))
   await ann.client.request(AddFriend, { user: 'choosy', note: 'please' })
   await bob.client.request(AddFriend, { user: 'choosy' })
@@ -192,7 +191,7 @@ test('friend requests are answered by the bot’s policy, pending ones at the st
   )
   await startBot(
     t,
-    stage,
+    server,
     createBot({ name: 'shy', friends: 'ignore' }).message((ctx) => ctx.reply('hello')),
   )
   await ann.client.request(AddFriend, { user: 'shy' })
@@ -201,20 +200,20 @@ test('friend requests are answered by the bot’s policy, pending ones at the st
 })
 
 test('invitations are accepted or ignored by the bot’s policy', async (t) => {
-  const stage = await openStage(t)
-  const ann = await Person.at(stage, 'ann')
+  const server = await startLocalServer(t)
+  const ann = await enter(t, server, 'ann')
   for (const group of ['work', 'play']) await ann.client.request(CreateRoom, { group, open: false })
   const bot = createBot({ name: 'clerk', invitations: ({ group }) => group === 'work' }).message((ctx) =>
     ctx.reply(`here in ${ctx.group}`),
   )
-  const running = await startBot(t, stage, bot)
+  const running = await startBot(t, server, bot)
   for (const group of ['play', 'work']) await ann.client.request(InviteToRoom, { group, user: 'clerk' })
   await until(async () => (await running.client.request(QueryRooms, {})).groups.length > 0)
   t.is(await ann.asks({ group: 'work' }, 'hello'), 'here in work')
   t.is((await running.client.request(QueryRooms, {})).groups.length, 1)
 })
 
-/** A plugin that notes the loops that the server tells of. */
+/** A plugin that records the bot loops reported by the server. */
 function watcher() {
   const told: { readonly bots: readonly string[]; readonly group: string }[] = []
   const plugin = definePlugin({
@@ -226,8 +225,8 @@ function watcher() {
 
 test('a loop of two bots in a group is stopped, and the server logs both names', async (t) => {
   const { plugin, told } = watcher()
-  const stage = await openStage(t, { plugins: [plugin] })
-  const ann = await Person.at(stage, 'ann')
+  const server = await startLocalServer(t, { plugins: [plugin] })
+  const ann = await enter(t, server, 'ann')
   await ann.client.request(CreateRoom, { group: 'ops' })
   const { log, said, lines } = keptLog()
   const loops: string[] = []
@@ -235,7 +234,7 @@ test('a loop of two bots in a group is stopped, and the server logs both names',
     const bot = createBot({ name, groups: ['ops'] })
       .message((ctx) => ctx.reply(ctx.text))
       .onLife('loop', (chat) => loops.push(`${name}: ${chat}`))
-    await startBot(t, stage, bot, { log })
+    await startBot(t, server, bot, { log })
   }
   await ann.says({ group: 'ops' }, 'hello')
   await until(() => loops.length === 2)
@@ -247,7 +246,7 @@ test('a loop of two bots in a group is stopped, and the server logs both names',
   t.true(told.length > 0)
   for (const { bots, group } of told)
     t.deepEqual({ bots: [...bots].sort(), group }, { bots: ['echo', 'parrot'], group: 'ops' })
-  // A person begins anew, and the bots tell nothing twice.
+  // A message of a person starts a new chain, and the loop is reported once.
   await ann.says({ group: 'ops' }, 'again')
   await until(async () => (await ann.client.groupHistory('ops', { limit: 100 })).messages.length === 42)
   t.is(loops.length, 2)
@@ -289,7 +288,7 @@ test('schedules run by the clock, with effects once across processes of the bot'
   await server.clock.advance(1)
   await ann.hears('it is 2030-06-01T09:00:00.000Z')
   await first.stop()
-  // One that does not know of the other: as when it takes over in that very minute.
+  // A second process that takes over within the same minute.
   server.clock.setTime(eight)
   await server.bot(bot, 'clock')
   await server.clock.advance(3_600_000)
@@ -331,27 +330,27 @@ const bells = definePlugin({
 })
 
 test('a bot receives a plugin’s pushes and makes its requests', async (t) => {
-  const stage = await openStage(t, { plugins: [bells] })
+  const server = await startLocalServer(t, { plugins: [bells] })
   const bot = createBot({ name: 'ringer', messages: { Ring } })
     .on(Rang, ({ what }, ctx) => ctx.send('ann', `${what} rang`))
     .command('ring', { about: 'Rings' }, (ctx) => ctx.request(Ring, { what: 'the bell' }))
-  await startBot(t, stage, bot)
-  const ann = await Person.at(stage, 'ann')
+  await startBot(t, server, bot)
+  const ann = await enter(t, server, 'ann')
   t.is(await ann.asks('ringer', '/ring'), 'the bell rang')
 })
 
 test('handled messages are marked as read; system messages and the bot’s own are not handled', async (t) => {
-  const stage = await openStage(t)
+  const server = await startLocalServer(t)
   const seen: string[] = []
   const bot = createBot({ name: 'clerk' }).message((ctx) => {
     seen.push(ctx.text)
     return ctx.reply('yes')
   })
-  const running = await startBot(t, stage, bot)
-  await using operator = await stage.connect({ server: { path: stage.control } })
+  const running = await startBot(t, server, bot)
+  await using operator = await server.operator()
   const { Broadcast } = await import('../../plugins/system/messages.ts')
   await operator.request(Broadcast, { text: 'down from 6 to 7' })
-  const ann = await Person.at(stage, 'ann')
+  const ann = await enter(t, server, 'ann')
   await running.client.send('clerk', 'to myself')
   t.is(await ann.asks('clerk', 'hello'), 'yes')
   t.deepEqual(seen, ['hello'])
@@ -359,19 +358,19 @@ test('handled messages are marked as read; system messages and the bot’s own a
 })
 
 test('a failed login rejects start with its reason', async (t) => {
-  const stage = await openStage(t)
+  const server = await startLocalServer(t)
   const bot = createBot({ name: 'clerk' })
-  await stage.user('clerk')
-  const how = { server: stage.address, user: 'clerk', pin: stage.room.server.fingerprint }
+  await server.user('clerk')
+  const how = { server: server.address, user: 'clerk', pin: server.server.fingerprint }
   await t.throwsAsync(bot.start({ ...how, key: 'wrong' }), { message: /name or password|login/i })
   await t.throwsAsync(bot.start(how), { instanceOf: TypeError, message: /give a key/ })
   await t.throwsAsync(bot.start({ ...how, server: '127.0.0.1:1', key: 'x' }), { code: 'unreachable' })
 })
 
 test('a bot stops when its signal aborts', async (t) => {
-  const stage = await openStage(t)
+  const server = await startLocalServer(t)
   const stop = new AbortController()
-  const running = await startBot(t, stage, createBot({ name: 'clerk' }), { signal: stop.signal })
+  const running = await startBot(t, server, createBot({ name: 'clerk' }), { signal: stop.signal })
   stop.abort()
   await t.notThrowsAsync(running.done)
 })

@@ -4,12 +4,12 @@ import { z } from 'zod'
 import { createBot } from '../../bot/index.ts'
 import { RenameRoom } from '../../plugins/index.ts'
 import { testServer } from '../../testing/index.ts'
-import { Gate } from '../support/bots.ts'
+import { Gate } from '../support/bots/bots.ts'
 
-/** Ends a bot as a crash would: what its handlers do goes no further. */
+/** Ends a bot like a crash: its handlers have no further effects. */
 const CRASH = { grace: 0 }
 
-/** A log, and its lines. */
+/** A log that records its lines. */
 function openLog(level: string) {
   const lines: string[] = []
   return { lines, log: pino({ level }, { write: (line) => void lines.push(line) }) }
@@ -149,7 +149,7 @@ test('a clock that jumps, as after a suspend, is noticed within a minute', async
   server.clock.setTime(new Date('2030-01-01T09:30:00Z'))
   await server.clock.advance(60_000)
   await ann.hears('2030-01-01T09:00:00.000Z')
-  // Set back: that hour comes again, and was done.
+  // The clock goes back: that hour comes again, but its schedule has run.
   server.clock.setTime(new Date('2030-01-01T08:59:00Z'))
   await server.clock.advance(120_000)
   await ann.hearsNothing()

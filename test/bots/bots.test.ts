@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { type ArgumentSchemas, type Bot, createBot } from '../../bot/index.ts'
 import { JoinRoom, OnNewMessage } from '../../client/index.ts'
 import { testServer } from '../../testing/index.ts'
-import { Gate } from '../support/bots.ts'
+import { Gate } from '../support/bots/bots.ts'
 
 function dice(): Bot {
   return createBot({ name: 'dice' })

@@ -19,7 +19,7 @@ const Waved = serverMessage({ type: 1701, name: 'waved', about: '', fields: { by
 const Wave = clientMessage({ type: 1700, name: 'wave', about: '', allow: 'user', fields: { at: line('') } })
 const WentBy = defineEvent<{ who: string }>('waving.went_by')
 
-/** Tells everybody who waves, refuses to wave at nobody, and breaks when asked to. */
+/** Pushes each wave to everybody, refuses to wave at nobody, and throws for the wall. */
 const waving = definePlugin({
   name: 'waving',
   messages: { Wave, Waved },
@@ -35,7 +35,7 @@ const waving = definePlugin({
   },
 })
 
-test('users talk, in private and in a group, and are heard to have heard it', async (t) => {
+test('users send private and group messages, and hears() returns them', async (t) => {
   await using server = await testServer()
   const [ann, bob] = [await server.user('ann'), await server.user('bob')]
   await ann.says('bob', 'first')
@@ -50,7 +50,7 @@ test('users talk, in private and in a group, and are heard to have heard it', as
   await bob.hearsNothing()
 })
 
-test('what is heard is read; what is not stays unread', async (t) => {
+test('hears() marks the message read; other messages stay unread', async (t) => {
   await using server = await testServer()
   const [ann, bob] = [await server.user('ann'), await server.user('bob')]
   for (const text of ['one', 'two', 'three']) await ann.says('bob', text)
@@ -62,7 +62,7 @@ test('what is heard is read; what is not stays unread', async (t) => {
   )
 })
 
-test('who waits in vain is told what came instead, and where the clock stands', async (t) => {
+test('hears() fails after its time limit with the messages that arrived instead and the time of the clock', async (t) => {
   await using server = await testServer()
   const [ann, bob] = [await server.user('ann'), await server.user('bob')]
   await ann.says('bob', 'good morning')
@@ -85,7 +85,7 @@ test('who waits in vain is told what came instead, and where the clock stands', 
   })
 })
 
-test('a long account is cut short, and says why no more came', async (t) => {
+test('a long failure report is truncated, and names the limit of unacknowledged messages', async (t) => {
   await using server = await testServer({ limits: { unacknowledged: 25 } })
   const [ann, bob] = [await server.user('ann'), await server.user('bob')]
   for (let n = 1; n <= 30; n++) await ann.says('bob', `message ${n}`)
@@ -97,7 +97,7 @@ test('a long account is cut short, and says why no more came', async (t) => {
   await bob.hears('message 30')
 })
 
-test('what was taken back before it was heard was never said', async (t) => {
+test('a recalled message is not heard', async (t) => {
   await using server = await testServer()
   const [ann, bob] = [await server.user('ann'), await server.user('bob')]
   const { id } = await ann.says('bob', 'oops')
@@ -106,7 +106,7 @@ test('what was taken back before it was heard was never said', async (t) => {
   await t.notThrowsAsync(bob.hearsNothing())
 })
 
-test('where only friends may write, users become friends in one line', async (t) => {
+test('befriends() makes friends of two users where only friends may write', async (t) => {
   await using server = await testServer({ pluginOptions: { friends: { messagesFrom: 'friends' } } })
   const [ann, bob] = [await server.user('ann'), await server.user('bob')]
   t.is(await ann.refused(ann.says('bob', 'hi')), 'not_friends')
@@ -115,7 +115,7 @@ test('where only friends may write, users become friends in one line', async (t)
   await bob.hears('hi')
 })
 
-test('what is still on its way is waited for', async (t) => {
+test('hears() waits for messages in flight', async (t) => {
   await using server = await testServer()
   const [ann, bob] = [await server.user('ann'), await server.user('bob')]
   const hearing = [bob.hears('one'), bob.hears('two')]
@@ -127,7 +127,7 @@ test('what is still on its way is waited for', async (t) => {
   )
 })
 
-test('a predicate that throws fails its own test, and nothing else', async (t) => {
+test('a predicate that throws fails its own call of hears() only', async (t) => {
   await using server = await testServer()
   const [ann, bob] = [await server.user('ann'), await server.user('bob')]
   const hearing = bob.hears(() => {
@@ -138,7 +138,7 @@ test('a predicate that throws fails its own test, and nothing else', async (t) =
   t.is((await bob.hears('hi')).text, 'hi')
 })
 
-test('a plugin’s messages are known to every user: requests, pushes, refusals', async (t) => {
+test('users know a plugin’s messages: requests, pushes and refusals', async (t) => {
   await using server = await testServer({ plugins: [waving] })
   const [ann, bob] = [await server.user('ann'), await server.user('bob')]
   const wentBy = server.next(WentBy)
@@ -152,7 +152,7 @@ test('a plugin’s messages are known to every user: requests, pushes, refusals'
   t.is(await ann.refused(ann.request(JoinRoom, { group: 'ops' })), 'group_not_exist')
 })
 
-test('a push that does not come fails with those that did', async (t) => {
+test('next() fails after its time limit with the pushes that arrived instead', async (t) => {
   await using server = await testServer({ plugins: [waving] })
   const [ann, bob] = [await server.user('ann'), await server.user('bob')]
   await ann.says('bob', 'hi')
@@ -166,7 +166,7 @@ test('a push that does not come fails with those that did', async (t) => {
   })
 })
 
-test('a test ends with an error when a plugin’s listener has thrown and nobody looked', async (t) => {
+test('dispose() fails when a plugin’s listener has thrown and failures() was not read', async (t) => {
   const unseen = await testServer({ plugins: [waving] })
   await (await unseen.user('ann')).request(Wave, { at: 'the wall' })
   const error = await t.throwsAsync(unseen.dispose(), {
@@ -190,7 +190,7 @@ test('a test ends with an error when a plugin’s listener has thrown and nobody
   await t.notThrowsAsync(ignored.dispose())
 })
 
-test('the clock stands still until it is moved, and then everything happens in its turn', async (t) => {
+test('the clock stands still until it is advanced, and calls due timers in order', async (t) => {
   const calls: string[] = []
   const ticking = definePlugin({
     name: 'ticking',
@@ -217,7 +217,7 @@ test('the clock stands still until it is moved, and then everything happens in i
   t.is(server.status().uptime, 180)
 })
 
-test('what a timer sets off has been heard before the next timer is called', async (t) => {
+test('the work of a timer is done before the next timer is called', async (t) => {
   const chain = definePlugin({
     name: 'chain',
     messages: {},
@@ -244,7 +244,7 @@ test('what a timer sets off has been heard before the next timer is called', asy
   )
 })
 
-test('an hour passes in a moment: connections stay, clients answer when they are asked', async (t) => {
+test('connections stay open while the clock advances by an hour', async (t) => {
   await using server = await testServer()
   const [ann, bob] = [await server.user('ann'), await server.user('bob')]
   await server.clock.advance(3600 * 1000)
@@ -252,7 +252,7 @@ test('an hour passes in a moment: connections stay, clients answer when they are
   t.is((await bob.hears('still there?')).sentAt.toISOString(), '2030-01-01T01:00:00.000Z')
 })
 
-test('a lost connection is made again, and nothing is heard twice', async (t) => {
+test('a client reconnects after a lost connection, and no message is heard twice', async (t) => {
   await using server = await testServer()
   const [ann, bob] = [await server.user('ann'), await server.user('bob')]
   await ann.says('bob', 'before')
@@ -268,7 +268,7 @@ test('a lost connection is made again, and nothing is heard twice', async (t) =>
   await bob.hearsNothing()
 })
 
-test('named again, a user has one more session; the operator and strangers have none', async (t) => {
+test('each call of user() opens one more session; operator() and connect() open none', async (t) => {
   await using server = await testServer()
   const [desk, phone] = [await server.user('ann'), await server.user('ann')]
   await server.operator()
@@ -282,7 +282,7 @@ test('named again, a user has one more session; the operator and strangers have 
   await t.throwsAsync(server.user('ann', { role: 'admin' }), { message: 'ann has the role user already, not admin' })
 })
 
-test('who was sent away is said to be, and who waits for what cannot come any more holds nothing up', async (t) => {
+test('the failure of hears() names the reason of an ended session, and pending waits do not delay dispose()', async (t) => {
   await using server = await testServer()
   const [ann, root] = [await server.user('Ann'), await server.user('root', { role: 'admin' })]
   t.is(ann.name, 'ann')
@@ -298,7 +298,7 @@ test('who was sent away is said to be, and who waits for what cannot come any mo
   t.false(isComplaining)
 })
 
-test('a bot runs on an account of its own, goes by the test’s clock, comes back, and ends with the server', async (t) => {
+test('bot() starts a bot on its own account and on the test clock; it reconnects, and stops with the server', async (t) => {
   const bot = createBot({ name: 'waiter' })
     .command('order', { about: 'Orders' }, async (ctx) => {
       const answer = await ctx.ask('What?', { timeout: 60_000 })
@@ -332,7 +332,7 @@ test('a bot runs on an account of its own, goes by the test’s clock, comes bac
   await running.done
 })
 
-test('servers of one test know nothing of each other', async (t) => {
+test('two servers of one test are independent', async (t) => {
   await using one = await testServer()
   await using other = await testServer()
   const ann = await one.user('ann')
@@ -340,7 +340,7 @@ test('servers of one test know nothing of each other', async (t) => {
   t.is(await ann.refused(ann.says('bob', 'hi')), 'user_not_exist')
 })
 
-test('dispose ends what waits for time, and may be called again', async (t) => {
+test('dispose() moves the clock for pending work, and may be called again', async (t) => {
   const slow = definePlugin({
     name: 'slow',
     messages: { Wave },
@@ -355,7 +355,7 @@ test('dispose ends what waits for time, and may be called again', async (t) => {
   await t.throwsAsync(ann.says('ann', 'hi'), { message: 'the client was closed' })
 })
 
-test('a server that cannot start says why, as a real one does', async (t) => {
+test('testServer() fails with the SetupError of a server that cannot start', async (t) => {
   await t.throwsAsync(testServer({ without: ['mesages'] }), { name: 'SetupError', message: /no built-in plugin/ })
   await t.throwsAsync(testServer({ pluginOptions: { wavin: {} } }), {
     message: /options.wavin: no plugin of that name is loaded/,

@@ -4,7 +4,7 @@ import test from 'ava'
 import Database from 'better-sqlite3'
 import { explain } from '../../cli/errors/exit.ts'
 import { RefusedByServer } from '../../client/index.ts'
-import { openShell } from '../support/cli.ts'
+import { openShell } from '../support/processes/shell.ts'
 
 /** Names with capitals, as adopted databases have them, and what refusals are to a script. */
 

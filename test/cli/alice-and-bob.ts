@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
-import { openShell, type Ran, type Shell } from '../support/cli.ts'
+import { openShell, type Ran, type Shell } from '../support/processes/shell.ts'
 
 export const json = ({ stdout }: Ran) => JSON.parse(stdout)
 

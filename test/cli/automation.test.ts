@@ -3,8 +3,9 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
 import { CreateRoom, JoinRoom, KickFromRoom } from '../../client/index.ts'
-import type { Shell } from '../support/cli.ts'
-import { openDesk, textsOf } from '../support/desk.ts'
+import { openOperatorShell } from '../support/processes/operator-shell.ts'
+import type { Shell } from '../support/processes/shell.ts'
+import { textsOf } from '../support/requests.ts'
 
 /** A handler in the working folder of the shell. */
 const write = (shell: Shell, name: string, script: string, mode = 0o755) =>
@@ -18,7 +19,7 @@ function gate(shell: Shell, name: string) {
 }
 
 test.serial('a question from the shell is answered, and older unread messages of Bob stay unread', async (t) => {
-  const { enter, start, hears, alice } = await openDesk(t)
+  const { enter, start, hears, alice } = await openOperatorShell(t)
   const bob = await enter('bob')
   await bob.send('alice', 'have you read this?')
   const asking = start(['ask', 'bob', 'Deploy?', '--options', 'yes, no', '--timeout', '60s', '-o', 'json'])
@@ -35,7 +36,7 @@ test.serial('a question from the shell is answered, and older unread messages of
 })
 
 test.serial('an answer is acknowledged when nothing older is unread', async (t) => {
-  const { enter, start, hears, alice } = await openDesk(t)
+  const { enter, start, hears, alice } = await openOperatorShell(t)
   const [bob, carol] = [await enter('bob'), await enter('carol')]
   await carol.send('alice', 'somebody else’s')
   const asking = start(['ask', 'bob', 'Which version?'])
@@ -50,7 +51,7 @@ test.serial('an answer is acknowledged when nothing older is unread', async (t) 
 test.serial(
   'a script that was killed and runs again asks once, and takes the answer that came meanwhile',
   async (t) => {
-    const { enter, start, run, hears, alice } = await openDesk(t)
+    const { enter, start, run, hears, alice } = await openOperatorShell(t)
     const bob = await enter('bob')
     const ask = ['ask', 'bob', 'Deploy 7?', '--options', 'yes,no', '--id', 'deploy-7', '--timeout', '60s']
     const first = start(ask)
@@ -67,7 +68,7 @@ test.serial(
 )
 
 test.serial('any member may answer for a group, or one that is named; each is told the options once', async (t) => {
-  const { enter, start, run, hears, alice } = await openDesk(t)
+  const { enter, start, run, hears, alice } = await openOperatorShell(t)
   const [bob, carol] = [await enter('bob'), await enter('carol')]
   await alice.request(CreateRoom, { group: 'ops' })
   for (const member of [bob, carol]) await member.request(JoinRoom, { group: 'ops' })
@@ -97,7 +98,7 @@ test.serial('any member may answer for a group, or one that is named; each is to
 })
 
 test.serial('a question that nobody answers, or that is none, has its exit code', async (t) => {
-  const { enter, run } = await openDesk(t)
+  const { enter, run } = await openOperatorShell(t)
   await enter('bob')
   const cases: [words: string[], code: number, stderr: RegExp][] = [
     [['ask', 'bob', 'Still there?', '--timeout', '300ms'], 6, /^error: no answer within 300ms$/m],
@@ -128,7 +129,7 @@ test.serial('a question that nobody answers, or that is none, has its exit code'
 })
 
 test.serial('a match among hundreds of unread messages is found, and what does not match stays', async (t) => {
-  const { enter, run, alice } = await openDesk(t, ['--limits', 'unacknowledged=20,requestBurst=1000'])
+  const { enter, run, alice } = await openOperatorShell(t, ['--limits', 'unacknowledged=20,requestBurst=1000'])
   const [bob, carol] = [await enter('bob'), await enter('carol')]
   const chatter = (from: typeof bob, what: string) =>
     Promise.all(Array.from({ length: 130 }, (_, n) => from.send('alice', `${what} ${n}`)))
@@ -155,7 +156,7 @@ test.serial('a match among hundreds of unread messages is found, and what does n
 })
 
 test.serial('so many matches of a group are waited for, unread ones first, and then new ones', async (t) => {
-  const { enter, start, alice } = await openDesk(t)
+  const { enter, start, alice } = await openOperatorShell(t)
   const bob = await enter('bob')
   for (const group of ['ops', 'other']) {
     await alice.request(CreateRoom, { group })
@@ -173,7 +174,7 @@ test.serial('so many matches of a group are waited for, unread ones first, and t
 })
 
 test.serial('a handler answers messages: it gets each as JSON, and knows from whom it is', async (t) => {
-  const { shell, enter, start, run, alice } = await openDesk(t)
+  const { shell, enter, start, run, alice } = await openOperatorShell(t)
   const bob = await enter('bob')
   await alice.request(CreateRoom, { group: 'ops' })
   await bob.request(JoinRoom, { group: 'ops' })
@@ -207,7 +208,7 @@ test.serial('a handler answers messages: it gets each as JSON, and knows from wh
 })
 
 test.serial('handlers run beside each other, but one at a time and in order in each conversation', async (t) => {
-  const { shell, enter, start, alice } = await openDesk(t)
+  const { shell, enter, start, alice } = await openOperatorShell(t)
   const people = [await enter('bob'), await enter('carol'), await enter('dave')]
   const gates = Object.fromEntries(['bob', 'carol', 'dave'].map((name) => [name, gate(shell, name)]))
   for (const person of people) await person.send('alice', 'one')
@@ -233,7 +234,7 @@ test.serial('handlers run beside each other, but one at a time and in order in e
 })
 
 test.serial('a handler that fails is run again, then the command ends and nothing was skipped', async (t) => {
-  const { shell, enter, run, alice } = await openDesk(t)
+  const { shell, enter, run, alice } = await openOperatorShell(t)
   const [bob, carol] = [await enter('bob'), await enter('carol')]
   await write(shell, 'handler', 'grep -q bad || exit 0; echo "not this one" >&2; exit 3')
   await carol.send('alice', 'good')
@@ -246,7 +247,7 @@ test.serial('a handler that fails is run again, then the command ends and nothin
 })
 
 test.serial('a handler that hangs is killed with all it started; one that says too much has failed', async (t) => {
-  const { shell, enter, run, alice } = await openDesk(t)
+  const { shell, enter, run, alice } = await openOperatorShell(t)
   const bob = await enter('bob')
   gate(shell, 'never')
   await write(shell, 'deaf', "trap '' TERM; echo $$ >&2; while :; do cat never; done")
@@ -267,7 +268,7 @@ test.serial('a handler that hangs is killed with all it started; one that says t
 })
 
 test.serial('a message that was answered before the command was killed is not answered twice', async (t) => {
-  const { shell, enter, run, alice } = await openDesk(t)
+  const { shell, enter, run, alice } = await openOperatorShell(t)
   const bob = await enter('bob')
   const { id } = await bob.send('alice', 'what time is it?')
   // As a run left it that was killed before it acknowledged.
@@ -280,7 +281,7 @@ test.serial('a message that was answered before the command was killed is not an
 })
 
 test.serial('on Ctrl-C what runs is finished, answered and acknowledged, and nothing else begins', async (t) => {
-  const { shell, enter, start, alice } = await openDesk(t)
+  const { shell, enter, start, alice } = await openOperatorShell(t)
   const bob = await enter('bob')
   const { open } = gate(shell, 'gate')
   await write(shell, 'handler', 'echo begins >&2; cat gate')
@@ -296,7 +297,7 @@ test.serial('on Ctrl-C what runs is finished, answered and acknowledged, and not
 test.serial(
   'a program that cannot be run, or what does not go together, is said before anything is read',
   async (t) => {
-    const { shell, enter, run, alice } = await openDesk(t)
+    const { shell, enter, run, alice } = await openOperatorShell(t)
     await (await enter('bob')).send('alice', 'hello')
     await write(shell, 'plain', 'exit 0', 0o644)
     const cases: [words: string[], stderr: RegExp][] = [
@@ -319,7 +320,7 @@ test.serial(
 )
 
 test.serial('a message is sent later, by a server that was killed meanwhile', async (t) => {
-  const { shell, room, enter, run, hears } = await openDesk(t)
+  const { shell, room, enter, run, hears } = await openOperatorShell(t)
   const bob = await enter('bob')
   const heard = hears(bob)
   const sent = await run(['send', 'bob', 'still there?', '--delay', '2s', '--id', 'once', '-o', 'json'])
@@ -343,7 +344,7 @@ test.serial('a message is sent later, by a server that was killed meanwhile', as
 })
 
 test.serial('a message that waits is listed and cancelled', async (t) => {
-  const { enter, run } = await openDesk(t)
+  const { enter, run } = await openOperatorShell(t)
   await enter('bob')
   const id = (await run(['send', 'bob', 'tea?', '--delay', '7d'])).stdout.trim()
   t.is((await run(['scheduled', 'list'])).stdout.split('\t')[0], id)
@@ -370,7 +371,7 @@ test.serial('a message that waits is listed and cancelled', async (t) => {
 test.serial(
   'an operator taps what goes through the server, without what was said and without its secrets',
   async (t) => {
-    const { shell, enter, alice } = await openDesk(t)
+    const { shell, enter, alice } = await openOperatorShell(t)
     const tapped = (...words: string[]) => shell.start(['tap', '--data', './room', ...words])
     const everything = tapped('--user', 'Alice')
     const texts = tapped('--type', 'send_message', '--texts', '--count', '1')
@@ -427,7 +428,7 @@ test.serial(
 test.serial(
   'an empty value is a variable that was not set, and words that begin with a dash are explained',
   async (t) => {
-    const { room, enter, run } = await openDesk(t)
+    const { room, enter, run } = await openOperatorShell(t)
     const bob = await enter('bob')
     await bob.send('alice', 'unread')
     const cases: [words: string[], stderr: RegExp][] = [
@@ -458,7 +459,7 @@ test.serial(
 )
 
 test.serial('who waits is told that the server has gone, and goes on when it is back', async (t) => {
-  const { shell, room, enter } = await openDesk(t)
+  const { shell, room, enter } = await openOperatorShell(t)
   await enter('bob')
   await writeFile(join(shell.folder, 'bob.pw'), 'the same for all')
   const login = await shell.run(['login', 'bob', '--server', room.server, '--password-file', 'bob.pw'])
@@ -492,7 +493,7 @@ async function until<T>(ask: () => Promise<T | undefined>): Promise<T> {
 }
 
 test.serial('an expression that backtracks holds up neither the time limit nor Ctrl-C', async (t) => {
-  const { run, start, enter } = await openDesk(t)
+  const { run, start, enter } = await openOperatorShell(t)
   const bob = await enter('bob')
   await bob.send('alice', `${'a'.repeat(40)}!`)
   const words = ['expect', '--from', 'bob', '--match', '^(a+)+$']
@@ -507,7 +508,7 @@ test.serial('an expression that backtracks holds up neither the time limit nor C
 })
 
 test.serial('a group that Alice is put out of does not end her listener of all conversations', async (t) => {
-  const { shell, start, alice, enter } = await openDesk(t)
+  const { shell, start, alice, enter } = await openOperatorShell(t)
   const bob = await enter('bob')
   await bob.request(CreateRoom, { group: 'ops' })
   await alice.request(JoinRoom, { group: 'ops' })

@@ -12,8 +12,9 @@ import { readOptions } from '../../bench/options.ts'
 import { startCeiling, startServer } from '../../bench/server.ts'
 import { sqliteAlone } from '../../bench/store.ts'
 import { dataPaths } from '../../cli/server/paths.ts'
-import { openShell } from '../support/cli.ts'
-import { openStage, tempFolder } from '../support/room.ts'
+import { openShell } from '../support/processes/shell.ts'
+import { startLocalServer } from '../support/server.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 
 /** Long enough for something to be counted on a busy machine. */
 const PERIOD = { warmUp: 0.05, seconds: 0.4, size: 64 }
@@ -21,7 +22,7 @@ const NEVER = new AbortController().signal
 
 /** A server in this process that is as generous as a benchmark's; `stored` closes it and counts. */
 async function openBench(t: ExecutionContext) {
-  const stage = await openStage(t, { limits: 'off' })
+  const stage = await startLocalServer(t, { limits: 'off' })
   const steps = new Set<string>()
   const watcher = { progress: (what: string) => void steps.add(what), measuring: () => {} }
   return {
@@ -29,7 +30,7 @@ async function openBench(t: ExecutionContext) {
     watcher,
     steps,
     async stored() {
-      await stage.room.close()
+      await stage.close()
       return countMessages(stage.db ?? dataPaths(stage.data).database)
     },
   }

@@ -2,7 +2,7 @@ import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { connect, QueryConsumers } from '../../client/index.ts'
-import { openShell, type Shell } from '../support/cli.ts'
+import { openShell, type Shell } from '../support/processes/shell.ts'
 
 const KEY = /^ckey_[A-Za-z0-9_-]{43}$/
 

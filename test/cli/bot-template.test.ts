@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
-import { install, runIn } from '../support/bot-folder.ts'
-import { openShell } from '../support/cli.ts'
+import { install, runIn } from '../support/bots/bot-folder.ts'
+import { openShell } from '../support/processes/shell.ts'
 
 test.serial('a new bot checks, tests, runs and answers as it is', async (t) => {
   t.timeout(120_000)

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import { complete } from '../../cli/parser/completion.ts'
-import { openShell, type Shell } from '../support/cli.ts'
+import { openShell, type Shell } from '../support/processes/shell.ts'
 
 /** Words on the command line: wrong ones, help, completion, and what a command loads. */
 

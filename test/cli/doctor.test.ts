@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import test from 'ava'
 import knex from 'knex'
 import { SILENT_LOG } from '../../db/silent-log.ts'
-import { openShell, type Shell } from '../support/cli.ts'
-import { testWhere } from '../support/endurance.ts'
-import { hasMariadb, newDatabase, startMariadb } from '../support/mariadb.ts'
+import { hasMariadb, newDatabase, startMariadb } from '../support/databases/mariadb.ts'
+import { testWhere } from '../support/endurance/rounds.ts'
+import { openShell, type Shell } from '../support/processes/shell.ts'
 
 /** The state that `doctor` finds, by check. */
 async function findings(shell: Shell, args: readonly string[], env?: Readonly<Record<string, string>>) {

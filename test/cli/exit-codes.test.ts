@@ -3,7 +3,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import test from 'ava'
 import { program } from '../../cli/parser/program.ts'
-import { openShell } from '../support/cli.ts'
+import { openShell } from '../support/processes/shell.ts'
 import { aliceAndBob, works } from './alice-and-bob.ts'
 
 /** Exit codes, errors and help. */

@@ -6,7 +6,7 @@ import { EXIT, explain } from '../../cli/errors/exit.ts'
 import { CLIENT_HINTS, FAILURE_HINTS } from '../../cli/errors/hints.ts'
 import { program } from '../../cli/parser/program.ts'
 import { RefusedByServer } from '../../client/errors.ts'
-import { openShell, type Shell } from '../support/cli.ts'
+import { openShell, type Shell } from '../support/processes/shell.ts'
 
 /** Errors say what is wrong, what is allowed, and what to type next. */
 

@@ -2,7 +2,7 @@ import { chmod, mkdir, rename, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
 import { MIGRATIONS } from '../../db/migrations/index.ts'
-import { openShell } from '../support/cli.ts'
+import { openShell } from '../support/processes/shell.ts'
 import { aliceAndBob, json, lines, works } from './alice-and-bob.ts'
 
 /** Commands of the operator: accounts, database, settings, doctor. */

@@ -2,7 +2,7 @@ import { chmod, mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'no
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import test from 'ava'
-import { openShell } from '../support/cli.ts'
+import { openShell } from '../support/processes/shell.ts'
 
 const modeOf = async (path: string) => (await stat(path)).mode & 0o777
 

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
-import { tempFolder } from '../support/room.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 import { aliceAndBob, json, works } from './alice-and-bob.ts'
 
 /** Plugins and bots of one’s own, loaded by the command line. */

@@ -1,7 +1,7 @@
 import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { openShell, type Shell } from '../support/cli.ts'
+import { openShell, type Shell } from '../support/processes/shell.ts'
 
 /** The folder of logins and known servers, and what the current folder may not do. */
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import { checkPlugins, type Finding } from '../../cli/authoring/plugin-check.ts'
-import { openShell, type Ran, type Shell } from '../support/cli.ts'
+import { openShell, type Ran, type Shell } from '../support/processes/shell.ts'
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 const json = ({ stdout }: Ran) => JSON.parse(stdout)

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { openShell } from '../support/cli.ts'
+import { openShell } from '../support/processes/shell.ts'
 
 /** A shell in a folder with the plugin of docs/PLUGINS.md, "Failures and limits", as it stands there. */
 async function shellWithShops(t: ExecutionContext) {

@@ -5,7 +5,7 @@ import { parseDuration } from '../../cli/input/duration.ts'
 import { parseDelay } from '../../cli/input/moment.ts'
 import { localTime } from '../../cli/output/local-time.ts'
 import { toTable } from '../../cli/output/table.ts'
-import { openShell } from '../support/cli.ts'
+import { openShell } from '../support/processes/shell.ts'
 
 /** How things are shown to people and to programs. */
 

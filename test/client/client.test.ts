@@ -5,17 +5,17 @@ import test from 'ava'
 import { type ChatMessage, connect, OnNewMessage, parseAddress } from '../../client/index.ts'
 import { SetUserActive } from '../../plugins/index.ts'
 import { testServer } from '../../testing/index.ts'
-import { openProxy } from '../support/proxy.ts'
-import { openStage } from '../support/room.ts'
+import { startLocalServer } from '../support/server.ts'
+import { openProxy } from '../support/wire/proxy.ts'
 
-test('nothing readable is on the wire, and two runs of one conversation share nothing', async (t) => {
-  const stage = await openStage(t)
+test('no plaintext is on the wire, and two runs of one conversation share no bytes', async (t) => {
+  const server = await startLocalServer(t)
   const secrets = ['alice', 'bob', 'password', 'Meet me at noon', 'send_message', '!L3s', 'noise-h']
   const record = async () => {
-    const proxy = await openProxy(t, stage)
+    const proxy = await openProxy(t, server)
     const [alice, bob] = [
-      await stage.user('alice', { server: proxy.address }),
-      await stage.user('bob', { server: proxy.address }),
+      await server.user('alice', { server: proxy.address }),
+      await server.user('bob', { server: proxy.address }),
     ]
     await alice.send('bob', 'Meet me at noon', { clientId: `run ${proxy.address}` })
     await bob.inbox()
@@ -29,7 +29,7 @@ test('nothing readable is on the wire, and two runs of one conversation share no
       for (const secret of secrets) t.false(side.includes(secret), secret)
     }
   }
-  // Each run of 12 bytes of the first run, looked for in the second; the client's magic and first length are alike.
+  // Searches each sequence of 12 bytes of the first run in the second; the client's magic and first length are equal.
   for (const [one, other, skip] of [
     [first.fromClients, second.fromClients, 10],
     [first.fromServer, second.fromServer, 0],
@@ -39,11 +39,11 @@ test('nothing readable is on the wire, and two runs of one conversation share no
   }
 })
 
-test('an answer lost on the way: the client comes back and sends again, and it is stored once', async (t) => {
-  const stage = await openStage(t)
-  const proxy = await openProxy(t, stage)
-  const bob = await stage.user('bob')
-  const alice = await stage.user('alice', { server: proxy.address, reconnect: true })
+test('after a lost reply the client reconnects and resends, and the message is stored once', async (t) => {
+  const server = await startLocalServer(t)
+  const proxy = await openProxy(t, server)
+  const bob = await server.user('bob')
+  const alice = await server.user('alice', { server: proxy.address, reconnect: true })
   const life: string[] = []
   alice.onLife('disconnected', () => life.push('disconnected'))
   alice.onLife('reconnected', () => life.push('reconnected'))
@@ -64,11 +64,11 @@ test('an answer lost on the way: the client comes back and sends again, and it i
   t.deepEqual(life, ['disconnected', 'reconnected'])
 })
 
-test('a listener that loses its connection hears each message once, in order', async (t) => {
-  const stage = await openStage(t)
-  const proxy = await openProxy(t, stage)
-  const alice = await stage.user('alice')
-  const bob = await stage.user('bob', { server: proxy.address, reconnect: true })
+test('a listener that loses its connection receives each message once, in order', async (t) => {
+  const server = await startLocalServer(t)
+  const proxy = await openProxy(t, server)
+  const alice = await server.user('alice')
+  const bob = await server.user('bob', { server: proxy.address, reconnect: true })
   const heard: string[] = []
   const listening = (async () => {
     for await (const message of bob.messages()) {
@@ -85,10 +85,10 @@ test('a listener that loses its connection hears each message once, in order', a
   )
 })
 
-test('a request ends at its time limit or when its caller stops it, and the connection goes on', async (t) => {
-  const stage = await openStage(t)
-  const proxy = await openProxy(t, stage)
-  const alice = await stage.user('alice', { server: proxy.address })
+test('a request ends at its time limit or when it is aborted, and the connection stays open', async (t) => {
+  const server = await startLocalServer(t)
+  const proxy = await openProxy(t, server)
+  const alice = await server.user('alice', { server: proxy.address })
   proxy.loseAnswers(true)
   await t.throwsAsync(alice.send('alice', 'hi', { timeout: 50 }), {
     message: /no reply to send_message in time/,
@@ -101,7 +101,7 @@ test('a request ends at its time limit or when its caller stops it, and the conn
   await t.throwsAsync(alice.send('alice', 'hi', { signal: stop.signal }), { code: 'aborted' })
 })
 
-test('a client that was closed says so, and its loops end', async (t) => {
+test('requests of a closed client fail with "closed", and its loops end', async (t) => {
   await using server = await testServer()
   const { client: alice } = await server.user('alice')
   const heard: ChatMessage[] = []
@@ -116,7 +116,7 @@ test('a client that was closed says so, and its loops end', async (t) => {
   await t.notThrowsAsync(alice.close())
 })
 
-test('a loop ends when its caller says so', async (t) => {
+test('a loop ends when it is aborted', async (t) => {
   await using server = await testServer()
   const { client: alice } = await server.user('alice')
   const stop = new AbortController()
@@ -128,20 +128,20 @@ test('a loop ends when its caller says so', async (t) => {
   await t.notThrowsAsync(loop)
 })
 
-test('a server that stops says why; a client that should come back does', async (t) => {
-  const stage = await openStage(t)
-  const alice = await stage.user('alice', { reconnect: true })
+test('a stopping server sends the reason; a client with reconnect reconnects', async (t) => {
+  const server = await startLocalServer(t)
+  const alice = await server.user('alice', { reconnect: true })
   const reasons: string[] = []
   alice.onLife('disconnected', (error) => reasons.push(error.message))
   const back = new Promise<void>((resolve) => alice.onLife('reconnected', resolve))
-  await stage.room.close()
+  await server.close()
   t.deepEqual(reasons, ['the server is stopping'])
-  await openStage(t, { data: stage.data, port: stage.port })
+  await startLocalServer(t, { data: server.data, port: server.port })
   await back
   t.deepEqual((await alice.inbox()).messages, [])
 })
 
-test('an account that is disabled ends its sessions for good', async (t) => {
+test('disabling an account ends its sessions, which do not reconnect', async (t) => {
   await using server = await testServer()
   const { client: alice } = await server.user('alice')
   const closed = new Promise<Error>((resolve) => alice.onLife('closed', resolve))
@@ -151,7 +151,7 @@ test('an account that is disabled ends its sessions for good', async (t) => {
   await t.throwsAsync(server.user('alice'), { message: /account is disabled/ })
 })
 
-test('pushes are told as typed events', async (t) => {
+test('pushes are emitted as typed events', async (t) => {
   await using server = await testServer()
   const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   const pushed = new Promise<string>((resolve) => {
@@ -161,7 +161,7 @@ test('pushes are told as typed events', async (t) => {
   t.is(await pushed, 'hello')
 })
 
-test('nobody there, or nobody who speaks the protocol: the error says which', async (t) => {
+test('the error of connect() tells an unreachable server from a peer of another protocol', async (t) => {
   await t.throwsAsync(connect({ server: '127.0.0.1:1' }), { code: 'unreachable', message: /nothing listens there/ })
   await t.throwsAsync(connect({ server: { path: './no.sock' } }), { code: 'unreachable', message: /no such socket/ })
   const { createServer } = await import('node:net')
@@ -175,7 +175,7 @@ test('nobody there, or nobody who speaks the protocol: the error says which', as
   })
 })
 
-test('addresses', (t) => {
+test('addresses are parsed', (t) => {
   t.deepEqual(parseAddress('chat.example'), { host: 'chat.example', port: 7300 })
   t.deepEqual(parseAddress('127.0.0.1:80'), { host: '127.0.0.1', port: 80 })
   t.deepEqual(parseAddress('[::1]:80'), { host: '::1', port: 80 })
@@ -183,11 +183,11 @@ test('addresses', (t) => {
     t.throws(() => parseAddress(wrong), { message: /HOST:PORT/ })
 })
 
-test('a busy sender loses nothing while its connection breaks again and again', async (t) => {
-  const stage = await openStage(t, { limits: { requestBurst: 10_000 } })
-  const proxy = await openProxy(t, stage)
-  const bob = await stage.user('bob')
-  const alice = await stage.user('alice', { server: proxy.address, reconnect: true })
+test('a busy sender loses no message while its connection breaks many times', async (t) => {
+  const server = await startLocalServer(t, { limits: { requestBurst: 10_000 } })
+  const proxy = await openProxy(t, server)
+  const bob = await server.user('bob')
+  const alice = await server.user('alice', { server: proxy.address, reconnect: true })
   const closed: Error[] = []
   alice.onLife('closed', (error) => closed.push(error))
   const sending: Promise<unknown>[] = []
@@ -200,7 +200,7 @@ test('a busy sender loses nothing while its connection breaks again and again', 
     })
     for (let n = 0; n < 50; n++) sending.push(alice.send('bob', `${round} ${n}`))
     proxy.cut()
-    // More is sent while the way back is being made: none of it may get ahead of the login.
+    // More is sent during the reconnect: none of it may precede the login.
     for (let n = 50; n < 100; n++) sending.push(alice.send('bob', `${round} ${n}`))
     await back
   }
@@ -219,17 +219,17 @@ test('a busy sender loses nothing while its connection breaks again and again', 
   t.deepEqual(closed, [])
 })
 
-test('closing while the way back is being made ends at once', async (t) => {
-  const stage = await openStage(t)
-  const alice = await stage.user('alice', { reconnect: true })
+test('close() during a reconnect ends at once', async (t) => {
+  const server = await startLocalServer(t)
+  const alice = await server.user('alice', { reconnect: true })
   const away = new Promise<void>((resolve) => alice.onLife('disconnected', () => resolve()))
-  await stage.room.close()
+  await server.close()
   await away
   await alice.close()
   await t.throwsAsync(alice.send('alice', 'hi'), { code: 'closed' })
 })
 
-test('a message that a loop was left at comes again in the next loop', async (t) => {
+test('the message at which a loop was left is delivered again in the next loop', async (t) => {
   await using server = await testServer()
   const alice = await server.user('alice')
   const { client: bob } = await server.user('bob')
@@ -243,7 +243,7 @@ test('a message that a loop was left at comes again in the next loop', async (t)
   t.deepEqual(again, ['two', 'three'])
 })
 
-test('a time limit holds, whatever the memory is cleared of meanwhile', async (t) => {
+test('a time limit holds across garbage collections', async (t) => {
   setFlagsFromString('--expose-gc')
   const collect: () => void = runInNewContext('gc')
   const mute = createServer(() => {})

@@ -9,9 +9,7 @@ import { deriveKeys, storedKey } from '../../core/scram/index.ts'
 import { isLine } from '../../core/wire/index.ts'
 import { type AdoptionReport, adopt, insertUser, migrate, openDatabase } from '../../db/index.ts'
 import { parseVerifier } from '../../plugins/accounts/verifier.ts'
-import { openShell, type Shell } from '../support/cli.ts'
-import { newDatabase } from '../support/mariadb.ts'
-import { openOldClient } from '../support/old-client.ts'
+import { newDatabase } from '../support/databases/mariadb.ts'
 import {
   asOriginal,
   friend,
@@ -22,18 +20,21 @@ import {
   TEN_MAY_UTC,
   user,
   withMysql,
-} from '../support/original.ts'
-import { openStage, tempFolder } from '../support/room.ts'
+} from '../support/databases/original-database.ts'
+import { openOriginalClient } from '../support/original-client/original-client.ts'
+import { openShell, type Shell } from '../support/processes/shell.ts'
+import { startLocalServer } from '../support/server.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 
-/** The original is always a MySQL database: these plays run where one is. */
+/** The original is always a MySQL database: these tests need one. */
 const SERVER = process.env.TEST_DATABASE
-const play = SERVER === undefined ? test.skip : test.serial
+const onMysql = SERVER === undefined ? test.skip : test.serial
 
 const UNREAD = { isRead: 1 }
 const REQUEST = { msg_type: 3, msg: 'add friend', isRead: 1 }
 const GROUP = { msg_type: 4 }
 
-/** Years of the original: what it does right, and every fault that its tables let through. */
+/** A database of the original after years: valid rows, and every kind of fault that its tables allow. */
 const ROWS = {
   userinfo: [
     user(1, 'admin', '123', { nickname: '管理员' }),
@@ -46,7 +47,7 @@ const ROWS = {
     user(8, '', 'pw'),
     user(9, 'plain', 'pw', { password: 'written by hand' }),
     user(10, 'gone', 'pw', { isActive: 0 }),
-    // One name for the original, two here.
+    // Equal names for the original, different ones here.
     user(11, 'Tommy', 'pw'),
     user(12, 'tommy', 'pw'),
     user(13, 'tommy-12', 'pw'),
@@ -107,7 +108,7 @@ const COUNTS = [
   { table: 'chatmsg', read: 18, taken: 13, merged: 0, refused: 5, added: 0 },
 ]
 
-/** What the report says happened, shortly. */
+/** The report in short form. */
 const said = ({ findings }: AdoptionReport) =>
   findings.flatMap(({ table, outcome, reason, rows }) =>
     rows.map(({ id, detail }) => `${table} ${id} ${outcome}: ${reason}${detail && ` (${detail})`}`),
@@ -163,7 +164,7 @@ async function originalRoom(t: ExecutionContext): Promise<string> {
   return url
 }
 
-/** Everything that a database holds, the tables themselves included. */
+/** All rows and table definitions of a database. */
 async function dump(where: string): Promise<Record<string, unknown>> {
   const db = await openDatabase(where)
   try {
@@ -182,7 +183,7 @@ async function dump(where: string): Promise<Record<string, unknown>> {
   }
 }
 
-/** Opens, looks, and closes again. */
+/** Opens a database, reads, and closes it. */
 async function looking<T>(where: string, look: (db: Knex) => Promise<T>): Promise<T> {
   const db = await openDatabase(where)
   try {
@@ -198,7 +199,7 @@ async function adoptByShell(t: ExecutionContext, shell: Shell, args: string[], e
   return JSON.parse(ran.stdout) as AdoptionReport & { dryRun: boolean; inPlace: boolean }
 }
 
-/** What the adopted room must be, whatever it was adopted into. */
+/** The expected result of the adoption, for every target. */
 async function checkDataFolder(t: ExecutionContext, where: string) {
   await looking(where, async (db) => {
     const accounts = await db('userinfo').orderBy('id')
@@ -223,7 +224,7 @@ async function checkDataFolder(t: ExecutionContext, where: string) {
       const wrong = await deriveKeys('wrong', salt, iterations, 'md5x10')
       t.notDeepEqual(storedKey(wrong.clientKey), verifier.storedKey)
     }
-    t.is(new Set(accounts.map(({ password }) => password)).size, accounts.length, 'each has a salt of its own')
+    t.is(new Set(accounts.map(({ password }) => password)).size, accounts.length, 'each account has its own salt')
     t.is(accounts.find(({ id }) => id === 10).isActive, 0)
 
     const pairs = await db('userfriend').where({ isActive: 1 }).orderBy('id').select('user_id', 'friend_id')
@@ -264,21 +265,21 @@ async function checkDataFolder(t: ExecutionContext, where: string) {
   })
 }
 
-/** The adopted room in use: old passwords, history, what was unread, friends, groups. */
+/** Uses the adopted database: old passwords, history, unread messages, friends, groups. */
 async function useRoom(t: ExecutionContext, { data, db }: { data: string; db: string }) {
-  const stage = await openStage(t, { data, db, legacy: { host: '127.0.0.1', port: 0 } })
+  const server = await startLocalServer(t, { data, db, legacy: { host: '127.0.0.1', port: 0 } })
   for (const [name, password] of Object.entries(PASSWORDS)) {
-    const client = await stage.connect()
+    const client = await server.connect()
     if (name === 'gone') await t.throwsAsync(client.login(name, { password }), { name: 'RefusedByServer' })
     else t.is((await client.login(name, { password })).user, name)
     await client.close()
-    const old = await openOldClient(t, stage)
+    const old = await openOriginalClient(t, server)
     const nickname = await old.login(name, password)
     t.is(nickname === undefined, name === 'gone', `${name} with the original client`)
     if (nickname !== undefined) old.send(88, 'logout')
     await old.end()
   }
-  const [jeremy, admin, eagle] = [await stage.connect(), await stage.connect(), await stage.connect()]
+  const [jeremy, admin, eagle] = [await server.connect(), await server.connect(), await server.connect()]
   await t.throwsAsync(jeremy.login('Jeremy', { password: 'wrong' }), { name: 'RefusedByServer' })
   await jeremy.login('Jeremy', { password: '123456' })
   await admin.login('admin', { password: '123' })
@@ -307,19 +308,19 @@ async function useRoom(t: ExecutionContext, { data, db }: { data: string; db: st
     (await eagle.inbox()).messages.map(({ text }) => text),
     ['not seen by all'],
   )
-  // The original client: its lists, and then what waited.
-  const old = await openOldClient(t, stage)
+  // The original client gets its lists, then the waiting messages.
+  const old = await openOriginalClient(t, server)
   await old.login('Jeremy', '123456')
   t.deepEqual(await old.lists(), ['admin:管理员', '群:No.1聊天室'])
   for (const text of ['在吗?\n', '又一次\n', 'when?\n']) {
     const [from, , said] = await old.hears(121)
     t.deepEqual([from, said], ['admin', text])
   }
-  // And on it goes, with numbers above all the old ones.
+  // New ids are above all the old ones.
   t.true((await jeremy.send('admin', '回来了')).id > 17)
 }
 
-play('a copy into SQLite: all is as it was, every old password works, and a second run changes nothing', async (t) => {
+onMysql('adopting into SQLite keeps all rows and passwords, and a second run changes nothing', async (t) => {
   const url = await originalRoom(t)
   const before = await dump(url)
   const shell = await openShell(t)
@@ -337,8 +338,8 @@ play('a copy into SQLite: all is as it was, every old password works, and a seco
   await useRoom(t, { data, db: '' })
 })
 
-play(
-  'in place: the same room, the originals set aside without passwords, and a second run changes nothing',
+onMysql(
+  'adopting in place gives the same result, sets the original tables aside without passwords, and a second run changes nothing',
   async (t) => {
     const url = await originalRoom(t)
     const shell = await openShell(t)
@@ -359,12 +360,12 @@ play(
     const stored = await looking(url, (db) =>
       db('original_userinfo').distinct(db.raw('unix_timestamp(reg_time) as at')),
     )
-    t.deepEqual(stored, [{ at: TEN_MAY_UTC / 1000 }], 'no time was touched')
+    t.deepEqual(stored, [{ at: TEN_MAY_UTC / 1000 }], 'times are unchanged')
     await useRoom(t, { data: await tempFolder(t), db: url })
   },
 )
 
-play('a copy into another database of the server: the same room', async (t) => {
+onMysql('adopting into another database of the server gives the same result', async (t) => {
   const url = await originalRoom(t)
   const { url: where, drop } = await newDatabase(SERVER ?? '')
   t.teardown(drop)
@@ -377,7 +378,7 @@ play('a copy into another database of the server: the same room', async (t) => {
   await useRoom(t, { data: await tempFolder(t), db: where })
 })
 
-play('a page that the database does not take: it says why, without anybody’s words or passwords', async (t) => {
+onMysql('the error for a rejected page gives the reason without texts or passwords', async (t) => {
   const url = await originalRoom(t)
   const where = join(await tempFolder(t), 'chat.db')
   await looking(where, async (db) => {
@@ -393,7 +394,7 @@ play('a page that the database does not take: it says why, without anybody’s w
   await target.destroy()
 })
 
-play('--dry-run says what a real run would, in both ways, and changes nothing', async (t) => {
+onMysql('--dry-run reports the same as a real run, for both targets, and changes nothing', async (t) => {
   const url = await originalRoom(t)
   const before = await dump(url)
   const shell = await openShell(t)
@@ -408,7 +409,7 @@ play('--dry-run says what a real run would, in both ways, and changes nothing', 
   t.regex(stdout, /state +nothing was changed\n/)
   t.regex(stdout, /chatmsg +18 read, 13 taken, 0 merged, 5 refused, 0 added\n/)
   t.regex(stdout, /userinfo changed +1, another name: it is empty: 8 \( -> user-8\)\n/)
-  t.regex(stderr, /^userinfo: 13 rows, from 0\nchatroom: 3 rows, from 0\n/, 'no bar where no terminal is')
+  t.regex(stderr, /^userinfo: 13 rows, from 0\nchatroom: 3 rows, from 0\n/, 'no progress bar without a terminal')
   t.false(stdout.includes('\x1b') || stderr.includes('\r'))
 })
 
@@ -421,7 +422,7 @@ const plain = {
   isLine,
 }
 
-/** Adopts with connections that die before the statement of this number: whatever was not committed then is lost. */
+/** Adopts with connections that break before the statement of this number: uncommitted changes are lost. */
 async function adoptUntil(lastStatement: number, source: string, where: string): Promise<boolean> {
   const from = await openDatabase(source)
   const to = source === where ? from : await openDatabase(where)
@@ -443,7 +444,7 @@ async function adoptUntil(lastStatement: number, source: string, where: string):
   }
 }
 
-/** Dies at one statement after the other, `stride` apart, goes on each time, and comes to the same end. */
+/** Interrupts at every `stride`th statement, resumes each time, and expects the same result. */
 async function adoptByAndBy(t: ExecutionContext, stride: number, whereOf: (url: string) => Promise<string>) {
   const [once, often] = [await originalRoom(t), await originalRoom(t)]
   const [straight, broken] = [await whereOf(once), await whereOf(often)]
@@ -466,18 +467,18 @@ async function adoptByAndBy(t: ExecutionContext, stride: number, whereOf: (url: 
   t.deepEqual(await timeless(broken), await timeless(straight))
 }
 
-play('the process dies before every single statement, and each next run goes on: into SQLite', async (t) => {
+onMysql('an adoption into SQLite killed before each statement is resumed by the next run', async (t) => {
   t.timeout(240_000)
   await adoptByAndBy(t, 1, async () => join(await tempFolder(t), 'chat.db'))
 })
 
-play('the process dies before every third statement, and each next run goes on: in place', async (t) => {
+onMysql('an adoption in place killed before every third statement is resumed by the next run', async (t) => {
   t.timeout(240_000)
-  // Making tables is slow there.
+  // Creating tables is slow on MariaDB.
   await adoptByAndBy(t, 3, async (url) => url)
 })
 
-play('a database adopted only in part is not served; nor is the original’s, which no migration touches', async (t) => {
+onMysql('a partly adopted database is not served, nor is the original’s, which no migration changes', async (t) => {
   const url = await originalRoom(t)
   const data = await tempFolder(t)
   await t.throwsAsync(serveOn({ data, db: url }), { message: /needs \d+ migration/ })
@@ -497,7 +498,7 @@ play('a database adopted only in part is not served; nor is the original’s, wh
   t.is(report.tables.find(({ table }) => table === 'chatmsg')?.read, 18)
 })
 
-play('what cannot be adopted is left as it is, with a word of why', async (t) => {
+onMysql('rows that cannot be adopted are left unchanged and reported with the reason', async (t) => {
   const url = await originalRoom(t)
   const shell = await openShell(t)
   const refused = async (args: string[], why: RegExp, code = 1, env: Record<string, string> = {}) => {
@@ -535,7 +536,7 @@ play('what cannot be adopted is left as it is, with a word of why', async (t) =>
   await server.stop()
 })
 
-play('columns that were made datetime count in the zone that is said', async (t) => {
+onMysql('datetime columns are read in the given time zone', async (t) => {
   const url = await originalRoom(t)
   await asOriginal(url, (db) => db.raw('alter table chatmsg modify send_time datetime not null'))
   const shell = await openShell(t)
@@ -550,13 +551,13 @@ play('columns that were made datetime count in the zone that is said', async (t)
   }
 })
 
-play('thousands of messages go page by page, in order, with duplicates on either side of a page', async (t) => {
+onMysql('thousands of messages are adopted in pages, in order, with duplicates across page boundaries', async (t) => {
   const url = await originalRoom(t)
   const COUNT = 2500
   await asOriginal(url, async (db) => {
     const rows = Array.from({ length: COUNT }, (_, n) => message(100 + n * 3, 1 + (n % 2), 2 - (n % 2), `第${n}句`))
     await db.batchInsert('chatmsg', rows, 500)
-    // Two things to say about each.
+    // Two lines of the report for each.
     const timeless = { ...REQUEST, isRead: 0, send_time: '0000-00-00 00:00:00' }
     const requests = Array.from({ length: COUNT }, (_, n) => message(10_000 + n, 1 + (n % 13), 3, '', timeless))
     await db.batchInsert('chatmsg', requests, 500)
@@ -564,7 +565,7 @@ play('thousands of messages go page by page, in order, with duplicates on either
     await db.batchInsert('chatroom_user', again, 500)
   })
   const shell = await openShell(t)
-  // A room that was served and never used will do too, and keeps its key.
+  // A data folder that was served but never used is accepted, and keeps its key.
   const fresh = await shell.serve()
   await fresh.stop()
   const report = await adoptByShell(t, shell, [url, '--data', 'room'])
@@ -582,7 +583,7 @@ play('thousands of messages go page by page, in order, with duplicates on either
   t.like(merged, { count: 901 })
   const times = report.findings.find(({ table, outcome }) => table === 'chatmsg' && outcome === 'noted')
   t.is(times?.count, COUNT + 1)
-  t.is(times?.rows.length, 1000, 'the report stays readable')
+  t.is(times?.rows.length, 1000, 'the report is truncated')
   const { stdout } = await shell.run(['db', 'adopt', url, '--data', 'room', '-o', 'table'])
   t.regex(stdout, /chatroom_user merged +901, was there already: 4 \(into 3\), .*, and 891 more\n/)
   const again = await shell.serve()

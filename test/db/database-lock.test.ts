@@ -1,13 +1,13 @@
 import test from 'ava'
 import { lockMysql, openDatabase } from '../../db/index.ts'
-import { openShell } from '../support/cli.ts'
-import { newDatabase } from '../support/mariadb.ts'
+import { newDatabase } from '../support/databases/mariadb.ts'
+import { openShell } from '../support/processes/shell.ts'
 
 /** Locks of MariaDB; those of a data folder are in operator.test.ts. */
 const SERVER = process.env.TEST_DATABASE
 const onMariadb = SERVER === undefined ? test.skip : test.serial
 
-onMariadb('a second server on one database is refused, and so is a command that changes it', async (t) => {
+onMariadb('a second server on one database is refused, as is a command that changes it', async (t) => {
   const { url, drop } = await newDatabase(SERVER ?? '')
   t.teardown(drop)
   const shell = await openShell(t)
@@ -27,14 +27,14 @@ onMariadb('a second server on one database is refused, and so is a command that 
   t.is((await second.stop()).code, 0, 'the lock went with the process')
 })
 
-/** Ends the connection that holds the lock, as a network or an impatient server would. */
+/** Ends the connection that holds the lock, like a network failure or an idle timeout. */
 async function cut(url: string, id: number | undefined) {
   const db = await openDatabase(url)
   await db.raw(`kill ${id}`)
   await db.destroy()
 }
 
-onMariadb('a lock whose connection is lost is taken again', async (t) => {
+onMariadb('a lock is taken again after its connection is lost', async (t) => {
   const { url, drop } = await newDatabase(SERVER ?? '')
   t.teardown(drop)
   const changes: boolean[] = []
@@ -62,7 +62,7 @@ onMariadb('a lock whose connection is lost is taken again', async (t) => {
   await t.throwsAsync(lockMysql(url), { name: 'DatabaseInUse' })
 })
 
-onMariadb('a server whose database was taken over meanwhile stops and says so', async (t) => {
+onMariadb('a server whose database was taken over stops with the reason', async (t) => {
   const { url, drop } = await newDatabase(SERVER ?? '')
   t.teardown(drop)
   let stop: (error: Error) => void = () => {}
@@ -72,7 +72,7 @@ onMariadb('a server whose database was taken over meanwhile stops and says so', 
   let other: Awaited<ReturnType<typeof lockMysql>> | undefined
   const lock = await lockMysql(url, {
     onChange: (isHeld) => {
-      // The other one is quicker.
+      // The other server is faster.
       if (!isHeld) void lockMysql(url).then((taken) => (other = taken))
     },
     onLost: stop,
@@ -85,13 +85,13 @@ onMariadb('a server whose database was taken over meanwhile stops and says so', 
   await lock.release()
 })
 
-onMariadb('a room that was served by others while its connection was gone is not served on', async (t) => {
+onMariadb('a server whose database another server has used in the meantime stops', async (t) => {
   const { url, drop } = await newDatabase(SERVER ?? '')
   t.teardown(drop)
   const shell = await openShell(t)
   const first = await shell.serve(['--data', './one'], { env: { CHATCTL_DB: url } })
   const db = await openDatabase(url)
-  // As another server would that came and went.
+  // Like another server that started and stopped in the meantime.
   await db('chatctl_database').where({ name: 'starts' }).update({ value: '7' })
   const [[{ id }]] = await db.raw('select is_used_lock(?) as id', [`chatctl/${new URL(url).pathname.slice(1)}`])
   await db.raw(`kill ${id}`)

@@ -23,11 +23,12 @@ import { isMysql } from '../../db/migrations/tables.ts'
 import { reservedConnection } from '../../db/mysql.ts'
 import { backfillReadMarks } from '../../db/read-marks.ts'
 import { transact } from '../../db/transaction.ts'
-import { openShell } from '../support/cli.ts'
-import { newDatabase, startMariadb } from '../support/mariadb.ts'
-import { refusal } from '../support/play.ts'
-import { openStage, tempFolder } from '../support/room.ts'
-import { emptyDatabase, schemaOf } from '../support/schema.ts'
+import { emptyDatabase, schemaOf } from '../support/databases/empty-database.ts'
+import { newDatabase, startMariadb } from '../support/databases/mariadb.ts'
+import { openShell } from '../support/processes/shell.ts'
+import { refusal } from '../support/requests.ts'
+import { startLocalServer } from '../support/server.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 
 const onMariadb = process.env.TEST_DATABASE === undefined ? test.skip : test.serial
 
@@ -47,7 +48,7 @@ test('up, down and up again leaves the same schema', async (t) => {
   t.deepEqual(await schemaOf(db), first)
 })
 
-test('each table that the migrations make is named, so that an adoption that was cut short can begin anew', async (t) => {
+test('every table that the migrations create is listed, so that an interrupted adoption can start again', async (t) => {
   const { db } = await emptyDatabase(t)
   await migrate(db)
   for (const table of [...ORIGINAL_TABLES, ...NEW_TABLES]) await db.schema.dropTable(table)
@@ -55,7 +56,7 @@ test('each table that the migrations make is named, so that an adoption that was
   t.deepEqual(left, [])
 })
 
-test('down to the original’s tables and up again: all that they hold is kept', async (t) => {
+test('rolling back to the original’s tables and migrating again keeps all rows', async (t) => {
   const { db } = await emptyDatabase(t)
   await migrate(db)
   const alice = (await insertUser(db, identity('alice'))) ?? 0
@@ -103,9 +104,9 @@ test('names that differ in case, accents, trailing blanks or emoji are different
   }
 })
 
-test('SQL, wildcards and odd characters in any name or text are only text', async (t) => {
-  const stage = await openStage(t)
-  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+test('SQL, wildcards and special characters in names and texts are stored as text', async (t) => {
+  const server = await startLocalServer(t)
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   const odd = ["x'; drop table chatroom; --", '" or ""="', '%', '_ps', 'Ops', 'ops', 'óps', '😀', '😂', '\\', '`id`']
   for (const group of odd) await alice.request(CreateRoom, { group })
   for (const group of odd) t.is(await refusal(t, bob.request(CreateRoom, { group })), 'group_exists', group)
@@ -125,9 +126,9 @@ test('SQL, wildcards and odd characters in any name or text are only text', asyn
   )
 })
 
-test('a number where a name belongs is a protocol error, and never reaches the database', async (t) => {
-  const stage = await openStage(t)
-  const bob = await stage.user('bob')
+test('a number in place of a name is a protocol error and does not reach the database', async (t) => {
+  const server = await startLocalServer(t)
+  const bob = await server.user('bob')
   const forged = clientMessage({
     type: AddFriend.type,
     name: 'forged',
@@ -144,12 +145,12 @@ test('a number where a name belongs is a protocol error, and never reaches the d
     allow: 'user',
     fields: { user: line('longer than any name', { max: 4000 }) },
   })
-  const again = await stage.user('bob')
+  const again = await server.user('bob')
   t.is(await refusal(t, again.request(longer, { user: 'x'.repeat(3000) })), 'invalid_value')
   t.is((await again.request(QueryContacts, {})).contacts.length, 0)
 })
 
-test('in the steady state a message costs no query of its own', async (t) => {
+test('in the steady state a message needs no query of its own', async (t) => {
   const statements: string[] = []
   const counter = definePlugin({
     name: 'counter',
@@ -157,12 +158,12 @@ test('in the steady state a message costs no query of its own', async (t) => {
       db.on('query', ({ sql }: { sql: string }) => statements.push(sql))
     },
   })
-  const stage = await openStage(t, {
+  const server = await startLocalServer(t, {
     plugins: [counter],
     limits: { requestBurst: 10_000 },
     pluginOptions: { friends: { messagesFrom: 'friends' } },
   })
-  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   await alice.request(AddFriend, { user: 'bob' })
   await bob.request(AddFriend, { user: 'alice' })
   await alice.request(CreateRoom, { group: 'ops' })
@@ -173,7 +174,7 @@ test('in the steady state a message costs no query of its own', async (t) => {
   await next
   const COUNT = 90
   const told = new Promise<void>((resolve) => {
-    // The second of the two that warmed up comes first.
+    // The second of the two warm-up messages comes first.
     let left = COUNT + 1
     void (async () => {
       for await (const _ of heard) if (--left === 0) resolve()
@@ -182,13 +183,13 @@ test('in the steady state a message costs no query of its own', async (t) => {
   statements.length = 0
   await Promise.all(Array.from({ length: COUNT }, (_, n) => alice.send(n % 2 ? 'bob' : { group: 'ops' }, String(n))))
   await told
-  // The writer's own statements do not go through Knex: one INSERT a message is what storing it takes.
+  // The writer's own statements bypass Knex: one INSERT per message.
   t.deepEqual(statements, [], 'names, friendships and memberships are known')
 })
 
-test('a backup made while the server runs holds all that was acknowledged', async (t) => {
-  const stage = await openStage(t)
-  const [alice] = [await stage.user('alice'), await stage.user('bob')]
+test('a backup of a running server contains every acknowledged message', async (t) => {
+  const server = await startLocalServer(t)
+  const [alice] = [await server.user('alice'), await server.user('bob')]
   const acknowledged: number[] = []
   const send = async (text: string) => acknowledged.push((await alice.send('bob', text)).id)
   for (let n = 0; n < 20; n++) await send(String(n))
@@ -197,21 +198,21 @@ test('a backup made while the server runs holds all that was acknowledged', asyn
     while (running) await send('meanwhile')
   })()
   const before = [...acknowledged]
-  const where = stage.db ?? join(stage.data, 'chat.db')
+  const where = server.db ?? join(server.data, 'chat.db')
   const file = join(await tempFolder(t), 'backup')
   await backUp(where, file)
   running = false
   await sending
   t.is((await stat(file)).mode & 0o777, 0o600)
   await t.throwsAsync(backUp(where, file), { message: /exists already/ })
-  if (stage.db !== undefined) return t.true((await stat(file)).size > 1000)
+  if (server.db !== undefined) return t.true((await stat(file)).size > 1000)
   const copy = await openDatabase(file)
   const ids = new Set(await copy('chatmsg').pluck('id'))
   await copy.destroy()
   for (const id of before) t.true(ids.has(id))
 })
 
-test('a database that cannot be opened says why, without the password', async (t) => {
+test('the error for a database that cannot be opened gives the reason without the password', async (t) => {
   const wrong: [string, RegExp][] = [
     ['mysql://chat:secret@127.0.0.1:1/chat', /mysql:\/\/chat@127\.0\.0\.1:1\/chat: no server answers there/],
     ['mysql://chat:secret@127.0.0.1', /a database URL is mysql:/],
@@ -223,7 +224,7 @@ test('a database that cannot be opened says why, without the password', async (t
   }
 })
 
-/** Where the message writer gets its connections from. */
+/** The pool of the message writer's connections. */
 const writerPool = (db: Knex): { acquireConnection: () => Promise<never> } =>
   isMysql(db) ? (reservedConnection(db) as never) : db.client
 
@@ -233,7 +234,7 @@ const chat = (client_id: string, msg = 'hi', msg_type: number = MSG_TYPE.chat) =
   ...STYLE,
 })
 
-test('a row that the database does not take fails alone; a repeat in the same commit is one', async (t) => {
+test('a rejected row fails alone; a repeat in the same commit is reported as one', async (t) => {
   const { db } = await emptyDatabase(t)
   await migrate(db)
   const writer = await MessageWriter.open(db, (error) => t.fail(String(error)))
@@ -248,7 +249,7 @@ test('a row that the database does not take fails alone; a repeat in the same co
   await writer.close()
 })
 
-test('group messages of one commit are numbered without gaps, repeats and all', async (t) => {
+test('group messages of one commit have sequence numbers without gaps, also with repeats', async (t) => {
   const { db } = await emptyDatabase(t)
   await migrate(db)
   const [id = 0] = await db('chatroom').insert({ chatroom_name: 'ops', create_time: 1 })
@@ -264,7 +265,7 @@ test('group messages of one commit are numbered without gaps, repeats and all', 
   await writer.close()
 })
 
-test('what was read is marked so in its rows, a little at a time, and what was not stays unread', async (t) => {
+test('the backfill marks read rows in small batches and leaves unread rows', async (t) => {
   const { db } = await emptyDatabase(t)
   await migrate(db)
   const writer = await MessageWriter.open(db, (error) => t.fail(String(error)))
@@ -272,7 +273,7 @@ test('what was read is marked so in its rows, a little at a time, and what was n
   const upTo = stored[1100]?.id ?? 0
   const read = { readerId: 2, fromId: 1, isGroup: false, upTo }
   t.true(await writer.markRead(read, { isWaitedFor: true }))
-  t.false(await writer.markRead(read, { isWaitedFor: true }), 'again it changes nothing')
+  t.false(await writer.markRead(read, { isWaitedFor: true }), 'a second run changes nothing')
   await writer.close()
   let steps = 0
   while (await backfillReadMarks(db)) steps++
@@ -285,7 +286,7 @@ test('what was read is marked so in its rows, a little at a time, and what was n
   t.is(await countUnread(db, 2), 99)
 })
 
-test('the database goes away: who waits for it is refused at once, and nobody waits for ever', async (t) => {
+test('when the database is lost, waiting requests are refused at once', async (t) => {
   const { db } = await emptyDatabase(t)
   await migrate(db)
   const writer = await MessageWriter.open(db, (error) => t.fail(String(error)))
@@ -314,12 +315,12 @@ test('the database goes away: who waits for it is refused at once, and nobody wa
     ends.map(({ status }) => status),
     ['rejected', 'rejected', 'rejected', 'fulfilled'],
   )
-  t.false((await writer.store(chat('a'))).repeat, 'it goes on')
+  t.false((await writer.store(chat('a'))).repeat, 'it continues')
   await writer.close()
 })
 
 onMariadb(
-  'a commit was made and its answer lost: tried again, the messages are stored once and are no repeats',
+  'a commit whose reply was lost is retried: its messages are stored once and not reported as repeats',
   async (t) => {
     const { db } = await emptyDatabase(t)
     await migrate(db)
@@ -355,46 +356,39 @@ onMariadb(
   },
 )
 
-onMariadb(
-  'a commit that waits for a lock in vain is undone as a whole and made again: nothing hangs in the air',
-  async (t) => {
-    const { db, where } = await emptyDatabase(t)
-    await migrate(db)
-    const other = await openDatabase(where)
-    const holder = await other.transaction()
-    await holder('correspondence').insert({ reader_id: 2, writer_id: 1 })
-    const pool = writerPool(db)
-    const acquire = pool.acquireConnection.bind(pool)
-    let tries = 0
-    const writer = await MessageWriter.open(db, (error) => t.fail(String(error)))
-    pool.acquireConnection = async () => {
-      // The second time the first one was given up.
-      if (++tries === 2) await holder.rollback()
-      return acquire()
-    }
-    const { row, repeat } = await writer.store(chat('a'))
-    t.true(tries >= 2)
-    t.false(repeat)
-    await Promise.all(['b', 'c'].map((id) => writer.store(chat(id))))
-    t.deepEqual(
-      await other('chatmsg').orderBy('id').pluck('client_id'),
-      ['a', 'b', 'c'],
-      'another connection sees them',
-    )
-    t.is(await countUnread(other, 2), 3)
-    t.is(row.client_id, 'a')
-    await writer.close()
-    await other.destroy()
-  },
-)
+onMariadb('a commit that times out on a lock is rolled back and retried as a whole', async (t) => {
+  const { db, where } = await emptyDatabase(t)
+  await migrate(db)
+  const other = await openDatabase(where)
+  const holder = await other.transaction()
+  await holder('correspondence').insert({ reader_id: 2, writer_id: 1 })
+  const pool = writerPool(db)
+  const acquire = pool.acquireConnection.bind(pool)
+  let tries = 0
+  const writer = await MessageWriter.open(db, (error) => t.fail(String(error)))
+  pool.acquireConnection = async () => {
+    // At the second time the first one was abandoned.
+    if (++tries === 2) await holder.rollback()
+    return acquire()
+  }
+  const { row, repeat } = await writer.store(chat('a'))
+  t.true(tries >= 2)
+  t.false(repeat)
+  await Promise.all(['b', 'c'].map((id) => writer.store(chat(id))))
+  t.deepEqual(await other('chatmsg').orderBy('id').pluck('client_id'), ['a', 'b', 'c'], 'another connection sees them')
+  t.is(await countUnread(other, 2), 3)
+  t.is(row.client_id, 'a')
+  await writer.close()
+  await other.destroy()
+})
 
-onMariadb('a missing database and a wrong password say what to do', async (t) => {
+onMariadb('the errors for a missing database and a wrong password say what to do', async (t) => {
   const { port } = new URL(process.env.TEST_DATABASE ?? '')
   await t.throwsAsync(openDatabase(`mysql://root@127.0.0.1:${port}/nothing_here`), { message: /make it first/ })
   await t.throwsAsync(openDatabase(`mysql://nobody:x@127.0.0.1:${port}/mysql`), { message: /check user and password/ })
 })
 
-onMariadb('two transactions in each other’s way: both are carried out, one of them twice', async (t) => {
+onMariadb('of two deadlocked transactions one is retried, and both commit', async (t) => {
   const { db } = await emptyDatabase(t)
   await migrate(db)
   const owner = (await insertUser(db, identity('alice'))) ?? 0
@@ -422,13 +416,16 @@ onMariadb('two transactions in each other’s way: both are carried out, one of 
 })
 
 onMariadb(
-  'the database dies, hangs and comes back: nothing acknowledged is lost, and the server goes on by itself',
+  'the database is killed, hangs and comes back: no acknowledged message is lost, and the server recovers',
   async (t) => {
     const mariadb = await startMariadb()
     t.teardown(() => mariadb.close())
     const { url } = await newDatabase(mariadb.server)
-    const stage = await openStage(t, { db: url })
-    const [alice, bob] = [await stage.user('alice', { timeout: 30_000 }), await stage.user('bob', { timeout: 30_000 })]
+    const server = await startLocalServer(t, { db: url })
+    const [alice, bob] = [
+      await server.user('alice', { timeout: 30_000 }),
+      await server.user('bob', { timeout: 30_000 }),
+    ]
     const acknowledged: string[] = []
     const send = async (text: string) => {
       await alice.send('bob', text, { clientId: text })
@@ -468,7 +465,11 @@ onMariadb('MariaDB from the shell: serve, users, status, backup, rollback, migra
   await run('send', '--as', 'alice', 'alice', 'note to self 😀')
   await run('db', 'backup', 'room.sql')
   t.true((await readFile(join(shell.folder, 'room.sql'), 'utf8')).includes('note to self 😀'))
-  t.is((await shell.run(['db', 'rollback', '--yes', '--data', './room'], { env })).code, 5, 'not while it runs')
+  t.is(
+    (await shell.run(['db', 'rollback', '--yes', '--data', './room'], { env })).code,
+    5,
+    'refused while the server runs',
+  )
   await room.stop()
   t.is((await run('users', 'list'))[0].user, 'alice')
   const status = await run('db', 'status')

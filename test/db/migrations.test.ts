@@ -6,14 +6,14 @@ import { DatabaseError, type Migrations, migrate, migrationState, openDatabase, 
 import { lastBatch, MIGRATIONS_TABLE, rollback } from '../../db/migrate.ts'
 import { runSteps } from '../../db/migration-run.ts'
 import { MIGRATIONS } from '../../db/migrations/index.ts'
-import { openCutShort } from '../support/cut-short.ts'
-import { emptyDatabase, emptyPlace, schemaOf } from '../support/schema.ts'
+import { emptyDatabase, emptyPlace, schemaOf } from '../support/databases/empty-database.ts'
+import { openInterrupted } from '../support/databases/interrupted-database.ts'
 
 const onMariadb = process.env.TEST_DATABASE === undefined ? test.skip : test.serial
 
 const all = Object.entries(MIGRATIONS).map(([name, migration]) => ({ name, migration }))
 
-/** A plugin's, written as any author would: it knows nothing of being cut short. */
+/** Migrations of a plugin, written without regard to interruptions. */
 const polls: Migrations = {
   'polls/0001_polls': {
     up: async (db) => {
@@ -27,7 +27,7 @@ const polls: Migrations = {
   },
 }
 
-/** A room of version 4: Alice has written to Bob twice and he has read one; both are in a group. */
+/** A database of version 4: Alice has written to Bob twice and he has read one; both are in a group. */
 async function roomOfVersion4(t: ExecutionContext): Promise<string> {
   const where = await emptyPlace(t)
   const db = await openDatabase(where)
@@ -46,7 +46,7 @@ async function roomOfVersion4(t: ExecutionContext): Promise<string> {
   return where
 }
 
-/** Rows of all tables but what differs with each run: times of migrations, and the generation. */
+/** Rows of all tables, without the values that differ in each run: times of migrations, and the generation. */
 async function contentsOf(db: Knex): Promise<object> {
   const tables = ['userinfo', 'chatmsg', 'chatroom', 'correspondence']
   const there = []
@@ -60,12 +60,12 @@ async function contentsOf(db: Knex): Promise<object> {
 const pictureOf = async (db: Knex) => ({ schema: await schemaOf(db), ...(await contentsOf(db)) })
 
 interface Attempt {
-  /** Where the work begins. */
+  /** The state before the work. */
   prepare(t: ExecutionContext): Promise<string>
   work(db: Knex): Promise<unknown>
 }
 
-/** Cuts the work short after each of its statements in turn: the next try always comes to the same end. */
+/** Interrupts the work after each of its statements: the next attempt always reaches the same state. */
 async function cutEverywhere(t: ExecutionContext, { prepare, work }: Attempt) {
   const whole = await openDatabase(await prepare(t))
   await work(whole)
@@ -74,7 +74,7 @@ async function cutEverywhere(t: ExecutionContext, { prepare, work }: Attempt) {
   let cuts = 0
   for (let after = 0; ; after++) {
     const where = await prepare(t)
-    const cut = await openCutShort(where, after)
+    const cut = await openInterrupted(where, after)
     const outcome = await work(cut.db).then(
       () => 'done',
       (error) => error,
@@ -101,17 +101,17 @@ async function cutEverywhere(t: ExecutionContext, { prepare, work }: Attempt) {
   t.log(`${cuts} cuts`)
 }
 
-test('a first migration that is killed after any statement is continued by the next one', async (t) => {
+test('a first migration killed after any statement is resumed by the next one', async (t) => {
   t.timeout(300_000)
   await cutEverywhere(t, { prepare: emptyPlace, work: (db) => migrate(db, polls) })
 })
 
-test('an upgrade that is killed after any statement is continued, and no row is changed twice', async (t) => {
+test('an upgrade killed after any statement is resumed, and no row is changed twice', async (t) => {
   t.timeout(300_000)
   await cutEverywhere(t, { prepare: roomOfVersion4, work: (db) => migrate(db, polls) })
 })
 
-test('a rollback that is killed after any statement is continued, and its rows stay', async (t) => {
+test('a rollback killed after any statement is resumed, and its rows are kept', async (t) => {
   t.timeout(300_000)
   await cutEverywhere(t, {
     async prepare(t) {
@@ -123,13 +123,13 @@ test('a rollback that is killed after any statement is continued, and its rows s
     },
     work: async (db) => {
       const { done } = await migrationState(db, polls)
-      // Undone before: a second rollback would go on to the batch before it.
+      // Rolled back already: a second rollback would undo the batch before it.
       if (done.length > 4) await rollback(db, polls)
     },
   })
 })
 
-test('deleting all tables, killed after any statement, is continued', async (t) => {
+test('deleting all tables, killed after any statement, is resumed', async (t) => {
   t.timeout(300_000)
   await cutEverywhere(t, {
     async prepare(t) {
@@ -143,8 +143,8 @@ test('deleting all tables, killed after any statement, is continued', async (t) 
   })
 })
 
-test('a process that is killed with SIGKILL while it migrates leaves a database that the next one migrates', async (t) => {
-  const program = fileURLToPath(new URL('../support/killed-migration.js', import.meta.url))
+test('the database of a process killed with SIGKILL during a migration is migrated by the next process', async (t) => {
+  const program = fileURLToPath(new URL('../support/databases/killed-migration.js', import.meta.url))
   const whole = await emptyDatabase(t)
   await migrate(whole.db)
   for (const after of [1, 7, 12, 17, 22]) {
@@ -168,12 +168,12 @@ test('a database of a newer version is neither migrated nor rolled back', async 
     await t.throwsAsync(async () => act(db), { instanceOf: DatabaseError, message: /newer version.*0999_of_tomorrow/ })
 })
 
-onMariadb('a half migration that an older version left behind locked is continued', async (t) => {
+onMariadb('a migration that an older version left interrupted and locked is resumed', async (t) => {
   const whole = await emptyDatabase(t)
   await migrate(whole.db)
   const { db } = await emptyDatabase(t)
   await runSteps(db, all.slice(0, 3), 'up', { resume: false })
-  // As Knex's migrator left it: its lock is set, part of the fourth is there, and nothing says which.
+  // As Knex's migrator leaves it: its lock is set, and an unknown part of the fourth migration is applied.
   await db.schema.dropTable('chatctl_migrations_begun')
   await db.schema.createTable(`${MIGRATIONS_TABLE}_lock`, (table) => {
     table.increments('index').primary()
@@ -192,10 +192,13 @@ onMariadb('a half migration that an older version left behind locked is continue
   t.deepEqual(ours(await schemaOf(db)), await schemaOf(whole.db))
 })
 
-onMariadb('a table of somebody else’s is not taken for one of ours; --resume is for a half migration', async (t) => {
-  const { db } = await emptyDatabase(t)
-  await runSteps(db, all.slice(0, 2), 'up', { resume: false })
-  await db.schema.createTable('userblock', (table) => table.increments('id'))
-  await db('chatctl_migrations_begun').del()
-  await t.throwsAsync(migrate(db), { instanceOf: DatabaseError, message: /0003_blocks.*userblock.*--resume/ })
-})
+onMariadb(
+  'an existing table of another application is refused; --resume continues an interrupted migration',
+  async (t) => {
+    const { db } = await emptyDatabase(t)
+    await runSteps(db, all.slice(0, 2), 'up', { resume: false })
+    await db.schema.createTable('userblock', (table) => table.increments('id'))
+    await db('chatctl_migrations_begun').del()
+    await t.throwsAsync(migrate(db), { instanceOf: DatabaseError, message: /0003_blocks.*userblock.*--resume/ })
+  },
+)

@@ -4,13 +4,13 @@ import test from 'ava'
 import Database from 'better-sqlite3'
 import { inspectBackup, openDatabase, readEpoch } from '../../db/index.ts'
 import { finishRestore, restoreSqlite } from '../../db/restore-sqlite.ts'
-import { openShell } from '../support/cli.ts'
-import { newDatabase } from '../support/mariadb.ts'
-import { tempFolder } from '../support/room.ts'
+import { newDatabase } from '../support/databases/mariadb.ts'
+import { openShell } from '../support/processes/shell.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 
 const server = process.env.TEST_DATABASE
 
-/** Alice's room in a process of its own, on the kind of database that the plays run on. */
+/** Alice's server in its own process, on the kind of database under test. */
 async function openRoom(t: Parameters<typeof openShell>[0]) {
   const shell = await openShell(t)
   const made = server === undefined ? undefined : await newDatabase(server)
@@ -30,7 +30,7 @@ async function openRoom(t: Parameters<typeof openShell>[0]) {
     works,
     serve: () => shell.serve([], { env }),
     say: (text: string) => works('send', '--as', 'alice', 'alice', text),
-    /** What Alice has been told, oldest first. */
+    /** The texts of Alice's messages, oldest first. */
     texts: async () =>
       (await works('history', 'alice', '--as', 'alice')).map(({ text }: { text: string }) => text) as string[],
   }
@@ -45,7 +45,7 @@ async function epochOf(where: string): Promise<string> {
   }
 }
 
-test.serial('a restore drill: a backup, a crash, a restore, and all is as it was at the backup', async (t) => {
+test.serial('a restore after a crash brings back the state of the backup', async (t) => {
   const room = await openRoom(t)
   const first = await room.serve()
   await room.works('users', 'create', 'alice', '--password-file', 'pw')
@@ -53,7 +53,7 @@ test.serial('a restore drill: a backup, a crash, a restore, and all is as it was
   await room.works('db', 'backup', 'backup')
   for (const text of ['three', 'four', 'five']) await room.say(text)
   const refused = await room.run('db', 'restore', 'backup', '--yes')
-  t.is(refused.code, 5, 'not while the server runs')
+  t.is(refused.code, 5, 'refused while the server runs')
   t.regex(refused.stderr, /another server or command uses/)
   await first.stop('SIGKILL')
 
@@ -71,11 +71,15 @@ test.serial('a restore drill: a backup, a crash, a restore, and all is as it was
   await room.works('db', 'backup', 'second')
   await room.works('db', 'restore', 'second', '--yes')
   const last = await room.serve()
-  t.deepEqual(await room.texts(), ['one', '二 😀', 'after the restore'], 'what was set aside is in no backup')
+  t.deepEqual(
+    await room.texts(),
+    ['one', '二 😀', 'after the restore'],
+    'a backup does not contain the files set aside',
+  )
   await last.stop()
 })
 
-test.serial('each restore begins a new generation; a restart does not', async (t) => {
+test.serial('each restore starts a new generation; a restart does not', async (t) => {
   const room = await openRoom(t)
   const epochs: string[] = []
   const look = async () => epochs.push(await epochOf(room.where))
@@ -95,7 +99,7 @@ test.serial('each restore begins a new generation; a restart does not', async (t
   t.is(new Set(epochs).size, 3, 'restored twice from one backup: two generations')
 })
 
-test.serial('what is no backup, or not a whole one, is refused, and nothing is changed', async (t) => {
+test.serial('an invalid or incomplete backup is refused, and no file is changed', async (t) => {
   const room = await openRoom(t)
   await (await room.serve()).stop()
   await room.works('db', 'backup', 'backup')
@@ -126,7 +130,7 @@ test.serial('what is no backup, or not a whole one, is refused, and nothing is c
 
 const onSqlite = server === undefined ? test : test.skip
 
-onSqlite('a backup that is copied by hand over a database after a crash does not start', async (t) => {
+onSqlite('a server refuses to start on a backup copied over its database after a crash', async (t) => {
   const room = await openRoom(t)
   const first = await room.serve()
   await room.works('users', 'create', 'alice', '--password-file', 'pw')
@@ -151,7 +155,7 @@ onSqlite('a backup that is copied by hand over a database after a crash does not
   await again.stop()
 })
 
-onSqlite('a database file that was brought back from a copy gets a new generation at the next start', async (t) => {
+onSqlite('a database file restored from a copy gets a new generation at the next start', async (t) => {
   const room = await openRoom(t)
   await (await room.serve()).stop()
   await copyFile(room.where, join(room.shell.folder, 'copy'))
@@ -165,7 +169,7 @@ onSqlite('a database file that was brought back from a copy gets a new generatio
   t.regex(stdout, /"level":"warn".*it gets a new generation/)
 })
 
-onSqlite('a restore that is killed between its renames is ended by the next command or start', async (t) => {
+onSqlite('a restore killed between its renames is finished by the next command or start', async (t) => {
   const folder = await tempFolder(t)
   const where = join(folder, 'chat.db')
   const make = (file: string, text: string) => {
@@ -184,7 +188,7 @@ onSqlite('a restore that is killed between its renames is ended by the next comm
   const backup = join(folder, 'backup')
   make(backup, 'backup')
   t.deepEqual(await inspectBackup(backup, where), { accounts: 1, messages: 0 })
-  // As it stands once the copy is complete: killed before any rename, after the first, after the second.
+  // The states after the copy: killed before any rename, after the first, after the second.
   const stamp = '20260102030405006'
   for (const moved of [0, 1, 2]) {
     make(where, 'old')

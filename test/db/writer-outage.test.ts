@@ -1,9 +1,9 @@
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { MessageWriter, MSG_TYPE, migrate, OutcomePending, openDatabase } from '../../db/index.ts'
-import { Faults } from '../support/faults.ts'
-import { newDatabase } from '../support/mariadb.ts'
-import { tempFolder } from '../support/room.ts'
+import { Faults } from '../support/databases/fault-injection.ts'
+import { newDatabase } from '../support/databases/mariadb.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 
 const onMariadb = process.env.TEST_DATABASE === undefined ? test.skip : test.serial
 
@@ -31,7 +31,7 @@ onMariadb(
   'the INSERT of a batch is made and the statement after it interrupted: nobody is told of repeats',
   async (t) => {
     const { db, writer } = await openWriter(t)
-    // From now on the pair of the two is known, and an INSERT commits by itself.
+    // From now on the pair of users is cached, and an INSERT commits by itself.
     await writer.store(chat('before'))
     const faults = new Faults(db)
     faults.arm({ at: 1, mode: 'before', code: 'ER_QUERY_INTERRUPTED' })
@@ -64,7 +64,7 @@ onMariadb(
   },
 )
 
-test('a read position that the database refuses is written when it is back, and its reader is told', async (t) => {
+test('a read position refused during an outage is written after it, and its reader is notified', async (t) => {
   const { db, writer } = await openWriter(t)
   const faults = new Faults(db)
   const { id } = await writer.store(chat('a'))

@@ -1,4 +1,4 @@
-// What stands in docs/BOTS.md, checked and run as it stands there.
+// The examples of docs/BOTS.md, type-checked and run verbatim.
 import { cp, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -7,12 +7,12 @@ import { loadBot } from '../../cli/bots/loader.ts'
 import polls from '../../examples/polls/index.ts'
 import { ClosePoll, Vote } from '../../examples/polls/messages.ts'
 import { testServer } from '../../testing/index.ts'
-import { install, runIn } from '../support/bot-folder.ts'
-import { tempFolder } from '../support/room.ts'
+import { install, runIn } from '../support/bots/bot-folder.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 
-/** A folder with the modules of the document: each begins with its name. */
+/** A folder with the modules of the document; each block starts with its file name. */
 async function openFolder(t: ExecutionContext): Promise<string> {
   const folder = await tempFolder(t)
   const document = await readFile(join(ROOT, 'docs/BOTS.md'), 'utf8')
@@ -23,7 +23,7 @@ async function openFolder(t: ExecutionContext): Promise<string> {
   return folder
 }
 
-test('the bots of docs/BOTS.md are typed, and the test there passes', async (t) => {
+test('the bots of docs/BOTS.md type-check, and its test passes', async (t) => {
   t.timeout(120_000)
   const folder = await openFolder(t)
   await install(folder)
@@ -34,7 +34,7 @@ test('the bots of docs/BOTS.md are typed, and the test there passes', async (t) 
   t.regex(stdout, /# pass 1\n# fail 0\n/)
 })
 
-test('the bots of docs/BOTS.md do what is said of them', async (t) => {
+test('the bots of docs/BOTS.md behave as described', async (t) => {
   const folder = await openFolder(t)
   await using server = await testServer({ plugins: [polls] })
   const [ann, bob] = [await server.user('ann'), await server.user('bob')]
@@ -55,7 +55,7 @@ test('the bots of docs/BOTS.md do what is said of them', async (t) => {
   t.is(await bob.asks('clerk', 'hello'), 'Not you.')
 })
 
-test('the bot of docs/BOTS.md that uses a plugin', async (t) => {
+test('the bot of docs/BOTS.md that uses a plugin works', async (t) => {
   const folder = await openFolder(t)
   await using server = await testServer({ plugins: [polls] })
   const [ann, bob] = [await server.user('ann'), await server.user('bob')]

@@ -1,4 +1,4 @@
-// The example, run over a real server as its README says.
+// The example, run against a real server as its README describes.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
@@ -6,14 +6,15 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import { CreateRoom, JoinRoom } from '../../client/index.ts'
-import { openDesk, textsOf } from '../support/desk.ts'
+import { openOperatorShell } from '../support/processes/operator-shell.ts'
+import { textsOf } from '../support/requests.ts'
 
 const EXAMPLE = fileURLToPath(new URL('../../../examples/ci-notifier/', import.meta.url))
 const MAIN = fileURLToPath(new URL('../../cli/main.js', import.meta.url))
 
-/** A server, its people, and a build machine that is logged in as `ci`. */
+/** A server, its users, and a build machine logged in as `ci`. */
 async function openBuild(t: ExecutionContext) {
-  const desk = await openDesk(t)
+  const desk = await openOperatorShell(t)
   const { shell, room, enter } = desk
   const bin = join(shell.folder, 'bin')
   await mkdir(bin)
@@ -50,7 +51,7 @@ async function openBuild(t: ExecutionContext) {
   return { ...desk, start, run: (...words: Parameters<typeof start>) => start(...words).done }
 }
 
-test.serial('tests that fail are told, with the end of what they said, and exit as they did', async (t) => {
+test.serial('the notifier sends the end of the output of failed tests and exits with their code', async (t) => {
   const { shell, room, alice, run, hears } = await openBuild(t)
   await writeFile(join(shell.folder, 'suite'), 'printf "1 ok\\n2 \\377 not ok: \\303\\274ber\\n" >&2\nexit 3\n')
   const green = await run('run-tests.sh', ['alice', 'true'])
@@ -67,7 +68,7 @@ test.serial('tests that fail are told, with the end of what they said, and exit 
   t.regex(alone.complained, /nobody could be told/)
 })
 
-test.serial('a deployment waits for a yes, and asks once although it was killed', async (t) => {
+test.serial('a deployment waits for a yes, and asks once although it is killed', async (t) => {
   const { alice, start, run, hears } = await openBuild(t)
   const words = ['alice', '1.7', 'touch', 'deployed']
   const killed = start('deploy.sh', words)
@@ -87,7 +88,7 @@ test.serial('a deployment waits for a yes, and asks once although it was killed'
   t.is(silent.code, 6, silent.complained)
 })
 
-test.serial('whoever asks for the status gets it, and a group is not answered otherwise', async (t) => {
+test.serial('a user who asks for the status receives it; other messages in a group are not answered', async (t) => {
   const { shell, alice, enter, start, hears } = await openBuild(t)
   const ci = await enter('ci')
   await alice.request(CreateRoom, { group: 'ops' })
@@ -106,7 +107,7 @@ test.serial('whoever asks for the status gets it, and a group is not answered ot
   t.is(code, 0, complained)
 })
 
-test.serial('a reminder waits at the server', async (t) => {
+test.serial('a reminder is scheduled on the server', async (t) => {
   const { alice, enter, run } = await openBuild(t)
   const ci = await enter('ci')
   await alice.request(CreateRoom, { group: 'ops' })

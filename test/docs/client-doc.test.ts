@@ -1,18 +1,19 @@
-// What stands in docs/CLIENT.md, run as it stands there, on another port.
+// The programs of docs/CLIENT.md, run verbatim on another port.
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
-import { install, runIn } from '../support/bot-folder.ts'
-import { openStage, tempFolder } from '../support/room.ts'
+import { install, runIn } from '../support/bots/bot-folder.ts'
+import { startLocalServer } from '../support/server.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 
-test('the programs of docs/CLIENT.md send, listen and are refused as is said there', async (t) => {
-  const stage = await openStage(t, { pluginOptions: { registration: { iterations: 600_000 } } })
+test('the programs of docs/CLIENT.md send, listen and are refused as described', async (t) => {
+  const server = await startLocalServer(t, { pluginOptions: { registration: { iterations: 600_000 } } })
   const people = { alice: 'correct horse', bob: 'battery staple' }
   for (const [name, password] of Object.entries(people)) {
-    const client = await stage.connect()
+    const client = await server.connect()
     await client.register(name, password)
     await client.close()
   }
@@ -21,11 +22,11 @@ test('the programs of docs/CLIENT.md send, listen and are refused as is said the
   const programs = [...document.matchAll(/```ts\n\/\/ (\S+)\n([\s\S]*?)```/g)]
   t.is(document.match(/```ts\n/g)?.length, programs.length)
   for (const [, name = '', source = ''] of programs)
-    await writeFile(join(folder, name), source.replaceAll('127.0.0.1:7300', stage.address))
+    await writeFile(join(folder, name), source.replaceAll('127.0.0.1:7300', server.address))
   await writeFile(join(folder, 'package.json'), '{ "type": "module" }')
   await install(folder)
   t.regex((await runIn(folder, 'jiti', ['hello.ts'])).stdout, /^stored as 1\n$/)
-  const alice = await stage.connect()
+  const alice = await server.connect()
   await alice.login('alice', { password: people.alice })
   await alice.send('bob', 'bye')
   t.is((await runIn(folder, 'jiti', ['listener.ts'])).stdout, 'alice: hello\nalice: bye\n')

@@ -1,4 +1,4 @@
-// The example bots, tested as the reader of docs/BOTS.md tests one: through the package's doors.
+// The example bots, tested through the package's exports as docs/BOTS.md describes.
 import test from 'ava'
 import { testServer } from 'chatctl/testing'
 import echo from '../../examples/echo-bot.ts'
@@ -17,7 +17,7 @@ test('the echo bot greets and repeats', async (t) => {
   t.is(await ann.asks('echo', 'one two'), 'one two')
 })
 
-// In the week in which Carol is the first.
+// In a week in which Carol is on call first.
 const MONDAY = new Date('2030-01-07T08:50:00Z')
 
 async function openOps() {
@@ -29,7 +29,7 @@ async function openOps() {
   return { server, ann, bob, carol, dave, bot }
 }
 
-test('the on-call bot asks one after the other, each for five minutes', async (t) => {
+test('the on-call bot asks one user after the other, each for five minutes', async (t) => {
   const { server, ann, bob, carol, dave } = await openOps()
   await using _ = server
   t.is(await dave.asks({ group: 'ops' }, '/alarms'), 'There were none.')
@@ -47,7 +47,7 @@ test('the on-call bot asks one after the other, each for five minutes', async (t
   t.is(await dave.asks({ group: 'ops' }, '/alarms'), 'disk full: bob')
 })
 
-test('the on-call bot says so when nobody takes an alarm, also when it was away meanwhile', async (t) => {
+test('the on-call bot reports an alarm that nobody takes, also after a restart', async (t) => {
   const { server, ann, bob, carol, dave, bot } = await openOps()
   await using _ = server
   await dave.says({ group: 'ops' }, '/alarm fire')
@@ -66,7 +66,7 @@ test('the on-call bot says so when nobody takes an alarm, also when it was away 
   t.is(await dave.asks({ group: 'ops' }, '/alarms'), 'fire: nobody')
 })
 
-test('the on-call bot says on Mondays who is asked first', async (t) => {
+test('the on-call bot announces on Mondays who is asked first', async (t) => {
   const { server, dave } = await openOps()
   await using _ = server
   await server.clock.advance(10 * MINUTE - 1)
@@ -75,7 +75,7 @@ test('the on-call bot says on Mondays who is asked first', async (t) => {
   t.is((await dave.hears(/This week/)).text, 'This week: carol')
 })
 
-test('the poll bot opens polls, votes in everyone’s own name, and closes', async (t) => {
+test('the poll bot opens polls, votes on behalf of users, and closes polls', async (t) => {
   await using server = await testServer({ plugins: [polls] })
   const [ann, bob] = [await server.user('ann'), await server.user('bob')]
   for (const person of [ann, bob]) await person.joins('polls')

@@ -62,7 +62,7 @@ const RULES: readonly (readonly [RegExp, (imported: string, file: string) => boo
   [/^bench\//, () => true],
 ]
 
-test('every folder imports only what the design lets it', (t) => {
+test('every folder imports only what its rule allows', (t) => {
   t.true(files.length > 50)
   const breaches = files.flatMap((file) => {
     const rule = RULES.find(([pattern]) => pattern.test(file))?.[1]
@@ -73,7 +73,7 @@ test('every folder imports only what the design lets it', (t) => {
   t.deepEqual(breaches, [])
 })
 
-test('one file only touches the primitives of the encryption', (t) => {
+test('only one file imports the cryptographic primitives', (t) => {
   const users = files.filter((file) => {
     return inFolder('core/noise')(file) && /from 'node:crypto'/.test(readFileSync(join(ROOT, file), 'utf8'))
   })
@@ -83,7 +83,7 @@ test('one file only touches the primitives of the encryption', (t) => {
 /** The writers of db/ wait for the disk, whose time is the system's; clients of the original are as they are. */
 const OWN_TIME = /^core\/(clock|watchdog\/watchdog|watchdog\/watchdog-thread|wire\/client-id)\.ts$|^plugins\/legacy\//
 
-test('the server has its time from the clock it was given, and nowhere else', (t) => {
+test('the server takes the time from its clock only', (t) => {
   const breaches = files.filter((file) => {
     if (!/^(core|plugins)\//.test(file) || OWN_TIME.test(file)) return false
     return /\b(setTimeout|setInterval|Date\.now|performance\.now|new Date\(\))/.test(
@@ -93,7 +93,7 @@ test('the server has its time from the clock it was given, and nowhere else', (t
   t.deepEqual(breaches, [])
 })
 
-test('no circle of imports', (t) => {
+test('imports have no cycle', (t) => {
   const graph = new Map(files.map((file) => [file, importsOf(file)]))
   const done = new Set<string>()
   const circles: string[] = []

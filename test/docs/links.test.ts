@@ -12,7 +12,7 @@ const markdownIn = (folder: string, options = { recursive: false }) =>
 
 const documents = [...markdownIn('.'), 'bench/README.md', ...markdownIn('docs', { recursive: true })]
 
-test('links between the documents lead to files that are in the package', (t) => {
+test('links between the documents lead to files of the package', (t) => {
   const { files } = JSON.parse(read('package.json')) as { files: string[] }
   const links = documents.flatMap((document) =>
     [...read(document).matchAll(/\]\((?!https?:|#)([^)#\s]+)[^)]*\)/g)].map(([, link = '']) => ({

@@ -5,7 +5,7 @@ import { testServer } from '../../testing/index.ts'
 
 const withWords = (options: object) => testServer({ plugins: [moderation], pluginOptions: { moderation: options } })
 
-test('ann is told which word she may not use, in private and in a group; everything else passes', async (t) => {
+test('Ann is refused with the forbidden word, in private and in a group; other texts pass', async (t) => {
   await using server = await withWords({ words: ['Broccoli', 'straße'] })
   const [ann, bob] = [await server.user('ann'), await server.user('bob')]
   t.is(await ann.refused(ann.says('bob', 'have some BROCCOLI, bob')), 'moderation.word')
@@ -20,7 +20,7 @@ test('ann is told which word she may not use, in private and in a group; everyth
   t.like(server.status(), { 'moderation.refused': 3, 'moderation.masked': 0 })
 })
 
-test('or stars take their place, letter by letter', async (t) => {
+test('forbidden words are replaced by stars, letter by letter', async (t) => {
   await using server = await withWords({ words: ['broccoli', '西兰花'], action: 'mask' })
   const [ann, bob] = [await server.user('ann'), await server.user('bob')]
   await ann.says('bob', 'Broccoli and 西兰花\nand BROCCOLI')
@@ -28,7 +28,7 @@ test('or stars take their place, letter by letter', async (t) => {
   t.like(server.status(), { 'moderation.masked': 1 })
 })
 
-test('options that are none are refused at the start', async (t) => {
+test('invalid options are refused at start', async (t) => {
   await t.throwsAsync(withWords({ words: [''] }), { message: /options\.moderation\.words\.0/ })
   await t.throwsAsync(withWords({ action: 'ban' }), { message: /options\.moderation\.action/ })
 })

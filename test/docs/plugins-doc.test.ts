@@ -4,9 +4,9 @@ import test, { type ExecutionContext } from 'ava'
 import type { ClientMessage, ServerMessage } from '../../core/index.ts'
 import { loadPlugin } from '../../core/plugin/plugin-loader.ts'
 import { testServer } from '../../testing/index.ts'
-import { tempFolder } from '../support/room.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 
-/** The plugins of docs/PLUGINS.md, "What the built-in plugins offer", as they stand there. */
+/** The plugins of docs/PLUGINS.md, "What the built-in plugins offer", verbatim. */
 
 async function fromDocument(t: ExecutionContext, name: string) {
   const document = await readFile(new URL('../../../docs/PLUGINS.md', import.meta.url), 'utf8')
@@ -25,7 +25,7 @@ async function fromDocument(t: ExecutionContext, name: string) {
   }
 }
 
-test('cards: ann asks about bob, who is her friend, and about nobody', async (t) => {
+test('cards: Ann reads the card of her friend Bob, and is refused for an unknown user', async (t) => {
   const { server, request } = await fromDocument(t, 'cards')
   const [ann, bob] = [await server.user('ann'), await server.user('bob')]
   const card = (user: string) => ann.request(request('query_card'), { user } as never)
@@ -35,7 +35,7 @@ test('cards: ann asks about bob, who is her friend, and about nobody', async (t)
   t.is(await ann.refused(card('nobody')), 'user_not_exist')
 })
 
-test('bells: ann rings for the group; bob, a member, hears it, and carol, who is none, may not ring', async (t) => {
+test('bells: Ann rings for the group; Bob, a member, receives it; Carol, who is not one, is refused', async (t) => {
   const { server, request, push } = await fromDocument(t, 'bells')
   const [ann, bob, carol] = [await server.user('ann'), await server.user('bob'), await server.user('carol')]
   await ann.joins('ops')
@@ -47,7 +47,7 @@ test('bells: ann rings for the group; bob, a member, hears it, and carol, who is
   t.is(await ann.refused(ann.request(request('ring'), long as never)), 'too_large')
 })
 
-test('reports: bob reports what ann wrote to him; the moderator hears it once; others’ messages cannot be reported', async (t) => {
+test('reports: Bob reports Ann’s message to him, the moderator receives it once, and messages of others cannot be reported', async (t) => {
   const { server, request } = await fromDocument(t, 'reports')
   const [ann, bob, carol] = [await server.user('ann'), await server.user('bob'), await server.user('carol')]
   const moderator = await server.user('moderator')

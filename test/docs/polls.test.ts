@@ -1,10 +1,10 @@
-// The example plugin, tested as the reader of docs/PLUGINS.md tests one: through the package's doors.
+// The example plugin, tested through the package's exports as docs/PLUGINS.md describes.
 import test from 'ava'
 import { testServer } from 'chatctl/testing'
 import polls from '../../examples/polls/index.ts'
 import { ClosePoll, CreatePoll, PollClosed, PollCreated, Vote } from '../../examples/polls/messages.ts'
 
-test('everybody who is here is told of a poll, and who asks has the reply', async (t) => {
+test('every online user is notified of a poll, and its author gets the reply', async (t) => {
   await using server = await testServer({ plugins: [polls] })
   const [ann, bob] = [await server.user('ann'), await server.user('bob')]
   const created = { poll: 1, by: 'ann', question: 'Tea?' }
@@ -13,14 +13,14 @@ test('everybody who is here is told of a poll, and who asks has the reply', asyn
   t.like(await server.db('poll').first(), { asked_by: 'ann', question: 'Tea?' })
 })
 
-test('enough polls are enough', async (t) => {
+test('the number of open polls is limited', async (t) => {
   await using server = await testServer({ plugins: [polls], pluginOptions: { polls: { maxOpen: 1 } } })
   const ann = await server.user('ann')
   await ann.request(CreatePoll, { question: 'Tea?' })
   t.is(await ann.refused(ann.request(CreatePoll, { question: 'Coffee?' })), 'polls.too_many')
 })
 
-test('everyone has one vote, and whoever opened a poll closes it and tells the result', async (t) => {
+test('every user has one vote, and the author of a poll closes it and announces the result', async (t) => {
   await using server = await testServer({ plugins: [polls] })
   const [ann, bob, carol] = [await server.user('ann'), await server.user('bob'), await server.user('carol')]
   const { poll } = await ann.request(CreatePoll, { question: 'Tea?' })
@@ -43,7 +43,7 @@ test('everyone has one vote, and whoever opened a poll closes it and tells the r
   t.deepEqual(await server.db('poll_vote'), [])
 })
 
-test('only a bot votes in another’s name', async (t) => {
+test('only a bot votes on behalf of another user', async (t) => {
   await using server = await testServer({ plugins: [polls] })
   const ann = await server.user('ann')
   const clerk = await server.user('clerk', { role: 'bot' })

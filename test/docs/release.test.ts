@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
-import { tempFolder } from '../support/room.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 
 const SCRIPT = fileURLToPath(new URL('../../../scripts/release.mjs', import.meta.url))
 const CHANGELOG =

@@ -5,23 +5,23 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import { type Client, QueryConsumers, QueryRooms } from '../../client/index.ts'
-import { line, MINUTES, seeded, times } from '../support/endurance.ts'
-import { type House, openHouse } from '../support/house.ts'
+import { line, MINUTES, seeded, times } from '../support/endurance/rounds.ts'
+import { type ServerProcess, startServerProcess } from '../support/processes/server-process.ts'
 
-const BOT = fileURLToPath(new URL('../support/killed-bot.js', import.meta.url))
+const BOT = fileURLToPath(new URL('../support/endurance/killed-bot.js', import.meta.url))
 const NAMES = ['alice', 'carol', 'dave', 'eve']
-/** Messages of one person that wait for their answer. */
+/** Unanswered messages of one user at a time. */
 const WINDOW = 3
 const MOST_ANSWERS_A_ROUND = 60
 const MOST_MS_MORE = 12
 const LONGEST_START_MS = 1500
 
-/** Someone who keeps the bot busy, and notes what it answers. */
+/** A user who keeps the bot busy and records its answers. */
 class Customer {
   readonly name: string
   readonly #client: Client
   readonly #answered: () => void
-  /** Ids of what was said to the bot, by text. */
+  /** Ids of the messages to the bot, by text. */
   readonly said = new Map<string, number>()
   /** Ids of the answers, by text. */
   readonly answers = new Map<string, Set<number>>()
@@ -37,7 +37,7 @@ class Customer {
 
   async say(): Promise<number> {
     const text = `${this.name} ${this.said.size + 1}`
-    // Before it is sent: the answer may be here first.
+    // Before sending: the answer may arrive before the reply.
     this.said.set(text, 0)
     const { id } = await this.#client.send('worker', text, { clientId: text })
     this.said.set(text, id)
@@ -58,28 +58,28 @@ class Customer {
   }
 }
 
-/** A house with a bot's account, and the file in which the bot notes what it handles. */
+/** A server with a bot account, and the file in which the bot records handled events. */
 async function openWorkshop(t: ExecutionContext) {
-  const house = await openHouse(t, { limits: { groupsPerUser: 1e6 } })
-  const handled = join(house.shell.folder, 'handled')
+  const server = await startServerProcess(t, { limits: { groupsPerUser: 1e6 } })
+  const handled = join(server.shell.folder, 'handled')
   await writeFile(handled, '')
-  const made = await house.shell.run(['users', 'create', 'worker', '--bot', '--data', './room'])
+  const made = await server.shell.run(['users', 'create', 'worker', '--bot', '--data', './room'])
   const key = made.stdout.trim()
   const environment = {
     HANDLED_FILE: handled,
     CHATCTL_BOT_KEY: key,
-    CHATCTL_SERVER: `${house.host}:${house.port}`,
+    CHATCTL_SERVER: `${server.host}:${server.port}`,
   }
   return {
-    house,
+    server,
     key,
     handled: async () => (await readFile(handled, 'utf8')).split('\n').filter(Boolean).map(Number),
     start: (env: Readonly<Record<string, string>> = {}, args: readonly string[] = []) =>
-      house.shell.start(['bot', 'run', BOT, ...args], { env: { ...environment, ...env } }),
+      server.shell.start(['bot', 'run', BOT, ...args], { env: { ...environment, ...env } }),
   }
 }
 
-/** How it stands; all but the first three must be 0. */
+/** The totals; all but the first three must be 0. */
 function figures(customers: readonly Customer[], handled: readonly number[]) {
   const once = new Set(handled)
   const answers = customers.flatMap((customer) => [...customer.answers])
@@ -98,11 +98,11 @@ function figures(customers: readonly Customer[], handled: readonly number[]) {
 
 const KEPT = { skipped: 0, 'answers missing': 0, 'answers twice': 0, unexpected: 0 }
 
-/** All who keep the bot busy. */
-async function openCustomers(house: House) {
+/** All users who keep the bot busy. */
+async function openCustomers(server: ServerProcess) {
   const bell = new EventEmitter()
   const enter = async (name: string) =>
-    new Customer(name, await house.user(name, { reconnect: true }), () => bell.emit('answer'))
+    new Customer(name, await server.user(name, { reconnect: true }), () => bell.emit('answer'))
   const customers = await Promise.all(NAMES.map(enter))
   return {
     customers,
@@ -113,21 +113,21 @@ async function openCustomers(house: House) {
   }
 }
 
-test('a bot is killed again and again: each event is handled, and what it does for it is done once', async (t) => {
+test('a bot killed many times handles every event and performs each action once', async (t) => {
   const rounds = times(6, 200)
   t.timeout(rounds * 20_000 + 2 * MINUTES)
   const random = seeded(t)
-  const { house, key, start, handled } = await openWorkshop(t)
-  const early = await house.user('early')
+  const { server, key, start, handled } = await openWorkshop(t)
+  const early = await server.user('early')
   const { id: before } = await early.send('worker', 'from before its time')
   const first = start()
   await first.output.says(/the bot has started/)
   first.child.kill('SIGKILL')
   await first.done
-  const { customers, answers, until } = await openCustomers(house)
+  const { customers, answers, until } = await openCustomers(server)
   let beforeWork = 0
   for (let round = 1; round <= rounds; round++) {
-    // Some for the bot that is not there.
+    // Some messages while the bot is down.
     await Promise.all(customers.map((customer) => customer.say()))
     while (customers.some(({ said, answers }) => said.size * 2 - answers.size < WINDOW * 2))
       await Promise.all(customers.map((customer) => customer.say()))
@@ -138,7 +138,7 @@ test('a bot is killed again and again: each event is handled, and what it does f
     } else {
       const wanted = answers() + random() * MOST_ANSWERS_A_ROUND
       await Promise.race([until(() => answers() >= wanted), bot.done])
-      // Not a wait for anything: the moment of the kill.
+      // A random moment for the kill, not a wait for a condition.
       await pause(random() * MOST_MS_MORE)
     }
     t.true(bot.child.kill('SIGKILL'), `round ${round}: the bot has ended by itself`)
@@ -154,16 +154,16 @@ test('a bot is killed again and again: each event is handled, and what it does f
   const found = figures(customers, ids)
   t.log(line({ rounds, 'killed while starting': beforeWork, ...found }))
   t.like(found, KEPT)
-  // Otherwise the kills came when nothing was under way.
+  // Otherwise no request was in flight at the kills.
   t.true(found['handled again'] > 0)
-  t.false(ids.includes(before), 'nothing from before its start')
-  await using self = await house.connect()
+  t.false(ids.includes(before), 'no message from before its start')
+  await using self = await server.connect()
   await self.login('worker', { password: key })
   const { groups } = await self.request(QueryRooms, {})
   const asked = customers.flatMap(({ said }) => [...said.keys()]).filter((text) => text.endsWith('0'))
   t.deepEqual(groups.map(({ group }) => group).sort(), asked.map((text) => `made for ${text}`).sort())
 
-  // Asked for, all comes again, and still nothing is done twice.
+  // A replay delivers every event again, and no action is performed twice.
   const again = start({}, ['--replay-from', String(before - 1)])
   await again.output.says(/the bot has started/)
   for (let isDone = false; !isDone; ) {
@@ -178,13 +178,13 @@ test('a bot is killed again and again: each event is handled, and what it does f
   t.like(figures(customers, both), { ...KEPT, answers: found.answers })
 })
 
-test('control: a bot without keys says things twice, and one that acknowledges first skips an event', async (t) => {
+test('control: a bot without idempotency keys sends twice, and one that acknowledges first skips an event', async (t) => {
   t.timeout(2 * MINUTES)
-  const { house, start, handled } = await openWorkshop(t)
-  const { customers, until } = await openCustomers(house)
+  const { server, start, handled } = await openWorkshop(t)
+  const { customers, until } = await openCustomers(server)
   const [alice] = customers as [Customer]
   alice.isTalking = false
-  /** Lets it die at the second of two messages, and starts it again. */
+  /** Lets the bot kill itself at the second of two messages, and restarts it. */
   const play = async (flaw: string) => {
     const first = start({ FLAW: flaw, DIE_AT: `alice ${alice.said.size + 2}` })
     await first.output.says(/the bot has started/)

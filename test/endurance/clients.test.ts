@@ -1,38 +1,38 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import type { Client } from '../../client/index.ts'
-import { line, MINUTES, seeded, times } from '../support/endurance.ts'
-import { type House, openHouse } from '../support/house.ts'
-import { openProxy } from '../support/proxy.ts'
+import { line, MINUTES, seeded, times } from '../support/endurance/rounds.ts'
+import { type ServerProcess, startServerProcess } from '../support/processes/server-process.ts'
+import { openProxy } from '../support/wire/proxy.ts'
 
 /** Time limit of each request, milliseconds. */
 const LIMIT = 400
 
-/** What happens to connections and to the server. */
-async function trouble(house: House, proxy: Awaited<ReturnType<typeof openProxy>>, random: () => number) {
+/** Disturbances of connections and of the server. */
+async function trouble(server: ServerProcess, proxy: Awaited<ReturnType<typeof openProxy>>, random: () => number) {
   const chance = random()
   if (chance < 0.4) proxy.cut()
   else if (chance < 0.7) proxy.freeze()
   else if (chance < 0.85) {
-    // Longer than the time limits.
+    // Longer than the time limits of requests.
     proxy.loseAnswers(true)
     await pause(LIMIT * (1 + random() * 3))
     proxy.loseAnswers(false)
   } else {
-    await house.stop('SIGKILL')
+    await server.stop('SIGKILL')
     await pause(LIMIT * random() * 3)
-    await house.start()
+    await server.start()
   }
 }
 
-/** Makes trouble until told to stop. */
-function makeTrouble(house: House, proxy: Awaited<ReturnType<typeof openProxy>>, random: () => number) {
+/** Causes disturbances until aborted. */
+function makeTrouble(server: ServerProcess, proxy: Awaited<ReturnType<typeof openProxy>>, random: () => number) {
   let isOver = false
   let troubles = 0
   const done = (async () => {
     while (!isOver) {
       await pause(100 + random() * 1500)
-      await trouble(house, proxy, random)
+      await trouble(server, proxy, random)
       troubles++
     }
   })()
@@ -45,7 +45,7 @@ function makeTrouble(house: House, proxy: Awaited<ReturnType<typeof openProxy>>,
   }
 }
 
-/** Sends so many numbered messages, each again until it is stored. */
+/** Sends so many numbered messages, and retries each until it is stored. */
 async function sendAll(client: Client, count: number, random: () => number) {
   let late = 0
   for (let n = 1; n <= count; n++) {
@@ -63,24 +63,24 @@ async function sendAll(client: Client, count: number, random: () => number) {
   return late
 }
 
-/** Alice and Bob behind a line that nobody should have. */
+/** Alice and Bob behind a bad connection. */
 async function openPlay(t: ExecutionContext) {
-  const house = await openHouse(t)
-  const proxy = await openProxy(t, house, { keep: false })
-  for (const name of ['alice', 'bob']) await (await house.user(name)).close()
-  const enter = (name: string) => house.user(name, { server: proxy.address, reconnect: true, timeout: LIMIT })
-  return { house, proxy, enter }
+  const server = await startServerProcess(t)
+  const proxy = await openProxy(t, server, { keep: false })
+  for (const name of ['alice', 'bob']) await (await server.user(name)).close()
+  const enter = (name: string) => server.user(name, { server: proxy.address, reconnect: true, timeout: LIMIT })
+  return { server, proxy, enter }
 }
 
-test('loops are begun and left, lines cut and frozen, servers killed: all is handed out, in order, and not again once acknowledged', async (t) => {
+test('while loops restart, connections break and freeze and servers are killed, every message is delivered in order, and not again once acknowledged', async (t) => {
   const count = times(300, 10_000)
   t.timeout(times(5, 60) * MINUTES)
   const random = seeded(t)
-  const { house, proxy, enter } = await openPlay(t)
+  const { server, proxy, enter } = await openPlay(t)
   const [alice, bob] = [await enter('alice'), await enter('bob')]
   const closed: Error[] = []
   for (const client of [alice, bob]) client.onLife('closed', (error) => closed.push(error))
-  const troubles = makeTrouble(house, proxy, random)
+  const troubles = makeTrouble(server, proxy, random)
   const heard = new Set<number>()
   const acknowledged = new Set<number>()
   let [loops, again, disorder, twice] = [0, 0, 0, 0]
@@ -117,16 +117,16 @@ test('loops are begun and left, lines cut and frozen, servers killed: all is han
     }),
   )
   t.deepEqual({ heard: heard.size, disorder, twice }, { heard: count, disorder: 0, twice: 0 })
-  // A client that is closed on purpose tells it, too.
+  // A client closed on purpose reports it too.
   t.deepEqual(closed, [])
 })
 
-test('verbs of the shell over the same line: each ends in its time or by Ctrl-C, and listen prints all, in order', async (t) => {
+test('shell commands over a bad connection end within their time limit or by Ctrl-C, and listen prints every message in order', async (t) => {
   const count = times(60, 2000)
   t.timeout(times(5, 60) * MINUTES)
   const random = seeded(t)
-  const { house, proxy, enter } = await openPlay(t)
-  const { shell } = house
+  const { server, proxy, enter } = await openPlay(t)
+  const { shell } = server
   const env = { CHATCTL_TIMEOUT: '1s' }
   for (const name of ['alice', 'bob']) {
     const ran = await shell.run(['login', name, '--server', proxy.address, '--password-file', '-'], {
@@ -136,10 +136,10 @@ test('verbs of the shell over the same line: each ends in its time or by Ctrl-C,
   }
   const listening = shell.start(['listen', '--context', 'bob', '-o', 'ndjson'], { env })
   const alice = await enter('alice')
-  // It is there before the trouble begins.
+  // It starts before the disturbances.
   await alice.send('bob', '0')
   await listening.output.prints('"text":"0"')
-  const troubles = makeTrouble(house, proxy, random)
+  const troubles = makeTrouble(server, proxy, random)
   const sending = sendAll(alice, count, random)
   // Nobody answers and nothing fits: these end by their time limit, or for want of a server at their start.
   const ends: (number | null)[] = []

@@ -2,29 +2,29 @@ import { connect, type Socket } from 'node:net'
 import test from 'ava'
 import type { ChatMessage, Client } from '../../client/index.ts'
 import { MoveConsumer } from '../../plugins/consumers/messages.ts'
-import { line, MINUTES, seeded, times } from '../support/endurance.ts'
-import { openHouse } from '../support/house.ts'
-import { KEPT, Ledger } from '../support/ledger.ts'
-import { Sender, storedFor, untilLost } from '../support/senders.ts'
+import { KEPT, Ledger } from '../support/endurance/ledger.ts'
+import { line, MINUTES, seeded, times } from '../support/endurance/rounds.ts'
+import { Sender, storedFor, untilLost } from '../support/endurance/senders.ts'
+import { startServerProcess } from '../support/processes/server-process.ts'
 
 const NAMES = ['alice', 'carol', 'dave']
 const WINDOW = 16
 const MOST_A_ROUND = 200
-/** Events that take their time, at most. */
+/** Events handled concurrently, at most. */
 const HELD = 20
 
-test('server and consumer are killed by turns: each event is handled, and none again that was acknowledged', async (t) => {
+test('while server and consumer are killed in turn, every event is handled, and no acknowledged one again', async (t) => {
   const rounds = times(12, 200)
   t.timeout(rounds * 20_000 + MINUTES)
   const random = seeded(t)
-  const house = await openHouse(t)
+  const server = await startServerProcess(t)
   const ledger = new Ledger()
   const senders = NAMES.map((name) => new Sender(name, ledger))
   const handled = new Map<number, number>()
   const acknowledged = new Set<number>()
   let cameAgain = 0
 
-  /** Handles events and acknowledges them, not in their order, until its connection is gone. */
+  /** Handles events and acknowledges them out of order, until its connection is lost. */
   const life = async (client: Client, onHandled: () => void = () => {}) => {
     const held: ChatMessage[] = []
     const finish = async (event: ChatMessage) => {
@@ -49,17 +49,17 @@ test('server and consumer are killed by turns: each event is handled, and none a
     await Promise.all(finishing)
   }
 
-  const robot = await house.user('bob')
+  const robot = await server.user('bob')
   await robot.request(MoveConsumer, { consumer: 'robot', after: 0 })
   await robot.close()
   for (let round = 1; round <= rounds; round++) {
     let socket: Socket | undefined
     const dial = () => {
-      socket = connect(house.port, house.host)
+      socket = connect(server.port, server.host)
       return socket
     }
-    const living = life(await house.user('bob', { server: dial }))
-    const clients = await Promise.all(senders.map(({ name }) => house.user(name)))
+    const living = life(await server.user('bob', { server: dial }))
+    const clients = await Promise.all(senders.map(({ name }) => server.user(name)))
     const isServersTurn = round % 2 === 0
     const enough = ledger.acknowledged + Math.floor(random() * MOST_A_ROUND)
     const sending = senders.map((sender, index) =>
@@ -71,22 +71,22 @@ test('server and consumer are killed by turns: each event is handled, and none a
       ),
     )
     await ledger.acknowledgements(enough)
-    if (isServersTurn) await house.stop('SIGKILL')
+    if (isServersTurn) await server.stop('SIGKILL')
     else socket?.destroy()
     await Promise.all([...sending, living])
     await Promise.all(clients.map((client) => client.close()))
-    if (isServersTurn) await house.start()
+    if (isServersTurn) await server.start()
   }
 
   for (const sender of senders) {
-    const client = await house.user(sender.name)
+    const client = await server.user(sender.name)
     await sender.sendOpen(client, WINDOW)
     await client.close()
   }
-  const witness = await house.user('bob')
+  const witness = await server.user('bob')
   const everything = await storedFor(witness)
   ledger.find(everything)
-  const last = await house.user('bob')
+  const last = await server.user('bob')
   await new Promise<void>((resolve, reject) => {
     const look = () => handled.size >= everything.length && resolve()
     life(last, look).catch(reject)
@@ -102,7 +102,7 @@ test('server and consumer are killed by turns: each event is handled, and none a
     'none is skipped',
   )
   t.is(handled.size, everything.length)
-  t.is(cameAgain, 0, 'what the server has acknowledged does not come again')
-  // Otherwise the kills came when nothing was under way.
+  t.is(cameAgain, 0, 'an acknowledged message is not delivered again')
+  // Otherwise no request was in flight at the kills.
   t.true(again > 0)
 })

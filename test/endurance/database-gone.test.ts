@@ -1,31 +1,31 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ExecutionContext } from 'ava'
 import type { RefusedByServer } from '../../client/index.ts'
-import { isLong, line, MINUTES, seeded, testWhere, times } from '../support/endurance.ts'
-import { openHouse } from '../support/house.ts'
-import { KEPT, Ledger } from '../support/ledger.ts'
-import { hasMariadb, newDatabase, startMariadb } from '../support/mariadb.ts'
-import { storedFor } from '../support/senders.ts'
+import { hasMariadb, newDatabase, startMariadb } from '../support/databases/mariadb.ts'
+import { KEPT, Ledger } from '../support/endurance/ledger.ts'
+import { isLong, line, MINUTES, seeded, testWhere, times } from '../support/endurance/rounds.ts'
+import { storedFor } from '../support/endurance/senders.ts'
+import { startServerProcess } from '../support/processes/server-process.ts'
 
 const test = testWhere(hasMariadb(), 'MariaDB is not installed: a database that dies or hangs')
 
 const NAMES = ['alice', 'carol', 'dave', 'eve', 'frank', 'grace', 'heidi', 'ivan']
 const WINDOW = 16
-/** Between a refusal and the next try. */
+/** Pause between a refusal and the next attempt. */
 const PAUSE_MS = 50
 
-/** Eight who send on and on to a server on MariaDB, whatever they are told. */
+/** Eight users who send to a server on MariaDB without pause, and retry after refusals. */
 async function openTraffic(t: ExecutionContext) {
   const mariadb = await startMariadb()
   t.teardown(() => mariadb.close())
   const { url } = await newDatabase(mariadb.server)
-  const house = await openHouse(t, { env: { CHATCTL_DB: url } })
-  const bob = await house.user('bob')
+  const server = await startServerProcess(t, { env: { CHATCTL_DB: url } })
+  const bob = await server.user('bob')
   const ledger = new Ledger()
   const refusals: number[] = []
   let over = false
   const sendOn = async (name: string) => {
-    const client = await house.user(name)
+    const client = await server.user(name)
     let last = 0
     const deliver = async (text: string) => {
       ledger.attempt(text)
@@ -49,15 +49,15 @@ async function openTraffic(t: ExecutionContext) {
   const sending = Promise.all(NAMES.map(sendOn))
   return {
     mariadb,
-    house,
+    server,
     ledger,
-    /** Waits until some more were acknowledged; milliseconds that took. */
+    /** Waits for some more acknowledgements; returns the duration in ms. */
     async goesOn(more: number) {
       const from = performance.now()
       await Promise.race([ledger.acknowledgements(ledger.acknowledged + more), sending])
       return performance.now() - from
     },
-    /** Ends the sending, when everything was acknowledged, and compares. */
+    /** Ends the sending once everything is acknowledged, and compares. */
     async settle() {
       over = true
       await sending
@@ -72,10 +72,10 @@ async function openTraffic(t: ExecutionContext) {
   }
 }
 
-// Each of many messages under way is tried again for itself, so their order is whatever becomes of that.
+// Messages in flight are retried one by one, so their order is not defined.
 const { 'out of order': _, ...STORED } = KEPT
 
-test('MariaDB is killed again and again under a running server: what was acknowledged is stored, once', async (t) => {
+test('while MariaDB is killed many times under a running server, every acknowledged message is stored once', async (t) => {
   const rounds = times(3, 30)
   t.timeout(times(5, 60) * MINUTES)
   const random = seeded(t)
@@ -93,7 +93,7 @@ test('MariaDB is killed again and again under a running server: what was acknowl
 })
 
 for (const seconds of isLong ? [1, 10, 60] : [1]) {
-  test(`MariaDB hangs for ${seconds} s: requests are refused or wait, nothing acknowledged is lost`, async (t) => {
+  test(`while MariaDB hangs for ${seconds} s, requests are refused or wait, and no acknowledged message is lost`, async (t) => {
     t.timeout(10 * MINUTES)
     const { mariadb, goesOn, settle } = await openTraffic(t)
     await goesOn(100)

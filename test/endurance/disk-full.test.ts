@@ -4,18 +4,18 @@ import { rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
-import { line, MINUTES, testWhere, times } from '../support/endurance.ts'
-import { openHouse } from '../support/house.ts'
-import { KEPT, Ledger } from '../support/ledger.ts'
-import { refusal } from '../support/play.ts'
-import { tempFolder } from '../support/room.ts'
-import { storedFor } from '../support/senders.ts'
+import { KEPT, Ledger } from '../support/endurance/ledger.ts'
+import { line, MINUTES, testWhere, times } from '../support/endurance/rounds.ts'
+import { storedFor } from '../support/endurance/senders.ts'
+import { startServerProcess } from '../support/processes/server-process.ts'
+import { refusal } from '../support/requests.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 
 const mount = (folder: string, size: string) =>
   spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size},mode=0700`, 'tmpfs', folder]).status === 0
 const unmount = (folder: string) => spawnSync('umount', [folder]).status === 0
 
-/** Mounting takes rights that not every user has. */
+/** Mounting needs root. */
 function canMount(): boolean {
   const folder = mkdtempSync(join(tmpdir(), 'chatctl-mount-'))
   try {
@@ -29,17 +29,17 @@ const test = testWhere(canMount(), 'a small file system cannot be mounted here: 
 
 const PADDING = 'x'.repeat(8000)
 
-test('the disk fills up and is freed: refused and never acknowledged, read all the while, then it goes on', async (t) => {
+test('on a full disk the server refuses messages and serves reads, and it recovers once there is space', async (t) => {
   const rounds = times(2, 20)
   t.timeout(times(2, 20) * MINUTES)
   const data = await tempFolder(t)
-  // Large enough for all that the rounds leave in the database, and the log beside it.
+  // Large enough for the database and its WAL over all rounds.
   t.true(mount(data, '64m'))
   t.teardown(() => {
     if (!unmount(data)) throw new Error(`${data} cannot be unmounted`)
   })
-  const house = await openHouse(t, { args: ['--data', data] })
-  const [alice, bob] = [await house.user('alice'), await house.user('bob')]
+  const server = await startServerProcess(t, { args: ['--data', data] })
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   const ledger = new Ledger()
   const send = async (number: number) => {
     const text = `alice ${number} ${PADDING}`
@@ -49,7 +49,7 @@ test('the disk fills up and is freed: refused and never acknowledged, read all t
   }
   let number = 0
   for (let round = 1; round <= rounds; round++) {
-    // Something else fills the disk, but for a little.
+    // Another file fills the disk almost completely.
     const ballast = join(data, 'ballast')
     await fill(ballast, 256 * 1024)
     let refused: Promise<void> | undefined
@@ -60,9 +60,9 @@ test('the disk fills up and is freed: refused and never acknowledged, read all t
       })
     }
     t.is(await refusal(t, refused), 'unavailable')
-    t.is(await refusal(t, send(number)), 'unavailable', 'again, it is refused again')
-    t.true((await bob.history('alice', { limit: 5 })).messages.length === 5, 'what is there can be read')
-    await (await house.user('bob')).close()
+    t.is(await refusal(t, send(number)), 'unavailable', 'refused at the second attempt too')
+    t.true((await bob.history('alice', { limit: 5 })).messages.length === 5, 'stored messages can be read')
+    await (await server.user('bob')).close()
     await rm(ballast)
     await send(number)
     await send(++number)
@@ -71,13 +71,13 @@ test('the disk fills up and is freed: refused and never acknowledged, read all t
   const figures = ledger.figures()
   t.log(line({ rounds, ...figures }))
   t.like(figures, { ...KEPT, acknowledged: figures.attempted, stored: figures.attempted })
-  t.is((await house.stop()).code, 0)
+  t.is((await server.stop()).code, 0)
   const db = new Database(join(data, 'chat.db'), { readonly: true })
   t.is(db.pragma('integrity_check', { simple: true }), 'ok')
   db.close()
 })
 
-/** Takes all the room that is left on a disk, but for some bytes. */
+/** Fills a disk up to some bytes. */
 async function fill(file: string, spare: number) {
   const block = Buffer.alloc(64 * 1024)
   let size = 0

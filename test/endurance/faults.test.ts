@@ -1,14 +1,15 @@
 import test, { type ExecutionContext } from 'ava'
 import type { RefusedByServer } from '../../client/index.ts'
-import { isLong, line, MINUTES, seeded, testWhere } from '../support/endurance.ts'
-import { probe, type Round, type Scenario, scenarios, settle } from '../support/fault-scenarios.ts'
-import { openFaultStage } from '../support/fault-stage.ts'
-import type { Mode } from '../support/faults.ts'
-import { hasMariadb, startMariadb } from '../support/mariadb.ts'
+import type { Mode } from '../support/databases/fault-injection.ts'
+import { hasMariadb, startMariadb } from '../support/databases/mariadb.ts'
+import { isLong, line, MINUTES, seeded, testWhere } from '../support/endurance/rounds.ts'
+import { openFaultServer } from '../support/faults/fault-server.ts'
+import { checkRound, type Round, type Scenario, settle } from '../support/faults/round.ts'
+import { scenarios } from '../support/faults/scenarios.ts'
 
 /** Rounds in `npm test`; all of them in `npm run test:long`. */
 const SAMPLE = 120
-/** Statements tried beyond those of the dry run: some come only after others have failed. */
+/** Statements beyond those of the dry run: some run only after others have failed. */
 const BEYOND = 2
 
 const MODES: readonly Mode[] = ['before', 'after', 'outage']
@@ -17,9 +18,9 @@ const MODES: readonly Mode[] = ['before', 'after', 'outage']
 async function playAll(t: ExecutionContext, mariadb?: string) {
   t.timeout(isLong ? 60 * MINUTES : 5 * MINUTES)
   const random = seeded(t)
-  const stage = await openFaultStage(t, {}, mariadb)
-  const cast = await scenarios(stage)
-  const { db, faults } = stage
+  const server = await openFaultServer(t, {}, mariadb)
+  const { cast, all: everyScenario } = await scenarios(server)
+  const { db, faults } = server
   let number = 0
   const play = async (scenario: Scenario, fault?: { at: number; mode: Mode; code: string }) => {
     const name = `${++number} ${scenario.name}`
@@ -32,7 +33,7 @@ async function playAll(t: ExecutionContext, mariadb?: string) {
       const answer = await settle(scenario.act(round))
       const statements = faults.heal()
       await scenario.check(round, answer)
-      await probe(cast, round, db)
+      await checkRound(cast, round, db)
       return statements
     } catch (error) {
       throw new Error(`${about}: ${(error as RefusedByServer).message}`, { cause: error })
@@ -40,9 +41,9 @@ async function playAll(t: ExecutionContext, mariadb?: string) {
   }
   const all: { scenario: Scenario; at: number; mode: Mode; code: string }[] = []
   const counts: Record<string, number> = {}
-  // For a closer look: all faults of one scenario.
+  // For debugging: all faults of one scenario.
   const only = process.env.TEST_SCENARIO
-  for (const scenario of cast.scenarios.filter((one) => only === undefined || one.name === only)) {
+  for (const scenario of everyScenario.filter((one) => only === undefined || one.name === only)) {
     counts[scenario.name] = await play(scenario)
     for (let at = 0; at < (counts[scenario.name] as number) + BEYOND; at++)
       for (const mode of MODES) for (const code of faults.codes) all.push({ scenario, at, mode, code })
@@ -56,26 +57,26 @@ async function playAll(t: ExecutionContext, mariadb?: string) {
       await play(one.scenario, one)
     } catch (error) {
       faultsFound.push((error as Error).message)
-      // A round that went wrong must not spoil the next ones.
+      // A failed round does not affect the next ones.
       faults.heal()
       if (faultsFound.length >= 20) break
     }
   }
   t.log(line({ rounds: chosen.length, 'failed statements': faults.struck, 'of possible': all.length, ...counts }))
   t.true(Object.values(counts).every((count) => count > 0))
-  t.true(faults.struck > chosen.length / 4, 'most faults have struck')
+  t.true(faults.struck > chosen.length / 4, 'most faults have occurred')
   t.deepEqual(faultsFound, [])
   t.deepEqual(
-    stage.failures.map(({ plugin, event, error }) => `${plugin} ${event}: ${String(error)}`),
+    server.failures().map(({ plugin, event, error }) => `${plugin} ${event}: ${String(error)}`),
     [],
   )
 }
 
-const TITLE = 'whichever statement the database fails, all that is stored is heard once, in order, and all goes on'
+const TITLE = 'whichever statement fails, every stored message is delivered once, in order, and the server recovers'
 
 test.serial(TITLE, (t) => playAll(t))
 
-// In short form the plays on MariaDB run the same.
+// In short runs scripts/test-mariadb.mjs covers this.
 if (isLong && process.env.TEST_DATABASE === undefined)
   testWhere(hasMariadb(), 'MariaDB is not installed: statements that fail on it')(`${TITLE}, on MariaDB`, async (t) => {
     const server = await startMariadb()

@@ -3,25 +3,29 @@ import { connect } from 'node:net'
 import test from 'ava'
 import { type Client, type ConnectOptions, Login } from '../../client/index.ts'
 import { startLogin } from '../../core/scram/index.ts'
-import { isLong, line, MINUTES, percentile, seeded, times } from '../support/endurance.ts'
-import { type House, openHouse } from '../support/house.ts'
+import { isLong, line, MINUTES, percentile, seeded, times } from '../support/endurance/rounds.ts'
+import { type ServerProcess, startServerProcess } from '../support/processes/server-process.ts'
 
-/** The defaults, which the tests rely on. */
+/** The default limits. */
 const PER_ACCOUNT = 5
 const PER_ADDRESS = 20
 
-async function from(house: House, localAddress: string, options: Partial<ConnectOptions> = {}): Promise<Client> {
-  const socket = connect({ host: house.host, port: house.port, localAddress })
+async function from(
+  server: ServerProcess,
+  localAddress: string,
+  options: Partial<ConnectOptions> = {},
+): Promise<Client> {
+  const socket = connect({ host: server.host, port: server.port, localAddress })
   await once(socket, 'connect')
-  return house.connect({ server: socket, ...options })
+  return server.connect({ server: socket, ...options })
 }
 
-/** Names of the failures of logins with wrong passwords, from one address. */
-async function guess(house: House, address: string, names: readonly string[]): Promise<string[]> {
+/** Failures of logins with wrong passwords from one address. */
+async function guess(server: ServerProcess, address: string, names: readonly string[]): Promise<string[]> {
   const answers: string[] = []
-  // As many as a stranger may say on one connection.
+  // As many as one connection may send before login.
   for (let at = 0; at < names.length; at += 4) {
-    const client = await from(house, address)
+    const client = await from(server, address)
     for (const name of names.slice(at, at + 4)) {
       try {
         await client.login(name, { password: 'wrong' })
@@ -37,21 +41,21 @@ async function guess(house: House, address: string, names: readonly string[]): P
 
 const count = (answers: readonly string[], what: string) => answers.filter((answer) => answer === what).length
 
-test('guesses at one account from a hundred addresses: few are looked at, and the owner still gets in', async (t) => {
+test('of guesses at one account from a hundred addresses few are checked, and the owner can log in', async (t) => {
   t.timeout(5 * MINUTES)
-  const house = await openHouse(t)
-  await (await house.user('alice')).close()
+  const server = await startServerProcess(t)
+  await (await server.user('alice')).close()
   const each = times(8, 20)
   const answers: string[] = []
   for (let n = 1; n <= 100; n++) {
     answers.push(
       ...(await guess(
-        house,
+        server,
         `127.0.1.${n}`,
         Array.from({ length: each }, () => 'alice'),
       )),
     )
-    if (n % 20 === 0) await (await house.user('alice')).close()
+    if (n % 20 === 0) await (await server.user('alice')).close()
   }
   const figures = { guesses: answers.length, 'looked at': count(answers, 'login_failed') }
   t.log(line({ ...figures, refused: count(answers, 'too_many_attempts') }))
@@ -59,20 +63,20 @@ test('guesses at one account from a hundred addresses: few are looked at, and th
   t.is(count(answers, 'too_many_attempts'), 100 * (each - PER_ACCOUNT))
 })
 
-test('one guess at each of many accounts from one address: few are looked at, whether the account exists or not', async (t) => {
+test('of single guesses at many accounts from one address few are checked, whether or not the accounts exist', async (t) => {
   t.timeout(5 * MINUTES)
-  const house = await openHouse(t)
-  await (await house.user('alice')).close()
+  const server = await startServerProcess(t)
+  await (await server.user('alice')).close()
   const names = Array.from({ length: times(100, 1000) }, (_, n) => (n % 7 === 0 ? 'alice' : `nobody${n}`))
-  const answers = await guess(house, '127.0.2.1', names)
+  const answers = await guess(server, '127.0.2.1', names)
   const looked = count(answers, 'login_failed')
   t.log(line({ guesses: answers.length, 'looked at': looked, refused: count(answers, 'too_many_attempts') }))
   t.is(looked, PER_ADDRESS)
   t.is(count(answers, 'too_many_attempts'), answers.length - looked)
-  await (await house.user('alice')).close()
+  await (await server.user('alice')).close()
 })
 
-/** Welch's t of two samples: beyond 5 either way they are told apart. */
+/** Welch's t of two samples: beyond ±5 they are distinguishable. */
 function welch(one: readonly number[], other: readonly number[]): number {
   const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length
   const variance = (values: readonly number[], middle = mean(values)) =>
@@ -80,14 +84,14 @@ function welch(one: readonly number[], other: readonly number[]): number {
   return (mean(one) - mean(other)) / Math.sqrt(variance(one) + variance(other))
 }
 
-test('names asked for in any order: those that exist look and take like those that do not', async (t) => {
+test('existing and unknown names get challenges of the same form and in the same time', async (t) => {
   t.timeout(10 * MINUTES)
   const random = seeded(t)
-  const house = await openHouse(t, { limits: { messagesBeforeLogin: 1e9, login: 3_600_000 } })
+  const server = await startServerProcess(t, { limits: { messagesBeforeLogin: 1e9, login: 3_600_000 } })
   const known = Array.from({ length: 20 }, (_, n) => `known${n}`)
   const unknown = Array.from({ length: 20 }, (_, n) => `ghost${n}`)
-  for (const name of known) await (await house.user(name)).close()
-  const stranger = await house.connect()
+  for (const name of known) await (await server.user(name)).close()
+  const stranger = await server.connect()
   const salts = new Map<string, Set<string>>()
   const shapes = new Set<string>()
   const delays = { known: [] as number[], unknown: [] as number[] }
@@ -104,7 +108,7 @@ test('names asked for in any order: those that exist look and take like those th
   }
   // One connection may send 10,000 records before its login, the handshake included.
   for (let n = 0; n < times(1000, 9_900); n++) await ask()
-  // The slowest few are the machine's, not the server's.
+  // The slowest few are caused by the machine.
   const usual = (values: number[]) => values.filter((value) => value <= percentile(values, 0.95))
   const difference = welch(usual(delays.known), usual(delays.unknown))
   t.log(
@@ -117,6 +121,6 @@ test('names asked for in any order: those that exist look and take like those th
   )
   t.is(shapes.size, 1, [...shapes].join(' '))
   for (const [name, found] of salts) t.is(found.size, 1, name)
-  // A time is a matter of the machine, too: asked only where it has one to itself.
+  // Times depend on the load of the machine: checked in long runs only.
   if (isLong) t.true(Math.abs(difference) < 5)
 })

@@ -1,9 +1,9 @@
 import test from 'ava'
 import type { Client } from '../../client/index.ts'
-import { line, MINUTES, seeded, times } from '../support/endurance.ts'
-import { openHouse } from '../support/house.ts'
-import { openProxy } from '../support/proxy.ts'
-import { storedFor } from '../support/senders.ts'
+import { line, MINUTES, seeded, times } from '../support/endurance/rounds.ts'
+import { storedFor } from '../support/endurance/senders.ts'
+import { startServerProcess } from '../support/processes/server-process.ts'
+import { openProxy } from '../support/wire/proxy.ts'
 
 const NAMES = ['alice', 'carol', 'dave', 'eve']
 const WINDOW = 8
@@ -14,17 +14,17 @@ interface Answer {
   readonly repeat: boolean
 }
 
-test('answers are lost and links cut while four send: each message is stored once, and acknowledged alike twice', async (t) => {
+test('while replies are lost and connections break, each message of four senders is stored once, and resending it returns the same id', async (t) => {
   const each = times(250, 2500)
   t.timeout(times(5, 30) * MINUTES)
   const random = seeded(t)
-  const house = await openHouse(t)
-  await house.user('bob')
+  const server = await startServerProcess(t)
+  await server.user('bob')
   let cuts = 0
-  const proxy = await openProxy(t, house, {
+  const proxy = await openProxy(t, server, {
     keep: false,
     loses: () => {
-      // Most of the time, or a client would never get through its login.
+      // Passes most chunks, so that a client can log in at all.
       if (random() > 0.15) return false
       cuts++
       return true
@@ -33,8 +33,8 @@ test('answers are lost and links cut while four send: each message is stored onc
   const answers = new Map<string, Answer>()
   const clients = new Map<string, Client>()
   for (const name of NAMES) {
-    await (await house.user(name)).close()
-    const client = await lucky(() => house.user(name, { server: proxy.address, reconnect: true }))
+    await (await server.user(name)).close()
+    const client = await lucky(() => server.user(name, { server: proxy.address, reconnect: true }))
     clients.set(name, client)
   }
   await Promise.all(
@@ -49,7 +49,7 @@ test('answers are lost and links cut while four send: each message is stored onc
       await Promise.all(Array.from({ length: WINDOW }, one))
     }),
   )
-  const stored = await storedFor(await house.user('bob'))
+  const stored = await storedFor(await server.user('bob'))
   const repeats = [...answers.values()].filter(({ repeat }) => repeat).length
   t.log(line({ sent: answers.size, stored: stored.length, 'links cut': cuts, 'acknowledgements lost': repeats }))
   t.is(stored.length, NAMES.length * each)
@@ -57,10 +57,10 @@ test('answers are lost and links cut while four send: each message is stored onc
     Object.fromEntries(stored.map(({ id, text }) => [text, id])),
     Object.fromEntries([...answers].map(([text, { id }]) => [text, id])),
   )
-  // Otherwise the line was not lossy enough to show anything.
+  // Otherwise the connection was not lossy enough.
   t.true(cuts > 0 && repeats > 0)
   for (const name of NAMES) {
-    const again = await house.user(name)
+    const again = await server.user(name)
     for (let n = 1; n <= each; n++) {
       const text = `${name} ${n}`
       const { id, sentAt } = answers.get(text) as Answer
@@ -68,10 +68,10 @@ test('answers are lost and links cut while four send: each message is stored onc
     }
     await again.close()
   }
-  t.is((await storedFor(await house.user('bob'))).length, stored.length)
+  t.is((await storedFor(await server.user('bob'))).length, stored.length)
 })
 
-/** Tries until the line lets it through. */
+/** Retries over the lossy connection until it succeeds. */
 async function lucky<T>(attempt: () => Promise<T>): Promise<T> {
   for (;;) {
     try {

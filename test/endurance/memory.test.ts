@@ -1,39 +1,39 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { isLong, line, MINUTES, testWhere, times } from '../support/endurance.ts'
-import { openHouse } from '../support/house.ts'
-import { Ledger } from '../support/ledger.ts'
-import { hasProc, openFiles, residentMemory, until } from '../support/process-figures.ts'
-import { tempFolder } from '../support/room.ts'
-import { Sender } from '../support/senders.ts'
+import { Ledger } from '../support/endurance/ledger.ts'
+import { isLong, line, MINUTES, testWhere, times } from '../support/endurance/rounds.ts'
+import { Sender } from '../support/endurance/senders.ts'
+import { hasProc, openFiles, residentMemory, until } from '../support/processes/process-figures.ts'
+import { startServerProcess } from '../support/processes/server-process.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 
 const test = testWhere(hasProc(), 'there is no /proc here: memory')
 
-const MONITOR = new URL('../support/loop-delay.js', import.meta.url).href
+const MONITOR = new URL('../support/endurance/loop-delay.js', import.meta.url).href
 
-test('people come, log in, say something and go, again and again: memory and open files stay as they are', async (t) => {
+test('memory and open files stay constant while many users connect, log in, send and leave', async (t) => {
   const cycles = times(1500, 100_000)
   t.timeout(times(5, 120) * MINUTES)
-  // Who comes and goes here does so faster than anyone may.
-  const house = await openHouse(t, { limits: { connectRate: 1e6, connectBurst: 1e6, logins: 1e6 } })
-  await (await house.user('bob')).close()
+  // Users connect here faster than the default rates allow.
+  const server = await startServerProcess(t, { limits: { connectRate: 1e6, connectBurst: 1e6, logins: 1e6 } })
+  await (await server.user('bob')).close()
   const names = Array.from({ length: 8 }, (_, n) => `user${n}`)
-  for (const name of names) await (await house.user(name)).close()
-  const files = openFiles(house.pid)
+  for (const name of names) await (await server.user(name)).close()
+  const files = openFiles(server.pid)
   const memory: number[] = []
   let done = 0
   const one = async (name: string) => {
     while (done < cycles) {
       const mine = ++done
-      const client = await house.user(name)
+      const client = await server.user(name)
       await client.send('bob', 'hello')
       await client.close()
-      if (mine % (cycles / 10) === 0) memory.push(residentMemory(house.pid))
+      if (mine % (cycles / 10) === 0) memory.push(residentMemory(server.pid))
     }
   }
   await Promise.all(names.map(one))
-  await until('their connections are closed', () => openFiles(house.pid) <= files)
-  // The first part fills caches and lets the garbage collector find its pace.
+  await until('their connections are closed', () => openFiles(server.pid) <= files)
+  // The first part warms up caches and the garbage collector.
   const [warm = 0] = memory.slice(4)
   const [last = 0] = memory.slice(-1)
   const growth = last - warm
@@ -47,16 +47,16 @@ test('people come, log in, say something and go, again and again: memory and ope
   t.true(growth < (isLong ? cycles / 2 / 10_000 + 8 : 64))
 })
 
-test('eight send as fast as they can: how late the event loop is', async (t) => {
+test('the delay of the event loop is measured while eight users send at full speed', async (t) => {
   t.timeout(5 * MINUTES)
   const file = join(await tempFolder(t), 'delay.json')
-  const house = await openHouse(t, { env: { NODE_OPTIONS: `--import ${MONITOR}`, LOOP_DELAY: file } })
-  await house.user('bob')
+  const server = await startServerProcess(t, { env: { NODE_OPTIONS: `--import ${MONITOR}`, LOOP_DELAY: file } })
+  await server.user('bob')
   const ledger = new Ledger()
-  const clients = await Promise.all(Array.from({ length: 8 }, (_, n) => house.user(`user${n}`)))
+  const clients = await Promise.all(Array.from({ length: 8 }, (_, n) => server.user(`user${n}`)))
   const measure = async () => {
     rmSync(file, { force: true })
-    process.kill(house.pid, 'SIGUSR2')
+    process.kill(server.pid, 'SIGUSR2')
     await until('the figures are written', () => existsSync(file) && readFileSync(file).length > 0)
     return JSON.parse(readFileSync(file, 'utf8'))
   }

@@ -4,59 +4,59 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import Database from 'better-sqlite3'
-import { canTrace, DiskFile, readTrace, tracedTo } from '../support/disk-trace.ts'
-import { line, MINUTES, seeded, testWhere, times } from '../support/endurance.ts'
-import { openHouse } from '../support/house.ts'
+import { canTrace, DiskFile, readTrace, tracedTo } from '../support/endurance/disk-trace.ts'
+import { line, MINUTES, seeded, testWhere, times } from '../support/endurance/rounds.ts'
+import { startServerProcess } from '../support/processes/server-process.ts'
 
 const test = testWhere(canTrace(), 'strace is missing or may not trace: power cuts')
 
 const NAMES = ['alice', 'carol', 'dave', 'eve']
-/** Preloaded into the server of the control. */
-const NORMAL = new URL('../support/normal-synchronous.js', import.meta.url).href
+/** Loaded into the server of the control. */
+const NORMAL = new URL('../support/endurance/normal-synchronous.js', import.meta.url).href
 
-/** A message that its sender knows to be stored, since that byte of that connection came. */
+/** A message that its sender knows to be stored once it has received that byte of its connection. */
 interface Acknowledgement {
   readonly text: string
   readonly port: number
   readonly offset: number
 }
 
-/** Traces a server while four send to Bob, then kills it. */
+/** Traces a server while four users send to Bob, then kills it. */
 async function record(t: ExecutionContext, { each, env = {} }: { each: number; env?: Record<string, string> }) {
-  const house = await openHouse(t)
-  for (const name of [...NAMES, 'bob']) await (await house.user(name)).close()
-  // A server that stops leaves nothing unflushed: the trace begins with the database as it is now.
-  await house.stop()
-  const folder = house.shell.folder
-  await copyFile(join(house.folder, 'chat.db'), join(folder, 'before.db'))
+  const server = await startServerProcess(t)
+  for (const name of [...NAMES, 'bob']) await (await server.user(name)).close()
+  // A stopped server has flushed everything: the trace starts with the current database file.
+  await server.stop()
+  const folder = server.shell.folder
+  await copyFile(join(server.data, 'chat.db'), join(folder, 'before.db'))
   const trace = join(folder, 'trace')
-  await house.start({ under: tracedTo(trace), env })
+  await server.start({ under: tracedTo(trace), env })
   const acknowledged: Acknowledgement[] = []
   const sending = NAMES.map(async (name) => {
-    const socket = connect(house.port, house.host)
+    const socket = connect(server.port, server.host)
     await once(socket, 'connect')
     const { localPort: port = 0 } = socket
-    const client = await house.user(name, { server: socket })
+    const client = await server.user(name, { server: socket })
     for (let n = 1; n <= each; n++) {
       const text = `${name} ${n}`
       await client.send('bob', text, { clientId: text })
-      // One message at a time: the last byte that came is the last one of its acknowledgement.
+      // One message in flight: the last byte received is the last one of its acknowledgement.
       acknowledged.push({ text, port, offset: socket.bytesRead })
     }
   })
   try {
     await Promise.all(sending)
   } finally {
-    // Not the tracer: it would leave the server running.
-    process.kill(house.pid, 'SIGKILL')
+    // Kills the server, not the tracer, which would leave it running.
+    process.kill(server.pid, 'SIGKILL')
   }
-  await house.ended()
-  return { folder, database: join(house.folder, 'chat.db'), trace, acknowledged }
+  await server.ended()
+  return { folder, database: join(server.data, 'chat.db'), trace, acknowledged }
 }
 
 /**
- * At acknowledgements chosen at random the power fails, twice: everything unflushed is gone, or each unflushed write is
- * kept or not by chance. Opens what is left, and counts what is missing.
+ * Simulates power cuts at random acknowledgements, twice each: all unflushed writes are lost, or each unflushed write is
+ * kept at random. Opens the remaining database and counts missing messages.
  */
 async function replay(
   { folder, database, trace, acknowledged }: Awaited<ReturnType<typeof record>>,
@@ -108,7 +108,7 @@ async function powerCut(folder: string, files: ReadonlyMap<string, DiskFile>, su
   }
 }
 
-test('the power fails at any acknowledgement: every message acknowledged so far is there', async (t) => {
+test('after a power cut at any acknowledgement, every acknowledged message is stored', async (t) => {
   t.timeout(times(5, 60) * MINUTES)
   const random = seeded(t)
   const recorded = await record(t, { each: times(100, 1000) })

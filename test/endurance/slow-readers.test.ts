@@ -1,20 +1,20 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import type { Client } from '../../client/index.ts'
-import { line, MINUTES, percentile, testWhere, times } from '../support/endurance.ts'
-import { openHouse } from '../support/house.ts'
-import { hasProc, openFiles, residentMemory, until } from '../support/process-figures.ts'
-import { storedFor } from '../support/senders.ts'
+import { line, MINUTES, percentile, testWhere, times } from '../support/endurance/rounds.ts'
+import { storedFor } from '../support/endurance/senders.ts'
+import { hasProc, openFiles, residentMemory, until } from '../support/processes/process-figures.ts'
+import { startServerProcess } from '../support/processes/server-process.ts'
 
 const test = testWhere(hasProc(), 'there is no /proc here: slow readers')
 
-/** With a window of its own, so that not the acknowledgements but the reading holds a reader up. */
+/** With a large window, so that reading is the bottleneck, not acknowledgements. */
 const LIMITS = { unacknowledged: 1e6, outboundStall: 3000, outboundSoft: 256 * 1024, outboundHard: 1024 * 1024 }
 const TEXT = 'x'.repeat(8000)
 /** Messages under way at a time: in one turn they may be more than the soft limit, and the kernel takes them all the same. */
 const WINDOW = 32
 
-/** How long messages between two take to be acknowledged, milliseconds. */
+/** Durations until messages between two users are acknowledged, ms. */
 async function delaysOf(client: Client, other: string, count: number): Promise<number[]> {
   const delays: number[] = []
   for (let n = 0; n < count; n++) {
@@ -25,7 +25,7 @@ async function delaysOf(client: Client, other: string, count: number): Promise<n
   return delays
 }
 
-/** Reads a chunk now and then. */
+/** Reads a chunk every 200 ms. */
 function trickle(socket: Socket) {
   socket.on('data', () => {
     socket.pause()
@@ -33,23 +33,23 @@ function trickle(socket: Socket) {
   })
 }
 
-test('one stops reading and one reads by drops while much is sent to both: little memory, nothing lost, others go on', async (t) => {
+test('a stopped and a slow reader cost little memory and delay nobody, and no message for them is lost', async (t) => {
   const count = times(900, 6000)
   t.timeout(times(3, 20) * MINUTES)
-  const house = await openHouse(t, { limits: LIMITS })
-  const [alice, carol] = [await house.user('alice'), await house.user('carol')]
-  await house.user('dave')
+  const server = await startServerProcess(t, { limits: LIMITS })
+  const [alice, carol] = [await server.user('alice'), await server.user('carol')]
+  await server.user('dave')
   const calm = await delaysOf(carol, 'dave', 200)
-  const files = openFiles(house.pid)
+  const files = openFiles(server.pid)
   const reader = async (name: string) => {
-    const socket = connect(house.port, house.host)
+    const socket = connect(server.port, server.host)
     await once(socket, 'connect')
-    const client = await house.user(name, { server: socket })
+    const client = await server.user(name, { server: socket })
     await client.receive()
     return { name, socket }
   }
   const [bob, eve] = [await reader('bob'), await reader('eve')]
-  const before = residentMemory(house.pid)
+  const before = residentMemory(server.pid)
   let most = before
   bob.socket.pause()
   trickle(eve.socket)
@@ -58,13 +58,13 @@ test('one stops reading and one reads by drops while much is sent to both: littl
     while (sent < count) {
       const number = sent++
       for (const { name } of [bob, eve]) await alice.send(name, `${number} ${TEXT}`)
-      if (number % 100 === 0) most = Math.max(most, residentMemory(house.pid))
+      if (number % 100 === 0) most = Math.max(most, residentMemory(server.pid))
     }
   }
   const [, busy] = await Promise.all([Promise.all(Array.from({ length: WINDOW }, one)), delaysOf(carol, 'dave', 200)])
-  // Bob's connection is closed by the server; his side, which does not read, does not notice.
+  // The server has closed Bob's connection, which his side does not notice without reading.
   const from = performance.now()
-  await until('the reader that stopped is cut', () => openFiles(house.pid) <= files + 1)
+  await until('the reader that stopped is cut', () => openFiles(server.pid) <= files + 1)
   const cutAfter = performance.now() - from
   for (const { socket } of [bob, eve]) socket.destroy()
   t.log(
@@ -77,10 +77,10 @@ test('one stops reading and one reads by drops while much is sent to both: littl
   )
   t.true(most - before < 100)
   for (const { name } of [bob, eve]) {
-    const found = await storedFor(await house.user(name))
+    const found = await storedFor(await server.user(name))
     t.is(found.length, count, name)
     t.is(new Set(found.map(({ text }) => text)).size, count, name)
-    const again = await house.user(name)
+    const again = await server.user(name)
     const heard: number[] = []
     for await (const { id } of again.messages()) if (heard.push(id) === count) break
     t.deepEqual(

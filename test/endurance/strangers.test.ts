@@ -2,68 +2,68 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client } from '../../client/index.ts'
 import { frame, HandshakeState, MAGIC } from '../../core/noise/index.ts'
 import { encode, Ping } from '../../core/wire/index.ts'
-import { isLong, line, MINUTES, percentile, testWhere, times } from '../support/endurance.ts'
-import { type House, openHouse } from '../support/house.ts'
-import { hasProc, openFiles, residentMemory, until } from '../support/process-figures.ts'
-import { connectRaw, ended, enter } from '../support/raw.ts'
+import { isLong, line, MINUTES, percentile, testWhere, times } from '../support/endurance/rounds.ts'
+import { hasProc, openFiles, residentMemory, until } from '../support/processes/process-figures.ts'
+import { type ServerProcess, startServerProcess } from '../support/processes/server-process.ts'
+import { connectRaw, ended, enter } from '../support/wire/raw-client.ts'
 
 const test = testWhere(hasProc(), 'there is no /proc here: floods of strangers')
 
 const DRIP_MS = 50
-/** After which a peer that was cut comes again. */
+/** Pause before a disconnected peer returns. */
 const BACK_AGAIN_MS = 1000
 
 /** Addresses of this machine that are not 127.0.0.1. */
 const addressOf = (n: number) => `127.0.${1 + Math.floor(n / 250)}.${1 + (n % 250)}`
 
-/** Sends a byte now and then until it is cut; milliseconds that took. */
-async function drip(house: House, localAddress: string, inHandshake: boolean): Promise<number> {
+/** Sends single bytes until disconnected; returns the duration in ms. */
+async function drip(server: ServerProcess, localAddress: string, inHandshake: boolean): Promise<number> {
   const from = performance.now()
-  const where = { host: house.host, port: house.port, localAddress }
+  const where = { host: server.host, port: server.port, localAddress }
   const peer = inHandshake ? undefined : await enter(where)
   const socket = peer?.socket ?? (await connectRaw(where))
   const hello = new HandshakeState({ initiator: true, prologue: MAGIC }).writeMessage()
-  // The handshake was cut for another's sake: there is nothing to encrypt with.
+  // Evicted during the handshake: there are no keys to encrypt with.
   const bytes = peer?.isIn ? peer.seal(encode(Ping, 1, {})) : Buffer.concat([MAGIC, frame(hello)])
   let at = 0
-  // The last byte is kept: it would make it a proper request.
+  // The last byte is withheld: it would complete a valid request.
   const dripping = setInterval(() => at < bytes.length - 1 && socket.write(bytes.subarray(at, ++at)), DRIP_MS)
   await ended(socket)
   clearInterval(dripping)
   return performance.now() - from
 }
 
-/** How long a login takes, tried again as a client does; milliseconds. */
-async function loginTime(house: House, name: string): Promise<number> {
+/** Duration of a login in ms, with retries as a client does. */
+async function loginTime(server: ServerProcess, name: string): Promise<number> {
   const from = performance.now()
   for (;;) {
     try {
-      await (await house.user(name)).close()
+      await (await server.user(name)).close()
       return performance.now() - from
     } catch (error) {
-      // Cut by lot, before the handshake or after it.
+      // Evicted at random, before the handshake or after it.
       const { code = '', failure } = error as { code?: string; failure?: string }
       if (failure !== 'timed_out' && !['lost', 'unreachable'].includes(code)) throw error
     }
   }
 }
 
-test('five hundred peers from fifty addresses drip a byte at a time: each is cut, and who logs in gets in', async (t) => {
+test('five hundred peers that send a byte at a time from fifty addresses are cut, and logins succeed meanwhile', async (t) => {
   t.timeout(5 * MINUTES)
   const limits = isLong ? { handshake: 5000, login: 20_000 } : { handshake: 1500, login: 3000 }
-  const house = await openHouse(t, { limits: { ...limits, logins: 1e6 } })
-  await (await house.user('alice')).close()
+  const server = await startServerProcess(t, { limits: { ...limits, logins: 1e6 } })
+  await (await server.user('alice')).close()
   let over = false
   const lives: number[] = []
   const attacking = Array.from({ length: 500 }, async (_, n) => {
     while (!over) {
-      lives.push(await drip(house, addressOf(n % 50), n % 2 === 0))
+      lives.push(await drip(server, addressOf(n % 50), n % 2 === 0))
       await sleep(BACK_AGAIN_MS)
     }
   })
   const logins: number[] = []
   const end = performance.now() + limits.login * 1.5
-  while (performance.now() < end) logins.push(await loginTime(house, 'alice'))
+  while (performance.now() < end) logins.push(await loginTime(server, 'alice'))
   over = true
   await Promise.all(attacking)
   t.log(
@@ -77,12 +77,12 @@ test('five hundred peers from fifty addresses drip a byte at a time: each is cut
     }),
   )
   t.true(lives.length >= 500)
-  // Cut by the deadline, not by the patience of whoever drips: with room for a machine that is busy.
+  // Disconnected by the server's deadline, with a margin for a loaded machine.
   t.true(Math.max(...lives) < limits.login + 10_000)
   t.true(logins.length > 0)
 })
 
-/** Alice and Bob talk until told to stop; how long each message took to arrive, milliseconds. */
+/** Alice and Bob chat until aborted; returns the latency of each message in ms. */
 function talk(alice: Client, bob: Client) {
   const leaving = new AbortController()
   const delays: number[] = []
@@ -104,18 +104,18 @@ function talk(alice: Client, bob: Client) {
 
 for (const addresses of [1, 100]) {
   const count = times(1000, 10_000)
-  test(`${count} connections at once from ${addresses} address(es): a chat goes on, and nothing is left of them`, async (t) => {
+  test(`a chat goes on during ${count} connections at once from ${addresses} address(es), which leave no memory or files behind`, async (t) => {
     t.timeout(5 * MINUTES)
-    const house = await openHouse(t)
-    const stop = talk(await house.user('alice'), await house.user('bob'))
-    const before = { files: openFiles(house.pid), memory: residentMemory(house.pid) }
+    const server = await startServerProcess(t)
+    const stop = talk(await server.user('alice'), await server.user('bob'))
+    const before = { files: openFiles(server.pid), memory: residentMemory(server.pid) }
     const from = performance.now()
     let opened = 0
     const one = async () => {
       while (opened < count) {
         const localAddress = addressOf(opened++ % addresses)
-        const socket = await connectRaw({ host: house.host, port: house.port, localAddress })
-        // Half of them stay as long as they may.
+        const socket = await connectRaw({ host: server.host, port: server.port, localAddress })
+        // Half of them stay until the server closes them.
         if (opened % 2 === 0) socket.destroy()
         else await Promise.race([ended(socket), sleep(50)])
         socket.destroy()
@@ -124,18 +124,18 @@ for (const addresses of [1, 100]) {
     await Promise.all(Array.from({ length: 200 }, one))
     const took = performance.now() - from
     const delays = await stop()
-    await until('their files are closed', () => openFiles(house.pid) <= before.files)
+    await until('their files are closed', () => openFiles(server.pid) <= before.files)
     t.log(
       line({
         connections: count,
         'a second': Math.round((count / took) * 1000),
         'messages meanwhile': delays.length,
         'delay p99, ms': Math.round(percentile(delays, 0.99)),
-        'files before and after': `${before.files} ${openFiles(house.pid)}`,
-        'memory before and after, MiB': `${Math.round(before.memory)} ${Math.round(residentMemory(house.pid))}`,
+        'files before and after': `${before.files} ${openFiles(server.pid)}`,
+        'memory before and after, MiB': `${Math.round(before.memory)} ${Math.round(residentMemory(server.pid))}`,
       }),
     )
     t.true(delays.length > 0)
-    t.true(residentMemory(house.pid) - before.memory < 100)
+    t.true(residentMemory(server.pid) - before.memory < 100)
   })
 }

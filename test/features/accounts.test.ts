@@ -16,31 +16,31 @@ import { clientMessage, line, optional } from '../../core/wire/index.ts'
 import { findUsers, openDatabase } from '../../db/index.ts'
 import { parseVerifier } from '../../plugins/accounts/verifier.ts'
 import { NewSalt, Register } from '../../plugins/registration/messages.ts'
-import { refusal } from '../support/play.ts'
-import { openStage } from '../support/room.ts'
-import { readVectors } from '../support/vectors.ts'
+import { refusal } from '../support/requests.ts'
+import { startLocalServer } from '../support/server.ts'
+import { readVectors } from '../support/wire/vectors.ts'
 
-test('Alice registers, logs in and is who she says', async (t) => {
-  const stage = await openStage(t)
-  const stranger = await stage.connect()
+test('Alice registers and logs in under her name', async (t) => {
+  const server = await startLocalServer(t)
+  const stranger = await server.connect()
   t.like(await stranger.register('Alice', 'correct horse', { nickname: '小鹰 😀' }), { user: 'alice' })
   const identity = await stranger.login('alice', { password: 'correct horse' })
   t.like(identity, { user: 'alice', nickname: '小鹰 😀', role: 'user' })
 })
 
-test('kept keys log in without the password, and only on the account they are for', async (t) => {
-  const stage = await openStage(t)
-  const first = await stage.user('alice')
+test('stored keys log in without the password, and to their own account only', async (t) => {
+  const server = await startLocalServer(t)
+  const first = await server.user('alice')
   const keys = first.keys
   if (keys === undefined) return t.fail('no keys')
-  await stage.user('bob')
-  t.like(await (await stage.connect()).login('alice', { keys }), { user: 'alice' })
-  await t.throwsAsync((await stage.connect()).login('bob', { keys }), { message: /kept keys are not valid/ })
+  await server.user('bob')
+  t.like(await (await server.connect()).login('alice', { keys }), { user: 'alice' })
+  await t.throwsAsync((await server.connect()).login('bob', { keys }), { message: /kept keys are not valid/ })
 })
 
-test('names of new accounts are checked, and taken only once', async (t) => {
-  const stage = await openStage(t, { limits: { messagesBeforeLogin: 100 } })
-  const stranger = await stage.connect()
+test('names of new accounts are validated and unique', async (t) => {
+  const server = await startLocalServer(t, { limits: { messagesBeforeLogin: 100 } })
+  const stranger = await server.connect()
   for (const name of ['-alice', 'a b', 'ålice', '小鹰', 'a'.repeat(33), 'a/b', "o'hara", '.x', 'ａlice'])
     t.is(await refusal(t, stranger.register(name, 'password')), 'invalid_name', name)
   await stranger.register('alice', 'password')
@@ -49,23 +49,23 @@ test('names of new accounts are checked, and taken only once', async (t) => {
   t.is(await refusal(t, tooLong), 'invalid_name')
   await t.throwsAsync(stranger.register('bob', 'password', { nickname: 'a\u202eb' }), { message: /control character/ })
   await stranger.register('bob', 'password', { nickname: '😀'.repeat(60) })
-  // NFC makes this one longer: 64 characters of four bytes, the most there can be. It must travel again.
+  // NFC makes this one longer: 64 characters of four bytes, the maximum. It must still be encodable.
   await stranger.register('carol', 'password', { nickname: '\u{1d15e}'.repeat(32) })
   t.is([...(await stranger.login('carol', { password: 'password' })).nickname].length, 64)
 })
 
-test('two who want the same name at once: one gets it', async (t) => {
-  const stage = await openStage(t)
-  const rivals = await Promise.all([stage.connect(), stage.connect(), stage.connect()])
+test('of two concurrent registrations of one name one succeeds', async (t) => {
+  const server = await startLocalServer(t)
+  const rivals = await Promise.all([server.connect(), server.connect(), server.connect()])
   const results = await Promise.allSettled(rivals.map((rival) => rival.register('alice', 'password')))
   t.is(results.filter(({ status }) => status === 'fulfilled').length, 1)
 })
 
-test('a wrong password and an unknown name look the same', async (t) => {
-  const stage = await openStage(t)
-  await stage.user('alice')
+test('a wrong password and an unknown name are refused alike', async (t) => {
+  const server = await startLocalServer(t)
+  await server.user('alice')
   const ask = async (name: string) => {
-    const client = await stage.connect()
+    const client = await server.connect()
     const { serverFirst } = await client.request(Login, { clientFirst: startLogin(name).clientFirst })
     const again = await client.request(Login, { clientFirst: startLogin(name).clientFirst })
     const error = await t.throwsAsync(client.login(name, { password: 'wrong' }), { name: 'RefusedByServer' })
@@ -76,10 +76,10 @@ test('a wrong password and an unknown name look the same', async (t) => {
   t.deepEqual(await ask('nobody'), await ask('alice'))
 })
 
-test('after a few wrong passwords an account is closed to that address, whatever the case of its name', async (t) => {
-  const stage = await openStage(t, { limits: { loginFailures: 3, messagesBeforeLogin: 100 } })
-  await stage.user('alice')
-  const guesser = await stage.connect()
+test('after the limit of failed logins an account refuses that address, whatever the case of its name', async (t) => {
+  const server = await startLocalServer(t, { limits: { loginFailures: 3, messagesBeforeLogin: 100 } })
+  await server.user('alice')
+  const guesser = await server.connect()
   for (const name of ['alice', 'Alice', 'ALICE'])
     t.is(await refusal(t, guesser.login(name, { password: 'wrong' })), 'login_failed')
   const error = await t.throwsAsync(guesser.login('aLiCe', { password: "alice's password" }), {
@@ -87,13 +87,13 @@ test('after a few wrong passwords an account is closed to that address, whatever
   })
   t.like(error, { failure: 'too_many_attempts' })
   t.true((error as unknown as { retryAfter: number }).retryAfter > 0)
-  await stage.user('bob')
+  await server.user('bob')
 })
 
-test('guessing in parallel gets no more tries than guessing in turn', async (t) => {
-  const stage = await openStage(t, { limits: { loginFailures: 3, unauthenticatedPerAddress: 100 } })
-  await stage.user('alice')
-  const guessers = await Promise.all(Array.from({ length: 12 }, () => stage.connect()))
+test('concurrent guesses get no more attempts than sequential ones', async (t) => {
+  const server = await startLocalServer(t, { limits: { loginFailures: 3, unauthenticatedPerAddress: 100 } })
+  await server.user('alice')
+  const guessers = await Promise.all(Array.from({ length: 12 }, () => server.connect()))
   const answers = await Promise.all(
     guessers.map((guesser) => refusal(t, guesser.login('alice', { password: 'wrong' }))),
   )
@@ -101,9 +101,9 @@ test('guessing in parallel gets no more tries than guessing in turn', async (t) 
 })
 
 test('a login that is not bound to the handshake is refused', async (t) => {
-  const stage = await openStage(t, { limits: { messagesBeforeLogin: 100 } })
-  await stage.user('alice')
-  const client = await stage.connect()
+  const server = await startLocalServer(t, { limits: { messagesBeforeLogin: 100 } })
+  await server.user('alice')
+  const client = await server.connect()
   for (const header of ['n,,', 'y,,', 'p=tls-unique,,', 'p=tls-exporter,,'])
     t.is(
       await refusal(t, client.request(Login, { clientFirst: `${header}n=alice,r=abcdef` })),
@@ -116,7 +116,7 @@ test('a login that is not bound to the handshake is refused', async (t) => {
   t.is(await refusal(t, client.request(LoginProof, { clientFinal: 'c=,r=,p=' })), 'login_failed')
 })
 
-/** A man in the middle: he ends both encryptions with his own key and passes everything on. */
+/** A man in the middle: terminates both encryptions with his own key and relays everything. */
 async function relay(t: ExecutionContext, to: { host: string; port: number }): Promise<string> {
   const s = generateKeyPair()
   const listener = createServer((victim) => {
@@ -159,21 +159,21 @@ async function relay(t: ExecutionContext, to: { host: string; port: number }): P
   return `127.0.0.1:${(listener.address() as { port: number }).port}`
 }
 
-test('a login relayed by a man in the middle fails, although the client never saw the real key', async (t) => {
-  const stage = await openStage(t)
-  await stage.user('alice')
-  const victim = await stage.connect({ server: await relay(t, stage) })
-  t.not(victim.fingerprint, stage.room.server.fingerprint)
-  // The relay itself works: a request that is not bound to the handshake passes through it.
+test('a login relayed by a man in the middle fails although the client does not know the real key', async (t) => {
+  const server = await startLocalServer(t)
+  await server.user('alice')
+  const victim = await server.connect({ server: await relay(t, server) })
+  t.not(victim.fingerprint, server.server.fingerprint)
+  // The relay itself works: a request without channel binding passes.
   t.is((await victim.request(NewSalt, { clientSalt: randomBytes(16) })).salt.length, 32)
   t.is(await refusal(t, victim.login('alice', { password: "alice's password" })), 'login_failed')
 })
 
-test('a pinned client does not even begin with another server', async (t) => {
-  const stage = await openStage(t)
-  const pin = stage.room.server.fingerprint
-  await t.throwsAsync(stage.connect({ server: await relay(t, stage), pin }), { message: /not the pinned/ })
-  await stage.connect({ pin })
+test('a client with a pin does not log in to another server', async (t) => {
+  const server = await startLocalServer(t)
+  const pin = server.server.fingerprint
+  await t.throwsAsync(server.connect({ server: await relay(t, server), pin }), { message: /not the pinned/ })
+  await server.connect({ pin })
 })
 
 async function registerByHand(client: Client, user: string, password: string, clientSalt = randomBytes(16)) {
@@ -184,9 +184,9 @@ async function registerByHand(client: Client, user: string, password: string, cl
   return { salt: Buffer.from(salt), verifier }
 }
 
-test('both ends make the salt, and a salt is good for one account', async (t) => {
-  const stage = await openStage(t, { limits: { messagesBeforeLogin: 100 } })
-  const client = await stage.connect()
+test('both sides contribute to the salt, and a salt is valid for one account', async (t) => {
+  const server = await startLocalServer(t, { limits: { messagesBeforeLogin: 100 } })
+  const client = await server.connect()
   const mine = randomBytes(16)
   const { salt, verifier } = await registerByHand(client, 'alice', 'password', mine)
   t.deepEqual(salt.subarray(0, 16), mine)
@@ -194,52 +194,52 @@ test('both ends make the salt, and a salt is good for one account', async (t) =>
   t.is(await refusal(t, client.request(Register, { user: 'carol', ...verifier })), 'no_salt')
 })
 
-test('Alice changes her password: her other session ends, the old password is worth nothing', async (t) => {
-  const stage = await openStage(t)
-  const alice = await stage.user('alice')
-  const elsewhere = await stage.user('alice')
+test('when Alice changes her password, her other session ends and the old password is refused', async (t) => {
+  const server = await startLocalServer(t)
+  const alice = await server.user('alice')
+  const elsewhere = await server.user('alice')
   const ended = new Promise<Error>((resolve) => elsewhere.onLife('closed', resolve))
   t.is(await refusal(t, alice.changePassword('not it', 'new one')), 'login_failed')
   await alice.changePassword("alice's password", 'new one')
   t.like(await ended, { failure: 'logged_out' })
   t.is((await alice.inbox()).messages.length, 0)
-  t.is(await refusal(t, (await stage.connect()).login('alice', { password: "alice's password" })), 'login_failed')
-  await (await stage.connect()).login('alice', { password: 'new one' })
+  t.is(await refusal(t, (await server.connect()).login('alice', { password: "alice's password" })), 'login_failed')
+  await (await server.connect()).login('alice', { password: 'new one' })
 })
 
-test('a user has only so many sessions, and a place is free again when one ends', async (t) => {
-  const stage = await openStage(t, { limits: { sessionsPerUser: 2 } })
-  const first = await stage.user('alice')
-  await stage.user('alice')
-  t.is(await refusal(t, stage.user('alice')), 'too_many_sessions')
+test('the number of sessions of a user is limited, and an ended session frees its place', async (t) => {
+  const server = await startLocalServer(t, { limits: { sessionsPerUser: 2 } })
+  const first = await server.user('alice')
+  await server.user('alice')
+  t.is(await refusal(t, server.user('alice')), 'too_many_sessions')
   await first.close()
-  await stage.user('alice')
+  await server.user('alice')
 })
 
-test('one connection has one user', async (t) => {
-  const stage = await openStage(t)
-  const alice = await stage.user('alice')
-  await stage.user('bob')
+test('a connection logs in one user only', async (t) => {
+  const server = await startLocalServer(t)
+  const alice = await server.user('alice')
+  await server.user('bob')
   t.is(await refusal(t, alice.login('bob', { password: "bob's password" })), 'not_allowed')
   t.is(await refusal(t, alice.register('carol', 'password')), 'not_allowed')
 })
 
-test('a server may be closed to strangers', async (t) => {
-  const stage = await openStage(t, { pluginOptions: { registration: { open: false, iterations: 4096 } } })
-  t.is(await refusal(t, (await stage.connect()).register('alice', 'password')), 'registration_closed')
+test('a server can close registration', async (t) => {
+  const server = await startLocalServer(t, { pluginOptions: { registration: { open: false, iterations: 4096 } } })
+  t.is(await refusal(t, (await server.connect()).register('alice', 'password')), 'registration_closed')
 })
 
 test('registrations from one address are limited', async (t) => {
-  const stage = await openStage(t, { limits: { registrations: 2, messagesBeforeLogin: 100 } })
-  const client = await stage.connect()
+  const server = await startLocalServer(t, { limits: { registrations: 2, messagesBeforeLogin: 100 } })
+  const client = await server.connect()
   await client.register('a', 'password')
   await client.register('b', 'password')
   t.is(await refusal(t, client.register('c', 'password')), 'rate_limited')
 })
 
-test('the client refuses a server that asks for too much or too little work', async (t) => {
-  const stage = await openStage(t)
-  const client = await stage.connect()
+test('the client refuses a server that asks for too many or too few iterations', async (t) => {
+  const server = await startLocalServer(t)
+  const client = await server.connect()
   for (const iterations of [1, 4095, 1_000_001, 4_000_000_000]) {
     const login = startLogin('alice', 'nonce')
     const challenge = `r=noncemore,s=${randomBytes(32).toString('base64')},i=${iterations}`
@@ -249,16 +249,16 @@ test('the client refuses a server that asks for too much or too little work', as
   t.truthy(client.fingerprint)
 })
 
-test('what happens to an account between the challenge and the proof counts', async (t) => {
-  const stage = await openStage(t)
-  await (await stage.user('alice')).close()
+test('a login is refused when the account is disabled between challenge and proof', async (t) => {
+  const server = await startLocalServer(t)
+  await (await server.user('alice')).close()
   const keysOf = async (password: string, serverFirst: string) => {
     const [, salt = ''] = /s=([^,]+)/.exec(serverFirst) ?? []
     return deriveKeys(password, Buffer.from(salt, 'base64'), 4096)
   }
   const { SetUserActive } = await import('../../plugins/admin/messages.ts')
-  const operator = await stage.connect({ server: { path: stage.control } })
-  const victim = await stage.connect({ server: stage.address })
+  const operator = await server.operator()
+  const victim = await server.connect({ server: server.address })
   const exchange = startLogin('alice')
   const { serverFirst } = await victim.request(Login, { clientFirst: exchange.clientFirst })
   const { clientFinal } = await exchange.answer(serverFirst, victim.handshakeHash, () =>
@@ -268,9 +268,9 @@ test('what happens to an account between the challenge and the proof counts', as
   t.is(await refusal(t, victim.request(LoginProof, { clientFinal })), 'account_disabled')
 })
 
-test('one salt makes one account, also for three who ask at once', async (t) => {
-  const stage = await openStage(t, { limits: { messagesBeforeLogin: 100 } })
-  const client = await stage.connect()
+test('one salt registers one account, also in three concurrent requests', async (t) => {
+  const server = await startLocalServer(t, { limits: { messagesBeforeLogin: 100 } })
+  const client = await server.connect()
   const { salt, iterations } = await client.request(NewSalt, { clientSalt: randomBytes(16) })
   const keys = await deriveKeys('password', Buffer.from(salt), iterations)
   const verifier = { storedKey: storedKey(keys.clientKey), serverKey: keys.serverKey }
@@ -281,17 +281,17 @@ test('one salt makes one account, also for three who ask at once', async (t) => 
   )
 })
 
-test('where clients of the original are let in, new passwords are hashed their way, and older accounts stay as they are', async (t) => {
-  const before = await openStage(t)
+test('with clients of the original enabled, new passwords use their hash, and older accounts stay unchanged', async (t) => {
+  const before = await startLocalServer(t)
   await (await before.user('bob')).close()
-  await before.room.close()
+  await before.close()
   const registration = { iterations: 4096, preHash: 'md5x10', minPassword: 1 }
-  const stage = await openStage(t, { data: before.data, pluginOptions: { registration } })
-  const alice = await stage.user('alice')
-  await stage.user('bob')
+  const server = await startLocalServer(t, { data: before.data, pluginOptions: { registration } })
+  const alice = await server.user('alice')
+  await server.user('bob')
   const password = async (name: string) =>
     (
-      await openDatabase(stage.db ?? `${stage.data}/chat.db`).then(async (db) => {
+      await openDatabase(server.db ?? `${server.data}/chat.db`).then(async (db) => {
         const [row] = await findUsers(db, [name])
         await db.destroy()
         return row
@@ -299,16 +299,16 @@ test('where clients of the original are let in, new passwords are hashed their w
     )?.password ?? ''
   t.regex(await password('alice'), /^MD5x10-SCRAM-SHA-256\$4096:/)
   t.regex(await password('bob'), /^SCRAM-SHA-256\$4096:/)
-  // What the table holds opens with the digest, and with nothing else.
+  // The stored verifier accepts the digest only.
   const verifier = parseVerifier(await password('alice'))
   const digest = await deriveKeys(md5x10("alice's password"), verifier?.salt ?? Buffer.alloc(0), 4096)
   t.deepEqual(storedKey(digest.clientKey), verifier?.storedKey)
 
   await alice.changePassword("alice's password", '密 码')
   t.regex(await password('alice'), /^MD5x10-/)
-  await (await stage.connect()).login('alice', { password: '密 码' })
-  t.is(await refusal(t, (await stage.connect()).login('alice', { password: md5x10('密 码') })), 'login_failed')
-  // A name that nobody has gets the challenge of a new account.
+  await (await server.connect()).login('alice', { password: '密 码' })
+  t.is(await refusal(t, (await server.connect()).login('alice', { password: md5x10('密 码') })), 'login_failed')
+  // An unknown name gets the challenge of a new account.
 })
 
 /** As a client of another version may define it. */
@@ -320,9 +320,9 @@ const OtherRegister = clientMessage({
   fields: { ...Register.fields, preHash: optional(line(''), '') },
 })
 
-test('a pre-hash that nobody knows is sent by no client, and refused by the server', async (t) => {
-  const stage = await openStage(t)
-  const client = await stage.connect()
+test('an unknown pre-hash is sent by no client and refused by the server', async (t) => {
+  const server = await startLocalServer(t)
+  const client = await server.connect()
   await client.request(NewSalt, { clientSalt: randomBytes(16) })
   const values = { user: 'alice', storedKey: randomBytes(32), serverKey: randomBytes(32), preHash: 'rot13' }
   const message = /preHash: must be one of empty, md5x10/
@@ -330,7 +330,7 @@ test('a pre-hash that nobody knows is sent by no client, and refused by the serv
   await t.throwsAsync(client.request(OtherRegister, values), { name: 'RefusedByServer', message })
 })
 
-test('the hash of the original, as it made it', (t) => {
+test('md5x10 computes the hash of the original', (t) => {
   const { password_hashes: hashes } = readVectors('seed-wire') as {
     password_hashes: { password: string; hash: string }[]
   }

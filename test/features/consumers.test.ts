@@ -10,11 +10,12 @@ import {
 import { encode } from '../../core/index.ts'
 import { ConsumerWriter, findConsumer, lastIdBefore, migrate, openInMemory } from '../../db/index.ts'
 import { Consume, DeleteConsumer, LeaveRoom, MoveConsumer, Once, QueryConsumers } from '../../plugins/index.ts'
-import { nextPush, refusal } from '../support/play.ts'
-import { openStage, tempFolder } from '../support/room.ts'
-import { SkipClock } from '../support/skip-clock.ts'
+import { TestClock } from '../../testing/test-clock.ts'
+import { nextPush, refusal, texts } from '../support/requests.ts'
+import { startLocalServer } from '../support/server.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 
-/** The next events of a consumer, none of them acknowledged. */
+/** The next events of a consumer, unacknowledged. */
 async function next(client: Client, consumer: string, count: number, options = {}): Promise<ChatMessage[]> {
   const events: ChatMessage[] = []
   if (count === 0) return events
@@ -25,22 +26,20 @@ async function next(client: Client, consumer: string, count: number, options = {
   return events
 }
 
-const texts = (events: readonly ChatMessage[]) => events.map(({ text }) => text)
-
-/** Where a consumer is, and how many events below that are not acknowledged. */
+/** The position of a consumer, and the number of unacknowledged events below it. */
 async function place(client: Client, consumer: string) {
   const { consumers } = await client.request(QueryConsumers, {})
   return consumers.find((one) => one.consumer === consumer)
 }
 
-test('a consumer begins with what comes next, and goes on behind what it acknowledged, on another day too', async (t) => {
+test('a new consumer starts with the next event, and continues after its acknowledged position, also after a restart', async (t) => {
   const data = await tempFolder(t)
-  const first = await openStage(t, { data })
+  const first = await startLocalServer(t, { data })
   const alice = await first.user('alice')
   let robot = await first.user('robot')
   await alice.send('robot', 'before its time')
   const reading = next(robot, 'main', 2)
-  // Made before anything is sent to it.
+  // Created before any message is sent.
   while ((await place(robot, 'main')) === undefined);
   await alice.send('robot', 'one')
   await alice.send('robot', 'two')
@@ -51,33 +50,33 @@ test('a consumer begins with what comes next, and goes on behind what it acknowl
   await alice.send('robot', 'three, while it is away')
   robot = await first.user('robot')
   t.deepEqual(texts(await next(robot, 'main', 2)), ['two', 'three, while it is away'])
-  await first.room.close()
-  const second = await openStage(t, { data })
+  await first.close()
+  const second = await startLocalServer(t, { data })
   robot = await second.user('robot')
   t.deepEqual(texts(await next(robot, 'main', 2)), ['two', 'three, while it is away'])
-  t.deepEqual(texts((await robot.inbox()).messages).length, 4, 'all of it is unread still')
+  t.deepEqual(texts((await robot.inbox()).messages).length, 4, 'all messages are still unread')
 })
 
-test('events are acknowledged one by one: exactly those that were not come again', async (t) => {
+test('events are acknowledged one by one, and exactly the unacknowledged ones are redelivered', async (t) => {
   const data = await tempFolder(t)
-  const first = await openStage(t, { data })
+  const first = await startLocalServer(t, { data })
   const alice = await first.user('alice')
   let robot = await first.user('robot')
   for (let index = 0; index < 10; index++) await alice.send('robot', String(index))
   const events = await next(robot, 'main', 10, { all: true })
   for (const index of [7, 0, 3, 4]) await robot.acknowledgeEvent('main', events[index]?.id ?? 0)
   t.like(await place(robot, 'main'), { position: events[7]?.id, pending: 4, active: true })
-  await first.room.close()
-  const second = await openStage(t, { data })
+  await first.close()
+  const second = await startLocalServer(t, { data })
   robot = await second.user('robot')
   t.deepEqual(texts(await next(robot, 'main', 6)), ['1', '2', '5', '6', '8', '9'])
 })
 
-test('two consumers of one user do not disturb each other, and reading disturbs neither', async (t) => {
-  const stage = await openStage(t)
-  const alice = await stage.user('alice')
-  const robot = await stage.user('robot')
-  const other = await stage.user('robot')
+test('two consumers of one user are independent of each other and of read positions', async (t) => {
+  const server = await startLocalServer(t)
+  const alice = await server.user('alice')
+  const robot = await server.user('robot')
+  const other = await server.user('robot')
   await alice.send('robot', 'hi')
   const [event] = await next(robot, 'log', 1, { all: true })
   if (event === undefined) return t.fail()
@@ -86,10 +85,10 @@ test('two consumers of one user do not disturb each other, and reading disturbs 
   t.deepEqual(texts(await next(other, 'answers', 1, { all: true })), ['hi'])
 })
 
-test('groups too: what others say there, once the user is in, and not one’s own words', async (t) => {
-  const stage = await openStage(t)
-  const alice = await stage.user('alice')
-  const robot = await stage.user('robot')
+test('a consumer receives messages of others in groups since the user’s entry, and not the user’s own', async (t) => {
+  const server = await startLocalServer(t)
+  const alice = await server.user('alice')
+  const robot = await server.user('robot')
   await alice.request(CreateRoom, { group: 'ops' })
   await alice.send({ group: 'ops' }, 'before it came')
   await robot.request(JoinRoom, { group: 'ops' })
@@ -99,18 +98,18 @@ test('groups too: what others say there, once the user is in, and not one’s ow
   const events = await next(robot, 'main', 2, { all: true })
   t.deepEqual(texts(events), ['welcome', 'and in private'])
   await robot.acknowledgeEvent('main', events[1]?.id ?? 0)
-  // What it has left is no event any more, and does not stop the rest.
+  // Messages of a group left by the user are no events any more, and do not block others.
   await robot.request(LeaveRoom, { group: 'ops' })
   await alice.send('robot', 'still there?')
-  const again = await stage.user('robot')
+  const again = await server.user('robot')
   t.deepEqual(texts(await next(again, 'main', 1)), ['still there?'])
   t.like(await place(again, 'main'), { pending: 0 })
 })
 
-test('whoever takes a consumer up has it alone; the one before is told, and may still acknowledge', async (t) => {
-  const stage = await openStage(t)
-  const alice = await stage.user('alice')
-  const [old, young] = [await stage.user('robot'), await stage.user('robot')]
+test('a new holder takes a consumer over; the previous one is notified, and may still acknowledge', async (t) => {
+  const server = await startLocalServer(t)
+  const alice = await server.user('alice')
+  const [old, young] = [await server.user('robot'), await server.user('robot')]
   await alice.send('robot', 'one')
   await alice.send('robot', 'two')
   const events = await next(old, 'main', 2, { all: true })
@@ -121,16 +120,16 @@ test('whoever takes a consumer up has it alone; the one before is told, and may 
   t.like(await place(young, 'main'), { position: events[0]?.id, pending: 0 })
 })
 
-test('more events than the window wait until there is room', async (t) => {
-  const stage = await openStage(t, { limits: { unacknowledged: 3 } })
-  const alice = await stage.user('alice')
-  const robot = await stage.user('robot')
+test('events beyond the window wait until there is room', async (t) => {
+  const server = await startLocalServer(t, { limits: { unacknowledged: 3 } })
+  const alice = await server.user('alice')
+  const robot = await server.user('robot')
   for (let index = 0; index < 20; index++) await alice.send('robot', String(index))
   const read: string[] = []
   let held: ChatMessage | undefined
   for await (const event of robot.events('main', { all: true })) {
     read.push(event.text)
-    // One that takes its time does not hold up the others.
+    // A slow event does not block the others.
     if (held === undefined) held = event
     else await robot.acknowledgeEvent('main', event.id)
     if (read.length === 20) break
@@ -142,35 +141,35 @@ test('more events than the window wait until there is room', async (t) => {
   t.like(await place(robot, 'main'), { pending: 1 })
 })
 
-test('a consumer is moved back and forward, by id and by time, and skips what is too old', async (t) => {
-  const clock = new SkipClock()
-  const stage = await openStage(t, { clock })
-  const alice = await stage.user('alice')
-  const robot = await stage.user('robot')
+test('a consumer is moved by id and by time, and skips events older than maxAge', async (t) => {
+  const clock = new TestClock()
+  const server = await startLocalServer(t, { clock })
+  const alice = await server.user('alice')
+  const robot = await server.user('robot')
   const sent = []
   for (const text of ['one', 'two', 'three']) {
     const { id, sentAt } = await alice.send('robot', text)
     sent.push({ id, time: sentAt.getTime() })
-    clock.skip(10_000)
+    clock.jump(10_001)
   }
   const events = await next(robot, 'main', 3, { all: true })
   for (const { id } of events) await robot.acknowledgeEvent('main', id)
   const taken = nextPush(robot, ConsumerTaken)
   await robot.request(MoveConsumer, { consumer: 'main', after: sent[0]?.id ?? 0 })
   await taken
-  const second = await stage.user('robot')
+  const second = await server.user('robot')
   t.deepEqual(texts(await next(second, 'main', 2)), ['two', 'three'])
   await second.request(MoveConsumer, { consumer: 'new', after: 0, since: sent[2]?.time ?? 0 })
-  t.deepEqual(texts(await next(await stage.user('robot'), 'new', 1)), ['three'])
+  t.deepEqual(texts(await next(await server.user('robot'), 'new', 1)), ['three'])
   await second.request(MoveConsumer, { consumer: 'main', after: 0 })
-  const late = await stage.user('robot')
+  const late = await server.user('robot')
   const reading = next(late, 'main', 1, { maxAge: 10_000 })
   while (!(await place(late, 'main'))?.active);
   await alice.send('robot', 'fresh')
   t.deepEqual(texts(await reading), ['fresh'])
 })
 
-test('a time is found among ids that do not begin at one and have gaps', async (t) => {
+test('lastIdBefore finds a time among ids that have gaps and do not start at 1', async (t) => {
   const db = openInMemory()
   t.teardown(() => db.destroy())
   await migrate(db)
@@ -191,9 +190,9 @@ test('a time is found among ids that do not begin at one and have gaps', async (
   t.deepEqual(await Promise.all([10, 11, 20, 21, 31].map(newestBefore)), [null, 1000, 1000, 1004, 1900])
 })
 
-test('state is kept with the acknowledgement, and gone with the consumer', async (t) => {
+test('state is stored with the acknowledgement and deleted with the consumer', async (t) => {
   const data = await tempFolder(t)
-  const first = await openStage(t, { data })
+  const first = await startLocalServer(t, { data })
   const alice = await first.user('alice')
   let robot = await first.user('robot')
   await alice.send('robot', 'hi')
@@ -202,8 +201,8 @@ test('state is kept with the acknowledgement, and gone with the consumer', async
   await robot.acknowledgeEvent('main', event?.id ?? 0, { key: 'alice', state: '{"greeted":"你好 😀"}' })
   t.is(await robot.consumerState('main', 'alice'), '{"greeted":"你好 😀"}')
   await robot.acknowledgeEvent('main', 0, { key: 'ops', state: 'without an event' })
-  await first.room.close()
-  const second = await openStage(t, { data })
+  await first.close()
+  const second = await startLocalServer(t, { data })
   robot = await second.user('robot')
   t.is(await robot.consumerState('main', 'alice'), '{"greeted":"你好 😀"}')
   t.is(await robot.consumerState('main', 'ops'), 'without an event')
@@ -214,9 +213,9 @@ test('state is kept with the acknowledgement, and gone with the consumer', async
   t.deepEqual((await robot.request(QueryConsumers, {})).consumers, [])
 })
 
-test('a consumer keeps no more keys than the limit, and goes on with those it has', async (t) => {
-  const stage = await openStage(t, { limits: { consumerKeys: 2 } })
-  const robot = await stage.user('robot')
+test('a consumer stores at most the limit of keys, and may still change those it has', async (t) => {
+  const server = await startLocalServer(t, { limits: { consumerKeys: 2 } })
+  const robot = await server.user('robot')
   await robot.request(MoveConsumer, { consumer: 'main', after: 0 })
   const keep = (key: string, state: string) => robot.acknowledgeEvent('main', 0, { key, state })
   await keep('a', '1')
@@ -228,9 +227,9 @@ test('a consumer keeps no more keys than the limit, and goes on with those it ha
   t.is(await robot.consumerState('main', 'a'), '2')
 })
 
-test('a consumer keeps no more bytes than the limit, counted in bytes, and shrinking makes room', async (t) => {
-  const stage = await openStage(t, { limits: { consumerBytes: 100 } })
-  const robot = await stage.user('robot')
+test('the state of a consumer is limited in bytes, and smaller values make room', async (t) => {
+  const server = await startLocalServer(t, { limits: { consumerBytes: 100 } })
+  const robot = await server.user('robot')
   await robot.request(MoveConsumer, { consumer: 'main', after: 0 })
   const keep = (key: string, state: string) => robot.acknowledgeEvent('main', 0, { key, state })
   // Three bytes each.
@@ -244,20 +243,20 @@ test('a consumer keeps no more bytes than the limit, counted in bytes, and shrin
   t.is(await refusal(t, keep('d', 'x')), 'too_many')
 })
 
-test('nobody has more consumers than the limit, and nobody another one’s', async (t) => {
-  const stage = await openStage(t, { limits: { consumers: 2 } })
-  const robot = await stage.user('robot')
+test('the number of consumers of a user is limited, and a user sees only their own', async (t) => {
+  const server = await startLocalServer(t, { limits: { consumers: 2 } })
+  const robot = await server.user('robot')
   await robot.request(MoveConsumer, { consumer: 'a', after: 0 })
   await robot.request(MoveConsumer, { consumer: 'b', after: 0 })
   t.is(await refusal(t, robot.request(MoveConsumer, { consumer: 'c', after: 0 })), 'too_many')
-  const mallory = await stage.user('mallory')
+  const mallory = await server.user('mallory')
   t.is(await refusal(t, mallory.acknowledgeEvent('a', 1)), 'no_consumer')
   t.is(await refusal(t, mallory.request(DeleteConsumer, { consumer: 'a' })), 'no_consumer')
 })
 
-test('a burst makes no more consumers and keys than the limits, also in envelopes', async (t) => {
-  const stage = await openStage(t, { limits: { consumers: 3, consumerKeys: 4 } })
-  const robot = await stage.user('robot')
+test('concurrent requests create no more consumers and keys than the limits, also in envelopes', async (t) => {
+  const server = await startLocalServer(t, { limits: { consumers: 3, consumerKeys: 4 } })
+  const robot = await server.user('robot')
   const make = (n: number) =>
     robot.request(Once, {
       key: `k${n}`,
@@ -273,17 +272,17 @@ test('a burst makes no more consumers and keys than the limits, also in envelope
   t.is(kept.filter(({ status }) => status === 'fulfilled').length, 4)
 })
 
-test('an event that was handled before the server was started again is acknowledged all the same', async (t) => {
+test('an event handled before a restart of the server can be acknowledged after it', async (t) => {
   const data = await tempFolder(t)
-  const first = await openStage(t, { data })
+  const first = await startLocalServer(t, { data })
   const alice = await first.user('alice')
   let robot = await first.user('robot')
   for (const text of ['one', 'two', 'three']) await alice.send('robot', text)
   const events = await next(robot, 'main', 3, { all: true })
-  await first.room.close()
-  const second = await openStage(t, { data })
+  await first.close()
+  const second = await startLocalServer(t, { data })
   robot = await second.user('robot')
-  // Before the server has pushed it anew, and not in their order.
+  // Before the server has pushed them again, and out of order.
   await robot.acknowledgeEvent('main', events[2]?.id ?? 0)
   t.like(await place(robot, 'main'), { position: 0 })
   t.deepEqual(texts(await next(robot, 'main', 3)), ['one', 'two', 'three'])
@@ -291,10 +290,10 @@ test('an event that was handled before the server was started again is acknowled
   t.like(await place(robot, 'main'), { pending: 2 })
 })
 
-test('many states that come in one moment are kept, and hold up nobody', async (t) => {
-  const stage = await openStage(t)
-  const robot = await stage.user('robot')
-  const others = [await stage.user('robot'), await stage.user('robot')]
+test('many states that arrive at once are stored and delay nobody', async (t) => {
+  const server = await startLocalServer(t)
+  const robot = await server.user('robot')
+  const others = [await server.user('robot'), await server.user('robot')]
   await robot.request(MoveConsumer, { consumer: 'main', after: 0 })
   const keys = Array.from({ length: 200 }, (_, index) => `key ${index}`)
   await Promise.all(
@@ -307,10 +306,10 @@ test('many states that come in one moment are kept, and hold up nobody', async (
   t.true((await others[0]?.request(MoveConsumer, { consumer: 'other', after: 0 }))?.isNew)
 })
 
-test('messages that are taken back before they are handled leave no less room for others', async (t) => {
-  const stage = await openStage(t, { limits: { unacknowledged: 3 } })
-  const alice = await stage.user('alice')
-  const robot = await stage.user('robot')
+test('messages recalled before they are handled free their place in the window', async (t) => {
+  const server = await startLocalServer(t, { limits: { unacknowledged: 3 } })
+  const alice = await server.user('alice')
+  const robot = await server.user('robot')
   const events = robot.events('main', { all: true })
   const first = events.next()
   await alice.send('robot', 'first')
@@ -324,13 +323,13 @@ test('messages that are taken back before they are handled leave no less room fo
   const last = (await events.next()).value
   t.is(last?.text, 'last')
   await robot.acknowledgeEvent('main', last?.id ?? 0)
-  t.like(await place(robot, 'main'), { pending: 1 }, 'of what lies before it, only the first is still there')
+  t.like(await place(robot, 'main'), { pending: 1 }, 'of the earlier messages only the first remains')
 })
 
-test('a consumer that is asked for while it is deleted is a new one', async (t) => {
-  const stage = await openStage(t)
-  const alice = await stage.user('alice')
-  const robot = await stage.user('robot')
+test('a consumer requested while it is deleted is created anew', async (t) => {
+  const server = await startLocalServer(t)
+  const alice = await server.user('alice')
+  const robot = await server.user('robot')
   const { id } = await alice.send('robot', 'one')
   await robot.request(Consume, { consumer: 'main', all: true })
   await robot.acknowledgeEvent('main', id)
@@ -344,9 +343,9 @@ test('a consumer that is asked for while it is deleted is a new one', async (t) 
   t.like(await place(robot, 'main'), { position: id })
 })
 
-test('a consumer that was deleted does not come back with a late acknowledgement', async (t) => {
-  const stage = await openStage(t)
-  const robot = await stage.user('robot')
+test('a late acknowledgement does not restore a deleted consumer', async (t) => {
+  const server = await startLocalServer(t)
+  const robot = await server.user('robot')
   await robot.request(MoveConsumer, { consumer: 'main', after: 0 })
   const [, late] = await Promise.allSettled([
     robot.request(DeleteConsumer, { consumer: 'main' }),
@@ -356,7 +355,7 @@ test('a consumer that was deleted does not come back with a late acknowledgement
   t.is(await place(robot, 'main'), undefined)
 })
 
-test('who waits until consumers are written waits for what was asked before, however much comes after', async (t) => {
+test('settled() waits for earlier writes only, however many follow', async (t) => {
   const db = openInMemory()
   t.teardown(() => db.destroy())
   await migrate(db)
@@ -377,10 +376,10 @@ test('who waits until consumers are written waits for what was asked before, how
   await writer.close()
 })
 
-test('events that a loop left without acknowledging them come again in the next one', async (t) => {
-  const stage = await openStage(t)
-  const alice = await stage.user('alice')
-  const robot = await stage.user('robot')
+test('events left unacknowledged by a loop are delivered again in the next one', async (t) => {
+  const server = await startLocalServer(t)
+  const alice = await server.user('alice')
+  const robot = await server.user('robot')
   for (const text of ['one', 'two', 'three']) await alice.send('robot', text)
   const [, two] = await next(robot, 'main', 3, { all: true })
   await robot.acknowledgeEvent('main', two?.id ?? 0)

@@ -13,10 +13,10 @@ import {
   QueryContacts,
   RenameRoom,
 } from '../../client/index.ts'
-import { nextPush } from '../support/play.ts'
-import { openStage, type Stage } from '../support/room.ts'
+import { nextPush } from '../support/requests.ts'
+import { type LocalServer, startLocalServer } from '../support/server.ts'
 
-/** The list as a person would read it. */
+/** The list in readable form. */
 const listOf = async (client: Client) =>
   (await client.request(QueryContacts, {})).contacts.map(
     ({ kind, name, online, friend, unread, lastFrom, lastText }) =>
@@ -29,13 +29,13 @@ async function befriend(one: Client, other: Client, names: readonly [string, str
   await other.request(ConfirmFriendRequest, { user: names[0], accept: true })
 }
 
-const aliceAndBob = async (stage: Stage) => {
-  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+const aliceAndBob = async (server: LocalServer) => {
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   await befriend(alice, bob, ['alice', 'bob'])
   return [alice, bob] as const
 }
 
-/** Says when a session has heard what it waits for, of however many pushes. */
+/** Waits until a session has received the expected values, over any number of pushes. */
 function watching(client: Client) {
   const heard: string[] = []
   let wake = () => {}
@@ -55,10 +55,10 @@ function watching(client: Client) {
   }
 }
 
-test('one message holds friends and groups, who is here, what is unread and what was said last, the newest first', async (t) => {
-  const stage = await openStage(t)
-  const [alice, bob] = await aliceAndBob(stage)
-  const carol = await stage.user('carol')
+test('one reply lists friends and groups with presence, unread count and last message, newest first', async (t) => {
+  const server = await startLocalServer(t)
+  const [alice, bob] = await aliceAndBob(server)
+  const carol = await server.user('carol')
   await befriend(alice, carol, ['alice', 'carol'])
   await alice.request(CreateRoom, { group: '聊天室' })
   await bob.request(JoinRoom, { group: '聊天室' })
@@ -73,15 +73,15 @@ test('one message holds friends and groups, who is here, what is unread and what
   await bob.send('alice', '👨‍👩‍👧‍👦'.repeat(100))
   await carol.close()
   const [newest] = (await alice.request(QueryContacts, {})).contacts
-  t.is(newest?.lastText, '👨‍👩‍👧‍👦'.repeat(16), 'as many whole ones as fit')
+  t.is(newest?.lastText, '👨‍👩‍👧‍👦'.repeat(16), 'as many whole items as fit')
   await bob.send('alice', '长'.repeat(100))
   t.is((await alice.request(QueryContacts, {})).contacts[0]?.lastText, '长'.repeat(80))
 })
 
-test('what is read on one session is read on the other: told at once, and the sender hears of it', async (t) => {
-  const stage = await openStage(t)
-  const [alice, bob] = await aliceAndBob(stage)
-  const phone = await stage.user('bob')
+test('a read position reaches the user’s other session and the sender at once', async (t) => {
+  const server = await startLocalServer(t)
+  const [alice, bob] = await aliceAndBob(server)
+  const phone = await server.user('bob')
   const { id } = await alice.send('bob', 'read me')
   const told = [nextPush(phone, ConversationRead), nextPush(alice, ConversationRead)]
   await bob.acknowledge({ from: 'alice', id })
@@ -92,10 +92,10 @@ test('what is read on one session is read on the other: told at once, and the se
   t.deepEqual(await listOf(phone), ['alice on 0 alice: read me'])
 })
 
-test('where senders are not to know, only the own sessions hear what was read', async (t) => {
-  const stage = await openStage(t, { pluginOptions: { messages: { readReceipts: false } } })
-  const [alice, bob] = await aliceAndBob(stage)
-  const phone = await stage.user('bob')
+test('with read receipts off, only the user’s own sessions get read positions', async (t) => {
+  const server = await startLocalServer(t, { pluginOptions: { messages: { readReceipts: false } } })
+  const [alice, bob] = await aliceAndBob(server)
+  const phone = await server.user('bob')
   alice.on(ConversationRead, () => t.fail('Bob did not want that'))
   const { id } = await alice.send('bob', 'read me')
   const told = nextPush(phone, ConversationRead)
@@ -104,12 +104,12 @@ test('where senders are not to know, only the own sessions hear what was read', 
   await alice.inbox()
 })
 
-test('a position in a group is told to the own sessions', async (t) => {
-  const stage = await openStage(t)
-  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+test('a read position in a group reaches the user’s own sessions', async (t) => {
+  const server = await startLocalServer(t)
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   await alice.request(CreateRoom, { group: 'ops' })
   await bob.request(JoinRoom, { group: 'ops' })
-  const phone = await stage.user('bob')
+  const phone = await server.user('bob')
   const { id } = await alice.send({ group: 'ops' }, 'one')
   await alice.send({ group: 'ops' }, 'two')
   const told = nextPush(phone, ConversationRead)
@@ -118,9 +118,9 @@ test('a position in a group is told to the own sessions', async (t) => {
   t.deepEqual(await listOf(phone), ['#ops 1 alice: two'])
 })
 
-test('who watches is told of every change', async (t) => {
-  const stage = await openStage(t)
-  const [alice, bob] = await aliceAndBob(stage)
+test('a watcher is notified of every change', async (t) => {
+  const server = await startLocalServer(t)
+  const [alice, bob] = await aliceAndBob(server)
   await alice.request(QueryContacts, { watch: true })
   const sees = watching(alice)
   const { id } = await bob.send('alice', 'one')
@@ -129,7 +129,7 @@ test('who watches is told of every change', async (t) => {
   await sees('bob 0 true one')
   await bob.close()
   await sees('bob 0 false one')
-  const back = await stage.user('bob')
+  const back = await server.user('bob')
   await sees('bob 0 true one')
   await alice.request(CreateRoom, { group: 'ops' })
   await sees('ops 0 false ')
@@ -148,9 +148,9 @@ test('who watches is told of every change', async (t) => {
   t.deepEqual(await listOf(back), [])
 })
 
-test('a deleted friend stays on the list as a stranger while something of theirs is unread', async (t) => {
-  const stage = await openStage(t)
-  const [alice, bob] = await aliceAndBob(stage)
+test('a deleted friend stays on the list as a stranger while a message of theirs is unread', async (t) => {
+  const server = await startLocalServer(t)
+  const [alice, bob] = await aliceAndBob(server)
   await alice.send('bob', 'one')
   const { id } = await alice.send('bob', 'two')
   await alice.request(DeleteFriend, { user: 'bob' })
@@ -161,9 +161,9 @@ test('a deleted friend stays on the list as a stranger while something of theirs
   t.deepEqual(await listOf(bob), [])
 })
 
-test('leaving a group and coming back: what was said before and meanwhile is not unread', async (t) => {
-  const stage = await openStage(t)
-  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+test('after leaving and rejoining a group, earlier messages are not unread', async (t) => {
+  const server = await startLocalServer(t)
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   await alice.request(CreateRoom, { group: 'ops' })
   await bob.request(JoinRoom, { group: 'ops' })
   await alice.send({ group: 'ops' }, 'unread when he leaves')
@@ -178,8 +178,8 @@ test('leaving a group and coming back: what was said before and meanwhile is not
 })
 
 test('counts and positions are the same after a restart', async (t) => {
-  const stage = await openStage(t)
-  const [alice, bob] = await aliceAndBob(stage)
+  const server = await startLocalServer(t)
+  const [alice, bob] = await aliceAndBob(server)
   await alice.request(CreateRoom, { group: 'ops' })
   await bob.request(JoinRoom, { group: 'ops' })
   for (const text of ['one', 'two', 'three']) await alice.send('bob', text)
@@ -188,17 +188,17 @@ test('counts and positions are the same after a restart', async (t) => {
   await bob.acknowledge(first as NonNullable<typeof first>)
   const before = await listOf(bob)
   t.deepEqual(before, ['#ops 2 alice: b', 'alice on 2 alice: three'])
-  await stage.room.close()
-  const after = await openStage(t, { data: stage.data })
+  await server.close()
+  const after = await startLocalServer(t, { data: server.data })
   t.deepEqual(
     await listOf(await after.user('bob')),
     before.map((line) => line.replace('on', 'off')),
   )
 })
 
-test('10,000 unread messages: counted right, and delivered in pages of bounded size', async (t) => {
-  const stage = await openStage(t, { limits: { requestBurst: 20_000, requestRate: 20_000 } })
-  const [alice, bob] = await aliceAndBob(stage)
+test('10,000 unread messages are counted and delivered in pages of bounded size', async (t) => {
+  const server = await startLocalServer(t, { limits: { requestBurst: 20_000, requestRate: 20_000 } })
+  const [alice, bob] = await aliceAndBob(server)
   const COUNT = 10_000
   await Promise.all(Array.from({ length: COUNT }, (_, n) => alice.send('bob', String(n))))
   t.deepEqual(await listOf(bob), [`alice on ${COUNT} alice: ${COUNT - 1}`])
@@ -207,7 +207,7 @@ test('10,000 unread messages: counted right, and delivered in pages of bounded s
   for await (const message of bob.messages({ acknowledge: false })) {
     if (message.text !== String(expected)) return t.fail(`${message.text} instead of ${expected}`)
     expected++
-    // Acknowledging a hundred at a time, as far as the server's window goes.
+    // Acknowledges a hundred at a time, within the server's window.
     if (++sincePush === 100 || expected === COUNT) {
       await bob.acknowledge(message)
       sincePush = 0

@@ -10,10 +10,10 @@ import {
 } from '../../client/index.ts'
 import { SetUserActive } from '../../plugins/index.ts'
 import { type TestUser, testServer } from '../../testing/index.ts'
-import { openHouse } from '../support/crossing/house.ts'
-import { seeded } from '../support/endurance.ts'
+import { seeded } from '../support/endurance/rounds.ts'
+import { openRaceServer } from '../support/races/race-server.ts'
 
-test('the same request many times at once is one, told once, and a user is asked by so many and no more', async (t) => {
+test('concurrent identical friend requests are one with one notification, and the requests to one user are limited', async (t) => {
   await using server = await testServer({ limits: { friendRequests: 3 } })
   const bob = await server.user('bob')
   const askers = await Promise.all(Array.from({ length: 6 }, (_, n) => server.user(`user${n}`)))
@@ -29,7 +29,7 @@ test('the same request many times at once is one, told once, and a user is asked
   t.is(new Set(told).size, 3)
 })
 
-test('one user asks and blocks no more than its limits, however many at once', async (t) => {
+test('concurrent friend requests and blocks of a user stay within the limits', async (t) => {
   await using server = await testServer({ limits: { friendRequests: 2, blocks: 2 } })
   const mallory = await server.user('mallory')
   const names = await Promise.all(Array.from({ length: 8 }, async (_, n) => (await server.user(`user${n}`)).name))
@@ -40,7 +40,7 @@ test('one user asks and blocks no more than its limits, however many at once', a
   t.is((await mallory.request(QueryBlockedUsers, {})).users.length, 2)
 })
 
-test('a disabled account’s request can be refused, and the account be blocked; it cannot become a friend', async (t) => {
+test('a disabled account’s request can be declined and the account blocked, but it cannot become a friend', async (t) => {
   await using server = await testServer()
   const [alice, mallory, operator] = [await server.user('alice'), await server.user('mallory'), await server.operator()]
   await mallory.request(AddFriend, { user: 'alice' })
@@ -55,12 +55,12 @@ test('a disabled account’s request can be refused, and the account be blocked;
   t.is(await again.refused(again.request(AddFriend, { user: 'alice' })), 'blocked')
 })
 
-test('requests that cross make friends; a request that crosses a block does not wait behind it', async (t) => {
+test('concurrent requests of two users make them friends; a request concurrent with a block does not remain open', async (t) => {
   const random = seeded(t)
-  const house = await openHouse(process.env.TEST_DATABASE)
-  t.teardown(() => house.close())
-  const { carol, dave, alice, bob } = house.people
-  house.jitter.random = random
+  const server = await openRaceServer(process.env.TEST_DATABASE)
+  t.teardown(() => server.close())
+  const { carol, dave, alice, bob } = server.people
+  server.jitter.random = random
   await Promise.all([
     carol.on(0).request(AddFriend, { user: 'dave' }),
     dave.on(0).request(AddFriend, { user: 'carol' }),

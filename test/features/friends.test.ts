@@ -14,8 +14,8 @@ import {
   QueryFriendRequests,
   UnblockUser,
 } from '../../client/index.ts'
-import { nextPush as hears, refusal } from '../support/play.ts'
-import { openStage, type Stage } from '../support/room.ts'
+import { nextPush as hears, refusal } from '../support/requests.ts'
+import { type LocalServer, startLocalServer } from '../support/server.ts'
 
 const friendsOf = async (client: Client) =>
   (await client.request(FriendList, {})).friends.map(({ user, online }) => `${user} ${online ? 'on' : 'off'}`)
@@ -30,11 +30,11 @@ async function befriend(one: Client, other: Client, names: readonly [string, str
   await other.request(ConfirmFriendRequest, { user: names[0], accept: true })
 }
 
-const aliceAndBob = async (stage: Stage) => [await stage.user('alice'), await stage.user('bob')] as const
+const aliceAndBob = async (server: LocalServer) => [await server.user('alice'), await server.user('bob')] as const
 
-test('Alice asks, Bob says yes: both are told, and each is on the other’s list', async (t) => {
-  const stage = await openStage(t)
-  const [alice, bob] = await aliceAndBob(stage)
+test('when Bob accepts Alice’s request, both are notified and on each other’s list', async (t) => {
+  const server = await startLocalServer(t)
+  const [alice, bob] = await aliceAndBob(server)
   const asked = hears(bob, AddFriendRequest)
   await alice.request(AddFriend, { user: 'Bob', note: 'it is me, 小鹰' })
   t.like(await asked, { user: 'alice', note: 'it is me, 小鹰' })
@@ -48,9 +48,9 @@ test('Alice asks, Bob says yes: both are told, and each is on the other’s list
   t.deepEqual([await requestsOf(alice), await requestsOf(bob)], [[], []])
 })
 
-test('Bob says no: Alice is told, nothing else changes, and she may ask again', async (t) => {
-  const stage = await openStage(t)
-  const [alice, bob] = await aliceAndBob(stage)
+test('when Bob declines, Alice is notified and may ask again', async (t) => {
+  const server = await startLocalServer(t)
+  const [alice, bob] = await aliceAndBob(server)
   await alice.request(AddFriend, { user: 'bob' })
   const told = hears(alice, AddFriendResult)
   await bob.request(ConfirmFriendRequest, { user: 'alice', accept: false })
@@ -60,13 +60,13 @@ test('Bob says no: Alice is told, nothing else changes, and she may ask again', 
   t.deepEqual(await requestsOf(bob), ['from alice'])
 })
 
-test('a request waits for Bob while he is away, and over a restart', async (t) => {
-  const stage = await openStage(t)
-  const alice = await stage.user('alice')
-  await (await stage.user('bob')).close()
+test('a request waits for Bob while he is offline, also across a restart', async (t) => {
+  const server = await startLocalServer(t)
+  const alice = await server.user('alice')
+  await (await server.user('bob')).close()
   await alice.request(AddFriend, { user: 'bob', note: 'hello' })
-  await stage.room.close()
-  const after = await openStage(t, { data: stage.data })
+  await server.close()
+  const after = await startLocalServer(t, { data: server.data })
   const bob = await after.user('bob')
   const asked = hears(bob, AddFriendRequest)
   await bob.receive()
@@ -77,18 +77,18 @@ test('a request waits for Bob while he is away, and over a restart', async (t) =
   t.deepEqual(await friendsOf(bob), ['alice off'])
 })
 
-test('a request that crosses one’s own is a yes', async (t) => {
-  const stage = await openStage(t)
-  const [alice, bob] = await aliceAndBob(stage)
+test('a request in the other direction accepts the first one', async (t) => {
+  const server = await startLocalServer(t)
+  const [alice, bob] = await aliceAndBob(server)
   await alice.request(AddFriend, { user: 'bob' })
   await bob.request(AddFriend, { user: 'alice' })
   t.deepEqual([await friendsOf(alice), await friendsOf(bob)], [['bob on'], ['alice on']])
   t.deepEqual([await requestsOf(alice), await requestsOf(bob)], [[], []])
 })
 
-test('what makes no sense gets its own answer and changes nothing', async (t) => {
-  const stage = await openStage(t)
-  const [alice, bob] = await aliceAndBob(stage)
+test('each invalid request has its own failure and changes nothing', async (t) => {
+  const server = await startLocalServer(t)
+  const [alice, bob] = await aliceAndBob(server)
   const answer = (client: Client, user: string) => refusal(t, client.request(AddFriend, { user }))
   t.is(await answer(alice, 'alice'), 'yourself')
   t.is(await answer(alice, 'nobody'), 'user_not_exist')
@@ -105,9 +105,9 @@ test('what makes no sense gets its own answer and changes nothing', async (t) =>
   t.deepEqual([await friendsOf(alice), await requestsOf(alice)], [['bob on'], []])
 })
 
-test('Alice deletes Bob: both lists are without the other, what was said stays, and they may begin again', async (t) => {
-  const stage = await openStage(t)
-  const [alice, bob] = await aliceAndBob(stage)
+test('when Alice deletes Bob, both lists lose the other, history stays, and they may become friends again', async (t) => {
+  const server = await startLocalServer(t)
+  const [alice, bob] = await aliceAndBob(server)
   await befriend(alice, bob, ['alice', 'bob'])
   await alice.send('bob', 'bye')
   const told = [hears(alice, FriendDeleted), hears(bob, FriendDeleted)]
@@ -122,9 +122,9 @@ test('Alice deletes Bob: both lists are without the other, what was said stays, 
   t.deepEqual([await friendsOf(alice), await friendsOf(bob)], [['bob on'], ['alice on']])
 })
 
-test('who is blocked is told so, and nothing of his arrives; unblocked, he may write again', async (t) => {
-  const stage = await openStage(t)
-  const [alice, bob] = await aliceAndBob(stage)
+test('a blocked user is refused and none of his messages arrives; once unblocked, he may write', async (t) => {
+  const server = await startLocalServer(t)
+  const [alice, bob] = await aliceAndBob(server)
   await befriend(alice, bob, ['alice', 'bob'])
   await alice.request(BlockUser, { user: 'bob' })
   t.deepEqual([await friendsOf(alice), await friendsOf(bob)], [[], []])
@@ -146,25 +146,25 @@ test('who is blocked is told so, and nothing of his arrives; unblocked, he may w
   t.deepEqual(await friendsOf(alice), [])
 })
 
-test('blocking ends an open request', async (t) => {
-  const stage = await openStage(t)
-  const [alice, bob] = await aliceAndBob(stage)
+test('blocking a user closes the open request', async (t) => {
+  const server = await startLocalServer(t)
+  const [alice, bob] = await aliceAndBob(server)
   await bob.request(AddFriend, { user: 'alice' })
   await alice.request(BlockUser, { user: 'bob' })
   t.deepEqual([await requestsOf(alice), await requestsOf(bob)], [[], []])
   t.is(await refusal(t, alice.request(ConfirmFriendRequest, { user: 'bob', accept: true })), 'no_request')
 })
 
-test('only friends may write, unless the server is told otherwise; bots and operators may', async (t) => {
-  const stage = await openStage(t, { pluginOptions: { friends: {} } })
-  const [alice, bob] = await aliceAndBob(stage)
+test('only friends may write unless configured otherwise; bots and operators may write to anyone', async (t) => {
+  const server = await startLocalServer(t, { pluginOptions: { friends: {} } })
+  const [alice, bob] = await aliceAndBob(server)
   t.is(await refusal(t, alice.send('bob', 'hi')), 'not_friends')
   await alice.send('alice', 'a note to oneself')
   await befriend(alice, bob, ['alice', 'bob'])
   await alice.send('bob', 'hi')
   await alice.request(DeleteFriend, { user: 'bob' })
   t.is(await refusal(t, bob.send('alice', 'still there?')), 'not_friends')
-  const operator = await stage.connect({ server: { path: stage.control } })
+  const operator = await server.operator()
   await operator.actAs('alice')
   await operator.send('bob', 'by the operator')
   t.deepEqual(
@@ -173,10 +173,10 @@ test('only friends may write, unless the server is told otherwise; bots and oper
   )
 })
 
-test('friends hear of the first session and of the last one’s end, others hear nothing', async (t) => {
-  const stage = await openStage(t)
-  const [alice, bob] = await aliceAndBob(stage)
-  const carol = await stage.user('carol')
+test('friends are notified of the first session and of the end of the last one, others are not', async (t) => {
+  const server = await startLocalServer(t)
+  const [alice, bob] = await aliceAndBob(server)
+  const carol = await server.user('carol')
   await befriend(alice, bob, ['alice', 'bob'])
   carol.on(FriendOnOffLine, () => t.fail('Carol is nobody’s friend'))
   const heard: string[] = []
@@ -191,21 +191,21 @@ test('friends hear of the first session and of the last one’s end, others hear
         wake = resolve
       })
   }
-  const second = await stage.user('bob')
+  const second = await server.user('bob')
   await second.close()
   await bob.close()
   await untilHeard(1)
   t.deepEqual(await friendsOf(alice), ['bob off'])
-  await stage.user('bob')
+  await server.user('bob')
   await untilHeard(2)
   t.deepEqual(heard, ['bob off', 'bob on'])
   t.deepEqual(await friendsOf(alice), ['bob on'])
 })
 
-test('a user has only so many friends and open requests', async (t) => {
-  const stage = await openStage(t, { limits: { friends: 1, friendRequests: 1 } })
-  const [alice, bob] = await aliceAndBob(stage)
-  const carol = await stage.user('carol')
+test('the friends and open requests of a user are limited', async (t) => {
+  const server = await startLocalServer(t, { limits: { friends: 1, friendRequests: 1 } })
+  const [alice, bob] = await aliceAndBob(server)
+  const carol = await server.user('carol')
   await alice.request(AddFriend, { user: 'carol' })
   t.is(await refusal(t, alice.request(AddFriend, { user: 'bob' })), 'too_many')
   await carol.request(ConfirmFriendRequest, { user: 'alice', accept: true })
@@ -213,9 +213,9 @@ test('a user has only so many friends and open requests', async (t) => {
   t.is(await refusal(t, alice.request(ConfirmFriendRequest, { user: 'bob', accept: true })), 'too_many')
 })
 
-test('blocked and accepted in one go: the block holds', async (t) => {
-  const stage = await openStage(t)
-  const [alice, bob] = await aliceAndBob(stage)
+test('when a request is blocked and accepted at once, the block holds', async (t) => {
+  const server = await startLocalServer(t)
+  const [alice, bob] = await aliceAndBob(server)
   await alice.request(AddFriend, { user: 'bob' })
   await Promise.allSettled([
     bob.request(BlockUser, { user: 'alice' }),

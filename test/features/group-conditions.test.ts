@@ -18,8 +18,8 @@ import {
 } from '../../client/index.ts'
 import { SetUserActive } from '../../plugins/index.ts'
 import { type TestServer, type TestUser, testServer } from '../../testing/index.ts'
-import { openHouse } from '../support/crossing/house.ts'
-import { seeded } from '../support/endurance.ts'
+import { seeded } from '../support/endurance/rounds.ts'
+import { openRaceServer } from '../support/races/race-server.ts'
 
 const failureOf = (results: readonly PromiseSettledResult<unknown>[]) =>
   results.map((result) => (result.status === 'fulfilled' ? 'ok' : (result.reason as { failure: string }).failure))
@@ -37,7 +37,7 @@ async function inOps(server: TestServer, ...names: string[]): Promise<TestUser[]
   return users
 }
 
-test('a burst of joins fills a group, and a user’s list of groups, up to the limit and not beyond', async (t) => {
+test('concurrent joins fill a group and a user’s list of groups up to the limits', async (t) => {
   await using server = await testServer({ limits: { groupMembers: 4, groupsPerUser: 3 } })
   const [alice] = (await inOps(server, 'alice')) as [TestUser]
   const others = await Promise.all(Array.from({ length: 8 }, (_, n) => server.user(`user${n}`)))
@@ -49,7 +49,7 @@ test('a burst of joins fills a group, and a user’s list of groups, up to the l
   t.is(count(makes), 2)
 })
 
-test('a group that was renamed in a burst answers to one name, and to nobody who was kicked', async (t) => {
+test('after concurrent renames a group has one name, and it refuses kicked members', async (t) => {
   await using server = await testServer()
   const [alice, mallory] = (await inOps(server, 'alice', 'mallory')) as [TestUser, TestUser]
   await alice.request(SetRoomRole, { group: 'ops', user: 'mallory', role: 'admin' })
@@ -77,7 +77,7 @@ test('a group that was renamed in a burst answers to one name, and to nobody who
   }
 })
 
-test('a disabled member can be kicked and demoted, and a disabled owner’s group is taken over by an admin', async (t) => {
+test('a disabled member can be kicked and demoted, and an admin takes over the group of a disabled owner', async (t) => {
   await using server = await testServer()
   const [alice, bob] = (await inOps(server, 'alice', 'bob', 'carol', 'dave')) as [TestUser, TestUser]
   for (const user of ['bob', 'carol']) await alice.request(SetRoomRole, { group: 'ops', user, role: 'admin' })
@@ -99,7 +99,7 @@ test('a disabled member can be kicked and demoted, and a disabled owner’s grou
   )
 })
 
-test('an invitation comes once while it waits, to nobody who has blocked the one who invites, and not without end', async (t) => {
+test('an open invitation is sent once, never to a user who blocks the inviter, and the number is limited', async (t) => {
   await using server = await testServer({ limits: { invitationsToOne: 2 } })
   const [alice, bob, carol] = [await server.user('alice'), await server.user('bob'), await server.user('carol')]
   for (const group of ['one', 'two', 'three']) await alice.request(CreateRoom, { group, open: false })
@@ -117,7 +117,7 @@ test('an invitation comes once while it waits, to nobody who has blocked the one
   t.deepEqual(told, ['bob one', 'bob two'])
 })
 
-test('a dissolved group gives its name back; who makes too many groups waits; a private group is as none', async (t) => {
+test('a dissolved group frees its name, group creation has a rate, and a private group is hidden', async (t) => {
   await using server = await testServer({ limits: { groupsMade: 3 } })
   const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   for (let round = 0; round < 3; round++) {
@@ -134,7 +134,7 @@ test('a dissolved group gives its name back; who makes too many groups waits; a 
   }
 })
 
-test('history and search of a group say what is unread, as the inbox does', async (t) => {
+test('history and search of a group mark unread messages like the inbox', async (t) => {
   await using server = await testServer()
   const [alice, bob] = (await inOps(server, 'alice', 'bob')) as [TestUser, TestUser]
   for (const text of ['said one', 'said two']) await alice.says({ group: 'ops' }, text)
@@ -146,7 +146,7 @@ test('history and search of a group say what is unread, as the inbox does', asyn
   t.deepEqual(flags((await alice.client.groupHistory('ops')).messages), [false, false], 'her own')
 })
 
-test('who logs in and out over and over is told of once, then when it has stayed', async (t) => {
+test('repeated logins and logouts are announced once, then when the state is stable', async (t) => {
   await using server = await testServer()
   const [alice] = (await inOps(server, 'alice', 'bob')) as [TestUser, TestUser]
   await server.clock.advance(10_000)
@@ -169,11 +169,11 @@ test('who logs in and out over and over is told of once, then when it has stayed
   t.deepEqual(told, [true, false, true])
 })
 
-test('nothing that is said in a group reaches a member after it was told that it is out', async (t) => {
+test('no group message reaches a member after the notification of their removal', async (t) => {
   const random = seeded(t)
-  const house = await openHouse(process.env.TEST_DATABASE)
-  t.teardown(() => house.close())
-  const { alice, bob, carol } = house.people
+  const server = await openRaceServer(process.env.TEST_DATABASE)
+  t.teardown(() => server.close())
+  const { alice, bob, carol } = server.people
   const group = 'ops'
   await alice.on(0).request(CreateRoom, { group })
   await bob.on(0).request(JoinRoom, { group })
@@ -181,9 +181,9 @@ test('nothing that is said in a group reaches a member after it was told that it
     await carol.on(0).request(JoinRoom, { group })
     for (let before = 0; before < 3; before++) await bob.on(0).request(ChatroomMessage, { group, text: 'unread' })
     carol.pushes = []
-    house.jitter.random = random
+    server.jitter.random = random
     await Promise.all([
-      // Reads what is unread from the database meanwhile.
+      // Reads unread messages from the database meanwhile.
       carol.listener.receive(),
       ...Array.from({ length: 4 }, (_, n) => bob.on(n % 2).request(ChatroomMessage, { group, text: `said ${n}` })),
       round % 2 === 0
@@ -191,7 +191,7 @@ test('nothing that is said in a group reaches a member after it was told that it
         : alice.on(0).request(KickFromRoom, { group, user: 'carol' }),
       bob.on(1).request(ChatroomMessage, { group, text: 'last' }),
     ])
-    house.jitter.random = undefined
+    server.jitter.random = undefined
     for (let turns = 0; turns < 3; turns++) await carol.listener.request(QueryRooms, {})
     const out = carol.pushes.findIndex((push) => push.startsWith(JoinLeaveChatroom.name))
     t.not(out, -1)
@@ -199,7 +199,7 @@ test('nothing that is said in a group reaches a member after it was told that it
   }
 })
 
-test('who is kicked, leaves or is admin no more has no invitation left to come back by', async (t) => {
+test('invitations of a user who is kicked, leaves or loses the role admin are withdrawn', async (t) => {
   await using server = await testServer()
   const names = ['alice', 'mallory', 'erin', 'eve', 'mallet']
   const [alice, mallory, erin, eve, mallet] = (await Promise.all(names.map((name) => server.user(name)))) as [
@@ -229,7 +229,7 @@ test('who is kicked, leaves or is admin no more has no invitation left to come b
   }
 })
 
-test('group names are seen whole: nothing invisible tells two of them apart', async (t) => {
+test('group names with invisible characters are refused', async (t) => {
   await using server = await testServer()
   const alice = await server.user('alice')
   await alice.request(CreateRoom, { group: 'ops' })

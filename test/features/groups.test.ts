@@ -18,10 +18,10 @@ import {
   RoomUserOnOffLine,
   SetRoomRole,
 } from '../../client/index.ts'
-import { nextPush as hears, refusal } from '../support/play.ts'
-import { openStage, type Stage } from '../support/room.ts'
+import { nextPush as hears, refusal, texts } from '../support/requests.ts'
+import { type LocalServer, startLocalServer } from '../support/server.ts'
 
-/** Hears so many messages, acknowledging the last of each conversation. */
+/** Receives so many messages, and acknowledges the last of each conversation. */
 async function listens(client: Client, count: number, acknowledge = true): Promise<ChatMessage[]> {
   const heard: ChatMessage[] = []
   for await (const message of client.messages({ acknowledge: false })) {
@@ -32,7 +32,6 @@ async function listens(client: Client, count: number, acknowledge = true): Promi
   return heard
 }
 
-const texts = (messages: readonly ChatMessage[]) => messages.map(({ text }) => text)
 const unread = async (client: Client) => texts((await client.inbox()).messages)
 const groupsOf = async (client: Client) =>
   (await client.request(QueryRooms, {})).groups.map(
@@ -43,17 +42,17 @@ const membersOf = async (client: Client, group: string) =>
     ({ user, role, online }) => `${user} ${role} ${online ? 'on' : 'off'}`,
   )
 
-async function threeInOps(t: ExecutionContext): Promise<[Stage, Client, Client, Client]> {
-  const stage = await openStage(t)
-  const [alice, bob, carol] = [await stage.user('alice'), await stage.user('bob'), await stage.user('carol')]
+async function threeInOps(t: ExecutionContext): Promise<[LocalServer, Client, Client, Client]> {
+  const server = await startLocalServer(t)
+  const [alice, bob, carol] = [await server.user('alice'), await server.user('bob'), await server.user('carol')]
   await alice.request(CreateRoom, { group: 'ops' })
   for (const member of [bob, carol]) await member.request(JoinRoom, { group: 'ops' })
-  return [stage, alice, bob, carol]
+  return [server, alice, bob, carol]
 }
 
-test('Alice makes a group; who joins is told of and listed', async (t) => {
-  const stage = await openStage(t)
-  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+test('Alice creates a group; a new member is announced and listed', async (t) => {
+  const server = await startLocalServer(t)
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   t.like(await alice.request(CreateRoom, { group: ' 聊天室 1 ' }), { group: '聊天室 1' })
   const told = hears(alice, JoinLeaveChatroom)
   await bob.request(JoinRoom, { group: '聊天室 1' })
@@ -62,7 +61,7 @@ test('Alice makes a group; who joins is told of and listed', async (t) => {
   t.deepEqual(await groupsOf(bob), ['聊天室 1 member 2 0'])
 })
 
-test('a group message reaches every other member, in the group, once', async (t) => {
+test('a group message reaches every other member once', async (t) => {
   const [, alice, bob, carol] = await threeInOps(t)
   const hearing = [listens(bob, 1), listens(carol, 1)]
   const stored = await alice.send({ group: 'ops' }, '大家好 😀', { style: { color: '#00ff00' } })
@@ -82,8 +81,8 @@ test('a group message reaches every other member, in the group, once', async (t)
 
 /** The original's bug: a friend's group message showed up in the private chat. */
 for (const away of [false, true]) {
-  test(`what a friend says in a group stays in the group, ${away ? 'also for who was away' : 'online'}, both ways`, async (t) => {
-    const [stage, alice, bob] = await threeInOps(t)
+  test(`a friend’s group message stays in the group, ${away ? 'also for offline members' : 'online'}, in both directions`, async (t) => {
+    const [server, alice, bob] = await threeInOps(t)
     await alice.request(AddFriend, { user: 'bob' })
     await bob.request(ConfirmFriendRequest, { user: 'alice', accept: true })
     for (const [from, to, names] of [
@@ -93,7 +92,7 @@ for (const away of [false, true]) {
       if (away) await to.close()
       await from.send({ group: 'ops' }, `${names[0]} to all`)
       await from.send(names[1], `${names[0]} to ${names[1]}`)
-      const reader = away ? await stage.user(names[1]) : to
+      const reader = away ? await server.user(names[1]) : to
       const heard = await listens(reader, 2)
       t.deepEqual(
         heard.map(({ kind, group, to: recipient, text }) => [kind, group ?? recipient, text]),
@@ -109,14 +108,14 @@ for (const away of [false, true]) {
   })
 }
 
-test('what was said while Carol was away waits for her, counted, until she acknowledges it on any session', async (t) => {
-  const [stage, alice, bob, carol] = await threeInOps(t)
+test('messages sent while Carol is offline stay unread until she acknowledges them on any session', async (t) => {
+  const [server, alice, bob, carol] = await threeInOps(t)
   await carol.close()
   await alice.send({ group: 'ops' }, 'one')
   await bob.send({ group: 'ops' }, 'two')
   await alice.send('carol', 'and privately')
   await bob.send({ group: 'ops' }, 'three')
-  const [phone, desk] = [await stage.user('carol'), await stage.user('carol')]
+  const [phone, desk] = [await server.user('carol'), await server.user('carol')]
   t.deepEqual(await groupsOf(phone), ['ops member 3 3'])
   t.is(await phone.receive(), 4)
   t.deepEqual(await unread(desk), ['one', 'two', 'and privately', 'three'])
@@ -127,11 +126,11 @@ test('what was said while Carol was away waits for her, counted, until she ackno
   t.deepEqual(await groupsOf(alice), ['ops owner 3 2'], 'her own messages are not unread')
 })
 
-test('who joins later sees what is said from then on, or everything where the group says so', async (t) => {
-  const [stage, alice] = await threeInOps(t)
+test('a new member reads messages since their entry, or all where the group allows it', async (t) => {
+  const [server, alice] = await threeInOps(t)
   await alice.request(CreateRoom, { group: 'archive', allHistory: true })
   for (const group of ['ops', 'archive']) await alice.send({ group }, 'before')
-  const dave = await stage.user('dave')
+  const dave = await server.user('dave')
   for (const group of ['ops', 'archive']) await dave.request(JoinRoom, { group })
   t.deepEqual(await unread(dave), [])
   for (const group of ['ops', 'archive']) await alice.send({ group }, 'after')
@@ -140,7 +139,7 @@ test('who joins later sees what is said from then on, or everything where the gr
   t.deepEqual(await groupsOf(dave), ['archive member 2 1', 'ops member 4 1'])
 })
 
-test('Bob leaves and comes back: he hears nothing meanwhile, and the row is the same', async (t) => {
+test('when Bob leaves and rejoins, he receives nothing in between, and his row is reused', async (t) => {
   const [, alice, bob] = await threeInOps(t)
   await alice.send({ group: 'ops' }, 'unread when he leaves')
   await bob.request(LeaveRoom, { group: 'ops' })
@@ -156,9 +155,9 @@ test('Bob leaves and comes back: he hears nothing meanwhile, and the row is the 
   t.deepEqual(texts((await bob.groupHistory('ops')).messages), ['welcome back'])
 })
 
-test('a group by invitation takes only who is invited', async (t) => {
-  const stage = await openStage(t)
-  const [alice, bob, carol] = [await stage.user('alice'), await stage.user('bob'), await stage.user('carol')]
+test('a closed group accepts invited users only', async (t) => {
+  const server = await startLocalServer(t)
+  const [alice, bob, carol] = [await server.user('alice'), await server.user('bob'), await server.user('carol')]
   await alice.request(CreateRoom, { group: 'secret', open: false })
   t.is(await refusal(t, bob.request(JoinRoom, { group: 'secret' })), 'group_not_exist')
   const invited = hears(bob, RoomInvitation)
@@ -171,8 +170,8 @@ test('a group by invitation takes only who is invited', async (t) => {
   t.is(await refusal(t, bob.request(JoinRoom, { group: 'secret' })), 'not_invited', 'an invitation is used up')
 })
 
-test('roles: who may kick, promote, rename, hand over and dissolve', async (t) => {
-  const [stage, alice, bob, carol] = await threeInOps(t)
+test('roles decide on kicking, promoting, renaming, handing over and dissolving', async (t) => {
+  const [server, alice, bob, carol] = await threeInOps(t)
   t.is(await refusal(t, bob.request(KickFromRoom, { group: 'ops', user: 'carol' })), 'role_too_low')
   t.is(await refusal(t, bob.request(SetRoomRole, { group: 'ops', user: 'bob', role: 'admin' })), 'role_too_low')
   t.is(await refusal(t, alice.request(LeaveRoom, { group: 'ops' })), 'owner_must_stay')
@@ -191,10 +190,10 @@ test('roles: who may kick, promote, rename, hand over and dissolve', async (t) =
   await bob.request(DissolveRoom, { group: 'operations' })
   t.deepEqual(await groupsOf(bob), [])
   t.is(await refusal(t, bob.send({ group: 'operations' }, 'hi')), 'group_not_exist')
-  t.is(await refusal(t, (await stage.user('dave')).request(JoinRoom, { group: 'operations' })), 'group_not_exist')
+  t.is(await refusal(t, (await server.user('dave')).request(JoinRoom, { group: 'operations' })), 'group_not_exist')
 })
 
-test('names of groups are checked, and taken only once', async (t) => {
+test('group names are validated and unique', async (t) => {
   const [, alice, bob] = await threeInOps(t)
   const create = (group: string) => refusal(t, bob.request(CreateRoom, { group }))
   t.is(await create('ops'), 'group_exists')
@@ -206,13 +205,13 @@ test('names of groups are checked, and taken only once', async (t) => {
   t.is(await refusal(t, bob.request(JoinRoom, { group: "o' or 1=1 --" })), 'group_not_exist')
 })
 
-test('members hear who comes and goes; a message of many at once keeps one order for all', async (t) => {
-  const [stage, alice, bob, carol] = await threeInOps(t)
+test('members are notified of joins and leaves, and all receive concurrent messages in one order', async (t) => {
+  const [server, alice, bob, carol] = await threeInOps(t)
   const gone = hears(alice, RoomUserOnOffLine)
   await carol.close()
   t.like(await gone, { group: 'ops', user: 'carol', online: false })
   await Promise.all(Array.from({ length: 60 }, (_, n) => (n % 2 ? alice : bob).send({ group: 'ops' }, String(n))))
-  const back = await stage.user('carol')
+  const back = await server.user('carol')
   const heard = await listens(back, 60)
   const order = texts(heard)
   t.deepEqual(texts((await alice.groupHistory('ops', { limit: 100 })).messages), order)
@@ -223,7 +222,7 @@ test('members hear who comes and goes; a message of many at once keeps one order
   )
 })
 
-test('a group message sent again with its client id is stored once', async (t) => {
+test('a group message resent with its client id is stored once', async (t) => {
   const [, alice, bob] = await threeInOps(t)
   const [first, second] = await Promise.all([1, 2].map(() => alice.send({ group: 'ops' }, 'once', { clientId: 'x' })))
   t.is(first?.id, second?.id)
@@ -232,16 +231,16 @@ test('a group message sent again with its client id is stored once', async (t) =
   t.deepEqual(await groupsOf(bob), ['ops member 3 1'])
 })
 
-test('a group and a user have only so many', async (t) => {
-  const stage = await openStage(t, { limits: { groupMembers: 2, groupsPerUser: 1 } })
-  const [alice, bob, carol] = [await stage.user('alice'), await stage.user('bob'), await stage.user('carol')]
+test('members of a group and groups of a user are limited', async (t) => {
+  const server = await startLocalServer(t, { limits: { groupMembers: 2, groupsPerUser: 1 } })
+  const [alice, bob, carol] = [await server.user('alice'), await server.user('bob'), await server.user('carol')]
   await alice.request(CreateRoom, { group: 'small' })
   await bob.request(JoinRoom, { group: 'small' })
   t.is(await refusal(t, carol.request(JoinRoom, { group: 'small' })), 'too_many')
   t.is(await refusal(t, bob.request(CreateRoom, { group: 'another' })), 'too_many')
 })
 
-test('Bob listens to groups only: what is private waits unread, however much of it there is', async (t) => {
+test('when Bob listens to groups only, private messages wait unread, however many there are', async (t) => {
   const [, alice, bob] = await threeInOps(t)
   for (let n = 0; n < 120; n++) await alice.send('bob', `private ${n}`)
   await alice.send({ group: 'ops' }, 'to all')
@@ -252,9 +251,9 @@ test('Bob listens to groups only: what is private waits unread, however much of 
   t.is((await bob.inbox({ limit: 100 })).messages.length, 100)
 })
 
-test('kicked with a full window, Bob still hears what is said to him', async (t) => {
-  const stage = await openStage(t, { limits: { unacknowledged: 3 } })
-  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+test('Bob, kicked with a full window, still receives his other messages', async (t) => {
+  const server = await startLocalServer(t, { limits: { unacknowledged: 3 } })
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   await alice.request(CreateRoom, { group: 'ops' })
   await bob.request(JoinRoom, { group: 'ops' })
   const hearing = bob.messages({ acknowledge: false })
@@ -265,21 +264,21 @@ test('kicked with a full window, Bob still hears what is said to him', async (t)
   t.is((await hearing.next()).value?.text, 'sorry')
 })
 
-test('handed over and kicked in one go: the group has one owner', async (t) => {
+test('when a group is handed over and the new owner kicked at once, it has one owner', async (t) => {
   const [, alice] = await threeInOps(t)
   await Promise.allSettled([
     alice.request(SetRoomRole, { group: 'ops', user: 'bob', role: 'owner' }),
     alice.request(SetRoomRole, { group: 'ops', user: 'carol', role: 'owner' }),
     alice.request(KickFromRoom, { group: 'ops', user: 'bob' }),
   ])
-  // Whichever came first in the database: Alice is still a member, and the group is somebody's.
+  // In either order of commits Alice is still a member, and the group has an owner.
   const members = await membersOf(alice, 'ops')
   t.is(members.filter((line) => line.includes(' owner ')).length, 1, members.join(', '))
 })
 
-test('who joins while others talk hears all that is theirs', async (t) => {
-  const [stage, alice] = await threeInOps(t)
-  const dave = await stage.user('dave')
+test('a member who joins during a conversation receives every message since the entry', async (t) => {
+  const [server, alice] = await threeInOps(t)
+  const dave = await server.user('dave')
   const hearing = dave.messages({ acknowledge: false })
   const first = hearing.next()
   const sending = Array.from({ length: 40 }, (_, n) => alice.send({ group: 'ops' }, String(n)))

@@ -12,8 +12,9 @@ import {
   uint32,
 } from '../../core/index.ts'
 import { Login, Once, OnceDone } from '../../plugins/index.ts'
-import { refusal } from '../support/play.ts'
-import { openStage, tempFolder } from '../support/room.ts'
+import { refusal } from '../support/requests.ts'
+import { startLocalServer } from '../support/server.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 
 const Counted = serverMessage({ type: 1001, name: 'counted', about: '', fields: { times: uint32('') } })
 const Count = clientMessage({
@@ -26,7 +27,7 @@ const Count = clientMessage({
 })
 const messages = [Count, Counted]
 
-/** Counts how often it is asked; its replies come when it is let. */
+/** Counts requests, and holds its replies until released. */
 function counter() {
   let times = 0
   let gate = Promise.resolve()
@@ -55,29 +56,29 @@ function counter() {
   }
 }
 
-test('under one key a request is carried out once, and everyone who asks gets its reply', async (t) => {
+test('a request is executed once per idempotency key, and every retry gets its reply', async (t) => {
   const data = await tempFolder(t)
   const { plugin, times } = counter()
-  const first = await openStage(t, { data, plugins: [plugin] })
+  const first = await startLocalServer(t, { data, plugins: [plugin] })
   const alice = await first.user('alice', { messages })
   t.deepEqual(await alice.request(Count, { what: 'a' }, { key: 'monday' }), { times: 1 })
   t.deepEqual(await alice.request(Count, { what: 'a' }, { key: 'monday' }), { times: 1 })
   t.deepEqual(await alice.request(Count, { what: 'a' }, { key: 'tuesday' }), { times: 2 })
   t.is(await refusal(t, alice.request(Count, { what: 'b' }, { key: 'monday' })), 'key_reused')
-  // A key is its user's.
+  // A key belongs to its user.
   const bob = await first.user('bob', { messages })
   t.deepEqual(await bob.request(Count, { what: 'a' }, { key: 'monday' }), { times: 3 })
-  await first.room.close()
-  const second = await openStage(t, { data, plugins: [plugin] })
+  await first.close()
+  const second = await startLocalServer(t, { data, plugins: [plugin] })
   const again = await second.user('alice', { messages })
   t.deepEqual(await again.request(Count, { what: 'a' }, { key: 'monday' }), { times: 1 })
   t.is(times(), 3)
 })
 
-test('asked twice at once, it is carried out once', async (t) => {
+test('two concurrent requests with one key are executed once', async (t) => {
   const { plugin, times, close } = counter()
-  const stage = await openStage(t, { plugins: [plugin] })
-  const [one, two] = [await stage.user('alice', { messages }), await stage.user('alice', { messages })]
+  const server = await startLocalServer(t, { plugins: [plugin] })
+  const [one, two] = [await server.user('alice', { messages }), await server.user('alice', { messages })]
   const open = close()
   const asked = [one, two, one].map((client) => client.request(Count, { what: 'a' }, { key: 'k' }))
   const other = refusal(t, two.request(Count, { what: 'b' }, { key: 'k' }))
@@ -87,27 +88,27 @@ test('asked twice at once, it is carried out once', async (t) => {
   t.is(times(), 1)
 })
 
-test('a refusal or a failure is not kept: the same key may be tried again', async (t) => {
+test('refusals and failures are not stored: the key may be retried', async (t) => {
   const { plugin, times } = counter()
-  const stage = await openStage(t, { plugins: [plugin] })
-  const alice = await stage.user('alice', { messages })
+  const server = await startLocalServer(t, { plugins: [plugin] })
+  const alice = await server.user('alice', { messages })
   t.is(await refusal(t, alice.request(Count, { what: 'no' }, { key: 'k' })), 'counter.no')
   t.is(await refusal(t, alice.request(Count, { what: 'broken' }, { key: 'k' })), 'internal')
   t.deepEqual(await alice.request(Count, { what: 'yes' }, { key: 'k' }), { times: 3 })
   t.is(times(), 3)
 })
 
-test('a request that the server was killed in the middle of is not carried out twice; who asks is told', async (t) => {
+test('a request interrupted by a kill of the server is not executed twice, and its retry is told so', async (t) => {
   const { plugin, times, close } = counter()
-  const stage = await openStage(t, { plugins: [plugin] })
-  const alice = await stage.user('alice', { messages })
+  const server = await startLocalServer(t, { plugins: [plugin] })
+  const alice = await server.user('alice', { messages })
   const open = close()
   const asked = alice.request(Count, { what: 'a' }, { key: 'k' })
   while (times() === 0) await alice.request(QueryRooms, {})
-  // As another server on the same database, or this one after a kill, would find it.
+  // The state that another server, or this one after a kill, finds in the database.
   const { insertRequestKey, findRequestKey } = await import('../../db/index.ts')
   const { openDatabase } = await import('../../db/open.ts')
-  const db = await openDatabase(stage.db ?? `${stage.data}/chat.db`)
+  const db = await openDatabase(server.db ?? `${server.data}/chat.db`)
   t.teardown(() => db.destroy())
   const row = await findRequestKey(db, 1, 'k')
   t.is(row?.reply, null)
@@ -117,8 +118,8 @@ test('a request that the server was killed in the middle of is not carried out t
   t.deepEqual(await asked, { times: 1 })
 })
 
-test('every check and hook is the same as without a key', async (t) => {
-  const stage = await openStage(t, {
+test('all checks and hooks apply as without a key', async (t) => {
+  const server = await startLocalServer(t, {
     plugins: [
       definePlugin({
         name: 'rule',
@@ -131,16 +132,16 @@ test('every check and hook is the same as without a key', async (t) => {
       }),
     ],
   })
-  const alice = await stage.user('alice')
+  const alice = await server.user('alice')
   t.is(await refusal(t, alice.request(CreateRoom, { group: 'forbidden' }, { key: 'a' })), 'rule.no')
   t.like(await alice.request(CreateRoom, { group: 'ops' }, { key: 'b' }), { group: 'OPS' })
   t.like(await alice.request(CreateRoom, { group: 'ops' }, { key: 'b' }), { group: 'OPS' })
   t.is((await alice.request(QueryRooms, {})).groups.length, 1)
 })
 
-test('what is in the envelope must be one request that a user may send', async (t) => {
-  const stage = await openStage(t)
-  const alice = await stage.user('alice')
+test('an envelope contains exactly one request that the user may send', async (t) => {
+  const server = await startLocalServer(t)
+  const alice = await server.user('alice')
   const once = (request: Uint8Array) => refusal(t, alice.request(Once, { key: 'k', request }))
   const create = encode(CreateRoom, 0, { group: 'ops' })
   t.is(await once(Buffer.concat([create, create])), 'invalid_value')
@@ -154,19 +155,19 @@ test('what is in the envelope must be one request that a user may send', async (
   t.true(reply.length > 12 && reply.length < OnceDone.fields.reply.max)
 })
 
-test('a key is forgotten when its time is over', async (t) => {
+test('a key expires after its time', async (t) => {
   const data = await tempFolder(t)
   const { plugin, times } = counter()
-  const first = await openStage(t, { data, plugins: [plugin], limits: { requestKeys: 0 } })
+  const first = await startLocalServer(t, { data, plugins: [plugin], limits: { requestKeys: 0 } })
   const alice = await first.user('alice', { messages })
   await alice.request(Count, { what: 'a' }, { key: 'k' })
-  await first.room.close()
-  const second = await openStage(t, { data, plugins: [plugin], limits: { requestKeys: 0 } })
+  await first.close()
+  const second = await startLocalServer(t, { data, plugins: [plugin], limits: { requestKeys: 0 } })
   await (await second.user('alice', { messages })).request(Count, { what: 'a' }, { key: 'k' })
   t.is(times(), 2)
 })
 
-test('a reply that no envelope holds: the request is carried out once all the same, and its sender is told', async (t) => {
+test('a request whose reply does not fit an envelope is executed once, and its sender is told', async (t) => {
   const Long = serverMessage({ type: 1003, name: 'long', about: '', fields: { words: text('', { max: MAX_TEXT }) } })
   const Tell = clientMessage({ type: 1002, name: 'tell', about: '', allow: 'user', fields: {}, reply: Long })
   let told = 0
@@ -175,8 +176,8 @@ test('a reply that no envelope holds: the request is carried out once all the sa
     messages: { Tell, Long },
     setup: (app) => app.handle(Tell, () => ({ words: 'x'.repeat(60_000 + told++) })),
   })
-  const stage = await openStage(t, { plugins: [plugin] })
-  const alice = await stage.user('alice', { messages: [Tell, Long] })
+  const server = await startLocalServer(t, { plugins: [plugin] })
+  const alice = await server.user('alice', { messages: [Tell, Long] })
   t.is(await refusal(t, alice.request(Tell, {}, { key: 'k' })), 'too_large')
   t.is(await refusal(t, alice.request(Tell, {}, { key: 'k' })), 'outcome_unknown')
   t.is(told, 1)

@@ -4,8 +4,8 @@ import { definePlugin } from '../../core/index.ts'
 import { deriveKeys, storedKey } from '../../core/scram/index.ts'
 import { CreateUser } from '../../plugins/index.ts'
 import { BotLoop } from '../../plugins/messages/events.ts'
-import { refusal } from '../support/play.ts'
-import { openStage } from '../support/room.ts'
+import { refusal } from '../support/requests.ts'
+import { startLocalServer } from '../support/server.ts'
 
 type Loop = { readonly bots: readonly string[]; readonly group: string; readonly hops: number }
 
@@ -18,7 +18,7 @@ async function openLab(t: ExecutionContext, limits = {}) {
     name: 'watcher',
     setup: (app) => app.on(BotLoop, (loop) => loops.push(loop)),
   })
-  const stage = await openStage(t, { plugins: [watcher], limits })
+  const stage = await startLocalServer(t, { plugins: [watcher], limits })
   const { clientKey, serverKey } = await deriveKeys('bot', SALT, 4096)
   const bot = async (name: string): Promise<Client> => {
     await using operator = await connect({ server: { path: stage.control }, reconnect: false })

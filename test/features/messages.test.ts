@@ -1,13 +1,12 @@
 import test from 'ava'
-import type { ChatMessage, Client } from '../../client/index.ts'
-import { hears } from '../support/hears.ts'
-import { openStage, type Stage } from '../support/room.ts'
+import type { Client } from '../../client/index.ts'
+import { hears, texts } from '../support/requests.ts'
+import { type LocalServer, startLocalServer } from '../support/server.ts'
 
-const texts = (messages: readonly ChatMessage[]) => messages.map(({ text }) => text)
 const unreadOf = async (client: Client) => texts((await client.inbox()).messages)
 
 test('a message to a listening user arrives with its text, font and colour', async (t) => {
-  const stage = await openStage(t)
+  const stage = await startLocalServer(t)
   const alice = await stage.user('alice')
   const bob = await stage.user('bob')
   const hearing = hears(bob, 1)
@@ -22,7 +21,7 @@ test('a message to a listening user arrives with its text, font and colour', asy
 })
 
 test('a message sent again with its client id is stored once, also after a restart [D-2]', async (t) => {
-  const stage = await openStage(t)
+  const stage = await startLocalServer(t)
   const alice = await stage.user('alice')
   await stage.user('bob')
   const first = await alice.send('bob', 'only once', { clientId: 'order-1' })
@@ -33,9 +32,9 @@ test('a message sent again with its client id is stored once, also after a resta
   })
   const both = await Promise.all([1, 2].map(() => alice.send('bob', 'at once', { clientId: 'order-2' })))
   t.is(both[0]?.id, both[1]?.id)
-  await stage.room.close()
+  await stage.close()
 
-  const reopened = await openStage(t, { data: stage.data })
+  const reopened = await startLocalServer(t, { data: stage.data })
   const back = await reopened.user('alice')
   t.deepEqual(await back.send('bob', 'only once', { clientId: 'order-1' }), { ...first, repeat: true })
   const bob = await reopened.user('bob')
@@ -43,7 +42,7 @@ test('a message sent again with its client id is stored once, also after a resta
 })
 
 test('client ids of two senders are independent [D-2]', async (t) => {
-  const stage = await openStage(t)
+  const stage = await startLocalServer(t)
   const [alice, carol, bob] = [await stage.user('alice'), await stage.user('carol'), await stage.user('bob')]
   await alice.send('bob', 'mine', { clientId: 'x' })
   t.false((await carol.send('bob', 'mine', { clientId: 'x' })).repeat)
@@ -51,7 +50,7 @@ test('client ids of two senders are independent [D-2]', async (t) => {
 })
 
 test('pipelined messages keep their order, and both users see the same conversation [D-3]', async (t) => {
-  const stage = await openStage(t, { limits: { requestBurst: 1000 } })
+  const stage = await startLocalServer(t, { limits: { requestBurst: 1000 } })
   const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
   const count = 300
   const sending = Array.from({ length: count }, (_, n) => alice.send('bob', `message ${n}`))
@@ -71,7 +70,7 @@ test('pipelined messages keep their order, and both users see the same conversat
 })
 
 test('history is paged from the newest message to the first', async (t) => {
-  const stage = await openStage(t, { limits: { historyPage: 10 } })
+  const stage = await startLocalServer(t, { limits: { historyPage: 10 } })
   const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
   await Promise.all(Array.from({ length: 25 }, (_, n) => alice.send('bob', String(n))))
   const pages: string[][] = []
@@ -92,7 +91,7 @@ test('history is paged from the newest message to the first', async (t) => {
 })
 
 test('pages of long texts are short enough for one packet', async (t) => {
-  const stage = await openStage(t)
+  const stage = await startLocalServer(t)
   const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
   const long = '长'.repeat(5000)
   for (let n = 0; n < 12; n++) await alice.send('bob', long)
@@ -102,7 +101,7 @@ test('pages of long texts are short enough for one packet', async (t) => {
 })
 
 test('a third user neither reads nor acknowledges a private message', async (t) => {
-  const stage = await openStage(t)
+  const stage = await startLocalServer(t)
   const [alice, bob, mallory] = [await stage.user('alice'), await stage.user('bob'), await stage.user('mallory')]
   const { id } = await alice.send('bob', 'for Bob only')
   t.deepEqual((await mallory.history('bob')).messages, [])
@@ -112,7 +111,7 @@ test('a third user neither reads nor acknowledges a private message', async (t) 
 })
 
 test('a message to an unknown user, too long or empty, is refused and not stored', async (t) => {
-  const stage = await openStage(t, { limits: { text: 100 } })
+  const stage = await startLocalServer(t, { limits: { text: 100 } })
   const alice = await stage.user('alice')
   await stage.user('bob')
   await t.throwsAsync(alice.send('nobody', 'hi'), { message: /no user "nobody"/ })
@@ -124,7 +123,7 @@ test('a message to an unknown user, too long or empty, is refused and not stored
 })
 
 test('a user may write to herself', async (t) => {
-  const stage = await openStage(t)
+  const stage = await startLocalServer(t)
   const alice = await stage.user('alice')
   await alice.send('ALICE', 'note to self')
   t.deepEqual(texts(await hears(alice, 1)), ['note to self'])
@@ -132,12 +131,12 @@ test('a user may write to herself', async (t) => {
 })
 
 test('acknowledged messages are there for both users after a restart [D-1]', async (t) => {
-  const stage = await openStage(t)
+  const stage = await startLocalServer(t)
   const alice = await stage.user('alice')
   await stage.user('bob')
   await alice.send('bob', 'before')
-  await stage.room.close()
-  const after: Stage = await openStage(t, { data: stage.data })
+  await stage.close()
+  const after: LocalServer = await startLocalServer(t, { data: stage.data })
   const [alice2, bob2] = [await after.user('alice'), await after.user('bob')]
   await bob2.send('alice', 'after')
   const [ours, theirs] = await Promise.all([alice2.history('bob'), bob2.history('alice')])
@@ -149,18 +148,18 @@ test('acknowledged messages are there for both users after a restart [D-1]', asy
 })
 
 test('after a restart, pipelined messages keep their order in whatever case the recipient is written', async (t) => {
-  const stage = await openStage(t)
+  const stage = await startLocalServer(t)
   await stage.user('alice')
   await stage.user('bob')
-  await stage.room.close()
-  const cold = await openStage(t, { data: stage.data })
+  await stage.close()
+  const cold = await startLocalServer(t, { data: stage.data })
   const [alice, bob] = [await cold.user('alice'), await cold.user('bob')]
   await Promise.all([alice.send('BOB', 'one'), alice.send('bob', 'two'), alice.send('Bob', 'three')])
   t.deepEqual(await unreadOf(bob), ['one', 'two', 'three'])
 })
 
 test('pipelined requests for pages are all answered', async (t) => {
-  const stage = await openStage(t)
+  const stage = await startLocalServer(t)
   const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
   for (let n = 0; n < 6; n++) await alice.send('bob', 'x'.repeat(16_000))
   const pages = await Promise.all(Array.from({ length: 100 }, () => bob.history('alice')))
@@ -168,7 +167,7 @@ test('pipelined requests for pages are all answered', async (t) => {
 })
 
 test('a new login does not renew the request rate', async (t) => {
-  const stage = await openStage(t, { limits: { requestBurst: 10, requestRate: 0.001, requestPause: 1 } })
+  const stage = await startLocalServer(t, { limits: { requestBurst: 10, requestRate: 0.001, requestPause: 1 } })
   let alice = await stage.user('alice')
   const outcomes: string[] = []
   for (let n = 0; n < 3; n++) {
@@ -187,7 +186,7 @@ test('a new login does not renew the request rate', async (t) => {
 })
 
 test('a server stopped under load has stored each acknowledged message once [D-1] [D-2]', async (t) => {
-  const stage = await openStage(t, { limits: { requestBurst: 10_000 } })
+  const stage = await startLocalServer(t, { limits: { requestBurst: 10_000 } })
   const [alice] = [await stage.user('alice'), await stage.user('bob')]
   const acknowledged: string[] = []
   const sending = Array.from({ length: 400 }, (_, n) =>
@@ -197,9 +196,9 @@ test('a server stopped under load has stored each acknowledged message once [D-1
     ),
   )
   await sending[0]
-  await stage.room.close()
+  await stage.close()
   await Promise.all(sending)
-  const after = await openStage(t, { data: stage.data })
+  const after = await startLocalServer(t, { data: stage.data })
   const bob = await after.user('bob')
   const stored: string[] = []
   for (let last = 0, more = true; more; ) {
@@ -214,11 +213,11 @@ test('a server stopped under load has stored each acknowledged message once [D-1
 })
 
 test('a data folder in use is refused to a second server', async (t) => {
-  const stage = await openStage(t)
-  await t.throwsAsync(openStage(t, { data: stage.data }), {
+  const stage = await startLocalServer(t)
+  await t.throwsAsync(startLocalServer(t, { data: stage.data }), {
     name: 'DatabaseInUse',
     message: /another server or command uses/,
   })
-  await stage.room.close()
-  await openStage(t, { data: stage.data })
+  await stage.close()
+  await startLocalServer(t, { data: stage.data })
 })

@@ -12,10 +12,9 @@ import {
   OnNewMessage,
   QueryRooms,
 } from '../../client/index.ts'
-import { nextPush, refusal } from '../support/play.ts'
-import { openStage } from '../support/room.ts'
+import { nextPush, refusal, texts } from '../support/requests.ts'
+import { startLocalServer } from '../support/server.ts'
 
-const texts = (messages: readonly ChatMessage[]) => messages.map(({ text }) => text)
 const inbox = async (client: Client) => texts((await client.inbox()).messages)
 const unreadIn = async (client: Client, group: string) =>
   (await client.request(QueryRooms, {})).groups.find((one) => one.group === group)?.unread
@@ -28,7 +27,7 @@ function recallsHeard(client: Client): { id: number; from: string; to: string; g
 }
 
 async function people<const N extends string>(t: ExecutionContext, ...names: N[]) {
-  const stage = await openStage(t)
+  const stage = await startLocalServer(t)
   const clients: Record<string, Client> = {}
   for (const name of names) clients[name] = await stage.user(name)
   return { stage, ...(clients as Record<N, Client>) }
@@ -145,7 +144,7 @@ test('a sender may recall after leaving the group or its end; only users who can
 })
 
 test('a recalled message makes room in the window, and leaves the client’s queue [D-4] [D-8]', async (t) => {
-  const stage = await openStage(t, { limits: { unacknowledged: 2 } })
+  const stage = await startLocalServer(t, { limits: { unacknowledged: 2 } })
   const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
   const sent = []
   for (const text of ['one', 'two', 'three']) sent.push(await alice.send('bob', text))
@@ -169,7 +168,7 @@ test('a recalled message makes room in the window, and leaves the client’s que
 test('a recall by the operator as Alice is audited with the id of the message', async (t) => {
   const { stage, alice, bob } = await people(t, 'alice', 'bob')
   const { id } = await alice.send('bob', 'secret words')
-  const operator = await stage.connect({ server: { path: stage.control } })
+  const operator = await stage.operator()
   t.is(await refusal(t, operator.recall(id)), 'login_required')
   await operator.actAs('alice')
   const told = Promise.all([nextPush(alice, MessageRecalled), nextPush(bob, MessageRecalled)])

@@ -3,40 +3,38 @@ import { type ChatMessage, type Client, OnNewMessage } from '../../client/index.
 import { definePlugin } from '../../core/index.ts'
 import { privateMessages } from '../../plugins/messages/index.ts'
 import { Receiving } from '../../plugins/messages/messages.ts'
-import { hears } from '../support/hears.ts'
-import { nextPush } from '../support/play.ts'
-import { openStage } from '../support/room.ts'
+import { hears, nextPush, texts } from '../support/requests.ts'
+import { startLocalServer } from '../support/server.ts'
 
-const texts = (messages: readonly ChatMessage[]) => messages.map(({ text }) => text)
 const unreadOf = async (client: Client) => texts((await client.inbox()).messages)
 
 test('messages to a user who is offline are pushed later, oldest first, until they are acknowledged [D-10]', async (t) => {
-  const stage = await openStage(t)
-  const alice = await stage.user('alice')
-  const bob = await stage.user('bob')
+  const server = await startLocalServer(t)
+  const alice = await server.user('alice')
+  const bob = await server.user('bob')
   await bob.close()
   for (const text of ['one', 'two', 'three']) await alice.send('bob', text)
 
-  const again = await stage.user('bob')
+  const again = await server.user('bob')
   t.deepEqual(texts(await hears(again, 3, { acknowledge: false })), ['one', 'two', 'three'])
   await again.close()
 
-  const later = await stage.user('bob')
+  const later = await server.user('bob')
   const heard = await hears(later, 3, { acknowledge: false })
   t.deepEqual(texts(heard), ['one', 'two', 'three'], 'nothing was acknowledged, so it comes again')
   await later.acknowledge(heard[1] as ChatMessage)
   t.deepEqual(await unreadOf(later), ['three'])
   await later.close()
 
-  const last = await stage.user('bob')
+  const last = await server.user('bob')
   t.deepEqual(texts(await hears(last, 1)), ['three'])
 })
 
 test('a message is pushed to all sessions of its recipient, and acknowledged on any of them [D-10]', async (t) => {
-  const stage = await openStage(t)
-  const alice = await stage.user('alice')
-  const phone = await stage.user('bob')
-  const desk = await stage.user('bob')
+  const server = await startLocalServer(t)
+  const alice = await server.user('alice')
+  const phone = await server.user('bob')
+  const desk = await server.user('bob')
   const both = [hears(phone, 1, { acknowledge: false }), hears(desk, 1)]
   await alice.send('bob', 'everywhere')
   t.deepEqual((await Promise.all(both)).map(texts), [['everywhere'], ['everywhere']])
@@ -44,8 +42,8 @@ test('a message is pushed to all sessions of its recipient, and acknowledged on 
 })
 
 test('no more messages than the window are in flight; the others follow as Bob acknowledges [D-4]', async (t) => {
-  const stage = await openStage(t, { limits: { unacknowledged: 10 } })
-  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+  const server = await startLocalServer(t, { limits: { unacknowledged: 10 } })
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   await Promise.all(Array.from({ length: 35 }, (_, n) => alice.send('bob', String(n))))
   const loop = bob.messages({ acknowledge: false })
   const first: ChatMessage[] = []
@@ -65,8 +63,8 @@ test('no more messages than the window are in flight; the others follow as Bob a
 })
 
 test('Bob receives from Alice only: messages of Carol stay unread', async (t) => {
-  const stage = await openStage(t, { limits: { unacknowledged: 5 } })
-  const [alice, carol, bob] = [await stage.user('alice'), await stage.user('carol'), await stage.user('bob')]
+  const server = await startLocalServer(t, { limits: { unacknowledged: 5 } })
+  const [alice, carol, bob] = [await server.user('alice'), await server.user('carol'), await server.user('bob')]
   await Promise.all(Array.from({ length: 20 }, (_, n) => carol.send('bob', `carol ${n}`)))
   await alice.send('bob', 'hello')
   const hearing = hears(bob, 2, { from: 'alice' })
@@ -77,8 +75,8 @@ test('Bob receives from Alice only: messages of Carol stay unread', async (t) =>
 })
 
 test('a second receive replaces the first, with its filter [D-5]', async (t) => {
-  const stage = await openStage(t)
-  const [alice, carol, bob] = [await stage.user('alice'), await stage.user('carol'), await stage.user('bob')]
+  const server = await startLocalServer(t)
+  const [alice, carol, bob] = [await server.user('alice'), await server.user('carol'), await server.user('bob')]
   await alice.send('bob', 'from Alice')
   await carol.send('bob', 'from Carol')
   t.deepEqual(texts(await hears(bob, 1, { from: 'alice', acknowledge: false })), ['from Alice'])
@@ -95,8 +93,8 @@ test('the reply to receive precedes the pushes of its delivery [D-5]', async (t)
       for (const message of [Receiving, OnNewMessage]) app.on(message, () => sent.push(message.name))
     },
   })
-  const stage = await openStage(t, { plugins: [watcher] })
-  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+  const server = await startLocalServer(t, { plugins: [watcher] })
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   await alice.send('bob', 'unread')
   const pushed = nextPush(bob, OnNewMessage)
   await Promise.all([bob.receive(), alice.send('bob', 'new')])
@@ -106,17 +104,17 @@ test('the reply to receive precedes the pushes of its delivery [D-5]', async (t)
 })
 
 test('a session without receive gets no pushes', async (t) => {
-  const stage = await openStage(t)
-  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+  const server = await startLocalServer(t)
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   bob.on(OnNewMessage, () => t.fail('a push without receive'))
   await alice.send('bob', 'quiet')
   t.deepEqual(await unreadOf(bob), ['quiet'])
 })
 
 test('of two pipelined receives the later one holds', async (t) => {
-  const stage = await openStage(t)
-  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
-  await stage.user('carol')
+  const server = await startLocalServer(t)
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
+  await server.user('carol')
   await alice.send('bob', 'hello')
   const heard = hears(bob, 1)
   await Promise.all([bob.receive({ from: 'carol' }), bob.receive({})])

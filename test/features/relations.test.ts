@@ -5,9 +5,9 @@ import { deriveKeys, storedKey, verifierOf } from '../../core/scram/index.ts'
 import * as tables from '../../db/index.ts'
 import { openDatabase } from '../../db/index.ts'
 import { formatVerifier } from '../../plugins/accounts/verifier.ts'
-import { openStage, type Stage } from '../support/room.ts'
+import { type LocalServer, startLocalServer } from '../support/server.ts'
 
-/** What the caller is to the other user, who has a group of their own. */
+/** The caller's relation to the other user, who owns a group. */
 const RELATIONS = [
   'anonymous',
   'stranger',
@@ -27,9 +27,9 @@ type Outcomes = { readonly [R in Relation]?: string } & { readonly rest: string 
 interface World {
   readonly me: string
   readonly other: string
-  /** A third user, nobody to either of them. */
+  /** A third user, unrelated to both. */
   readonly third: string
-  /** The other's group, in which the caller is what the relation says. */
+  /** The other user's group, in which the caller has the role of the relation. */
   readonly group: string
   /** The caller's own group, without the other. */
   readonly ownGroup: string
@@ -37,7 +37,7 @@ interface World {
   readonly othersMessage: number
 }
 
-/** One message type: what is asked about one's own thing and about the other's, and what comes of it. */
+/** One message type: requests on own objects and on the other user's, with expected outcomes. */
 interface Row {
   readonly own: (world: World) => Record<string, unknown>
   readonly others: (world: World) => Record<string, unknown>
@@ -55,7 +55,7 @@ const row = (
   othersOutcome: Outcomes | string = ownOutcome,
 ): Row => ({ own, others, ownOutcome: outcomes(ownOutcome), othersOutcome: outcomes(othersOutcome) })
 
-/** A mere name is what everyone gets who is logged in. */
+/** A plain name is the outcome for every logged-in user. */
 const outcomes = (given: Outcomes | string): Outcomes =>
   typeof given === 'string' ? { anonymous: 'login_required', rest: given } : { anonymous: 'login_required', ...given }
 
@@ -74,7 +74,7 @@ const MEMBERS = { member: 'ok', 'group admin': 'ok', 'group owner': 'ok', rest: 
 const MANAGERS = { ...MEMBERS, member: 'role_too_low' }
 const OWNER = { ...MANAGERS, 'group admin': 'role_too_low' }
 const ADMIN = { admin: 'ok', rest: 'not_allowed' }
-/** Also for who is not logged in. */
+/** Also without login. */
 const EVERYONE = { anonymous: 'ok', rest: 'ok' }
 
 const { clientKey, serverKey } = await deriveKeys(PASSWORD, SALT, 4096)
@@ -82,7 +82,7 @@ const verifier = { salt: SALT, iterations: 4096, storedKey: storedKey(clientKey)
 const keys = { storedKey: verifier.storedKey, serverKey }
 const clientFirst = (user: string) => `p=noise-h,,n=${user},r=abcdefghijklmnopqrstuvwx`
 
-/** Every message type has its row: a new one without fails. */
+/** Every message type needs a row: a new one without it fails. */
 const MATRIX: Record<string, Row> = {
   ping: row(nothing, EVERYONE),
   query_protocol: row(nothing, EVERYONE),
@@ -90,7 +90,7 @@ const MATRIX: Record<string, Row> = {
   query_plugins: row(nothing, ADMIN),
   new_salt: row(() => ({ clientSalt: Buffer.alloc(16, 7) }), EVERYONE),
   register: row(({ me: user }) => ({ user, ...keys }), { anonymous: 'no_salt', rest: 'not_allowed' }),
-  // Also who is logged in begins so to change the password.
+  // A password change starts with it too.
   login: row(
     ({ me: user }) => ({ clientFirst: clientFirst(user) }),
     EVERYONE,
@@ -213,7 +213,7 @@ const MATRIX: Record<string, Row> = {
     ADMIN,
     ({ other: user }) => ({ user, active: false }),
   ),
-  // One's own session ends with it, perhaps before the answer: that is the other test's.
+  // It ends the own session, perhaps before the reply: covered by another test.
   set_user_password: row(
     ({ third: user }) => ({ user, ...verifier }),
     ADMIN,
@@ -232,7 +232,7 @@ const MATRIX: Record<string, Row> = {
 
 const requests = BUILT_IN_MESSAGES.filter((message): message is ClientMessage => message.from === 'client')
 
-/** Users and groups of one cell, as if they had come about long ago. */
+/** Users and groups of one cell of the table, inserted with old timestamps. */
 async function makeWorld(db: Awaited<ReturnType<typeof openDatabase>>, cell: string, relation: Relation) {
   const now = Date.now()
   const password = formatVerifier(verifierOf({ clientKey, serverKey }, SALT, 4096))
@@ -277,26 +277,26 @@ async function makeWorld(db: Awaited<ReturnType<typeof openDatabase>>, cell: str
   }
 }
 
-async function enter(stage: Stage, relation: Relation, world: World): Promise<Client> {
-  const client = await stage.connect()
+async function enter(server: LocalServer, relation: Relation, world: World): Promise<Client> {
+  const client = await server.connect()
   if (relation !== 'anonymous') await client.login(world.me, { password: PASSWORD })
   return client
 }
 
-test('every message type has a row, and every row a message type', (t) => {
+test('every message type has a row in the table, and every row a message type', (t) => {
   t.deepEqual(Object.keys(MATRIX).sort(), requests.map(({ name }) => name).sort())
 })
 
 for (const relation of RELATIONS) {
-  test.serial(`what ${relation} may do, to one’s own things and to another user’s`, async (t) => {
-    const stage = await openStage(t, { pluginOptions: { friends: {} } })
-    const db = await openDatabase(stage.db ?? `${stage.data}/chat.db`)
+  test.serial(`permissions of ${relation}, on own and on other users’ objects`, async (t) => {
+    const server = await startLocalServer(t, { pluginOptions: { friends: {} } })
+    const db = await openDatabase(server.db ?? `${server.data}/chat.db`)
     t.teardown(() => db.destroy())
     for (const message of requests) {
       const entry = MATRIX[message.name] as Row
       for (const whose of ['own', 'others'] as const) {
         const world = await makeWorld(db, `${message.type}${whose}`, relation)
-        const client = await enter(stage, relation, world)
+        const client = await enter(server, relation, world)
         const outcome = await client.request(message, entry[whose](world) as never).then(
           () => 'ok',
           (error: { failure?: string; message: string }) => error.failure ?? error.message,

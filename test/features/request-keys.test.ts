@@ -1,15 +1,15 @@
 import test from 'ava'
 import { CreateRoom, QueryRooms } from '../../client/index.ts'
 import { deleteOldestRequestKeys, requestKeyUsage } from '../../db/index.ts'
-import { openFaultStage } from '../support/fault-stage.ts'
-import { refusal } from '../support/play.ts'
+import { openFaultServer } from '../support/faults/fault-server.ts'
+import { refusal } from '../support/requests.ts'
 
 const row = (request_key: string, asked_at: number, bytes: number) => ({
   ...{ user_id: 1, request_key, request_hash: 'h', asked_at, reply: Buffer.alloc(bytes) },
 })
 
-test('of the keys of a user the oldest are forgotten, by their number and by the bytes of their replies', async (t) => {
-  const { db } = await openFaultStage(t)
+test('a user’s oldest keys are evicted, by number and by bytes of replies', async (t) => {
+  const { db } = await openFaultServer(t)
   await db('request_key').insert([row('a', 1, 10), row('b', 2, 300), row('c', 3, 10), row('d', 4, 10)])
   t.deepEqual(await requestKeyUsage(db, 1), { keys: 4, bytes: 330 })
   await deleteOldestRequestKeys(db, 1, { keys: 1, bytes: 0 }, [])
@@ -18,16 +18,16 @@ test('of the keys of a user the oldest are forgotten, by their number and by the
   t.deepEqual(await db('request_key').orderBy('asked_at').pluck('request_key'), ['b', 'd'])
 })
 
-test('a user’s keys stay within their limits, and what is forgotten is a new request', async (t) => {
-  const { db, session } = await openFaultStage(t, { requestKeysPerUser: 10 })
+test('a user’s keys stay within the limit', async (t) => {
+  const { db, session } = await openFaultServer(t, { requestKeysPerUser: 10 })
   const alice = await session('alice')
   for (let number = 0; number < 30; number++) await alice.client.request(QueryRooms, {}, { key: `key ${number}` })
   t.true((await requestKeyUsage(db, 1)).keys <= 11)
 })
 
 for (const mode of ['before', 'after'] as const)
-  test(`the key cannot be taken, its answer is lost ${mode} the statement: it may be used again`, async (t) => {
-    const { faults, session } = await openFaultStage(t)
+  test(`a key whose insertion fails ${mode} the statement can be used again`, async (t) => {
+    const { faults, session } = await openFaultServer(t)
     const alice = await session('alice')
     const create = () => alice.client.request(CreateRoom, { group: 'ops' }, { key: 'k' })
     faults.arm({ at: 0, mode, code: faults.codes[0] as string, of: /request_key/ })
@@ -38,11 +38,11 @@ for (const mode of ['before', 'after'] as const)
     t.is((await alice.client.request(QueryRooms, {})).groups.length, 1)
   })
 
-test('the database is away when a key is given back: nothing was carried out, and its outcome is not unknown', async (t) => {
-  const { faults, session } = await openFaultStage(t)
+test('a key that cannot be released during an outage can be used again after it', async (t) => {
+  const { faults, session } = await openFaultServer(t)
   const alice = await session('alice')
   const create = () => alice.client.request(CreateRoom, { group: 'ops' }, { key: 'k' })
-  // The key is taken, and nothing after it succeeds.
+  // The key is stored, and every later statement fails.
   faults.arm({ at: 1, mode: 'outage', code: faults.codes[0] as string, of: /request_key|chatroom/ })
   t.is(await refusal(t, create()), 'unavailable')
   t.is(await refusal(t, create()), 'unavailable')

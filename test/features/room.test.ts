@@ -5,7 +5,6 @@ import {
   AddFriendResult,
   BlockUser,
   Broadcast,
-  type ChatMessage,
   type Client,
   ConfirmFriendRequest,
   ConversationRead,
@@ -28,8 +27,8 @@ import {
   UnblockUser,
 } from '../../client/index.ts'
 import { KickUser } from '../../plugins/admin/messages.ts'
-import { nextPush as hears, refusal } from '../support/play.ts'
-import { openStage } from '../support/room.ts'
+import { nextPush as hears, refusal, texts } from '../support/requests.ts'
+import { startLocalServer } from '../support/server.ts'
 
 /** The next messages, each acknowledged. */
 async function reads(client: Client, count: number): Promise<string[]> {
@@ -47,15 +46,15 @@ const contactsOf = async (client: Client) =>
     ({ kind, name, unread }) => `${kind === 4 ? '#' : ''}${name} ${unread}`,
   )
 
-const texts = (messages: readonly ChatMessage[]) => messages.map(({ text }) => text)
-
-test('a day in the room: Alice, Bob, Carol, Dave and Eve, and everything there is', async (t) => {
-  // As it comes: only friends may write to each other.
-  const stage = await openStage(t, { pluginOptions: { friends: {} } })
-  const [alice, bob, carol, dave] = await Promise.all(['alice', 'bob', 'carol', 'dave'].map((name) => stage.user(name)))
+test('a day on the server: Alice, Bob, Carol, Dave and Eve use every feature', async (t) => {
+  // The default: only friends may write to each other.
+  const server = await startLocalServer(t, { pluginOptions: { friends: {} } })
+  const [alice, bob, carol, dave] = await Promise.all(
+    ['alice', 'bob', 'carol', 'dave'].map((name) => server.user(name)),
+  )
   if (!alice || !bob || !carol || !dave) return t.fail()
-  let eve = await stage.user('eve')
-  const operator = await stage.connect({ server: { path: stage.control } })
+  let eve = await server.user('eve')
+  const operator = await server.operator()
 
   t.log('Morning: strangers become friends, or not.')
   t.is(await refusal(t, alice.send('bob', 'hi')), 'not_friends')
@@ -69,7 +68,7 @@ test('a day in the room: Alice, Bob, Carol, Dave and Eve, and everything there i
   await alice.request(AddFriend, { user: 'carol' })
   await eve.close()
   await dave.request(AddFriend, { user: 'eve' })
-  eve = await stage.user('eve')
+  eve = await server.user('eve')
   const waiting = hears(eve, AddFriendRequest)
   await eve.receive()
   t.like(await waiting, { user: 'dave' })
@@ -84,7 +83,7 @@ test('a day in the room: Alice, Bob, Carol, Dave and Eve, and everything there i
   )
 
   t.log('They talk; Bob sees it on two screens and reads it on one.')
-  const phone = await stage.user('bob')
+  const phone = await server.user('bob')
   const seen = [hears(alice, ConversationRead), hears(phone, ConversationRead)]
   const first = await alice.send('bob', '你好 😀\nline two', {
     style: { font: '宋体', fontSize: 14, color: '#ff0000' },
@@ -120,9 +119,9 @@ test('a day in the room: Alice, Bob, Carol, Dave and Eve, and everything there i
   t.like(await gone, { user: 'carol', online: false })
   await alice.send({ group: 'ops' }, 'build broke')
   await bob.send({ group: 'ops' }, 'on it')
-  // Who comes back at once is told of only if it stays.
+  // A user who returns at once is announced only if the session lasts.
   const [inGroup, asFriend] = [hears(alice, RoomUserOnOffLine), hears(alice, FriendOnOffLine)]
-  const carolAgain = await stage.user('carol')
+  const carolAgain = await server.user('carol')
   t.like(await Promise.all([inGroup, asFriend]), [{ online: true }, { online: true }])
   t.deepEqual(await contactsOf(carolAgain), ['#ops 2', 'alice 0'])
   t.deepEqual(await reads(carolAgain, 2), ['#ops alice: build broke', '#ops bob: on it'])
@@ -134,7 +133,7 @@ test('a day in the room: Alice, Bob, Carol, Dave and Eve, and everything there i
   t.is(await refusal(t, dave.send({ group: 'ops' }, 'still here?')), 'not_member')
   await alice.request(InviteToRoom, { group: 'ops', user: 'dave' })
   await dave.request(JoinRoom, { group: 'ops' })
-  t.deepEqual(texts((await dave.groupHistory('ops')).messages), [], 'what was said before is not for him')
+  t.deepEqual(texts((await dave.groupHistory('ops')).messages), [], 'earlier messages are not delivered to him')
   await bob.request(KickFromRoom, { group: 'ops', user: 'dave' })
   t.deepEqual(
     (await alice.request(QueryRoomUsers, { group: 'ops' })).members.map(({ user, role }) => `${user} ${role}`),
@@ -145,7 +144,7 @@ test('a day in the room: Alice, Bob, Carol, Dave and Eve, and everything there i
   await eve.close()
   t.is((await operator.request(Broadcast, { text: 'maintenance at six' })).recipients, 5)
   t.is(await refusal(t, alice.request(Broadcast, { text: 'me too' })), 'not_allowed')
-  eve = await stage.user('eve')
+  eve = await server.user('eve')
   t.deepEqual(await reads(eve, 1), ['system: maintenance at six'])
   await operator.request(KickUser, { user: 'eve' })
 
@@ -163,7 +162,7 @@ test('a day in the room: Alice, Bob, Carol, Dave and Eve, and everything there i
   t.like(await offline, { user: 'carol', online: false })
   await alice.send('carol', 'good night')
   await alice.request(DeleteFriend, { user: 'carol' })
-  const carolLate = await stage.user('carol')
+  const carolLate = await server.user('carol')
   t.true((await contactsOf(carolLate)).includes('alice 1'))
   t.is(await refusal(t, carolLate.send('alice', 'why?')), 'not_friends')
   await bob.request(BlockUser, { user: 'alice' })
@@ -177,8 +176,8 @@ test('a day in the room: Alice, Bob, Carol, Dave and Eve, and everything there i
 
   t.log('Night: the server restarts; everything is as it was.')
   const before = await contactsOf(alice)
-  await stage.room.close()
-  const morning = await openStage(t, { data: stage.data, pluginOptions: { friends: {} } })
+  await server.close()
+  const morning = await startLocalServer(t, { data: server.data, pluginOptions: { friends: {} } })
   t.deepEqual(await contactsOf(await morning.user('alice')), before)
   t.deepEqual(texts((await (await morning.user('bob')).history('alice')).messages), ['你好 😀\nline two'])
 })

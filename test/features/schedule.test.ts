@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { parseDelay, parseMoment } from '../../cli/input/moment.ts'
 import {
@@ -15,64 +16,67 @@ import {
 import { definePlugin, type InputOf, Refused } from '../../core/index.ts'
 import { openDatabase } from '../../db/index.ts'
 import { SetUserActive } from '../../plugins/admin/messages.ts'
-import { type KnownLimitSettings, SendMessage } from '../../plugins/index.ts'
+import { type KnownLimitSettings, RATES_OFF, SendMessage } from '../../plugins/index.ts'
 import { testServer } from '../../testing/index.ts'
-import { openStage, type Stage, tempFolder } from '../support/room.ts'
-import { SkipClock } from '../support/skip-clock.ts'
+import { TestClock } from '../../testing/test-clock.ts'
+import { refusal } from '../support/requests.ts'
+import { type LocalServer, startLocalServer } from '../support/server.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 
 const HOUR = 3_600_000
 const YEAR = 366 * 24 * HOUR
 
+/** Limits under which clients stay connected while hours pass in a moment. */
+const TIMELESS = { ...RATES_OFF, ping: 1e12, dead: 1e12 }
+
 const later = (client: Client, to: string, text: string, more: Partial<InputOf<typeof ScheduleMessage>> = {}) =>
   client.request(ScheduleMessage, { to, text, ...(more.at === undefined && { delay: HOUR }), ...more })
-
-const failure = async (t: ExecutionContext, asked: Promise<unknown>) =>
-  ((await t.throwsAsync(asked, { name: 'RefusedByServer' })) as unknown as { failure: string }).failure
 
 const listed = async (client: Client) =>
   (await client.request(QueryScheduled, { all: true })).messages.map(({ state, reason }) => [state, reason])
 
-/** Texts as they are pushed to somebody. */
-async function hearing(client: Client) {
+/**
+ * The texts pushed to a client. Returns a function that waits for so many of them; meanwhile the clock moves on by 1 ms
+ * a turn of the event loop, for a sender that has set its timer after the test moved the clock.
+ */
+async function hearing(client: Client, clock: TestClock) {
   const heard: string[] = []
-  let wake = () => {}
-  client.on(OnNewMessage, ({ messages }) => {
-    heard.push(...messages.map(({ text }) => text))
-    wake()
-  })
+  client.on(OnNewMessage, ({ messages }) => heard.push(...messages.map(({ text }) => text)))
   await client.receive()
   return async (count: number) => {
-    while (heard.length < count)
-      await new Promise<void>((resolve) => {
-        wake = resolve
-      })
+    await until(clock, () => heard.length >= count)
     return heard
   }
 }
 
-/** Until what was due has been dealt with. */
-async function settled(client: Client, clock: SkipClock) {
-  while ((await client.request(QueryScheduled, {})).messages.some(({ at }) => at <= clock.time()));
+async function until(clock: TestClock, holds: () => boolean | Promise<boolean>) {
+  while (!(await holds())) {
+    await nextTurn()
+    clock.jump(1)
+  }
 }
 
-async function stageOf(t: ExecutionContext, options: Parameters<typeof openStage>[1] = {}) {
-  const clock = new SkipClock()
-  // Nobody is taken for dead while hours pass in a moment.
-  const limits = { ping: 1e12, dead: 1e12, ...(options.limits as KnownLimitSettings) }
-  const stage = await openStage(t, { clock, ...options, limits })
-  return { stage, clock }
+/** Resolves when no message that is due is waiting any more. */
+const settled = (client: Client, clock: TestClock) =>
+  until(clock, async () => (await client.request(QueryScheduled, {})).messages.every(({ at }) => at > clock.time()))
+
+async function serverOf(t: ExecutionContext, options: Parameters<typeof startLocalServer>[1] = {}) {
+  const clock = new TestClock()
+  const limits = { ...TIMELESS, ...(options.limits as KnownLimitSettings) }
+  const server = await startLocalServer(t, { clock, ...options, limits })
+  return { server, clock }
 }
 
-async function operator(stage: Stage) {
-  return stage.connect({ server: { path: stage.control } })
+async function operator(server: LocalServer) {
+  return server.operator()
 }
 
-test('a message is sent when it is due, also to a group, while its sender is away', async (t) => {
-  const { stage, clock } = await stageOf(t)
-  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+test('a message is sent when it is due, also to a group, while its sender is offline', async (t) => {
+  const { server, clock } = await serverOf(t)
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   await alice.request(CreateRoom, { group: 'ops' })
   await bob.request(JoinRoom, { group: 'ops' })
-  const heard = await hearing(bob)
+  const heard = await hearing(bob, clock)
   const { id, at, repeat } = await later(alice, 'bob', 'third', { delay: 3 * HOUR, font: 'Mono', fontSize: 9 })
   t.is(repeat, false)
   t.true(Math.abs(at - clock.time() - 3 * HOUR) < 60_000)
@@ -89,75 +93,75 @@ test('a message is sent when it is due, also to a group, while its sender is awa
     ],
   )
   await alice.close()
-  clock.skip(HOUR)
+  clock.jump(HOUR)
   t.deepEqual(await heard(1), ['first'])
-  clock.skip(2 * HOUR)
+  clock.jump(2 * HOUR)
   t.deepEqual(await heard(3), ['first', 'second', 'third'])
   const [, , third] = (await bob.inbox()).messages
   t.like(third, { from: 'alice', style: { font: 'Mono', fontSize: 9 } })
-  const again = await stage.user('alice')
+  const again = await server.user('alice')
   await settled(again, clock)
   const [done] = (await again.request(QueryScheduled, { all: true })).messages
   t.like(done, { id, state: 'sent', messageId: third?.id, text: '' })
 })
 
-test('far ahead is not too far for a timer, and more than a year ahead is refused', async (t) => {
-  const { stage, clock } = await stageOf(t)
-  const alice = await stage.user('alice')
-  const heard = await hearing(alice)
+test('a message may be due beyond the longest delay of a timer, and more than a year ahead is refused', async (t) => {
+  const { server, clock } = await serverOf(t)
+  const alice = await server.user('alice')
+  const heard = await hearing(alice, clock)
   await later(alice, 'alice', 'in a year', { at: clock.time() + YEAR - HOUR })
-  // Timers beyond 2^31 ms ring at once: it would be here already.
+  // Timers beyond 2^31 ms fire at once: the first message would already be sent.
   await later(alice, 'alice', 'soon', { delay: 1 })
   t.deepEqual(await heard(1), ['soon'])
-  clock.skip(YEAR)
+  clock.jump(YEAR)
   t.deepEqual(await heard(2), ['soon', 'in a year'])
-  t.is(await failure(t, later(alice, 'alice', 'x', { at: clock.time() + YEAR + HOUR })), 'invalid_value')
+  t.is(await refusal(t, later(alice, 'alice', 'x', { at: clock.time() + YEAR + HOUR })), 'invalid_value')
 })
 
-test('what was due while the server was down is sent at its start, oldest first and once', async (t) => {
+test('messages due while the server was down are sent once at its start, oldest first', async (t) => {
   const data = await tempFolder(t)
-  const { stage, clock } = await stageOf(t, { data })
-  const [alice] = [await stage.user('alice'), await stage.user('bob')]
+  const { server, clock } = await serverOf(t, { data })
+  const [alice] = [await server.user('alice'), await server.user('bob')]
   const sent = await later(alice, 'bob', 'two', { delay: 2 * HOUR })
   await later(alice, 'bob', 'one')
   await later(alice, 'bob', 'tomorrow', { delay: 24 * HOUR })
-  await stage.room.close()
+  await server.close()
 
-  // As a server leaves it that was killed after it had stored the message, and before it noted that.
-  const db = await openDatabase(stage.db ?? `${data}/chat.db`)
+  // The state after a kill between storing the message and recording it as sent.
+  const db = await openDatabase(server.db ?? `${data}/chat.db`)
   await db('scheduled').where({ msg: 'one' }).update({ state: 'sending' })
   await db.destroy()
-  clock.skip(3 * HOUR)
-  const second = await openStage(t, { data, clock })
+  clock.jump(3 * HOUR)
+  const second = await startLocalServer(t, { data, clock, limits: TIMELESS })
   const bob = await second.user('bob')
-  const heard = await hearing(bob)
+  const heard = await hearing(bob, clock)
   t.deepEqual(await heard(2), ['one', 'two'])
   const again = await second.user('alice')
-  while ((await again.request(QueryScheduled, {})).messages.length > 1);
-  await second.room.close()
+  await until(clock, async () => (await again.request(QueryScheduled, {})).messages.length <= 1)
+  await second.close()
 
-  const other = await openDatabase(stage.db ?? `${data}/chat.db`)
+  const other = await openDatabase(server.db ?? `${data}/chat.db`)
   await other('scheduled').where({ id: sent.id }).update({ state: 'sending', msg: 'two' })
   await other.destroy()
-  const third = await openStage(t, { data, clock })
+  const third = await startLocalServer(t, { data, clock, limits: TIMELESS })
   const alice3 = await third.user('alice')
-  while ((await alice3.request(QueryScheduled, {})).messages.length > 1);
+  await until(clock, async () => (await alice3.request(QueryScheduled, {})).messages.length <= 1)
   t.deepEqual(
     (await (await third.user('bob')).inbox()).messages.map(({ text }) => text),
     ['one', 'two'],
   )
 })
 
-test('what may not be sent by then has failed, and says why', async (t) => {
-  const { stage, clock } = await stageOf(t, { pluginOptions: { friends: { messagesFrom: 'friends' } } })
-  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+test('a message no longer permitted when due fails with the reason', async (t) => {
+  const { server, clock } = await serverOf(t, { pluginOptions: { friends: { messagesFrom: 'friends' } } })
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   await bob.request(CreateRoom, { group: 'ops' })
   await alice.request(JoinRoom, { group: 'ops' })
   await later(alice, 'bob', 'no friend')
   await later(alice, '', 'no member', { group: 'ops' })
   await later(alice, 'alice', 'note')
   await bob.request(KickFromRoom, { group: 'ops', user: 'alice' })
-  clock.skip(HOUR)
+  clock.jump(HOUR)
   await settled(alice, clock)
   t.deepEqual(await listed(alice), [
     ['failed', 'not_friends: only friends may write to this user'],
@@ -167,25 +171,25 @@ test('what may not be sent by then has failed, and says why', async (t) => {
   t.deepEqual((await bob.inbox({ all: true })).messages, [])
 })
 
-test('nothing is sent in the name of a disabled account', async (t) => {
-  const { stage, clock } = await stageOf(t)
-  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+test('no message of a disabled account is sent', async (t) => {
+  const { server, clock } = await serverOf(t)
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   await later(alice, 'bob', 'hi')
   await later(alice, 'bob', 'much later', { delay: 5 * HOUR })
-  const root = await operator(stage)
+  const root = await operator(server)
   await root.request(SetUserActive, { user: 'alice', active: false })
-  const heard = await hearing(bob)
+  const heard = await hearing(bob, clock)
   await later(bob, 'bob', 'as late', { delay: HOUR })
-  clock.skip(HOUR + 1000)
+  clock.jump(HOUR + 1000)
   t.deepEqual(await heard(1), ['as late'])
   await root.request(SetUserActive, { user: 'alice', active: true })
-  t.deepEqual(await listed(await stage.user('alice')), [
+  t.deepEqual(await listed(await server.user('alice')), [
     ['failed', 'account_disabled: the account is disabled'],
     ['waiting', ''],
   ])
 })
 
-test('what the server cannot do for the moment is tried again', async (t) => {
+test('a transient failure is retried', async (t) => {
   let tries = 0
   const busy = definePlugin({
     name: 'busy',
@@ -195,57 +199,57 @@ test('what the server cannot do for the moment is tried again', async (t) => {
       })
     },
   })
-  const { stage, clock } = await stageOf(t, { plugins: [busy] })
-  const alice = await stage.user('alice')
-  const heard = await hearing(alice)
+  const { server, clock } = await serverOf(t, { plugins: [busy] })
+  const alice = await server.user('alice')
+  const heard = await hearing(alice, clock)
   await later(alice, 'alice', 'hard')
   await later(alice, 'alice', 'easy', { delay: HOUR + 1000 })
-  clock.skip(HOUR + 2000)
-  t.deepEqual(await heard(1), ['easy'], 'it holds up nobody')
+  clock.jump(HOUR + 2000)
+  t.deepEqual(await heard(1), ['easy'], 'it does not block others')
   t.deepEqual((await listed(alice))[0], ['waiting', 'rate_limited: not now'])
-  clock.skip(HOUR)
-  while (tries < 2) await alice.request(QueryScheduled, {})
-  clock.skip(HOUR + 1000)
+  clock.jump(HOUR)
+  await until(clock, () => tries >= 2)
+  clock.jump(HOUR + 1000)
   t.deepEqual(await heard(2), ['easy', 'hard'])
 })
 
-test('while the database cannot store, messages wait, and are sent once it can', async (t) => {
-  const { stage, clock } = await stageOf(t)
-  if (stage.db !== undefined) return t.pass('the trigger is one of SQLite')
-  const alice = await stage.user('alice')
-  const heard = await hearing(alice)
+test('due messages wait during an outage of the database and are sent after it', async (t) => {
+  const { server, clock } = await serverOf(t)
+  if (server.db !== undefined) return t.pass('the trigger is one of SQLite')
+  const alice = await server.user('alice')
+  const heard = await hearing(alice, clock)
   await later(alice, 'alice', 'hi')
-  const db = await openDatabase(`${stage.data}/chat.db`)
+  const db = await openDatabase(`${server.data}/chat.db`)
   t.teardown(() => db.destroy())
   await db.raw("create trigger full before insert on chatmsg begin select raise(abort, 'no'); end")
-  clock.skip(HOUR)
-  while ((await listed(alice))[0]?.[1] === '');
+  clock.jump(HOUR)
+  await until(clock, async () => (await listed(alice))[0]?.[1] !== '')
   t.regex((await listed(alice))[0]?.[1] ?? '', /^unavailable/)
   await db.raw('drop trigger full')
-  clock.skip(HOUR)
+  clock.jump(HOUR)
   t.deepEqual(await heard(1), ['hi'])
 })
 
-test('scheduled again under its client id, it is the same one; other contents are refused', async (t) => {
-  const { stage, clock } = await stageOf(t)
-  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+test('scheduling again under a client id returns the first message; different contents are refused', async (t) => {
+  const { server, clock } = await serverOf(t)
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   const first = await later(alice, 'bob', 'hi', { clientId: 'k' })
-  clock.skip(1000)
+  clock.jump(1000)
   t.deepEqual(await later(alice, 'bob', 'hi', { clientId: 'k' }), { ...first, repeat: true })
-  t.is(await failure(t, later(alice, 'bob', 'other', { clientId: 'k' })), 'client_id_reused')
-  t.is(await failure(t, later(alice, 'alice', 'hi', { clientId: 'k' })), 'client_id_reused')
+  t.is(await refusal(t, later(alice, 'bob', 'other', { clientId: 'k' })), 'client_id_reused')
+  t.is(await refusal(t, later(alice, 'alice', 'hi', { clientId: 'k' })), 'client_id_reused')
   t.false((await later(bob, 'bob', 'hi', { clientId: 'k' })).repeat, 'of another user')
-  clock.skip(HOUR)
+  clock.jump(HOUR)
   await settled(alice, clock)
   t.deepEqual(await later(alice, 'bob', 'hi', { clientId: 'k', at: 1 }), { ...first, repeat: true })
-  t.is(await failure(t, later(alice, 'bob', 'other', { clientId: 'k' })), 'client_id_reused', 'once it was sent')
+  t.is(await refusal(t, later(alice, 'bob', 'other', { clientId: 'k' })), 'client_id_reused', 'also after it was sent')
   const { id } = await later(alice, 'bob', 'hi', { clientId: 'cancelled' })
   await alice.request(CancelScheduled, { id })
-  t.is(await failure(t, later(alice, 'bob', 'other', { clientId: 'cancelled' })), 'client_id_reused')
+  t.is(await refusal(t, later(alice, 'bob', 'other', { clientId: 'cancelled' })), 'client_id_reused')
   t.is((await bob.inbox()).messages.filter(({ from }) => from === 'alice').length, 1)
 })
 
-test('a message is sent within seconds of its time, also when the time of day is set', async (t) => {
+test('a message is sent within seconds of its time, also when the time of day is changed', async (t) => {
   await using server = await testServer()
   const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   await later(alice.client, 'bob', 'at last', { delay: 10 * HOUR })
@@ -255,7 +259,7 @@ test('a message is sent within seconds of its time, also when the time of day is
   t.is((await bob.hears('at last')).from, 'alice')
 })
 
-test('a message to a group that was dissolved goes to no other one of its name', async (t) => {
+test('a message to a dissolved group is not sent to a new group of its name', async (t) => {
   await using server = await testServer()
   const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   await alice.joins('ops')
@@ -268,25 +272,25 @@ test('a message to a group that was dissolved goes to no other one of its name',
   t.deepEqual(await listed(alice.client), [['failed', 'group_not_exist: there is no such group']])
 })
 
-test('a cancelled message is not sent; nobody else’s can be cancelled, nor one that is done', async (t) => {
-  const { stage, clock } = await stageOf(t)
-  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
-  const heard = await hearing(bob)
+test('a cancelled message is not sent; messages of others and sent ones cannot be cancelled', async (t) => {
+  const { server, clock } = await serverOf(t)
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
+  const heard = await hearing(bob, clock)
   const { id } = await later(alice, 'bob', 'never')
   const { id: other } = await later(alice, 'bob', 'sent')
-  t.is(await failure(t, bob.request(CancelScheduled, { id })), 'no_scheduled')
+  t.is(await refusal(t, bob.request(CancelScheduled, { id })), 'no_scheduled')
   await alice.request(CancelScheduled, { id })
-  t.is(await failure(t, alice.request(CancelScheduled, { id })), 'no_scheduled')
-  clock.skip(HOUR)
+  t.is(await refusal(t, alice.request(CancelScheduled, { id })), 'no_scheduled')
+  clock.jump(HOUR)
   t.deepEqual(await heard(1), ['sent'])
   await settled(alice, clock)
-  t.is(await failure(t, alice.request(CancelScheduled, { id: other })), 'no_scheduled')
+  t.is(await refusal(t, alice.request(CancelScheduled, { id: other })), 'no_scheduled')
   t.deepEqual((await listed(alice)).flat(), ['cancelled', '', 'sent', ''])
 })
 
-test('what can be checked is checked when it is scheduled', async (t) => {
-  const { stage, clock } = await stageOf(t, { limits: { scheduled: 2, text: 10 } })
-  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+test('a message is validated when it is scheduled', async (t) => {
+  const { server, clock } = await serverOf(t, { limits: { scheduled: 2, text: 10 } })
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   await bob.request(CreateRoom, { group: 'ops' })
   const cases: [string, Partial<InputOf<typeof ScheduleMessage>>][] = [
     ['user_not_exist', { to: 'nobody' }],
@@ -301,20 +305,20 @@ test('what can be checked is checked when it is scheduled', async (t) => {
     ['invalid_value', { delay: Number.MAX_SAFE_INTEGER }],
   ]
   for (const [expected, values] of cases)
-    t.is(await failure(t, later(alice, 'bob', 'hi', values)), expected, JSON.stringify(values))
+    t.is(await refusal(t, later(alice, 'bob', 'hi', values)), expected, JSON.stringify(values))
   t.deepEqual(await listed(alice), [])
   await later(alice, 'bob', 'one')
   await later(alice, 'bob', 'two')
-  t.is(await failure(t, later(alice, 'bob', 'three')), 'too_many')
+  t.is(await refusal(t, later(alice, 'bob', 'three')), 'too_many')
   await later(bob, 'bob', 'of Bob')
-  clock.skip(HOUR)
+  clock.jump(HOUR)
   await settled(alice, clock)
   await later(alice, 'bob', 'three')
 })
 
-test('scheduled all at once, from wherever, they are no more than the limit', async (t) => {
-  const { stage } = await stageOf(t, { limits: { scheduled: 5 } })
-  const [alice, elsewhere] = [await stage.user('alice'), await stage.user('alice')]
+test('concurrent requests of several sessions schedule no more than the limit', async (t) => {
+  const { server } = await serverOf(t, { limits: { scheduled: 5 } })
+  const [alice, elsewhere] = [await server.user('alice'), await server.user('alice')]
   const texts = Array.from({ length: 10 }, (_, index) => String(index))
   const asked = [alice, elsewhere].flatMap((client) => texts.map((text) => later(client, 'alice', text)))
   const stored = (await Promise.allSettled(asked)).filter(({ status }) => status === 'fulfilled')
@@ -322,9 +326,9 @@ test('scheduled all at once, from wherever, they are no more than the limit', as
   t.is((await listed(alice)).length, 5)
 })
 
-test('a list of many long messages comes in pages', async (t) => {
-  const { stage } = await stageOf(t)
-  const alice = await stage.user('alice')
+test('a list of many long messages is paged', async (t) => {
+  const { server } = await serverOf(t)
+  const alice = await server.user('alice')
   const text = 'x'.repeat(16_000)
   for (let n = 0; n < 8; n++) await later(alice, 'alice', text)
   const ids: number[] = []
@@ -338,11 +342,11 @@ test('a list of many long messages comes in pages', async (t) => {
   t.true(pages > 2)
 })
 
-test('times as people write them', (t) => {
+test('times of day, dates and delays are parsed', (t) => {
   const now = new Date(2026, 10, 24, 17, 30)
   const at = (text: string) => parseMoment(text, now).getTime()
   t.is(at('18:00'), new Date(2026, 10, 24, 18, 0).getTime())
-  t.is(at('17:30'), new Date(2026, 10, 25, 17, 30).getTime(), 'not now, but tomorrow')
+  t.is(at('17:30'), new Date(2026, 10, 25, 17, 30).getTime(), 'the current time means tomorrow')
   t.is(at('09:05:30'), new Date(2026, 10, 25, 9, 5, 30).getTime())
   t.is(at('2026-12-24T18:00'), new Date(2026, 11, 24, 18, 0).getTime())
   t.is(at('2026-12-24T18:00Z'), Date.UTC(2026, 11, 24, 18, 0))

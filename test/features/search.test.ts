@@ -2,7 +2,6 @@ import { readFile } from 'node:fs/promises'
 import test, { type ExecutionContext } from 'ava'
 import { dataPaths } from '../../cli/server/paths.ts'
 import {
-  type ChatMessage,
   type Client,
   CreateRoom,
   DissolveRoom,
@@ -12,15 +11,14 @@ import {
   type SearchOptions,
 } from '../../client/index.ts'
 import type { KnownLimitSettings } from '../../plugins/index.ts'
-import { refusal } from '../support/play.ts'
-import { openStage } from '../support/room.ts'
+import { refusal, texts } from '../support/requests.ts'
+import { startLocalServer } from '../support/server.ts'
 
-const texts = (messages: readonly ChatMessage[]) => messages.map(({ text }) => text)
 const finds = async (client: Client, text: string, options?: SearchOptions) =>
   texts((await client.search(text, options)).messages)
 
 async function aliceBobCarol(t: ExecutionContext, limits: KnownLimitSettings = {}) {
-  const stage = await openStage(t, { limits })
+  const stage = await startLocalServer(t, { limits })
   return { stage, alice: await stage.user('alice'), bob: await stage.user('bob'), carol: await stage.user('carol') }
 }
 
@@ -194,7 +192,7 @@ test('the searched text has 1 to 200 bytes', async (t) => {
 test('a search by the operator as Alice is audited without its text', async (t) => {
   const { stage, alice } = await aliceBobCarol(t)
   await alice.send('bob', 'secret words')
-  const operator = await stage.connect({ server: { path: stage.control } })
+  const operator = await stage.operator()
   t.is(await refusal(t, operator.search('secret')), 'login_required')
   await operator.actAs('alice')
   t.deepEqual(await finds(operator, 'secret'), ['secret words'])

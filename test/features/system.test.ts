@@ -11,13 +11,12 @@ import {
   SetUserActive,
   SetUserPassword,
 } from '../../plugins/admin/messages.ts'
-import { refusal } from '../support/play.ts'
-import { openStage, type Stage } from '../support/room.ts'
+import { refusal, texts } from '../support/requests.ts'
+import { type LocalServer, startLocalServer } from '../support/server.ts'
 
-const texts = (messages: readonly ChatMessage[]) => messages.map(({ text }) => text)
 const unreadOf = async (client: Client) => texts((await client.inbox()).messages)
 
-/** Hears so many messages and acknowledges them. */
+/** Receives and acknowledges so many messages. */
 async function hears(client: Client, count: number, kind?: 'system'): Promise<ChatMessage[]> {
   const heard: ChatMessage[] = []
   for await (const message of client.messages({ acknowledge: false, ...(kind && { kind }) })) {
@@ -28,8 +27,8 @@ async function hears(client: Client, count: number, kind?: 'system'): Promise<Ch
   return heard
 }
 
-async function operatorOf(t: ExecutionContext, stage: Stage): Promise<Client> {
-  const operator = await connect({ server: { path: stage.control }, reconnect: false })
+async function operatorOf(t: ExecutionContext, server: LocalServer): Promise<Client> {
+  const operator = await connect({ server: { path: server.control }, reconnect: false })
   t.teardown(() => operator.close())
   return operator
 }
@@ -39,25 +38,25 @@ async function newVerifier(password: string) {
   return verifierOf(await deriveKeys(password, salt, 4096), salt, 4096)
 }
 
-/** Stops the server and changes what it left. */
-async function changeDatabase(stage: Stage, change: (db: Knex) => Promise<unknown>) {
-  await stage.room.close()
-  const db = await openDatabase(stage.db ?? `${stage.data}/chat.db`)
+/** Stops the server and changes its database. */
+async function changeDatabase(server: LocalServer, change: (db: Knex) => Promise<unknown>) {
+  await server.close()
+  const db = await openDatabase(server.db ?? `${server.data}/chat.db`)
   await change(db)
   await db.destroy()
 }
 
-/** An admin, made as an operator makes one, and logged in. */
-async function adminOf(stage: Stage, operator: Client, name: string): Promise<Client> {
+/** An admin, created by the operator and logged in. */
+async function adminOf(server: LocalServer, operator: Client, name: string): Promise<Client> {
   await operator.request(CreateUser, { user: name, role: 'admin', ...(await newVerifier(`${name}'s password`)) })
-  return stage.user(name)
+  return server.user(name)
 }
 
-test('an admin says something to everyone: two hear it at once, Carol when she comes; each acknowledges', async (t) => {
-  const stage = await openStage(t)
-  const operator = await operatorOf(t, stage)
-  const root = await adminOf(stage, operator, 'root')
-  const [alice, bob, away] = [await stage.user('alice'), await stage.user('bob'), await stage.user('carol')]
+test('an admin’s broadcast reaches two online users at once and Carol at her login; each acknowledges it', async (t) => {
+  const server = await startLocalServer(t)
+  const operator = await operatorOf(t, server)
+  const root = await adminOf(server, operator, 'root')
+  const [alice, bob, away] = [await server.user('alice'), await server.user('bob'), await server.user('carol')]
   await away.close()
   const hearing = [hears(alice, 1), hears(bob, 1)]
   t.deepEqual(await root.request(Broadcast, { text: '停机 at 6\nfor an hour' }), { recipients: 4 })
@@ -66,16 +65,16 @@ test('an admin says something to everyone: two hear it at once, Carol when she c
   t.like(heard, { 0: { ...news, to: 'alice' }, 1: { ...news, to: 'bob' } })
   t.deepEqual([await unreadOf(alice), await unreadOf(bob)], [[], []])
 
-  const carol = await stage.user('carol')
+  const carol = await server.user('carol')
   t.deepEqual(texts(await hears(carol, 1)), ['停机 at 6\nfor an hour'])
   t.deepEqual(await unreadOf(carol), [])
   t.deepEqual(texts((await carol.history('system')).messages), ['停机 at 6\nfor an hour'])
 })
 
-test('to one user only, and not to a disabled one', async (t) => {
-  const stage = await openStage(t)
-  const operator = await operatorOf(t, stage)
-  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+test('a system message to one user reaches that user only, and no disabled one', async (t) => {
+  const server = await startLocalServer(t)
+  const operator = await operatorOf(t, server)
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   t.deepEqual(await operator.request(Broadcast, { text: 'your disk is full', to: 'Bob' }), { recipients: 1 })
   t.deepEqual([await unreadOf(alice), await unreadOf(bob)], [[], ['your disk is full']])
   t.is(await refusal(t, operator.request(Broadcast, { text: 'x', to: 'nobody' })), 'user_not_exist')
@@ -83,24 +82,24 @@ test('to one user only, and not to a disabled one', async (t) => {
   t.is(await refusal(t, operator.request(Broadcast, { text: 'x', to: 'bob' })), 'user_not_exist')
   t.deepEqual(await operator.request(Broadcast, { text: 'to all' }), { recipients: 1 })
   await operator.request(SetUserActive, { user: 'bob', active: true })
-  t.deepEqual(await unreadOf(await stage.user('bob')), ['your disk is full'])
+  t.deepEqual(await unreadOf(await server.user('bob')), ['your disk is full'])
 })
 
-test('a broadcast that stopped half-way is completed by sending it again, and nobody gets it twice', async (t) => {
-  const stage = await openStage(t)
-  const operator = await operatorOf(t, stage)
-  const [alice, bob, carol] = [await stage.user('alice'), await stage.user('bob'), await stage.user('carol')]
+test('an interrupted broadcast is completed by resending it, and nobody gets it twice', async (t) => {
+  const server = await startLocalServer(t)
+  const operator = await operatorOf(t, server)
+  const [alice, bob, carol] = [await server.user('alice'), await server.user('bob'), await server.user('carol')]
   const news = { text: 'news', clientId: 'monday' }
-  // What a crash leaves: stored for the first, not for the others.
+  // The state after a crash: stored for the first user, not for the others.
   await operator.request(Broadcast, { ...news, to: 'alice' })
   t.deepEqual(await hears(alice, 1).then(texts), ['news'])
   t.deepEqual(await operator.request(Broadcast, news), { recipients: 3 })
   t.deepEqual(await operator.request(Broadcast, news), { recipients: 3 })
   t.deepEqual(await Promise.all([alice, bob, carol].map(unreadOf)), [[], ['news'], ['news']])
 
-  // After a restart too, for who came since.
-  await stage.room.close()
-  const reopened = await openStage(t, { data: stage.data })
+  // Also after a restart, for new accounts.
+  await server.close()
+  const reopened = await startLocalServer(t, { data: server.data })
   const dave = await reopened.user('dave')
   const again = await operatorOf(t, reopened)
   t.deepEqual(await again.request(Broadcast, news), { recipients: 4 })
@@ -110,13 +109,13 @@ test('a broadcast that stopped half-way is completed by sending it again, and no
   ])
 })
 
-test('a client id that was used for another text is refused before anyone gets it; each sender has its own', async (t) => {
-  const stage = await openStage(t)
-  const operator = await operatorOf(t, stage)
-  const root = await adminOf(stage, operator, 'root')
-  const alice = await stage.user('alice')
+test('a client id reused for another text is refused before delivery; each sender has its own client ids', async (t) => {
+  const server = await startLocalServer(t)
+  const operator = await operatorOf(t, server)
+  const root = await adminOf(server, operator, 'root')
+  const alice = await server.user('alice')
   await operator.request(Broadcast, { text: 'one', clientId: 'x' })
-  const bob = await stage.user('bob')
+  const bob = await server.user('bob')
   t.is(await refusal(t, operator.request(Broadcast, { text: 'two', clientId: 'x' })), 'client_id_reused')
   await root.request(Broadcast, { text: 'of root', clientId: 'x' })
   t.deepEqual([await unreadOf(alice), await unreadOf(bob)], [['one', 'of root'], ['of root']])
@@ -125,9 +124,9 @@ test('a client id that was used for another text is refused before anyone gets i
   t.deepEqual(await unreadOf(bob), ['of root', 'same', 'same'])
 })
 
-test('more accounts than a page: each gets it once', async (t) => {
-  const before = await openStage(t)
-  // Straight into the database: a request for each would be a flush of the disk for each.
+test('a broadcast to more accounts than a page reaches each once', async (t) => {
+  const before = await startLocalServer(t)
+  // Directly into the database: a request for each account would flush the disk each time.
   const rows = Array.from({ length: 850 }, (_, n) => ({
     username: `user${n}`,
     password: '',
@@ -135,20 +134,20 @@ test('more accounts than a page: each gets it once', async (t) => {
     reg_time: 0,
   }))
   await changeDatabase(before, (db) => db.batchInsert('userinfo', rows, 200))
-  const stage = await openStage(t, { data: before.data })
-  const operator = await operatorOf(t, stage)
+  const server = await startLocalServer(t, { data: before.data })
+  const operator = await operatorOf(t, server)
   t.deepEqual(await operator.request(Broadcast, { text: 'all of you' }), { recipients: 850 })
   for (const name of ['user0', 'user399', 'user400', 'user401', 'user849']) {
-    const reader = await stage.connect({ server: { path: stage.control } })
+    const reader = await server.operator()
     await reader.actAs(name)
     t.deepEqual(await unreadOf(reader), ['all of you'], name)
   }
 })
 
-test('Bob listens to system messages only: much unread chat neither comes nor holds them up', async (t) => {
-  const stage = await openStage(t, { limits: { unacknowledged: 5 } })
-  const operator = await operatorOf(t, stage)
-  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+test('when Bob listens to system messages only, unread chat is neither pushed nor delays them', async (t) => {
+  const server = await startLocalServer(t, { limits: { unacknowledged: 5 } })
+  const operator = await operatorOf(t, server)
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   await Promise.all(Array.from({ length: 20 }, (_, n) => alice.send('bob', `chat ${n}`)))
   await operator.request(Broadcast, { text: 'waited', to: 'bob' })
   const hearing = hears(bob, 2, 'system')
@@ -158,10 +157,10 @@ test('Bob listens to system messages only: much unread chat neither comes nor ho
   t.is((await unreadOf(bob)).length, 21)
 })
 
-test('who asks for chat gets no system messages', async (t) => {
-  const stage = await openStage(t)
-  const operator = await operatorOf(t, stage)
-  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+test('a session that asks for chat gets no system messages', async (t) => {
+  const server = await startLocalServer(t)
+  const operator = await operatorOf(t, server)
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   await operator.request(Broadcast, { text: 'not this', to: 'bob' })
   await alice.send('bob', 'this')
   for await (const { text } of bob.messages({ kind: 'chat' })) {
@@ -171,20 +170,20 @@ test('who asks for chat gets no system messages', async (t) => {
 })
 
 test('a user may neither broadcast nor kick; a text that is too long is refused', async (t) => {
-  const stage = await openStage(t, { limits: { text: 100 } })
-  const operator = await operatorOf(t, stage)
-  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+  const server = await startLocalServer(t, { limits: { text: 100 } })
+  const operator = await operatorOf(t, server)
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   t.is(await refusal(t, alice.request(Broadcast, { text: 'buy now' })), 'not_allowed')
   t.is(await refusal(t, alice.request(KickUser, { user: 'bob' })), 'not_allowed')
   t.is(await refusal(t, operator.request(Broadcast, { text: 'x'.repeat(101) })), 'too_large')
   t.deepEqual(await unreadOf(bob), [])
 })
 
-test('nobody is system: not by registering, logging in, acting or enabling, and nobody writes to it', async (t) => {
-  const stage = await openStage(t)
-  const operator = await operatorOf(t, stage)
-  const alice = await stage.user('alice')
-  const stranger = await stage.connect()
+test('the name system cannot be registered, logged in, acted for, enabled or written to', async (t) => {
+  const server = await startLocalServer(t)
+  const operator = await operatorOf(t, server)
+  const alice = await server.user('alice')
+  const stranger = await server.connect()
   const verifier = await newVerifier('a password')
   for (const name of ['system', 'System']) {
     t.is(await refusal(t, stranger.register(name, 'a password')), 'username_taken')
@@ -203,21 +202,21 @@ test('nobody is system: not by registering, logging in, acting or enabling, and 
   )
 })
 
-test('an adopted database may have a user called system: he logs in as before', async (t) => {
-  const stage = await openStage(t)
-  const alice = await stage.user('alice')
+test('the user system of an adopted database logs in as before', async (t) => {
+  const server = await startLocalServer(t)
+  const alice = await server.user('alice')
   await alice.close()
-  await changeDatabase(stage, (db) => db('userinfo').where({ username: 'alice' }).update({ username: 'system' }))
-  const reopened = await openStage(t, { data: stage.data })
+  await changeDatabase(server, (db) => db('userinfo').where({ username: 'alice' }).update({ username: 'system' }))
+  const reopened = await startLocalServer(t, { data: server.data })
   const old = await reopened.connect()
   t.like(await old.login('system', { password: "alice's password" }), { user: 'system', role: 'user' })
 })
 
-test('kicked: all sessions of Bob end and say why, and a client that reconnects stays away', async (t) => {
-  const stage = await openStage(t)
-  const operator = await operatorOf(t, stage)
-  const [phone, desk] = [await stage.user('bob', { reconnect: true }), await stage.user('bob', { reconnect: true })]
-  const alice = await stage.user('alice')
+test('kicking Bob ends all his sessions with the reason, and his client does not reconnect', async (t) => {
+  const server = await startLocalServer(t)
+  const operator = await operatorOf(t, server)
+  const [phone, desk] = [await server.user('bob', { reconnect: true }), await server.user('bob', { reconnect: true })]
+  const alice = await server.user('alice')
   const life: string[] = []
   const ends = [phone, desk].map((client) => {
     client.onLife('disconnected', () => life.push('disconnected'))
@@ -231,24 +230,24 @@ test('kicked: all sessions of Bob end and say why, and a client that reconnects 
   t.deepEqual(await alice.inbox(), { more: false, messages: [] }, 'others stay')
   t.deepEqual(await operator.request(KickUser, { user: 'bob' }), { sessions: 0 })
   t.is(await refusal(t, operator.request(KickUser, { user: 'nobody' })), 'user_not_exist')
-  await t.notThrowsAsync(stage.user('bob'), 'he may log in again')
+  await t.notThrowsAsync(server.user('bob'), 'he may log in again')
 })
 
-test('an admin who kicks himself gets the answer first', async (t) => {
-  const stage = await openStage(t)
-  const root = await adminOf(stage, await operatorOf(t, stage), 'root')
+test('an admin who kicks himself gets the reply first', async (t) => {
+  const server = await startLocalServer(t)
+  const root = await adminOf(server, await operatorOf(t, server), 'root')
   t.deepEqual(await root.request(KickUser, { user: 'root' }), { sessions: 1 })
 })
 
-test('both leave a trace, without the text', async (t) => {
-  const stage = await openStage(t)
-  const operator = await operatorOf(t, stage)
-  const root = await adminOf(stage, operator, 'root')
+test('broadcasts and kicks are in the audit log, without the text', async (t) => {
+  const server = await startLocalServer(t)
+  const operator = await operatorOf(t, server)
+  const root = await adminOf(server, operator, 'root')
   await root.request(Broadcast, { text: 'a secret' })
   await operator.request(Broadcast, { text: 'a secret', to: 'root' })
   await operator.request(KickUser, { user: 'root' })
   const { readFile } = await import('node:fs/promises')
-  const log = await readFile(`${stage.data}/audit.log`, 'utf8')
+  const log = await readFile(`${server.data}/audit.log`, 'utf8')
   const records = log
     .trim()
     .split('\n')
@@ -261,20 +260,20 @@ test('both leave a trace, without the text', async (t) => {
   t.notRegex(log, /secret/)
 })
 
-test('an account named operator is told apart from the operator, and nobody can take the name', async (t) => {
-  const stage = await openStage(t)
-  const operator = await operatorOf(t, stage)
-  await (await adminOf(stage, operator, 'root')).close()
+test('an account named operator is distinguished from the operator, and the name cannot be registered', async (t) => {
+  const server = await startLocalServer(t)
+  const operator = await operatorOf(t, server)
+  await (await adminOf(server, operator, 'root')).close()
   await operator.close()
   // Of an adopted database.
-  await changeDatabase(stage, (db) => db('userinfo').where({ username: 'root' }).update({ username: 'operator' }))
-  const reopened = await openStage(t, { data: stage.data })
+  await changeDatabase(server, (db) => db('userinfo').where({ username: 'root' }).update({ username: 'operator' }))
+  const reopened = await startLocalServer(t, { data: server.data })
   const admin = await reopened.connect()
   await admin.login('operator', { password: "root's password" })
   await admin.request(KickUser, { user: 'operator' })
   await (await operatorOf(t, reopened)).request(KickUser, { user: 'operator' })
   const { readFile } = await import('node:fs/promises')
-  const records = (await readFile(`${stage.data}/audit.log`, 'utf8')).trim().split('\n').slice(-2)
+  const records = (await readFile(`${server.data}/audit.log`, 'utf8')).trim().split('\n').slice(-2)
   t.deepEqual(
     records.map((record) => JSON.parse(record)).map(({ by, isOperator }) => [by, isOperator]),
     [
@@ -282,6 +281,6 @@ test('an account named operator is told apart from the operator, and nobody can 
       ['operator', true],
     ],
   )
-  const other = await openStage(t)
+  const other = await startLocalServer(t)
   t.is(await refusal(t, (await other.connect()).register('Operator', 'a password')), 'username_taken')
 })

@@ -10,9 +10,9 @@ import {
 } from '../../plugins/legacy/frame.ts'
 import { pack, type StructValue } from '../../plugins/legacy/struct.ts'
 import { splitText } from '../../plugins/legacy/text.ts'
-import { encrypt, packFrame } from '../support/old-client.ts'
-import { seeded } from '../support/samples.ts'
-import { readVectors } from '../support/vectors.ts'
+import { encrypt, packFrame } from '../support/original-client/original-client.ts'
+import { seeded } from '../support/wire/samples.ts'
+import { readVectors } from '../support/wire/vectors.ts'
 
 interface Arg {
   readonly type: 'bytes' | 'int' | 'float'
@@ -47,13 +47,13 @@ function argument({ type, hex = '', value = '' }: Arg): StructValue {
   return type === 'int' ? BigInt(value) : Number(value.replace('inf', 'Infinity').replace('nan', 'NaN'))
 }
 
-/** Values to compare: bytes as hex, numbers as a format has them. */
+/** Comparable values: bytes as hex, numbers as in a format. */
 const comparable = (values: readonly StructValue[]) =>
   values.map((value) => (value instanceof Uint8Array ? Buffer.from(value).toString('hex') : String(value)))
 
 const single = (value: StructValue) => (typeof value === 'number' ? Math.fround(value) : value)
 
-test('every frame that the original packs is read, and packed to the same digits', (t) => {
+test('every frame of the original is decoded, and encoded to the same digits', (t) => {
   t.true(vectors.length > 100)
   for (const { note, type, fmt, args, wire } of vectors) {
     const values = args.map(argument)
@@ -65,18 +65,18 @@ test('every frame that the original packs is read, and packed to the same digits
   }
 })
 
-test('what a server of the original says is encoded as it does', (t) => {
+test('server frames are encoded as the original does', (t) => {
   const texts = vectors.filter(({ type, args }) => type >= 100 && args.every((arg) => arg.type === 'bytes'))
   t.true(texts.length > 10)
   for (const { note, type, args, wire } of texts) {
     const values = args.map((arg) => Buffer.from(arg.hex ?? '', 'hex'))
-    // Random bytes are no text.
+    // Random bytes are not text.
     if (values.some((value) => !Buffer.from(value.toString()).equals(value))) continue
     t.is(encodeFrame(type, ...values.map(String)).toString(), wire, note)
   }
 })
 
-test('a stream is cut by its lengths, wherever it was cut itself', (t) => {
+test('a stream is split by frame lengths, wherever its chunks end', (t) => {
   const some = vectors.filter(({ fits_one_recv: fits }) => fits).slice(0, 40)
   const stream = Buffer.from(some.map(({ wire }) => wire).join(''))
   const types = some.map(({ type }) => type)
@@ -92,7 +92,7 @@ test('a stream is cut by its lengths, wherever it was cut itself', (t) => {
   )
 })
 
-test('what the original cannot read: two frames are two, a cut one waits, the rest is refused', (t) => {
+test('frames are split where the original cannot: joined ones are two, a partial one waits, garbage is refused', (t) => {
   const outcome = (hex: string): number | string => {
     try {
       return receive([Buffer.from(hex, 'hex')]).length
@@ -101,7 +101,7 @@ test('what the original cannot read: two frames are two, a cut one waits, the re
       return error.code
     }
   }
-  // As the original reads them: the input is what a read brought.
+  // As the original reads: each input is one read.
   t.deepEqual(Object.fromEntries(inputs.map(({ note, input_hex: hex }) => [note, outcome(hex)])), {
     'empty read (peer closed)': 0,
     'odd length': 0,
@@ -118,7 +118,7 @@ test('what the original cannot read: two frames are two, a cut one waits, the re
   })
 })
 
-test('lengths are checked on the first block, before anything is kept', (t) => {
+test('lengths are checked on the first block, before anything is buffered', (t) => {
   const header = (format: number, data: number) => {
     const plain = Buffer.alloc(16)
     plain.writeUInt32BE(1, 0)
@@ -134,7 +134,7 @@ test('lengths are checked on the first block, before anything is kept', (t) => {
     t.throws(() => receive([header(format, data)]), { instanceOf: WireError, message: /a format of|a message of/ })
 })
 
-test('what a format asks for is bounded by the data that is there', (t) => {
+test('the values of a format are bounded by the data', (t) => {
   const cases: [format: string, data: Buffer][] = [
     ['9999999999s', Buffer.alloc(0)],
     ['4294967295L', Buffer.alloc(8)],
@@ -146,7 +146,7 @@ test('what a format asks for is bounded by the data that is there', (t) => {
   ]
   for (const [format, data] of cases)
     t.throws(() => receive([seal(11, format, data)]), { instanceOf: WireError }, format)
-  // Filling that is none.
+  // Invalid padding.
   const plain = Buffer.alloc(16, 1)
   plain.writeUInt32BE(88, 0)
   plain.writeUInt32BE(0, 4)
@@ -154,7 +154,7 @@ test('what a format asks for is bounded by the data that is there', (t) => {
   t.throws(() => receive([Buffer.from(encrypt(plain))]), { message: /longer than its header/ })
 })
 
-test('no mutated stream does anything but give frames or be refused', (t) => {
+test('a mutated stream yields frames or is refused', (t) => {
   const random = seeded(20_181_124)
   for (let round = 0; round < 2000; round++) {
     const bytes = Buffer.from(random.pick(vectors).wire)
@@ -170,7 +170,7 @@ test('no mutated stream does anything but give frames or be refused', (t) => {
   }
 })
 
-test('a long text is cut between characters, and every piece fits', (t) => {
+test('a long text is split between characters, and every piece fits a frame', (t) => {
   const before = ['alice', '2018年12月30日 23时59分59秒']
   for (const text of [
     'x'.repeat(5000),
@@ -189,7 +189,7 @@ test('a long text is cut between characters, and every piece fits', (t) => {
   }
 })
 
-test('the scripted client of these tests packs as the original does', (t) => {
+test('the scripted client of these tests encodes as the original does', (t) => {
   let compared = 0
   for (const { type, args, wire } of vectors) {
     const texts = args.map((arg) => Buffer.from(arg.hex ?? '', 'hex'))

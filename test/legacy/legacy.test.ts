@@ -7,34 +7,37 @@ import { CreateRoom, InviteToRoom, JoinRoom, KickFromRoom, RenameRoom } from '..
 import { privateMessages, SendMessage } from '../../plugins/index.ts'
 import { fromOldName, toOldName } from '../../plugins/legacy/names.ts'
 import { fitLists } from '../../plugins/legacy/text.ts'
-import { type Heard, type OldClient, openOldClient } from '../support/old-client.ts'
-import { nextPush, refusal } from '../support/play.ts'
-import { openStage, type Stage } from '../support/room.ts'
+import { type Heard, type OriginalClient, openOriginalClient } from '../support/original-client/original-client.ts'
+import { nextPush, refusal } from '../support/requests.ts'
+import { type LocalServer, startLocalServer } from '../support/server.ts'
 
 const LEGACY = { legacy: { host: '127.0.0.1', port: 0 } }
 
-const openLegacyStage = (t: ExecutionContext, options: Parameters<typeof openStage>[1] = {}): Promise<Stage> =>
-  openStage(t, {
+const openLegacyServer = (
+  t: ExecutionContext,
+  options: Parameters<typeof startLocalServer>[1] = {},
+): Promise<LocalServer> =>
+  startLocalServer(t, {
     ...LEGACY,
     ...options,
     pluginOptions: { legacy: { dialogPause: 300 }, friends: { messagesFrom: 'friends' }, ...options.pluginOptions },
   })
 
-/** Registers on one connection and logs in on another, as the original does; has its first lists. */
-async function enter(t: ExecutionContext, stage: Stage, name: string, nickname = name): Promise<OldClient> {
-  const first = await openOldClient(t, stage)
+/** Registers on one connection, logs in on another as the original does, and gets the first lists. */
+async function enter(t: ExecutionContext, server: LocalServer, name: string, nickname = name): Promise<OriginalClient> {
+  const first = await openOriginalClient(t, server)
   t.is(await first.register(name, `${name}'s password`, nickname), 101)
-  return comeBack(t, stage, name)
+  return comeBack(t, server, name)
 }
 
-async function comeBack(t: ExecutionContext, stage: Stage, name: string): Promise<OldClient> {
-  const client = await openOldClient(t, stage)
+async function comeBack(t: ExecutionContext, server: LocalServer, name: string): Promise<OriginalClient> {
+  const client = await openOriginalClient(t, server)
   t.truthy(await client.login(name, `${name}'s password`))
   return client
 }
 
-/** Two old clients who become friends, the first having asked. */
-async function befriend(one: OldClient, oneName: string, other: OldClient, otherName: string) {
+/** Two old clients who become friends by the request of the first. */
+async function befriend(one: OriginalClient, oneName: string, other: OriginalClient, otherName: string) {
   one.send(4, otherName)
   await other.hears(106)
   other.answer(true, oneName)
@@ -44,20 +47,20 @@ async function befriend(one: OldClient, oneName: string, other: OldClient, other
   one.click()
 }
 
-test('two original clients and a new one: accounts, friends, private messages', async (t) => {
-  const stage = await openLegacyStage(t)
-  const alice = await enter(t, stage, 'alice', '小鹰')
+test('two original clients and a new one register, become friends and exchange private messages', async (t) => {
+  const server = await openLegacyServer(t)
+  const alice = await enter(t, server, 'alice', '小鹰')
   t.deepEqual(await alice.lists(), ['no friend', 'no chatroom'])
-  const bob = await enter(t, stage, 'bob', 'Bob B')
+  const bob = await enter(t, server, 'bob', 'Bob B')
   await bob.lists()
 
-  const other = await openOldClient(t, stage)
+  const other = await openOriginalClient(t, server)
   t.is(await other.register('alice', 'x', 'Alice 2'), 202)
   await other.end()
-  const wrong = await openOldClient(t, stage)
+  const wrong = await openOriginalClient(t, server)
   t.is(await wrong.login('alice', 'not it'), undefined)
   await wrong.end()
-  const nobody = await openOldClient(t, stage)
+  const nobody = await openOriginalClient(t, server)
   t.is(await nobody.login('nobody', 'x'), undefined)
 
   alice.send(4, 'nobody')
@@ -77,7 +80,7 @@ test('two original clients and a new one: accounts, friends, private messages', 
   t.regex(time ?? '', /^\d{4}年\d{1,2}月\d{1,2}日 \d{1,2}时\d{1,2}分\d{1,2}秒$/)
 
   // The same account from a new client, and a friendship between old and new.
-  const carol = await stage.user('carol')
+  const carol = await server.user('carol')
   const hearing = hears(carol, 1)
   const asked = nextPush(carol, AddFriendRequest)
   alice.send(4, 'carol')
@@ -97,7 +100,7 @@ test('two original clients and a new one: accounts, friends, private messages', 
   bob.answer(false, 'carol')
 
   // By number, as the original's window offers.
-  const dave = await enter(t, stage, 'dave')
+  const dave = await enter(t, server, 'dave')
   await dave.lists()
   dave.send(4, '2')
   t.deepEqual(await bob.hears(106), ['dave'])
@@ -118,16 +121,16 @@ test('two original clients and a new one: accounts, friends, private messages', 
   await bob.end()
 })
 
-async function hears(client: Awaited<ReturnType<Stage['user']>>, count: number): Promise<string[]> {
+async function hears(client: Awaited<ReturnType<LocalServer['user']>>, count: number): Promise<string[]> {
   const texts: string[] = []
   for await (const { text } of client.messages()) if (texts.push(text) === count) break
   return texts
 }
 
-test('groups: made, found, entered; messages come to old and new members, and back to their old sender', async (t) => {
-  const stage = await openLegacyStage(t)
-  const alice = await enter(t, stage, 'alice', 'Alice')
-  const bob = await enter(t, stage, 'bob', '鲍勃')
+test('an original client creates, finds and joins groups, whose messages reach old and new members and their old sender', async (t) => {
+  const server = await openLegacyServer(t)
+  const alice = await enter(t, server, 'alice', 'Alice')
+  const bob = await enter(t, server, 'bob', '鲍勃')
   await alice.lists()
   await bob.lists()
   alice.send(22, '聊天室')
@@ -146,7 +149,7 @@ test('groups: made, found, entered; messages come to old and new members, and ba
   bob.send(23, 'nowhere')
   t.deepEqual(await bob.hears(115), ['nowhere', 'no more user'])
 
-  const carol = await stage.user('carol')
+  const carol = await server.user('carol')
   await carol.request(JoinRoom, { group: '聊天室' })
   const hearing = hears(carol, 1)
   alice.sayTo('聊天室', '大家好\n!')
@@ -157,7 +160,7 @@ test('groups: made, found, entered; messages come to old and new members, and ba
   t.deepEqual((await bob.hears(122)).slice(1), ['聊天室', 'carol', 'from a new client\n'])
   t.deepEqual((await alice.hears(122)).slice(1), ['聊天室', 'carol', 'from a new client\n'])
 
-  const dave = await enter(t, stage, 'dave')
+  const dave = await enter(t, server, 'dave')
   await dave.lists()
   dave.sayTo('聊天室', 'may I?')
   t.regex((await dave.hears(141))[0] ?? '', /not a member/)
@@ -168,10 +171,10 @@ test('groups: made, found, entered; messages come to old and new members, and ba
   t.deepEqual(await alice.hears(124), ['NG'], 'the owner stays')
 })
 
-test('while Bob was away: private messages come once, in order; what groups said waits for their windows', async (t) => {
-  const stage = await openLegacyStage(t)
-  const alice = await enter(t, stage, 'alice')
-  const bob = await enter(t, stage, 'bob')
+test('after Bob was offline, private messages arrive once, in order, and group messages wait for their windows', async (t) => {
+  const server = await openLegacyServer(t)
+  const alice = await enter(t, server, 'alice')
+  const bob = await enter(t, server, 'bob')
   await alice.lists()
   await bob.lists()
   await befriend(alice, 'alice', bob, 'bob')
@@ -188,14 +191,14 @@ test('while Bob was away: private messages come once, in order; what groups said
   alice.sayTo('ROOM', 'missed 2')
   await alice.hears(122)
   await alice.hears(122)
-  const carol = await enter(t, stage, 'carol')
+  const carol = await enter(t, server, 'carol')
   await carol.lists()
   carol.send(4, 'bob')
-  // A request that has been answered was stored before the next one is looked at.
+  // An answered request is stored before the next one is handled.
   carol.send(22, 'CAROL')
   await carol.hears(114)
 
-  const back = await comeBack(t, stage, 'bob')
+  const back = await comeBack(t, server, 'bob')
   t.deepEqual(await back.lists(), ['alice:alice', '群:ROOM'])
   const heard = [await back.hears(121), await back.hears(121), await back.hears(121)]
   t.deepEqual(
@@ -213,46 +216,46 @@ test('while Bob was away: private messages come once, in order; what groups said
     said.map(([, , , text]) => text),
     ['missed 1\n', 'missed 2\n', 'live\n'],
   )
-  // Whatever it sends shows that it was there to read.
+  // Any frame that it sends shows that it is reading.
   back.askLists()
   await back.hears(105)
   back.send(88, 'logout')
   await back.end()
 
-  const again = await comeBack(t, stage, 'bob')
+  const again = await comeBack(t, server, 'bob')
   await again.lists()
   alice.say('bob', 'four')
-  t.deepEqual((await again.hears(121))[2], 'four\n', 'nothing comes twice')
+  t.deepEqual((await again.hears(121))[2], 'four\n', 'no message is delivered twice')
 })
 
-test('what was not read when the connection broke comes again', async (t) => {
-  const stage = await openLegacyStage(t, { pluginOptions: { friends: { messagesFrom: 'anyone' } } })
-  const alice = await stage.user('alice')
-  const bob = await enter(t, stage, 'bob')
+test('messages unread when the connection broke are delivered again', async (t) => {
+  const server = await openLegacyServer(t, { pluginOptions: { friends: { messagesFrom: 'anyone' } } })
+  const alice = await server.user('alice')
+  const bob = await enter(t, server, 'bob')
   await bob.lists()
   await alice.send('bob', 'hello?')
   await bob.hears(105)
   await bob.hears(121)
   bob.socket.resetAndDestroy()
-  const back = await comeBack(t, stage, 'bob')
+  const back = await comeBack(t, server, 'bob')
   back.askLists()
   const heard = await until(back, 121)
-  // Alice is no friend: without a row of hers the message could not be opened.
+  // Alice is not a friend: without a row of hers the message could not be opened.
   t.deepEqual(heard.at(-2), { type: 105, values: ['alice:alice', 'no chatroom'] })
   t.is(heard.at(-1)?.values[2], 'hello?\n')
   const read = nextPush(alice, ConversationRead)
   t.like(await read, { reader: 'bob', from: 'alice' }, 'it stays connected for a moment')
 })
 
-test('messages in quick succession, both ways, and a text of 3,000 bytes', async (t) => {
-  const stage = await openLegacyStage(t)
-  const alice = await enter(t, stage, 'alice')
-  const bob = await enter(t, stage, 'bob')
+test('messages in quick succession in both directions, and a text of 3,000 bytes, arrive', async (t) => {
+  const server = await openLegacyServer(t)
+  const alice = await enter(t, server, 'alice')
+  const bob = await enter(t, server, 'bob')
   await alice.lists()
   await bob.lists()
   await befriend(alice, 'alice', bob, 'bob')
   const texts = Array.from({ length: 30 }, (_, n) => `message ${n}`)
-  // All in one write, as two of the original's sends may come.
+  // In one write, as two sends of the original may arrive.
   alice.socket.cork()
   for (const text of texts) alice.say('bob', text)
   alice.socket.uncork()
@@ -263,15 +266,15 @@ test('messages in quick succession, both ways, and a text of 3,000 bytes', async
   bob.say('alice', long)
   const parts = [(await alice.hears(121))[2] ?? '', (await alice.hears(121))[2] ?? '']
   t.is(parts.map((part) => part.slice(0, -1)).join(''), long)
-  t.is((await (await nativeOf(stage, 'alice')).history('bob')).messages.at(-1)?.text, long)
+  t.is((await (await nativeOf(server, 'alice')).history('bob')).messages.at(-1)?.text, long)
 })
 
-test('a message that is taken back before it left is not shown', async (t) => {
-  const stage = await openLegacyStage(t, { pluginOptions: { friends: { messagesFrom: 'anyone' } } })
-  const alice = await stage.user('alice')
-  const bob = await enter(t, stage, 'bob')
+test('a message recalled before it is sent is not shown', async (t) => {
+  const server = await openLegacyServer(t, { pluginOptions: { friends: { messagesFrom: 'anyone' } } })
+  const alice = await server.user('alice')
+  const bob = await enter(t, server, 'bob')
   await bob.lists()
-  const carol = await enter(t, stage, 'carol')
+  const carol = await enter(t, server, 'carol')
   await carol.lists()
   carol.send(4, 'bob')
   t.deepEqual(await bob.hears(106), ['carol'])
@@ -283,11 +286,11 @@ test('a message that is taken back before it left is not shown', async (t) => {
   t.is((await bob.hears(121))[2], 'what I meant\n')
 })
 
-test('one dialog at a time: requests wait for their answers, and everything else with them', async (t) => {
-  const stage = await openLegacyStage(t, { pluginOptions: { friends: { messagesFrom: 'anyone' } } })
-  const bob = await enter(t, stage, 'bob')
+test('one dialog is open at a time: requests and all other frames wait for its answer', async (t) => {
+  const server = await openLegacyServer(t, { pluginOptions: { friends: { messagesFrom: 'anyone' } } })
+  const bob = await enter(t, server, 'bob')
   await bob.lists()
-  const [carol, dave] = [await stage.user('carol'), await stage.user('dave')]
+  const [carol, dave] = [await server.user('carol'), await server.user('dave')]
   await carol.request(AddFriend, { user: 'bob' })
   await dave.request(AddFriend, { user: 'bob' })
   t.deepEqual(await bob.hears(106), ['carol'])
@@ -302,22 +305,22 @@ test('one dialog at a time: requests wait for their answers, and everything else
 })
 
 /** All frames up to the first one of a type. */
-async function until(client: OldClient, type: number): Promise<Heard[]> {
+async function until(client: OriginalClient, type: number): Promise<Heard[]> {
   const heard = [await client.next()]
   while (heard.at(-1)?.type !== type) heard.push(await client.next())
   return heard
 }
 
-test('names that the old client would mangle: shown with %XX, and understood when it uses them', async (t) => {
-  const before = await openStage(t)
+test('names that the old client would mangle are escaped with %XX, and accepted in that form', async (t) => {
+  const before = await startLocalServer(t)
   const bob = await before.user('bob')
   await bob.close()
   await changeUser(before, 'bob', { username: 'Bob + Co: 100%', nickname: ' 群 ' })
-  await before.room.close()
-  const stage = await openLegacyStage(t, { data: before.data })
-  const alice = await enter(t, stage, 'alice', ' a:b c ')
+  await before.close()
+  const server = await openLegacyServer(t, { data: before.data })
+  const alice = await enter(t, server, 'alice', ' a:b c ')
   await alice.lists()
-  const odd = await stage.connect()
+  const odd = await server.connect()
   await odd.login('Bob + Co: 100%', { password: "bob's password" })
   const asked = nextPush(odd, AddFriendRequest)
   const name = 'Bob%20+%20Co%3A%20100%'
@@ -340,7 +343,7 @@ test('names that the old client would mangle: shown with %XX, and understood whe
   t.deepEqual((await alice.hears(122)).slice(1), ['a%20room%3A%201', 'alice', 'echo\n'])
 })
 
-test('every name comes back as it was', (t) => {
+test('every name survives escaping and unescaping', (t) => {
   const names = [
     'a',
     '群',
@@ -364,7 +367,7 @@ test('every name comes back as it was', (t) => {
   t.is(new Set(names.map(toOldName)).size, names.length)
 })
 
-test('lists that are too long for a frame are cut, row by row', async (t) => {
+test('lists too long for a frame are truncated by rows', async (t) => {
   const rows = (prefix: string) => Array.from({ length: 200 }, (_, n) => `${prefix}${n}:用户`)
   const lists = [
     { rows: rows('u'), none: 'no friend' },
@@ -377,10 +380,10 @@ test('lists that are too long for a frame are cut, row by row', async (t) => {
   t.deepEqual(fitLists([{ rows: [], none: 'no friend' }], 100), ['no friend'])
 })
 
-test('a list too long for a frame is cut; a friend who was cut off gets a row with a message', async (t) => {
-  const before = await openStage(t)
+test('a list too long for a frame is truncated; a friend left out gets a row with their next message', async (t) => {
+  const before = await startLocalServer(t)
   await (await before.user('alice')).close()
-  await before.room.close()
+  await before.close()
   const db = await openDatabase(before.db ?? `${before.data}/chat.db`)
   const names = Array.from({ length: 150 }, (_, n) => `friend${String(n).padStart(3, '0')}`)
   await db('userinfo').insert(
@@ -395,66 +398,66 @@ test('a list too long for a frame is cut; a friend who was cut off gets a row wi
   await db('userfriend').insert(both)
   await db.destroy()
   const registration = { iterations: 4096, preHash: 'md5x10', minPassword: 1 }
-  const stage = await openLegacyStage(t, { data: before.data, pluginOptions: { registration } })
-  const native = await nativeOf(stage, 'alice')
+  const server = await openLegacyServer(t, { data: before.data, pluginOptions: { registration } })
+  const native = await nativeOf(server, 'alice')
   await native.changePassword("alice's password", 'new')
-  const old = await openOldClient(t, stage)
+  const old = await openOriginalClient(t, server)
   await old.login('alice', 'new')
   const [rows = ''] = await old.lists()
   t.regex(rows, /^friend000:一个很长的昵称 \+ friend001:/)
   t.notRegex(rows, /friend149/)
-  const operator = await stage.connect({ server: { path: stage.control } })
+  const operator = await server.operator()
   await operator.actAs('friend149')
   await operator.send('alice', 'do you see me?')
   t.regex((await old.hears(105))[0] ?? '', /^friend149:一个很长的昵称 \+ friend000:/)
   t.is((await old.hears(121))[2], 'do you see me?\n')
 })
 
-test('one password for both kinds of client; accounts from before have none for the old ones', async (t) => {
-  const before = await openStage(t)
+test('one password is valid for both kinds of client, except for accounts from before the listener', async (t) => {
+  const before = await startLocalServer(t)
   await (await before.user('early')).close()
-  await before.room.close()
-  const stage = await openLegacyStage(t, { data: before.data })
-  // Made by an old client, used from a new one.
-  await (await enter(t, stage, 'alice')).lists()
-  const alice = await nativeOf(stage, 'alice')
+  await before.close()
+  const server = await openLegacyServer(t, { data: before.data })
+  // Created by an old client, used from a new one.
+  await (await enter(t, server, 'alice')).lists()
+  const alice = await nativeOf(server, 'alice')
   await alice.changePassword("alice's password", '新密码')
-  // Changed by the new one, used from the old one.
-  t.is(await (await openOldClient(t, stage)).login('Alice', '新密码'), 'alice')
-  // Made by a new client, used from an old one.
-  await stage.user('bob')
-  t.is(await (await openOldClient(t, stage)).login('bob', "bob's password"), 'bob')
-  t.is(await (await openOldClient(t, stage)).login('early', "early's password"), undefined)
-  const early = await nativeOf(stage, 'early')
+  // Changed by the new client, used from the old one.
+  t.is(await (await openOriginalClient(t, server)).login('Alice', '新密码'), 'alice')
+  // Created by a new client, used from an old one.
+  await server.user('bob')
+  t.is(await (await openOriginalClient(t, server)).login('bob', "bob's password"), 'bob')
+  t.is(await (await openOriginalClient(t, server)).login('early', "early's password"), undefined)
+  const early = await nativeOf(server, 'early')
   await early.changePassword("early's password", 'the same again')
-  t.is(await (await openOldClient(t, stage)).login('early', 'the same again'), 'early')
+  t.is(await (await openOriginalClient(t, server)).login('early', 'the same again'), 'early')
 })
 
-test('old and new sessions of one user: both get what comes', async (t) => {
-  const stage = await openLegacyStage(t, { pluginOptions: { friends: { messagesFrom: 'anyone' } } })
-  const old = await enter(t, stage, 'bob')
+test('old and new sessions of one user receive the same messages', async (t) => {
+  const server = await openLegacyServer(t, { pluginOptions: { friends: { messagesFrom: 'anyone' } } })
+  const old = await enter(t, server, 'bob')
   await old.lists()
-  const bob = await nativeOf(stage, 'bob')
+  const bob = await nativeOf(server, 'bob')
   const hearing = hears(bob, 1)
-  await (await stage.user('alice')).send('bob', 'to both')
+  await (await server.user('alice')).send('bob', 'to both')
   t.deepEqual(await hearing, ['to both'])
   await old.hears(105)
   t.is((await old.hears(121))[2], 'to both\n')
 })
 
-const nativeOf = async (stage: Stage, name: string) => {
-  const client = await stage.connect()
+const nativeOf = async (server: LocalServer, name: string) => {
+  const client = await server.connect()
   await client.login(name, { password: `${name}'s password` })
   return client
 }
 
-async function changeUser(stage: Stage, username: string, change: Record<string, string>) {
-  const db = await openDatabase(stage.db ?? `${stage.data}/chat.db`)
+async function changeUser(server: LocalServer, username: string, change: Record<string, string>) {
+  const db = await openDatabase(server.db ?? `${server.data}/chat.db`)
   await db('userinfo').where({ username }).update(change)
   await db.destroy()
 }
 
-test('hooks of plugins, events and presence: an old client is a user like any other', async (t) => {
+test('plugin hooks, events and presence apply to an old client as to any user', async (t) => {
   const told: string[] = []
   const noSpam = definePlugin({
     name: 'no-spam',
@@ -466,10 +469,10 @@ test('hooks of plugins, events and presence: an old client is a user like any ot
       app.on(SendMessage, ({ user }, { text }) => told.push(`${user.name}: ${text}`))
     },
   })
-  const stage = await openLegacyStage(t, { plugins: [noSpam] })
-  const alice = await enter(t, stage, 'alice')
+  const server = await openLegacyServer(t, { plugins: [noSpam] })
+  const alice = await enter(t, server, 'alice')
   await alice.lists()
-  const bob = await stage.user('bob')
+  const bob = await server.user('bob')
   const asked = nextPush(bob, AddFriendRequest)
   alice.send(4, 'bob')
   await asked
@@ -485,54 +488,54 @@ test('hooks of plugins, events and presence: an old client is a user like any ot
   t.deepEqual(await hearing, ['hello'])
   t.deepEqual(told, ['alice: hello'])
 
-  // A killed client sends no farewell.
+  // A killed client does not log out.
   const gone = nextPush(bob, FriendOnOffLine)
   alice.socket.resetAndDestroy()
   t.deepEqual(await gone, { user: 'alice', online: false })
   const here = nextPush(bob, FriendOnOffLine)
-  const back = await comeBack(t, stage, 'alice')
+  const back = await comeBack(t, server, 'alice')
   t.deepEqual(await here, { user: 'alice', online: true })
   await back.lists()
-  // Said and left at once: what came before the end is done.
+  // Sent and closed at once: requests before the end are executed.
   const last = hears(bob, 2)
   back.say('bob', 'bye')
   back.send(88, 'logout')
   back.socket.end()
-  // The first one was not acknowledged: its loop was left at it.
+  // The first message is unacknowledged: its loop was left at it.
   t.deepEqual(await last, ['hello', 'bye'])
 })
 
-test('a request made and answered while the other was away; answered on another session meanwhile', async (t) => {
-  const stage = await openLegacyStage(t)
-  await stage.user('bob')
-  const alice = await enter(t, stage, 'alice')
+test('friend requests made or answered while the other is offline or on another session are shown', async (t) => {
+  const server = await openLegacyServer(t)
+  await server.user('bob')
+  const alice = await enter(t, server, 'alice')
   await alice.lists()
   alice.send(4, 'bob')
-  // Asked again it gets no other answer than the first time: none.
+  // A repeated request gets no reply either.
   alice.send(4, 'bob')
   alice.send(4, 'alice')
   t.deepEqual(await alice.hears(141), ['that is yourself'])
   alice.click()
   alice.send(88, 'logout')
   await alice.end()
-  const old = await openOldClient(t, stage)
+  const old = await openOriginalClient(t, server)
   await old.login('bob', "bob's password")
   await old.lists()
   t.deepEqual(await old.hears(106), ['alice'])
-  const bob = await nativeOf(stage, 'bob')
+  const bob = await nativeOf(server, 'bob')
   await bob.request(ConfirmFriendRequest, { user: 'alice', accept: true })
-  // The dialog is still open and says yes, too.
+  // The dialog is still open and accepts too.
   old.answer(true, 'alice')
   t.deepEqual(await old.hears(105), ['alice:alice', 'no chatroom'])
-  const back = await comeBack(t, stage, 'alice')
+  const back = await comeBack(t, server, 'alice')
   t.deepEqual(await back.lists(), ['bob:bob', 'no chatroom'])
 })
 
-test('groups change from outside: dissolved, renamed, kicked, invited; the list follows', async (t) => {
-  const stage = await openLegacyStage(t)
-  const old = await enter(t, stage, 'bob')
+test('the list of groups follows dissolving, renaming, kicking and inviting by others', async (t) => {
+  const server = await openLegacyServer(t)
+  const old = await enter(t, server, 'bob')
   await old.lists()
-  const carol = await stage.user('carol')
+  const carol = await server.user('carol')
   await carol.request(CreateRoom, { group: 'A', open: false })
   await carol.request(InviteToRoom, { group: 'A', user: 'bob' })
   t.deepEqual(await old.hears(141), ['carol invites you to the group A'])

@@ -1,6 +1,6 @@
 import test from 'ava'
 import { calcSize, pack, parseFormat, StructError, type StructValue, unpack } from '../../plugins/legacy/struct.ts'
-import { readVectors } from '../support/vectors.ts'
+import { readVectors } from '../support/wire/vectors.ts'
 
 type VectorValue =
   | { type: 'int'; value: string }
@@ -85,7 +85,7 @@ function isWholeFloatForInteger({ values, error }: Vectors['pack_errors'][number
   return error.includes('not an integer') && values.every((v) => v.type === 'float' && Number.isInteger(fromVector(v)))
 }
 
-test('packing refuses what Python refuses', (t) => {
+test('packing refuses the values that Python refuses', (t) => {
   for (const vector of vectors.pack_errors) {
     if (isWholeFloatForInteger(vector)) continue
     t.throws(() => pack(vector.format, vector.values.map(fromVector)), structError, JSON.stringify(vector))
@@ -166,7 +166,7 @@ test('sizes are limited, padding included', (t) => {
   t.is(parseFormat('2147483648x', { maxSize: 2 ** 32 }).size, 2 ** 31)
 })
 
-test('white space may stand between items only', (t) => {
+test('white space is allowed between items only', (t) => {
   t.is(calcSize('< h\t2b\n\v\f\r '), 4)
   t.is(calcSize(' h'), 2)
   for (const format of ['3 h', '3\nh', ' <h', '\u00a0h', 'h\u2003h', 'h\u001c', '3 ']) {
@@ -225,7 +225,7 @@ test('values of the wrong type are refused, with the letter named', (t) => {
   t.throws(() => pack('0s0p', [bytes, 1]), structError)
 })
 
-test('a range error says which letter it is and what it takes', (t) => {
+test('a range error names the letter and its range', (t) => {
   t.throws(() => pack('b', [128]), { name: 'StructError', message: "'b' takes an integer from -128 to 127" })
   t.throws(() => pack('<L', [-1]), { message: "'L' takes an integer from 0 to 4294967295" })
   t.throws(() => pack('Q', [-1]), { message: "'Q' takes an integer from 0 to 18446744073709551615" })
@@ -262,7 +262,7 @@ test('a float takes a bigint unless it is beyond every finite double', (t) => {
   for (const format of ['e', '<f']) t.throws(() => pack(format, [-(2n ** 200n)]), { message: /^float too large/ })
 })
 
-test('booleans pack from what Python takes for true', (t) => {
+test('booleans pack by Python’s truth values', (t) => {
   const values = [false, true, 0, -0, 0n, 2, -1n, 10n ** 400n, Number.NaN, Buffer.alloc(0), Buffer.alloc(1)]
   t.is(pack('11?', values).toString('hex'), '0001000000010101010001')
 })
@@ -306,7 +306,7 @@ test('half floats round to the nearest neighbour, and ties to the even one', (t)
   for (const value of [65_520, -65_520, Number.MAX_VALUE]) t.throws(() => pack('e', [value]), structError)
 })
 
-test('a Pascal string keeps what fits behind its length byte', (t) => {
+test('a Pascal string is truncated to the room behind its length byte', (t) => {
   const long = Buffer.alloc(400, 'a')
   t.is(pack('<3px', [long]).toString('hex'), '02616100')
   t.is(pack('<p', [long]).toString('hex'), '00')
@@ -318,7 +318,7 @@ test('a Pascal string keeps what fits behind its length byte', (t) => {
   t.throws(() => unpack('b0pb', Buffer.from([1, 2])), { instanceOf: StructError, message: /'0p'/ })
 })
 
-test('data may be a view into a larger buffer, and what is unpacked shares no memory with it', (t) => {
+test('data may be a view into a larger buffer, and unpacked values share no memory with it', (t) => {
   const data = new Uint8Array([9, 9, 1, 2, 97, 98, 2, 99, 100, 101, 9]).subarray(2, 10)
   const values = unpack('>H2s3pc', data)
   data.fill(0)

@@ -5,9 +5,9 @@ import { encode, Ping } from '../../core/index.ts'
 import { networkOf, plainAddress, siteOf } from '../../core/session/address.ts'
 import { Login } from '../../plugins/login/messages.ts'
 import { type TestServer, testServer } from '../../testing/index.ts'
-import { enter } from '../support/raw.ts'
+import { enter } from '../support/wire/raw-client.ts'
 
-/** A connection from an address, on which nothing has been said. */
+/** A connection from an address, without handshake. */
 function dialFrom(server: TestServer, address: string) {
   const [near, far] = duplexPair({ allowHalfOpen: false })
   near.once('close', () => far.destroy())
@@ -22,7 +22,7 @@ const settle = async () => {
   for (let turn = 0; turn < 5; turn++) await nextTurn()
 }
 
-test('mere connections of many addresses do not throw out a peer that is logging in', async (t) => {
+test('idle connections from many addresses do not evict a peer that is logging in', async (t) => {
   await using server = await testServer({ limits: { unauthenticated: 20, unauthenticatedPerAddress: 10 } })
   const alice = await enter(dialFrom(server, '203.0.113.1'))
   alice.say(encode(Login, 1, { clientFirst: 'n,,n=alice,r=0123456789abcdef' }))
@@ -31,14 +31,14 @@ test('mere connections of many addresses do not throw out a peer that is logging
   await settle()
   t.false(alice.socket.destroyed)
   t.is(attackers.filter(({ destroyed }) => !destroyed).length, 19)
-  // Some of the fifteen addresses have two of the nineteen: those make room for a new one.
+  // Some of the fifteen addresses have two of the nineteen connections: these are evicted for a new one.
   const bob = dialFrom(server, '203.0.113.2')
   dialFrom(server, '198.51.100.1')
   await settle()
   t.false(bob.destroyed)
 })
 
-test('behind one address idle connections make room for a new one, and not the one that has sent most', async (t) => {
+test('within one address a new connection evicts an idle one, not the one that has sent most', async (t) => {
   await using server = await testServer({ limits: { unauthenticatedPerAddress: 3 } })
   const address = '203.0.113.1'
   const logging = await enter(dialFrom(server, address))
@@ -65,7 +65,7 @@ test('addresses of one IPv6 /64 count as one, and a /48 has eight times as many'
   t.is(open(site), 16)
 })
 
-test('connections that come too fast from one network are closed at once; others are not, and later ones neither', async (t) => {
+test('connections beyond the rate of a network are closed at once; those of other networks and later ones are not', async (t) => {
   await using server = await testServer({ limits: { connectRate: 1, connectBurst: 3 } })
   const burst = Array.from({ length: 5 }, (_, n) => dialFrom(server, `2001:db8::${n}`))
   await settle()
@@ -80,7 +80,7 @@ test('connections that come too fast from one network are closed at once; others
   t.false(later.destroyed)
 })
 
-test('guesses and registrations count by network too', async (t) => {
+test('failed logins and registrations are also limited by network', async (t) => {
   await using server = await testServer({ limits: { registrations: 2 } })
   const outcomes: unknown[] = []
   for (const n of [1, 2, 3]) {
@@ -96,7 +96,7 @@ test('guesses and registrations count by network too', async (t) => {
   t.is(outcomes[2], 'rate_limited')
 })
 
-test('networks of addresses', (t) => {
+test('addresses are grouped into networks', (t) => {
   const cases: [string, string, string | undefined][] = [
     ['203.0.113.7', '203.0.113.7', undefined],
     ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64', '2001:db8:1::/48'],

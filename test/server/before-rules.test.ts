@@ -1,19 +1,14 @@
-import { duplexPair } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
-import pino from 'pino'
-import { BUILT_IN_MESSAGES, type Client, connect } from '../../client/index.ts'
+import { BUILT_IN_MESSAGES, type Client } from '../../client/index.ts'
 import {
   type AnyPlugin,
   type App,
   type BeforeOptions,
   type ClientMessage,
-  type Clock,
   CONTROL_MESSAGES,
   clientMessage,
-  createServer,
   definePlugin,
-  generateKeyPair,
   type HookContext,
   line,
   type Message,
@@ -21,24 +16,23 @@ import {
   Ping,
   Refused,
   ROLES,
-  ratesOff,
-  type Server,
-  SYSTEM_CLOCK,
   serverMessage,
   uint32,
   type ValuesOf,
 } from '../../core/index.ts'
-import { openDatabase } from '../../db/index.ts'
-import { HandClock } from '../support/hand-clock.ts'
-import { openStage } from '../support/room.ts'
-import { sampleValues } from '../support/samples.ts'
+import { openInMemory } from '../../db/index.ts'
+import { BUILT_IN } from '../../plugins/index.ts'
+import { emptyDatabase } from '../../testing/fixtures.ts'
+import type { TestServer } from '../../testing/index.ts'
+import { startOn } from '../../testing/start.ts'
+import { sampleValues } from '../support/wire/samples.ts'
 
-/** A length of time that nothing else in the server has. */
+/** The length of no other timer of the server. */
 const HOOK_MS = 4321
 
 type Values = Record<string, unknown>
 
-/** How a session begins in these plays: login and passwords are not what they are about. */
+/** Logs a session in by role, without account and password. */
 const Enter = clientMessage({
   type: 1900,
   name: 'enter',
@@ -61,9 +55,9 @@ const doorman = definePlugin({
   },
 })
 
-/** A client that the one check lets send messages with that rule. */
-async function callerFor({ allow }: ClientMessage, enter: (isOperator: boolean) => Promise<Client>): Promise<Client> {
-  const client = await enter(allow === 'operator')
+/** A client that is allowed to send the message. */
+async function callerFor({ allow }: ClientMessage, server: TestServer): Promise<Client> {
+  const client = await (allow === 'operator' ? server.operator() : server.connect({ reconnect: false }))
   if (allow === 'user' || allow === 'admin') await client.request(Enter, { role: allow })
   return client
 }
@@ -75,7 +69,7 @@ const outcomeOf = (request: Promise<unknown>): Promise<string> =>
     (error: { failure?: string; message: string }) => error.failure ?? error.message,
   )
 
-const degraded = (server: Server) =>
+const degraded = (server: TestServer) =>
   server
     .status()
     .plugins.filter(({ state }) => state !== 'ok')
@@ -83,7 +77,7 @@ const degraded = (server: Server) =>
 
 const isRequest = (message: Message): message is ClientMessage => message.from === 'client'
 
-/** Other values that the message can carry too: every text one letter longer or shorter, every number one away. */
+/** Other valid values: every text one letter longer or shorter, every number changed by one. */
 function amendedValues(values: Values, { fields }: ClientMessage): Values {
   return Object.fromEntries(
     Object.entries(values).map(([name, value]) => {
@@ -106,7 +100,7 @@ const plain = (values: unknown) =>
 
 const MODES = ['allow', 'amend', 'refuse', 'throw', 'hang'] as const
 
-/** What the sender is told; undefined where that is up to the handler. */
+/** The outcome for the sender; undefined where the handler decides it. */
 const TOLD: Record<(typeof MODES)[number], string | undefined> = {
   allow: undefined,
   amend: undefined,
@@ -116,8 +110,7 @@ const TOLD: Record<(typeof MODES)[number], string | undefined> = {
 }
 
 for (const mode of MODES) {
-  test(`a before that does ${mode}, on every message type that a client may send`, async (t) => {
-    const clock = new HandClock(HOOK_MS)
+  test(`a before hook of kind "${mode}" works on every message type of clients`, async (t) => {
     const reached: Values[] = []
     let tried: ClientMessage | undefined
     const probe = definePlugin({
@@ -126,7 +119,7 @@ for (const mode of MODES) {
         for (const message of [...app.catalogue].filter(isRequest)) {
           if (message === Enter) continue
           const hook = (_session: unknown, values: Values) => {
-            // A client that closes says so, and is not asked about that.
+            // A closing client sends a message too, which is not under test.
             if (message !== tried) return undefined
             if (mode === 'refuse') throw new Refused('probe.no', 'not that')
             if (mode === 'throw') throw new TypeError('a bug')
@@ -134,28 +127,23 @@ for (const mode of MODES) {
             return mode === 'hang' ? new Promise<never>(() => {}) : undefined
           }
           app.before(message, hook, { timeout: HOOK_MS })
-          // After every other one: what it sees is what the handler gets.
+          // Runs last: it sees the values that the handler gets.
           app.before(message, (_session, values) => void reached.push(values), { order: 1000 })
         }
       },
     })
-    const stage = await openStage(t, {
-      clock,
-      plugins: [doorman, probe],
-      limits: { ...ratesOff(), messagesBeforeLogin: 1000 },
-    })
-    const enter = (isOperator: boolean) =>
-      stage.connect(isOperator ? { server: { path: stage.control } } : { messages: [Enter] })
-    const loaded = new Set(stage.room.server.catalogue)
+    const server = await openServer(t, [doorman, probe], BUILT_IN)
+    const { clock } = server
+    const loaded = new Set(server.server.catalogue)
     const requests = BUILT_IN_MESSAGES.filter(isRequest).filter((message) => loaded.has(message))
     t.true(requests.length > 40)
     for (const message of requests) {
       reached.length = 0
-      const client = await callerFor(message, enter)
+      const client = await callerFor(message, server)
       const values = sampleValues(message.fields)
       tried = message
       const request = outcomeOf(client.request(message, values as never))
-      if (mode === 'hang') await clock.ring()
+      if (mode === 'hang') await clock.advance(HOOK_MS)
       const outcome = await request
       const what = `${mode} ${message.name}: ${outcome}`
       const told = TOLD[mode]
@@ -166,14 +154,14 @@ for (const mode of MODES) {
         t.is(outcome, told, what)
         t.deepEqual(reached, [], what)
       }
-      // Who logged out is gone; everyone else is heard as before.
+      // A session that logged out has ended; every other one still works.
       tried = undefined
       if (!(message.name === 'logout' && outcome === 'ok')) t.is(await outcomeOf(client.request(Ping, {})), 'ok', what)
       await client.close()
     }
-    t.deepEqual(degraded(stage.room.server), mode === 'throw' || mode === 'hang' ? ['probe'] : [])
-    t.is(clock.waiting, 0)
-    t.is(clock.count, mode === 'hang' ? requests.length : 0, 'who answers at once is not timed')
+    t.deepEqual(degraded(server), mode === 'throw' || mode === 'hang' ? ['probe'] : [])
+    t.is(clock.timers(HOOK_MS).pending, 0)
+    t.is(clock.timers(HOOK_MS).set, mode === 'hang' ? requests.length : 0, 'a hook that answers at once sets no timer')
   })
 }
 
@@ -185,7 +173,7 @@ const LISTENERS = {
   reject: () => Promise.reject(new Error('rejected in a listener')),
 } as const
 
-/** Answers every built-in message with values out of the air, so that each of them succeeds. */
+/** Answers every built-in request with sample values, so that each succeeds. */
 const standIn = definePlugin({
   name: 'stand_in',
   messages: Object.fromEntries(BUILT_IN_MESSAGES.map((message) => [message.name, message])),
@@ -196,32 +184,21 @@ const standIn = definePlugin({
   },
 })
 
-/** A server of nothing but these plugins, without a network. */
-async function openBare(t: ExecutionContext, plugins: readonly AnyPlugin[], clock: Clock = SYSTEM_CLOCK) {
-  const db = await openDatabase(':memory:')
-  t.teardown(() => db.destroy())
-  const log = pino({ level: 'silent' })
-  const server = await createServer({
-    staticKey: generateKeyPair(),
-    secret: Buffer.alloc(32, 1),
-    plugins,
-    db,
-    clock,
-    limits: { ...ratesOff(), messagesBeforeLogin: 1000 },
-    log,
-    audit: log,
-  })
-  t.teardown(() => server.stop())
-  const enter = async (isOperator: boolean) => {
-    const [ours, theirs] = duplexPair()
-    server.accept(theirs, { address: 'memory', isOperator })
-    return connect({ server: ours, messages: [Enter, Echo, Echoed], reconnect: false })
-  }
-  return { server, enter }
+/** A test server that is stopped when the test ends; errors of its plugins are expected. */
+async function openServer(
+  t: ExecutionContext,
+  plugins: readonly AnyPlugin[],
+  builtIn: readonly AnyPlugin[] = [],
+): Promise<TestServer> {
+  // Sessions that do not log in stay open although the clock moves on.
+  const limits = { messagesBeforeLogin: 1000, login: 1e9 }
+  const server = await startOn(openInMemory(await emptyDatabase()), { plugins, limits, ignoreFailures: true }, builtIn)
+  t.teardown(() => server.dispose())
+  return server
 }
 
 for (const [does, listener] of Object.entries(LISTENERS)) {
-  test(`an on that does ${does}, for every message type that a client may send`, async (t) => {
+  test(`a listener of kind "${does}" works for every message type of clients`, async (t) => {
     const told: string[] = []
     const probe = definePlugin({
       name: 'probe',
@@ -232,9 +209,9 @@ for (const [does, listener] of Object.entries(LISTENERS)) {
         }
       },
     })
-    const { server, enter } = await openBare(t, [doorman, standIn, probe])
+    const server = await openServer(t, [doorman, probe], [standIn])
     for (const message of BUILT_IN_MESSAGES.filter(isRequest)) {
-      const client = await callerFor(message, enter)
+      const client = await callerFor(message, server)
       told.length = 0
       t.is(await outcomeOf(client.request(message, sampleValues(message.fields) as never)), 'ok', message.name)
       t.deepEqual(told, [message.name])
@@ -256,9 +233,8 @@ const Echo = clientMessage({
 })
 type Hook = (session: unknown, values: Readonly<ValuesOf<typeof Echo>>, run: HookContext) => unknown
 
-/** A server that echoes, with one rule in front of it. */
+/** A server that echoes, with one before hook. */
 async function withRule(t: ExecutionContext, hook: Hook, options: BeforeOptions = {}, more?: (app: App) => void) {
-  const clock = new HandClock(options.timeout ?? HOOK_MS)
   const handled: Values[] = []
   const plugin = definePlugin({
     name: 'echo',
@@ -272,13 +248,13 @@ async function withRule(t: ExecutionContext, hook: Hook, options: BeforeOptions 
       more?.(app)
     },
   })
-  const { server, enter } = await openBare(t, [plugin], clock)
-  const client = await enter(false)
+  const server = await openServer(t, [plugin])
+  const client = await server.connect()
   const send = (text: string) => client.request(Echo, { text })
-  return { clock, handled, server, client, send }
+  return { clock: server.clock, handled, server, client, send }
 }
 
-test('rules run by their order, those of equal order as their plugins started', async (t) => {
+test('hooks run by order, those of equal order by the start of their plugins', async (t) => {
   const ran: string[] = []
   const rule = (name: string, order?: number, needs: Record<string, AnyPlugin> = {}) =>
     definePlugin({
@@ -289,24 +265,24 @@ test('rules run by their order, those of equal order as their plugins started', 
       },
     })
   const early = rule('early')
-  const { enter } = await openBare(t, [
+  const server = await openServer(t, [
     definePlugin({
       name: 'echo',
       messages: { Echo, Echoed },
       setup: (app) => app.handle(Echo, (_session, { text }) => ({ text })),
     }),
     rule('last', 10),
-    // Started after the one it needs, although it is named first.
+    // Listed first, but started after its dependency.
     rule('late', 0, { early }),
     early,
     rule('first', -1),
   ])
-  const client = await enter(false)
+  const client = await server.connect()
   await client.request(Echo, { text: 'hi' })
   t.deepEqual(ran, ['first', 'early', 'late', 'last'])
 })
 
-test('a rule that fails open lets the message pass unchanged, and counts as a failure', async (t) => {
+test('a hook that fails open passes the message unchanged, and counts as a failure', async (t) => {
   for (const fail of [() => Promise.reject(new Error('no answer from afar')), () => Promise.reject(undefined)]) {
     const { handled, send, server } = await withRule(t, fail, { failure: 'open' })
     for (let n = 0; n < 5; n++) t.deepEqual(await send('hi'), { text: 'hi' })
@@ -315,7 +291,7 @@ test('a rule that fails open lets the message pass unchanged, and counts as a fa
   }
 })
 
-test('a rule that fails open still refuses when it says so', async (t) => {
+test('a hook that fails open still refuses with Refused', async (t) => {
   const no = async () => {
     throw new Refused('echo.no', 'no')
   }
@@ -324,7 +300,7 @@ test('a rule that fails open still refuses when it says so', async (t) => {
   t.deepEqual(handled, [])
 })
 
-test('a rule that does not answer in time and fails open: the message passes, later rules still see it', async (t) => {
+test('a hook that times out and fails open passes the message to later hooks', async (t) => {
   const seen: string[] = []
   const { send, clock, server } = await withRule(
     t,
@@ -334,7 +310,7 @@ test('a rule that does not answer in time and fails open: the message passes, la
   )
   for (let n = 0; n < 5; n++) {
     const answer = send('hi')
-    await clock.ring()
+    await clock.advance(HOOK_MS)
     t.deepEqual(await answer, { text: 'hi' })
   }
   t.is(seen.length, 5)
@@ -342,17 +318,17 @@ test('a rule that does not answer in time and fails open: the message passes, la
   t.like(state, { state: 'degraded', reason: 'before echo timed out: no answer within 4321 ms' })
 })
 
-test('a rule’s own refusal is told for its failures, and nothing of what it threw', async (t) => {
+test('a failed hook refuses with its configured refusal, without details of the error', async (t) => {
   const refusal = { code: 'echo.unsure', text: 'cannot be checked now' } as const
   const thrown = await withRule(t, () => Promise.reject(new Error('secret path /srv')), { refusal })
   await t.throwsAsync(thrown.send('hi'), { message: 'cannot be checked now' })
   const hung = await withRule(t, () => new Promise(() => {}), { refusal })
   const answer = outcomeOf(hung.send('hi'))
-  await hung.clock.ring()
+  await hung.clock.advance(HOOK_MS)
   t.is(await answer, 'echo.unsure')
 })
 
-test('what a rule answers after its time is ignored: a yes, a no, an amendment, an error', async (t) => {
+test('a result after the time limit of a hook is ignored, whatever it is', async (t) => {
   const late: ((how: (answer: (value: unknown) => void, fail: (error: unknown) => void) => void) => void)[] = []
   const { send, clock, handled, client } = await withRule(
     t,
@@ -370,7 +346,7 @@ test('what a rule answers after its time is ignored: a yes, a no, an amendment, 
   ]
   for (const how of answers) {
     const told = outcomeOf(send('hi'))
-    await clock.ring()
+    await clock.advance(HOOK_MS)
     t.is(await told, 'internal')
     late.pop()?.(how)
     await nextTurn()
@@ -380,7 +356,7 @@ test('what a rule answers after its time is ignored: a yes, a no, an amendment, 
   t.deepEqual(unhandled, [])
 })
 
-test('a rule’s signal is aborted when its time is out, also if it asks only then', async (t) => {
+test('the signal of a hook is aborted at its time limit, also if read only afterwards', async (t) => {
   const runs: HookContext[] = []
   const { send, clock } = await withRule(t, (_session, { text }, run) => {
     runs.push(run)
@@ -392,7 +368,7 @@ test('a rule’s signal is aborted when its time is out, also if it asks only th
   await send('at once')
   for (const text of ['asked', 'not asked']) {
     const told = outcomeOf(send(text))
-    await clock.ring()
+    await clock.advance(HOOK_MS)
     t.is(await told, 'internal')
   }
   t.deepEqual(
@@ -401,11 +377,10 @@ test('a rule’s signal is aborted when its time is out, also if it asks only th
   )
 })
 
-test('a rule that answers in time is not heard of again', async (t) => {
+test('a hook that returns in time cancels its timer', async (t) => {
   const { send, clock, server } = await withRule(t, async (_session, { text }) => ({ text: `${text}!`, times: 3 }))
   t.deepEqual(await send('hi'), { text: 'hi!' })
-  t.is(clock.count, 1)
-  t.is(clock.waiting, 0)
+  t.deepEqual(clock.timers(HOOK_MS), { set: 1, pending: 0 })
   t.deepEqual(degraded(server), [])
 })
 
@@ -419,7 +394,7 @@ const AMENDMENTS: readonly (readonly [string, unknown, BeforeOptions['failure'],
 ]
 
 for (const [what, amendment, failure = 'closed', expected] of AMENDMENTS) {
-  test(`a rule that amends to what the message cannot carry is at fault: ${what}`, async (t) => {
+  test(`a hook that returns an invalid amendment counts as failed: ${what}`, async (t) => {
     const { send, handled, server } = await withRule(t, () => amendment, { failure })
     for (let n = 0; n < 5; n++) t.is(await outcomeOf(send('hi')), expected)
     t.deepEqual(
@@ -431,13 +406,13 @@ for (const [what, amendment, failure = 'closed', expected] of AMENDMENTS) {
   })
 }
 
-test('what a rule leaves out takes its default, and what the message has not is dropped', async (t) => {
+test('fields missing in an amendment take their default, and unknown fields are dropped', async (t) => {
   const { send, handled } = await withRule(t, () => ({ text: 'new', colour: 'red' }))
   await send('hi')
   t.deepEqual(handled, [{ text: 'new', times: 1 }])
 })
 
-test('a server that stops waits for a rule that has not answered', async (t) => {
+test('a stopping server waits for a running hook', async (t) => {
   let answer: (value: undefined) => void = () => {}
   let asked = () => {}
   const isAsked = new Promise<void>((resolve) => {
@@ -453,11 +428,12 @@ test('a server that stops waits for a rule that has not answered', async (t) => 
   )
   const told = outcomeOf(send('hi'))
   await isAsked
-  const stopped = server.stop()
+  const stopped = server.server.stop()
   await nextTurn()
   t.deepEqual(handled, [])
   answer(undefined)
   t.is(await told, 'ok')
+  await server.clock.advance(1000)
   await stopped
 })
 
@@ -470,7 +446,7 @@ const WRONG_RULES: readonly (readonly [BeforeOptions, RegExp])[] = [
 ]
 
 for (const [options, message] of WRONG_RULES) {
-  test(`a server does not start with the rule ${JSON.stringify(options)}`, async (t) => {
+  test(`a server refuses to start with the hook options ${JSON.stringify(options)}`, async (t) => {
     await t.throwsAsync(
       withRule(t, () => undefined, options),
       { name: 'SetupError', message },

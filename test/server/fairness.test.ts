@@ -12,7 +12,7 @@ import { Once } from '../../plugins/idempotency/messages.ts'
 import { Acknowledge, QueryHistory, QueryInbox, SearchMessages } from '../../plugins/messages/messages.ts'
 import { testServer } from '../../testing/index.ts'
 
-/** Resolves with whether `work` was over when `other` had been answered. */
+/** Whether `work` had finished when `other` was answered. */
 async function isOverBefore(work: Promise<unknown>, other: Promise<unknown>): Promise<boolean> {
   let isOver = false
   work.then(
@@ -25,7 +25,7 @@ async function isOverBefore(work: Promise<unknown>, other: Promise<unknown>): Pr
   return isOver
 }
 
-test('a search through texts made of combining marks lets others be answered meanwhile', async (t) => {
+test('a search through texts of combining marks does not block other requests', async (t) => {
   await using server = await testServer()
   const [mallory, bob] = [await server.user('mallory'), await server.user('bob')]
   const marks = `a${'\u0301\u0323'.repeat(4095)}`
@@ -35,7 +35,7 @@ test('a search through texts made of combining marks lets others be answered mea
   t.deepEqual((await searching).messages, [])
 })
 
-test('what is searched for is found also where marks are many, and however an accent is written', async (t) => {
+test('a search matches texts with many combining marks and both encodings of an accent', async (t) => {
   await using server = await testServer()
   const alice = await server.user('alice')
   await alice.says('alice', 'un cafe\u0301 noir')
@@ -47,7 +47,7 @@ test('what is searched for is found also where marks are many, and however an ac
   t.deepEqual(await found(`loud${'\u0301'.repeat(40)}`), ['loud'])
 })
 
-test('a search is paid for by what it looks at', async (t) => {
+test('a search costs rate tokens for the rows it examines', async (t) => {
   await using server = await testServer({ limits: { requestRate: 1, requestBurst: 20, requestPause: 1 } })
   const alice = await server.user('alice')
   for (let n = 0; n < 10; n++) await alice.says('alice', 'x'.repeat(16_000))
@@ -65,7 +65,7 @@ test('a search is paid for by what it looks at', async (t) => {
   t.is(outcomes.at(-1), 'rate_limited')
 })
 
-test('on SQLite a burst of one user leaves every turn of the event loop to others', async (t) => {
+test('on SQLite a burst of one user leaves turns of the event loop to others', async (t) => {
   await using server = await testServer()
   const [mallory, bob] = [await server.user('mallory'), await server.user('bob')]
   const burst = Array.from({ length: 190 }, () => mallory.client.request(QueryFriendRequests, {}))
@@ -76,7 +76,7 @@ test('on SQLite a burst of one user leaves every turn of the event loop to other
   await Promise.all(burst)
 })
 
-test('a chain of SQLite statements is cut into turns', async (t) => {
+test('a chain of SQLite statements is split over turns of the event loop', async (t) => {
   const db = openInMemory()
   t.teardown(() => db.destroy())
   let turns = 0
@@ -85,13 +85,13 @@ test('a chain of SQLite statements is cut into turns', async (t) => {
     counting = setImmediate(count)
   }
   let counting = setImmediate(count)
-  // The bound is what an unmended chain would run to: nothing else ends it.
+  // Bounds the chain in case it is not split over turns: nothing else ends it.
   for (let statements = 0; turns < 3 && statements < 100_000; statements++) await db.raw('select 1')
   clearImmediate(counting)
   t.true(turns >= 3)
 })
 
-test('of one user so many requests run at once, also those in an envelope, and others go on', async (t) => {
+test('concurrent requests of a user are limited, also in envelopes, without delaying others', async (t) => {
   const Wait = clientMessage({ type: 1900, name: 'wait', about: 'Waits.', allow: 'user', fields: {} })
   let running = 0
   let most = 0
@@ -126,7 +126,7 @@ test('of one user so many requests run at once, also those in an envelope, and o
   t.is(most, 3)
 })
 
-test('a request that waits is dropped with its connection, and the next one of the user runs', async (t) => {
+test('a queued request is dropped with its connection, and the user’s next one runs', async (t) => {
   const Wait = clientMessage({ type: 1900, name: 'wait', about: 'Waits.', allow: 'user', fields: {} })
   const gates: (() => void)[] = []
   const gate = definePlugin({
@@ -158,7 +158,7 @@ test('a request that waits is dropped with its connection, and the next one of t
   await later
 })
 
-test('a queued request that cannot even be refused ends its connection only, and gives its place back', async (t) => {
+test('a queued request that cannot be refused ends only its connection and frees its slot', async (t) => {
   const Wait = clientMessage({ type: 1900, name: 'wait', about: 'Waits.', allow: 'user', fields: {} })
   const Break = clientMessage({ type: 1901, name: 'break', about: 'Breaks.', allow: 'user', fields: {} })
   const gates: (() => void)[] = []
@@ -188,7 +188,7 @@ test('a queued request that cannot even be refused ends its connection only, and
   await later
 })
 
-test('users take turns where one has asked for much', async (t) => {
+test('users take turns when one has many queued requests', async (t) => {
   const queue = new RequestQueue(2, { room: () => 100, onProgress() {} })
   const started: string[] = []
   const ask = (user: string, name: string) => {
@@ -207,7 +207,7 @@ test('users take turns where one has asked for much', async (t) => {
   t.deepEqual(started.slice(4), ['m4', 'm5'])
 })
 
-test('while the database is busy but two requests wait, and go on one by one, each user in turn', async (t) => {
+test('queued requests continue one by one while the database is busy, each user in turn', async (t) => {
   let room = 0
   let progress = () => {}
   const queue = new RequestQueue(10, {
@@ -231,13 +231,13 @@ test('while the database is busy but two requests wait, and go on one by one, ea
     progress()
     await nextTurn()
     t.is(started.at(-1), expected)
-    // What has just been started counts until its statements have reached the database.
+    // A request just started counts until its statements have reached the database.
     await nextTurn()
   }
   t.deepEqual(started, ['m1', 'b1', 'c1', 'm2', 'm3'])
 })
 
-test('connections share a turn, and what is left over waits for the next one', async (t) => {
+test('connections share a turn of the event loop, and the remaining work waits for the next one', async (t) => {
   let now = 0
   const queue = new RunQueue({ ...SYSTEM_CLOCK, now: () => now })
   const done: string[] = []
@@ -259,7 +259,7 @@ test('connections share a turn, and what is left over waits for the next one', a
   t.is(done.filter((name) => name === 'm').length, 100)
 })
 
-test('work that has used up a turn is resumed in later ones, in the order in which it asked', async (t) => {
+test('work that has used up its turn is resumed in later ones, in order of request', async (t) => {
   const turns = new TurnBudget()
   while (turns.yieldIfSpent() === undefined);
   const resumed: number[] = []
@@ -269,7 +269,7 @@ test('work that has used up a turn is resumed in later ones, in the order in whi
   t.deepEqual(resumed, [0, 1, 2])
 })
 
-test('pings beyond their rate are read later; none is refused', async (t) => {
+test('pings beyond the rate are delayed, none is refused', async (t) => {
   await using server = await testServer({ limits: { signalRate: 1, signalBurst: 5 } })
   const alice = await server.user('alice')
   let answered = 0
@@ -282,7 +282,7 @@ test('pings beyond their rate are read later; none is refused', async (t) => {
   await Promise.all(pings)
 })
 
-test('acknowledgements that name what is not in memory are slowed down like requests', async (t) => {
+test('acknowledgements of messages not in memory are rate limited like requests', async (t) => {
   await using server = await testServer({ limits: { requestRate: 1, requestBurst: 5 } })
   const mallory = await server.user('mallory')
   let answered = 0
@@ -290,7 +290,7 @@ test('acknowledgements that name what is not in memory are slowed down like requ
     await t.throwsAsync(mallory.client.request(Acknowledge, { from: `nobody-${n}`, upTo: 1 }))
     answered++
   }
-  // One after the other: each is charged before the next one comes.
+  // In sequence: each is charged before the next one arrives.
   for (let n = 0; n < 4; n++) await acknowledge(n)
   const more = [acknowledge(4), acknowledge(5), acknowledge(6)]
   await server.settled()
@@ -301,7 +301,7 @@ test('acknowledgements that name what is not in memory are slowed down like requ
   t.is(answered, 7)
 })
 
-test('a consumer with much pending is taken up again in a few statements', async (t) => {
+test('a consumer with many pending events is resumed in few statements', async (t) => {
   await using server = await testServer()
   const [alice, robot] = [await server.user('alice'), await server.user('robot')]
   await robot.client.request(Consume, { consumer: 'main' })
@@ -316,7 +316,7 @@ test('a consumer with much pending is taken up again in a few statements', async
   t.true(statements.length < 20, statements.join('\n'))
 })
 
-test('sessions of one user share their rates, however late a session begins', async (t) => {
+test('sessions of one user share their rates, also later ones', async (t) => {
   await using server = await testServer({ limits: { requestRate: 1, requestBurst: 5, requestPause: 1 } })
   const session = async () => {
     const client = await server.connect({ reconnect: false })
@@ -338,13 +338,13 @@ test('sessions of one user share their rates, however late a session begins', as
   for (let n = 0; n < 6; n++) await ask(first)
   const second = await session()
   t.is(await ask(second), 'rate_limited')
-  // What is owed is remembered also while nobody is there.
+  // The debt of tokens is kept while the user has no session.
   for (const client of [first, second]) await client.close()
   await server.settled()
   t.is(await ask(await session()), 'rate_limited')
 })
 
-test('what is unread is counted in statements that read a bounded number of messages', async (t) => {
+test('unread messages are counted in statements that each read a bounded number of rows', async (t) => {
   await using server = await testServer()
   const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   const { id: group } = await alice.client.request(CreateRoom, { group: 'ops' })

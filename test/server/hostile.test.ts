@@ -4,8 +4,8 @@ import { LIMITS } from '../../core/limits.ts'
 import { frame, HandshakeState, MAGIC } from '../../core/noise/index.ts'
 import { Closing, encode, Ping } from '../../core/wire/index.ts'
 import { testServer } from '../../testing/index.ts'
-import { connectRaw, ended, enter } from '../support/raw.ts'
-import { openStage, type Stage } from '../support/room.ts'
+import { type LocalServer, startLocalServer } from '../support/server.ts'
+import { connectRaw, ended, enter } from '../support/wire/raw-client.ts'
 
 const header = (type: number, formatLength: number, dataLength: number) => {
   const bytes = Buffer.alloc(12)
@@ -15,9 +15,9 @@ const header = (type: number, formatLength: number, dataLength: number) => {
   return bytes
 }
 
-/** Alice and Bob go on talking, whatever is done beside them. */
-async function undisturbed(t: ExecutionContext, stage: Stage, attack: () => Promise<unknown>) {
-  const [alice, bob] = [await stage.user('alice'), await stage.user('bob')]
+/** Checks that Alice and Bob can exchange messages during an act. */
+async function undisturbed(t: ExecutionContext, server: LocalServer, attack: () => Promise<unknown>) {
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   const heard: number[] = []
   const hearing = (async () => {
     for await (const { id } of bob.messages()) {
@@ -32,7 +32,7 @@ async function undisturbed(t: ExecutionContext, stage: Stage, attack: () => Prom
   t.deepEqual(heard, sent)
 }
 
-test('half a handshake is cut at the deadline, while others chat on', async (t) => {
+test('an incomplete handshake is closed at the deadline, without disturbing others', async (t) => {
   await using server = await testServer()
   const [alice, bob] = [await server.user('alice'), await server.user('bob')]
   const [silent, half, almost] = [server.stream(), server.stream(), server.stream()]
@@ -49,7 +49,7 @@ test('half a handshake is cut at the deadline, while others chat on', async (t) 
   await alice.hears('gone')
 })
 
-test('a peer that sends a byte now and then gets no more time', async (t) => {
+test('a peer that sends single bytes does not extend its deadline', async (t) => {
   await using server = await testServer()
   const peer = server.stream()
   const hello = Buffer.concat([MAGIC, frame(new HandshakeState({ initiator: true, prologue: MAGIC }).writeMessage())])
@@ -58,7 +58,7 @@ test('a peer that sends a byte now and then gets no more time', async (t) => {
   t.is(at, LIMITS.handshake.value / 1000)
 })
 
-test('who does not log in is told so and closed', async (t) => {
+test('a connection that does not log in is closed with the reason', async (t) => {
   await using server = await testServer()
   const peer = await enter(server.stream())
   await server.clock.advance(LIMITS.login.value - 1)
@@ -68,45 +68,45 @@ test('who does not log in is told so and closed', async (t) => {
   t.true(peer.socket.destroyed)
 })
 
-test('a user who has fallen silent is asked, and then cut', async (t) => {
+test('a silent user is pinged, then disconnected', async (t) => {
   await using server = await testServer()
   await server.user('alice')
   const line = server.stream()
   await using bob = await server.connect({ server: line, reconnect: false })
   await bob.register('bob', 'correct horse')
   await bob.login('bob', { password: 'correct horse' })
-  // Whatever his process is still told, it does nothing.
+  // His process ignores everything that it still receives.
   line.pause()
   await server.clock.advance(LIMITS.dead.value)
   t.is(server.status().users, 2)
-  // The server looks every second, and leaves him one more to hear of it.
+  // The server checks every second, and allows one more second to deliver the reason.
   await server.clock.advance(2000)
   t.is(server.status().users, 1, 'alice answers when she is asked')
 })
 
-test('ten megabytes of zeros are cut at the first one', async (t) => {
-  const stage = await openStage(t)
-  await undisturbed(t, stage, async () => {
-    const socket = await connectRaw(stage)
+test('ten megabytes of zeros are refused at the first byte', async (t) => {
+  const server = await startLocalServer(t)
+  await undisturbed(t, server, async () => {
+    const socket = await connectRaw(server)
     socket.write(Buffer.alloc(10 * 1024 * 1024))
     await ended(socket)
     t.true(socket.bytesRead === 0)
   })
 })
 
-test('a first message of another length than 32 is cut at its two bytes', async (t) => {
-  const stage = await openStage(t)
+test('a first handshake message of another length than 32 is refused at its length', async (t) => {
+  const server = await startLocalServer(t)
   for (const length of [0, 16, 31, 33, 65_535]) {
-    const socket = await connectRaw(stage)
+    const socket = await connectRaw(server)
     socket.write(Buffer.concat([MAGIC, Buffer.from([length >> 8, length & 255]), Buffer.alloc(length && 31)]))
     await ended(socket)
     t.is(socket.bytesRead, 0, String(length))
   }
 })
 
-test('a record that was changed is not answered', async (t) => {
-  const stage = await openStage(t)
-  const peer = await enter(stage)
+test('a modified record is not answered', async (t) => {
+  const server = await startLocalServer(t)
+  const peer = await enter(server)
   peer.socket.write(Buffer.concat([Buffer.from([0, 32]), Buffer.alloc(32, 7)]))
   await ended(peer.socket)
   t.deepEqual(peer.heard, [])
@@ -134,10 +134,10 @@ const CUT: readonly (readonly [string, Buffer, string])[] = [
 ]
 
 for (const [what, bytes, reason] of CUT) {
-  test(`${what} is answered by closing, while others chat on`, async (t) => {
-    const stage = await openStage(t)
-    await undisturbed(t, stage, async () => {
-      const peer = await enter(stage)
+  test(`${what} closes the connection, without disturbing others`, async (t) => {
+    const server = await startLocalServer(t)
+    await undisturbed(t, server, async () => {
+      const peer = await enter(server)
       peer.say(bytes)
       await ended(peer.socket)
       t.like(peer.heard.at(-1), { type: Closing.type, values: { name: reason } })
@@ -145,30 +145,30 @@ for (const [what, bytes, reason] of CUT) {
   })
 }
 
-test('the ninth message of a stranger is one too many', async (t) => {
-  const stage = await openStage(t)
-  const peer = await enter(stage)
+test('the ninth message before login closes the connection', async (t) => {
+  const server = await startLocalServer(t)
+  const peer = await enter(server)
   for (let n = 1; n <= 9; n++) peer.say(encode(Ping, n, {}))
   await ended(peer.socket)
   t.is(peer.heard.length, 9)
   t.like(peer.heard.at(-1), { values: { name: 'login_required' } })
 })
 
-test('strangers are limited, in all and from one address; users are not kept out by them', async (t) => {
-  const stage = await openStage(t, { limits: { unauthenticatedPerAddress: 3 } })
-  const alice = await stage.user('alice')
-  const strangers = [await enter(stage), await enter(stage), await enter(stage)]
-  const refused = await connectRaw(stage)
+test('unauthenticated connections are limited in total and by address, without locking users out', async (t) => {
+  const server = await startLocalServer(t, { limits: { unauthenticatedPerAddress: 3 } })
+  const alice = await server.user('alice')
+  const strangers = [await enter(server), await enter(server), await enter(server)]
+  const refused = await connectRaw(server)
   await ended(refused)
   t.is(refused.bytesRead, 0)
   await alice.inbox()
   strangers[0]?.socket.destroy()
   await ended(strangers[0]?.socket as Socket)
-  // The server sees the end of that connection in its own time: try until there is room.
+  // The server notices the end of that connection later: retry until there is room.
   const bob = await (async () => {
     for (;;) {
       try {
-        return await stage.user('bob')
+        return await server.user('bob')
       } catch (error) {
         if ((error as { code?: string }).code !== 'unreachable') throw error
       }
@@ -177,9 +177,9 @@ test('strangers are limited, in all and from one address; users are not kept out
   t.truthy(bob)
 })
 
-test('many tiny messages at once are answered in order, and memory stays bounded', async (t) => {
-  const stage = await openStage(t, { limits: { messagesBeforeLogin: 1e9 } })
-  const peer = await enter(stage)
+test('many tiny messages at once are answered in order, within bounded memory', async (t) => {
+  const server = await startLocalServer(t, { limits: { messagesBeforeLogin: 1e9 } })
+  const peer = await enter(server)
   const before = process.memoryUsage().rss
   const pings = Buffer.concat(Array.from({ length: 5000 }, (_, n) => encode(Ping, n + 1, {})))
   for (let times = 0; times < 20; times++) peer.say(pings)
@@ -192,7 +192,7 @@ test('many tiny messages at once are answered in order, and memory stays bounded
   t.true(process.memoryUsage().rss - before < 200 * 1024 * 1024)
 })
 
-test('a reader that stops reading is cut; what was for it waits in the database', async (t) => {
+test('a client that stops reading is disconnected; its messages wait in the database', async (t) => {
   const limits = { outboundSoft: 32 * 1024, outboundHard: 128 * 1024, unacknowledged: 1e6 }
   await using server = await testServer({ limits })
   const alice = await server.user('alice')
@@ -204,7 +204,7 @@ test('a reader that stops reading is cut; what was for it waits in the database'
   await (await server.connect()).register('bob', 'correct horse')
   const line = server.stream()
   await (await enterAsBob(line)).receive()
-  // Bob's process stops reading: everything sent to him piles up.
+  // Bob's process stops reading: his messages queue up.
   const bobs = [...server.server.sessions].find(({ user }) => user.name === 'bob')
   line.pause()
   const text = 'x'.repeat(10_000)
@@ -212,7 +212,7 @@ test('a reader that stops reading is cut; what was for it waits in the database'
   await Promise.all(Array.from({ length: count }, () => alice.says('bob', text)))
   await server.clock.advance(LIMITS.outboundStall.value)
   t.true(bobs?.open)
-  // The server looks every second: the first look sees what he took, the next one that it was the last.
+  // The server checks every second: the first check sees progress, the next one none.
   await server.clock.advance(3000)
   t.false(bobs?.open)
   let heard = 0

@@ -5,10 +5,10 @@ import { LoginProof } from '../../client/index.ts'
 import { definePlugin } from '../../core/index.ts'
 import { CreateUser } from '../../plugins/admin/messages.ts'
 import { Register } from '../../plugins/registration/messages.ts'
-import { openShell } from '../support/cli.ts'
-import { openStage } from '../support/room.ts'
+import { openShell } from '../support/processes/shell.ts'
+import { startLocalServer } from '../support/server.ts'
 
-/** A server as one would be that poses as another: it names few iterations, and sees what it is sent for them. */
+/** A malicious server: it offers few iterations and records the client's requests. */
 function impostor() {
   const sent: string[] = []
   const plugin = definePlugin({
@@ -21,57 +21,57 @@ function impostor() {
   return { plugin, sent }
 }
 
-/** What `connect` wants by itself. */
+/** The default of `connect`. */
 const careful = { leastIterations: undefined } as unknown as { leastIterations: number }
 
-test('at first contact a server cannot talk a password down to few iterations, neither to log in nor to register', async (t) => {
+test('at first contact a server cannot lower the iterations of a password, for login or registration', async (t) => {
   const { plugin, sent } = impostor()
-  const stage = await openStage(t, { plugins: [plugin] })
-  await (await stage.user('alice')).close()
+  const server = await startLocalServer(t, { plugins: [plugin] })
+  await (await server.user('alice')).close()
   sent.length = 0
-  const alice = await stage.connect(careful)
+  const alice = await server.connect(careful)
   const tooFew = { code: 'weak_server', message: /4096 iterations, fewer than 600000/ }
   await t.throwsAsync(alice.login('alice', { password: "alice's password" }), tooFew)
   await t.throwsAsync(alice.register('bob', 'a password'), tooFew)
-  t.deepEqual(sent, [], 'nothing to try passwords on')
+  t.deepEqual(sent, [], 'nothing was sent that allows guessing offline')
 
-  const server = { pin: stage.room.server.fingerprint, ...careful }
-  const atHome = await stage.connect(server)
+  const pinned = { pin: server.server.fingerprint, ...careful }
+  const atHome = await server.connect(pinned)
   await atHome.login('alice', { password: "alice's password" })
-  t.deepEqual(sent, ['a proof'], 'a server whose key is known may do as it likes')
+  t.deepEqual(sent, ['a proof'], 'a server with a pinned key may use few iterations')
   const { keys } = atHome
   if (keys === undefined) return t.fail('no keys')
-  await (await stage.connect(careful)).login('alice', { keys })
+  await (await server.connect(careful)).login('alice', { keys })
   await t.throwsAsync(atHome.changePassword('wrong', 'another one'), { name: 'RefusedByServer' })
 })
 
-test('a random key may be used with few iterations anywhere; a password that looks a bit like one may not', async (t) => {
-  const stage = await openStage(t)
-  await using operator = await stage.connect({ server: { path: stage.control } })
+test('a random key may have few iterations; a password that resembles one may not', async (t) => {
+  const server = await startLocalServer(t)
+  await using operator = await server.operator()
   const { key, verifier } = await makeKey(operator)
   await operator.request(CreateUser, { user: 'dice', role: 'bot', ...verifier })
   const password = 'ckey_tradition'
   await operator.request(CreateUser, { user: 'carol', ...(await makeVerifier(operator, password)) })
-  t.like(await (await stage.connect(careful)).login('dice', { password: key }), { role: 'bot' })
-  const carol = await stage.connect(careful)
+  t.like(await (await server.connect(careful)).login('dice', { password: key }), { role: 'bot' })
+  const carol = await server.connect(careful)
   await t.throwsAsync(carol.login('carol', { password }), { code: 'weak_server' })
 })
 
-test('a new password has as many characters as the operator wants, whoever makes it', async (t) => {
-  const stage = await openStage(t, { pluginOptions: { registration: { iterations: 4096, minPassword: 6 } } })
+test('every new password has the configured minimum length', async (t) => {
+  const server = await startLocalServer(t, { pluginOptions: { registration: { iterations: 4096, minPassword: 6 } } })
   const tooShort = { code: 'password', message: /at least 6 characters/ }
-  const client = await stage.connect()
+  const client = await server.connect()
   await t.throwsAsync(client.register('alice', '小鹰小鹰小'), tooShort)
   await t.throwsAsync(client.register('alice', 'a\u0301'.repeat(5)), tooShort, 'as they are after normalisation')
   await client.register('alice', '小鹰小鹰小鹰')
   await client.login('alice', { password: '小鹰小鹰小鹰' })
   await t.throwsAsync(client.changePassword('小鹰小鹰小鹰', 'short'), tooShort)
-  await using operator = await stage.connect({ server: { path: stage.control } })
+  await using operator = await server.operator()
   await t.throwsAsync(makeVerifier(operator, 'x'), tooShort)
   t.is((await makeVerifier(operator, randomBytes(3).toString('hex'))).iterations, 4096)
 })
 
-test('from the shell: short passwords are refused, and a server that is off makes accounts as it does when it is on', async (t) => {
+test('shell: short passwords are refused, and accounts are created alike with the server running or stopped', async (t) => {
   const shell = await openShell(t)
   const env = { CHATCTL_OPTIONS: '{"registration":{"iterations":5000,"minPassword":8}}' }
   const create = (name: string, ...more: string[]) =>

@@ -2,11 +2,11 @@ import test from 'ava'
 import { BUILT_IN_MESSAGES, type Client } from '../../client/index.ts'
 import { type Allow, type ClientMessage, clientMessage } from '../../core/index.ts'
 import { type TestServer, testServer } from '../../testing/index.ts'
-import { sampleValues } from '../support/samples.ts'
+import { sampleValues } from '../support/wire/samples.ts'
 
 type Caller = 'anonymous' | 'user' | 'admin' | 'operator' | 'operator as user'
 
-/** What the dispatch check must say, for every rule and every caller; anything left out would not compile. */
+/** The expected result of the dispatch check for every rule and caller; a missing entry does not compile. */
 const EXPECTED: Record<Allow, Record<Caller, 'passes' | 'login_required' | 'not_allowed'>> = {
   any: { anonymous: 'passes', user: 'passes', admin: 'passes', operator: 'passes', 'operator as user': 'passes' },
   anonymous: {
@@ -62,7 +62,7 @@ for (const caller of ['anonymous', 'user', 'admin', 'operator', 'operator as use
       )
       const expected = EXPECTED[message.allow][caller]
       const what = `${message.name} by ${caller}: ${outcome}`
-      // Past the check the handler may still say no to nonsense; a session may not log in again.
+      // After the check the handler may still refuse the sample values; a session cannot log in again.
       if (expected === 'passes') t.false(['login_required', 'unknown_type', 'internal'].includes(outcome), what)
       else t.is(outcome, expected, what)
       await client.close()
@@ -70,7 +70,7 @@ for (const caller of ['anonymous', 'user', 'admin', 'operator', 'operator as use
   })
 }
 
-test('what only servers say, and what nobody knows, is refused', async (t) => {
+test('server messages and unknown types are refused', async (t) => {
   await using server = await testServer({ limits: { messagesBeforeLogin: 1000 } })
   const stranger = await server.connect()
   for (const type of [100, 104, 121, 129, 192, 203, 7, 999, 5000, 0xffffffff]) {

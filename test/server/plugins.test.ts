@@ -23,8 +23,9 @@ import {
 } from '../../core/index.ts'
 import { SendMessage } from '../../plugins/index.ts'
 import { type TestServer, type TestUser, testServer } from '../../testing/index.ts'
-import { refusal } from '../support/play.ts'
-import { openStage, tempFolder } from '../support/room.ts'
+import { refusal } from '../support/requests.ts'
+import { startLocalServer } from '../support/server.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 
 const Echoed = serverMessage({ type: 1001, name: 'echoed', about: '', fields: { text: line('') } })
 const Echo = clientMessage({
@@ -36,7 +37,7 @@ const Echo = clientMessage({
   reply: Echoed,
 })
 
-/** The smallest plugin that answers, with something more if asked. */
+/** A minimal plugin that answers one request; `more` extends it. */
 const echo = (more: Partial<AnyPlugin> & { setup?: AnyPlugin['setup'] } = {}) =>
   definePlugin({
     name: 'echo',
@@ -58,7 +59,7 @@ async function withEcho(
   return [await server.user('alice'), server]
 }
 
-test('a plugin adds a message type: typed, checked, answered', async (t) => {
+test('a plugin adds a message type that is typed, validated and answered', async (t) => {
   const [alice] = await withEcho(t, () => {})
   t.deepEqual(await alice.request(Echo, { text: 'hello' }), { text: 'hello' })
 })
@@ -71,7 +72,7 @@ test('a client that was not built with the type learns it from the server', asyn
   t.deepEqual(await alice.request(learned, { text: 'hello' } as never), { text: 'hello' } as never)
 })
 
-test('before: in order, may amend, may refuse with a name of its own', async (t) => {
+test('before hooks run in order, amend messages, and refuse with their own failure', async (t) => {
   const seen: string[] = []
   const [alice] = await withEcho(t, (app) => {
     app.before(Echo, (session, { text }) => {
@@ -89,7 +90,7 @@ test('before: in order, may amend, may refuse with a name of its own', async (t)
   t.deepEqual(seen, ['first alice hi', 'second hi!', 'first alice bad', 'second bad!'])
 })
 
-test('a slow before does not let a later message overtake', async (t) => {
+test('a slow before hook keeps messages in order', async (t) => {
   const order: string[] = []
   let release = () => {}
   const gate = new Promise<void>((resolve) => {
@@ -105,7 +106,7 @@ test('a slow before does not let a later message overtake', async (t) => {
   t.deepEqual(order, ['slow', 'quick'])
 })
 
-test('a before that throws refuses; the handler never runs', async (t) => {
+test('a before hook that throws refuses the message, and the handler does not run', async (t) => {
   const handled: string[] = []
   const guarded = definePlugin({
     name: 'guarded',
@@ -128,7 +129,7 @@ test('a before that throws refuses; the handler never runs', async (t) => {
   t.like(server.failures(), [{ plugin: 'guarded', event: 'before echo failed', error: { message: 'a bug' } }])
 })
 
-test('listeners that throw or reject harm nobody, and mark the plugin degraded', async (t) => {
+test('a listener that throws or rejects affects no request, and marks the plugin degraded', async (t) => {
   const told: string[] = []
   const [alice, server] = await withEcho(t, (app) => {
     app.on(Echo, () => {
@@ -146,10 +147,10 @@ test('listeners that throw or reject harm nobody, and mark the plugin degraded',
   t.is(failing().length, 1)
   t.is(server.failures().length, 6)
   await server.clock.advance(60_001)
-  t.deepEqual(failing(), [], 'a minute later it is forgiven')
+  t.deepEqual(failing(), [], 'a minute later the failures have expired')
 })
 
-test('a handler that throws, rejects or returns nonsense answers internal, and the next request works', async (t) => {
+test('a handler that throws, rejects or returns an invalid reply answers internal, and the next request succeeds', async (t) => {
   const Try = clientMessage({
     type: 1002,
     name: 'try',
@@ -176,7 +177,7 @@ test('a handler that throws, rejects or returns nonsense answers internal, and t
   t.is(server.failures().length, 4)
 })
 
-test('a before of another plugin guards a built-in message', async (t) => {
+test('a before hook of a plugin guards a built-in message', async (t) => {
   const guard = definePlugin({
     name: 'guard',
     messages: {},
@@ -194,7 +195,7 @@ test('a before of another plugin guards a built-in message', async (t) => {
   await bob.hearsNothing()
 })
 
-test('events of a plugin’s own, timers and stop tasks end with it, in reverse order', async (t) => {
+test('events, timers and stop tasks of a plugin end with it, in reverse order', async (t) => {
   const Happened = defineEvent<{ what: string }>('echo.happened')
   const log: string[] = []
   const source = definePlugin({
@@ -218,7 +219,7 @@ test('events of a plugin’s own, timers and stop tasks end with it, in reverse 
       needs.source.tell('hello')
     },
   })
-  // Given in the wrong order: the host sorts by needs.
+  // In the wrong order: the host sorts by dependencies.
   const server = await testServer({ plugins: [sink, source] })
   await server.clock.advance(1000)
   t.like(server.failures(), [{ plugin: 'sink', event: 'timer', error: { message: 'in a timer' } }])
@@ -285,12 +286,12 @@ const WRONG_SETUPS: readonly (readonly [string, () => AnyPlugin[], RegExp])[] = 
 ]
 
 for (const [what, plugins, message] of WRONG_SETUPS) {
-  test(`a server does not start with ${what}`, async (t) => {
+  test(`a server refuses to start with ${what}`, async (t) => {
     await t.throwsAsync(testServer({ plugins: plugins() }), { name: 'SetupError', message })
   })
 }
 
-test('options are checked by the plugin’s own schema, and named in the error', async (t) => {
+test('options are validated by the plugin’s schema, and the error names them', async (t) => {
   const limited = definePlugin({
     name: 'limited',
     options: z.strictObject({ max: z.number().int().default(3) }),
@@ -306,23 +307,26 @@ test('options are checked by the plugin’s own schema, and named in the error',
   await t.throwsAsync(start({ contacts: {} }), { message: 'options.contacts: this plugin takes no options' })
 })
 
-test('all wrong options are named at once, with where they were written', async (t) => {
+test('the error lists all invalid options with their source', async (t) => {
   const limited = definePlugin({
     name: 'limited',
     options: z.strictObject({ max: z.number(), words: z.array(z.string()) }),
     setup() {},
   })
   const pluginOptions = { limited: { max: 'many', words: ['a', 5] }, limitd: {} }
-  await t.throwsAsync(openStage(t, { plugins: [limited], pluginOptions, optionsFrom: './chatctl.config.json' }), {
-    name: 'SetupError',
-    message:
-      'options.limitd: no plugin of that name is loaded; options.limited.max: expected number, got string; ' +
-      'options.limited.words.1: expected string, got number (from ./chatctl.config.json)',
-  })
+  await t.throwsAsync(
+    startLocalServer(t, { plugins: [limited], pluginOptions, optionsFrom: './chatctl.config.json' }),
+    {
+      name: 'SetupError',
+      message:
+        'options.limitd: no plugin of that name is loaded; options.limited.max: expected number, got string; ' +
+        'options.limited.words.1: expected string, got number (from ./chatctl.config.json)',
+    },
+  )
 })
 
-test('a plugin says which versions of the plugin API it was written for, and another one refuses it', async (t) => {
-  for (const api of ['^1.0', '>=1 <3', '1.x', API_VERSION]) await openStage(t, { plugins: [echo({ api })] })
+test('a plugin declares a range of plugin API versions, and other servers refuse it', async (t) => {
+  for (const api of ['^1.0', '>=1 <3', '1.x', API_VERSION]) await startLocalServer(t, { plugins: [echo({ api })] })
   const refused: readonly (readonly [string, string])[] = [
     ['^2.0', `plugin echo is written for plugin API ^2.0; this server has ${API_VERSION}`],
     ['^1.7', `plugin echo is written for plugin API ^1.7; this server has ${API_VERSION}`],
@@ -330,10 +334,10 @@ test('a plugin says which versions of the plugin API it was written for, and ano
     [1 as never, 'plugin echo: api is a range of versions such as "^1.0", not 1'],
   ]
   for (const [api, message] of refused)
-    await t.throwsAsync(openStage(t, { plugins: [echo({ api })] }), { name: 'SetupError', message })
+    await t.throwsAsync(startLocalServer(t, { plugins: [echo({ api })] }), { name: 'SetupError', message })
 })
 
-test('reports of plugins by others bear their names, so that none hides another’s or the server’s own', async (t) => {
+test('status values of plugins are prefixed with their names, so that none hides another', async (t) => {
   const reporter = (name: string, users: number) =>
     definePlugin({ name, setup: (app) => app.status(() => ({ users, seen: 1 })) })
   const broken = definePlugin({
@@ -343,17 +347,17 @@ test('reports of plugins by others bear their names, so that none hides another�
         throw new Error('no figures')
       }),
   })
-  const stage = await openStage(t, { plugins: [reporter('one', 10), broken, reporter('two', 20)] })
-  const status = stage.room.server.status()
+  const server = await startLocalServer(t, { plugins: [reporter('one', 10), broken, reporter('two', 20)] })
+  const status = server.server.status()
   t.like(status, { users: 0, 'one.users': 10, 'one.seen': 1, 'two.users': 20, 'two.seen': 1 })
-  for (let n = 0; n < 4; n++) stage.room.server.status()
+  for (let n = 0; n < 4; n++) server.server.status()
   t.like(
-    stage.room.server.status().plugins.find(({ name }) => name === 'broken'),
+    server.server.status().plugins.find(({ name }) => name === 'broken'),
     { state: 'degraded', reason: 'status: no figures' },
   )
 })
 
-test('an admin is told what every plugin brings, handles, checks and hears', async (t) => {
+test('an admin can list each plugin’s messages, handlers, hooks and listeners', async (t) => {
   const talkative = echo({
     version: '0.3.0',
     api: '^1.0',
@@ -374,8 +378,8 @@ test('an admin is told what every plugin brings, handles, checks and hears', asy
     options: { safeParse: (data: unknown) => ({ success: true, data }) } as never,
     setup() {},
   })
-  const stage = await openStage(t, { plugins: [talkative, odd] })
-  const operator = await stage.connect({ server: { path: stage.control } })
+  const server = await startLocalServer(t, { plugins: [talkative, odd] })
+  const operator = await server.operator()
   const facts: PluginFacts[] = JSON.parse((await operator.request(QueryPlugins, {})).json)
   const of = (name: string) => facts.find((entry) => entry.name === name)
   t.deepEqual(of('echo'), {
@@ -433,14 +437,14 @@ export default definePlugin({
 })`
 
 for (const extension of ['ts', 'js', 'mjs']) {
-  test(`a plugin is loaded from a .${extension} file anywhere, and is one with this server`, async (t) => {
+  test(`a plugin loads from a .${extension} file anywhere and shares the server’s modules`, async (t) => {
     const folder = await tempFolder(t)
     const isTypeScript = extension === 'ts'
     const source = isTypeScript
       ? SOURCE.replace('(session, { what })', '(session, { what }: { what: string })')
       : SOURCE
     if (extension === 'mjs') {
-      // Plain JavaScript finds `chatctl` as Node does: installed beside it.
+      // Plain JavaScript resolves `chatctl` as Node does, from an installed package.
       await mkdir(join(folder, 'node_modules', 'chatctl'), { recursive: true })
       const door = new URL('../../core/index.js', import.meta.url).href
       await writeFile(join(folder, 'node_modules/chatctl/package.json'), '{"type":"module","exports":"./index.js"}')
@@ -457,7 +461,7 @@ for (const extension of ['ts', 'js', 'mjs']) {
   })
 }
 
-/** A package as npm would install it. */
+/** A package as npm installs it. */
 async function install(folder: string, name: string, manifest: object, files: Readonly<Record<string, string>>) {
   const at = join(folder, 'node_modules', name)
   await mkdir(at, { recursive: true })
@@ -472,7 +476,7 @@ const EXPORTS: readonly (readonly [string, object])[] = [
 ]
 
 for (const [what, exports] of EXPORTS) {
-  test(`a plugin is a package, seen from the folder of the configuration: exports ${what}`, async (t) => {
+  test(`a plugin package resolves from the folder of the configuration: exports ${what}`, async (t) => {
     const folder = await tempFolder(t)
     await install(folder, '@team/asker', { exports }, { 'plugin.js': SOURCE, 'other.cjs': 'module.exports = {}' })
     const below = join(folder, 'etc', 'chat')
@@ -482,21 +486,21 @@ for (const [what, exports] of EXPORTS) {
   })
 }
 
-test('a plugin that has another copy of chatctl beside it gets the one that runs', async (t) => {
+test('a plugin with another copy of chatctl installed gets the running one', async (t) => {
   const folder = await tempFolder(t)
   const copy = `
     export class Refused extends Error {}
     export const [definePlugin, clientMessage, line] = Array(3).fill((value) => value)`
   await install(folder, 'chatctl', { exports: './index.js' }, { 'index.js': copy })
   await install(folder, 'asker', { exports: './plugin.js' }, { 'plugin.js': SOURCE })
-  const stage = await openStage(t, { plugins: [await loadPlugin('asker', folder)] })
-  const alice = await stage.user('alice')
+  const server = await startLocalServer(t, { plugins: [await loadPlugin('asker', folder)] })
+  const alice = await server.user('alice')
   const ask = (await alice.learn()).byName('ask')
   if (ask?.from !== 'client') return t.fail('not learned')
   t.is(await refusal(t, alice.request(ask, { what: 'no' } as never)), 'loaded.no')
 })
 
-test('a plugin that cannot be loaded says which file and what was found', async (t) => {
+test('the error for a plugin that cannot be loaded names the file and its content', async (t) => {
   const folder = await tempFolder(t)
   await writeFile(join(folder, 'nothing.ts'), 'export const answer = 42')
   await writeFile(join(folder, 'broken.ts'), 'export default (')
@@ -523,24 +527,27 @@ test('a plugin’s migration runs under its name, and only with the plugin', asy
     },
   })
   const data = await tempFolder(t)
-  const first = await openStage(t, { data, plugins: [tables] })
+  const first = await startLocalServer(t, { data, plugins: [tables] })
   const alice = await first.user('alice', { messages: [Echo, Echoed] })
   t.deepEqual(await alice.request(Echo, { text: '' }), { text: '1' })
-  await first.room.close()
-  const without = await openStage(t, { data })
-  await without.room.close()
-  const again = await openStage(t, { data, plugins: [tables] })
-  await again.room.close()
+  await first.close()
+  const without = await startLocalServer(t, { data })
+  await without.close()
+  const again = await startLocalServer(t, { data, plugins: [tables] })
+  await again.close()
   const late: AnyPlugin = {
     name: 'late',
     setup() {},
     migrations: { '0001_more': { up: async () => {}, down: async () => {} } },
   }
-  await t.throwsAsync(openStage(t, { data, plugins: [late] }), { name: 'SetupError', message: /late\/0001_more/ })
-  await openStage(t, { data, plugins: [late], migrate: true })
+  await t.throwsAsync(startLocalServer(t, { data, plugins: [late] }), {
+    name: 'SetupError',
+    message: /late\/0001_more/,
+  })
+  await startLocalServer(t, { data, plugins: [late], migrate: true })
 })
 
-test('numbers travel from the wire to the handler as the definition says', async (t) => {
+test('numbers reach the handler in the type of their definition', async (t) => {
   const Add = clientMessage({
     type: 1600,
     name: 'add',
@@ -555,7 +562,7 @@ test('numbers travel from the wire to the handler as the definition says', async
   t.deepEqual(await alice.request(Add, { a: 2, b: 3 }), { text: '5' })
 })
 
-test('a refusal that quotes what no line can hold is told all the same, and nothing breaks', async (t) => {
+test('control characters in the text of a refusal are replaced, and the text is truncated', async (t) => {
   const [alice] = await withEcho(t, (app) => {
     app.before(Echo, async (_session, { text }) => {
       throw new Refused(`echo.${'ü'.repeat(60)}`, `not "\u202e${text}\u200e\n\u001b[31m" ${'x'.repeat(2000)}`)

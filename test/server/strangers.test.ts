@@ -7,10 +7,10 @@ import { type Client, Login, LoginProof } from '../../client/index.ts'
 import { definePlugin, FairSemaphore } from '../../core/index.ts'
 import { startLogin } from '../../core/scram/index.ts'
 import { CreateUser } from '../../plugins/admin/messages.ts'
-import { refusal } from '../support/play.ts'
-import { openStage, type Stage } from '../support/room.ts'
+import { refusal } from '../support/requests.ts'
+import { type LocalServer, startLocalServer } from '../support/server.ts'
 
-/** A plugin that counts what is asked of the database. */
+/** A plugin that counts database statements. */
 function countStatements() {
   let counted = 0
   const plugin = definePlugin({
@@ -24,7 +24,7 @@ function countStatements() {
   return { plugin, count: () => counted }
 }
 
-/** What a login is answered with for a name, but for what is random in each answer. */
+/** The form of a login challenge for a name, without its random parts. */
 async function challengeOf(client: Client, name: string) {
   const { serverFirst, preHash } = await client.request(Login, { clientFirst: startLogin(name).clientFirst })
   const [, salt = '', iterations = ''] = /s=([^,]+),i=(\d+)/.exec(serverFirst) ?? []
@@ -38,21 +38,21 @@ const someKeys = (iterations: number, saltLength: number) => ({
   serverKey: randomBytes(32),
 })
 
-const operatorOf = (stage: Stage) => stage.connect({ server: { path: stage.control } })
+const operatorOf = (server: LocalServer) => server.operator()
 
-async function shapesOf(t: ExecutionContext, stage: Stage, names: readonly string[]) {
-  const client = await stage.connect()
+async function shapesOf(t: ExecutionContext, server: LocalServer, names: readonly string[]) {
+  const client = await server.connect()
   const found = new Map<string, Awaited<ReturnType<typeof challengeOf>>>()
   for (const name of names) found.set(name, await challengeOf(client, name))
   t.is(found.size, names.length)
   return found
 }
 
-test('a name costs as many statements whether it exists or not, however often and after whatever it is asked for', async (t) => {
+test('a login challenge costs the same number of statements for existing and unknown names', async (t) => {
   const { plugin, count } = countStatements()
-  const stage = await openStage(t, { plugins: [plugin], limits: { messagesBeforeLogin: 100 } })
-  await stage.user('alice')
-  const mallory = await stage.connect()
+  const server = await startLocalServer(t, { plugins: [plugin], limits: { messagesBeforeLogin: 100 } })
+  await server.user('alice')
+  const mallory = await server.connect()
   const costOf = async (name: string) => {
     const before = count()
     await challengeOf(mallory, name)
@@ -66,95 +66,95 @@ test('a name costs as many statements whether it exists or not, however often an
   const all = { alice: 1, ALICE: 1, nobody: 1, NOBODY: 1 }
   t.deepEqual(await costs(), all, 'at first')
   t.deepEqual(await costs(), all, 'asked again')
-  await (await stage.user('carol')).close()
+  await (await server.user('carol')).close()
   t.deepEqual(await costs(), all, 'after a registration')
-  await (await operatorOf(stage)).request(CreateUser, { user: 'dave', ...someKeys(4096, 32) })
-  t.deepEqual(await costs(), all, 'after an operator made an account')
+  await (await operatorOf(server)).request(CreateUser, { user: 'dave', ...someKeys(4096, 32) })
+  t.deepEqual(await costs(), all, 'after the operator has created an account')
 })
 
-test('names without an account are answered as those with one: no count, pre-hash or salt length is of accounts only', async (t) => {
-  const stage = await openStage(t, { limits: { messagesBeforeLogin: 1000 } })
-  const operator = await operatorOf(stage)
-  // Keys of bots as older versions made them, and passwords from before the count was changed.
+test('challenges of unknown names have the iterations, pre-hash and salt length of existing ones', async (t) => {
+  const server = await startLocalServer(t, { limits: { messagesBeforeLogin: 1000 } })
+  const operator = await operatorOf(server)
+  // Bot keys of older versions, and passwords from before a change of the iterations.
   const kinds = [someKeys(4096, 32), someKeys(5000, 32), { ...someKeys(5000, 16), preHash: 'md5x10' as const }]
   const shapes = [' 4096 32', ' 5000 32', 'md5x10 5000 16']
   for (let number = 0; number < 12; number++)
     await operator.request(CreateUser, { user: `user${number}`, ...(kinds[number % 3] as (typeof kinds)[0]) })
   const strangers = Array.from({ length: 100 }, (_, number) => `stranger${number}`)
-  const first = await shapesOf(t, stage, strangers)
-  const known = await shapesOf(t, stage, ['user0', 'user1', 'user2'])
+  const first = await shapesOf(t, server, strangers)
+  const known = await shapesOf(t, server, ['user0', 'user1', 'user2'])
   t.deepEqual(
     [...known.values()].map(({ shape }) => shape),
     shapes,
   )
   t.deepEqual([...new Set([...first.values()].map(({ shape }) => shape))].sort(), shapes)
-  t.deepEqual(await shapesOf(t, stage, strangers), first, 'asked again')
-  t.deepEqual((await shapesOf(t, stage, ['STRANGER1'])).get('STRANGER1'), first.get('stranger1'))
-  await stage.room.close()
-  const later = await openStage(t, { data: stage.data, limits: { messagesBeforeLogin: 1000 } })
+  t.deepEqual(await shapesOf(t, server, strangers), first, 'asked again')
+  t.deepEqual((await shapesOf(t, server, ['STRANGER1'])).get('STRANGER1'), first.get('stranger1'))
+  await server.close()
+  const later = await startLocalServer(t, { data: server.data, limits: { messagesBeforeLogin: 1000 } })
   t.deepEqual(await shapesOf(t, later, strangers), first, 'after a restart')
 })
 
-test('an account more changes the challenge of few other names, and then as a new password would', async (t) => {
-  const stage = await openStage(t, { limits: { messagesBeforeLogin: 1000 } })
-  const operator = await operatorOf(stage)
+test('a new account changes the challenge of few unknown names, and in the way of a changed password', async (t) => {
+  const server = await startLocalServer(t, { limits: { messagesBeforeLogin: 1000 } })
+  const operator = await operatorOf(server)
   for (let number = 0; number < 9; number++)
     await operator.request(CreateUser, { user: `user${number}`, ...someKeys(5000, 32) })
   const strangers = Array.from({ length: 100 }, (_, number) => `stranger${number}`)
-  const before = await shapesOf(t, stage, strangers)
+  const before = await shapesOf(t, server, strangers)
   await operator.request(CreateUser, { user: 'other', ...someKeys(6000, 32) })
-  const after = await shapesOf(t, stage, strangers)
+  const after = await shapesOf(t, server, strangers)
   const changed = strangers.filter((name) => before.get(name)?.shape !== after.get(name)?.shape)
   t.true(changed.length < 30, `${changed.length} of 100`)
   for (const name of strangers) t.is(before.get(name)?.salt === after.get(name)?.salt, !changed.includes(name), name)
 })
 
-test('others’ wrong passwords do not shut out Alice where she has logged in before; newcomers wait', async (t) => {
+test('wrong passwords of others do not lock Alice out from an address of an earlier login; new addresses wait', async (t) => {
   const limits = { loginFailures: 3, loginFailuresPerAddress: 3, messagesBeforeLogin: 100 }
-  const stage = await openStage(t, { limits })
-  await (await stage.user('alice')).close()
-  await (await operatorOf(stage)).request(CreateUser, { user: 'newcomer', ...someKeys(4096, 32) })
-  const mallory = await stage.connect()
+  const server = await startLocalServer(t, { limits })
+  await (await server.user('alice')).close()
+  await (await operatorOf(server)).request(CreateUser, { user: 'newcomer', ...someKeys(4096, 32) })
+  const mallory = await server.connect()
   const guess = async (name: string) => {
     const error = await t.throwsAsync(mallory.login(name, { password: 'wrong' }), { name: 'RefusedByServer' })
     const { failure, retryAfter } = error as unknown as { failure: string; retryAfter: number }
-    // The rest of the hour, whoever it is about.
+    // The limit counts an hour's failures of all accounts.
     return `${failure}${retryAfter > 60_000 ? ', for long' : ''}`
   }
   for (const name of ['x', 'y', 'z']) t.is(await guess(name), 'login_failed')
-  // From here on all names sound the same, whether they exist, are familiar, or have tries of their own left.
+  // From here on all names are refused alike: unknown, existing, familiar, or with attempts left.
   const TOO_MANY = 'too_many_attempts, for long'
   for (const name of ['newcomer', 'nobody', 'alice']) t.is(await guess(name), TOO_MANY, name)
-  await (await stage.user('alice')).close()
+  await (await server.user('alice')).close()
   for (let round = 0; round < 4; round++)
     for (const name of ['alice', 'nobody']) t.is(await guess(name), TOO_MANY, name)
-  t.is(await refusal(t, stage.user('alice')), 'too_many_attempts', 'no guessing at Alice without end either')
+  t.is(await refusal(t, server.user('alice')), 'too_many_attempts', 'guesses at Alice are limited too')
 })
 
-test('logins of one user have a rate, right as they are; others are not held up', async (t) => {
-  const stage = await openStage(t, { limits: { logins: 3 } })
-  for (let login = 0; login < 3; login++) await (await stage.user('alice')).close()
-  const error = await t.throwsAsync(stage.user('alice'), { name: 'RefusedByServer' })
+test('successful logins of a user have a rate, without delaying others', async (t) => {
+  const server = await startLocalServer(t, { limits: { logins: 3 } })
+  for (let login = 0; login < 3; login++) await (await server.user('alice')).close()
+  const error = await t.throwsAsync(server.user('alice'), { name: 'RefusedByServer' })
   t.like(error, { failure: 'rate_limited' })
   t.true((error as unknown as { retryAfter: number }).retryAfter > 0)
-  await stage.user('bob')
+  await server.user('bob')
 })
 
-test('changes of the password have the same rate', async (t) => {
-  const stage = await openStage(t, { limits: { logins: 3 } })
-  const alice = await stage.user('alice')
+test('password changes have the same rate', async (t) => {
+  const server = await startLocalServer(t, { limits: { logins: 3 } })
+  const alice = await server.user('alice')
   await alice.changePassword("alice's password", 'one')
   await alice.changePassword('one', 'two')
   t.is(await refusal(t, alice.changePassword('two', 'three')), 'rate_limited')
-  await stage.user('bob')
+  await server.user('bob')
 })
 
-test('what strangers try beyond a limit is logged nowhere', async (t) => {
+test('attempts beyond the limits before login are not logged', async (t) => {
   const lines: string[] = []
   const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) })
   const limits = { loginFailures: 2, loginFailuresPerAddress: 2, messagesBeforeLogin: 100 }
-  const stage = await openStage(t, { log, limits })
-  const mallory = await stage.connect()
+  const server = await startLocalServer(t, { log, limits })
+  const mallory = await server.connect()
   lines.length = 0
   const failures: string[] = []
   for (let number = 0; number < 10; number++) {
@@ -162,13 +162,13 @@ test('what strangers try beyond a limit is logged nowhere', async (t) => {
     failures.push(await refusal(t, mallory.request(LoginProof, { clientFinal: 'no proof' })))
   }
   t.deepEqual(failures, [...Array(2).fill('login_failed'), ...Array(8).fill('too_many_attempts')])
-  const audit = (await readFile(`${stage.data}/audit.log`, 'utf8')).trim().split('\n')
+  const audit = (await readFile(`${server.data}/audit.log`, 'utf8')).trim().split('\n')
   t.deepEqual([lines.length, audit.length], [2, 2])
 })
 
-test('nicknames are seen: emoji and scripts that join pass, what hides in a name does not', async (t) => {
-  const stage = await openStage(t, { limits: { messagesBeforeLogin: 1000 } })
-  const client = await stage.connect()
+test('nicknames accept emoji and joining scripts, and refuse invisible characters', async (t) => {
+  const server = await startLocalServer(t, { limits: { messagesBeforeLogin: 1000 } })
+  const client = await server.connect()
   const seen = ['小鹰 😀', '👩🏽‍🚀', '👨‍👩‍👧', '❤️‍🔥', '1️⃣', '🏴󠁧󠁢󠁥󠁮󠁧󠁿', 'می‌خواهم', 'क्‍ष', 'Zoë', 'a\u3000b']
   for (const [number, nickname] of seen.entries())
     t.truthy(await client.register(`user${number}`, 'a password', { nickname }), nickname)
@@ -188,7 +188,7 @@ test('nicknames are seen: emoji and scripts that join pass, what hides in a name
     t.is(await refusal(t, client.register('mallory', 'a password', { nickname })), 'invalid_name', escape(nickname))
 })
 
-test('one key’s many pieces of work hold up another one’s few by a piece each', async (t) => {
+test('the fair semaphore serves keys in turn, one piece of work each', async (t) => {
   const semaphore = new FairSemaphore(2, 1)
   const done: string[] = []
   const ends: (() => void)[] = []
@@ -207,10 +207,10 @@ test('one key’s many pieces of work hold up another one’s few by a piece eac
   ]
   const settle = () => new Promise((resolve) => setImmediate(resolve))
   await settle()
-  t.deepEqual(begun, ['m1', 'a1'], 'two at once, one of a key')
+  t.deepEqual(begun, ['m1', 'a1'], 'at most two at once and one per key')
   ends.shift()?.()
   await settle()
-  t.deepEqual(begun, ['m1', 'a1', 'm2'], 'the key in front that may')
+  t.deepEqual(begun, ['m1', 'a1', 'm2'], 'the first key whose work may run')
   while (ends.length > 0) {
     ends.shift()?.()
     await settle()

@@ -2,9 +2,9 @@ import test from 'ava'
 import { BUILT_IN_MESSAGES } from '../../client/index.ts'
 import type { Message } from '../../core/index.ts'
 import { shown } from '../../plugins/tap/shown.ts'
-import { sampleValues } from '../support/samples.ts'
+import { sampleValues } from '../support/wire/samples.ts'
 
-test('every field of the built-in messages that looks like key material is hidden', (t) => {
+test('every field of the built-in messages with key material is hidden', (t) => {
   const looksSecret = /first|final|key|salt|password|proof/i
   const harmless = ['once.key', 'query_state.key', 'acknowledge_event.key']
   for (const message of BUILT_IN_MESSAGES) {
@@ -18,7 +18,7 @@ test('every field of the built-in messages that looks like key material is hidde
   }
 })
 
-test('what is very long is shown without its texts, and then without its lists', (t) => {
+test('a very long record is shown without texts, then without lists', (t) => {
   const page = BUILT_IN_MESSAGES.find(({ name }) => name === 'on_new_message') as Message
   const item = sampleValues(page.fields).messages as Record<string, unknown>[]
   const values = (count: number, text: string) => ({

@@ -14,7 +14,7 @@ const failure = (asked: Promise<unknown>) =>
     (error: { failure?: string }) => error.failure,
   )
 
-/** An operator who taps, and all that was told so far. */
+/** An operator with a tap, and the records received so far. */
 async function tapping(server: TestServer, filter: Parameters<typeof tapWith>[1] = {}) {
   const operator = await server.operator()
   const entries: Entry[] = []
@@ -36,13 +36,13 @@ const tapWith = (
 
 const brief = ({ direction, user, name, outcome }: Entry) => `${direction} ${user} ${name} ${outcome}`
 
-/** Message types that the tap listens to now. */
+/** Message types that currently have a tap listener. */
 async function listened(operator: Client): Promise<number> {
   const plugins = JSON.parse((await operator.request(QueryPlugins, {})).json) as { name: string; listens: string[] }[]
   return plugins.find(({ name }) => name === 'tap')?.listens.length ?? -1
 }
 
-test('a request shows before its reply, with names and without what was said', async (t) => {
+test('a tap shows a request before its reply, with names and without texts', async (t) => {
   await using server = await testServer({ clock: new Date('2031-02-03T04:05:06Z') })
   const [alice] = [await server.user('alice'), await server.user('bob')]
   const { told } = await tapping(server)
@@ -79,7 +79,7 @@ test('a pushed message shows for each session that gets it', async (t) => {
   t.like(inGroup[0]?.values, { messages: [{ group: 'Ops', text: 'all of you' }] })
 })
 
-test('a refusal shows, and a session that has not logged in', async (t) => {
+test('a tap shows refusals and sessions before login', async (t) => {
   await using server = await testServer()
   const alice = await server.user('alice')
   const { told } = await tapping(server)
@@ -121,7 +121,7 @@ test('the server filters by user, by type, by group, and by all of them', async 
   t.deepEqual(await names({ user: 'alice', type: 'chatroom_message', group: 'Ops' }), ['alice in chatroom_message'])
 })
 
-test('a filter for what is not there is refused, and the tap that was there goes on', async (t) => {
+test('a filter for an unknown name is refused, and the running tap continues', async (t) => {
   await using server = await testServer()
   const alice = await server.user('alice')
   const { operator, told } = await tapping(server, { type: 'ping' })
@@ -136,7 +136,7 @@ test('a filter for what is not there is refused, and the tap that was there goes
   t.deepEqual((await told()).map(brief), ['in alice ping ok'])
 })
 
-test('what was said shows only to who asks for it, and that leaves a trace with the filter', async (t) => {
+test('texts are shown only on request, which is written to the audit log with the filter', async (t) => {
   const traces: { event?: string }[] = []
   const log = pino({ level: 'info' }, { write: (record: string) => void traces.push(JSON.parse(record)) })
   await using server = await testServer({ log })
@@ -154,7 +154,7 @@ test('what was said shows only to who asks for it, and that leaves a trace with 
   t.like(trace, { by: 'operator', user: 'alice', type: 'send_message', group: '', texts: true })
 })
 
-test('nothing is listened to while nobody taps, and after the last one has gone', async (t) => {
+test('the server has tap listeners only while a tap is open', async (t) => {
   await using server = await testServer()
   const [alice, watching] = [await server.user('alice'), await server.operator()]
   t.is(await listened(watching), 0)
@@ -170,7 +170,7 @@ test('nothing is listened to while nobody taps, and after the last one has gone'
   t.is((server.status() as { taps?: number }).taps, 0)
 })
 
-test('two who tap see each other’s requests, but no tap of a tap', async (t) => {
+test('two taps show each other’s requests, but not tap records', async (t) => {
   await using server = await testServer()
   const [first, second] = [await tapping(server), await tapping(server)]
   const alice = await server.user('alice')
@@ -186,10 +186,10 @@ test('two who tap see each other’s requests, but no tap of a tap', async (t) =
   t.true((await first.told()).map(brief).includes('in alice act_as ok'))
   t.deepEqual((await second.told()).map(brief), [], 'not even its own')
   await alice.client.send('alice', 'a note')
-  t.true((await second.told()).length > 0, 'it goes on')
+  t.true((await second.told()).length > 0, 'it continues')
 })
 
-test('more than the rate is lost, and the next record tells how many', async (t) => {
+test('records beyond the rate are dropped, and the next record counts them', async (t) => {
   await using server = await testServer({ limits: { tapRate: 10 } })
   const alice = await server.user('alice')
   const { told } = await tapping(server, { type: 'send_message' })
@@ -208,24 +208,24 @@ test('more than the rate is lost, and the next record tells how many', async (t)
   )
 })
 
-test('who does not read loses records, and everyone else is served', async (t) => {
+test('a tap that does not read loses records, without delaying others', async (t) => {
   await using server = await testServer({ limits: { outboundSoft: 4096, tapRate: 100_000 } })
   const alice = await server.user('alice')
   const { operator, told } = await tapping(server, { type: 'send_message', texts: true })
   const text = 'x'.repeat(3000)
-  // All in one turn of the server: it has no chance to write in between.
+  // All in one turn of the event loop: the server cannot write in between.
   const sent = await Promise.all(Array.from({ length: 100 }, () => alice.client.send('alice', text)))
   t.is(sent.length, 100)
   const entries = await told()
   await alice.client.send('alice', text)
   const [last] = await told()
-  t.true(entries.length < 100, 'some were lost')
+  t.true(entries.length < 100, 'some records are dropped')
   const dropped = [...entries, last].reduce((sum, entry) => sum + (entry?.dropped ?? 0), 0)
-  t.is(entries.length + 1 + dropped, 101, 'and each of them was counted')
+  t.is(entries.length + 1 + dropped, 101, 'each dropped record is counted')
   await operator.close()
 })
 
-test('what belongs to passwords is never shown, whatever is asked for', async (t) => {
+test('credentials are never shown, whatever the filter', async (t) => {
   await using server = await testServer()
   const { operator, told } = await tapping(server, { texts: true })
   const stranger = await server.connect()
@@ -252,7 +252,7 @@ test('what belongs to passwords is never shown, whatever is asked for', async (t
   await operator.close()
 })
 
-test('lines of a foreign plugin may hold what people say: only names show', async (t) => {
+test('of a third-party plugin’s messages only names are shown', async (t) => {
   const AskAll = clientMessage({
     type: 5001,
     name: 'ask_all',
@@ -278,7 +278,7 @@ test('lines of a foreign plugin may hold what people say: only names show', asyn
   t.deepEqual((await told())[0]?.values, { group: 'ops', question: 'Tea?', apiToken: { hidden: true } })
 })
 
-test('a login that fails shows, without the proof', async (t) => {
+test('a failed login is shown without the proof', async (t) => {
   await using server = await testServer()
   await server.user('alice')
   const { told } = await tapping(server, { texts: true })
@@ -287,7 +287,7 @@ test('a login that fails shows, without the proof', async (t) => {
   t.deepEqual(entries.map(brief), ['in  login ok', 'out  login_challenge ok', 'out  login_failed login_failed'])
 })
 
-test('an envelope shows itself and what is in it', async (t) => {
+test('an envelope is shown with its content', async (t) => {
   await using server = await testServer()
   const alice = await server.user('alice')
   const { told } = await tapping(server, { user: 'alice' })

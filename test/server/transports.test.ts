@@ -5,9 +5,9 @@ import test, { type ExecutionContext } from 'ava'
 import { connect as connectClient } from '../../client/index.ts'
 import { definePlugin, type Limits, listenTcp } from '../../core/index.ts'
 import { startLogin } from '../../core/scram/index.ts'
+import { testSecret } from '../../testing/fixtures.ts'
 import { testServer } from '../../testing/index.ts'
-import { secret } from '../../testing/once-a-process.ts'
-import { JsonLines } from '../support/json-lines.ts'
+import { JsonLines } from '../support/wire/json-lines.ts'
 
 /** A server with two listeners of a plugin: one for JSON lines, one for the native protocol. */
 async function serverWithListeners(t: ExecutionContext, limits: Partial<Limits> = {}) {
@@ -89,7 +89,7 @@ class LineClient {
     const { binding = '' } = await this.next()
     const exchange = startLogin(name)
     const { reply = {} } = await this.ask('login', { clientFirst: exchange.clientFirst })
-    const { keys } = await secret()
+    const { keys } = await testSecret()
     const { clientFinal } = await exchange.answer(reply.serverFirst ?? '', Buffer.from(binding, 'hex'), () => keys)
     return this.ask('login_proof', { clientFinal })
   }

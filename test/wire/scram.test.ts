@@ -23,7 +23,7 @@ import {
 } from '../../core/scram/index.ts'
 import { hi, hmac, keysOf } from '../../core/scram/keys.ts'
 import { authMessage, clientProof, proofMatches, serverSignature } from '../../core/scram/proof.ts'
-import { readVectors } from '../support/vectors.ts'
+import { readVectors } from '../support/wire/vectors.ts'
 
 interface ScramVector {
   label: string
@@ -90,7 +90,7 @@ async function loginWith(clientKeys = keys, account = verifier, clientH = h): Pr
 }
 
 for (const v of vectors.scram_sha256.vectors as ScramVector[]) {
-  test(`the published exchange "${v.label}" has our proof and our signature`, async (t) => {
+  test(`the published exchange "${v.label}" yields our proof and signature`, async (t) => {
     const vectorSalt = Buffer.from(v.salt_base64, 'base64')
     const derived = v.skipSASLprep
       ? keysOf(await hi(v.password, vectorSalt, v.iterations))
@@ -103,7 +103,7 @@ for (const v of vectors.scram_sha256.vectors as ScramVector[]) {
   })
 }
 
-test('the bound exchange is the same text for text on both sides', async (t) => {
+test('the bound exchange is identical on both sides', async (t) => {
   t.is(verifier.storedKey.toString('hex'), bound.stored_key)
   t.is(verifier.serverKey.toString('hex'), bound.server_key)
 
@@ -134,19 +134,19 @@ test('HMAC agrees with the Wycheproof vectors', (t) => {
   }
 })
 
-test('a client with cached keys logs in, and both ends know it', async (t) => {
+test('a client with cached keys logs in, and both sides confirm it', async (t) => {
   const { challenge, answer } = await loginWith()
   const serverFinal = verifyClientFinal(challenge, answer.clientFinal, h)
   t.is(typeof serverFinal, 'string')
   t.notThrows(() => answer.verifyServerFinal(serverFinal ?? ''))
 })
 
-test('a wrong password is refused without a word', async (t) => {
+test('a wrong password is refused without details', async (t) => {
   const { challenge, answer } = await loginWith(wrongKeys)
   t.is(verifyClientFinal(challenge, answer.clientFinal, h), undefined)
 })
 
-test('a man in the middle cannot pass a login on: the handshakes differ', async (t) => {
+test('a man in the middle cannot relay a login, because the handshakes differ', async (t) => {
   const { challenge, answer } = await loginWith(keys, verifier, otherH)
   t.is(await codeOf(() => verifyClientFinal(challenge, answer.clientFinal, h)), 'binding')
 })
@@ -158,7 +158,7 @@ test('a man in the middle who rewrites c= to his own handshake breaks the proof'
   t.is(verifyClientFinal(challenge, rewritten, h), undefined)
 })
 
-test('a c= that says less than the whole binding is refused', async (t) => {
+test('a c= with less than the whole binding is refused', async (t) => {
   const { challenge, answer } = await loginWith()
   const c = answer.clientFinal.slice(0, answer.clientFinal.indexOf(','))
   for (const data of ['n,,', 'y,,', 'p=noise-h,,', h]) {
@@ -167,7 +167,7 @@ test('a c= that says less than the whole binding is refused', async (t) => {
   }
 })
 
-test('a handshake hash that is not one binds to nothing and is refused on both sides', async (t) => {
+test('an invalid handshake hash is refused on both sides', async (t) => {
   const { challenge, answer } = await loginWith()
   t.is(await codeOf(() => loginWith(keys, verifier, Buffer.alloc(0))), 'binding')
   t.is(await codeOf(() => verifyClientFinal(challenge, answer.clientFinal, Buffer.alloc(0))), 'binding')
@@ -212,7 +212,7 @@ test('the limits themselves are accepted', async (t) => {
   ])
 })
 
-test('a server that does not know the account is found out', async (t) => {
+test('a server without the account’s key is detected', async (t) => {
   const { answer, challenge } = await loginWith()
   const forged = verifierOf({ ...keys, serverKey: wrongKeys.serverKey }, salt, 4_096)
   const signature = verifyClientFinal({ ...challenge, verifier: forged }, answer.clientFinal, h)
@@ -221,7 +221,7 @@ test('a server that does not know the account is found out', async (t) => {
   t.is(await codeOf(() => answer.verifyServerFinal(bound.server_final)), 'signature')
 })
 
-test('a server that says e= refused the login', async (t) => {
+test('e= from the server is a refused login', async (t) => {
   const { answer } = await loginWith()
   t.is(await codeOf(() => answer.verifyServerFinal('e=invalid-proof')), 'proof')
 })
@@ -245,7 +245,7 @@ test('no two logins share a nonce', async (t) => {
   t.is(new Set(exchanges.map(({ login }) => login.clientFirst)).size, 50)
 })
 
-test('user names with = and , arrive as they were', (t) => {
+test('user names with = and , arrive unchanged', (t) => {
   for (const user of ['a,b', 'a=b', '=2C', '=3D2C', ',=,=', 'josé', '张三', '😀', ' a b ']) {
     t.is(readClientFirst(startLogin(user, 'abc').clientFirst).user, user)
   }
@@ -370,7 +370,7 @@ test('every malformed text is refused as malformed', async (t) => {
   }
 })
 
-test('a client does not begin with a name or nonce that it cannot send', async (t) => {
+test('a client refuses a name or nonce that it cannot send', async (t) => {
   for (const user of ['', 'a\0', '\udc00', 'u'.repeat(MAX_TEXT_LENGTH)]) {
     t.is(await codeOf(() => startLogin(user)), 'malformed')
   }
@@ -388,7 +388,7 @@ function mutationsOf(text: string) {
     .filter((mutated) => mutated !== text)
 }
 
-test('no mutated text throws anything but ScramError, and none is let in', async (t) => {
+test('a mutated text throws only ScramError, and none is accepted', async (t) => {
   const { login, challenge, answer } = await loginWith()
   const serverFinal = verifyClientFinal(challenge, answer.clientFinal, h) ?? ''
   const run = { seed: 5802, numRuns: 2_000 }
@@ -418,7 +418,7 @@ test('no mutated text throws anything but ScramError, and none is let in', async
   )
 })
 
-test('a client that was given another challenge than the server made is refused', async (t) => {
+test('a client that answers a modified challenge is refused', async (t) => {
   const login = startLogin('user')
   const challenge = createChallenge(readClientFirst(login.clientFirst), verifier)
   const lowered = challenge.serverFirst.replace(/i=.*/, 'i=5000')
@@ -443,18 +443,18 @@ test('an unknown name gets the same salt each time, of the size of a real one', 
   t.is(createChallenge(clientFirst, fake).serverFirst.length, createChallenge(clientFirst, real).serverFirst.length)
 })
 
-test('an unknown name goes all the way and is refused like a wrong password', async (t) => {
+test('an unknown name completes the exchange and is refused like a wrong password', async (t) => {
   const fake = fakeVerifier(Buffer.alloc(32, 1), 'user', shapeOf(verifier))
   const { challenge, answer } = await loginWith(keys, fake)
   t.is(verifyClientFinal(challenge, answer.clientFinal, h), undefined)
 })
 
-test('a stored key of the wrong size lets nobody in', async (t) => {
+test('a stored key of the wrong size refuses every login', async (t) => {
   const { challenge, answer } = await loginWith(keys, { ...verifier, storedKey: verifier.storedKey.subarray(0, 31) })
   t.is(verifyClientFinal(challenge, answer.clientFinal, h), undefined)
 })
 
-test('the salt of an account is both halves, whole', async (t) => {
+test('the salt of an account is the concatenation of both halves', async (t) => {
   const [client, server] = [Buffer.alloc(16, 1), Buffer.alloc(16, 2)]
   t.deepEqual(joinSalt(client, server), Buffer.concat([client, server]))
   t.is(await codeOf(() => joinSalt(client.subarray(1), server)), 'malformed')
@@ -462,7 +462,7 @@ test('the salt of an account is both halves, whole', async (t) => {
   t.is(await codeOf(() => deriveKeys('pencil', Buffer.alloc(7), 4_096)), 'malformed')
 })
 
-test('passwords are normalised as RFC 8265 shows', async (t) => {
+test('passwords are normalised as in RFC 8265', async (t) => {
   const same = ['correct horse battery staple', 'Correct Horse Battery Staple', 'πßå', 'Jack of ♦s', ' pencil ', '👩‍💻']
   for (const password of same) t.is(normalizePassword(password), password)
   t.is(normalizePassword('foo\u1680bar'), 'foo bar')
@@ -480,7 +480,7 @@ test('a password has at most 1,024 bytes', async (t) => {
   t.is(await codeOf(() => normalizePassword(`${'é'.repeat(MAX_PASSWORD_BYTES / 2)}a`)), 'password')
 })
 
-test('passwords that look the same open the same account', async (t) => {
+test('equivalent encodings of a password log in to the same account', async (t) => {
   t.deepEqual(await deriveKeys('cafe\u0301\u00a0noir', salt, 4_096), await deriveKeys('caf\u00e9 noir', salt, 4_096))
   t.is(await codeOf(() => deriveKeys('', salt, 4_096)), 'password')
 })

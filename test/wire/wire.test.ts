@@ -31,8 +31,8 @@ import {
   WireError,
 } from '../../core/index.ts'
 import { calcSize, unpack } from '../../plugins/legacy/struct.ts'
-import { dataOf, formatOf, frame } from '../support/frames.ts'
-import { nameOf, sampleValues } from '../support/samples.ts'
+import { dataOf, formatOf, frame } from '../support/wire/frames.ts'
+import { nameOf, sampleValues } from '../support/wire/samples.ts'
 
 const LIMITS = { message: 1 << 20, format: 1 << 16, values: 8192 }
 const VALUES = LIMITS.values
@@ -82,7 +82,7 @@ function frameOf(encoded: Buffer): Frame {
   return frame
 }
 
-test('a message is laid out as the document says, byte by byte', (t) => {
+test('the bytes of a message follow the document', (t) => {
   const SendLike = clientMessage({
     type: 11,
     name: 'send_like',
@@ -103,7 +103,7 @@ test('a message is laid out as the document says, byte by byte', (t) => {
   t.deepEqual(decode(SendLike, frameOf(expected), VALUES), { ref: 8, values: { to: 'bob', text: 'hi' } })
 })
 
-test('every kind of field survives the way there and back, at the edges of its range', (t) => {
+test('every kind of field survives a round trip at the limits of its range', (t) => {
   const decoded = decode(Everything, frameOf(encode(Everything, 9, VALUES_OF_EVERYTHING)), VALUES)
   t.is(decoded.ref, 9)
   t.deepEqual(decoded.values, {
@@ -115,7 +115,7 @@ test('every kind of field survives the way there and back, at the edges of its r
   })
 })
 
-test('data is what Python’s struct makes of the format', (t) => {
+test('data equals the output of Python’s struct for the format', (t) => {
   const whole = frameOf(encode(Everything, 9, VALUES_OF_EVERYTHING))
   t.is(calcSize(formatOf(whole)), dataOf(whole).length)
   const [ref, flag, byte, , , huge] = unpack(formatOf(whole), dataOf(whole))
@@ -123,7 +123,7 @@ test('data is what Python’s struct makes of the format', (t) => {
 })
 
 for (const message of BUILT_IN_MESSAGES) {
-  test(`${nameOf(message)} is right at every cut, and refused at every truncation`, (t) => {
+  test(`${nameOf(message)} decodes across every chunk boundary, and is refused at every truncation`, (t) => {
     const encoded = encode(message, 77, sampleValues(message.fields) as never)
     const expected = decode(message, frameOf(encoded), VALUES)
     t.is(expected.ref, 77)
@@ -164,7 +164,7 @@ test('a message without format and data is complete with its header', (t) => {
   t.is([...splitter.push(header.subarray(5))].length, 1)
 })
 
-test('an oversized message is refused on its header alone, before anything is kept', (t) => {
+test('an oversized message is refused by its header, before anything is buffered', (t) => {
   const header = (formatLength: number, dataLength: number) => {
     const bytes = Buffer.alloc(HEADER_BYTES)
     bytes.writeUInt32BE(formatLength, 4)
@@ -193,20 +193,20 @@ const Small = serverMessage({
   fields: { id: uint32(''), name: line('', { min: 1, max: 4 }), note: optional(line(''), 'nothing') },
 })
 
-test('trailing fields with a default may be missing, others may not', (t) => {
+test('trailing fields with a default may be missing, others not', (t) => {
   const data = Buffer.from([0, 0, 0, 5, 0, 0, 0, 6, ...Buffer.from('bob')])
   t.deepEqual(decode(Small, frame(2001, '!LL3s', data), VALUES).values, { id: 6, name: 'bob', note: 'nothing' })
   t.throws(() => decode(Small, frame(2001, '!LL', data.subarray(0, 8)), VALUES), { message: /^name/ })
 })
 
-test('values beyond the definition are passed over, whatever their letters', (t) => {
+test('values beyond the definition are ignored, whatever their letters', (t) => {
   const known = Buffer.from([0, 0, 0, 5, 0, 0, 0, 6, ...Buffer.from('bobxy')])
   const more = Buffer.concat([known, Buffer.alloc(8 + 2 + 3 + 1)])
   t.deepEqual(decode(Small, frame(2001, '!LL3s2sQH3s?', more), VALUES).values, { id: 6, name: 'bob', note: 'xy' })
   t.throws(() => decode(Small, frame(2001, '!LL3s2sz', known), VALUES), { instanceOf: WireError })
 })
 
-test('the groups of a list may be wider or narrower than the receiver knows', (t) => {
+test('list items may have more or fewer fields than the receiver’s definition', (t) => {
   const Listed = serverMessage({
     type: 2002,
     name: 'listed',
@@ -248,7 +248,7 @@ const WRONG_FORMATS: readonly (readonly [string, string, number[]])[] = [
 ]
 
 for (const [what, format, data] of WRONG_FORMATS) {
-  test(`a format is compared, never obeyed: ${what}`, (t) => {
+  test(`a format that differs from the definition is refused: ${what}`, (t) => {
     const error = t.throws(() => decode(Small, frame(2001, format, Buffer.from(data)), VALUES), {
       instanceOf: WireError,
     })
@@ -256,7 +256,7 @@ for (const [what, format, data] of WRONG_FORMATS) {
   })
 }
 
-test('values outside a field’s limits are refused by name, when sent and when received', (t) => {
+test('values outside a field’s limits are refused with the field’s name, on both sides', (t) => {
   const good = { id: 1, name: 'bob' }
   for (const [wrong, field] of [
     [{ ...good, id: -1 }, 'id'],
@@ -284,19 +284,19 @@ test('values outside a field’s limits are refused by name, when sent and when 
   t.is(t.throws(() => decode(tooBig, frame(2003, '!LQ', data), VALUES), { instanceOf: WireError })?.code, 'value')
 })
 
-test('more values than the receiver takes are refused', (t) => {
+test('more values than the receiver’s limit are refused', (t) => {
   const data = Buffer.concat([Buffer.from([...ref, 0, 0, 0, 6, 98]), Buffer.alloc(100)])
   const wide = frame(2001, `!LL1s${'0s'.repeat(50)}`, data.subarray(0, 9))
   t.is(t.throws(() => decode(Small, wide, 20), { instanceOf: WireError })?.code, 'oversized')
 })
 
-test('the ref of a message that cannot be read is still found', (t) => {
+test('the ref of an undecodable message is still read', (t) => {
   t.is(readRef(frame(1, '!Lxyz', Buffer.from([0, 0, 1, 0]))), 256)
   t.is(readRef(frame(1, '!Q', Buffer.alloc(8))), 0)
   t.is(readRef(frame(1, '', Buffer.alloc(0))), 0)
 })
 
-test('a definition that could not travel is refused', (t) => {
+test('a definition that cannot be encoded is refused', (t) => {
   const define = (fields: Message['fields'], type = 1, name = 'x') => serverMessage({ type, name, about: '', fields })
   t.throws(() => define({ ref: uint8('') }), { message: /ref/ })
   t.throws(() => define({ a: list('', {}), b: uint8('') }), { message: /last/ })
@@ -306,7 +306,7 @@ test('a definition that could not travel is refused', (t) => {
   t.throws(() => define({}, 1, 'Not Snake'), { message: /snake_case/ })
 })
 
-test('two messages of one number or one name clash', (t) => {
+test('two messages of one number or one name are refused', (t) => {
   const a = serverMessage({ type: 1, name: 'a', about: '', fields: {} })
   const catalogue = new Catalogue([a])
   t.notThrows(() => catalogue.add(a))
@@ -314,7 +314,7 @@ test('two messages of one number or one name clash', (t) => {
   t.throws(() => catalogue.add({ ...a, type: 2 }), { message: /already defined/ })
 })
 
-test('the catalogue travels as JSON and speaks the same bytes afterwards', (t) => {
+test('the catalogue survives JSON and encodes the same bytes', (t) => {
   const learned = fromEntries(JSON.parse(JSON.stringify(BUILT_IN_MESSAGES.map(toEntry))))
   for (const message of BUILT_IN_MESSAGES) {
     const values = sampleValues(message.fields) as never

@@ -1,0 +1,151 @@
+import { execFile, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import knex from 'knex'
+import { SILENT_LOG } from '../../../db/silent-log.ts'
+
+const START_MS = 30_000
+const PORT_ATTEMPTS = 3
+
+/** Path of a program, also where only root's PATH has it. */
+const find = (program: string) =>
+  [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin']
+    .map((folder) => join(folder, program))
+    .find((path) => existsSync(path))
+
+export const hasMariadb = () => find('mariadbd') !== undefined && find('mariadb-install-db') !== undefined
+
+/** A free port: the server restarts on the same one. */
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const { port } = probe.address() as { port: number }
+  probe.close()
+  await once(probe, 'close')
+  return port
+}
+
+/** Installs an empty MariaDB data folder. Returns how to start a server on it. */
+async function installMariadb(folder: string) {
+  const [mariadbd, install] = [find('mariadbd'), find('mariadb-install-db')]
+  if (mariadbd === undefined || install === undefined)
+    throw new Error('MariaDB is not installed: on Debian, apt-get install mariadb-server')
+  const data = join(folder, 'data')
+  await mkdir(data)
+  const user = process.getuid?.() === 0 ? ['--user=root'] : []
+  await promisify(execFile)(install, [
+    '--no-defaults',
+    `--datadir=${data}`,
+    '--auth-root-authentication-method=normal',
+    '--skip-test-db',
+    ...user,
+  ])
+  return (port: number) =>
+    spawn(
+      mariadbd,
+      [
+        '--no-defaults',
+        ...user,
+        `--datadir=${data}`,
+        `--socket=${join(folder, 'socket')}`,
+        `--port=${port}`,
+        '--bind-address=127.0.0.1',
+        '--skip-log-bin',
+        '--innodb-buffer-pool-size=64M',
+        '--skip-name-resolve',
+      ],
+      { stdio: 'ignore' },
+    )
+}
+
+/**
+ * A private MariaDB server on loopback with its own folder, removed by `close`. As in a default installation, a commit
+ * is flushed to disk.
+ */
+export async function startMariadb() {
+  const folder = await mkdtemp(join(tmpdir(), 'chatctl-mariadb-'))
+  const launch = await installMariadb(folder)
+  let port = await freePort()
+  let child: ReturnType<typeof launch>
+
+  const start = async () => {
+    child = launch(port)
+    const end = performance.now() + START_MS
+    while (!(await answers())) {
+      if (child.exitCode !== null || performance.now() > end) throw new Error('mariadbd does not start')
+      await sleep(50)
+    }
+    // Another server may have answered.
+    if (child.exitCode !== null) throw new Error(`port ${port} is in use`)
+  }
+
+  const asRoot = async (sql: string) => {
+    const db = knex({ client: 'mysql2', log: SILENT_LOG, connection: { host: '127.0.0.1', port, user: 'root' } })
+    try {
+      return await db.raw(sql)
+    } finally {
+      await db.destroy()
+    }
+  }
+  const answers = () =>
+    asRoot('select 1').then(
+      () => true,
+      () => false,
+    )
+
+  const stop = async (signal: NodeJS.Signals = 'SIGTERM') => {
+    if (child.exitCode !== null || child.signalCode !== null) return
+    const exit = once(child, 'exit')
+    child.kill(signal)
+    await exit
+  }
+
+  // Another process may have taken the port meanwhile.
+  for (let attempt = 1; ; attempt++)
+    try {
+      await start()
+      break
+    } catch (error) {
+      if (attempt === PORT_ATTEMPTS) throw error
+      port = await freePort()
+    }
+  return {
+    port,
+    /** `mysql://…` of the server, without a database: newDatabase takes it. */
+    server: `mysql://root@127.0.0.1:${port}`,
+    start,
+    stop,
+    signal: (signal: NodeJS.Signals) => child.kill(signal),
+    async close() {
+      await stop()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Creates an empty database on a server; returns its URL and a function that drops it. */
+export async function newDatabase(server: string): Promise<{ url: string; drop(): Promise<void> }> {
+  const name = `chatctl_${randomBytes(6).toString('hex')}`
+  const { hostname, port, username } = new URL(server)
+  const run = async (sql: string) => {
+    const db = knex({
+      client: 'mysql2',
+      log: SILENT_LOG,
+      connection: { host: hostname, port: Number(port), user: username },
+    })
+    try {
+      await db.raw(sql)
+    } finally {
+      await db.destroy()
+    }
+  }
+  await run(`create database ${name}`)
+  return { url: `${server}/${name}`, drop: () => run(`drop database if exists ${name}`) }
+}

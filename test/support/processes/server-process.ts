@@ -1,0 +1,67 @@
+import { join } from 'node:path'
+import type { ExecutionContext } from 'ava'
+import { Clients, type ServerHandle } from '../clients.ts'
+import { type Ended, openShell, type RunOptions, type Shell } from './shell.ts'
+
+/** These tests send as fast as they can. */
+const NO_RATES = { requestRate: 1e9, requestBurst: 1e9, registrations: 1e9 }
+/** Longer than any outage of a server: a request ends with its reply or with its connection. */
+const REQUEST_TIMEOUT_MS = 120_000
+
+export interface ServerProcessOptions extends RunOptions {
+  /** Limits of the server; its rates are lifted unless set here. */
+  readonly limits?: Readonly<Record<string, number>>
+  /** More arguments of `chatctl serve`. */
+  readonly args?: readonly string[]
+}
+
+/** A server in its own process, which can be killed and restarted on the same data folder. */
+export interface ServerProcess extends ServerHandle {
+  readonly shell: Shell
+  readonly pid: number
+  /** Starts it again, on another port. */
+  start(options?: RunOptions): Promise<void>
+  /** Sends a signal and waits for the end; returns its output and exit code. */
+  stop(signal?: NodeJS.Signals): Promise<Ended>
+  /** Waits for the end. */
+  ended(): Promise<Ended>
+}
+
+/** Starts `chatctl serve` in a temporary folder. It is killed when the test ends. */
+export async function startServerProcess(
+  t: ExecutionContext,
+  { limits, args = [], env, ...run }: ServerProcessOptions = {},
+): Promise<ServerProcess> {
+  const shell = await openShell(t)
+  const data = join(shell.folder, 'room')
+  const control = join(data, 'control.sock')
+  const environment = { ...env, CHATCTL_LIMITS: JSON.stringify({ ...NO_RATES, ...limits }) }
+  let server = await shell.serve(args, { ...run, env: environment })
+  const where = () => ({ address: server.server, control })
+  const { connect, operator, user } = new Clients(t, where, { timeout: REQUEST_TIMEOUT_MS })
+  return {
+    shell,
+    data,
+    control,
+    get host() {
+      return String(server.listening.host)
+    },
+    get port() {
+      return Number(server.listening.port)
+    },
+    get address() {
+      return server.server
+    },
+    get pid() {
+      return Number(server.listening.pid)
+    },
+    async start(options) {
+      server = await shell.serve(args, { ...run, ...options, env: { ...environment, ...options?.env } })
+    },
+    stop: (signal) => server.stop(signal),
+    ended: () => server.done,
+    connect,
+    operator,
+    user,
+  }
+}
