@@ -85,7 +85,6 @@ export class Server {
       bus: this.#bus,
       dispatcher: this.#dispatcher,
       catalogue,
-      sessions,
       users: new Users(sessions),
       presence: new Presence(sessions),
       limits,

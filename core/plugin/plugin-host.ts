@@ -7,7 +7,6 @@ import { SetupError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Presence } from '../session/presence.ts'
 import type { UserSession } from '../session/session.ts'
-import type { Sessions } from '../session/sessions.ts'
 import type { Transport, TransportSession } from '../session/transport.ts'
 import type { User } from '../session/user.ts'
 import type { Users } from '../session/users.ts'
@@ -27,7 +26,6 @@ export interface HostParts {
   readonly bus: Bus
   readonly dispatcher: Dispatcher
   readonly catalogue: Catalogue
-  readonly sessions: Sessions
   readonly users: Users
   readonly presence: Presence
   readonly limits: Limits
@@ -110,7 +108,7 @@ export class PluginHost {
   }
 
   #app(record: PluginRecord): App {
-    const { bus, dispatcher, catalogue, sessions, users, presence, limits, audit, secret, epoch, clock } = this.#parts
+    const { bus, dispatcher, catalogue, users, presence, limits, audit, secret, epoch, clock } = this.#parts
     const { accept, admit, onBehalfOf } = this.#parts
     const { plugin, cleanups, registered } = record
     const known = (message: Message) => {
@@ -120,7 +118,6 @@ export class PluginHost {
       )
     }
     return {
-      sessions,
       users,
       presence,
       limits,

@@ -6,7 +6,6 @@ import type { Clock } from '../clock.ts'
 import type { LimitDefinitions, Limits, LimitValues } from '../limits.ts'
 import type { Presence } from '../session/presence.ts'
 import type { Session, UserSession } from '../session/session.ts'
-import type { Sessions } from '../session/sessions.ts'
 import type { Transport, TransportSession } from '../session/transport.ts'
 import type { User } from '../session/user.ts'
 import type { Users } from '../session/users.ts'
@@ -63,7 +62,6 @@ export interface HookContext {
 
 /** The server as one plugin sees it. What is registered here is undone by the host when the plugin stops. */
 export interface App {
-  readonly sessions: Sessions
   /** Users as recipients of pushes. */
   readonly users: Users
   readonly presence: Presence
