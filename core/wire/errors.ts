@@ -17,3 +17,10 @@ export class WireError extends Error {
     this.field = field
   }
 }
+
+/** Names the field in an error of its value. */
+export function withField(error: unknown, path: string): unknown {
+  return error instanceof WireError && error.field === undefined
+    ? new WireError(error.code, error.message, path)
+    : error
+}

@@ -1,4 +1,4 @@
-import { sizeOf } from './codec.ts'
+import { sizeOf } from './encode.ts'
 import type { InputOf, Message, ValuesOf } from './message.ts'
 import { type Plan, planOf } from './plan.ts'
 

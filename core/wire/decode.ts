@@ -1,9 +1,10 @@
-import { WireError } from './errors.ts'
+import { WireError, withField } from './errors.ts'
 import { LETTERS, type ScalarKind } from './field.ts'
-import { type Frame, HEADER_BYTES } from './header.ts'
-import type { InputOf, Message, ValuesOf } from './message.ts'
+import { DIGIT_0, LETTER_L, LETTER_S, NETWORK_ORDER } from './format.ts'
+import type { Frame } from './header.ts'
+import type { Message, ValuesOf } from './message.ts'
 import { type Plan, planOf, type Step } from './plan.ts'
-import { checkReceived, measure, readScalar, readText, SIZES, writeScalar, writeText } from './scalar.ts'
+import { checkReceived, readScalar, readText, SIZES } from './scalar.ts'
 
 /** A decoded message. `ref` matches a reply to its request; 0 in pushes. */
 export interface Decoded<M extends Message> {
@@ -11,132 +12,7 @@ export interface Decoded<M extends Message> {
   readonly values: ValuesOf<M>
 }
 
-const NETWORK_ORDER = 0x21 // '!'
-const LETTER_L = 0x4c
-const LETTER_S = 0x73
-const DIGIT_0 = 0x30
-
 type Values = Record<string, unknown>
-
-/**
- * Encodes a message, header included. Missing fields take their default.
- * @throws WireError `value`, with the field, for a value outside its limits
- */
-export function encode<M extends Message>(message: M, ref: number, input: InputOf<M>): Buffer {
-  const plan = planOf(message)
-  measured.length = 0
-  const size = { format: 2, data: 4 }
-  addSizes(plan, input as Values, size)
-  const bytes = Buffer.allocUnsafe(HEADER_BYTES + size.format + size.data)
-  bytes.writeUInt32BE(message.type, 0)
-  bytes.writeUInt32BE(size.format, 4)
-  bytes.writeUInt32BE(size.data, 8)
-  const writer = new Writer(bytes, size.format)
-  writer.count(ref)
-  writeValues(writer, plan, input as Values)
-  return bytes
-}
-
-/** Bytes of a message's format and data. @throws WireError `value` as `encode` */
-export function sizeOf<M extends Message>(message: M, input: InputOf<M>): number {
-  measured.length = 0
-  const size = { format: 2, data: 4 }
-  addSizes(planOf(message), input as Values, size)
-  return size.format + size.data
-}
-
-/** Lengths of the texts of the message being encoded, in order: measured once, used for format and data. */
-const measured: number[] = []
-
-interface Size {
-  format: number
-  data: number
-}
-
-function addSizes({ steps, list }: Plan, input: Values, size: Size, path = '') {
-  for (const step of steps) {
-    const length = measureValue(step, input, path)
-    size.data += length
-    if (step.size === undefined) {
-      measured.push(length)
-      size.format += digitsOf(length) + 1
-    } else size.format += 1
-  }
-  if (list === undefined) return
-  const groups = input[list.name]
-  if (!Array.isArray(groups)) throw new WireError('value', 'needs a list', path + list.name)
-  if (groups.length > list.field.max) throw new WireError('value', `more than ${list.field.max} entries`, list.name)
-  size.format += 1
-  size.data += 4
-  for (let index = 0; index < groups.length; index++)
-    addSizes(list.plan, groups[index], size, `${list.name}[${index}].`)
-}
-
-function measureValue({ field, name }: Step, input: Values, path: string): number {
-  try {
-    return measure(field, input[name] ?? field.default)
-  } catch (error) {
-    throw withField(error, path + name)
-  }
-}
-
-function writeValues(writer: Writer, { steps, list }: Plan, input: Values) {
-  for (const step of steps) writer.value(step, input[step.name] ?? step.field.default)
-  if (list === undefined) return
-  const groups = input[list.name] as Values[]
-  writer.count(groups.length)
-  for (const group of groups) writeValues(writer, list.plan, group)
-}
-
-/** Writes format and data in parallel. */
-class Writer {
-  readonly #bytes: Buffer
-  #format: number
-  #data: number
-  #texts = 0
-
-  constructor(bytes: Buffer, formatLength: number) {
-    this.#bytes = bytes
-    this.#format = HEADER_BYTES
-    this.#data = HEADER_BYTES + formatLength
-    this.#bytes[this.#format++] = NETWORK_ORDER
-  }
-
-  count(value: number) {
-    this.#bytes[this.#format++] = LETTER_L
-    this.#data = this.#bytes.writeUInt32BE(value, this.#data)
-  }
-
-  value({ field, size, letter }: Step, value: unknown) {
-    if (size !== undefined) {
-      this.#bytes[this.#format++] = letter
-      writeScalar(field.kind, this.#bytes, this.#data, value)
-      this.#data += size
-      return
-    }
-    const length = measured[this.#texts++] as number
-    this.#digits(length)
-    this.#bytes[this.#format++] = LETTER_S
-    if (field.kind === 'bytes') this.#bytes.set(value as Uint8Array, this.#data)
-    else writeText(this.#bytes, this.#data, value as string, length)
-    this.#data += length
-  }
-
-  #digits(value: number) {
-    const end = this.#format + digitsOf(value)
-    for (let at = end - 1; at >= this.#format; at--) {
-      this.#bytes[at] = DIGIT_0 + (value % 10)
-      value = Math.floor(value / 10)
-    }
-    this.#format = end
-  }
-}
-
-function digitsOf(value: number): number {
-  let digits = 1
-  for (let rest = value; rest >= 10; rest /= 10) digits++
-  return digits
-}
 
 /**
  * Decodes a frame by the definition; the frame's format is only compared with it. Missing trailing fields take their
@@ -292,10 +168,4 @@ const SIZE_OF_LETTER = new Map(
 
 function isDigit(byte: number | undefined): boolean {
   return byte !== undefined && byte >= DIGIT_0 && byte <= DIGIT_0 + 9
-}
-
-function withField(error: unknown, path: string): unknown {
-  return error instanceof WireError && error.field === undefined
-    ? new WireError(error.code, error.message, path)
-    : error
 }
