@@ -3,10 +3,12 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { limitTable } from '../dist/cli/output/limit-table.js'
 import { protocolTables } from '../dist/cli/output/protocol-tables.js'
 import { BUILT_IN_MESSAGES, Catalogue } from '../dist/client/index.js'
+import { importDrawing } from '../dist/test/support/import-graph.js'
 
 const PARTS = {
   'docs/PROTOCOL.md': protocolTables([...new Catalogue(BUILT_IN_MESSAGES)]),
   'docs/OPERATIONS.md': limitTable(),
+  'docs/ARCHITECTURE.md': importDrawing(),
 }
 
 for (const [file, part] of Object.entries(PARTS)) {

@@ -1,27 +1,12 @@
-import { readdirSync, readFileSync } from 'node:fs'
-import { dirname, join, relative, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import test from 'ava'
-
-const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
-const FOLDERS = ['core', 'plugins', 'db', 'client', 'bot', 'testing', 'cli', 'bench']
-
-const files = FOLDERS.flatMap((folder) =>
-  readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map((file) => join(folder, file)),
-).filter((file) => file.endsWith('.ts'))
-
-/** Files of ours that a file imports, from the root. Types count too: they are knowledge. */
-function importsOf(file: string): string[] {
-  const source = readFileSync(join(ROOT, file), 'utf8')
-  const found = source.matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)
-  return [...found].map(([, path = '']) => relative(ROOT, resolve(ROOT, dirname(file), path)))
-}
+import { files, importDrawing, importsOf, reachable, roomGraph, sourceOf } from '../support/import-graph.ts'
+import { generatedPart } from '../support/wire/generated-part.ts'
 
 const inFolder = (folder: string) => (path: string) => path.startsWith(`${folder}/`)
 
 /** Plugins that a plugin declares to need. */
 function needsOf(plugin: string): string[] {
-  const source = readFileSync(join(ROOT, 'plugins', plugin, 'index.ts'), 'utf8')
+  const source = sourceOf(`plugins/${plugin}/index.ts`)
   return (/needs: \{([^}]*)\}/.exec(source)?.[1] ?? '').split(',').map((need) => need.split(':')[0]?.trim() ?? '')
 }
 
@@ -75,7 +60,7 @@ test('every folder imports only what its rule allows', (t) => {
 
 test('only one file imports the cryptographic primitives', (t) => {
   const users = files.filter((file) => {
-    return inFolder('core/noise')(file) && /from 'node:crypto'/.test(readFileSync(join(ROOT, file), 'utf8'))
+    return inFolder('core/noise')(file) && /from 'node:crypto'/.test(sourceOf(file))
   })
   t.deepEqual(users, ['core/noise/primitives.ts'])
 })
@@ -86,9 +71,7 @@ const OWN_TIME = /^core\/(clock|watchdog\/watchdog|watchdog\/watchdog-thread|wir
 test('the server takes the time from its clock only', (t) => {
   const breaches = files.filter((file) => {
     if (!/^(core|plugins)\//.test(file) || OWN_TIME.test(file)) return false
-    return /\b(setTimeout|setInterval|Date\.now|performance\.now|new Date\(\))/.test(
-      readFileSync(join(ROOT, file), 'utf8'),
-    )
+    return /\b(setTimeout|setInterval|Date\.now|performance\.now|new Date\(\))/.test(sourceOf(file))
   })
   t.deepEqual(breaches, [])
 })
@@ -112,25 +95,18 @@ const roomOf = (file: string) => file.split('/').slice(0, 2).join('/')
 
 for (const folder of ['core', 'cli'])
   test(`no circle of imports between the rooms of ${folder}/`, (t) => {
-    const arrows = files.filter(inFolder(folder)).flatMap((file) =>
+    const isInside = inFolder(folder)
+    const graph = roomGraph((file) => (isInside(file) ? roomOf(file) : undefined))
+    t.true(graph.size > 5)
+    const circles = files.filter(isInside).flatMap((file) =>
       importsOf(file)
-        .filter((imported) => inFolder(folder)(imported) && roomOf(imported) !== roomOf(file))
-        .map((imported) => ({ from: roomOf(file), to: roomOf(imported), shown: `${file} imports ${imported}` })),
+        .filter((imported) => isInside(imported) && roomOf(imported) !== roomOf(file))
+        .filter((imported) => reachable(graph, roomOf(imported)).has(roomOf(file)))
+        .map((imported) => `${file} imports ${imported}`),
     )
-    const next = new Map<string, Set<string>>()
-    for (const { from, to } of arrows) next.set(from, (next.get(from) ?? new Set()).add(to))
-    const reach = (room: string, found = new Set<string>()): Set<string> => {
-      for (const other of next.get(room) ?? []) {
-        if (found.has(other)) continue
-        reach(other, found.add(other))
-      }
-      return found
-    }
-    const rooms = new Map([...next.keys()].map((room) => [room, reach(room)]))
-    t.true(rooms.size > 5)
-    t.deepEqual(
-      arrows.filter(({ from, to }) => rooms.get(to)?.has(from)).map(({ shown }) => shown),
-      [],
-      'these imports are part of a circle: turn one of them around, or move what it needs to a room below both',
-    )
+    t.deepEqual(circles, [], 'part of a circle: turn one import around, or move what it needs to a room below both')
   })
+
+test('the drawing of docs/ARCHITECTURE.md is that of the imports', (t) => {
+  t.is(generatedPart(sourceOf('docs/ARCHITECTURE.md')), importDrawing())
+})

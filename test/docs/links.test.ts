@@ -28,7 +28,9 @@ test('links between the documents lead to files of the package', (t) => {
 })
 
 test('source files that a document names exist', (t) => {
-  const about = documents.filter((file) => /^(README|CONTRIBUTING)\.md$|^docs\/decisions\//.test(file))
+  const about = documents.filter((file) =>
+    /^(README|CONTRIBUTING|docs\/ARCHITECTURE)\.md$|^docs\/decisions\//.test(file),
+  )
   const named = about.flatMap((document) =>
     [...read(document).matchAll(/`((?:core|plugins|db|client|bot|cli|testing|test|scripts)\/[\w./-]+\.(?:ts|mjs))`/g)]
       .map(([, path = '']) => path)
@@ -40,6 +42,19 @@ test('source files that a document names exist', (t) => {
     named.filter(({ path }) => !existsSync(join(ROOT, path))),
     [],
   )
+})
+
+test('the way of a message has at most twenty files, each once', (t) => {
+  const steps = [...read('docs/ARCHITECTURE.md').matchAll(/^(\d+)\. `([\w/.-]+)`/gm)].map(([, number, file]) => ({
+    number,
+    file,
+  }))
+  t.deepEqual(
+    steps.map(({ number }) => Number(number)),
+    steps.map((_, index) => index + 1),
+  )
+  t.true(steps.length > 10 && steps.length <= 20)
+  t.is(new Set(steps.map(({ file }) => file)).size, steps.length)
 })
 
 test('each decision is numbered, listed, and says why and at what cost', (t) => {
