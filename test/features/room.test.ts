@@ -114,9 +114,9 @@ test('a day on the server: Alice, Bob, Carol, Dave and Eve use every feature', a
   t.is(await refusal(t, carol.request(KickFromRoom, { group: 'ops', user: 'dave' })), 'role_too_low')
 
   t.log('What is said in the group stays there, also between friends, also for who is away.')
-  const gone = hears(alice, RoomUserOnOffLine)
+  const gone = [hears(alice, RoomUserOnOffLine), hears(alice, FriendOnOffLine)]
   await carol.close()
-  t.like(await gone, { user: 'carol', online: false })
+  t.like(await Promise.all(gone), [{ online: false }, { online: false }])
   await alice.send({ group: 'ops' }, 'build broke')
   await bob.send({ group: 'ops' }, 'on it')
   // A user who returns at once is announced only if the session lasts.
