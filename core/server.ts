@@ -53,7 +53,7 @@ export class Server {
   readonly #connections = new Set<PeerSession>()
   readonly #admission: Admission
   readonly #started = new Set<UserSession>()
-  /** Users of whom UserOnline was the last event. */
+  /** Users announced as online and not yet as offline. */
   readonly #online = new Set<number>()
   readonly #listeners: Listener[] = []
   readonly #clock: Clock
@@ -165,25 +165,25 @@ export class Server {
 
   /** Takes over a connected stream on which the peer speaks the native protocol. */
   accept(stream: Duplex, origin: Origin) {
-    // Nothing can be said before a handshake, and a handshake is what must not be spent where there is no room.
-    if (!this.#hasRoom(origin)) stream.destroy()
+    // No failure can be sent before a handshake, and a handshake is too expensive for a full server.
+    if (!this.#admits(origin)) stream.destroy()
     else this.#take(new PeerSession(this.#sessionHost, new NativeTransport(this.#sessionHost, stream), origin))
   }
 
   /** Takes in a peer of another protocol; undefined where a connection would be closed. */
   #admit(transport: Transport, address: string): TransportSession | undefined {
     // Not before every plugin has started: the hooks of a later one would be missed.
-    if (this.#watch === undefined || !this.#hasRoom({ address })) return undefined
+    if (this.#watch === undefined || !this.#admits({ address })) return undefined
     const session = new PeerSession(this.#sessionHost, transport, { address })
     this.#take(session)
     return session
   }
 
-  /** Whether one more connection of that origin may be. */
-  #hasRoom({ address, isOperator = false }: Origin): boolean {
+  /** Whether one more connection is admitted; counts it. */
+  #admits({ address, isOperator = false }: Origin): boolean {
     const isFull = this.#connections.size >= this.limits.connections
     if (this.#stopping === undefined && (isOperator || (!isFull && this.#admission.isInRate(address)))) return true
-    this.#options.log.debug({ address }, 'connection refused: too many')
+    this.#options.log.debug({ address }, 'connection refused: no room, or stopping')
     return false
   }
 
@@ -193,7 +193,7 @@ export class Server {
     session.start()
   }
 
-  /** What `chatctl status` shows. */
+  /** Data of `chatctl status`. */
   status() {
     const plugins = this.#host.records.map(({ plugin, state }) => ({
       name: plugin.name,

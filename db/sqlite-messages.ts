@@ -19,7 +19,7 @@ import { isUnavailable } from './transaction.ts'
 /** Messages in a transaction at most: each delays the event loop by about 10 µs. */
 const MAX_BATCH = 4000
 /** Lower bound of the commit threshold, however fast the disk is. */
-const MIN_BATCH = 1000
+const MIN_COMMIT_THRESHOLD = 1000
 /** Messages per millisecond of a flush: makes the flush a small part of the work. */
 const ROWS_PER_FLUSH_MS = 400
 
@@ -32,7 +32,7 @@ const CACHED_READERS = 20_000
  */
 export class SqliteMessages implements MessageStore {
   readonly batch = MAX_BATCH
-  commitThreshold = MIN_BATCH
+  commitThreshold = MIN_COMMIT_THRESHOLD
   readonly #db: Knex
   /** Writers with a row in `correspondence`, by reader. */
   readonly #writers = new LRUCache<number, Set<number>>({ maxSize: CACHED_READERS, sizeCalculation: () => 1 })
@@ -82,7 +82,7 @@ export class SqliteMessages implements MessageStore {
     const began = performance.now()
     statements.commit.run()
     const flushMs = performance.now() - began
-    this.commitThreshold = Math.min(MAX_BATCH, Math.max(MIN_BATCH, flushMs * ROWS_PER_FLUSH_MS))
+    this.commitThreshold = Math.min(MAX_BATCH, Math.max(MIN_COMMIT_THRESHOLD, flushMs * ROWS_PER_FLUSH_MS))
     // After the commit: an entry of a rolled back transaction would stay wrong.
     for (const { target_id, user_id } of pairs) this.#writersTo(target_id).add(user_id)
     return committed

@@ -19,7 +19,7 @@ export class Retries {
   readonly #owner: Owner
   readonly #isUnavailable: (error: unknown) => boolean
   readonly #onError: (error: unknown) => void
-  readonly #timers = new Set<Timer>()
+  readonly #pauses = new Map<Timer, () => void>()
 
   /**
    * @param isUnavailable whether an error is transient, and the work is to be retried
@@ -30,7 +30,10 @@ export class Retries {
     this.#isUnavailable = isUnavailable
     this.#onError = onError
     owner.onStop(() => {
-      for (const timer of this.#timers) timer.cancel()
+      for (const [timer, resume] of this.#pauses) {
+        timer.cancel()
+        resume()
+      }
     })
   }
 
@@ -53,11 +56,11 @@ export class Retries {
     return new Promise((resolve) => {
       const timer = this.#owner.clock
         .after(ms, () => {
-          this.#timers.delete(timer)
+          this.#pauses.delete(timer)
           resolve()
         })
         .unref()
-      this.#timers.add(timer)
+      this.#pauses.set(timer, resolve)
     })
   }
 }

@@ -53,7 +53,7 @@ export interface Traits {
   readonly pipelined: boolean
 }
 
-/** From a frame to its handler and back: every check that is not a plugin's own is made here. */
+/** From a request to its handler and back: permission, decoding, hooks. */
 export class Dispatcher implements Requests {
   readonly #catalogue: Catalogue
   readonly #bus: Bus
@@ -117,7 +117,7 @@ export class Dispatcher implements Requests {
     return undefined
   }
 
-  /** The handler of a message that the session may send; the reason if it may not, or there is none. */
+  /** The handler, or the failure if there is none or the session may not send the message. */
   #permitted(session: RequestSession, message: Message | undefined): OwnedHandler | FailureName {
     const owner = message?.from === 'client' ? this.#handlers.get(message) : undefined
     if (message?.from !== 'client' || owner === undefined) return 'unknown_type'
@@ -149,13 +149,13 @@ export class Dispatcher implements Requests {
   #refuseBytes(session: RequestSession, message: ClientMessage, frame: Frame, replies: Replies, error: WireError) {
     const text = `${message.name}: ${error.message}`
     if (error.code === 'value') return replies.refuse(readRef(frame), new Refused('invalid_value', text))
-    // A peer that does not speak this message at all is cut: what follows cannot be trusted either.
+    // A malformed message: the session is closed, because the following bytes cannot be trusted.
     const code = error.code === 'oversized' ? 'too_large' : 'protocol_error'
     replies.refuse(readRef(frame), new Refused(code, text))
     session.close(code)
   }
 
-  /** Runs the hooks, at once as long as they answer at once, then the handler. */
+  /** Runs the hooks, synchronously until one returns a promise, then the handler. */
   #before(request: Request, values: Values, hooks: readonly OwnedHook[]): Promise<void> | undefined {
     for (let index = 0; index < hooks.length; index++) {
       const hook = hooks[index] as OwnedHook
@@ -164,7 +164,7 @@ export class Dispatcher implements Requests {
         const answer = hook.run(request.session, values, run)
         if (isThenable(answer)) {
           const answered = withinTime(answer, run, hook.rule.timeout, this.#clock)
-          return this.#beforeLater(request, values, hooks.slice(index), answered)
+          return this.#beforeLater(request, values, hook, hooks.slice(index + 1), answered)
         }
         values = amended(request.message, values, answer)
       } catch (error) {
@@ -174,14 +174,14 @@ export class Dispatcher implements Requests {
     return this.#handle(request, values)
   }
 
-  /** The same from a hook on that answers later: the first of `hooks`. */
+  /** Continues after the promise of a hook. */
   async #beforeLater(
     request: Request,
     values: Values,
-    [hook, ...rest]: readonly OwnedHook[],
+    hook: OwnedHook,
+    rest: readonly OwnedHook[],
     answered: Promise<unknown>,
   ) {
-    if (hook === undefined) return
     const { session } = request
     // In flight, although no handler has it yet: a server that stops waits for it.
     session.requestStarted()
@@ -195,7 +195,7 @@ export class Dispatcher implements Requests {
     await this.#before(request, values, rest)
   }
 
-  /** After what a hook threw: whether the message goes on all the same. If not, it has been refused. */
+  /** True if the message continues after a hook's error; otherwise it was refused. */
   #passes(request: Request, hook: OwnedHook, error: unknown): boolean {
     const { plugin, rule } = hook
     if (error instanceof Refused) {
@@ -288,5 +288,5 @@ function userOf({ user, isOperator, id, network }: RequestSession): string {
 /** The `ref` of a request of this process: any but 0, which would want no reply. */
 const REF = 1
 
-/** When a request may be tried again that failed for want of the database. */
+/** Pause before a request may be repeated after a failure of the database. */
 const RETRY_MS = 1000

@@ -16,14 +16,14 @@ interface Scope {
   readonly keyOf: (address: string) => string
   /** How many times the limit of one address they may have. */
   readonly factor: number
-  /** Peers that have not logged in and have not been told to go. */
+  /** Peers that have not logged in and were not evicted. */
   readonly peers: Map<string, Set<PeerSession>>
   readonly rates: LRUCache<string, TokenBucket>
 }
 
 /**
- * Which connections may be there without a login, and which of them goes when there are too many: one of the network
- * that has most, and of those one that has done least. So mere connections cannot keep out a peer that is logging in.
+ * Which connections may be there without a login, and which of them is evicted when there are too many: of the
+ * address with most, or of the site with most, one that has done least. So mere connections cannot keep out a peer that is logging in.
  */
 export class Admission {
   readonly #limits: Limits
@@ -75,7 +75,7 @@ export class Admission {
     if (this.#size > unauthenticated) this.#evictOneOf(this.#largestSites(), peer)
   }
 
-  /** The peer has logged in, is gone, or has been told to go. */
+  /** The peer has logged in, is gone, or was evicted. */
   remove(peer: PeerSession) {
     let wasThere = false
     for (const { keyOf, peers } of this.#scopes) {
@@ -94,7 +94,7 @@ export class Admission {
     return new Set(sites.filter(({ size }) => size === most).flatMap((peers) => [...peers]))
   }
 
-  /** By lot among those that have done least; the newest only where there is no other. */
+  /** Random eviction among the peers with least progress; the newest only where there is no other. */
   #evictOneOf(peers: ReadonlySet<PeerSession>, newest: PeerSession) {
     const others = [...peers].filter((peer) => peer !== newest)
     const least = others.reduce((progress, peer) => Math.min(progress, peer.progress), Number.POSITIVE_INFINITY)

@@ -4,8 +4,8 @@ import type { Runnable, RunQueue } from '../flow/run-queue.ts'
 import type { Frame } from '../wire/index.ts'
 
 /**
- * Handles a frame. A promise makes the following frames wait for it; a number of milliseconds makes this frame wait too,
- * and it is offered again then, with `waited` true.
+ * Handles a frame. Returns a promise that the following frames wait for, or milliseconds after which this frame is offered
+ * again, with `waited` true.
  */
 type Accept = (frame: Frame, waited: boolean) => Promise<void> | number | undefined
 
@@ -83,16 +83,16 @@ export class Inbox implements Runnable {
     const wait = this.#accept(frame, waited)
     if (wait === undefined) return
     this.#blocked = true
-    const goOn = (offerAgain: boolean) => {
+    const resume = (offerAgain: boolean) => {
       this.#blocked = false
       if (offerAgain && !this.#stopped) this.#offer(frame, true)
       this.run()
     }
-    if (typeof wait === 'number') this.#timer = this.#clock.after(wait, () => goOn(true))
+    if (typeof wait === 'number') this.#timer = this.#clock.after(wait, () => resume(true))
     else
       wait.then(
-        () => goOn(false),
-        () => goOn(false),
+        () => resume(false),
+        () => resume(false),
       )
   }
 }

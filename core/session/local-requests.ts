@@ -71,7 +71,10 @@ export class LocalRequests {
   }
 
   #dispatch(message: ClientMessage, values: Record<string, unknown>, replies: Replies, isQueued: boolean) {
-    const failed = (error: unknown) => this.#session.dispatchFailed(message.type, error)
+    const failed = (error: unknown) => {
+      this.#session.dispatchFailed(message.type, error)
+      replies.refuse(REF, new Refused('internal'))
+    }
     try {
       this.#requests.request(this.#session, message, values, replies, isQueued)?.catch(failed)
     } catch (error) {
@@ -83,7 +86,7 @@ export class LocalRequests {
     this.#isStopping = true
   }
 
-  /** The session has ended: nothing is pending any more. */
+  /** Refuses all pending requests of the peer. */
   fail(reason: FailureName) {
     for (const pending of this.#pending) pending.refuse(REF, new Refused(reason))
   }

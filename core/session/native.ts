@@ -44,7 +44,7 @@ export interface NativeHost {
 /** How long a closing connection waits for the peer to take the last bytes. */
 const LINGER_MS = 1000
 
-/** Maximum records before the login: far more than its few messages need, however they are cut. */
+/** Maximum records before the login: far more than its few messages need, however the peer splits them. */
 const MAX_RECORDS_BEFORE_LOGIN = 10_000
 
 /** The native protocol over a byte stream: Noise records, frames, back-pressure, signs of life. */
@@ -137,7 +137,7 @@ export class NativeTransport implements Transport, Replies {
     this.#inbox.release(reason)
   }
 
-  /** Asks a silent peer for a sign of life, and cuts a dead one and one that no longer reads. */
+  /** Pings an idle peer; closes dead peers and slow consumers. */
   watch(now: number) {
     const { ping, dead, outboundStall } = this.#host.limits
     const session = this.#session
@@ -178,7 +178,7 @@ export class NativeTransport implements Transport, Replies {
     const secure = handshake.result as HandshakeResult
     this.#secure = secure
     this.#records.maxLength = MAX_MESSAGE_LENGTH
-    // A burst may be taken at once, and then the stream never drains.
+    // If the write is accepted at once, `drain` is never emitted.
     this.#outbox = new Outbox(this.#stream, secure.send, () => this.#drained())
     this.#deadline?.cancel()
     session.established(secure.handshakeHash)
@@ -203,7 +203,7 @@ export class NativeTransport implements Transport, Replies {
 
   #broken(session: TransportSession, error: unknown) {
     this.#host.log.debug({ session: session.id, address: session.address, err: error }, 'broken input')
-    // After a bad tag nothing is answered; a message too large was at least authentic.
+    // After a failed authentication tag no reply is sent; an oversized message was authentic.
     if (error instanceof WireError) session.close(error.code === 'oversized' ? 'too_large' : 'protocol_error')
     else this.#stream.destroy()
   }

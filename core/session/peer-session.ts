@@ -58,7 +58,7 @@ export class PeerSession implements TransportSession, RequestSession {
   readonly #host: SessionHost
   readonly #transport: Transport
   readonly #local: LocalRequests
-  #forget: () => void = () => {}
+  #resolveClosed: () => void = () => {}
   #state: State = 'connecting'
   #binding: Buffer | undefined
   #user: User | undefined
@@ -78,7 +78,7 @@ export class PeerSession implements TransportSession, RequestSession {
     this.isOperator = isOperator
     this.#local = new LocalRequests(this, host)
     this.closed = new Promise((resolve) => {
-      this.#forget = resolve
+      this.#resolveClosed = resolve
     })
   }
 
@@ -99,7 +99,7 @@ export class PeerSession implements TransportSession, RequestSession {
   }
 
   get channelBinding(): Buffer {
-    // A transport without a handshake has nothing that both ends know: a login is then bound to this very session.
+    // Without a handshake both ends share nothing: the login is bound to this session.
     this.#binding ??= randomBytes(32)
     return this.#binding
   }
@@ -227,7 +227,7 @@ export class PeerSession implements TransportSession, RequestSession {
     return this.#rates.take(requests.isRated(type, bytes), clock.now(), limits.requestPause)
   }
 
-  /** A fault of ours, whatever the peer sent: this session ends, the others go on. */
+  /** A fault of the server: ends this session only. */
   dispatchFailed(type: number, error: unknown) {
     this.#host.log.error({ session: this.id, type, err: error }, 'dispatch failed')
     this.close('internal')
@@ -266,6 +266,6 @@ export class PeerSession implements TransportSession, RequestSession {
     this.#deadline?.cancel()
     this.#local.fail('logged_out')
     this.#host.closed(this)
-    this.#forget()
+    this.#resolveClosed()
   }
 }

@@ -1,6 +1,6 @@
 import type { Sessions } from './sessions.ts'
 
-/** Which users are online: those with a session, wherever it is. */
+/** Which users are online: those with a session. */
 export class Presence {
   readonly #sessions: Sessions
 

@@ -25,8 +25,8 @@ export interface Requests {
    */
   dispatch(session: RequestSession, frame: Frame, replies: Replies): Promise<void> | undefined
   /**
-   * Handles a request of this process, with values that are checked.
-   * @param isQueued false for a part of another request, which had its turn in the queue
+   * Handles a request of this process, with values already checked.
+   * @param isQueued false for a request of the server's own: it may be part of one that has had its turn
    */
   request(
     session: RequestSession,

@@ -7,30 +7,30 @@ export interface RequestOptions {
   readonly rated?: boolean
 }
 
-/** What a plugin sees of one connection, or of a user it acts for. */
+/** One connection, or a detached session, as plugins see it. */
 export interface Session {
   /** Unique while the server runs. */
   readonly id: number
   /** The peer's address without port, `control` on the control socket, `server` for a detached session. */
   readonly address: string
-  /** Key of the limits by address: the address itself, or its IPv6 /64, of which one host has every address. */
+  /** Key of the limits by address: the IPv4 address, or the IPv6 /64, which one host owns whole. */
   readonly network: string
   /** On the control socket: the operator of this host. */
   readonly isOperator: boolean
   readonly user: User | undefined
-  /** 32 bytes that a login is bound to (RFC 5056): the hash of the Noise handshake. */
+  /** 32 bytes that a login is bound to (RFC 5056): the hash of the Noise handshake, or random where there is none. */
   readonly channelBinding: Buffer
   /** False under back-pressure: leave pushes in the database until SessionDrained. */
   readonly writable: boolean
-  /** False from the moment the session begins to close. */
+  /** False during the handshake, and from the moment the session begins to close. */
   readonly open: boolean
-  /** Queues a push; everything queued in one event-loop turn leaves in one write. Does nothing once closed. */
+  /** Queues a push; everything queued in one event-loop turn leaves in one write. Does nothing once the stream has closed; while closing, a push may be dropped. */
   send<M extends ServerMessage>(message: M, values: InputOf<M>): void
   /** The same with a push that goes to several sessions. */
   push(push: Push): void
   /**
-   * Carries out a request of the server's own in this session: rate, permission, hooks, handler, listeners. It starts at
-   * once, so a handler may wait for it. The values are checked, not encoded.
+   * Carries out a request of the server's own in this session: rate, permission, hooks, handler, listeners. It does not
+   * queue, so a handler may wait for it; it may wait for the rate. The values are checked, not encoded.
    * @throws Refused with the reason that the peer would get
    */
   request<M extends ClientMessage>(message: M, values: InputOf<M>, options?: RequestOptions): Promise<ReplyOf<M>>

@@ -7,7 +7,7 @@ import type { Limits } from '../limits.ts'
 import type { UserSession } from './session.ts'
 import type { Role } from './user.ts'
 
-/** Rates remembered at once; more users than that within seconds share nothing but the other limits. */
+/** Rates of offline users that are kept; an evicted user returns with a full burst. */
 const BUCKETS = 50_000
 
 /** Bots and operators may send this many times the rate of a person. */

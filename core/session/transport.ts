@@ -22,7 +22,7 @@ export interface TransportSession extends Session {
   replied(message: ServerMessage, values: unknown): void
   /** The transport's queue is shorter: pushes may go on if there is room. */
   drained(): void
-  /** The peer's stream has closed, and with it the session. Nothing is called on the transport any more. */
+  /** The peer's stream has closed, and with it the session. Only `hold` and `release` may still be called. */
   gone(): void
 }
 

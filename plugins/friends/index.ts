@@ -20,7 +20,7 @@ export const friends = definePlugin({
   limits: LIMITS,
   needs: { accounts, messages: privateMessages },
   options: z.strictObject({
-    /** Senders of private messages. Bots, admins and operators may write to anyone, and anyone to a bot. */
+    /** Senders of private messages. Bots and admins may write to anyone who has not blocked them, operators to anyone, and anyone to a bot. */
     messagesFrom: z.enum(['anyone', 'friends']).default('friends'),
   }),
   setup(app, { options, needs, limits, db }) {

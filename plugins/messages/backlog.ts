@@ -33,7 +33,7 @@ export class Backlog {
   }
 
   /** True if the next messages have to be read from the database. */
-  get isUnread(): boolean {
+  get needsRead(): boolean {
     return this.#more && this.#page.length === 0
   }
 
@@ -49,7 +49,7 @@ export class Backlog {
 
   /** The database is about to be read. Returns the epoch of the read. */
   beginRead(): number {
-    assert.ok(this.isUnread && !this.#isReading, 'one read at a time, and only of what is missing')
+    assert.ok(this.needsRead && !this.#isReading, 'one read at a time, and only of what is missing')
     this.#recalled.clear()
     // The page will hold them.
     this.#keepRecent([])
@@ -67,11 +67,11 @@ export class Backlog {
   endRead(epoch: number, { found, more }: Page, horizon: number): { kept: number; isCut: boolean } | undefined {
     this.#isReading = false
     if (epoch !== this.#epoch) return undefined
-    const told = found.filter(({ message }) => message.id <= horizon)
-    const fit = fittingInMemory(told)
-    this.#more ||= more || fit < told.length
-    this.#page = told.slice(0, fit).filter(({ message }) => !this.#recalled.has(message.id))
-    return { kept: fit, isCut: fit < told.length }
+    const fannedOut = found.filter(({ message }) => message.id <= horizon)
+    const fit = fittingInMemory(fannedOut)
+    this.#more ||= more || fit < fannedOut.length
+    this.#page = fannedOut.slice(0, fit).filter(({ message }) => !this.#recalled.has(message.id))
+    return { kept: fit, isCut: fit < fannedOut.length }
   }
 
   /** The database has failed. Messages stored meanwhile may have been dropped, and are all in the database. */

@@ -85,7 +85,7 @@ export interface ConversationsParts {
   readonly deliveries: Deliveries
 }
 
-/** Stores messages and read positions of all sorts of conversations, and has them delivered: what other plugins use. */
+/** Stores and delivers messages and read positions of every conversation: the API for other plugins. */
 export class Conversations {
   readonly #app: App
   readonly #limits: MessagesLimits
@@ -104,9 +104,7 @@ export class Conversations {
     this.#sources = sources
     this.#deliveries = deliveries
     this.#loops = new Loops(app, limits)
-    this.#retries = new Retries(app, isUnavailable, (error) =>
-      log.warn({ err: error }, 'the database is not available'),
-    )
+    this.#retries = new Retries(app, isUnavailable, (error) => log.warn({ err: error }, 'work for the database failed'))
     app.on(BotLoop, (loop) => log.warn(loop, 'bots answer each other'))
   }
 
@@ -230,7 +228,7 @@ export class Conversations {
     this.#deliveries.end(session, delivery)
   }
 
-  /** The highest id of a message that was delivered or is being delivered; above it, messages are still to come. */
+  /** The highest message id whose outcome is known; higher ones are still to be fanned out [D-6]. */
   horizon(): number {
     return this.#writer.horizon
   }

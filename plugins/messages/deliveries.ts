@@ -78,9 +78,10 @@ export class Deliveries {
 
   /** While the database is not available the delivery tries again; any other error ends the session. */
   #cannotDeliver(session: UserSession, error: unknown, failures: number) {
-    if (failures <= 1) this.#log.error({ err: error, session: session.id }, 'cannot deliver from the database')
-    if (!isUnavailable(error)) return session.close('unavailable')
-    // A delivery that has replaced this one by then has nothing to catch up, or does so.
+    const isTransient = isUnavailable(error)
+    if (failures <= 1 || !isTransient) this.#log.error({ err: error, session: session.id }, 'cannot deliver messages')
+    if (!isTransient) return session.close('internal')
+    // Also safe for a delivery that has replaced this one.
     this.#app.clock.after(retryPause(failures), () => this.#find(session)?.catchUp()).unref()
   }
 

@@ -117,7 +117,7 @@ export class Delivery {
   async #pushBacklog() {
     try {
       while (this.#canPushBacklog()) {
-        if (this.#backlog.isUnread) await this.#read()
+        if (this.#backlog.needsRead) await this.#read()
         else this.#pushNext()
       }
     } finally {
