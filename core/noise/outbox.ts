@@ -9,16 +9,19 @@ import { sealRecords } from './record.ts'
 export class Outbox {
   readonly #stream: Duplex
   readonly #cipher: CipherState
-  readonly #onFlushed: () => void
+  /** Runs when the system has taken a write, or the stream has failed. */
+  readonly #onWritten: (error?: Error | null) => void
   #waiting: Buffer[] = []
   #waitingBytes = 0
   #written = 0
 
-  /** @param onFlushed called after a write without back-pressure; otherwise the stream emits `drain` later */
-  constructor(stream: Duplex, cipher: CipherState, onFlushed: () => void = () => {}) {
+  /** @param onTaken called when the system has taken a write: `drain` comes only after a write above the high-water mark */
+  constructor(stream: Duplex, cipher: CipherState, onTaken: () => void = () => {}) {
     this.#stream = stream
     this.#cipher = cipher
-    this.#onFlushed = onFlushed
+    this.#onWritten = (error) => {
+      if (!error) onTaken()
+    }
   }
 
   /** Bytes not yet taken by the operating system. */
@@ -47,7 +50,7 @@ export class Outbox {
     try {
       const sealed = sealRecords(this.#cipher, plaintext)
       this.#written += sealed.length
-      if (this.#stream.write(sealed)) this.#onFlushed()
+      this.#stream.write(sealed, this.#onWritten)
     } catch (error) {
       // The key is exhausted: the connection must end before a nonce repeats.
       this.#stream.destroy(error as Error)

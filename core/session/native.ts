@@ -90,7 +90,6 @@ export class NativeTransport implements Transport, Replies {
     this.#destroyAfter(this.#host.limits.handshake)
     const stream = this.#stream
     stream.on('data', (chunk: Buffer) => this.#receive(session, chunk))
-    stream.on('drain', () => this.#drained())
     stream.on('error', (error: Error) => this.#host.log.debug({ session: session.id, err: error }, 'connection error'))
     stream.on('close', () => {
       this.#deadline?.cancel()
@@ -178,7 +177,6 @@ export class NativeTransport implements Transport, Replies {
     const secure = handshake.result as HandshakeResult
     this.#secure = secure
     this.#records.maxLength = MAX_MESSAGE_LENGTH
-    // If the write is accepted at once, `drain` is never emitted.
     this.#outbox = new Outbox(this.#stream, secure.send, () => this.#drained())
     this.#deadline?.cancel()
     session.established(secure.handshakeHash)
