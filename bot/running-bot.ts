@@ -31,7 +31,7 @@ export class RunningBot<State = unknown> {
   readonly #processor: EventProcessor<State>
   readonly #autoAccept: AutoAccept
   readonly #life = new EventEmitter<BotLifeEvents>()
-  /** Aborted to receive no more events. */
+  /** Aborted to stop receiving events. */
   readonly #reading = new AbortController()
   /** Aborted when handlers must end. */
   readonly #end = new AbortController()

@@ -2,11 +2,11 @@
 export interface Clock {
   /** Milliseconds since 1970 UTC. */
   time(): number
-  /** Milliseconds that only ever grow, from an unknown beginning. */
+  /** Monotonic time in milliseconds, from an arbitrary origin. */
   now(): number
-  /** Calls back once after so many milliseconds. */
+  /** Calls `task` once, after `ms` milliseconds. */
   after(ms: number, task: () => void): Timer
-  /** Calls back again and again, until it is cancelled. */
+  /** Calls back repeatedly, until it is cancelled. */
   every(ms: number, task: () => void): Timer
 }
 

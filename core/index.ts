@@ -1,4 +1,4 @@
-/** What a server is made of and what a plugin needs. The client is in `chatctl/client`. */
+/** Exports of `chatctl`: the parts of a server and the plugin API. The client is in `chatctl/client`. */
 
 export { type Clock, SYSTEM_CLOCK, type Timer } from './clock.ts'
 export { Refused, SetupError } from './errors.ts'

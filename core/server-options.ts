@@ -16,23 +16,23 @@ export interface ServerOptions {
   readonly epoch?: string
   /** Options of plugins, by plugin name; each plugin checks its own. */
   readonly pluginOptions?: Readonly<Record<string, unknown>>
-  /** Where those were written, for the error when some are wrong. */
+  /** Source of the plugin options, for the error about invalid ones. */
   readonly optionsFrom?: string
-  /** Those of the plugins that come with the server: what they report about themselves needs no prefix, and their limits may be set where they are left out. */
+  /** Built-in plugins: their status reports need no prefix, and their limits may be set even if they are not loaded. */
   readonly builtIn?: readonly AnyPlugin[]
   /** Migrated database, handed to plugins; the server itself knows no SQL. */
   readonly db: Knex
-  /** Tells a database that is down or full from a fault of a plugin: such a request is refused as `unavailable`. */
+  /** Distinguishes a database that is down or full, which refuses requests as `unavailable`, from a fault of a plugin. */
   readonly isUnavailable?: (error: unknown) => boolean
-  /** How busy the database is: requests wait while it has no room for them. Never, if left out. */
+  /** Load of the database: requests wait while it is busy. If left out, they never wait. */
   readonly databaseLoad?: DatabaseLoad
   /** Limits of the server and of its plugins that are not the default. */
   readonly limits?: LimitSettings
   /** The system's unless a test sets its own. */
   readonly clock?: Clock
-  /** Told of each failure of a plugin's code, which is logged in any case. */
+  /** Called for each failure of a plugin's code, which is also logged. */
   readonly pluginFailed?: (failure: PluginFailure) => void
   readonly log: Logger
-  /** Who did what on the operator's side. */
+  /** The audit log: actions of the operator. */
   readonly audit: Logger
 }

@@ -217,7 +217,7 @@ export class Server {
     }
   }
 
-  /** What `chatctl plugin list` shows, in the order in which they started. */
+  /** The plugins as `chatctl plugin list` shows them, in the order of their start. */
   plugins(): Promise<readonly PluginFacts[]> {
     return Promise.all(this.#host.records.map((record) => factsOf(record, this.#isOwn(record.plugin))))
   }
@@ -227,8 +227,8 @@ export class Server {
   }
 
   /**
-   * Takes no more connections, lets requests under way finish (at most `limits.drain`), tells every peer, stops the
-   * plugins. Calling it again waits for the same stop.
+   * Graceful shutdown: accepts no further connections, lets requests in flight finish (at most `limits.drain`), sends
+   * `closing` to every peer, stops the plugins. A second call waits for the same stop.
    */
   stop(reason: FailureName = 'shutting_down'): Promise<void> {
     this.#stopping ??= this.#stop(reason)

@@ -18,10 +18,10 @@ const CONTENT = [
 
 type Content = (typeof CONTENT)[number]
 
-/** What the sender gives, by column. */
+/** Values that the sender sets, by column. */
 export type ContentColumns = { readonly [C in Content as C['column']]: C['value'] }
 
-/** What the sender gives, by field. */
+/** Values that the sender sets, by field. */
 export type MessageContent = { readonly [C in Content as C['field']]: C['value'] }
 
 /** Given by the server when it accepts a message. */

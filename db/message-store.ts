@@ -41,14 +41,14 @@ export function addFound(
   found: readonly (MessageRow | undefined)[],
   horizon: number,
 ) {
-  const told = new Set([...outcomes.values()].map((outcome) => ('done' in outcome ? outcome.done.id : 0)))
+  const returned = new Set([...outcomes.values()].map((outcome) => ('done' in outcome ? outcome.done.id : 0)))
   for (const [index, row] of found.entries()) {
     if (row === undefined) continue
     // Of two rows with the same client id the first was stored, the second is a repeat.
     outcomes.set(rows[index] as NewMessageRow, {
-      done: { id: row.id, row, repeat: row.id <= horizon || told.has(row.id) },
+      done: { id: row.id, row, repeat: row.id <= horizon || returned.has(row.id) },
     })
-    told.add(row.id)
+    returned.add(row.id)
   }
 }
 

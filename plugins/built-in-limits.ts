@@ -28,5 +28,5 @@ export interface BuiltInLimits extends LimitValues<typeof BUILT_IN_LIMITS> {}
 /** Settings of limits: of built-in plugins by name, of others as `plugin.limit`. */
 export type KnownLimitSettings = Partial<BuiltInLimits> & { readonly [name: `${string}.${string}`]: number }
 
-/** What `--limits off` sets on a server without plugins by others. */
+/** Settings of `--limits off` on a server without external plugins. */
 export const RATES_OFF = ratesOff([{ limits: BUILT_IN_LIMITS }])

@@ -31,7 +31,7 @@ export {
   tap,
 }
 
-/** The features that a server has unless told otherwise. */
+/** Features of a server by default. */
 export const BUILT_IN: readonly AnyPlugin[] = [
   accounts,
   registration,
@@ -48,5 +48,5 @@ export const BUILT_IN: readonly AnyPlugin[] = [
   tap,
 ]
 
-/** All features that come with the server: those, and what it has only where it is told to. */
+/** All built-in features: the default ones and those that must be enabled. */
 export const SHIPPED: readonly AnyPlugin[] = [...BUILT_IN, legacy]

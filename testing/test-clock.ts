@@ -60,7 +60,7 @@ export class TestClock implements Clock {
   }
 
   /**
-   * Moves the clock on by so many milliseconds: calls every timer that is due, in order, and waits after each until the
+   * Advances the clock by `ms` milliseconds: calls every timer that is due, in order, and waits after each until the
    * work it starts (messages, replies, queries) is done. Work in real time (files, threads, other processes) is not
    * waited for.
    */

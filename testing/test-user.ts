@@ -16,7 +16,7 @@ import type { ClientMessage, ReplyOf, ServerMessage } from '../core/index.ts'
 import { ArrivalQueue } from './arrival-queue.ts'
 import { DEFAULT_WAIT_MS, type Timeouts } from './timeouts.ts'
 
-/** Which message to hear: an exact text, a pattern of the text, or a predicate on the message. */
+/** The message to wait for: an exact text, a pattern of the text, or a predicate on the message. */
 export type Wanted = string | RegExp | ((message: ChatMessage) => boolean)
 
 export interface HearOptions {

@@ -5,7 +5,7 @@ export const DEFAULT_WAIT_MS = 5000
 export class Timeouts {
   readonly #timers = new Set<NodeJS.Timeout>()
 
-  /** Calls back after so many milliseconds. Returns a function that cancels it. */
+  /** Calls `expired` after `ms` milliseconds. Returns a function that cancels it. */
   start(ms: number, expired: () => void): () => void {
     const timer = setTimeout(() => {
       this.#timers.delete(timer)

@@ -1,7 +1,7 @@
 /** Concurrency of preparations: keeps the server busy, below its limit of ten connections per address before login. */
 const CONCURRENCY = 8
 
-/** Runs `work` for every item with bounded concurrency and reports progress. Starts no more after a failure. */
+/** Runs `work` for every item with bounded concurrency and reports progress. Stops starting items after a failure. */
 export async function each<T>(
   items: readonly T[],
   work: (item: T, index: number) => Promise<void>,

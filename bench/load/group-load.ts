@@ -57,7 +57,7 @@ export class GroupLoad {
     for (const poster of this.#posters) this.#pump(poster)
   }
 
-  /** Sends no more; resolves when everything sent is stored and delivered, so that `stored` is exact. */
+  /** Stops sending; resolves when everything sent is stored and delivered, so that `stored` is exact. */
   stop(): Promise<void> {
     return new Promise((resolve) => {
       this.#stopped = resolve

@@ -151,7 +151,7 @@ class Pair {
     this.#pump()
   }
 
-  /** Sends no more; resolves when everything sent is done. */
+  /** Stops sending; resolves when everything sent is done. */
   stop(): Promise<void> {
     return new Promise((resolve) => {
       this.#stopping = resolve

@@ -12,7 +12,7 @@ export interface Finding {
   /** Name of the plugin; its specifier before it is loaded. */
   readonly plugin: string
   readonly ok: boolean
-  /** What was found, or the reason of the failure. */
+  /** Result of the check, or the reason of the failure. */
   readonly detail: string
 }
 

@@ -21,8 +21,8 @@ interface Failed {
 }
 
 /**
- * Sends each line of stdin as a message; empty ones are skipped. After the first failure no more are sent, those in
- * flight are awaited, and the stored and failed lines are reported.
+ * Sends each line of stdin as a message; empty ones are skipped. After the first failure it stops sending, waits for
+ * the messages in flight, and reports the stored and failed lines.
  * @throws the failure of the first line that was not stored
  */
 export async function sendLines(client: Client, shared: Shared, { to, style, print }: LinesOptions): Promise<void> {

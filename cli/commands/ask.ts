@@ -81,7 +81,7 @@ interface Question {
   /** Undefined: any text is an answer. */
   readonly choices: readonly string[] | undefined
   readonly answerer: Wanted
-  /** Who asks. */
+  /** Name of the asking user. */
   readonly self: string
 }
 

@@ -72,7 +72,7 @@ export const bench = defineCommand({
     const load = await import('../../bench/load/index.ts')
     const { ProgressBar } = await import('../output/progress.ts')
     const bar = new ProgressBar('%')
-    // What is still connected when the load fails goes with this.
+    // Closes the remaining connections when the load fails.
     const run = new AbortController()
     const signal = AbortSignal.any([shared.signal, run.signal])
     const watcher = {

@@ -20,7 +20,7 @@ interface Row {
   readonly server: string | null
   readonly key: string | null
   readonly keyState: 'seen' | 'verified' | null
-  /** What is wrong with the files of this login, and how to mend it. */
+  /** Problem with the files of this login, and its remedy. */
   readonly problem?: string
 }
 

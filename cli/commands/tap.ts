@@ -14,13 +14,13 @@ type Entry = ValuesOf<typeof import('../../plugins/tap/messages.ts').Tapped>
 /** Most records in the queue for stdout; further ones are dropped, as in the server. */
 const MAX_WAITING = 10_000
 
-/** What one sees, and what not. */
+/** Explanation of the output, for the help. */
 const ABOUT = [
-  'Texts and bytes show as their length unless --texts is given, which goes into the audit log; what belongs to',
-  'passwords never shows. A request shows when it was carried out; one that was refused shows as the failure that was',
-  'answered, such as general_failure, which neither --group nor --type of the request finds. A push shows once',
-  'for each session that gets it, often before the request that caused it. Who reads too slowly loses records, and so does',
-  'who gets more than limits.tapRate a second: `dropped` of the next one says how many.',
+  'Texts and bytes show as their length unless --texts is given, which is recorded in the audit log; secrets never',
+  'show. A request shows once it was carried out. A refused one shows as its failure, such as general_failure, which',
+  'neither --group nor --type of the request finds. A push shows once',
+  'for each session that gets it, often before the request that caused it. A reader that is too slow, or gets more than',
+  'limits.tapRate a second, loses records: `dropped` of the next one says how many.',
 ].join(' ')
 
 export const tap = defineCommand({

@@ -5,7 +5,7 @@ import { reasonOf } from '../errors/system-error.ts'
 import { configFolder } from './contexts.ts'
 import { isReadOnly, makePrivate, readIfThere, writePrivate } from './private-file.ts'
 
-/** What is known of a server: its key, and whether a login has proved that it is the right one. */
+/** A known server: its key, and whether a login has verified it. */
 export interface KnownServer {
   readonly key: string
   readonly state: 'seen' | 'verified'

@@ -61,7 +61,7 @@ const defaults = (): Settings => ({
   logFormat: 'auto',
 })
 
-/** What `serve` and its like are given on the command line. */
+/** Command line flags of `serve` and similar commands. */
 export interface ServeFlags {
   config?: string | undefined
   host?: string | undefined

@@ -1,6 +1,6 @@
 import type { Argv, CommandModule, Options } from 'yargs'
 
-/** What a command takes, read from its definition without running it: for completion, and to explain wrong words. */
+/** Words and options of a command, read from its definition without running it: for completion and usage errors. */
 export interface CommandFacts {
   /** Names of the words it takes, in order; those in `needed` cannot be left out. */
   readonly positionals: readonly string[]

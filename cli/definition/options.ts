@@ -40,8 +40,8 @@ export const OPTIONS = {
   },
 } as const
 
-/** Which server on this machine, for the operator. */
+/** Options that select the operator's server on this machine. */
 export const SERVER_FOLDER = { data: OPTIONS.data, config: OPTIONS.config } as const
 
-/** Who acts: a context, or the operator with `--as`. */
+/** Options that select the acting user: a context, or the operator with `--as`. */
 export const WHO = { context: OPTIONS.context, as: OPTIONS.as, ...SERVER_FOLDER } as const

@@ -1,6 +1,6 @@
 import type { ClientErrorCode } from '../../client/errors.ts'
 
-/** What to type next, by the code of an error of the client library. */
+/** Hints on the next step, by error code of the client library. */
 export const CLIENT_HINTS: Readonly<Partial<Record<ClientErrorCode, string>>> = {
   unreachable: 'is the server running? Start one with `chatctl serve`, or name another with --server HOST:PORT',
   key_changed:
@@ -15,7 +15,7 @@ export const CLIENT_HINTS: Readonly<Partial<Record<ClientErrorCode, string>>> = 
   lost: 'run it again; with the same --id `chatctl send` stores a message once',
 }
 
-/** What to type next, by the name of a failure (docs/PROTOCOL.md). None where the text itself says what to change. */
+/** Hints on the next step, by failure name (docs/PROTOCOL.md). None if the text itself says what to change. */
 export const FAILURE_HINTS: Readonly<Record<string, string>> = {
   not_allowed:
     '`chatctl protocol TYPE` shows who may send it; on the server’s machine the operator may, with --as NAME',

@@ -111,7 +111,7 @@ function unknownOptions(argv: readonly string[], facts: CommandFacts): string[] 
   })
 }
 
-/** What help says about an option: `--delay: send it so much later, such as 90s`. */
+/** Help text of an option: `--delay: send it after this time, such as 90s`. */
 function meaningOf(name: string, { options }: CommandFacts): string | undefined {
   const { describe } = ({ ...ALWAYS, ...options } as CommandFacts['options'])[name] ?? {}
   return describe === undefined ? undefined : `--${name}: ${describe}`

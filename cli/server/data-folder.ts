@@ -77,8 +77,8 @@ async function checkOwner(data: string, log: Logger) {
 }
 
 /**
- * @param isSecret whether others must not even read it
- * @throws CliError when the file or folder belongs to somebody else, or others may change it
+ * @param isSecret true: other users must not be able to read it either
+ * @throws CliError if the file or folder belongs to another user, or other users can change it
  */
 export async function refuseForeign(path: string, { isSecret = false }: { isSecret?: boolean } = {}) {
   const me = process.getuid?.()

@@ -28,7 +28,7 @@ export async function loadKeys(
     if (there !== undefined) return there
     const bytes = make()
     await writeKey(path, bytes)
-    if (!isNew) log.warn({ path }, `it was missing and was made anew: ${consequence}`)
+    if (!isNew) log.warn({ path }, `the file was missing; a new one was created: ${consequence}`)
     return bytes
   }
   const key = await load(
@@ -39,7 +39,7 @@ export async function loadKeys(
   const secret = await load(
     paths.secret,
     () => randomBytes(KEY_BYTES),
-    'whoever has asked before can tell names with an account from others',
+    'clients that asked for challenges before can now tell names with an account from others',
   )
   return { staticKey: keyPairFromPrivateKey(key), secret }
 }

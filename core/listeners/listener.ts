@@ -11,11 +11,11 @@ export interface ListenerHandlers {
   onError(error: Error): void
 }
 
-/** A place where connections come in. */
+/** Accepts connections at one address. */
 export interface Listener {
-  /** As people write it: `127.0.0.1:7300`, or a path. */
+  /** Address for people: `127.0.0.1:7300`, or a path. */
   readonly address: string
-  /** Accepts no more connections; those that are there go on. */
+  /** Stops accepting connections; open ones continue. */
   close(): void
 }
 

@@ -9,11 +9,11 @@ export interface BeforeOptions {
   readonly timeout?: number
   /** `closed`, the default: a message for which the hook fails is refused. `open`: it passes, unchanged by this hook. */
   readonly failure?: 'closed' | 'open'
-  /** What the sender is told when a failure refuses; `internal` if left out. The code is `plugin.reason`. */
+  /** Refusal sent when a failure of the hook refuses the message; `internal` if left out. The code is `plugin.reason`. */
   readonly refusal?: { readonly code: `${string}.${string}`; readonly text: string }
 }
 
-/** The same with nothing left out. */
+/** The options with all defaults filled in. */
 export interface Rule {
   readonly order: number
   readonly timeout: number
@@ -21,7 +21,7 @@ export interface Rule {
   readonly refusal: BeforeOptions['refusal']
 }
 
-/** What is told about the rule of a message. */
+/** Description of a message's rule, for `chatctl plugin info`. */
 export interface RuleFacts {
   readonly message: string
   readonly order: number
@@ -33,10 +33,10 @@ export interface RuleFacts {
 
 const TIMEOUT_MS = 5000
 
-/** Timers take no more. */
+/** Longest delay of a timer. */
 const LONGEST_MS = 2 ** 31 - 1
 
-/** @throws SetupError for what types forbid, but a plugin in JavaScript may well write */
+/** @throws SetupError for invalid options, which a plugin in JavaScript can pass */
 export function ruleOf(options: BeforeOptions, where: string): Rule {
   const { order = 0, timeout = TIMEOUT_MS, failure = 'closed', refusal } = options
   if (!Number.isFinite(order)) throw new SetupError(`${where}: order is a number`)
@@ -48,7 +48,7 @@ export function ruleOf(options: BeforeOptions, where: string): Rule {
   return { order, timeout, failure, refusal }
 }
 
-/** What a sender is told when the hook of this rule failed. */
+/** The refusal for a message whose hook failed. */
 export const refusalOf = ({ refusal }: Rule): Refused =>
   refusal === undefined ? new Refused('internal') : new Refused(refusal.code, refusal.text)
 
@@ -79,7 +79,7 @@ export class HookTimeout extends Error {
   }
 }
 
-/** What a hook answers, or HookTimeout. What comes later, be it an error, is dropped. */
+/** Resolves with a hook's answer, or rejects with HookTimeout. A later answer or error is dropped. */
 export function withinTime(answer: PromiseLike<unknown>, run: HookRun, ms: number, clock: Clock): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const timer = clock

@@ -32,7 +32,7 @@ interface Request {
   readonly ref: number
   readonly owner: OwnedHandler
   readonly replies: Replies
-  /** Set for a request that was started by the queue, which is told when it has been answered. */
+  /** Set for a request that the queue started; the queue is notified when it was answered. */
   readonly queuedFor?: string | undefined
 }
 

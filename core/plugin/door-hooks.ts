@@ -1,6 +1,6 @@
 /**
- * Hooks of Node's module loader, which runs them in a thread of its own: whoever imports `chatctl` gets the doors of the
- * server that runs, not a copy that lies nearer.
+ * Hooks of Node's module loader, which runs them in a separate thread: an import of `chatctl` resolves to the exports of
+ * the running server, not to a copy installed nearer to the importer.
  */
 
 type Next = (specifier: string, context: object) => unknown

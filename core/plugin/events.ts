@@ -20,11 +20,11 @@ export interface EventType<P = unknown> {
 export const defineEvent = <P>(name: string, { scope = 'process' }: { readonly scope?: EventScope } = {}) =>
   ({ name, scope }) as EventType<P>
 
-/** Every plugin is there and nobody else yet: told once, before the first connection. */
+/** All plugins have started. Emitted once, before the first connection. */
 export const ServerStarted = defineEvent<undefined>('core.server_started')
-/** A user logged in on a session; told after the login was answered. */
+/** A user logged in on a session. Emitted after the reply to the login. */
 export const SessionStarted = defineEvent<UserSession>('core.session_started')
-/** A session of a user ended, whoever ended it. */
+/** A session of a user ended, for any reason. */
 export const SessionEnded = defineEvent<UserSession>('core.session_ended')
 /** A user came online: the first session has started. */
 export const UserOnline = defineEvent<User>('core.user_online', { scope: 'cluster' })
@@ -38,13 +38,13 @@ type OnFailure = (error: unknown) => void
 // biome-ignore lint/suspicious/noExplicitAny: the typed doors are App.on and App.emit; the bus carries any payload
 type Listener = (...payload: any[]) => unknown
 
-/** True for promises and whatever else can be awaited. */
+/** True for promises and other thenables. */
 export const isThenable = (value: unknown): value is PromiseLike<unknown> =>
   typeof (value as { then?: unknown } | undefined | null)?.then === 'function'
 
 /**
- * eventemitter3 with every listener wrapped: one that throws or rejects is reported, the others are told all the same,
- * and `emit` never throws.
+ * eventemitter3 with every listener wrapped: a failing one is reported, the others are still called, and `emit` never
+ * throws.
  */
 export class Bus {
   readonly #emitter = new EventEmitter()

@@ -43,7 +43,7 @@ class AmendmentError extends Error {
 }
 
 /**
- * The values after a hook's answer: checked, whoever made them, so they could have come from the wire.
+ * The values after a hook's answer, checked as if they had come from the wire.
  * @throws AmendmentError
  */
 export function amended(message: ClientMessage, values: Values, answer: unknown): Values {
@@ -56,7 +56,7 @@ export function amended(message: ClientMessage, values: Values, answer: unknown)
   }
 }
 
-/** What a hook did wrong, for the log. */
+/** Fault of a hook, for the log. */
 export function faultOf(error: unknown): string {
   if (error instanceof HookTimeout) return 'timed out'
   return error instanceof AmendmentError ? 'amended it wrongly' : 'failed'

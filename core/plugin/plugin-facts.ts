@@ -2,10 +2,10 @@ import type { LimitDefinition } from '../limits.ts'
 import type { RuleFacts } from './before.ts'
 import type { PluginRecord } from './plugin-record.ts'
 
-/** What is known about a running plugin: what `chatctl plugin list` and `info` show. */
+/** Description of a running plugin, as `chatctl plugin list` and `info` show it. */
 export interface PluginFacts {
   readonly name: string
-  /** Its own, if it says. */
+  /** Version of the plugin, if it has one. */
   readonly version?: string
   /** The plugin API it was written for: a range of versions, or `any`. */
   readonly api: string
@@ -16,13 +16,13 @@ export interface PluginFacts {
   readonly needs: readonly string[]
   /** Message types that it brings, by name. */
   readonly messages: readonly string[]
-  /** What it refuses with besides the server's own failures, by name. */
+  /** Names of its failures, besides the server's own. */
   readonly failures: readonly string[]
   /** Its own limits: the name in the config, and `value`, the default. */
   readonly limits: readonly LimitDefinition[]
   readonly handles: readonly string[]
   readonly before: readonly RuleFacts[]
-  /** Messages and events that it is told of. */
+  /** Names of the messages and events that it listens to. */
   readonly listens: readonly string[]
   /** JSON schema of its options; absent where it takes none. */
   readonly options?: object
@@ -50,7 +50,7 @@ export async function factsOf(record: PluginRecord, builtIn: boolean): Promise<P
   }
 }
 
-/** What may be written in the configuration. `{}`, which allows anything, for a schema that JSON has no words for. */
+/** JSON schema of the options; `{}`, which allows anything, for a schema that JSON Schema cannot express. */
 async function schemaOf(options: NonNullable<PluginRecord['plugin']['options']>): Promise<object> {
   const { toJSONSchema } = await import('zod')
   try {

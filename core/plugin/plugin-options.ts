@@ -26,7 +26,7 @@ export function readOptions(
   return read
 }
 
-/** What a plugin's schema makes of its options, and what is wrong with them: a line each. */
+/** The options as a plugin's schema parses them, or one line per error. */
 function parse({ name, options: schema }: AnyPlugin, given: unknown): { value?: unknown; wrong: readonly string[] } {
   if (schema === undefined)
     return { wrong: given === undefined ? [] : [`options.${name}: this plugin takes no options`] }

@@ -7,10 +7,10 @@ import type { AnyPlugin } from './plugin.ts'
 const DEGRADED_AFTER = 5
 const FAILURE_WINDOW_MS = 60_000
 
-/** What a plugin's code threw. */
+/** An error thrown by a plugin's code. */
 export interface PluginFailure {
   readonly plugin: string
-  /** What it dealt with: the name of a message or event, `before MESSAGE` and what happened, `timer`, `status`, `stop`. */
+  /** Name of the handled message or event, `before MESSAGE` with the fault, `timer`, `status` or `stop`. */
   readonly event: string
   readonly error: unknown
 }
@@ -35,7 +35,7 @@ export class PluginRecord {
     readonly timers: number[]
   } = { handles: [], before: [], listens: [], timers: [] }
   readonly #clock: Clock
-  readonly #told: RecordParts['pluginFailed']
+  readonly #pluginFailed: RecordParts['pluginFailed']
   #failures: number[] = []
   #lastFailure = ''
 
@@ -43,10 +43,10 @@ export class PluginRecord {
     this.plugin = plugin
     this.log = log.child({ plugin: plugin.name })
     this.#clock = clock
-    this.#told = pluginFailed
+    this.#pluginFailed = pluginFailed
   }
 
-  /** What the plugin reports about itself; a report that throws is left out. */
+  /** Status reports of the plugin; a report that throws is left out. */
   get report(): Record<string, number | string> {
     const values = this.reports.map((report) => {
       try {
@@ -74,6 +74,6 @@ export class PluginRecord {
     // Only the last ones matter; a plugin that fails thousands of times a second must not fill the memory.
     this.#failures = [...this.#failures.slice(1 - DEGRADED_AFTER), this.#clock.now()]
     this.log.error({ err: error, event }, 'plugin failed')
-    this.#told?.({ plugin: this.plugin.name, event, error })
+    this.#pluginFailed?.({ plugin: this.plugin.name, event, error })
   }
 }

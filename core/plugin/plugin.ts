@@ -24,7 +24,7 @@ import type { EventType } from './events.ts'
 
 type MaybePromise<T> = T | Promise<T>
 
-/** Who a handler meets: for messages that only logged-in users may send, a session that has its user. */
+/** Session type of a handler: UserSession for messages that only logged-in users may send. */
 export type SessionOf<M extends Message> = M extends ClientMessage
   ? M['allow'] extends 'user'
     ? UserSession
@@ -54,7 +54,7 @@ export interface Request {
   readonly ref: number
 }
 
-/** What a `before` hook gets besides the message. */
+/** Third argument of a `before` hook. */
 export interface HookContext {
   /** Aborted when the hook's time is out: its answer is not waited for any more. */
   readonly signal: AbortSignal
@@ -68,7 +68,7 @@ export interface App {
   /** The server's own; a plugin finds its own ones in the context. */
   readonly limits: Limits
   readonly catalogue: Catalogue
-  /** What the time is; in tests not the system's. */
+  /** The server's clock; tests replace the system's. */
   readonly clock: Clock
   /** Aborted when the plugin stops. */
   readonly signal: AbortSignal
@@ -101,10 +101,10 @@ export interface App {
   ): void
   /**
    * Runs before the handler. It may throw Refused, or amend by returning other values; they are checked as if they had
-   * come from the client. The values it gets are not to be changed. When it throws anything else, amends to what the
-   * message cannot carry, or does not answer in time, that is a failure of the plugin, and the message is refused
-   * (`failure: 'closed'`) or passes unchanged (`'open'`). While a database is down that the hook needs, a refused sender
-   * is told `unavailable`.
+   * come from the client. It must not change the values it gets. Throwing anything else, returning values that the
+   * message cannot carry, or not answering in time is a failure of the plugin: the message is refused
+   * (`failure: 'closed'`) or passes unchanged (`'open'`). If the hook fails because the database is down, the refusal is
+   * `unavailable`.
    */
   before<M extends ClientMessage>(
     message: M,
@@ -117,8 +117,8 @@ export interface App {
     options?: BeforeOptions,
   ): void
   /**
-   * Told after a message was handled, with the reply. Cannot change anything; its failures are only logged. Returns the
-   * function that ends it before the plugin stops.
+   * Calls the listener after a message was handled, with the reply. It cannot change anything; its failures are only
+   * logged. Returns a function that removes it.
    */
   on<M extends ClientMessage>(
     message: M,
@@ -159,7 +159,7 @@ export interface Context<Options, N extends Needs, L extends LimitDefinitions = 
   readonly options: Options
   /** The plugin's own limits, as they are set on this server. */
   readonly limits: LimitValues<L>
-  /** What the needed plugins' `setup` returned. */
+  /** Return values of the needed plugins' `setup`. */
   readonly needs: { readonly [K in keyof N]: ApiOf<N[K]> }
   readonly log: Logger
   readonly db: Knex
@@ -173,9 +173,9 @@ export interface Plugin<Api = unknown> {
   /** The versions of the plugin API it was written for, as `^1.0`; any if left out. A server of another one refuses it. */
   readonly api?: string
   readonly messages?: { readonly [name: string]: Message }
-  /** What it refuses with besides the server's own failures: made with `pluginFailures`. */
+  /** Its failures, besides the server's own: made with `pluginFailures`. */
   readonly failures?: { readonly [key: string]: FailureDefinition }
-  /** Bounds that an operator may set: made with `pluginLimits`. */
+  /** Limits that an operator may set: made with `pluginLimits`. */
   readonly limits?: LimitDefinitions
   readonly needs?: Needs
   readonly options?: ZodType

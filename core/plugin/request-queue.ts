@@ -1,4 +1,4 @@
-/** The database as requests load it. Core knows no SQL: whoever opens the database gives this to the server. */
+/** Load of the database. Core knows no SQL: the code that opens the database passes this to the server. */
 export interface DatabaseLoad {
   /** How many more statements can be asked for before others wait noticeably long. Negative when too many wait. */
   room(): number

@@ -80,7 +80,7 @@ export function createChallenge(
  *
  * @param handshakeHash h of the Noise handshake that this login travels in, 32 bytes
  * @throws ScramError `malformed`, `nonce` (a replay), `binding` (made for another handshake: a man in the middle). For the
- *   log only: the client is told the same as for a wrong password.
+ *   log only: the client gets the same failure as for a wrong password.
  */
 export function verifyClientFinal(
   { serverFirst, nonce, clientFirstBare, verifier }: Challenge,

@@ -11,10 +11,10 @@ const NETWORKS = 50_000
 /** A site, an IPv6 /48, may have this many times what one network may. */
 const SITE_FACTOR = 8
 
-/** Addresses that count as one, with what is known of them together. */
+/** Addresses counted as one, with their connections and rates. */
 interface Scope {
   readonly keyOf: (address: string) => string
-  /** How many times the limit of one address they may have. */
+  /** Multiple of the limit of one address. */
   readonly factor: number
   /** Peers that have not logged in and were not evicted. */
   readonly peers: Map<string, Set<PeerSession>>
@@ -61,7 +61,7 @@ export class Admission {
     })
   }
 
-  /** Takes in a peer, and evicts another one where that makes too many. */
+  /** Adds a peer, and evicts another one if that makes too many. */
   add(peer: PeerSession) {
     const { unauthenticated, unauthenticatedPerAddress } = this.#limits
     this.#size++
@@ -87,7 +87,7 @@ export class Admission {
     if (wasThere) this.#size--
   }
 
-  /** The peers of the site that has most; of all such sites where several have as many. */
+  /** The peers of the largest site, or of all largest sites if there are several. */
   #largestSites(): Set<PeerSession> {
     const sites = [...this.#sites.peers.values()]
     const most = sites.reduce((size, peers) => Math.max(size, peers.size), 0)

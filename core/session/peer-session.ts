@@ -22,7 +22,7 @@ import type { Rates } from './sessions.ts'
 import type { Transport, TransportSession } from './transport.ts'
 import type { User } from './user.ts'
 
-/** What the server does for its sessions. */
+/** The server as its sessions see it. */
 export interface SessionHost {
   readonly limits: Limits
   readonly log: Logger
@@ -243,7 +243,7 @@ export class PeerSession implements TransportSession, RequestSession {
     if (this.#inFlight === this.#host.limits.requestsInFlight - 1) this.#transport.release?.('requests')
   }
 
-  /** Starts no more requests: the server is about to stop, and lets those in flight finish. */
+  /** Graceful shutdown: starts no further requests, lets those in flight finish. */
   stopAccepting() {
     this.#local.stopAccepting()
     this.#transport.hold?.('stopping')

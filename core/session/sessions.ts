@@ -45,11 +45,11 @@ export class Rates {
 
 interface Present {
   readonly sessions: Set<UserSession>
-  /** What the sessions share; the operator's have rates of their own. */
+  /** Rates that the user's sessions share; the operator's sessions have their own. */
   readonly rates: Rates
 }
 
-/** Who is here: the sessions of each user, and the request rate they share. */
+/** The sessions of each online user, and the request rate they share. */
 export class Sessions {
   readonly #byUser = new Map<number, Present>()
   /** Of users without a session, until they would be full again: logging in anew must not renew the burst. */

@@ -7,15 +7,15 @@ import { clientMessage, serverMessage } from './message.ts'
 export const Done = serverMessage({
   type: 129,
   name: 'done',
-  about: 'The request was carried out; there is nothing more to say.',
+  about: 'The request succeeded. Its reply has no fields.',
   fields: {},
 })
 
-export const Pong = serverMessage({ type: 190, name: 'pong', about: 'Answer to ping.', fields: {} })
+export const Pong = serverMessage({ type: 190, name: 'pong', about: 'Reply to ping.', fields: {} })
 export const Ping = clientMessage({
   type: 90,
   name: 'ping',
-  about: 'Shows that the peer lives; answers keep_alive.',
+  about: 'Shows that the client is alive; answers keep_alive.',
   allow: 'any',
   fields: {},
   reply: Pong,
@@ -23,25 +23,25 @@ export const Ping = clientMessage({
 export const KeepAlive = serverMessage({
   type: 191,
   name: 'keep_alive',
-  about: 'Nothing came from the client for a while: it sends anything, for example ping, or is closed.',
+  about: 'The client has been silent. It must send a message, for example ping, or the connection is closed.',
   fields: {},
 })
 export const Closing = serverMessage({
   type: 192,
   name: 'closing',
   about:
-    'The last message before the server closes the connection, and why. A connection that ends without it was cut.',
+    'The last message of the server before it closes the connection, with the reason. A connection that ends without it was cut.',
   fields: failureFields,
 })
 
 export const Protocol = serverMessage({
   type: 193,
   name: 'protocol',
-  about: 'All message types of this server, those of its plugins included, and its limits.',
+  about: 'All message types of this server, including those of its plugins, and its limits.',
   fields: {
-    json: text('array of definitions, as `chatctl protocol -o json` prints it', { max: MAX_TEXT }),
+    json: text('JSON array of definitions, as `chatctl protocol -o json` prints it', { max: MAX_TEXT }),
     limits: optional(
-      text('object of the limits in force, by their names in the configuration', { max: MAX_TEXT }),
+      text('JSON object of the limits in force, by name as in the configuration', { max: MAX_TEXT }),
       '{}',
     ),
   },
@@ -49,7 +49,7 @@ export const Protocol = serverMessage({
 export const QueryProtocol = clientMessage({
   type: 91,
   name: 'query_protocol',
-  about: 'Asks for the definitions of all message types.',
+  about: 'Requests the definitions of all message types.',
   allow: 'any',
   fields: {},
   reply: Protocol,
@@ -57,13 +57,15 @@ export const QueryProtocol = clientMessage({
 export const Status = serverMessage({
   type: 194,
   name: 'status',
-  about: 'How the server does.',
-  fields: { json: text('object: uptime, connections, users, plugins and what plugins report', { max: MAX_TEXT }) },
+  about: 'Status of the server.',
+  fields: {
+    json: text('JSON object: uptime, connections, users, plugins and the reports of plugins', { max: MAX_TEXT }),
+  },
 })
 export const QueryStatus = clientMessage({
   type: 92,
   name: 'query_status',
-  about: 'Asks how the server does.',
+  about: 'Requests the status of the server.',
   allow: 'admin',
   fields: {},
   reply: Status,
@@ -72,15 +74,15 @@ export const QueryStatus = clientMessage({
 export const PluginList = serverMessage({
   type: 157,
   name: 'plugin_list',
-  about: 'The plugins of this server, in the order in which they started.',
+  about: 'The plugins of this server, in the order of their start.',
   fields: {
-    json: text('array of objects, as `chatctl plugin list -o json` prints it', { max: MAX_TEXT }),
+    json: text('JSON array of objects, as `chatctl plugin list -o json` prints it', { max: MAX_TEXT }),
   },
 })
 export const QueryPlugins = clientMessage({
   type: 43,
   name: 'query_plugins',
-  about: 'Asks for all plugins: what each brings, handles, checks, listens to, and whether it is well.',
+  about: 'Requests all plugins: their messages, handlers, hooks, listeners and health.',
   allow: 'admin',
   fields: {},
   reply: PluginList,

@@ -1,12 +1,12 @@
 import { line, uint16, uint32 } from './field.ts'
 import { type ServerMessage, serverMessage } from './message.ts'
 
-/** Fields of every message that tells a failure. */
+/** Fields of every message that reports a failure. */
 export const failureFields = {
-  code: uint16('number of the failure, see the table of failures; 0 for one that a plugin named itself'),
+  code: uint16('number of the failure, see the table of failures; 0 for a failure of an external plugin'),
   name: line('name of the failure, for programs', { max: 64 }),
-  text: line('one line for people', { max: 512 }),
-  retryAfter: uint32('milliseconds to wait before the same request may succeed; 0 if no such time is known'),
+  text: line('description for people, one line', { max: 512 }),
+  retryAfter: uint32('milliseconds after which the same request may succeed; 0: unknown'),
 }
 
 export const LoginFailed = serverMessage({
@@ -24,7 +24,7 @@ export const UsernameTaken = serverMessage({
 export const GeneralFailure = serverMessage({
   type: 203,
   name: 'general_failure',
-  about: 'The request was refused or failed; nothing was changed.',
+  about: 'The request was refused or failed. Nothing was changed.',
   fields: failureFields,
 })
 export const UserNotExist = serverMessage({
@@ -33,16 +33,16 @@ export const UserNotExist = serverMessage({
   about: 'The named user does not exist.',
   fields: failureFields,
 })
-/** By these types a client tells a failure from a reply; a plugin adds failures, never another such type. */
+/** The types by which a client distinguishes failures from replies. A plugin adds failures, never such a type. */
 export const FAILURE_MESSAGES = [LoginFailed, UsernameTaken, GeneralFailure, UserNotExist] as const
 
 /** One reason for which a request is refused or a session closed. */
 export interface FailureDefinition<Name extends string = string> {
-  /** What programs match on: `snake_case`, or `plugin.reason` for a plugin that does not come with the server. */
+  /** Key for programs: `snake_case`, or `plugin.reason` for a plugin that does not come with the server. */
   readonly name: Name
   /** Unique number on the wire; 0 for `plugin.reason`. */
   readonly code: number
-  /** One line for people, unless the refusal has a text of its own. */
+  /** Default text for people, one line; a refusal may replace it. */
   readonly text: string
   /** The message type in which it travels. */
   readonly message: ServerMessage<typeof failureFields>
@@ -86,25 +86,25 @@ export const unlistedFailure = (name: string, text = name): FailureDefinition =>
   message: GeneralFailure,
 })
 
-/** Failures that the server itself raises, and those that any plugin may. A client matches on name or code, not on text. */
+/** Failures of the server, which any plugin may raise too. Clients match on name or code, not on text. */
 export const FAILURES = defineFailures({
-  protocol_error: { code: 1, text: 'the message breaks the protocol' },
-  unknown_type: { code: 2, text: 'this server has no such message type' },
-  login_required: { code: 3, text: 'log in first' },
-  not_allowed: { code: 4, text: 'this connection may not send that message' },
+  protocol_error: { code: 1, text: 'the message violates the protocol' },
+  unknown_type: { code: 2, text: 'the server does not know this message type' },
+  login_required: { code: 3, text: 'this request requires a login' },
+  not_allowed: { code: 4, text: 'this connection may not send this message type' },
   invalid_value: { code: 5, text: 'a value is outside its limits' },
-  too_large: { code: 6, text: 'the message is larger than this server takes' },
-  rate_limited: { code: 7, text: 'too many messages; slow down' },
-  timed_out: { code: 8, text: 'the peer took too long' },
+  too_large: { code: 6, text: 'the message or text is too long' },
+  rate_limited: { code: 7, text: 'too many requests; retry later' },
+  timed_out: { code: 8, text: 'the client did not respond in time' },
   shutting_down: { code: 10, text: 'the server is stopping' },
-  internal: { code: 11, text: 'the server failed; the request may be sent again' },
-  unavailable: { code: 12, text: 'the server cannot store anything now' },
+  internal: { code: 11, text: 'internal error of the server; the request may be retried' },
+  unavailable: { code: 12, text: 'the database is unavailable; retry later' },
   logged_out: { code: 13, text: 'the session has ended' },
   kicked: { code: 14, text: 'an admin ended the session' },
   login_failed: { code: 20, text: 'wrong name or password', message: LoginFailed },
   account_disabled: { code: 21, text: 'the account is disabled', message: LoginFailed },
-  too_many_sessions: { code: 23, text: 'too many sessions of this user', message: LoginFailed },
-  too_many: { code: 57, text: 'there are too many of these already' },
+  too_many_sessions: { code: 23, text: 'the user has too many open sessions', message: LoginFailed },
+  too_many: { code: 57, text: 'the limit for this kind of entry is reached' },
 })
 
 export type FailureName = keyof typeof FAILURES

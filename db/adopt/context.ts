@@ -29,7 +29,7 @@ export interface Step<Row extends { readonly id: number } = { readonly id: numbe
 /** SQLite allows 500 rows per INSERT. */
 export const ROWS_PER_STATEMENT = 400
 
-/** Those of the ids that exist in a table of the target. */
+/** The subset of the ids that exist in a table of the target. */
 export async function existingIds(trx: Knex, table: string, ids: Iterable<number>): Promise<ReadonlySet<number>> {
   const wanted = [...new Set(ids)]
   return new Set(await trx(table).whereIn('id', wanted).pluck('id'))

@@ -16,7 +16,7 @@ import { preHash, role, scramKey } from '../accounts/fields.ts'
 export const ActAs = clientMessage({
   type: 50,
   name: 'act_as',
-  about: 'Makes this control connection a session of the user, without a password. Goes into the audit log.',
+  about: 'Makes this control connection a session of the user, without a password. Recorded in the audit log.',
   allow: 'operator',
   fields: { user: userName('name of the user') },
 })
@@ -26,15 +26,15 @@ export const UserList = serverMessage({
   name: 'user_list',
   about: 'A page of accounts.',
   fields: {
-    more: bool('true if there are more'),
+    more: bool('true if more accounts follow'),
     users: list('the accounts', {
-      id: uint32('number of the user'),
+      id: uint32('id of the user'),
       user: userName('name of the account'),
-      nickname: line('shown to others', { max: 256 }),
-      role: role('what the account may do'),
+      nickname: line('display name', { max: 256 }),
+      role: role('role of the account'),
       active: bool('false for a disabled account'),
-      sessions: uint16('sessions open now'),
-      registeredAt: uint64('milliseconds since 1970 UTC'),
+      sessions: uint16('number of open sessions'),
+      registeredAt: uint64('time of registration, milliseconds since 1970 UTC'),
     }),
   },
 })
@@ -42,15 +42,15 @@ export const UserList = serverMessage({
 export const QueryUsers = clientMessage({
   type: 51,
   name: 'query_users',
-  about: 'Asks for accounts, in the order of their numbers.',
+  about: 'Requests accounts, in ascending order of id.',
   allow: 'admin',
-  fields: { after: optional(uint32('only numbers above this one'), 0) },
+  fields: { after: optional(uint32('only accounts with a higher id'), 0) },
   reply: UserList,
 })
 
 const verifier = {
-  salt: bytes('salt of the keys', { min: 16, max: 64 }),
-  iterations: uint32('of PBKDF2-HMAC-SHA-256', { min: 4096, max: 1_000_000 }),
+  salt: bytes('salt from which the keys were derived', { min: 16, max: 64 }),
+  iterations: uint32('iterations of PBKDF2-HMAC-SHA-256', { min: 4096, max: 1_000_000 }),
   storedKey: scramKey('StoredKey of RFC 5802'),
   serverKey: scramKey('ServerKey of RFC 5802'),
 }
@@ -58,21 +58,21 @@ const verifier = {
 export const UserCreated = serverMessage({
   type: 151,
   name: 'user_created',
-  about: 'The account exists.',
-  fields: { id: uint32('number of the user'), user: userName('the name as it was taken') },
+  about: 'The account was created.',
+  fields: { id: uint32('id of the user'), user: userName('name of the account, in lower case') },
 })
 
 export const CreateUser = clientMessage({
   type: 52,
   name: 'create_user',
-  about: 'Makes an account for someone else.',
+  about: 'Creates an account for another user.',
   allow: 'admin',
   fields: {
-    user: userName('the wanted name'),
+    user: userName('name of the new account'),
     ...verifier,
-    nickname: optional(line('shown to others; the name if empty', { max: 256 }), ''),
-    role: optional(role('what the account may do'), 'user'),
-    preHash: preHash('how the password was hashed before; empty: not at all'),
+    nickname: optional(line('display name; empty: the user name', { max: 256 }), ''),
+    role: optional(role('role of the account'), 'user'),
+    preHash: preHash('hash applied to the password before key derivation; empty: none'),
   },
   reply: UserCreated,
 })
@@ -80,34 +80,34 @@ export const CreateUser = clientMessage({
 export const SetUserActive = clientMessage({
   type: 53,
   name: 'set_user_active',
-  about: 'Disables an account, which ends its sessions, or enables it again.',
+  about: 'Disables an account and ends its sessions, or enables it again.',
   allow: 'admin',
-  fields: { user: userName('name of the account'), active: bool('false disables') },
+  fields: { user: userName('name of the account'), active: bool('true enables, false disables') },
 })
 
 export const SetUserPassword = clientMessage({
   type: 54,
   name: 'set_user_password',
-  about: 'Sets new keys without the old password, and ends the account’s sessions.',
+  about: 'Replaces the keys of an account without its old password, and ends its sessions.',
   allow: 'admin',
   fields: {
     user: userName('name of the account'),
     ...verifier,
-    preHash: preHash('how the password was hashed before; empty: not at all'),
+    preHash: preHash('hash applied to the password before key derivation; empty: none'),
   },
 })
 
 export const UserKicked = serverMessage({
   type: 153,
   name: 'user_kicked',
-  about: 'The sessions are ended.',
-  fields: { sessions: uint16('how many there were') },
+  about: 'The sessions of the user were ended.',
+  fields: { sessions: uint16('number of sessions ended') },
 })
 
 export const KickUser = clientMessage({
   type: 55,
   name: 'kick_user',
-  about: 'Ends all sessions of a user, who may log in again; set_user_active is what keeps someone out.',
+  about: 'Ends all sessions of a user. The user may log in again; set_user_active prevents that.',
   allow: 'admin',
   fields: { user: userName('name of the account') },
   reply: UserKicked,

@@ -65,7 +65,7 @@ export class ConsumerStore {
     const { db, clock, limits } = this.#parts
     const row = { user_id: userId, name, position, pending: [], moved_at: clock.time() }
     if ((await insertConsumer(db, row, limits.consumers)) === 'too_many')
-      throw new Refused('too_many', 'you have too many consumers already; delete_consumer forgets one')
+      throw new Refused('too_many', 'you have too many consumers; delete_consumer deletes one')
     return { consumer: await this.require(userId, name), isNew: true }
   }
 
@@ -131,7 +131,7 @@ export class ConsumerStore {
     const writing = newKeys.size
     const stored = await countStates(this.#parts.db, userId, name)
     if (stored + writing > this.#parts.limits.consumerKeys)
-      throw new Refused('too_many', 'this consumer keeps too much already')
+      throw new Refused('too_many', 'the stored state of this consumer is too large')
   }
 
   /**
@@ -145,7 +145,7 @@ export class ConsumerStore {
     if (!isTooMuch()) return
     await this.writer.settled()
     consumer.stateBytes = await stateBytesOf(db, consumer.userId, consumer.name)
-    if (isTooMuch()) throw new Refused('too_many', 'this consumer keeps too much already')
+    if (isTooMuch()) throw new Refused('too_many', 'the stored state of this consumer is too large')
   }
 
   #consumersOf(userId: number): Map<string, Promise<Consumer | undefined>> {

@@ -10,8 +10,8 @@ import {
   uint64,
 } from '../../core/wire/index.ts'
 
-const consumer = line('name of the consumer, one of this user’s own', { min: 1, max: 64 })
-const key = line('what the state is of, for example a chat', { max: 255 })
+const consumer = line('name of the consumer; unique per user', { min: 1, max: 64 })
+const key = line('key of the state, for example a conversation', { max: 255 })
 
 /** Longest state of one key, in bytes. */
 const MAX_STATE = 16_384
@@ -19,11 +19,11 @@ const MAX_STATE = 16_384
 export const Consuming = serverMessage({
   type: 145,
   name: 'consuming',
-  about: 'Events of the consumer follow as on_new_message: those it left off at, then new ones as they come.',
+  about: 'The consumer is active. Its events follow as on_new_message: first the backlog, then new ones.',
   fields: {
-    position: uint64('everything up to this id was handled, but for `pending`'),
-    pending: uint16('events below the position that were pushed and not acknowledged; they come first'),
-    isNew: bool('true if the consumer was made by this request'),
+    position: uint64('all events up to this message id were acknowledged, except `pending`'),
+    pending: uint16('events below the position that were pushed but not acknowledged; they are pushed again first'),
+    isNew: bool('true if this request created the consumer'),
   },
 })
 
@@ -31,12 +31,12 @@ export const Consume = clientMessage({
   type: 37,
   name: 'consume',
   about:
-    'Takes up a durable consumer of this user’s messages on this session, in place of what the session received so far. A new one begins with what comes next. Each event comes again until acknowledge_event names it; read or unread plays no part. Another session that consumes it is told consumer_taken and gets no more.',
+    'Starts pushes of a durable consumer of this user’s messages on this session, in place of receive. A new consumer begins with the next message. Each event is pushed again until acknowledge_event names it, whether the message is read or unread. A session that held the consumer before gets consumer_taken.',
   allow: 'user',
   fields: {
     consumer,
-    all: optional(bool('true: a new consumer begins with the first message that this user may read'), false),
-    maxAge: optional(uint64('leave out events older than so many milliseconds; 0: none'), 0),
+    all: optional(bool('true: a new consumer begins with the oldest message that this user may read'), false),
+    maxAge: optional(uint64('events older than this many milliseconds are skipped; 0: none are'), 0),
   },
   reply: Consuming,
 })
@@ -44,7 +44,8 @@ export const Consume = clientMessage({
 export const ConsumerTaken = serverMessage({
   type: 147,
   name: 'consumer_taken',
-  about: 'Another session of this user has taken up the consumer; this one gets no more of its events.',
+  about:
+    'Another session has taken over the consumer, or move_consumer moved it. This session gets no more of its events.',
   fields: { consumer },
 })
 
@@ -52,14 +53,14 @@ export const AcknowledgeEvent = clientMessage({
   type: 38,
   name: 'acknowledge_event',
   about:
-    'The event was handled and does not come again. Earlier ones are not touched. State that is given is kept in the same transaction, so it is never of another event than the consumer is at.',
+    'Acknowledges one event: it is not pushed again. Other events are unaffected. With `keep`, the state is stored in the same transaction, so state and position always agree.',
   allow: 'user',
   fields: {
     consumer,
-    id: uint64('id of the message; 0 only keeps state'),
+    id: uint64('id of the message; 0: only store state'),
     key: optional(key, ''),
-    state: optional(text('what to keep under the key; empty forgets it', { max: MAX_STATE }), ''),
-    keep: optional(bool('whether key and state are given'), false),
+    state: optional(text('value to store under the key; empty: delete the key', { max: MAX_STATE }), ''),
+    keep: optional(bool('true: store `state` under `key`'), false),
   },
 })
 
@@ -67,12 +68,15 @@ export const MoveConsumer = clientMessage({
   type: 39,
   name: 'move_consumer',
   about:
-    'Moves a consumer, made if need be: forward to skip, back to have events again. It counts from the next consume on; a session that consumes it now is told consumer_taken.',
+    'Moves a consumer, forward to skip events or back to repeat them. Creates it if it does not exist. Takes effect with the next consume; a session that holds the consumer gets consumer_taken.',
   allow: 'user',
   fields: {
     consumer,
-    after: uint64('events with a higher id come next; ignored where `since` is given'),
-    since: optional(uint64('events from this time on come next, milliseconds since 1970 UTC; 0: not given'), 0),
+    after: uint64('the next events are those with a higher message id; ignored if `since` is not 0'),
+    since: optional(
+      uint64('the next events are those from this time on, milliseconds since 1970 UTC; 0: use `after`'),
+      0,
+    ),
   },
   reply: Consuming,
 })
@@ -80,14 +84,14 @@ export const MoveConsumer = clientMessage({
 export const ConsumerList = serverMessage({
   type: 146,
   name: 'consumer_list',
-  about: 'The consumers of a user, by name.',
+  about: 'The consumers of this user, ordered by name.',
   fields: {
     consumers: list('the consumers', {
       consumer,
-      position: uint64('everything up to this id was handled, but for `pending`'),
-      pending: uint16('events below the position that were not acknowledged'),
-      active: bool('true while a session consumes it'),
-      movedAt: uint64('when it was last moved, milliseconds since 1970 UTC'),
+      position: uint64('all events up to this message id were acknowledged, except `pending`'),
+      pending: uint16('number of events below the position that are not acknowledged'),
+      active: bool('true while a session holds it'),
+      movedAt: uint64('time of its creation or its last move_consumer, milliseconds since 1970 UTC'),
     }),
   },
 })
@@ -95,7 +99,7 @@ export const ConsumerList = serverMessage({
 export const QueryConsumers = clientMessage({
   type: 40,
   name: 'query_consumers',
-  about: 'Asks for this user’s consumers.',
+  about: 'Requests the consumers of this user.',
   allow: 'user',
   fields: {},
   reply: ConsumerList,
@@ -104,7 +108,7 @@ export const QueryConsumers = clientMessage({
 export const DeleteConsumer = clientMessage({
   type: 41,
   name: 'delete_consumer',
-  about: 'Forgets a consumer and all its state.',
+  about: 'Deletes a consumer and all its state.',
   allow: 'user',
   fields: { consumer },
 })
@@ -112,14 +116,14 @@ export const DeleteConsumer = clientMessage({
 export const ConsumerState = serverMessage({
   type: 148,
   name: 'consumer_state',
-  about: 'What is kept under the key.',
-  fields: { state: text('empty if there is nothing', { max: MAX_STATE }) },
+  about: 'The state stored under a key.',
+  fields: { state: text('stored value; empty if there is none', { max: MAX_STATE }) },
 })
 
 export const QueryState = clientMessage({
   type: 42,
   name: 'query_state',
-  about: 'Asks what acknowledge_event has kept under a key of the consumer.',
+  about: 'Requests the state that acknowledge_event stored under a key.',
   allow: 'user',
   fields: { consumer, key },
   reply: ConsumerState,

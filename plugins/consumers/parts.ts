@@ -5,7 +5,7 @@ import type { ConsumerStore } from './consumer-store.ts'
 
 type Needs = Context<undefined, { readonly messages: typeof privateMessages }>['needs']
 
-/** What the steps of the plugin share. */
+/** Dependencies shared by the plugin's setup steps. */
 export interface Parts {
   readonly app: App
   readonly db: Knex

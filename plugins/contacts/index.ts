@@ -52,7 +52,7 @@ export const contacts = definePlugin({
   },
 })
 
-/** Changed users and groups that are contacts no more. */
+/** Changed users and groups that are no longer contacts. */
 function goneFrom(list: readonly { readonly kind: number; readonly id: number }[], { users, groups }: Changes) {
   const keyOf = ({ kind, id }: { kind: number; id: number }) => `${kind} ${id}`
   const left = new Set(list.map(keyOf))

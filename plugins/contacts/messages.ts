@@ -15,26 +15,26 @@ import {
 const PAGE = 250
 
 const contact = {
-  kind: uint8('1 a user, 4 a group'),
-  id: uint32('number of the user or group: stays the same when the name changes'),
+  kind: uint8('1: a user, 4: a group'),
+  id: uint32('id of the user or group; does not change with the name'),
   name: line('name of the user or group', { max: 255 }),
-  nickname: line('shown to others; empty for a group', { max: 256 }),
-  friend: bool('true for a friend; false for a group, and for who is no friend but has written something unread'),
+  nickname: line('display name; empty for a group', { max: 256 }),
+  friend: bool('true for a friend; false for a group, and for another user with an unread message'),
   online: bool('true while a friend has a session'),
-  unread: uint32('messages that this user has not acknowledged'),
-  lastId: uint64('id of the newest message, 0 if there is none'),
-  lastFrom: line('who wrote it', { max: 255 }),
-  lastAt: uint64('when, milliseconds since 1970 UTC'),
-  lastText: line('its first 80 characters, on one line', { max: 400 }),
+  unread: uint32('number of messages that this user has not acknowledged'),
+  lastId: uint64('id of the newest message; 0 if there is none'),
+  lastFrom: line('sender of the newest message', { max: 255 }),
+  lastAt: uint64('time of the newest message, milliseconds since 1970 UTC'),
+  lastText: line('first 80 characters of the newest message, on one line', { max: 400 }),
 }
 
 export const ContactInfo = serverMessage({
   type: 103,
   name: 'contact_info',
-  about: 'The contact list: friends, groups, and whoever else has written something unread; the newest first.',
+  about: 'A page of the contact list: friends, groups, and other users with an unread message; newest message first.',
   fields: {
-    more: bool('true if there are more behind these: ask again with skip'),
-    unread: uint32('messages unread in all'),
+    more: bool('true if more contacts follow: request the next page with `skip`'),
+    unread: uint32('number of unread messages in all conversations'),
     contacts: list('the contacts', contact, { max: PAGE }),
   },
 })
@@ -42,11 +42,11 @@ export const ContactInfo = serverMessage({
 export const QueryContacts = clientMessage({
   type: 33,
   name: 'query_contacts',
-  about: 'Asks for the contact list.',
+  about: 'Requests the contact list.',
   allow: 'user',
   fields: {
-    skip: optional(uint16('leave out so many, for the next page'), 0),
-    watch: optional(bool('true: tell this session of changes from now on, as contact_changed and contact_gone'), false),
+    skip: optional(uint16('number of contacts to skip'), 0),
+    watch: optional(bool('true: push changes to this session from now on, as contact_changed and contact_gone'), false),
   },
   reply: ContactInfo,
 })
@@ -54,13 +54,13 @@ export const QueryContacts = clientMessage({
 export const ContactChanged = serverMessage({
   type: 138,
   name: 'contact_changed',
-  about: 'These contacts are new or different now, compared with what was told before.',
+  about: 'Contacts that were added or have changed.',
   fields: { contacts: list('the contacts', contact, { max: PAGE }) },
 })
 
 export const ContactGone = serverMessage({
   type: 143,
   name: 'contact_gone',
-  about: 'That contact is on the list no more.',
-  fields: { kind: uint8('1 a user, 4 a group'), id: uint32('number of the user or group') },
+  about: 'A contact was removed from the list.',
+  fields: { kind: uint8('1: a user, 4: a group'), id: uint32('id of the user or group') },
 })

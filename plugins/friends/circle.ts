@@ -24,11 +24,11 @@ const CONFLICTS: Readonly<Record<FriendConflict, ConstructorParameters<typeof Re
   not_friends: [FAILURES.not_friends],
   not_blocked: [FAILURES.not_blocked],
   blocked_by_oneself: [FAILURES.blocked, 'you have blocked this user; unblock first'],
-  too_many_friends: ['too_many', 'you have too many friends already'],
-  too_many_friends_there: ['too_many', 'that user has too many friends already'],
+  too_many_friends: ['too_many', 'you have too many friends'],
+  too_many_friends_there: ['too_many', 'this user has too many friends'],
   too_many_requests: ['too_many'],
-  too_many_requests_there: ['too_many', 'too many requests wait for that user already'],
-  too_many_blocks: ['too_many', 'you have blocked too many users already'],
+  too_many_requests_there: ['too_many', 'this user has too many unanswered friend requests'],
+  too_many_blocks: ['too_many', 'you have blocked too many users'],
 }
 
 const refusalOf = (conflict: FriendConflict) => new Refused(...CONFLICTS[conflict])

@@ -1,11 +1,11 @@
 import { defineFailures } from '../../core/wire/index.ts'
 
 export const FAILURES = defineFailures({
-  yourself: { code: 50, text: 'that is yourself' },
-  already_friends: { code: 51, text: 'you are friends already' },
-  already_requested: { code: 52, text: 'you have asked already; wait for the answer' },
-  blocked: { code: 53, text: 'this user takes nothing from you' },
-  no_request: { code: 54, text: 'there is no request of that user' },
-  not_friends: { code: 55, text: 'you are not friends' },
+  yourself: { code: 50, text: 'the request names its own sender' },
+  already_friends: { code: 51, text: 'this user is already your friend' },
+  already_requested: { code: 52, text: 'your friend request is still waiting for an answer' },
+  blocked: { code: 53, text: 'this user has blocked you' },
+  no_request: { code: 54, text: 'this user has sent you no friend request' },
+  not_friends: { code: 55, text: 'this user is not your friend' },
   not_blocked: { code: 56, text: 'you have not blocked this user' },
 })

@@ -1,13 +1,13 @@
 import { defineLimits, type LimitValues, limit } from '../../core/limits.ts'
 
 export const LIMITS = defineLimits({
-  friends: limit(2000, 'count', 'friends of one user; beyond it a request or a yes is refused'),
+  friends: limit(2000, 'count', 'friends of one user; beyond it a friend request or its acceptance is refused'),
   friendRequests: limit(
     500,
     'count',
-    'friend requests of one user that wait for an answer, and as many to one user; beyond it another is refused',
+    'unanswered friend requests of one user, and as many to one user; beyond it a new one is refused',
   ),
-  blocks: limit(2000, 'count', 'users that one user has blocked; beyond it another is refused'),
+  blocks: limit(2000, 'count', 'users that one user has blocked; beyond it a further block is refused'),
 })
 
 export type FriendLimits = LimitValues<typeof LIMITS>

@@ -10,12 +10,12 @@ import {
   userName,
 } from '../../core/wire/index.ts'
 
-const nickname = line('shown to others', { max: 256 })
+const nickname = line('display name', { max: 256 })
 
 export const QueryFriendList = serverMessage({
   type: 105,
   name: 'query_friend_list',
-  about: 'The user’s friends, by name.',
+  about: 'The friends of this user, ordered by name.',
   fields: {
     friends: list(
       'the friends',
@@ -23,7 +23,7 @@ export const QueryFriendList = serverMessage({
         user: userName('name of the friend'),
         nickname,
         online: bool('true while the friend has a session'),
-        since: uint64('when the friendship began, milliseconds since 1970 UTC'),
+        since: uint64('start of the friendship, milliseconds since 1970 UTC'),
       },
       { max: 2000 },
     ),
@@ -33,7 +33,7 @@ export const QueryFriendList = serverMessage({
 export const FriendList = clientMessage({
   type: 3,
   name: 'friend_list',
-  about: 'Asks for the friends of this user.',
+  about: 'Requests the friends of this user.',
   allow: 'user',
   fields: {},
   reply: QueryFriendList,
@@ -42,45 +42,45 @@ export const FriendList = clientMessage({
 export const AddFriend = clientMessage({
   type: 4,
   name: 'add_friend',
-  about: 'Asks another user to be a friend. Where that one has asked already, it is a yes.',
+  about: 'Sends a friend request. If the other user has sent one to this user, accepts it instead.',
   allow: 'user',
   fields: {
     user: userName('name of the other user'),
-    note: optional(line('a word to go with it', { max: 200 }), ''),
+    note: optional(line('note to the other user', { max: 200 }), ''),
   },
 })
 
 export const AddFriendRequest = serverMessage({
   type: 106,
   name: 'add_friend_request',
-  about: 'Someone asks to be a friend. Comes at once, and again after each receive until it is answered.',
+  about: 'Another user sent a friend request. Pushed at once, and again after each receive until it is answered.',
   fields: {
-    user: userName('name of the one who asks'),
+    user: userName('name of the sender of the request'),
     nickname,
-    note: line('a word that came with it', { max: 256 }),
-    sentAt: uint64('when it was asked, milliseconds since 1970 UTC'),
+    note: line('note of the sender', { max: 256 }),
+    sentAt: uint64('time of the request, milliseconds since 1970 UTC'),
   },
 })
 
 export const ConfirmFriendRequest = clientMessage({
   type: 5,
   name: 'confirm_friend_request',
-  about: 'Answers a request.',
+  about: 'Accepts or rejects a friend request.',
   allow: 'user',
-  fields: { user: userName('name of the one who asked'), accept: bool('true makes both friends, false refuses') },
+  fields: { user: userName('name of the sender of the request'), accept: bool('true accepts, false rejects') },
 })
 
 export const AddFriendResult = serverMessage({
   type: 107,
   name: 'add_friend_result',
-  about: 'A request was answered; told to all sessions of both.',
-  fields: { user: userName('name of the other one'), nickname, accepted: bool('true: friends now') },
+  about: 'A friend request was answered. Pushed to all sessions of both users.',
+  fields: { user: userName('name of the other user'), nickname, accepted: bool('true: accepted; false: rejected') },
 })
 
 export const DeleteFriend = clientMessage({
   type: 6,
   name: 'delete_friend',
-  about: 'Ends a friendship, for both. What was said stays.',
+  about: 'Ends a friendship, for both users. Their messages are kept.',
   allow: 'user',
   fields: { user: userName('name of the friend') },
 })
@@ -88,23 +88,23 @@ export const DeleteFriend = clientMessage({
 export const FriendDeleted = serverMessage({
   type: 133,
   name: 'friend_deleted',
-  about: 'A friendship has ended; told to all sessions of both.',
-  fields: { user: userName('name of the other one') },
+  about: 'A friendship has ended. Pushed to all sessions of both users.',
+  fields: { user: userName('name of the other user') },
 })
 
 export const FriendRequests = serverMessage({
   type: 134,
   name: 'friend_requests',
-  about: 'Requests that wait for an answer.',
+  about: 'Friend requests without an answer.',
   fields: {
     requests: list(
       'the requests, oldest first',
       {
-        user: userName('name of the other one'),
+        user: userName('name of the other user'),
         nickname,
-        incoming: bool('true: this user is asked; false: this user asked'),
-        note: line('a word that came with it', { max: 256 }),
-        sentAt: uint64('milliseconds since 1970 UTC'),
+        incoming: bool('true: sent to this user; false: sent by this user'),
+        note: line('note of the sender', { max: 256 }),
+        sentAt: uint64('time of the request, milliseconds since 1970 UTC'),
       },
       { max: 1000 },
     ),
@@ -114,7 +114,7 @@ export const FriendRequests = serverMessage({
 export const QueryFriendRequests = clientMessage({
   type: 17,
   name: 'query_friend_requests',
-  about: 'Asks for the requests of and to this user that wait for an answer.',
+  about: 'Requests the friend requests of and to this user that have no answer yet.',
   allow: 'user',
   fields: {},
   reply: FriendRequests,
@@ -124,7 +124,7 @@ export const BlockUser = clientMessage({
   type: 18,
   name: 'block_user',
   about:
-    'Takes nothing more from that user: no messages, requests or invitations. Ends a friendship, open requests and invitations.',
+    'Blocks a user: their messages, friend requests and invitations are refused. Ends a friendship, open requests and invitations.',
   allow: 'user',
   fields: { user: userName('name of the user') },
 })
@@ -132,7 +132,7 @@ export const BlockUser = clientMessage({
 export const UnblockUser = clientMessage({
   type: 19,
   name: 'unblock_user',
-  about: 'Takes back block_user. The friendship does not come back by itself.',
+  about: 'Ends a block. The friendship is not restored.',
   allow: 'user',
   fields: { user: userName('name of the user') },
 })
@@ -140,16 +140,16 @@ export const UnblockUser = clientMessage({
 export const BlockedUsers = serverMessage({
   type: 135,
   name: 'blocked_users',
-  about: 'Users that this one has blocked.',
+  about: 'The users that this user has blocked.',
   fields: {
-    users: list('the users', { user: userName('name of the user'), id: uint32('number of the user') }, { max: 2000 }),
+    users: list('the users', { user: userName('name of the user'), id: uint32('id of the user') }, { max: 2000 }),
   },
 })
 
 export const QueryBlockedUsers = clientMessage({
   type: 20,
   name: 'query_blocked_users',
-  about: 'Asks for the users that this one has blocked.',
+  about: 'Requests the users that this user has blocked.',
   allow: 'user',
   fields: {},
   reply: BlockedUsers,
@@ -158,6 +158,7 @@ export const QueryBlockedUsers = clientMessage({
 export const FriendOnOffLine = serverMessage({
   type: 108,
   name: 'friend_on_off_line',
-  about: 'A friend’s first session began, or the last one ended; told every two seconds at most.',
-  fields: { user: userName('name of the friend'), online: bool('true: here') },
+  about:
+    'A friend came online (first session) or went offline (last session ended). Pushed at most every 2 s per friend.',
+  fields: { user: userName('name of the friend'), online: bool('true: online; false: offline') },
 })

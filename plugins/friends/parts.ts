@@ -8,7 +8,7 @@ type Needs = Context<undefined, { readonly messages: typeof privateMessages }>['
 
 import type { FriendLimits } from './limits.ts'
 
-/** What the steps of the plugin share. */
+/** Dependencies shared by the plugin's setup steps. */
 export interface Parts {
   readonly app: App
   readonly limits: FriendLimits

@@ -23,7 +23,8 @@ export class CreationRate {
     this.#buckets.set(userId, bucket)
     const retryAfter = bucket.take(now)
     try {
-      if (retryAfter > 0) throw new Refused('rate_limited', 'you make too many groups', { retryAfter })
+      if (retryAfter > 0)
+        throw new Refused('rate_limited', 'you have created too many groups; retry later', { retryAfter })
       return await create()
     } catch (error) {
       bucket.giveBack()

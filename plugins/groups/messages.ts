@@ -24,19 +24,19 @@ const group = groupName('name of the group')
 export const CreateRoomRes = serverMessage({
   type: 114,
   name: 'create_room_res',
-  about: 'The group exists, and the one who made it is its owner.',
-  fields: { id: uint32('number of the group'), group: groupName('the name as it was taken') },
+  about: 'The group was created. This user is its owner.',
+  fields: { id: uint32('id of the group'), group: groupName('name of the group, normalized to NFC') },
 })
 
 export const CreateRoom = clientMessage({
   type: 22,
   name: 'create_room',
-  about: 'Makes a group.',
+  about: 'Creates a group.',
   allow: 'user',
   fields: {
-    group: groupName('the wanted name, unique, at most 30 characters'),
-    open: optional(bool('true: anyone may join; false: only who is invited'), true),
-    allHistory: optional(bool('true: a new member sees what was said before'), false),
+    group: groupName('unique name of the group, at most 30 characters'),
+    open: optional(bool('true: anyone may join; false: only invited users may'), true),
+    allHistory: optional(bool('true: a new member may read earlier messages'), false),
   },
   reply: CreateRoomRes,
 })
@@ -44,7 +44,7 @@ export const CreateRoom = clientMessage({
 export const JoinRoom = clientMessage({
   type: 21,
   name: 'join_room',
-  about: 'Becomes a member, for the first time or again.',
+  about: 'Joins a group.',
   allow: 'user',
   fields: { group },
 })
@@ -52,7 +52,7 @@ export const JoinRoom = clientMessage({
 export const LeaveRoom = clientMessage({
   type: 24,
   name: 'leave_room',
-  about: 'Leaves a group. An owner hands the group over first, or dissolves it.',
+  about: 'Leaves a group. The owner must first make another member the owner, or dissolve the group.',
   allow: 'user',
   fields: { group },
 })
@@ -60,14 +60,14 @@ export const LeaveRoom = clientMessage({
 export const QueryRoomUsersResult = serverMessage({
   type: 115,
   name: 'query_room_users_result',
-  about: 'The members of a group, by name.',
+  about: 'The members of a group, ordered by name.',
   fields: {
     members: list(
       'the members',
       {
         user: userName('name of the member'),
-        nickname: line('shown to others', { max: 256 }),
-        role: role('what the member may do'),
+        nickname: line('display name', { max: 256 }),
+        role: role('role of the member'),
         online: bool('true while the member has a session'),
       },
       { max: 2000 },
@@ -78,7 +78,7 @@ export const QueryRoomUsersResult = serverMessage({
 export const QueryRoomUsers = clientMessage({
   type: 23,
   name: 'query_room_users',
-  about: 'Asks for the members of a group one is in.',
+  about: 'Requests the members of a group of this user.',
   allow: 'user',
   fields: { group },
   reply: QueryRoomUsersResult,
@@ -87,16 +87,16 @@ export const QueryRoomUsers = clientMessage({
 export const RoomList = serverMessage({
   type: 136,
   name: 'room_list',
-  about: 'The groups of this user, by name.',
+  about: 'The groups of this user, ordered by name.',
   fields: {
     groups: list(
       'the groups',
       {
         group,
-        role: role('what the member may do'),
-        members: uint16('how many there are'),
-        open: bool('true: anyone may join'),
-        unread: uint32('messages after the last one this user acknowledged, without the own ones'),
+        role: role('role of the member'),
+        members: uint16('number of members'),
+        open: bool('true: anyone may join; false: only invited users may'),
+        unread: uint32('number of unread messages from other members'),
       },
       { max: 1000 },
     ),
@@ -106,7 +106,7 @@ export const RoomList = serverMessage({
 export const QueryRooms = clientMessage({
   type: 25,
   name: 'query_rooms',
-  about: 'Asks for the groups of this user.',
+  about: 'Requests the groups of this user.',
   allow: 'user',
   fields: {},
   reply: RoomList,
@@ -116,46 +116,47 @@ export const InviteToRoom = clientMessage({
   type: 26,
   name: 'invite_to_room',
   about:
-    'Lets a user join a group that is not open. Owner and admins may. Again while the invitation waits, nobody is told.',
+    'Invites a user to a group, which may then be joined even if it is not open. Allowed to the owner and admins. Repeating a pending invitation pushes nothing.',
   allow: 'user',
-  fields: { group, user: userName('whom') },
+  fields: { group, user: userName('name of the user') },
 })
 
 export const RoomInvitation = serverMessage({
   type: 137,
   name: 'room_invitation',
-  about: 'This user may now join that group. Comes once while the invitation waits.',
-  fields: { group, by: userName('who invites') },
+  about: 'This user was invited to a group. Pushed once per pending invitation.',
+  fields: { group, by: userName('name of the inviting member') },
 })
 
 export const KickFromRoom = clientMessage({
   type: 27,
   name: 'kick_from_room',
-  about: 'Ends a membership. The owner may for everyone else, admins for members.',
+  about: 'Removes a user from a group. The owner may remove anyone else, admins only members.',
   allow: 'user',
-  fields: { group, user: userName('whom') },
+  fields: { group, user: userName('name of the user') },
 })
 
 export const SetRoomRole = clientMessage({
   type: 28,
   name: 'set_room_role',
-  about: 'Gives a member a role; the owner may. Making someone else the owner hands the group over.',
+  about:
+    'Changes the role of a member. Allowed to the owner. If the new role is owner, the previous owner becomes an admin.',
   allow: 'user',
-  fields: { group, user: userName('whom'), role: role('what the member may do') },
+  fields: { group, user: userName('name of the user'), role: role('role of the member') },
 })
 
 export const RenameRoom = clientMessage({
   type: 29,
   name: 'rename_room',
-  about: 'Gives the group another name; owner and admins may.',
+  about: 'Renames a group. Allowed to the owner and admins.',
   allow: 'user',
-  fields: { group, name: groupName('the new name') },
+  fields: { group, name: groupName('new name of the group') },
 })
 
 export const DissolveRoom = clientMessage({
   type: 30,
   name: 'dissolve_room',
-  about: 'Ends the group for all; the owner may.',
+  about: 'Dissolves a group. Allowed to the owner.',
   allow: 'user',
   fields: { group },
 })
@@ -163,32 +164,32 @@ export const DissolveRoom = clientMessage({
 export const JoinLeaveChatroom = serverMessage({
   type: 124,
   name: 'join_leave_chatroom',
-  about: 'Something changed in a group of this user.',
+  about: 'A group of this user, or one of its members, changed.',
   fields: {
     group: groupName('name of the group, before the change'),
-    user: userName('whom it is about'),
-    what: oneOf('what has changed', ['joined', 'left', 'kicked', 'role', 'renamed', 'dissolved']),
-    value: line('the new role or the new name, otherwise empty', { max: 120 }),
+    user: userName('name of the user who joined, left or has a new role; otherwise of the one who made the change'),
+    what: oneOf('kind of change', ['joined', 'left', 'kicked', 'role', 'renamed', 'dissolved']),
+    value: line('new role or new name; otherwise empty', { max: 120 }),
   },
 })
 
 export const RoomUserOnOffLine = serverMessage({
   type: 116,
   name: 'room_user_on_off_line',
-  about: 'A member’s first session began, or the last one ended; told every two seconds at most.',
-  fields: { group, user: userName('name of the member'), online: bool('true: here') },
+  about:
+    'A member came online (first session) or went offline (last session ended). Pushed at most every 2 s per member.',
+  fields: { group, user: userName('name of the member'), online: bool('true: online; false: offline') },
 })
 
 export const ChatroomMessage = clientMessage({
   type: 12,
   name: 'chatroom_message',
-  about:
-    'Sends a message to a group. It comes to the other members as on_new_message, of kind 4 and with the group’s name.',
+  about: 'Sends a message to a group. The other members get it as on_new_message, of kind 4.',
   allow: 'user',
   fields: {
     group,
-    text: text('the text, line breaks and all', { min: 1, max: MAX_TEXT }),
-    clientId: optional(line('the sender’s own id of the message, as in send_message', { max: 64 }), ''),
+    text: text('text; may contain line breaks', { min: 1, max: MAX_TEXT }),
+    clientId: optional(line('idempotency key, as in send_message', { max: 64 }), ''),
     ...textStyle,
     hops: optional(uint8('as in send_message'), 0),
   },
@@ -198,7 +199,7 @@ export const ChatroomMessage = clientMessage({
 export const AcknowledgeRoom = clientMessage({
   type: 31,
   name: 'acknowledge_room',
-  about: 'All messages of that group, up to that one, are read.',
+  about: 'Marks all messages of a group as read, up to and including one: they are not pushed again.',
   allow: 'user',
   fields: { group, upTo: uint64('id of the last message read') },
 })
@@ -206,12 +207,12 @@ export const AcknowledgeRoom = clientMessage({
 export const QueryRoomHistory = clientMessage({
   type: 32,
   name: 'query_room_history',
-  about: 'Asks for the newest messages of a group one is in, as far back as one may see.',
+  about: 'Requests the newest messages of a group that this user may read.',
   allow: 'user',
   fields: {
     group,
     before: optional(uint64('only messages with a lower id; 0: the newest'), 0),
-    limit: optional(uint16('at most so many; 0: the server’s page'), 0),
+    limit: optional(uint16('most messages in the reply; 0: the server’s page size'), 0),
   },
   reply: ChatHistory,
 })

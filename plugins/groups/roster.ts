@@ -37,8 +37,8 @@ const CONFLICTS: Readonly<Record<GroupConflict, ConstructorParameters<typeof Ref
   blocked: [FRIEND_FAILURES.blocked],
   user_not_exist: [ACCOUNT_FAILURES.user_not_exist],
   group_full: ['too_many', 'the group is full'],
-  too_many_groups: ['too_many', 'you are in too many groups already'],
-  too_many_invitations: ['too_many', 'too many invitations wait for an answer already'],
+  too_many_groups: ['too_many', 'you are in too many groups'],
+  too_many_invitations: ['too_many', 'there are too many pending invitations'],
 }
 
 export const refusalOf = (conflict: GroupConflict) => new Refused(...CONFLICTS[conflict])

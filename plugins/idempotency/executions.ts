@@ -69,7 +69,7 @@ export class Executions {
     const reply = toReply(values)
     // The key stays taken, without a reply: the request was certainly carried out.
     if (reply.length > OnceDone.fields.reply.max)
-      throw new Refused('too_large', 'it was carried out, but its reply is too long for once_done')
+      throw new Refused('too_large', 'the request was executed, but its reply is too long for once_done')
     await this.#record(row, 'cannot store the reply of a request', () =>
       this.#keys.keep(row, reply, this.#runningOf(row.user_id)),
     )

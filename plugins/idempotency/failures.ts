@@ -1,6 +1,6 @@
 import { defineFailures } from '../../core/wire/index.ts'
 
 export const FAILURES = defineFailures({
-  key_reused: { code: 43, text: 'another request was made with this key' },
-  outcome_unknown: { code: 44, text: 'the server stopped while it carried this out: whether it was done is not known' },
+  key_reused: { code: 43, text: 'the idempotency key was used for a different request' },
+  outcome_unknown: { code: 44, text: 'the server stopped during this request; its outcome is unknown' },
 })

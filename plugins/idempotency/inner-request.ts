@@ -27,7 +27,7 @@ export function innerRequest(app: App, bytes: Uint8Array): InnerRequest {
     const frames = [...new MessageSplitter(app.limits).push(Buffer.from(bytes))]
     const [frame] = frames
     if (frame === undefined || frames.length > 1 || frame.end !== bytes.length)
-      throw new Refused('invalid_value', 'once.request: holds not exactly one message')
+      throw new Refused('invalid_value', 'once.request: must hold exactly one message')
     const message = app.catalogue.byType(frame.type)
     if (message?.from !== 'client') throw new Refused('unknown_type')
     if (message.type === Once.type || (message.allow !== 'user' && message.allow !== 'admin'))

@@ -1,16 +1,12 @@
 import { defineLimits, type LimitValues, limit } from '../../core/limits.ts'
 
 export const LIMITS = defineLimits({
-  requestKeys: limit(
-    604_800_000,
-    'ms',
-    'that a request with a key is remembered; beyond it the same key is a new request',
-  ),
-  requestKeysPerUser: limit(100_000, 'count', 'keys of one user; beyond it the oldest are forgotten'),
+  requestKeys: limit(604_800_000, 'ms', 'lifetime of an idempotency key; beyond it the same key makes a new request'),
+  requestKeysPerUser: limit(100_000, 'count', 'idempotency keys of one user; beyond it the oldest are deleted'),
   requestReplies: limit(
     16_777_216,
     'bytes',
-    'replies kept for the keys of one user; beyond it the oldest are forgotten',
+    'stored replies for the idempotency keys of one user; beyond it the oldest are deleted',
   ),
 })
 

@@ -6,10 +6,10 @@ const MAX_INNER = 60_000
 export const OnceDone = serverMessage({
   type: 144,
   name: 'once_done',
-  about: 'The request was carried out, now or before.',
+  about: 'The request was executed, now or before.',
   fields: {
-    repeat: bool('true if it was carried out before, under the same key: nothing was done now'),
-    reply: bytes('the reply of the request as a whole message, its ref 0', { min: 12, max: MAX_INNER }),
+    repeat: bool('true if it was executed before under this key and not again'),
+    reply: bytes('reply to the request as a whole message, with ref 0', { min: 12, max: MAX_INNER }),
   },
 })
 
@@ -17,11 +17,11 @@ export const Once = clientMessage({
   type: 36,
   name: 'once',
   about:
-    'Carries out a request unless it was carried out before under the same key of this user; then the first reply is given again. A refusal is not kept: the same key may be tried again.',
+    'Executes a request at most once per idempotency key of this user; a repeat gets the first reply. A refused request leaves its key unused.',
   allow: 'user',
   fields: {
-    key: line('the sender’s own name of this one act', { min: 1, max: 128 }),
-    request: bytes('the request as a whole message: header, format, data; its ref is ignored', {
+    key: line('idempotency key; unique per user', { min: 1, max: 128 }),
+    request: bytes('request as a whole message: header, format and data; its ref is ignored', {
       min: 12,
       max: MAX_INNER,
     }),

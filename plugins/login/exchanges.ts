@@ -72,7 +72,7 @@ export class Exchanges {
   async prove(session: Session, clientFinal: string): Promise<{ account: Account; serverFinal: string }> {
     const exchange = this.#pending.get(session)
     this.#pending.delete(session)
-    if (exchange === undefined) throw new Refused('login_failed', 'begin with login')
+    if (exchange === undefined) throw new Refused('login_failed', 'login_proof requires a login before it')
     const { account: challenged } = exchange
     const serverFinal = await this.#verify(session, exchange, clientFinal)
     if (serverFinal === undefined || challenged === undefined) {

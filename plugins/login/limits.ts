@@ -4,13 +4,17 @@ export const LIMITS = defineLimits({
   logins: liftable(
     300,
     'per minute',
-    'logins and changes of the password of one user, ten times that for a bot; beyond it they are refused',
+    'logins and password changes of one user, ten times as many for a bot; beyond it they are refused',
   ),
-  loginFailures: liftable(5, 'per minute', 'failed logins to one account from one address; beyond it they are refused'),
+  loginFailures: liftable(
+    5,
+    'per minute',
+    'failed logins to one account from one address; beyond it further logins are refused',
+  ),
   loginFailuresPerAddress: liftable(
     20,
     'per hour',
-    'failed logins from one address; beyond it logins are refused, but to accounts that have logged in from there',
+    'failed logins from one address; beyond it logins are refused, except to accounts that have logged in from there',
   ),
 })
 

@@ -26,6 +26,6 @@ export class LoginRate {
     const retryAfter = bucket.take(now)
     if (retryAfter === 0) return
     bucket.giveBack()
-    throw new Refused('rate_limited', 'too many logins of this user', { retryAfter })
+    throw new Refused('rate_limited', 'too many logins of this user; retry later', { retryAfter })
   }
 }

@@ -6,17 +6,17 @@ const scramText = (about: string) => line(about, { min: 1, max: 1024 })
 export const LoginChallenge = serverMessage({
   type: 130,
   name: 'login_challenge',
-  about: 'The server’s half of the SCRAM exchange. Unknown names get one too.',
+  about: 'The challenge of the SCRAM exchange. Names without an account get one too.',
   fields: {
     serverFirst: scramText('server-first-message of RFC 5802'),
-    preHash: preHash('how to hash the password before deriving keys from it; empty: not at all'),
+    preHash: preHash('hash to apply to the password before key derivation; empty: none'),
   },
 })
 
 export const Login = clientMessage({
   type: 1,
   name: 'login',
-  about: 'Begins a login, or proves the old password before change_password.',
+  about: 'Starts a login, or requests the challenge for change_password.',
   allow: 'any',
   fields: { clientFirst: scramText('client-first-message of RFC 5802, with the header p=noise-h,,') },
   reply: LoginChallenge,
@@ -25,15 +25,15 @@ export const Login = clientMessage({
 export const LoginSuccessful = serverMessage({
   type: 100,
   name: 'login_successful',
-  about: 'Logged in. The client checks serverFinal before it trusts this server.',
+  about: 'The login succeeded. The client verifies serverFinal before it trusts the server.',
   fields: {
     serverFinal: scramText('server-final-message of RFC 5802'),
-    id: uint32('number of the user'),
-    user: userName('the name of the account'),
-    nickname: line('shown to others', { max: 256 }),
-    role: role('what the account may do'),
+    id: uint32('id of the user'),
+    user: userName('name of the account'),
+    nickname: line('display name', { max: 256 }),
+    role: role('role of the account'),
     epoch: optional(
-      line('generation of the database: another one than before means that message ids may name other messages now', {
+      line('generation of the database; after a change, message ids may refer to other messages', {
         max: 64,
       }),
       '',
@@ -44,7 +44,7 @@ export const LoginSuccessful = serverMessage({
 export const LoginProof = clientMessage({
   type: 9,
   name: 'login_proof',
-  about: 'Ends a login.',
+  about: 'Completes a login with the proof of the password.',
   allow: 'anonymous',
   fields: { clientFinal: scramText('client-final-message of RFC 5802, bound to the handshake hash') },
   reply: LoginSuccessful,
@@ -53,20 +53,21 @@ export const LoginProof = clientMessage({
 export const ChangePassword = clientMessage({
   type: 10,
   name: 'change_password',
-  about: 'Sets new keys, after login (for the challenge) and new_salt. The user’s other sessions are closed.',
+  about:
+    'Replaces the keys of this user, after login (for the challenge) and new_salt. Closes the user’s other sessions.',
   allow: 'user',
   fields: {
     clientFinal: scramText('client-final-message that proves the old password'),
     storedKey: scramKey('StoredKey of the new password, for the salt of the last new_salt'),
     serverKey: scramKey('ServerKey of the new password, for the same salt'),
-    preHash: preHash('how the new password was hashed before, as the salt asked for'),
+    preHash: preHash('hash applied to the new password before key derivation, as `salt` requires; empty: none'),
   },
 })
 
 export const Logout = clientMessage({
   type: 88,
   name: 'logout',
-  about: 'Ends the session: after the reply the server says closing and closes.',
+  about: 'Ends the session. After the reply, the server sends closing and closes the connection.',
   allow: 'any',
   fields: {},
 })

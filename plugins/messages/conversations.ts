@@ -34,9 +34,9 @@ export interface NewMessage {
   readonly hops: number
 }
 
-/** Where a message is posted. */
+/** Target and recipients of a message. */
 export interface Audience {
-  /** What is acknowledged together: see Deliverable. */
+  /** Key of the messages that are acknowledged together: see Deliverable. */
   readonly conversation: string
   /** A user, or a group for `MSG_TYPE.group`. */
   readonly targetId: number

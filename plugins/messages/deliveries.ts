@@ -61,7 +61,7 @@ export class Deliveries {
     }
   }
 
-  /** A user has acknowledged a conversation up to an id: each session has room for more. */
+  /** A user has acknowledged a conversation up to an id: the windows of the user's sessions free up. */
   acknowledged(userId: number, conversation: string, upTo: number) {
     for (const delivery of this.#of(userId)) delivery.acknowledged(conversation, upTo)
   }

@@ -12,7 +12,7 @@ const [FIRST_READ, MAX_READ] = [50, 400]
 
 export interface DeliveryOptions {
   readonly load: LoadUnread
-  /** The highest id of a message that `stored` was called for, or is about to be, whoever its recipients are. */
+  /** Highest id of a message, to any recipient, for which `stored` was or is about to be called. */
   readonly horizon: () => number
   /** Messages in flight at most. */
   readonly window: number

@@ -24,7 +24,7 @@ interface Chain {
   reported: boolean
 }
 
-/** A conversation, whoever speaks in it. */
+/** A conversation, regardless of the sender. */
 export interface Exchange {
   readonly key: string
   /** Name of the group; empty in private. */

@@ -16,12 +16,12 @@ import {
 import { textStyle } from './fields.ts'
 
 const message = {
-  id: uint64('number of the message; later ones of a conversation have higher numbers'),
-  kind: uint8('1 chat, 2 system, 3 friend request, 4 group'),
+  id: uint64('id of the message; ids ascend within a conversation'),
+  kind: uint8('1: private, 2: system, 3: friend request, 4: group'),
   from: line('name of the sender', { max: 255 }),
   to: line('name of the recipient; empty in a group', { max: 255 }),
-  text: text('the text', { max: MAX_TEXT }),
-  sentAt: uint64('when the server stored it, milliseconds since 1970 UTC'),
+  text: text('text of the message', { max: MAX_TEXT }),
+  sentAt: uint64('time of storage, milliseconds since 1970 UTC'),
   unread: bool('true until the recipient acknowledges it'),
   ...textStyle,
   group: optional(line('name of the group; empty in a private message', { max: 255 }), ''),
@@ -33,9 +33,9 @@ export const MessageStored = serverMessage({
   name: 'message_stored',
   about: 'The message is on disk and will be pushed to its recipient.',
   fields: {
-    id: uint64('number of the message'),
-    sentAt: uint64('when it was stored, milliseconds since 1970 UTC'),
-    repeat: bool('true if this client id was stored before: id and time are the first one’s'),
+    id: uint64('id of the message'),
+    sentAt: uint64('time of storage, milliseconds since 1970 UTC'),
+    repeat: bool('true if a message with this client id was stored before; id and time are those of that message'),
   },
 })
 
@@ -46,15 +46,18 @@ export const SendMessage = clientMessage({
   allow: 'user',
   fields: {
     to: userName('name of the recipient'),
-    text: text('the text, line breaks and all', { min: 1, max: MAX_TEXT }),
+    text: text('text; may contain line breaks', { min: 1, max: MAX_TEXT }),
     clientId: optional(
-      line('idempotency key of the sender: a message sent again after a lost reply is stored once', {
+      line('idempotency key, unique per sender: a message sent again after a lost reply is stored once; empty: none', {
         max: 64,
       }),
       '',
     ),
     ...textStyle,
-    hops: optional(uint8('of a program’s answer: one more than the hops of the answered message; 0 for a person'), 0),
+    hops: optional(
+      uint8('length of the chain of bot replies: hops of the answered message plus 1; 0: written by a person'),
+      0,
+    ),
   },
   reply: MessageStored,
 })
@@ -91,9 +94,9 @@ export const ConversationRead = serverMessage({
 export const RecallMessage = clientMessage({
   type: 35,
   name: 'recall_message',
-  about: 'Deletes a message of the sender, private or in a group: the server shows it to nobody any more.',
+  about: 'Deletes a message of this user, private or in a group, for everyone.',
   allow: 'user',
-  fields: { id: uint64('number of the message') },
+  fields: { id: uint64('id of the message') },
 })
 
 export const MessageRecalled = serverMessage({
@@ -101,7 +104,7 @@ export const MessageRecalled = serverMessage({
   name: 'message_recalled',
   about: 'A message that this user wrote or could read was deleted by its sender.',
   fields: {
-    id: uint64('number of the message'),
+    id: uint64('id of the message'),
     from: line('name of the sender', { max: 255 }),
     to: line('name of the recipient; empty in a group', { max: 255 }),
     group: line('name of the group; empty for a private message', { max: 255 }),
@@ -111,7 +114,7 @@ export const MessageRecalled = serverMessage({
 export const Receiving = serverMessage({
   type: 132,
   name: 'receiving',
-  about: 'Unread messages follow as on_new_message, then new ones as they come.',
+  about: 'Pushes have started: unread messages follow as on_new_message, then new ones.',
   fields: { unread: uint32('number of unread messages in all conversations') },
 })
 
@@ -133,18 +136,21 @@ export const ChatHistory = serverMessage({
   type: 104,
   name: 'chat_history',
   about: 'A page of messages, oldest first.',
-  fields: { more: bool('true if there are more in the asked direction'), messages: list('the messages', message) },
+  fields: {
+    more: bool('true if more messages follow in the requested direction'),
+    messages: list('the messages', message),
+  },
 })
 
 export const QueryInbox = clientMessage({
   type: 14,
   name: 'query_inbox',
-  about: 'Asks for messages to this user, oldest first, without acknowledging them.',
+  about: 'Requests messages to this user, oldest first. Acknowledges nothing.',
   allow: 'user',
   fields: {
     after: optional(uint64('only messages with a higher id'), 0),
     limit: optional(uint16('most messages in the reply; 0: the server’s page size'), 0),
-    all: optional(bool('read ones too'), false),
+    all: optional(bool('true: include read messages'), false),
   },
   reply: ChatHistory,
 })
@@ -152,7 +158,7 @@ export const QueryInbox = clientMessage({
 export const QueryHistory = clientMessage({
   type: 15,
   name: 'query_history',
-  about: 'Asks for the newest messages between this user and another one.',
+  about: 'Requests the newest messages between this user and another one.',
   allow: 'user',
   fields: {
     with: userName('name of the other user'),

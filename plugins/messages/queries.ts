@@ -33,7 +33,7 @@ export function handleQueries({ app, limits, db, sources, conversations, private
   app.handle(
     SearchMessages,
     async (session, { text, before, limit, ...where }) => {
-      if (where.with !== '' && where.group !== '') throw new Refused('invalid_value', 'with or group, not both')
+      if (where.with !== '' && where.group !== '') throw new Refused('invalid_value', 'set `with` or `group`, not both')
       return search(db, await sources.trails(session.user, where), {
         text,
         before: before || Number.MAX_SAFE_INTEGER,

@@ -32,10 +32,10 @@ export function handleSending({ app, accounts, conversations, names }: Parts) {
   )
 }
 
-/** A disabled account takes no messages, and is not told apart from one that never was. */
+/** A disabled account gets no messages, and is refused exactly like a name without an account. */
 const enabled = (account: Account | undefined, name: string) => existing(account?.active ? account : undefined, name)
 
-/** The private conversation of two users, whoever speaks. */
+/** The private conversation of two users, in either direction. */
 const exchangeOf = ({ id: one }: User, { id: other }: Account) => ({
   key: `users ${Math.min(one, other)} ${Math.max(one, other)}`,
   group: '',

@@ -1,6 +1,6 @@
 import { defineFailures } from '../../core/wire/index.ts'
 
 export const FAILURES = defineFailures({
-  registration_closed: { code: 32, text: 'this server takes no registrations' },
-  no_salt: { code: 33, text: 'ask for a salt with new_salt first' },
+  registration_closed: { code: 32, text: 'registration is closed on this server' },
+  no_salt: { code: 33, text: 'this request requires a salt from new_salt' },
 })

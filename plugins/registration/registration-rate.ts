@@ -19,7 +19,7 @@ export class RegistrationRate {
   /** Counts one registration. @throws Refused `rate_limited` */
   async count(session: Session) {
     await this.#limiter.consume(session.network).catch(({ msBeforeNext: retryAfter }: { msBeforeNext: number }) => {
-      throw new Refused('rate_limited', 'too many registrations from this address', { retryAfter })
+      throw new Refused('rate_limited', 'too many registrations from this address; retry later', { retryAfter })
     })
   }
 

@@ -15,16 +15,16 @@ import {
 } from '../../core/wire/index.ts'
 import { textStyle } from '../messages/fields.ts'
 
-const id = uint32('number of the scheduled message')
+const id = uint32('id of the scheduled message')
 
 export const MessageScheduled = serverMessage({
   type: 154,
   name: 'message_scheduled',
-  about: 'The message is on disk and will be sent at that time, whether its sender is here or not.',
+  about: 'The message is on disk and will be sent at its time, whether its sender is online or not.',
   fields: {
     id,
-    at: uint64('when, milliseconds since 1970 UTC'),
-    repeat: bool('true if this client id was scheduled before: number and time are the first one’s'),
+    at: uint64('time of sending, milliseconds since 1970 UTC'),
+    repeat: bool('true if a message with this client id was scheduled before; id and time are those of that message'),
   },
 })
 
@@ -32,20 +32,23 @@ export const ScheduleMessage = clientMessage({
   type: 45,
   name: 'schedule_message',
   about:
-    'Sends a message to a user or to a group at a set time, at most a year from now. Whether the sender may write there is checked then.',
+    'Schedules a message to a user or a group, at most a year ahead. Permission to write there is checked when it is sent.',
   allow: 'user',
   fields: {
-    text: text('the text, line breaks and all', { min: 1, max: MAX_TEXT }),
+    text: text('text; may contain line breaks', { min: 1, max: MAX_TEXT }),
     to: optional(line('name of the recipient; empty for a group', { max: 255 }), ''),
     group: optional(line('name of the group; empty for a user', { max: 120 }), ''),
-    at: optional(uint64('when, milliseconds since 1970 UTC; 0 where `delay` is given'), 0),
-    delay: optional(uint64('milliseconds from now on, by the server’s clock; 0 where `at` is given'), 0),
+    at: optional(uint64('time of sending, milliseconds since 1970 UTC; 0: use `delay`'), 0),
+    delay: optional(uint64('milliseconds from now, by the server’s clock; 0: use `at`'), 0),
     clientId: optional(
-      line('the sender’s own id of it; scheduling the same again after a lost reply stores it only once', { max: 64 }),
+      line(
+        'idempotency key, unique per sender: a message scheduled again after a lost reply is stored once; empty: none',
+        { max: 64 },
+      ),
       '',
     ),
     ...textStyle,
-    hops: optional(uint8('one more than those of the message that a program answers here; 0 for a person'), 0),
+    hops: optional(uint8('as in send_message'), 0),
   },
   reply: MessageScheduled,
 })
@@ -53,18 +56,18 @@ export const ScheduleMessage = clientMessage({
 export const ScheduledList = serverMessage({
   type: 155,
   name: 'scheduled_list',
-  about: 'A page of scheduled messages of this user, in the order they were scheduled.',
+  about: 'A page of scheduled messages of this user, in the order in which they were scheduled.',
   fields: {
-    more: bool('true if there are more: ask again after the last number'),
+    more: bool('true if more follow: request the next page with the last id as `after`'),
     messages: list('the messages', {
       id,
       to: line('name of the recipient; empty for a group', { max: 255 }),
       group: line('name of the group; empty for a user', { max: 255 }),
-      text: text('the text; empty once it was sent or cancelled', { max: MAX_TEXT }),
-      at: uint64('when it is to be sent, milliseconds since 1970 UTC'),
-      state: oneOf('what has become of it', ['waiting', 'sent', 'failed', 'cancelled']),
-      reason: line('why it failed, or why it could not be sent so far', { max: 512 }),
-      messageId: uint64('id of the message that it became; 0 if it did not'),
+      text: text('text; empty once the message was sent or cancelled', { max: MAX_TEXT }),
+      at: uint64('time of sending, milliseconds since 1970 UTC'),
+      state: oneOf('state of the scheduled message', ['waiting', 'sent', 'failed', 'cancelled']),
+      reason: line('reason for which it failed, or for which the last attempt failed; otherwise empty', { max: 512 }),
+      messageId: uint64('id of the sent message; 0 if it was not sent'),
     }),
   },
 })
@@ -72,12 +75,12 @@ export const ScheduledList = serverMessage({
 export const QueryScheduled = clientMessage({
   type: 46,
   name: 'query_scheduled',
-  about: 'Asks for this user’s scheduled messages. Those that are done are forgotten after 30 days.',
+  about: 'Requests the scheduled messages of this user. Those sent, failed or cancelled are deleted after 30 days.',
   allow: 'user',
   fields: {
-    after: optional(uint32('only numbers above this one'), 0),
-    limit: optional(uint16('at most so many; 0: the server’s page'), 0),
-    all: optional(bool('also those that were sent, failed or cancelled'), false),
+    after: optional(uint32('only messages with a higher id'), 0),
+    limit: optional(uint16('most messages in the reply; 0: the server’s page size'), 0),
+    all: optional(bool('true: include sent, failed and cancelled messages'), false),
   },
   reply: ScheduledList,
 })
@@ -85,7 +88,7 @@ export const QueryScheduled = clientMessage({
 export const CancelScheduled = clientMessage({
   type: 47,
   name: 'cancel_scheduled',
-  about: 'Keeps a scheduled message from being sent.',
+  about: 'Cancels a scheduled message.',
   allow: 'user',
   fields: { id },
 })

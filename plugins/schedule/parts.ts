@@ -8,7 +8,7 @@ import type { ScheduleLimits } from './limits.ts'
 
 type Needs = Context<undefined, { readonly messages: typeof privateMessages; readonly groups: typeof groups }>['needs']
 
-/** What the steps of the plugin share. */
+/** Dependencies shared by the plugin's setup steps. */
 export interface Parts {
   readonly app: App
   readonly limits: ScheduleLimits

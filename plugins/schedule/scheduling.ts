@@ -38,17 +38,17 @@ interface Target {
 
 /** The recipient by id: users and groups may be renamed until the message is due. @throws Refused */
 async function targetOf({ accounts, groups }: Parts, user: User, to: string, group: string): Promise<Target> {
-  if ((to === '') === (group === '')) throw new Refused('invalid_value', 'to a user or to a group, one of them')
+  if ((to === '') === (group === '')) throw new Refused('invalid_value', 'set either `to` or `group`')
   if (to !== '') return { target_id: (await accounts.require(to, { active: true })).id, is_group: 0 }
   return { target_id: (await groups.member(group, user)).id, is_group: 1 }
 }
 
 /** @throws Refused `invalid_value` */
 function dueTime(now: number, at: number, delay: number): number {
-  if ((at === 0) === (delay === 0)) throw new Refused('invalid_value', 'at a time or after a delay, one of them')
+  if ((at === 0) === (delay === 0)) throw new Refused('invalid_value', 'set either `at` or `delay`')
   const due = at || now + delay
-  if (due < now) throw new Refused('invalid_value', 'that time is over')
-  if (due > now + MAX_AHEAD_MS) throw new Refused('invalid_value', 'that is more than a year ahead')
+  if (due < now) throw new Refused('invalid_value', 'the time is in the past')
+  if (due > now + MAX_AHEAD_MS) throw new Refused('invalid_value', 'the time is more than a year ahead')
   return due
 }
 
@@ -66,7 +66,7 @@ async function store(
   try {
     const stored = await insertScheduled(db, { ...key, ...content, ...times }, limits.scheduled)
     if (stored !== undefined) return stored
-    throw new Refused('too_many', 'too many of your messages wait for their time')
+    throw new Refused('too_many', 'you have too many waiting scheduled messages')
   } finally {
     // After an error it may be stored all the same.
     wake()

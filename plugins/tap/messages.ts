@@ -15,18 +15,21 @@ import {
 export const Tapped = serverMessage({
   type: 156,
   name: 'tapped',
-  about: 'A message that a session sent or was sent, for an operator who taps.',
+  about: 'A message between the server and one of its sessions.',
   fields: {
-    at: uint64('when, milliseconds since 1970 UTC'),
-    direction: oneOf('in: from the client, told when it was handled; out: from the server', ['in', 'out']),
-    session: int64('number of the session, unique while the server runs'),
-    user: line('who is logged in there; empty before login', { max: 255 }),
+    at: uint64('time, milliseconds since 1970 UTC'),
+    direction: oneOf('in: from the client, shown once it was handled; out: from the server', ['in', 'out']),
+    session: int64('id of the session, unique while the server runs'),
+    user: line('name of the session’s user; empty before login', { max: 255 }),
     name: line('name of the message', { max: 64 }),
-    values: text('object of its fields; texts and bytes as their length unless asked for, secrets never', {
-      max: MAX_TEXT,
-    }),
-    outcome: line('ok, or the name of the failure that the message tells', { max: 64 }),
-    dropped: uint32('how many were lost just before this one: the tap was too slow, or they were too many'),
+    values: text(
+      'JSON object of its fields; texts and bytes are shown as their length unless `texts` is true, secrets never',
+      {
+        max: MAX_TEXT,
+      },
+    ),
+    outcome: line('ok, or the name of the failure', { max: 64 }),
+    dropped: uint32('number of messages left out just before this one: the tap was too slow, or over `tapRate`'),
   },
 })
 
@@ -34,12 +37,12 @@ export const Tap = clientMessage({
   type: 48,
   name: 'tap',
   about:
-    'Pushes `tapped` for each message that sessions send and are sent from now on, until the connection ends; a second `tap` replaces the filter.',
+    'Starts pushes of tapped for each message between the server and its sessions, until the connection ends. A second tap replaces the filter.',
   allow: 'operator',
   fields: {
     user: optional(line('only sessions of this user; empty: all', { max: 255 }), ''),
     type: optional(line('only messages of this name; empty: all', { max: 64 }), ''),
-    group: optional(line('only messages that name this group, and replies to them; empty: all', { max: 255 }), ''),
-    texts: optional(bool('also what was said; goes into the audit log'), false),
+    group: optional(line('only messages with this group, and replies to them; empty: all', { max: 255 }), ''),
+    texts: optional(bool('true: show texts and bytes; recorded in the audit log'), false),
   },
 })

@@ -351,11 +351,11 @@ test.serial('a message that waits is listed and cancelled', async (t) => {
   t.like(await run(['scheduled', 'cancel', id, '-o', 'json']), { code: 0, stderr: '' })
   t.is((await run(['scheduled', 'list'])).stdout, '')
   const cases: [words: string[], code: number, stderr: RegExp][] = [
-    [['scheduled', 'cancel', id], 5, /^error: there is no such message of yours that waits/m],
+    [['scheduled', 'cancel', id], 5, /^error: you have no waiting scheduled message with this id$/m],
     [['scheduled', 'cancel', 'tea'], 2, /^error: "tea" is no id of a scheduled message/m],
     [['send', 'bob', 'x', '--at', 'soon'], 2, /^error: --at: "soon" is not a time/m],
     [['send', 'bob', 'x', '--at', '2020-01-01T00:00'], 2, /^error: --at: .* is over$/m],
-    [['send', 'bob', 'x', '--at', '2999-01-01T00:00'], 5, /^error: that is more than a year ahead$/m],
+    [['send', 'bob', 'x', '--at', '2999-01-01T00:00'], 5, /^error: the time is more than a year ahead$/m],
     [['send', 'bob', 'x', '--delay', '1w'], 2, /^error: --delay: "1w" is not a time/m],
     [['send', 'bob', 'x', '--delay', '1m', '--at', '18:00'], 2, /^error: --delay or --at, not both$/m],
     [['send', 'bob', '-', '--lines', '--delay', '1m'], 2, /^error: --lines sends at once/m],

@@ -96,7 +96,7 @@ test.serial('a key takes the place of a password and of a role', async (t) => {
   await refused(['users', 'create', 'b', '--bot', '--password-file', '-'], 2, /key takes the place of a password/)
   await refused(['users', 'create', 'b', '--bot', '--role', 'admin'], 2, /leave out --role/)
   await refused(['users', 'create', 'b', '--bot', '--role', 'bot'], 2, /leave out --role/)
-  await refused(['users', 'create', 'echo', '--bot'], 5, /taken/)
+  await refused(['users', 'create', 'echo', '--bot'], 5, /already in use/)
   await refused(['users', 'passwd', 'echo', '--bot-key', '--password-file', '-'], 2, /takes the place of a password/)
   await refused(['users', 'passwd', 'nobody', '--bot-key'], 5, /there is no user/)
   const { stdout } = await shell.run(['users', 'list', '--data', './room', '-o', 'json'])

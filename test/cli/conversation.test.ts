@@ -182,7 +182,7 @@ test.serial('friends from the shell: asked, accepted, listed, removed', async (t
   t.deepEqual(json(await friends('blocked', '--context', 'alice', '-o', 'json')), [{ user: 'bob', id: 2 }])
   const refused = await shell.run(['send', '--context', 'bob', 'alice', 'hi'])
   t.is(refused.code, 5)
-  t.regex(refused.stderr, /^error: this user takes nothing from you$/m)
+  t.regex(refused.stderr, /^error: this user has blocked you$/m)
   await friends('unblock', 'bob', '--context', 'alice')
 })
 

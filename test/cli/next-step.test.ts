@@ -24,7 +24,7 @@ test('every hint belongs to a failure of the protocol, and names commands that t
       const help = await (await program(words.split(' '))).getHelp()
       t.true(help.startsWith(`chatctl ${words}`), `${words}: ${help}`)
     }
-  const refused = new RefusedByServer({ name: 'group_exists', text: 'the group name is taken', retryAfter: 0 })
+  const refused = new RefusedByServer({ name: 'group_exists', text: 'the group name is already in use', retryAfter: 0 })
   t.like(explain(refused), { exit: 'refused', hint: FAILURE_HINTS.group_exists })
 })
 

@@ -50,7 +50,7 @@ test('a server key that is missing is made anew, and the log says so where there
   await rm(join(shell.folder, 'room', 'server.key'))
   const second = await shell.serve()
   t.not(second.listening.fingerprint, first.listening.fingerprint)
-  t.regex((await second.stop()).stdout, /"level":"warn".*server\.key.*made anew: clients that know the old key/)
+  t.regex((await second.stop()).stdout, /"level":"warn".*server\.key.*a new one was created: clients that know the old key/)
 })
 
 test('half a key from a start that was killed is no key: it is made again', async (t) => {

@@ -28,7 +28,7 @@ test('a message sent again with its client id is stored once, also after a resta
   const second = await alice.send('bob', 'only once', { clientId: 'order-1' })
   t.deepEqual(second, { ...first, repeat: true })
   await t.throwsAsync(alice.send('bob', 'something else', { clientId: 'order-1' }), {
-    message: /another message was sent/,
+    message: /the client id was used for a different message/,
   })
   const both = await Promise.all([1, 2].map(() => alice.send('bob', 'at once', { clientId: 'order-2' })))
   t.is(both[0]?.id, both[1]?.id)

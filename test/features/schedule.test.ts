@@ -165,7 +165,7 @@ test('a message no longer permitted when due fails with the reason', async (t) =
   await settled(alice, clock)
   t.deepEqual(await listed(alice), [
     ['failed', 'not_friends: only friends may write to this user'],
-    ['failed', 'not_member: not a member of that group'],
+    ['failed', 'not_member: not a member of this group'],
     ['sent', ''],
   ])
   t.deepEqual((await bob.inbox({ all: true })).messages, [])
@@ -269,7 +269,7 @@ test('a message to a dissolved group is not sent to a new group of its name', as
   await alice.joins('ops')
   await server.clock.advance(HOUR)
   await bob.hearsNothing()
-  t.deepEqual(await listed(alice.client), [['failed', 'group_not_exist: there is no such group']])
+  t.deepEqual(await listed(alice.client), [['failed', 'group_not_exist: this group does not exist']])
 })
 
 test('a cancelled message is not sent; messages of others and sent ones cannot be cancelled', async (t) => {

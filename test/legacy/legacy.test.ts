@@ -514,7 +514,7 @@ test('friend requests made or answered while the other is offline or on another 
   // A repeated request gets no reply either.
   alice.send(4, 'bob')
   alice.send(4, 'alice')
-  t.deepEqual(await alice.hears(141), ['that is yourself'])
+  t.deepEqual(await alice.hears(141), ['the request names its own sender'])
   alice.click()
   alice.send(88, 'logout')
   await alice.end()
