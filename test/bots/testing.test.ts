@@ -19,7 +19,7 @@ const Waved = serverMessage({ type: 1701, name: 'waved', about: '', fields: { by
 const Wave = clientMessage({ type: 1700, name: 'wave', about: '', allow: 'user', fields: { at: line('') } })
 const WentBy = defineEvent<{ who: string }>('waving.went_by')
 
-/** Pushes each wave to everybody, refuses to wave at nobody, and throws for the wall. */
+/** Pushes each wave to all users, refuses `nobody`, and throws for `wall`. */
 const waving = definePlugin({
   name: 'waving',
   messages: { Wave, Waved },

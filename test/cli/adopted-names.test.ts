@@ -6,9 +6,9 @@ import { explain } from '../../cli/errors/exit.ts'
 import { RefusedByServer } from '../../client/index.ts'
 import { openShell } from '../support/processes/shell.ts'
 
-/** Names with capitals, as adopted databases have them, and what refusals are to a script. */
+/** Upper-case names, as in adopted databases, and exit codes of refusals. */
 
-test('Bob with a capital: alice hears only him, and his password is not replaced by a key', async (t) => {
+test('a user name in upper case works with --from and friends, and its password is not replaced by a key', async (t) => {
   const shell = await openShell(t)
   await writeFile(join(shell.folder, 'pw'), 'correct horse')
   for (const name of ['alice', 'carol'])
@@ -37,14 +37,14 @@ test('Bob with a capital: alice hears only him, and his password is not replaced
   t.is((await shell.run(['whoami', '--context', 'Carol'])).code, 0)
 })
 
-test('a refusal is 5 when it stays one, 3 when it passes, 4 when it is about the login', (t) => {
+test('exit codes of refusals: 5 if permanent, 3 if transient, 4 if about the login', (t) => {
   const exit = (name: string) => explain(new RefusedByServer({ name, text: 'no', retryAfter: 0 })).exit
   t.deepEqual(['unavailable', 'shutting_down'].map(exit), ['unreachable', 'unreachable'])
   t.deepEqual(['login_failed', 'account_disabled', 'logged_out'].map(exit), Array(3).fill('authentication'))
   t.deepEqual(['user_not_exist', 'rate_limited', 'polls.closed'].map(exit), Array(3).fill('refused'))
 })
 
-test('wrong options of plugins are wrong words, as other settings are; a user is not sent to the operator’s list', async (t) => {
+test('invalid plugin options are usage errors; hints for users do not name operator commands', async (t) => {
   const shell = await openShell(t)
   const env = { CHATCTL_OPTIONS: '{"friends":{"messagesFrom":"nobody"}}' }
   const { code, stderr } = await shell.run(['serve', '--data', './room', '--port', '0'], { env })

@@ -7,18 +7,18 @@ import { openOperatorShell } from '../support/processes/operator-shell.ts'
 import type { Shell } from '../support/processes/shell.ts'
 import { textsOf } from '../support/requests.ts'
 
-/** A handler in the working folder of the shell. */
+/** Writes a handler program into the working folder of the shell. */
 const write = (shell: Shell, name: string, script: string, mode = 0o755) =>
   writeFile(join(shell.folder, name), `#!/bin/sh\n${script}\n`, { mode })
 
-/** A named pipe: who reads it waits until `open` writes to it. */
+/** A named pipe: a reader blocks until `open` writes to it. */
 function gate(shell: Shell, name: string) {
   const path = join(shell.folder, name)
   execFileSync('mkfifo', [path])
   return { open: () => writeFile(path, 'open\n'), read: () => readFile(path) }
 }
 
-test.serial('a question from the shell is answered, and older unread messages of Bob stay unread', async (t) => {
+test.serial('ask prints the answer, and older messages of the answerer stay unread', async (t) => {
   const { enter, start, hears, alice } = await openOperatorShell(t)
   const bob = await enter('bob')
   await bob.send('alice', 'have you read this?')
@@ -35,7 +35,7 @@ test.serial('a question from the shell is answered, and older unread messages of
   t.deepEqual(textsOf(await alice.inbox()), ['have you read this?', 'why not', '  YES \n'])
 })
 
-test.serial('an answer is acknowledged when nothing older is unread', async (t) => {
+test.serial('ask acknowledges the answer if nothing older is unread', async (t) => {
   const { enter, start, hears, alice } = await openOperatorShell(t)
   const [bob, carol] = [await enter('bob'), await enter('carol')]
   await carol.send('alice', 'somebody else’s')
@@ -48,26 +48,23 @@ test.serial('an answer is acknowledged when nothing older is unread', async (t) 
   t.deepEqual(textsOf(await alice.inbox()), ['somebody else’s'])
 })
 
-test.serial(
-  'a script that was killed and runs again asks once, and takes the answer that came meanwhile',
-  async (t) => {
-    const { enter, start, run, hears, alice } = await openOperatorShell(t)
-    const bob = await enter('bob')
-    const ask = ['ask', 'bob', 'Deploy 7?', '--options', 'yes,no', '--id', 'deploy-7', '--timeout', '60s']
-    const first = start(ask)
-    t.is(await hears(bob), 'Deploy 7? [yes/no]')
-    first.child.kill('SIGKILL')
-    await first.done
-    const { id } = await bob.send('alice', 'no')
-    // Another session of hers has read it: it is no less an answer.
-    await alice.acknowledge({ from: 'bob', id })
-    for (const _again of [1, 2]) t.like(await run(ask), { code: 0, stdout: 'no\n' })
-    t.deepEqual(textsOf(await bob.inbox({ all: true })), ['Deploy 7? [yes/no]'])
-    t.is((await run(['ask', 'bob', 'Another?', '--id', 'deploy-7'])).code, 5)
-  },
-)
+test.serial('a killed and restarted script asks once, and takes the answer that came in between', async (t) => {
+  const { enter, start, run, hears, alice } = await openOperatorShell(t)
+  const bob = await enter('bob')
+  const ask = ['ask', 'bob', 'Deploy 7?', '--options', 'yes,no', '--id', 'deploy-7', '--timeout', '60s']
+  const first = start(ask)
+  t.is(await hears(bob), 'Deploy 7? [yes/no]')
+  first.child.kill('SIGKILL')
+  await first.done
+  const { id } = await bob.send('alice', 'no')
+  // An answer counts even if another session has read it.
+  await alice.acknowledge({ from: 'bob', id })
+  for (const _again of [1, 2]) t.like(await run(ask), { code: 0, stdout: 'no\n' })
+  t.deepEqual(textsOf(await bob.inbox({ all: true })), ['Deploy 7? [yes/no]'])
+  t.is((await run(['ask', 'bob', 'Another?', '--id', 'deploy-7'])).code, 5)
+})
 
-test.serial('any member may answer for a group, or one that is named; each is told the options once', async (t) => {
+test.serial('in a group any member may answer, or only the one in --from; the options are sent once', async (t) => {
   const { enter, start, run, hears, alice } = await openOperatorShell(t)
   const [bob, carol] = [await enter('bob'), await enter('carol')]
   await alice.request(CreateRoom, { group: 'ops' })
@@ -89,7 +86,7 @@ test.serial('any member may answer for a group, or one that is named; each is to
 
   const again = [...ask, '--id', 'deploy', '--timeout', '500ms']
   t.is((await run(again)).code, 6)
-  // What she says there herself is no answer.
+  // A message of the asking user is not an answer.
   await alice.send({ group: 'ops' }, 'yes')
   t.is((await run(again)).code, 6)
   const stranger = await run([...ask, '--from', 'mallory'])
@@ -97,7 +94,7 @@ test.serial('any member may answer for a group, or one that is named; each is to
   t.is(stranger.stderr, 'error: mallory is not a member of ops\nhint: `chatctl groups members ops` lists members\n')
 })
 
-test.serial('a question that nobody answers, or that is none, has its exit code', async (t) => {
+test.serial('ask and expect: no answer and an invalid question have exit codes', async (t) => {
   const { enter, run } = await openOperatorShell(t)
   await enter('bob')
   const cases: [words: string[], code: number, stderr: RegExp][] = [
@@ -128,7 +125,7 @@ test.serial('a question that nobody answers, or that is none, has its exit code'
   }
 })
 
-test.serial('a match among hundreds of unread messages is found, and what does not match stays', async (t) => {
+test.serial('expect finds a match among hundreds of unread messages, and leaves the others unread', async (t) => {
   const { enter, run, alice } = await openOperatorShell(t, ['--limits', 'unacknowledged=20,requestBurst=1000'])
   const [bob, carol] = [await enter('bob'), await enter('carol')]
   const chatter = (from: typeof bob, what: string) =>
@@ -155,7 +152,7 @@ test.serial('a match among hundreds of unread messages is found, and what does n
   t.is((await run(['expect', '--from', 'bob', '--timeout', '200ms'])).code, 6)
 })
 
-test.serial('so many matches of a group are waited for, unread ones first, and then new ones', async (t) => {
+test.serial('expect --count waits for matches of a group, unread ones first, then new ones', async (t) => {
   const { enter, start, alice } = await openOperatorShell(t)
   const bob = await enter('bob')
   for (const group of ['ops', 'other']) {
@@ -173,7 +170,7 @@ test.serial('so many matches of a group are waited for, unread ones first, and t
   t.deepEqual(textsOf(await alice.inbox()), ['done elsewhere', 'done in private'])
 })
 
-test.serial('a handler answers messages: it gets each as JSON, and knows from whom it is', async (t) => {
+test.serial('a handler gets each message as JSON, with its sender, and answers it', async (t) => {
   const { shell, enter, start, run, alice } = await openOperatorShell(t)
   const bob = await enter('bob')
   await alice.request(CreateRoom, { group: 'ops' })
@@ -207,33 +204,36 @@ test.serial('a handler answers messages: it gets each as JSON, and knows from wh
   t.is((await run(['inbox'])).stdout, '')
 })
 
-test.serial('handlers run beside each other, but one at a time and in order in each conversation', async (t) => {
-  const { shell, enter, start, alice } = await openOperatorShell(t)
-  const people = [await enter('bob'), await enter('carol'), await enter('dave')]
-  const gates = Object.fromEntries(['bob', 'carol', 'dave'].map((name) => [name, gate(shell, name)]))
-  for (const person of people) await person.send('alice', 'one')
-  await people[0]?.send('alice', 'two')
-  await write(
-    shell,
-    'handler',
-    'echo "begins $CHATCTL_FROM" >&2; cat "$CHATCTL_FROM" >&2; echo "ends $CHATCTL_FROM" >&2',
-  )
-  const { output, done, child } = start(['listen', '--exec', './handler', '--jobs', '2'])
-  const said = () => output.all().stderr.match(/(begins|ends) \w+/g)
-  await output.says(/begins bob[\s\S]*begins carol|begins carol[\s\S]*begins bob/)
-  await gates.carol?.open()
-  await output.says(/begins dave/)
-  t.deepEqual(said()?.slice(2), ['ends carol', 'begins dave'], 'two at once, and none of Bob beside one of Bob')
-  await gates.bob?.open()
-  await output.says(/ends bob[\s\S]*begins bob/)
-  await gates.dave?.open()
-  await gates.bob?.open()
-  await until(async () => ((await alice.inbox()).messages.length === 0 ? true : undefined))
-  child.kill('SIGTERM')
-  t.is((await done).code, 130)
-})
+test.serial(
+  'handlers of different conversations run concurrently; within one, in order and one at a time',
+  async (t) => {
+    const { shell, enter, start, alice } = await openOperatorShell(t)
+    const people = [await enter('bob'), await enter('carol'), await enter('dave')]
+    const gates = Object.fromEntries(['bob', 'carol', 'dave'].map((name) => [name, gate(shell, name)]))
+    for (const person of people) await person.send('alice', 'one')
+    await people[0]?.send('alice', 'two')
+    await write(
+      shell,
+      'handler',
+      'echo "begins $CHATCTL_FROM" >&2; cat "$CHATCTL_FROM" >&2; echo "ends $CHATCTL_FROM" >&2',
+    )
+    const { output, done, child } = start(['listen', '--exec', './handler', '--jobs', '2'])
+    const said = () => output.all().stderr.match(/(begins|ends) \w+/g)
+    await output.says(/begins bob[\s\S]*begins carol|begins carol[\s\S]*begins bob/)
+    await gates.carol?.open()
+    await output.says(/begins dave/)
+    t.deepEqual(said()?.slice(2), ['ends carol', 'begins dave'], 'two at once, and none of Bob beside one of Bob')
+    await gates.bob?.open()
+    await output.says(/ends bob[\s\S]*begins bob/)
+    await gates.dave?.open()
+    await gates.bob?.open()
+    await until(async () => ((await alice.inbox()).messages.length === 0 ? true : undefined))
+    child.kill('SIGTERM')
+    t.is((await done).code, 130)
+  },
+)
 
-test.serial('a handler that fails is run again, then the command ends and nothing was skipped', async (t) => {
+test.serial('a failing handler is retried; then the command ends, and no message is skipped', async (t) => {
   const { shell, enter, run, alice } = await openOperatorShell(t)
   const [bob, carol] = [await enter('bob'), await enter('carol')]
   await write(shell, 'handler', 'grep -q bad || exit 0; echo "not this one" >&2; exit 3')
@@ -246,7 +246,7 @@ test.serial('a handler that fails is run again, then the command ends and nothin
   t.deepEqual(textsOf(await alice.inbox()), ['bad', 'good again'])
 })
 
-test.serial('a handler that hangs is killed with all it started; one that says too much has failed', async (t) => {
+test.serial('a hanging handler is killed with its child processes; too much output is a failure', async (t) => {
   const { shell, enter, run, alice } = await openOperatorShell(t)
   const bob = await enter('bob')
   gate(shell, 'never')
@@ -267,11 +267,11 @@ test.serial('a handler that hangs is killed with all it started; one that says t
   t.deepEqual(textsOf(await alice.inbox()), ['hello'])
 })
 
-test.serial('a message that was answered before the command was killed is not answered twice', async (t) => {
+test.serial('a message answered before the command was killed is not answered twice', async (t) => {
   const { shell, enter, run, alice } = await openOperatorShell(t)
   const bob = await enter('bob')
   const { id } = await bob.send('alice', 'what time is it?')
-  // As a run left it that was killed before it acknowledged.
+  // The state after a run that was killed before it acknowledged.
   await alice.send('bob', 'twelve', { clientId: `exec-${id}`, hops: 1 })
   await write(shell, 'handler', 'echo a minute past twelve')
   const { code, stderr } = await run(['listen', '--exec', './handler', '--count', '1'])
@@ -280,7 +280,7 @@ test.serial('a message that was answered before the command was killed is not an
   t.deepEqual([textsOf(await bob.inbox()), textsOf(await alice.inbox())], [['twelve'], []])
 })
 
-test.serial('on Ctrl-C what runs is finished, answered and acknowledged, and nothing else begins', async (t) => {
+test.serial('on Ctrl-C, running handlers finish, answer and acknowledge, and no other starts', async (t) => {
   const { shell, enter, start, alice } = await openOperatorShell(t)
   const bob = await enter('bob')
   const { open } = gate(shell, 'gate')
@@ -294,32 +294,29 @@ test.serial('on Ctrl-C what runs is finished, answered and acknowledged, and not
   t.deepEqual([textsOf(await bob.inbox()), textsOf(await alice.inbox())], [['open'], ['second']])
 })
 
-test.serial(
-  'a program that cannot be run, or what does not go together, is said before anything is read',
-  async (t) => {
-    const { shell, enter, run, alice } = await openOperatorShell(t)
-    await (await enter('bob')).send('alice', 'hello')
-    await write(shell, 'plain', 'exit 0', 0o644)
-    const cases: [words: string[], stderr: RegExp][] = [
-      [['--exec', './missing'], /^error: --exec: there is no program \.\/missing$/m],
-      [['--exec', 'no-such-program-anywhere'], /^error: --exec: there is no program no-such-program-anywhere$/m],
-      [['--exec', './plain'], /^error: --exec: \.\/plain is not executable\nhint: chmod \+x/m],
-      [['--exec', './plain with words'], /^hint: arguments go after --/m],
-      [['--exec', 'true', '--no-ack'], /^error: --exec goes with neither/m],
-      [['--exec', 'true', '--type', 'poll_created'], /^error: --exec handles messages/m],
-      [['--exec', 'true', '--jobs', '0'], /^error: --jobs takes a whole number/m],
-      [['true'], /^error: nothing takes "true"/m],
-    ]
-    for (const [words, stderr] of cases) {
-      const ran = await run(['listen', ...words])
-      t.is(ran.code, 2, `${words.join(' ')}: ${ran.stderr}`)
-      t.regex(ran.stderr, stderr)
-    }
-    t.deepEqual(textsOf(await alice.inbox()), ['hello'])
-  },
-)
+test.serial('a program that cannot run, and conflicting options, are refused before anything is read', async (t) => {
+  const { shell, enter, run, alice } = await openOperatorShell(t)
+  await (await enter('bob')).send('alice', 'hello')
+  await write(shell, 'plain', 'exit 0', 0o644)
+  const cases: [words: string[], stderr: RegExp][] = [
+    [['--exec', './missing'], /^error: --exec: there is no program \.\/missing$/m],
+    [['--exec', 'no-such-program-anywhere'], /^error: --exec: there is no program no-such-program-anywhere$/m],
+    [['--exec', './plain'], /^error: --exec: \.\/plain is not executable\nhint: chmod \+x/m],
+    [['--exec', './plain with words'], /^hint: arguments go after --/m],
+    [['--exec', 'true', '--no-ack'], /^error: --exec goes with neither/m],
+    [['--exec', 'true', '--type', 'poll_created'], /^error: --exec handles messages/m],
+    [['--exec', 'true', '--jobs', '0'], /^error: --jobs takes a whole number/m],
+    [['true'], /^error: nothing takes "true"/m],
+  ]
+  for (const [words, stderr] of cases) {
+    const ran = await run(['listen', ...words])
+    t.is(ran.code, 2, `${words.join(' ')}: ${ran.stderr}`)
+    t.regex(ran.stderr, stderr)
+  }
+  t.deepEqual(textsOf(await alice.inbox()), ['hello'])
+})
 
-test.serial('a message is sent later, by a server that was killed meanwhile', async (t) => {
+test.serial('a scheduled message is sent although the server was killed in between', async (t) => {
   const { shell, room, enter, run, hears } = await openOperatorShell(t)
   const bob = await enter('bob')
   const heard = hears(bob)
@@ -343,7 +340,7 @@ test.serial('a message is sent later, by a server that was killed meanwhile', as
   t.is((await bob.inbox({ all: true })).messages.length, 1)
 })
 
-test.serial('a message that waits is listed and cancelled', async (t) => {
+test.serial('a scheduled message is listed and cancelled', async (t) => {
   const { enter, run } = await openOperatorShell(t)
   await enter('bob')
   const id = (await run(['send', 'bob', 'tea?', '--delay', '7d'])).stdout.trim()
@@ -368,97 +365,91 @@ test.serial('a message that waits is listed and cancelled', async (t) => {
   }
 })
 
-test.serial(
-  'an operator taps what goes through the server, without what was said and without its secrets',
-  async (t) => {
-    const { shell, enter, alice } = await openOperatorShell(t)
-    const tapped = (...words: string[]) => shell.start(['tap', '--data', './room', ...words])
-    const everything = tapped('--user', 'Alice')
-    const texts = tapped('--type', 'send_message', '--texts', '--count', '1')
-    await until(async () => {
-      const status = JSON.parse((await shell.run(['status', '--data', './room', '-o', 'json'])).stdout)
-      return status.taps === 2 ? true : undefined
-    })
-    await enter('bob')
-    await alice.send('bob', 'hush')
-    await enter('alice')
-    await t.throwsAsync(alice.send('nobody', 'hush'))
-    const { code, stdout, stderr } = await texts.done
-    t.is(code, 0, stderr)
-    t.like(JSON.parse(stdout), {
-      direction: 'in',
-      user: 'alice',
-      name: 'send_message',
-      values: { to: 'bob', text: 'hush' },
-    })
-    await until(async () => {
-      await new Promise(setImmediate)
-      return everything.output.all().stdout.includes('user_not_exist') ? true : undefined
-    })
-    everything.child.kill('SIGINT')
-    t.is((await everything.done).code, 130)
-    const seen = everything.output.all().stdout
-    t.false(seen.includes('hush'))
-    const entries = seen
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line))
-    t.true(entries.every(({ user }) => user === 'alice'))
-    t.deepEqual(entries.find(({ name }) => name === 'login_proof')?.values, { clientFinal: { hidden: true } })
-    const trail = await readFile(join(shell.folder, 'room', 'audit.log'), 'utf8')
-    t.is(trail.match(/"event":"tap"/g)?.length, 1)
-    const cases: [words: string[], code: number, stderr: RegExp][] = [
-      [['--type', 'nothing_known'], 5, /^error: this server has no message type "nothing_known"$/m],
-      [['--type', 'tapped'], 5, /^error: tapped cannot be tapped/m],
-      [['--user', 'nobody'], 5, /^error: there is no user "nobody"$/m],
-      [['--group', 'nowhere'], 5, /^error: there is no group "nowhere"$/m],
-      [['--count', 'many'], 2, /^error: --count takes a whole number/m],
-      [['--for', '300ms', '--count', '1', '--type', 'broadcast'], 6, /^$/],
-    ]
-    for (const [words, expected, said] of cases) {
-      const ran = await shell.run(['tap', '--data', './room', ...words])
-      t.is(ran.code, expected, `${words.join(' ')}: ${ran.stderr}`)
-      t.regex(ran.stderr, said)
-      t.false(ran.stderr.includes('at Link'), 'no stack')
-    }
-    t.is((await shell.run(['tap', '--data', './nowhere'])).code, 3)
-  },
-)
+test.serial('tap shows the operator messages without their texts and secrets', async (t) => {
+  const { shell, enter, alice } = await openOperatorShell(t)
+  const tapped = (...words: string[]) => shell.start(['tap', '--data', './room', ...words])
+  const everything = tapped('--user', 'Alice')
+  const texts = tapped('--type', 'send_message', '--texts', '--count', '1')
+  await until(async () => {
+    const status = JSON.parse((await shell.run(['status', '--data', './room', '-o', 'json'])).stdout)
+    return status.taps === 2 ? true : undefined
+  })
+  await enter('bob')
+  await alice.send('bob', 'hush')
+  await enter('alice')
+  await t.throwsAsync(alice.send('nobody', 'hush'))
+  const { code, stdout, stderr } = await texts.done
+  t.is(code, 0, stderr)
+  t.like(JSON.parse(stdout), {
+    direction: 'in',
+    user: 'alice',
+    name: 'send_message',
+    values: { to: 'bob', text: 'hush' },
+  })
+  await until(async () => {
+    await new Promise(setImmediate)
+    return everything.output.all().stdout.includes('user_not_exist') ? true : undefined
+  })
+  everything.child.kill('SIGINT')
+  t.is((await everything.done).code, 130)
+  const seen = everything.output.all().stdout
+  t.false(seen.includes('hush'))
+  const entries = seen
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  t.true(entries.every(({ user }) => user === 'alice'))
+  t.deepEqual(entries.find(({ name }) => name === 'login_proof')?.values, { clientFinal: { hidden: true } })
+  const trail = await readFile(join(shell.folder, 'room', 'audit.log'), 'utf8')
+  t.is(trail.match(/"event":"tap"/g)?.length, 1)
+  const cases: [words: string[], code: number, stderr: RegExp][] = [
+    [['--type', 'nothing_known'], 5, /^error: this server has no message type "nothing_known"$/m],
+    [['--type', 'tapped'], 5, /^error: tapped cannot be tapped/m],
+    [['--user', 'nobody'], 5, /^error: there is no user "nobody"$/m],
+    [['--group', 'nowhere'], 5, /^error: there is no group "nowhere"$/m],
+    [['--count', 'many'], 2, /^error: --count takes a whole number/m],
+    [['--for', '300ms', '--count', '1', '--type', 'broadcast'], 6, /^$/],
+  ]
+  for (const [words, expected, said] of cases) {
+    const ran = await shell.run(['tap', '--data', './room', ...words])
+    t.is(ran.code, expected, `${words.join(' ')}: ${ran.stderr}`)
+    t.regex(ran.stderr, said)
+    t.false(ran.stderr.includes('at Link'), 'no stack')
+  }
+  t.is((await shell.run(['tap', '--data', './nowhere'])).code, 3)
+})
 
-test.serial(
-  'an empty value is a variable that was not set, and words that begin with a dash are explained',
-  async (t) => {
-    const { room, enter, run } = await openOperatorShell(t)
-    const bob = await enter('bob')
-    await bob.send('alice', 'unread')
-    const cases: [words: string[], stderr: RegExp][] = [
-      [['expect', '--match', ''], /^error: --match is empty$/m],
-      [['expect', '--match'], /^error: --match is empty$/m],
-      [['expect', '--from', ''], /^error: --from is empty$/m],
-      [['listen', '--from', ''], /^error: --from is empty$/m],
-      [['listen', '--exec', 'true', '--from', ''], /^error: --from is empty$/m],
-      [['listen', '--exec', ''], /^error: --exec is empty$/m],
-      [['listen', '--jobs', '2'], /^error: --jobs goes with --exec$/m],
-      [['listen', '--exec-timeout', '2s'], /^error: --exec-timeout goes with --exec$/m],
-      [['ask', '--group', '', 'Who?'], /^error: --group is empty$/m],
-      [['ask', 'bob', 'Who?', '--id', ''], /^error: --id is empty$/m],
-      [['send', 'bob', 'x', '--id', ''], /^error: --id is empty$/m],
-      [['send', 'bob', 'x', '--id', 'x'.repeat(65)], /^error: --id is 65 bytes long, at most 64 are allowed$/m],
-      [['send', 'bob', '-5 degrees'], /^error: unknown option.*\nhint: words that begin with -/m],
-      [['send', 'bob', '--', '-5 degrees', '--delay'], /^error: too many words: "--delay"$/m],
-    ]
-    for (const [words, stderr] of cases) {
-      const ran = await run(words)
-      t.is(ran.code, 2, `${words.join(' ')}: ${ran.stderr}`)
-      t.regex(ran.stderr, stderr)
-      t.false(ran.stderr.includes('\\u0000'), ran.stderr)
-    }
-    t.deepEqual(textsOf(await bob.inbox({ all: true })), [], 'nothing was sent')
-    t.is((await room.stop()).code, 0)
-  },
-)
+test.serial('an empty value is refused as an unset variable; words that begin with a dash are explained', async (t) => {
+  const { room, enter, run } = await openOperatorShell(t)
+  const bob = await enter('bob')
+  await bob.send('alice', 'unread')
+  const cases: [words: string[], stderr: RegExp][] = [
+    [['expect', '--match', ''], /^error: --match is empty$/m],
+    [['expect', '--match'], /^error: --match is empty$/m],
+    [['expect', '--from', ''], /^error: --from is empty$/m],
+    [['listen', '--from', ''], /^error: --from is empty$/m],
+    [['listen', '--exec', 'true', '--from', ''], /^error: --from is empty$/m],
+    [['listen', '--exec', ''], /^error: --exec is empty$/m],
+    [['listen', '--jobs', '2'], /^error: --jobs goes with --exec$/m],
+    [['listen', '--exec-timeout', '2s'], /^error: --exec-timeout goes with --exec$/m],
+    [['ask', '--group', '', 'Who?'], /^error: --group is empty$/m],
+    [['ask', 'bob', 'Who?', '--id', ''], /^error: --id is empty$/m],
+    [['send', 'bob', 'x', '--id', ''], /^error: --id is empty$/m],
+    [['send', 'bob', 'x', '--id', 'x'.repeat(65)], /^error: --id is 65 bytes long, at most 64 are allowed$/m],
+    [['send', 'bob', '-5 degrees'], /^error: unknown option.*\nhint: words that begin with -/m],
+    [['send', 'bob', '--', '-5 degrees', '--delay'], /^error: too many words: "--delay"$/m],
+  ]
+  for (const [words, stderr] of cases) {
+    const ran = await run(words)
+    t.is(ran.code, 2, `${words.join(' ')}: ${ran.stderr}`)
+    t.regex(ran.stderr, stderr)
+    t.false(ran.stderr.includes('\\u0000'), ran.stderr)
+  }
+  t.deepEqual(textsOf(await bob.inbox({ all: true })), [], 'nothing was sent')
+  t.is((await room.stop()).code, 0)
+})
 
-test.serial('who waits is told that the server has gone, and goes on when it is back', async (t) => {
+test.serial('waiting commands report a lost server, and resume when it is back', async (t) => {
   const { shell, room, enter } = await openOperatorShell(t)
   await enter('bob')
   await writeFile(join(shell.folder, 'bob.pw'), 'the same for all')
@@ -470,7 +461,7 @@ test.serial('who waits is told that the server has gone, and goes on when it is 
   ]
   await until(async () => {
     const users = JSON.parse((await shell.run(['users', 'list', '--data', './room', '-o', 'json'])).stdout)
-    // The client in this process, and both commands.
+    // The client of this process and those of both commands.
     return users.some((user: { user: string; sessions: number }) => user.user === 'bob' && user.sessions === 3)
       ? true
       : undefined
@@ -484,7 +475,7 @@ test.serial('who waits is told that the server has gone, and goes on when it is 
   for (const { done } of commands) t.like(await done, { code: 0, stdout: 'yes\n' })
 })
 
-/** Asks again until there is something. */
+/** Polls until there is a result. */
 async function until<T>(ask: () => Promise<T | undefined>): Promise<T> {
   for (;;) {
     const found = await ask()
@@ -492,13 +483,13 @@ async function until<T>(ask: () => Promise<T | undefined>): Promise<T> {
   }
 }
 
-test.serial('an expression that backtracks holds up neither the time limit nor Ctrl-C', async (t) => {
+test.serial('a backtracking expression delays neither the time limit nor Ctrl-C', async (t) => {
   const { run, start, enter } = await openOperatorShell(t)
   const bob = await enter('bob')
   await bob.send('alice', `${'a'.repeat(40)}!`)
   const words = ['expect', '--from', 'bob', '--match', '^(a+)+$']
   t.is((await run([...words, '--timeout', '2s'])).code, 6)
-  // A match that is printed comes first: the next text is the one that takes for ever.
+  // The printed match comes first: the expression never finishes on the text after it.
   const carol = await enter('carol')
   await carol.send('alice', `${'a'.repeat(40)}!`)
   const waiting = start(['expect', '--from', 'carol', '--match', '^(a+)+$|^no$', '--count', '2', '--timeout', '1h'])
@@ -507,7 +498,7 @@ test.serial('an expression that backtracks holds up neither the time limit nor C
   t.is((await waiting.done).code, 130)
 })
 
-test.serial('a group that Alice is put out of does not end her listener of all conversations', async (t) => {
+test.serial('being kicked from a group does not end a listener of all conversations', async (t) => {
   const { shell, start, alice, enter } = await openOperatorShell(t)
   const bob = await enter('bob')
   await bob.request(CreateRoom, { group: 'ops' })

@@ -16,11 +16,11 @@ import { openShell } from '../support/processes/shell.ts'
 import { startLocalServer } from '../support/server.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 
-/** Long enough for something to be counted on a busy machine. */
+/** Long enough for a positive count on a busy machine. */
 const PERIOD = { warmUp: 0.05, seconds: 0.4, size: 64 }
 const NEVER = new AbortController().signal
 
-/** A server in this process that is as generous as a benchmark's; `stored` closes it and counts. */
+/** A server in this process with the limits of a benchmark; `stored` closes it and counts messages. */
 async function openBench(t: ExecutionContext) {
   const stage = await startLocalServer(t, { limits: 'off' })
   const steps = new Set<string>()
@@ -36,7 +36,7 @@ async function openBench(t: ExecutionContext) {
   }
 }
 
-/** A rate is what was counted in the time it took, and latencies are in order. */
+/** Checks that a rate is count per time, and that latencies ascend. */
 function isPlausible(t: ExecutionContext, { count, seconds, perSecond, p50 = 0, p99 = 0 }: load.Result) {
   t.true(count > 0)
   t.true(seconds > 0)
@@ -44,7 +44,7 @@ function isPlausible(t: ExecutionContext, { count, seconds, perSecond, p50 = 0, 
   t.true(p50 <= p99, `${p50} ${p99}`)
 }
 
-test.serial('pairs: what was acknowledged is what is stored', async (t) => {
+test.serial('pairs: the acknowledged messages are the stored ones', async (t) => {
   const { address, watcher, steps, stored } = await openBench(t)
   const result = await load.pairs(load.friendsOn(address), { ...PERIOD, pairs: 2, window: 3 }, watcher, NEVER)
   isPlausible(t, result)
@@ -69,7 +69,7 @@ test.serial('logins, idle sessions and unread messages', async (t) => {
   const logins = await load.logins(address, { ...PERIOD, users: 2, window: 2 }, watcher, NEVER)
   isPlausible(t, logins)
 
-  // Twelve sessions, three of each user; the server says that it grew by 1200 bytes.
+  // Twelve sessions, three of each user; the server reports 1200 bytes more.
   const sizes = [1000, 2200]
   const memory = async () => sizes.shift() ?? 0
   const idle = await load.idle(address, { sessions: 12, perUser: 3, memory }, watcher, NEVER)
@@ -80,7 +80,7 @@ test.serial('logins, idle sessions and unread messages', async (t) => {
   t.is(await stored(), 250)
 })
 
-test.serial('a server of its own is measured, and so is the ceiling', async (t) => {
+test.serial('the benchmark measures a server of its own and the ceiling', async (t) => {
   const steps: string[] = []
   const of = { progress: (what: string) => void steps.push(what), signal: NEVER }
   const shape = { ...PERIOD, pairs: 1, window: 2 }
@@ -97,7 +97,7 @@ test.serial('a server of its own is measured, and so is the ceiling', async (t) 
   isPlausible(t, server)
   t.true((server.stored ?? 0) > 0)
   t.is(server.stored, server.acknowledged)
-  // The system counts processor time in steps of ten milliseconds: a short run may have used none.
+  // The system counts processor time in steps of 10 ms: a short run may show none.
   t.true(server.cpuMs >= 0)
   t.true(server.memory > 20 * 1024 ** 2)
   t.false(isRunning(pid))
@@ -176,10 +176,10 @@ test('options of the benchmark are parsed; invalid ones are refused', async (t) 
   for (const [args, message] of refused) await t.throwsAsync(readOptions(args), { message }, args.join(' '))
 })
 
-/** Of a load from the shell. */
+/** Result of a load from the shell. */
 const short = ['--for', '500ms', '--warm-up', '50ms']
 
-test.serial('chatctl bench loads a server on this machine and says how it did', async (t) => {
+test.serial('chatctl bench loads a server on this machine and reports the result', async (t) => {
   const shell = await openShell(t)
   const { server } = await shell.serve(['--limits', 'off'])
   for (const [args, expected] of [
@@ -198,7 +198,7 @@ test.serial('chatctl bench loads a server on this machine and says how it did', 
   }
 })
 
-test.serial('chatctl bench: a table for people, Ctrl-C, and nobody there', async (t) => {
+test.serial('chatctl bench: a table for people, Ctrl-C, and an unreachable server', async (t) => {
   const shell = await openShell(t)
   const { server, stop } = await shell.serve(['--limits', 'off'])
   const { stdout: table } = await shell.run(['bench', server, '--pairs', '1', ...short, '-o', 'table'])
@@ -216,7 +216,7 @@ test.serial('chatctl bench: a table for people, Ctrl-C, and nobody there', async
   t.is((await shell.run(['bench', server])).code, 3)
 })
 
-test.serial('chatctl bench: limits that are on end it; another machine needs a yes', async (t) => {
+test.serial('chatctl bench: limits in force end it; another machine needs confirmation', async (t) => {
   const shell = await openShell(t)
   const { server } = await shell.serve()
   const limited = await shell.run(['bench', server, '--pairs', '100'])
@@ -239,7 +239,7 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** Waits until a process has said something. */
+/** Waits until a process has printed something. */
 function heard(stream: Readable | null, text: string): Promise<void> {
   let said = ''
   return new Promise((resolve, reject) => {

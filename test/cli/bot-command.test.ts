@@ -6,13 +6,13 @@ import { openShell, type Shell } from '../support/processes/shell.ts'
 
 const KEY = /^ckey_[A-Za-z0-9_-]{43}$/
 
-/** Makes an account of a bot and gives its key. */
+/** Creates a bot account and returns its key. */
 async function botAccount(shell: Shell, name: string): Promise<string> {
   const { stdout } = await shell.run(['users', 'create', name, '--bot', '--data', './room'])
   return stdout.trim()
 }
 
-/** A person at a client, who asks and hears. */
+/** A person at a client. */
 async function person(t: ExecutionContext, server: string, name: string) {
   const client = await connect({ server, leastIterations: 4096 })
   t.teardown(() => client.close())
@@ -22,7 +22,7 @@ async function person(t: ExecutionContext, server: string, name: string) {
   return {
     client,
     says: (to: string, text: string) => client.send(to, text),
-    /** The text of the next message there is. */
+    /** Text of the next message. */
     async hears(): Promise<string> {
       const { value } = await messages.next()
       return value.text
@@ -34,7 +34,7 @@ async function person(t: ExecutionContext, server: string, name: string) {
   }
 }
 
-/** A bot that answers every message in its own way. */
+/** A bot that answers every message, with a prefix of its own. */
 const answering = (answer: string) => `import { createBot } from 'chatctl/bot'
 export default createBot({ name: 'echo' }).message((ctx) => ctx.reply(\`${answer}\`))
 `
@@ -44,7 +44,7 @@ async function write(shell: Shell, file: string, content: string): Promise<strin
   return file
 }
 
-/** Starts `chatctl bot run` and waits until the bot says that it has started. */
+/** Starts `chatctl bot run` and waits until the bot reports its start. */
 async function runBot(shell: Shell, file: string, key: string, args: readonly string[] = []) {
   const process = shell.start(['bot', 'run', file, ...args], { env: { CHATCTL_BOT_KEY: key } })
   await process.output.says(/the bot has started/)
@@ -57,7 +57,7 @@ async function runBot(shell: Shell, file: string, key: string, args: readonly st
   }
 }
 
-test.serial('a bot account is made with a key, printed once, whether the server runs or not', async (t) => {
+test.serial('users create --bot prints a key once, whether the server runs or not', async (t) => {
   const shell = await openShell(t)
   const before = await shell.run(['users', 'create', 'early', '--bot', '--data', './room'])
   t.is(before.code, 0)
@@ -84,7 +84,7 @@ test.serial('a bot account is made with a key, printed once, whether the server 
   t.false(list.stdout.includes(key))
 })
 
-test.serial('a key takes the place of a password and of a role', async (t) => {
+test.serial('--bot excludes a password and a role', async (t) => {
   const shell = await openShell(t)
   await shell.run(['users', 'create', 'echo', '--bot', '--data', './room'])
   const refused = async (args: readonly string[], code: number, stderr: RegExp) => {
@@ -106,7 +106,7 @@ test.serial('a key takes the place of a password and of a role', async (t) => {
   await refused(['users', 'passwd', 'Ann', '--bot-key'], 2, /ann is no bot/)
 })
 
-test.serial('a bot gets a new key, and the old one is none any more', async (t) => {
+test.serial('a new key of a bot invalidates the old one', async (t) => {
   const shell = await openShell(t)
   const { server } = await shell.serve()
   const old = await botAccount(shell, 'echo')
@@ -153,7 +153,7 @@ test.serial('a bot runs, answers, and stops on SIGTERM and on Ctrl-C when its ha
     t.is(stdout, '', 'the log is on stderr')
     t.regex(stderr, new RegExp(`"signal":"${signal}"`))
     t.is(await ann.hears(), 'wait!')
-    // What came while it was away.
+    // The message sent while the bot was not running.
     const next = await runBot(shell, file, key, ['--server', server])
     t.is(await ann.hears(), 'after!')
     t.is((await next.stop()).code, 0)
@@ -163,38 +163,35 @@ test.serial('a bot runs, answers, and stops on SIGTERM and on Ctrl-C when its ha
   t.like(await self.request(QueryConsumers, {}), { consumers: { 0: { consumer: 'echo', pending: 0 } } })
 })
 
-test.serial(
-  'a key is read from a file or stdin, an account may be named otherwise than the bot, a login will do',
-  async (t) => {
-    const shell = await openShell(t)
-    const { server } = await shell.serve()
-    const file = await write(shell, 'echo.ts', answering('$' + '{ctx.bot.user}'))
-    await write(shell, 'bot.key', `${await botAccount(shell, 'parrot')}\n`)
-    const ann = await person(t, server, 'ann')
-    const named = shell.start(['bot', 'run', file, '--user', 'parrot', '--key-file', 'bot.key', '--server', server])
-    await named.output.says(/"consumer":"echo".*the bot has started/)
-    t.is(await ann.asks('parrot', 'who?'), 'parrot')
-    named.child.kill()
-    t.is((await named.done).code, 0)
-    const piped = shell.start(['bot', 'run', file, '--user', 'parrot', '--key-file', '-', '--consumer', 'two'], {
-      env: { CHATCTL_SERVER: server },
-    })
-    piped.child.stdin?.end(await newKey(shell, 'parrot'))
-    await piped.output.says(/"consumer":"two".*the bot has started/)
-    await write(shell, 'pw', 'password of a person')
-    await person(t, server, 'carol')
-    await shell.run(['login', 'carol', '--server', server, '--password-file', 'pw'])
-    const kept = shell.start(['bot', 'run', file, '--context', 'carol'])
-    await kept.output.says(/the bot has started/)
-    t.is(await ann.asks('carol', 'who?'), 'carol')
-  },
-)
+test.serial('bot run reads a key from a file or stdin, accepts another account name, or uses a login', async (t) => {
+  const shell = await openShell(t)
+  const { server } = await shell.serve()
+  const file = await write(shell, 'echo.ts', answering('$' + '{ctx.bot.user}'))
+  await write(shell, 'bot.key', `${await botAccount(shell, 'parrot')}\n`)
+  const ann = await person(t, server, 'ann')
+  const named = shell.start(['bot', 'run', file, '--user', 'parrot', '--key-file', 'bot.key', '--server', server])
+  await named.output.says(/"consumer":"echo".*the bot has started/)
+  t.is(await ann.asks('parrot', 'who?'), 'parrot')
+  named.child.kill()
+  t.is((await named.done).code, 0)
+  const piped = shell.start(['bot', 'run', file, '--user', 'parrot', '--key-file', '-', '--consumer', 'two'], {
+    env: { CHATCTL_SERVER: server },
+  })
+  piped.child.stdin?.end(await newKey(shell, 'parrot'))
+  await piped.output.says(/"consumer":"two".*the bot has started/)
+  await write(shell, 'pw', 'password of a person')
+  await person(t, server, 'carol')
+  await shell.run(['login', 'carol', '--server', server, '--password-file', 'pw'])
+  const kept = shell.start(['bot', 'run', file, '--context', 'carol'])
+  await kept.output.says(/the bot has started/)
+  t.is(await ann.asks('carol', 'who?'), 'carol')
+})
 
 async function newKey(shell: Shell, name: string): Promise<string> {
   return (await shell.run(['users', 'passwd', name, '--bot-key', '--data', './room'])).stdout
 }
 
-test.serial('what keeps a bot from starting is said, with a code of its own', async (t) => {
+test.serial('each reason that prevents a start is reported with its exit code', async (t) => {
   t.timeout(120_000)
   const shell = await openShell(t)
   const { server } = await shell.serve()
@@ -217,7 +214,7 @@ test.serial('what keeps a bot from starting is said, with a code of its own', as
   await fails(['missing.ts', ...at], 1, /cannot load missing\.ts/)
   await fails([good, ...at], 4, /not the key of the account "[a-z]+"[\s\S]*passwd [a-z]+ --bot-key/, 'ckey_wrong')
   await fails([good, ...at], 4, /no key and no --context[\s\S]*users create NAME --bot/, '')
-  // A person who is logged in is not who the bot is.
+  // The login of a person is not that of the bot.
   await person(t, server, 'dora')
   await write(shell, 'pw', 'password of a person')
   t.is((await shell.run(['login', 'dora', '--server', server, '--password-file', 'pw'])).code, 0)
@@ -246,7 +243,7 @@ test.serial('with --watch a changed bot takes over, a broken one does not', asyn
   const bot = await runBot(shell, 'bot.ts', key, ['--server', server, '--watch'])
   const works = (times: number) => bot.output.says(new RegExp(`(the bot has started[\\s\\S]*){${times}}`))
   t.is(await ann.asks('echo', 'hello'), 'one')
-  // In a file that the bot imports, and as editors do it: another file takes the name.
+  // The bot imports this file; like an editor, the change replaces it by a rename.
   await write(shell, 'parts/word.ts.new', "export const word: string = 'two'\n")
   await rename(join(shell.folder, 'parts/word.ts.new'), join(shell.folder, 'parts/word.ts'))
   await works(2)
@@ -264,7 +261,7 @@ test.serial('with --watch a changed bot takes over, a broken one does not', asyn
   t.is((await bot.stop()).code, 0)
 })
 
-test.serial('a promise that a handler forgot ends no bot, and is told of with the handler’s name', async (t) => {
+test.serial('an unhandled rejection does not end the bot, and is logged with the handler’s name', async (t) => {
   const shell = await openShell(t)
   const { server } = await shell.serve()
   const key = await botAccount(shell, 'tool')
@@ -284,7 +281,7 @@ test.serial('a promise that a handler forgot ends no bot, and is told of with th
   t.is((await bot.stop()).code, 0)
 })
 
-test.serial('a bot that another process replaces ends with 7, so that no supervisor takes it back', async (t) => {
+test.serial('a bot that another process replaces exits with 7, so that no supervisor restarts it', async (t) => {
   const shell = await openShell(t)
   const { server } = await shell.serve()
   const key = await botAccount(shell, 'tool')
@@ -302,7 +299,7 @@ test.serial('a bot that another process replaces ends with 7, so that no supervi
   t.is((await second.stop()).code, 0)
 })
 
-test.serial('a bot whose log nobody takes goes on', async (t) => {
+test.serial('a bot keeps running when its log is not read', async (t) => {
   const shell = await openShell(t)
   const { server } = await shell.serve()
   const key = await botAccount(shell, 'tool')
@@ -319,7 +316,7 @@ test.serial('a bot whose log nobody takes goes on', async (t) => {
   t.is((await bot.stop()).code, 0)
 })
 
-test.serial('with --replay-from a bot handles again what came after a message or since a time', async (t) => {
+test.serial('with --replay-from a bot repeats the events after a message or since a time', async (t) => {
   const shell = await openShell(t)
   const { server } = await shell.serve()
   const key = await botAccount(shell, 'echo')

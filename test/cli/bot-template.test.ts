@@ -4,7 +4,7 @@ import test from 'ava'
 import { install, runIn } from '../support/bots/bot-folder.ts'
 import { openShell } from '../support/processes/shell.ts'
 
-test.serial('a new bot checks, tests, runs and answers as it is', async (t) => {
+test.serial('a new bot passes its check and tests, runs and answers', async (t) => {
   t.timeout(120_000)
   const shell = await openShell(t)
   const made = await shell.run(['bot', 'new', 'dice', '-o', 'json'])
@@ -32,7 +32,7 @@ test.serial('a new bot checks, tests, runs and answers as it is', async (t) => {
   t.is((await bot.done).code, 0)
 })
 
-test.serial('a new bot takes no place of anything, and its name has to do for everything', async (t) => {
+test.serial('bot new overwrites nothing, and refuses an invalid name', async (t) => {
   const shell = await openShell(t)
   await shell.run(['bot', 'new', 'dice'])
   const before = await readFile(join(shell.folder, 'dice/bot.ts'), 'utf8')

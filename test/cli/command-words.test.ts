@@ -5,7 +5,7 @@ import test, { type ExecutionContext } from 'ava'
 import { complete } from '../../cli/parser/completion.ts'
 import { openShell, type Shell } from '../support/processes/shell.ts'
 
-/** Words on the command line: wrong ones, help, completion, and what a command loads. */
+/** Command line parsing: usage errors, help, completion, and the modules a command loads. */
 
 async function refused(t: ExecutionContext, shell: Shell, args: readonly string[], says: RegExp) {
   const { code, stdout, stderr } = await shell.run(args)
@@ -14,7 +14,7 @@ async function refused(t: ExecutionContext, shell: Shell, args: readonly string[
   t.regex(stderr, says, args.join(' '))
 }
 
-test('wrong words are told as what they are, with what may have been meant', async (t) => {
+test('usage errors name the wrong word and suggest a right one', async (t) => {
   const shell = await openShell(t)
   for (const [words, says] of [
     ['users delete x --data room', /^error: unknown command "users delete"\nhint: commands: list, create, /],
@@ -55,7 +55,7 @@ test('help COMMAND and version are known', async (t) => {
   t.regex((await shell.run(['completion', '--help'])).stdout, /Examples:/)
 })
 
-test('empty values are refused where they would mean everything, or the current folder', async (t) => {
+test('empty values are refused if they would mean everything or the current folder', async (t) => {
   const shell = await openShell(t)
   for (const [args, says] of [
     [['history', '--search', 'x', '--group', ''], /--group is empty/],
@@ -75,7 +75,7 @@ test('empty values are refused where they would mean everything, or the current 
     await refused(t, shell, args, says)
 })
 
-/** The files that a command has loaded, from the root of the package. */
+/** Files that a command loads, relative to the root of the package. */
 async function loadedBy(shell: Shell, args: readonly string[]): Promise<string[]> {
   const list = join(shell.folder, `loaded-${args.join('-')}`)
   const hooks = `import { appendFileSync } from 'node:fs'
@@ -90,7 +90,7 @@ async function loadedBy(shell: Shell, args: readonly string[]): Promise<string[]
   return (await readFile(list, 'utf8')).split('\n')
 }
 
-test('a command loads only itself', async (t) => {
+test('a command loads only the modules that it needs', async (t) => {
   const shell = await openShell(t)
   const heavy =
     /node_modules\/(zod|knex|pino|pino-pretty|@clack|jiti|better-sqlite3|mysql2|confbox|croner)\/|required:(knex|pino|better-sqlite3|mysql2)/
@@ -143,7 +143,7 @@ test('completion: commands, options, values; nothing after --', async (t) => {
   t.deepEqual(await starts('listen', '--exec', 'x', '--', ''), [':files'])
 })
 
-test('completion in bash knows contexts, friends and groups, and expands no name', async (t) => {
+test('completion in bash offers contexts, friends and groups, and does not expand names', async (t) => {
   const shell = await openShell(t)
   const room = await shell.serve()
   await writeFile(join(shell.folder, 'pw'), 'correct horse')

@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import test from 'ava'
 import { aliceAndBob, json, works } from './alice-and-bob.ts'
 
-/** Kept logins and keys of servers. */
+/** Stored logins and server keys. */
 
-test.serial('contexts: listed, selected, shown, forgotten; their files are private', async (t) => {
+test.serial('contexts are listed, selected, shown and deleted; their files are private', async (t) => {
   const { shell, room } = await aliceAndBob(t)
   const list = json(await works(t, shell, ['context', 'list', '-o', 'json']))
   t.like(list, { 0: { name: 'alice', selected: false, keyState: 'verified' }, 1: { name: 'bob', selected: true } })
@@ -24,7 +24,7 @@ test.serial('contexts: listed, selected, shown, forgotten; their files are priva
   t.is((await shell.run(['context', 'use', '../../etc'])).code, 2)
 })
 
-test.serial('a changed server key is refused, nothing is sent, and forgetting the old one helps', async (t) => {
+test.serial('a changed server key is refused and nothing is sent; context forget accepts the new key', async (t) => {
   const { shell, room } = await aliceAndBob(t)
   await room.stop()
   const port = room.server.split(':')[1] ?? ''

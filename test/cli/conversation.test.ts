@@ -73,31 +73,28 @@ test.serial('two people chat from the shell', async (t) => {
   for (const line of lines(stopped)) t.notThrows(() => JSON.parse(line), line)
 })
 
-test.serial(
-  'a listener hears what is sent while it listens; the server is killed and comes back in between',
-  async (t) => {
-    const { shell, room } = await aliceAndBob(t)
-    const port = room.server.split(':')[1] ?? ''
-    const listener = shell.start(['listen', '--context', 'bob', '--count', '2', '--for', '60s', '-o', 'ndjson'])
-    await works(t, shell, ['send', '--context', 'alice', 'bob', 'first'])
-    await listener.output.line()
-    room.child.kill('SIGKILL')
-    await once(room.child, 'exit')
-    await shell.serve(['--port', port])
-    await works(t, shell, ['send', '--context', 'alice', 'bob', 'second'])
-    const { code, stdout } = await listener.done
-    t.is(code, 0)
-    t.deepEqual(
-      stdout
-        .trim()
-        .split('\n')
-        .map((line) => JSON.parse(line).text),
-      ['first', 'second'],
-    )
-  },
-)
+test.serial('a listener gets new messages, also after the server was killed and restarted', async (t) => {
+  const { shell, room } = await aliceAndBob(t)
+  const port = room.server.split(':')[1] ?? ''
+  const listener = shell.start(['listen', '--context', 'bob', '--count', '2', '--for', '60s', '-o', 'ndjson'])
+  await works(t, shell, ['send', '--context', 'alice', 'bob', 'first'])
+  await listener.output.line()
+  room.child.kill('SIGKILL')
+  await once(room.child, 'exit')
+  await shell.serve(['--port', port])
+  await works(t, shell, ['send', '--context', 'alice', 'bob', 'second'])
+  const { code, stdout } = await listener.done
+  t.is(code, 0)
+  t.deepEqual(
+    stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line).text),
+    ['first', 'second'],
+  )
+})
 
-test.serial('Ctrl-C ends a listener with 130, and what it had not printed stays unread', async (t) => {
+test.serial('Ctrl-C ends a listener with 130; messages not printed stay unread', async (t) => {
   const { shell } = await aliceAndBob(t)
   const listener = shell.start(['listen', '--context', 'bob'])
   await works(t, shell, ['send', '--context', 'alice', 'bob', 'hello'])
@@ -106,7 +103,7 @@ test.serial('Ctrl-C ends a listener with 130, and what it had not printed stays 
   t.is((await listener.done).code, 130)
 })
 
-test.serial('a reader that goes away ends the command quietly; what it did not take stays unread', async (t) => {
+test.serial('a closed stdout ends the command without an error; messages not read from it stay unread', async (t) => {
   const { shell } = await aliceAndBob(t)
   const many = Array.from({ length: 50 }, (_, n) => `${n} ${'x'.repeat(8000)}`).join('\n')
   await works(t, shell, ['send', '--context', 'alice', 'bob', '-', '--lines'], many)
@@ -122,7 +119,7 @@ test.serial('no control byte of a name or a message reaches the output', async (
   const { shell, room } = await aliceAndBob(t)
   const evil = '\u001b[2J\u001b]52;c;aGk=\u0007 \u009b31m\r\n\u202eabc\u2066\u2028\u200fx\u007f\ttab'
   await works(t, shell, ['send', '--context', 'alice', 'bob', '-'], evil)
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: it searches for control characters
   const dangerous = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/
   for (const format of ['table', 'plain', 'json', 'ndjson']) {
     for (const command of [['inbox'], ['history', 'alice'], ['listen', '--no-ack', '--count', '1', '--for', '10s']]) {
@@ -142,7 +139,7 @@ test.serial('no control byte of a name or a message reaches the output', async (
   t.notRegex((await room.stop()).stdout, dangerous)
 })
 
-test.serial('words that look like options, a lone dash, and numbers stay what they are', async (t) => {
+test.serial('texts that look like options, a dash or numbers are sent unchanged', async (t) => {
   const { shell } = await aliceAndBob(t)
   await works(t, shell, ['send', '--context', 'alice', 'bob', '--', '-n is no option'])
   await works(t, shell, ['send', '--context', 'alice', 'bob', '007'])
@@ -154,7 +151,7 @@ test.serial('words that look like options, a lone dash, and numbers stay what th
   t.deepEqual(texts, ['-n is no option', '007', 'two\nlines', 'piped'])
 })
 
-test.serial('sent again with the same --id, a message is stored once', async (t) => {
+test.serial('a message sent again with the same --id is stored once', async (t) => {
   const { shell } = await aliceAndBob(t)
   const send = () =>
     works(t, shell, ['send', '--context', 'alice', 'bob', 'build 7 broke', '--id', 'build-7', '-o', 'json'])
@@ -162,7 +159,7 @@ test.serial('sent again with the same --id, a message is stored once', async (t)
   t.deepEqual(second, { ...first, repeat: true })
 })
 
-test.serial('friends from the shell: asked, accepted, listed, removed', async (t) => {
+test.serial('friends are requested, accepted, listed and removed from the shell', async (t) => {
   const { shell } = await aliceAndBob(t)
   const friends = (...args: string[]) => works(t, shell, ['friends', ...args])
   t.like(json(await friends('add', 'bob', '--context', 'alice', '--note', 'hello', '-o', 'json')), {
@@ -186,7 +183,7 @@ test.serial('friends from the shell: asked, accepted, listed, removed', async (t
   await friends('unblock', 'bob', '--context', 'alice')
 })
 
-test.serial('a group from the shell: made, joined, written to, read', async (t) => {
+test.serial('a group is created, joined, written to and read from the shell', async (t) => {
   const { shell } = await aliceAndBob(t)
   const as = (who: string, ...args: string[]) => works(t, shell, [...args, '--context', who])
   await as('alice', 'groups', 'create', '值班', '--invite-only')
@@ -247,7 +244,7 @@ test.serial(
   },
 )
 
-test.serial('contacts from the shell: what is unread, what was said last', async (t) => {
+test.serial('contacts shows unread counts and last messages', async (t) => {
   const { shell } = await aliceAndBob(t)
   const as = (who: string, ...args: string[]) => works(t, shell, [...args, '--context', who])
   t.is((await as('alice', 'contacts', '-o', 'table')).stdout, '')

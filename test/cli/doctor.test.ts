@@ -7,14 +7,14 @@ import { hasMariadb, newDatabase, startMariadb } from '../support/databases/mari
 import { testWhere } from '../support/endurance/rounds.ts'
 import { openShell, type Shell } from '../support/processes/shell.ts'
 
-/** The state that `doctor` finds, by check. */
+/** Results of `doctor`, by check. */
 async function findings(shell: Shell, args: readonly string[], env?: Readonly<Record<string, string>>) {
   const { code, stdout } = await shell.run(['doctor', ...args, '-o', 'json'], env && { env })
   const list: { check: string; state: string; detail: string }[] = JSON.parse(stdout)
   return { code, of: (check: string) => list.find((finding) => finding.check === check) }
 }
 
-test('a folder that is named and does not exist fails; the default one may be missing', async (t) => {
+test('a missing data folder fails if it is named; the default one may be missing', async (t) => {
   const shell = await openShell(t)
   const missing = join(shell.folder, 'nowhere')
   for (const env of [undefined, { CHATCTL_DATA: missing }]) {
@@ -26,7 +26,7 @@ test('a folder that is named and does not exist fails; the default one may be mi
   t.is((await findings(shell, [])).code, 0)
 })
 
-test('the login of another server is not tested with a data folder, unless it is named', async (t) => {
+test('with a data folder, a login at another server is tested only if it is named', async (t) => {
   const shell = await openShell(t)
   const room = await shell.serve()
   await shell.serve(['--data', './other'])
@@ -45,10 +45,10 @@ test('the login of another server is not tested with a data folder, unless it is
 
 const testOnMariadb = testWhere(
   hasMariadb(),
-  'MariaDB is not installed: status without a database, a wrong name of one',
+  'MariaDB is not installed: status without a database, and a wrong database name',
 )
 
-testOnMariadb('status says that the database is gone; a wrong name of one is told from a wrong password', async (t) => {
+testOnMariadb('status reports a lost database, and distinguishes a wrong name from a wrong password', async (t) => {
   t.timeout(120_000)
   const mariadb = await startMariadb()
   t.teardown(() => mariadb.close())

@@ -116,7 +116,7 @@ test.serial('with -o json an error is an object with the name of its code', asyn
   t.is(refused.stdout + unreachable.stdout, '')
 })
 
-/** Names of all commands, groups of commands and what is in them, as the program itself lists them in its help. */
+/** Names of all commands and subcommands, as the help lists them. */
 async function commandsOf(words: string[]): Promise<string[][]> {
   const help = await (await program(words)).getHelp()
   const names = [...help.matchAll(new RegExp(`^  chatctl ${words.map((word) => `${word} `).join('')}([a-z]+)`, 'gm'))]
@@ -126,7 +126,7 @@ async function commandsOf(words: string[]): Promise<string[][]> {
   return words.length === 0 ? below : [words, ...below]
 }
 
-test.serial('every command explains itself with an example', async (t) => {
+test.serial('the help of every command has an example', async (t) => {
   const commands = await commandsOf([])
   t.true(commands.length > 54, String(commands.length))
   for (const command of commands) t.regex(await (await program(command)).getHelp(), /Examples:/, command.join(' '))

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import test from 'ava'
 
-/** Logs from a process of its own: the log goes to stdout. */
+/** Logs from a separate process, since the log goes to stdout. */
 function logged(lines: string): Record<string, unknown>[] {
   const door = new URL('../../cli/output/logger.js', import.meta.url).href
   const source = `const { log, release } = await (await import('${door}')).openLog('trace', false); ${lines}; release()`
@@ -12,7 +12,7 @@ function logged(lines: string): Record<string, unknown>[] {
     .map((line) => JSON.parse(line))
 }
 
-test('secrets do not get into the log, however they are logged', (t) => {
+test('secrets never appear in the log', (t) => {
   const [record] = logged(
     "log.info({ password: 'a', keys: { clientKey: 'b' }, message: { clientFinal: 'c', storedKey: 'd', user: 'alice' } }, 'x')",
   )
@@ -20,14 +20,14 @@ test('secrets do not get into the log, however they are logged', (t) => {
   t.like(record, { message: { user: 'alice' }, msg: 'x', level: 'info' })
 })
 
-test('an error of the database shows its code, but not what people wrote', (t) => {
+test('a database error shows its code, but no text of users', (t) => {
   const [record] = logged(
     "log.error({ err: Object.assign(new Error(\"insert into `chatmsg` values ('SECRET - TEXT') - database is locked\"), { code: 'SQLITE_BUSY' }) }, 'x')",
   )
   t.deepEqual(record?.err, { type: 'Error', code: 'SQLITE_BUSY', message: '- database is locked' })
 })
 
-test('what was logged before the start is over comes after the first line', (t) => {
+test('lines logged during the start follow the first line', (t) => {
   const [first, second] = logged('log.warn(\'early\'); process.stdout.write(\'{"event":"listening"}\\n\')')
   t.like(first, { event: 'listening' })
   t.like(second, { msg: 'early' })

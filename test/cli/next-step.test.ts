@@ -8,7 +8,7 @@ import { program } from '../../cli/parser/program.ts'
 import { RefusedByServer } from '../../client/errors.ts'
 import { openShell, type Shell } from '../support/processes/shell.ts'
 
-/** Errors say what is wrong, what is allowed, and what to type next. */
+/** Errors name the fault, the allowed values and the next command. */
 
 async function fails(t: ExecutionContext, shell: Shell, words: string, code: number, says: RegExp) {
   const ran = await shell.run(words.split(' '))
@@ -16,7 +16,7 @@ async function fails(t: ExecutionContext, shell: Shell, words: string, code: num
   t.regex(ran.stderr, says, words)
 }
 
-test('every hint belongs to a failure of the protocol, and names commands that there are', async (t) => {
+test('every hint belongs to a failure of the protocol, and names existing commands', async (t) => {
   const protocol = await readFile(new URL('../../../docs/PROTOCOL.md', import.meta.url), 'utf8')
   for (const name of Object.keys(FAILURE_HINTS)) t.regex(protocol, new RegExp(`\\| ${name} \\|`), name)
   for (const hint of [...Object.values(FAILURE_HINTS), ...Object.values(CLIENT_HINTS)])
@@ -28,7 +28,7 @@ test('every hint belongs to a failure of the protocol, and names commands that t
   t.like(explain(refused), { exit: 'refused', hint: FAILURE_HINTS.group_exists })
 })
 
-test('limits: a name that is none, a value that is no number, one that is below 0', async (t) => {
+test('limits: an unknown name, a value that is not a number, a negative value', async (t) => {
   const shell = await openShell(t)
   await fails(
     t,
@@ -46,7 +46,7 @@ test('limits: a name that is none, a value that is no number, one that is below 
   t.regex(stderr, /no limit "foo" \(from CHATCTL_LIMITS\)/)
 })
 
-test('a value below 0 is told as one, with what the option takes', async (t) => {
+test('a negative value is refused with the allowed values of the option', async (t) => {
   const shell = await openShell(t)
   await fails(t, shell, 'send --delay -5s bob hi', 2, /--delay: "-5s" is less than 0\nhint: --delay: .* 90s, 10m/)
   await fails(t, shell, 'listen --for -1m30s', 2, /--for: "-1m30s" is less than 0\nhint: --for: /)
@@ -76,7 +76,7 @@ test('a missing context exits with 4, whichever command names it', async (t) => 
   await fails(t, shell, 'context show', EXIT.authentication, /no context is selected\nhint: `chatctl context use NAME`/)
 })
 
-test('a port in use, and a key that cannot be one', async (t) => {
+test('a port in use and a malformed key are reported', async (t) => {
   const shell = await openShell(t)
   const taken = createServer()
   await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))

@@ -11,7 +11,7 @@ test.serial('another user of the machine cannot use the control socket', async (
   if (process.getuid?.() !== 0) return t.pass('needs root to become someone else')
   const { shell } = await aliceAndBob(t)
   t.is((await stat(join(shell.folder, 'room', 'control.sock'))).mode & 0o777, 0o600)
-  // The folders are opened up, so that only the socket's own permission is left to refuse.
+  // The folders are made accessible, so that only the socket's own mode refuses.
   for (const folder of ['', 'room', 'home']) await chmod(join(shell.folder, folder), 0o755)
   const nobody = 65_534
   const ran = await shell.run(['send', '--data', './room', '--as', 'alice', 'bob', 'hi'], { uid: nobody })
@@ -19,7 +19,7 @@ test.serial('another user of the machine cannot use the control socket', async (
   t.regex(ran.stderr, /only the user who runs the server may operate it/)
 })
 
-test.serial('accounts are run by the operator, whether the server runs or not', async (t) => {
+test.serial('the operator manages accounts, whether the server runs or not', async (t) => {
   const { shell, room } = await aliceAndBob(t)
   const data = ['--data', './room']
   await writeFile(join(shell.folder, 'new.pw'), 'new password')
@@ -46,7 +46,7 @@ test.serial('accounts are run by the operator, whether the server runs or not', 
   await works(t, shell, ['login', 'bob', '--server', again.server, '--password-file', 'new.pw'])
 })
 
-test.serial('the database: seeded, rolled back, migrated, dropped', async (t) => {
+test.serial('the database is seeded, rolled back, migrated and dropped', async (t) => {
   const shell = await openShell(t)
   const room = await shell.serve()
   const data = ['--data', './room']
@@ -81,44 +81,50 @@ test.serial('the database: seeded, rolled back, migrated, dropped', async (t) =>
   t.is((await shell.run(['db', 'status', ...data])).code, 1)
 })
 
-test.serial('settings: flags over environment over file over defaults, and where each came from', async (t) => {
-  const shell = await openShell(t)
-  await writeFile(
-    join(shell.folder, 'chatctl.config.yaml'),
-    'port: 7001\nhost: 127.0.0.2\nlogLevel: warn\nlimits: { text: 100 }\ndata: ./from-file\n',
-  )
-  const ran = await shell.run(['config', 'show', '--origin', '-o', 'json', '--host', '127.0.0.3'], {
-    env: { CHATCTL_PORT: '7002' },
-  })
-  const origin = Object.fromEntries(
-    json(ran).map(({ setting, value, origin }: Record<string, unknown>) => [setting, [value, origin]]),
-  )
-  const file = join(shell.folder, 'chatctl.config.yaml')
-  t.like(origin, {
-    host: ['127.0.0.3', 'flag --host'],
-    port: [7002, 'CHATCTL_PORT'],
-    logLevel: ['warn', file],
-    data: [join(shell.folder, 'from-file'), file],
-    migrate: [false, 'default'],
-  })
-  for (const [name, content] of [
-    ['c.toml', 'port = 7003'],
-    ['c.yml', 'port: 7003'],
-    ['c.ts', 'export default { port: 7003 as number }'],
-    ['c.mjs', 'export default { port: 7003 }'],
-  ] as const) {
-    await writeFile(join(shell.folder, name), content)
-    t.is(json(await works(t, shell, ['config', 'show', '--config', name, '-o', 'json'])).port, 7003, name)
-  }
-  await writeFile(join(shell.folder, 'bad.json'), '{"port": "high", "prot": 1}')
-  const bad = await shell.run(['config', 'show', '--config', 'bad.json'])
-  t.is(bad.code, 2)
-  t.regex(bad.stderr, /bad\.json: there is no setting "prot"/)
-  await writeFile(join(shell.folder, 'bad.json'), '{"port": "high"}')
-  t.regex((await shell.run(['config', 'show', '--config', 'bad.json'])).stderr, /port: .*number.* \(from .*bad\.json\)/)
-})
+test.serial(
+  'flags override environment, file and defaults; config show names the source of each setting',
+  async (t) => {
+    const shell = await openShell(t)
+    await writeFile(
+      join(shell.folder, 'chatctl.config.yaml'),
+      'port: 7001\nhost: 127.0.0.2\nlogLevel: warn\nlimits: { text: 100 }\ndata: ./from-file\n',
+    )
+    const ran = await shell.run(['config', 'show', '--origin', '-o', 'json', '--host', '127.0.0.3'], {
+      env: { CHATCTL_PORT: '7002' },
+    })
+    const origin = Object.fromEntries(
+      json(ran).map(({ setting, value, origin }: Record<string, unknown>) => [setting, [value, origin]]),
+    )
+    const file = join(shell.folder, 'chatctl.config.yaml')
+    t.like(origin, {
+      host: ['127.0.0.3', 'flag --host'],
+      port: [7002, 'CHATCTL_PORT'],
+      logLevel: ['warn', file],
+      data: [join(shell.folder, 'from-file'), file],
+      migrate: [false, 'default'],
+    })
+    for (const [name, content] of [
+      ['c.toml', 'port = 7003'],
+      ['c.yml', 'port: 7003'],
+      ['c.ts', 'export default { port: 7003 as number }'],
+      ['c.mjs', 'export default { port: 7003 }'],
+    ] as const) {
+      await writeFile(join(shell.folder, name), content)
+      t.is(json(await works(t, shell, ['config', 'show', '--config', name, '-o', 'json'])).port, 7003, name)
+    }
+    await writeFile(join(shell.folder, 'bad.json'), '{"port": "high", "prot": 1}')
+    const bad = await shell.run(['config', 'show', '--config', 'bad.json'])
+    t.is(bad.code, 2)
+    t.regex(bad.stderr, /bad\.json: there is no setting "prot"/)
+    await writeFile(join(shell.folder, 'bad.json'), '{"port": "high"}')
+    t.regex(
+      (await shell.run(['config', 'show', '--config', 'bad.json'])).stderr,
+      /port: .*number.* \(from .*bad\.json\)/,
+    )
+  },
+)
 
-test.serial('an operator speaks to everyone, and ends the sessions of Bob', async (t) => {
+test.serial('the operator broadcasts, and ends the sessions of a user', async (t) => {
   const { shell } = await aliceAndBob(t)
   const data = ['--data', './room']
   const said = await works(t, shell, ['broadcast', ...data, '--id', 'n1', '-', '-o', 'json'], 'down at 6\nup at 7\n')
@@ -160,7 +166,7 @@ test.serial('an operator speaks to everyone, and ends the sessions of Bob', asyn
   t.is((await works(t, shell, ['broadcast', '--context', 'root', 'from root'])).stdout, '3\n')
 })
 
-test.serial('a data folder too deep for a socket is refused before anything is made', async (t) => {
+test.serial('a data folder whose path is too long for a socket is refused before anything is created', async (t) => {
   const shell = await openShell(t)
   const deep = `./${'deep/'.repeat(30)}x`
   const ran = await shell.run(['serve', '--data', deep, '--port', '0'])
@@ -169,7 +175,7 @@ test.serial('a data folder too deep for a socket is refused before anything is m
   await t.throwsAsync(stat(join(shell.folder, 'deep')), { code: 'ENOENT' })
 })
 
-test.serial('commands of the operator take the data folder of the config file that is named', async (t) => {
+test.serial('operator commands use the data folder of the config file in --config', async (t) => {
   const shell = await openShell(t)
   await mkdir(join(shell.folder, 'etc'))
   const settings = ['--config', 'etc/chatctl.yaml']
@@ -194,7 +200,7 @@ test.serial('commands of the operator take the data folder of the config file th
 
   await works(t, shell, ['login', 'eve', '--server', room.server, '--password-file', 'p.pw'])
   const waiting = shell.start(['send', 'eve', '-', '--lines'])
-  // It is logged in, and then waits for a line that does not come.
+  // The command is logged in and waits for stdin.
   while (json(await works(t, shell, ['status', '-o', 'json', ...settings])).users === 0)
     t.is(waiting.child.exitCode, null)
   waiting.child.kill('SIGINT')
@@ -202,7 +208,7 @@ test.serial('commands of the operator take the data folder of the config file th
   t.is(code, 130, stderr)
 })
 
-test.serial('doctor finds what is wrong', async (t) => {
+test.serial('doctor reports faults', async (t) => {
   const { shell } = await aliceAndBob(t)
   const findings = async () =>
     Object.fromEntries(
@@ -216,7 +222,7 @@ test.serial('doctor finds what is wrong', async (t) => {
   t.is((await findings())[key], 'failed')
 })
 
-test.serial('a backup is made while the server runs, and never over another file', async (t) => {
+test.serial('db backup works while the server runs, and never overwrites a file', async (t) => {
   const { shell } = await aliceAndBob(t)
   await works(t, shell, ['send', '--context', 'alice', 'bob', 'keep me'])
   const made = json(await works(t, shell, ['db', 'backup', 'copy.db', '--data', './room', '-o', 'json']))
@@ -234,7 +240,7 @@ test.serial('a backup is made while the server runs, and never over another file
   )
 })
 
-test.serial('a database URL that is none, or where nobody answers, is said so; the password is not', async (t) => {
+test.serial('an invalid or unreachable database URL is reported without its password', async (t) => {
   const shell = await openShell(t)
   t.is((await shell.run(['serve', '--db', 'postgres://x', '--data', './room'])).code, 2)
   const env = { CHATCTL_DB: 'mysql://chat:secret@127.0.0.1:1/chat' }

@@ -6,7 +6,7 @@ import { openShell } from '../support/processes/shell.ts'
 
 const modeOf = async (path: string) => (await stat(path)).mode & 0o777
 
-test('all files of a data folder are the owner’s alone, whatever the umask; a lock that others may read is mended', async (t) => {
+test('all files of a data folder are private, whatever the umask; a readable lock file is made private', async (t) => {
   const shell = await openShell(t)
   const folder = join(shell.folder, 'room')
   await mkdir(folder, { mode: 0o700 })
@@ -17,7 +17,7 @@ test('all files of a data folder are the owner’s alone, whatever the umask; a 
   await server.stop()
 })
 
-test('a folder that others may change, and keys that they may read, are refused; what to do is said', async (t) => {
+test('a folder writable by others, and keys readable by them, are refused with a remedy', async (t) => {
   const shell = await openShell(t)
   const folder = join(shell.folder, 'room')
   const first = await shell.serve()
@@ -41,19 +41,22 @@ test('a folder that others may change, and keys that they may read, are refused;
   t.regex((await serve()).stderr, /server\.key may be read by other users/)
 })
 
-test('a server key that is missing is made anew, and the log says so where there is something to lose', async (t) => {
+test('a missing server key is created again, with a warning unless the server is new', async (t) => {
   const shell = await openShell(t)
   const first = await shell.serve()
   await writeFile(join(shell.folder, 'pw'), 'correct horse')
   await shell.run(['users', 'create', 'alice', '--password-file', 'pw', '--data', './room'])
-  t.notRegex((await first.stop()).stdout, /made anew/, 'a new server has nothing to lose')
+  t.notRegex((await first.stop()).stdout, /a new one was created/, 'no warning for a new server')
   await rm(join(shell.folder, 'room', 'server.key'))
   const second = await shell.serve()
   t.not(second.listening.fingerprint, first.listening.fingerprint)
-  t.regex((await second.stop()).stdout, /"level":"warn".*server\.key.*a new one was created: clients that know the old key/)
+  t.regex(
+    (await second.stop()).stdout,
+    /"level":"warn".*server\.key.*a new one was created: clients that know the old key/,
+  )
 })
 
-test('half a key from a start that was killed is no key: it is made again', async (t) => {
+test('a partial key left by a killed start is created again', async (t) => {
   const shell = await openShell(t)
   await mkdir(join(shell.folder, 'room'), { mode: 0o700 })
   await writeFile(join(shell.folder, 'room', 'server.key.new'), 'AAAA', { mode: 0o600 })
@@ -61,7 +64,7 @@ test('half a key from a start that was killed is no key: it is made again', asyn
   t.is(Buffer.from(await readFile(join(shell.folder, 'room', 'server.key'), 'utf8'), 'base64').length, 32)
 })
 
-test('SIGHUP opens the audit log again after it was renamed, and the server goes on', async (t) => {
+test('SIGHUP reopens the renamed audit log, and the server keeps running', async (t) => {
   const shell = await openShell(t)
   const server = await shell.serve()
   const audit = join(shell.folder, 'room', 'audit.log')
@@ -81,7 +84,7 @@ test('SIGHUP opens the audit log again after it was renamed, and the server goes
   t.regex(stdout, /"stopped"/)
 })
 
-test('a data folder that a frozen server holds is refused at once, as one that is served', async (t) => {
+test('a data folder held by a frozen server is refused at once', async (t) => {
   const shell = await openShell(t)
   const server = await shell.serve()
   server.child.kill('SIGSTOP')
@@ -98,7 +101,7 @@ test('a data folder that a frozen server holds is refused at once, as one that i
   await server.stop()
 })
 
-test('two folders that name one database file: the second server is refused', async (t) => {
+test('of two folders with the same database file, the second server is refused', async (t) => {
   const shell = await openShell(t)
   const first = await shell.serve()
   await mkdir(join(shell.folder, 'other'), { mode: 0o700 })
@@ -109,7 +112,7 @@ test('two folders that name one database file: the second server is refused', as
   await first.stop()
 })
 
-test('a server that cannot start has changed nothing, and says why', async (t) => {
+test('a failed start changes nothing and reports the reason', async (t) => {
   const shell = await openShell(t)
   const taken = createServer().listen(0, '127.0.0.1')
   await new Promise((resolve) => taken.once('listening', resolve))
@@ -131,7 +134,7 @@ test('a server that cannot start has changed nothing, and says why', async (t) =
   t.is((await shell.run(['serve', '--data', './new', '--port', '0'], { env })).code, 2, 'a wrong setting')
 })
 
-test('a rollback that would delete accounts says what goes, and wants --all also with --yes', async (t) => {
+test('a rollback that would delete accounts lists the loss, and needs --all even with --yes', async (t) => {
   const shell = await openShell(t)
   const data = ['--data', './room']
   await (await shell.serve()).stop()

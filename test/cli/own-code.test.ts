@@ -4,9 +4,9 @@ import test from 'ava'
 import { tempFolder } from '../support/temp-folder.ts'
 import { aliceAndBob, json, works } from './alice-and-bob.ts'
 
-/** Plugins and bots of one’s own, loaded by the command line. */
+/** External plugins and bots, loaded by the command line. */
 
-test.serial('a plugin of one’s own: loaded with --plugin, reached with inject, seen by listen', async (t) => {
+test.serial('an external plugin is loaded by --plugin, called by inject and seen by listen', async (t) => {
   const polls = new URL('../../../examples/polls/index.ts', import.meta.url).pathname
   const { shell } = await aliceAndBob(t, ['--plugin', polls])
   const listener = shell.start([
@@ -23,7 +23,7 @@ test.serial('a plugin of one’s own: loaded with --plugin, reached with inject,
     'ndjson',
   ])
   const ask = ['inject', '--context', 'alice', 'create_poll', 'question=Tea?', '-o', 'json']
-  // Bob may still be logging in: Alice asks until he has heard it.
+  // Bob may still be logging in: Alice repeats the request until he gets the push.
   let polled = json(await works(t, shell, ask))
   t.like(polled, { type: 'poll_created', by: 'alice', question: 'Tea?' })
   while (listener.child.exitCode === null) polled = json(await works(t, shell, ask))
@@ -56,7 +56,7 @@ test.serial('the echo bot of the README answers', async (t) => {
   t.like(json(heard), { from: 'echo', text: 'is anybody there?' })
 })
 
-test.serial('the plugin of docs/PLUGINS.md works as it stands there', async (t) => {
+test.serial('the plugin in docs/PLUGINS.md works unchanged', async (t) => {
   const document = await readFile(new URL('../../../docs/PLUGINS.md', import.meta.url), 'utf8')
   const [, source = ''] = /```ts\n([\s\S]*?)```/.exec(document) ?? []
   const file = join(await tempFolder(t), 'counter.ts')

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { openShell, type Shell } from '../support/processes/shell.ts'
 
-/** The folder of logins and known servers, and what the current folder may not do. */
+/** The user's folder of logins and known servers, and restrictions of the current folder. */
 
 const config = (shell: Shell, ...path: string[]) => join(shell.home, 'config', 'chatctl', ...path)
 
@@ -18,7 +18,7 @@ async function loggedIn(t: ExecutionContext, names: readonly string[] = ['alice'
   return { shell, room }
 }
 
-test('eight logins at once to eight servers: every key is kept', async (t) => {
+test('eight concurrent logins to eight servers store every key', async (t) => {
   const shell = await openShell(t)
   await writeFile(join(shell.folder, 'pw'), 'correct horse')
   const numbers = Array.from({ length: 8 }, (_, number) => number)
@@ -42,7 +42,7 @@ test('eight logins at once to eight servers: every key is kept', async (t) => {
     t.is((await stat(config(shell, 'servers', file))).mode & 0o777, 0o600)
 })
 
-test('keys that an earlier version kept in one file still count, and can be forgotten', async (t) => {
+test('keys stored by an earlier version in one file are valid, and can be deleted', async (t) => {
   const { shell, room } = await loggedIn(t)
   const wrong = { key: `SHA256:${'A'.repeat(43)}`, state: 'verified' }
   await shell.run(['context', 'forget', room.server])
@@ -54,7 +54,7 @@ test('keys that an earlier version kept in one file still count, and can be forg
   t.is((await shell.run(['context', 'forget', 'other:7300'])).code, 0)
 })
 
-test('a damaged file is named, with a way out, and stops nothing else', async (t) => {
+test('a damaged file is reported with a remedy, and affects nothing else', async (t) => {
   const { shell, room } = await loggedIn(t, ['alice', 'bob'])
   await writeFile(config(shell, 'contexts', 'bob.json'), '')
   const listed = await shell.run(['context', 'list', '-o', 'json'])
@@ -65,7 +65,7 @@ test('a damaged file is named, with a way out, and stops nothing else', async (t
   t.deepEqual([used.code, /^error: .*bob\.json.*\nhint: .*context remove bob/.test(used.stderr)], [1, true])
   t.is((await shell.run(['context', 'remove', 'bob'])).code, 0)
 
-  // A key that cannot be read is not one that is not known: that would take any server's.
+  // An unreadable key must not count as unknown: any server's key would be accepted.
   await writeFile(config(shell, 'servers', `${encodeURIComponent(room.server)}.json`), '{"key"')
   const refused = await shell.run(['whoami', '--context', 'alice'])
   t.is(refused.code, 1)
@@ -74,7 +74,7 @@ test('a damaged file is named, with a way out, and stops nothing else', async (t
   t.is((await shell.run(['whoami', '--context', 'alice'])).code, 0)
 })
 
-test('first contact: whoami says so, keeps the key, and takes --pin', async (t) => {
+test('whoami reports a first contact, stores the key, and accepts --pin', async (t) => {
   const { shell, room } = await loggedIn(t)
   await shell.run(['context', 'forget', room.server])
   const wrong = await shell.run(['whoami', '--pin', `SHA256:${'A'.repeat(43)}`])
@@ -84,7 +84,7 @@ test('first contact: whoami says so, keeps the key, and takes --pin', async (t) 
   t.is((await shell.run(['whoami'])).stderr, '')
 })
 
-test('a folder of logins that may only be read is enough to send', async (t) => {
+test('send works with a read-only folder of logins', async (t) => {
   const { shell, room } = await loggedIn(t)
   await shell.run(['context', 'forget', room.server])
   await chmod(shell.folder, 0o755)
@@ -92,7 +92,7 @@ test('a folder of logins that may only be read is enough to send', async (t) => 
     await chmod(folder, 0o755)
   await chmod(config(shell, 'contexts', 'alice.json'), 0o644)
   await chmod(config(shell, 'current'), 0o644)
-  // Root may write everywhere: another user of the machine, who may not.
+  // Root may write everywhere, so the command runs as another user.
   const asNobody = process.getuid?.() === 0 ? { uid: 65_534 } : undefined
   if (asNobody === undefined) await chmod(config(shell, 'servers'), 0o555)
   const sent = await shell.run(['send', 'alice', 'a note'], asNobody)
@@ -101,7 +101,7 @@ test('a folder of logins that may only be read is enough to send', async (t) => 
   t.regex(sent.stderr, /the key of .* is not kept: cannot write .*permission denied/)
 })
 
-test('a login that takes the place of another one says so, and is named as the account', async (t) => {
+test('a login that replaces another one reports it, and has the name of the account', async (t) => {
   const { shell, room } = await loggedIn(t)
   const other = await shell.serve(['--data', './other'])
   await shell.run(['register', 'alice', '--server', other.server, '--password-file', 'pw'])
@@ -112,7 +112,7 @@ test('a login that takes the place of another one says so, and is named as the a
   t.is(again.stderr, '')
 })
 
-/** Every command, in a form that reaches its settings. */
+/** Every command, with arguments that make it read its settings. */
 const COMMANDS = [
   'status',
   'inbox',
@@ -173,7 +173,7 @@ test('no file in the current folder makes a command run code or use another serv
   t.regex((await shell.run(['serve'])).stderr, /chatctl\.config\.json: there is no setting "extends"/)
 })
 
-test('serve runs no plugin of a config file that was only found in the current folder', async (t) => {
+test('serve loads no plugin of a config file that was not named by --config', async (t) => {
   const shell = await openShell(t)
   await writeFile(
     join(shell.folder, 'evil.js'),
@@ -189,7 +189,7 @@ test('serve runs no plugin of a config file that was only found in the current f
   t.false((await readdir(shell.folder)).includes('RAN'))
 })
 
-test('without a home, the current folder does not take its place', async (t) => {
+test('without a home folder, the current folder is not used in its place', async (t) => {
   const shell = await openShell(t)
   const env = { HOME: '', XDG_CONFIG_HOME: '', XDG_DATA_HOME: '' }
   for (const command of [['whoami'], ['context', 'list'], ['status'], ['users', 'list']]) {
@@ -199,7 +199,7 @@ test('without a home, the current folder does not take its place', async (t) => 
   t.deepEqual(await readdir(shell.folder), ['home'])
 })
 
-test('what the code of plugins was compiled to is kept nowhere that others may write', async (t) => {
+test('the compile cache of plugins is never in a folder that others can write', async (t) => {
   const shell = await openShell(t)
   await mkdir(join(shell.folder, 'tmp'))
   await writeFile(join(shell.folder, 'p.ts'), `export default { name: 'p', setup() {} } as object\n`)
@@ -210,7 +210,7 @@ test('what the code of plugins was compiled to is kept nowhere that others may w
   t.deepEqual(await readdir(join(shell.folder, 'tmp')), [])
 })
 
-test('errors of the system say what could not be done, and how another folder is named', async (t) => {
+test('system errors name the failed operation and the option for another folder', async (t) => {
   const shell = await openShell(t)
   await writeFile(join(shell.folder, 'file'), '')
   const says = async (args: readonly string[], what: RegExp, env = {}) => {

@@ -26,13 +26,13 @@ export default createBot({ name: 'grateful', messages: { Thank, Thanked } })
   .message(async (ctx) => {
   const thanked = await ctx.client.request(Thank, { user: ctx.from, why: ctx.text })
   const times: number = thanked.times
-  // @ts-expect-error there is no such field
+  // @ts-expect-error unknown field
   await ctx.client.request(Thank, { whom: ctx.from, why: ctx.text })
   return ctx.reply(String(times))
 })
 `
 
-/** A folder in which `chatctl` and what the template asks for are installed. */
+/** A folder in which `chatctl` and the dependencies of the template are installed. */
 async function openWorkshop(t: ExecutionContext): Promise<Shell> {
   const shell = await openShell(t)
   const modules = join(shell.folder, 'node_modules')
@@ -43,57 +43,54 @@ async function openWorkshop(t: ExecutionContext): Promise<Shell> {
   return shell
 }
 
-test.serial(
-  'a new plugin compiles, passes its test and its check, and is used on a real server, at once',
-  async (t) => {
-    const shell = await openWorkshop(t)
-    const made = json(await shell.run(['plugin', 'new', 'kudos-board', '-o', 'json']))
-    t.is(made.name, 'kudos-board')
-    const folder = join(shell.folder, 'kudos-board')
-    const names = ['.gitignore', 'README.md', 'index.ts', 'kudos-board.test.ts', 'messages.ts', 'package.json']
-    t.deepEqual((await readdir(folder)).sort(), [...names, 'tsconfig.json', 'types.ts'])
-    for (const name of names) t.notRegex(await readFile(join(folder, name), 'utf8'), /my.plugin|type: 100[01]\b/, name)
+test.serial('a new plugin compiles, passes its test and check, and works on a real server', async (t) => {
+  const shell = await openWorkshop(t)
+  const made = json(await shell.run(['plugin', 'new', 'kudos-board', '-o', 'json']))
+  t.is(made.name, 'kudos-board')
+  const folder = join(shell.folder, 'kudos-board')
+  const names = ['.gitignore', 'README.md', 'index.ts', 'kudos-board.test.ts', 'messages.ts', 'package.json']
+  t.deepEqual((await readdir(folder)).sort(), [...names, 'tsconfig.json', 'types.ts'])
+  for (const name of names) t.notRegex(await readFile(join(folder, name), 'utf8'), /my.plugin|type: 100[01]\b/, name)
 
-    const compiled = await node([join(ROOT, 'node_modules/typescript/bin/tsc')], folder)
-    t.is(compiled.code, 0, compiled.stdout)
-    const tested = await node(['--test', 'dist/'], folder)
-    t.is(tested.code, 0, tested.stdout)
-    t.regex(tested.stdout, /# pass [2-9]/)
+  const compiled = await node([join(ROOT, 'node_modules/typescript/bin/tsc')], folder)
+  t.is(compiled.code, 0, compiled.stdout)
+  const tested = await node(['--test', 'dist/'], folder)
+  t.is(tested.code, 0, tested.stdout)
+  t.regex(tested.stdout, /# pass [2-9]/)
 
-    const checked = await shell.run(['plugin', 'check', './kudos-board/index.ts', '-o', 'json'])
-    t.is(checked.code, 0, checked.stdout)
-    t.deepEqual(
-      json(checked).map(({ step, ok }: { step: string; ok: boolean }) => [step, ok]),
-      ['load', 'messages', 'migrations', 'start'].map((step) => [step, true]),
-    )
+  const checked = await shell.run(['plugin', 'check', './kudos-board/index.ts', '-o', 'json'])
+  t.is(checked.code, 0, checked.stdout)
+  t.deepEqual(
+    json(checked).map(({ step, ok }: { step: string; ok: boolean }) => [step, ok]),
+    ['load', 'messages', 'migrations', 'start'].map((step) => [step, true]),
+  )
 
-    const room = await shell.serve(['--plugin', './kudos-board/index.ts'])
-    await writeFile(join(shell.folder, 'pw'), 'a password')
-    for (const name of ['alice', 'bob'])
-      t.is((await shell.run(['users', 'create', name, '--data', './room', '--password-file', 'pw'])).code, 0)
-    const thank = ['inject', '--as', 'alice', '--data', './room', 'kudos_board_thank', 'user=bob', 'why=tea']
-    t.like(json(await shell.run([...thank, '-o', 'json'])), { type: 'kudos_board_thanked', user: 'bob', times: 1 })
-    const facts = json(await shell.run(['plugin', 'info', 'kudos-board', '--data', './room', '-o', 'json']))
-    t.like(facts, {
-      version: '0.1.0',
-      api: '^1.0',
-      state: 'ok',
-      messages: ['kudos_board_thank', 'kudos_board_thanked'],
-      handles: ['kudos_board_thank'],
-      migrations: ['0001_init'],
-    })
-    const listed = json(await shell.run(['plugins', 'list', '--data', './room', '-o', 'json']))
-    t.true(listed.some(({ name }: { name: string }) => name === 'kudos-board'))
-    t.is(json(await shell.run(['status', '--data', './room', '-o', 'json']))['kudos-board.thanks'], 1)
-    const unknown = await shell.run(['plugin', 'info', 'kudos', '--data', './room'])
-    t.is(unknown.code, 1)
-    t.regex(unknown.stderr, /no plugin "kudos" runs there\nhint: there are control, .*kudos-board/)
-    await room.stop()
-    t.is((await shell.run(['plugin', 'list', '--data', './room'])).code, 3)
-  },
-)
+  const room = await shell.serve(['--plugin', './kudos-board/index.ts'])
+  await writeFile(join(shell.folder, 'pw'), 'a password')
+  for (const name of ['alice', 'bob'])
+    t.is((await shell.run(['users', 'create', name, '--data', './room', '--password-file', 'pw'])).code, 0)
+  const thank = ['inject', '--as', 'alice', '--data', './room', 'kudos_board_thank', 'user=bob', 'why=tea']
+  t.like(json(await shell.run([...thank, '-o', 'json'])), { type: 'kudos_board_thanked', user: 'bob', times: 1 })
+  const facts = json(await shell.run(['plugin', 'info', 'kudos-board', '--data', './room', '-o', 'json']))
+  t.like(facts, {
+    version: '0.1.0',
+    api: '^1.0',
+    state: 'ok',
+    messages: ['kudos_board_thank', 'kudos_board_thanked'],
+    handles: ['kudos_board_thank'],
+    migrations: ['0001_init'],
+  })
+  const listed = json(await shell.run(['plugins', 'list', '--data', './room', '-o', 'json']))
+  t.true(listed.some(({ name }: { name: string }) => name === 'kudos-board'))
+  t.is(json(await shell.run(['status', '--data', './room', '-o', 'json']))['kudos-board.thanks'], 1)
+  const unknown = await shell.run(['plugin', 'info', 'kudos', '--data', './room'])
+  t.is(unknown.code, 1)
+  t.regex(unknown.stderr, /no plugin "kudos" runs there\nhint: there are control, .*kudos-board/)
+  await room.stop()
+  t.is((await shell.run(['plugin', 'list', '--data', './room'])).code, 3)
+})
 
-test.serial('a plugin is not written over anything, nor under a name that is none', async (t) => {
+test.serial('plugin new overwrites nothing, and refuses an invalid name', async (t) => {
   const shell = await openShell(t)
   const refused = async (args: string[], code: number, why: RegExp) => {
     const ran = await shell.run(['plugin', 'new', ...args])
@@ -109,24 +106,24 @@ test.serial('a plugin is not written over anything, nor under a name that is non
     await refused([name], 2, /cannot be a name: a letter, then a-z, 0-9 and single dashes, at most 40/)
   await refused([], 2, /words are missing\nhint: `chatctl plugin new --help`/)
   t.deepEqual(await readdir(join(shell.folder, 'full')), ['precious'])
-  // A name may hold what stands for something else in the template.
+  // A name may contain a placeholder of the template.
   t.is((await shell.run(['plugin', 'new', 'poll-1000'])).code, 0)
   const read = (file: string) => readFile(join(shell.folder, 'poll-1000', file), 'utf8')
   t.is(JSON.parse(await read('package.json')).name, 'poll-1000')
   t.regex(await read('messages.ts'), /name: 'poll_1000_thank'/)
-  // Nothing there finds chatctl: npm is told where it is.
+  // chatctl is not found from there, so package.json links to it.
   t.is((await shell.run(['plugin', 'new', 'polls'])).code, 0)
   const { devDependencies } = JSON.parse(await readFile(join(shell.folder, 'polls', 'package.json'), 'utf8'))
   t.is(devDependencies.chatctl, `file:${ROOT.replace(/\/$/, '')}`)
 })
 
-test.serial('what a published plugin sends is imported by a bot, with its types', async (t) => {
+test.serial('a bot imports the typed messages of a published plugin', async (t) => {
   const shell = await openWorkshop(t)
   t.is((await shell.run(['plugin', 'new', 'kudos'])).code, 0)
   const tsc = join(ROOT, 'node_modules/typescript/bin/tsc')
   const folder = join(shell.folder, 'kudos')
   t.is((await node([tsc], folder)).code, 0)
-  // Of Node 20: a set of characters in a regular expression, which an older target does not take.
+  // Needs the target of Node 20: the v flag of regular expressions.
   await writeFile(join(folder, 'letters.ts'), 'export const letters = /[\\p{L}--[a-z]]/v\n')
   t.is((await node([tsc, '--noEmit'], folder)).stdout, '')
   const map = JSON.parse(await readFile(join(folder, 'dist', 'index.js.map'), 'utf8'))
@@ -143,7 +140,7 @@ test.serial('what a published plugin sends is imported by a bot, with its types'
   t.is((await node(['--input-type=module', '-e', imported], bot)).stdout, 'kudos_thank\n')
 })
 
-test.serial('a check says what is wrong, and goes no further', async (t) => {
+test.serial('plugin check reports the first fault and stops', async (t) => {
   const shell = await openShell(t)
   const plugin = (name: string, body: string) =>
     writeFile(

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { openShell } from '../support/processes/shell.ts'
 
-/** A shell in a folder with the plugin of docs/PLUGINS.md, "Failures and limits", as it stands there. */
+/** A shell in a folder with the plugin of docs/PLUGINS.md, "Failures and limits", unchanged. */
 async function shellWithShops(t: ExecutionContext) {
   const shell = await openShell(t)
   const document = await readFile(new URL('../../../docs/PLUGINS.md', import.meta.url), 'utf8')
@@ -13,7 +13,7 @@ async function shellWithShops(t: ExecutionContext) {
   return { shell, operator }
 }
 
-test.serial('the limit of a plugin is set by flag or config, shown, and refuses beyond it', async (t) => {
+test.serial('the limit of a plugin is set by flag or config, shown and enforced', async (t) => {
   const { shell, operator } = await shellWithShops(t)
   await writeFile(join(shell.folder, 'shops.json'), '{ "limits": { "shops.open": 0, "friends": 3 } }')
   const settings: string[][] = [
@@ -34,7 +34,7 @@ test.serial('the limit of a plugin is set by flag or config, shown, and refuses 
   }
 })
 
-test.serial('a limit that no plugin has is named, before anything is served', async (t) => {
+test.serial('an unknown limit of a plugin is refused at start', async (t) => {
   const { shell } = await shellWithShops(t)
   const serve = (limits: string) =>
     shell.run(['serve', '--data', './room', '--port', '0', '--plugin', './shops.ts', '--limits', limits])
@@ -44,7 +44,7 @@ test.serial('a limit that no plugin has is named, before anything is served', as
   t.is((await serve('freinds=1')).code, 2)
 })
 
-test.serial('a value that is not of the set is refused with those that are', async (t) => {
+test.serial('a value outside a set is refused with the allowed values', async (t) => {
   const { shell, operator } = await shellWithShops(t)
   await shell.serve()
   await operator('users', 'create', 'alice', '--bot')

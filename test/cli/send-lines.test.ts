@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { openShell } from '../support/processes/shell.ts'
 
-/** `send --lines`, and what may be in a text. */
+/** `send --lines`, and the validity of texts. */
 
 async function alice(t: ExecutionContext, serveArgs: readonly string[] = []) {
   const shell = await openShell(t)
@@ -27,7 +27,7 @@ test('an id is printed when its line is stored, not when stdin ends', async (t) 
   const first = await output.line()
   t.regex(first, /^\d+$/)
   t.deepEqual(await texts(), ['one'])
-  // A character in two parts, and a last line without an end.
+  // A character split across two chunks, and a last line without a line break.
   const bytes = Buffer.from('zwei: 你\n\ndrei')
   child.stdin?.write(bytes.subarray(0, 7))
   child.stdin?.end(bytes.subarray(7))
@@ -37,7 +37,7 @@ test('an id is printed when its line is stored, not when stdin ends', async (t) 
   t.deepEqual(await texts(), ['one', 'zwei: 你', 'drei'])
 })
 
-test('a line that is refused: what is stored and what is not is told by line, and nothing is sent after it', async (t) => {
+test('after a refused line nothing is sent, and stored and failed lines are reported', async (t) => {
   const { shell, texts } = await alice(t)
   const sent = await shell.run(['send', 'alice', '-', '--lines'], { input: `ok1\n${'a'.repeat(17_000)}\nok2\nok3\n` })
   t.is(sent.code, 5)
@@ -47,11 +47,11 @@ test('a line that is refused: what is stored and what is not is told by line, an
     /^(\d) message\(s\) were stored, line (\d) was not, and nothing after line (\d) was sent/.exec(sent.stderr) ?? []
   t.is(Number(count), stored.length, sent.stderr)
   t.is(line, '2')
-  // Nothing that was sent is left out of the count, whatever had gone before the refusal came.
+  // The counts include every line sent, however many were in flight at the refusal.
   t.deepEqual(stored, ['ok1', 'ok2', 'ok3'].slice(0, Math.max(1, Number(last) - 1)))
 })
 
-test('text that is not UTF-8 is refused, wherever it comes from, and nothing of it is sent', async (t) => {
+test('text that is not UTF-8 is refused from any source, and none of it is sent', async (t) => {
   const { shell, texts } = await alice(t)
   const latin = Buffer.from([0x63, 0x61, 0x66, 0xe9, 0x0a])
   const pipe = (args: readonly string[]) => {
@@ -74,10 +74,10 @@ test('text that is not UTF-8 is refused, wherever it comes from, and nothing of 
   t.deepEqual(await texts(), ['good', 'one \ufffd of its own'])
 })
 
-test('stdin is read no further than a message can be long', async (t) => {
+test('stdin is read only up to the longest possible message', async (t) => {
   const { shell } = await alice(t)
   const { child, done } = shell.start(['send', 'alice', '-'])
-  // It never ends, so the command has to.
+  // stdin never ends, so the command must end by itself.
   let written = 0
   const more = () => {
     for (let full = false; !full && written < 1e9; written += 65_536)
@@ -89,7 +89,7 @@ test('stdin is read no further than a message can be long', async (t) => {
   t.deepEqual([code, stderr], [2, 'error: stdin is longer than 200000 bytes\n'])
 })
 
-test('a rate that holds the lines is told once', async (t) => {
+test('a pause because of the rate is reported once', async (t) => {
   const { shell, texts } = await alice(t, ['--limits', 'requestRate=4,requestBurst=8'])
   const input = Array.from({ length: 20 }, (_, number) => `${number}\n`).join('')
   const { code, stderr } = await shell.run(['send', 'alice', '-', '--lines'], { input })
@@ -98,7 +98,7 @@ test('a rate that holds the lines is told once', async (t) => {
   t.is((await texts()).length, 20)
 })
 
-test('a dash after -- is a text, and a disk that is full is told without a stack', async (t) => {
+test('a dash after -- is a text; a full disk is reported without a stack trace', async (t) => {
   const { shell, texts } = await alice(t)
   t.is((await shell.run(['send', 'alice', '--', '-'])).code, 0)
   t.deepEqual(await texts(), ['-'])

@@ -7,11 +7,11 @@ import { localTime } from '../../cli/output/local-time.ts'
 import { toTable } from '../../cli/output/table.ts'
 import { openShell } from '../support/processes/shell.ts'
 
-/** How things are shown to people and to programs. */
+/** Output formats for people and for programs. */
 
 const cell = (value: string | number) => ({ text: String(value), isWhole: typeof value === 'number' })
 
-test('a table is as wide as the terminal: text is wrapped, numbers and times are not', (t) => {
+test('a table fits the terminal: texts wrap, numbers and times do not', (t) => {
   const head = ['id', 'text'].map(cell)
   const rows = [
     [cell(1_234_567), cell('a long text of several words that does not fit')],
@@ -53,7 +53,7 @@ test('times: local with the zone for people, ISO 8601 in UTC for programs', asyn
   }
 })
 
-test('status: with names for scripts, with units for people', async (t) => {
+test('status has names for scripts and units for people', async (t) => {
   const shell = await openShell(t)
   await shell.serve()
   const plain = (await shell.run(['status', '--data', 'room'])).stdout
@@ -65,7 +65,7 @@ test('status: with names for scripts, with units for people', async (t) => {
   t.regex(table, /^memory +\d+\.\d MiB$/m)
 })
 
-test('spans of time in one form', (t) => {
+test('durations have one format', (t) => {
   t.is(parseDuration('1h30m'), 5_400_000)
   t.is(parseDuration('1m500ms'), 60_500)
   t.is(parseDuration('10'), 10_000)

@@ -65,7 +65,7 @@ interface CryptoVectors {
 const noiseVectors: NoiseVector[] = readVectors('noise-aesgcm').vectors
 const vectors: CryptoVectors = readVectors('crypto')
 
-// NX is the product's; with these, the published patterns that begin without a key known beforehand are complete.
+// The product uses NX; the others complete the published patterns without a key known beforehand.
 const NN: HandshakePattern = { name: 'NN', messages: [['e'], ['e', 'ee']] }
 const XX: HandshakePattern = { name: 'XX', messages: [['e'], ['e', 'ee', 's', 'es'], ['s', 'se']] }
 
@@ -117,7 +117,7 @@ function finished(handshake: HandshakeState): HandshakeResult {
   return handshake.result
 }
 
-test('X25519: RFC 7748, single, 1,000 times over, and between Alice and Bob', (t) => {
+test('X25519: RFC 7748, one iteration, 1,000 iterations, and Diffie-Hellman', (t) => {
   const x25519 = (scalar: Buffer, u: Buffer) => dh(keyPairFromPrivateKey(scalar), u)
   const { single, iterated, dh_6_1: both } = vectors.x25519_rfc7748
   for (const { scalar, u, out } of single) t.is(x25519(hex(scalar), hex(u)).toString('hex'), out)
@@ -147,7 +147,7 @@ test('X25519: Wycheproof, where every key that leads to an all-zero secret is re
   }
 })
 
-test('HKDF: RFC 5869, on which ours of two outputs and no info is built', (t) => {
+test('HKDF: RFC 5869, the basis of our variant with two outputs and no info', (t) => {
   for (const { ikm, salt, info, L, okm } of vectors.hkdf_sha256_rfc5869.vectors) {
     const general = (text: string, length: number) =>
       Buffer.from(hkdfSync('sha256', hex(ikm), hex(salt), hex(text), length))
@@ -207,14 +207,14 @@ test('truncated and lengthened keys are refused', (t) => {
   }
 })
 
-test('a fingerprint is what ssh prints: SHA256: and unpadded standard base64', (t) => {
+test('a fingerprint has the format of ssh: SHA256: and unpadded standard base64', (t) => {
   // Computed with Python's hashlib and base64 for Alice's key of RFC 7748.
   const publicKey = hex(vectors.x25519_rfc7748.dh_6_1.alice_public)
   t.is(fingerprint(publicKey), 'SHA256:MAyclgO5Kks57TlYv5JAEUgE20/TcwEsDKR0MtY0Ja4')
   t.regex(fingerprint(generateKeyPair().publicKey), /^SHA256:[A-Za-z0-9+/]{43}$/)
 })
 
-test('nothing secret shows when a key, a handshake or a cipher is logged', (t) => {
+test('logging a key, a handshake or a cipher shows no secret', (t) => {
   const pair = keyPairFromPrivateKey(Buffer.alloc(32, 0xa7))
   const key = Buffer.alloc(32, 0xa7)
   const handshake = new HandshakeState({ initiator: true, prologue: MAGIC, s: pair, e: pair })
@@ -236,7 +236,7 @@ test('generating many keys does not stall', (t) => {
 
 // Handshakes.
 
-/** The client and the server of an NX handshake, of which nothing is said yet. */
+/** The client and the server of an NX handshake before its first message. */
 function strangers({
   client,
   server,
@@ -259,7 +259,7 @@ function session() {
   return { client: finished(client), server: finished(server), s }
 }
 
-test('after two messages of 32 and 96 bytes the client knows the server, and the server nobody', (t) => {
+test('after two messages of 32 and 96 bytes the client has authenticated the server; the client is anonymous', (t) => {
   const { client, server, s } = strangers()
   const first = client.writeMessage()
   t.is(first.length, NX_LENGTHS[0])
@@ -387,7 +387,7 @@ test('a pattern that uses a key before it was sent is refused', (t) => {
   refuses(t, 'state', () => early.writeMessage())
 })
 
-test('a static key sent before any DH is in clear', (t) => {
+test('a static key sent before any DH is unencrypted', (t) => {
   const pattern: HandshakePattern = {
     name: 'IN',
     messages: [

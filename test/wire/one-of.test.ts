@@ -23,7 +23,7 @@ const Paint = clientMessage({
   allow: 'user',
   fields: { color: oneOf('the colour', ['red', 'grün']), how: optional(oneOf('how', ['', 'twice']), '') },
 })
-/** The same, as a peer has it that does not know the kind. */
+/** The same definition in a peer that does not know the kind. */
 const PaintLine = clientMessage({ ...Paint, fields: { color: line(''), how: optional(line(''), '') } })
 
 const VALUES = 100
@@ -33,7 +33,7 @@ function frameOf(bytes: Buffer): Frame {
   return frame as Frame
 }
 
-test('a value of the set travels as the text that it is, and is typed', (t) => {
+test('a value of the set is encoded as its text, and is typed', (t) => {
   const values: ValuesOf<typeof Paint> = { color: 'grün', how: 'twice' }
   const bytes = encode(Paint, 7, values)
   t.deepEqual(bytes, encode(PaintLine, 7, values))
@@ -56,7 +56,7 @@ for (const color of ['blue', '', 'Red', 'grun\u0308', 'red\n', 'r'.repeat(200)])
     if (color.length < 64) t.is(received?.message, told.message)
   })
 
-test('the empty text of a set has a name in the error', (t) => {
+test('the error names the empty text of a set', (t) => {
   t.throws(() => encode(Paint, 7, { color: 'red', how: 'thrice' as never }), {
     message: 'how: must be one of empty, twice',
   })
@@ -78,6 +78,6 @@ test('in the JSON of a catalogue it is a line with values, which a client of an 
   })
 })
 
-test('a set that could not travel is an error where it is defined', (t) => {
+test('a set that cannot be encoded is an error at its definition', (t) => {
   for (const values of [[], ['a\nb'], ['x'.repeat(65)]]) t.throws(() => oneOf('', values), { instanceOf: TypeError })
 })

@@ -378,7 +378,7 @@ test('a client refuses a name or nonce that it cannot send', async (t) => {
   t.is(await codeOf(() => createChallenge(readClientFirst(bound.client_first), verifier, '')), 'malformed')
 })
 
-/** A text with some characters cut out and others put in, as seldom right as wrong. */
+/** A mutated text: some characters removed, others inserted. */
 function mutationsOf(text: string) {
   const piece = fc.oneof(fc.constantFrom('', ',', '=', 'm=x,', ',p=', '\0', '\ud83d'), fc.string({ unit: 'binary' }))
   const cut = { at: fc.nat(text.length), length: fc.nat(4), piece }
@@ -411,7 +411,7 @@ test('a mutated text throws only ScramError, and none is accepted', async (t) =>
   )
   await fc.assert(
     fc.asyncProperty(mutationsOf(serverFinal), async (text) => {
-      // Optional extensions at the end are the one change that the signature need not cover.
+      // The signature does not cover optional extensions at the end.
       if (!text.startsWith(`${serverFinal},`)) t.not(await codeOf(() => answer.verifyServerFinal(text)), undefined)
     }),
     run,

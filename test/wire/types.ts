@@ -79,12 +79,12 @@ export const definitions = definePlugin({
 })
 // @ts-expect-error neither a failure of the server nor plugin.reason
 new Refused('not_alowed')
-// @ts-expect-error a failure of a feature is known as what it declares, not by its name
+// @ts-expect-error a feature's failure is thrown by its definition, not by its name
 new Refused('group_exists')
 new Refused(BUILT_IN_FAILURES.group_exists)
 
 export const handlers = (app: App) => {
-  // What must hold.
+  // Must compile.
   app.handle(Count, (session, { word }) => {
     const name: string = session.user.name
     const text: string = word
@@ -101,11 +101,11 @@ export const handlers = (app: App) => {
   app.handle(Count, () => ({}))
   // @ts-expect-error a reply where there is none
   app.handle(Look, () => ({ times: 1 }))
-  // @ts-expect-error a field that the message has not
+  // @ts-expect-error an unknown field
   app.handle(Count, (_session, { words }) => ({ times: words }))
-  // @ts-expect-error who sends it need not be logged in
+  // @ts-expect-error the sender may not be logged in
   app.handle(Look, (session) => void session.user.name)
-  // @ts-expect-error what the server sends is not handled
+  // @ts-expect-error a server message cannot be handled
   app.handle(Counted, () => {})
   // @ts-expect-error a name is no message
   app.handle('count', () => ({ times: 1 }))
@@ -134,7 +134,7 @@ export const rules = (app: App) => {
   app.before(SendMessage, () => {}, { refusal: { code: 'no', text: 'no' } })
   // @ts-expect-error there is no such option
   app.before(SendMessage, () => {}, { priority: 1 })
-  // @ts-expect-error what the server sends cannot be stopped
+  // @ts-expect-error a server message has no rule
   app.before(Counted, () => {})
 }
 
@@ -168,19 +168,19 @@ export const requests = async (client: Client, app: App) => {
   await client.request(Count, { word: 5 })
   // @ts-expect-error a value is missing
   await client.request(Count, {})
-  // @ts-expect-error a value that the message has not
+  // @ts-expect-error an unknown value
   await client.request(Count, { word: 'tea', often: 1 })
-  // @ts-expect-error what the server sends is no request
+  // @ts-expect-error a server message is not a request
   await client.request(Counted, { times: 1 })
-  // @ts-expect-error what a client sends is no push
+  // @ts-expect-error a client message is not a push
   client.on(Count, () => nothing)
-  // @ts-expect-error a value of another type, in somebody's name
+  // @ts-expect-error a value of another type, in a detached session
   await app.onBehalfOf({} as never).request(Count, { word: 5 })
 }
 
 export const plugins = [
   definePlugin({ name: 'ok', needs: { counter }, setup: (_app, { needs }) => needs.counter.timesOf('tea') + 1 }),
-  // @ts-expect-error what the needed plugin does not offer
+  // @ts-expect-error not part of the needed plugin's API
   definePlugin({ name: 'bad', needs: { counter }, setup: (_app, { needs }) => needs.counter.forget() }),
   // @ts-expect-error a plugin that is not needed
   definePlugin({ name: 'bad', needs: {}, setup: (_app, { needs }) => needs.counter }),
@@ -191,7 +191,7 @@ export const plugins = [
 const { ClosePoll, CreatePoll, PollCreated, Vote } = polls
 
 export const bots = [
-  // What must hold.
+  // Must compile.
   createBot({ name: 'ok', messages: polls, state: { in: 'server', initial: () => ({ open: 0 }) } })
     .command(
       'poll',
@@ -214,13 +214,13 @@ export const bots = [
     .message(async (ctx) => {
       // @ts-expect-error there is no such message
       await ctx.request(polls.CreatePol, { question: 'Tea?' })
-      // @ts-expect-error a value that the message has not
+      // @ts-expect-error an unknown value
       await ctx.request(CreatePoll, { question: 'Tea?', kind: 'tea' })
       // @ts-expect-error a value is missing
       await ctx.request(Vote, { poll: 1 })
       // @ts-expect-error a value of another type
       await ctx.request(ClosePoll, { poll: 'one' })
-      // @ts-expect-error what the server sends is no request
+      // @ts-expect-error a server message is not a request
       await ctx.request(PollCreated, { poll: 1, by: 'ann', question: 'Tea?' })
       const closed = await ctx.request(ClosePoll, { poll: 1 })
       // @ts-expect-error the reply has no such field
@@ -231,7 +231,7 @@ export const bots = [
       // @ts-expect-error not one of the options
       return answer?.choice === 'water'
     })
-    // @ts-expect-error what a client sends is no push
+    // @ts-expect-error a client message is not a push
     .on(CreatePoll, () => {})
     // @ts-expect-error a name is no push
     .on('poll_created', () => {})
