@@ -84,7 +84,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.failed)
 })
 
-// Messages on stderr that cannot be written (full disk, closed pipe) are dropped; the command goes on.
+// Messages on stderr that cannot be written (full disk, closed pipe) are dropped; the command continues.
 process.stderr.on('error', () => {})
 const exit = await run(words).catch((error) => report(error, words))
 process.exitCode = EXIT[exit]

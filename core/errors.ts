@@ -46,7 +46,7 @@ const named = (name: string): FailureDefinition =>
 
 /** Wrong use of the server's API by its owner or a plugin: thrown at start, never sent to a client. */
 export class SetupError extends Error {
-  /** Whether a setting is wrong in itself, whatever machine or data it meets. */
+  /** True if a setting is invalid on any machine and with any data. */
   readonly isSetting: boolean
 
   constructor(message: string, { isSetting = false, ...options }: ErrorOptions & { isSetting?: boolean } = {}) {

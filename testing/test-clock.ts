@@ -70,7 +70,7 @@ export class TestClock implements Clock {
     for (let rest = ms, others = 1; others > 0; rest = 0) others = await this.#callUpTo(rest)
   }
 
-  /** Calls the timers that are due before a marker of its own; returns how many there were. */
+  /** Calls the timers that are due before a marker; returns their number. */
   async #callUpTo(ms: number): Promise<number> {
     let reached = false
     this.#clock.setTimeout(() => {

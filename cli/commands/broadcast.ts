@@ -33,7 +33,7 @@ export const broadcast = defineCommand({
     const body = text === STDIN || text === undefined ? await readText() : text
     if (body === '') throw new CliError('usage', 'the text is empty')
     const { Broadcast } = await import('../../plugins/system/messages.ts')
-    // The selected login is not meant by itself: operators are seldom admins of their own server.
+    // The selected login is not the default here: operators are seldom admins of their own server.
     const enter = shared.context === undefined ? asOperator : asUser
     const { recipients } = await enter(shared, (client) =>
       client.request(Broadcast, { text: body, clientId: id, ...(to !== undefined && { to }) }),

@@ -40,10 +40,10 @@ interface SharedArgs {
   timeout?: string | undefined
 }
 
-/** A command line, `$0` for the program, and what it is for. */
+/** A command line, `$0` for the program, and its purpose. */
 type Example = readonly [line: string, about: string]
 
-/** One command: data for yargs, and what it does. A returned name is the exit code, `ok` if none is. */
+/** One command: data for yargs, and its action. A returned name is the exit code; default `ok`. */
 export interface Command<A> {
   readonly command: string
   readonly describe: string

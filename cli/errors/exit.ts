@@ -18,7 +18,7 @@ export const EXIT = {
 
 export type ExitName = keyof typeof EXIT
 
-/** An error with an exit code of its own and, where there is one, a hint: the next thing to type. */
+/** An error with an exit code and an optional hint on the next step. */
 export class CliError extends Error {
   readonly exit: ExitName
   readonly hint: string | undefined

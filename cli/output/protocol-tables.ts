@@ -29,7 +29,7 @@ function fieldRows(fields: Fields, indent = ''): string[][] {
   })
 }
 
-/** One message type: what it is for, who may send it, what answers it, its fields after `ref`. */
+/** One message type: purpose, allowed senders, reply, and the fields after `ref`. */
 export function messageSection(message: Message): string {
   const facts =
     message.from === 'server'

@@ -57,7 +57,7 @@ export class HookRun {
   #isOver = false
   #controller: AbortController | undefined
 
-  /** Aborted when the time for an answer is out: stop working, nobody waits any more. */
+  /** Aborted at the time limit: the answer is no longer awaited. */
   get signal(): AbortSignal {
     // Most hooks answer at once and never ask.
     this.#controller ??= new AbortController()

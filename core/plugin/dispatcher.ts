@@ -136,7 +136,7 @@ export class Dispatcher implements Requests {
       this.#queue.enqueue(queuedFor, () => {
         try {
           if (session.open) return resolve(this.#before(queued, values, hooks))
-          // The session has closed meanwhile: nobody is left to answer.
+          // The session has closed: there is no reply to send.
           this.#ended(queued)
           resolve()
         } catch (error) {

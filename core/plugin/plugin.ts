@@ -56,7 +56,7 @@ export interface Request {
 
 /** Third argument of a `before` hook. */
 export interface HookContext {
-  /** Aborted when the hook's time is out: its answer is not waited for any more. */
+  /** Aborted at the hook's time limit: its answer is no longer awaited. */
   readonly signal: AbortSignal
 }
 
@@ -142,7 +142,7 @@ export interface App {
    * @param address the peer's, without port
    */
   admit(transport: Transport, address: string): TransportSession | undefined
-  /** A detached session, for requests on behalf of a user who may be offline: it makes nobody online, and its pushes are dropped. */
+  /** A detached session, for requests on behalf of a user who may be offline. The user stays offline; pushes are dropped. */
   onBehalfOf(user: User): UserSession
   /** Adds to `chatctl status`: `polls.open` for what a plugin "polls" calls `open`. */
   status(report: () => Record<string, number | string>): void

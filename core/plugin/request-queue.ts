@@ -16,9 +16,9 @@ const AT_LEAST = 2
 type Start = () => void
 
 /**
- * Starts requests in a fair order: of one user only a few run at once, users take turns, and while the database is busy
- * hardly anything is started. So a burst of one user waits in front of the database, where it is that user's own, and not
- * in the database's queue, where it would be everybody's.
+ * Starts requests in a fair order: few of one user are in flight, users take turns, and hardly any request starts while
+ * the database is busy. So a burst of one user waits here, where it delays only that user, and not in the queue of the
+ * database, where it would delay everyone.
  */
 export class RequestQueue {
   readonly #atOnce: number
@@ -81,7 +81,7 @@ export class RequestQueue {
       })
   }
 
-  /** In a turn of its own: what is started may end, or ask for more, at once. */
+  /** Runs in a separate turn: a started request may end, or queue another, synchronously. */
   #continue() {
     if (this.#isScheduled || this.#waiting.size === 0) return
     this.#isScheduled = true

@@ -1,6 +1,6 @@
 import type { Transport } from './transport.ts'
 
-/** The transport of a session without a peer: never writable, and whatever is pushed is dropped. */
+/** The transport of a detached session: never writable, drops all pushes. */
 export const DETACHED: Transport = {
   queued: Number.POSITIVE_INFINITY,
   start() {},

@@ -47,7 +47,7 @@ type State = 'connecting' | 'anonymous' | 'attached' | 'closing'
 
 let lastId = 0
 
-/** One session, over whatever transport: user, rates, requests in flight, back-pressure, deadline of the login. */
+/** One session, over any transport: user, rates, requests in flight, back-pressure, deadline of the login. */
 export class PeerSession implements TransportSession, RequestSession {
   readonly id = ++lastId
   readonly address: string
@@ -82,7 +82,7 @@ export class PeerSession implements TransportSession, RequestSession {
     })
   }
 
-  /** A session for work on behalf of a user: not among the user's sessions, so it makes nobody online. */
+  /** A detached session, for work on behalf of a user. It does not count for presence. */
   static detached(host: SessionHost, user: User): UserSession {
     const session = new PeerSession(host, DETACHED, { address: 'server' })
     session.#user = user

@@ -52,7 +52,7 @@ interface Present {
 /** The sessions of each online user, and the request rate they share. */
 export class Sessions {
   readonly #byUser = new Map<number, Present>()
-  /** Of users without a session, until they would be full again: logging in anew must not renew the burst. */
+  /** Rates of users without a session, kept until they are full again: a new login must not renew the burst. */
   readonly #left: LRUCache<number, Rates>
   readonly #limits: Limits
   readonly #clock: Clock
@@ -60,7 +60,7 @@ export class Sessions {
   constructor(limits: Limits, clock: Clock) {
     this.#limits = limits
     this.#clock = clock
-    // Each is kept for a time of its own. Without a resolution the cache asks the clock every time.
+    // Each entry has its own TTL. With a resolution of 0 the cache reads the clock at each access.
     this.#left = lruCache(BUCKETS, { ttl: 1, ttlResolution: 0, perf: clock })
   }
 

@@ -20,7 +20,7 @@ export interface TransportSession extends Session {
   receive<M extends ClientMessage>(message: M, values: InputOf<M>): Promise<ReplyOf<M>>
   /** A reply has been queued. */
   replied(message: ServerMessage, values: unknown): void
-  /** The transport's queue is shorter: pushes may go on if there is room. */
+  /** The transport's queue is shorter: pushes may continue. */
   drained(): void
   /** The peer's stream has closed, and with it the session. Only `hold` and `release` may still be called. */
   gone(): void

@@ -14,7 +14,7 @@ export interface SendOptions {
   readonly droppable?: boolean
 }
 
-/** Users as recipients, wherever their sessions are. */
+/** Users as recipients of pushes. */
 export class Users {
   readonly #sessions: Sessions
 

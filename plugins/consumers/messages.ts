@@ -44,8 +44,7 @@ export const Consume = clientMessage({
 export const ConsumerTaken = serverMessage({
   type: 147,
   name: 'consumer_taken',
-  about:
-    'Another session has taken over the consumer, or move_consumer moved it. This session gets no more of its events.',
+  about: 'The consumer was taken over by another session, moved or deleted. This session gets no further events of it.',
   fields: { consumer },
 })
 
