@@ -2,13 +2,29 @@ import { randomBytes } from 'node:crypto'
 import test, { type ExecutionContext } from 'ava'
 import {
   type App,
+  clientMessage,
   definePlugin,
   type FailureName,
   type Limits,
+  line,
+  Refused,
+  serverMessage,
   type Transport,
   type TransportSession,
 } from '../../core/index.ts'
 import { testServer } from '../../testing/index.ts'
+
+const Answer = serverMessage({ type: 1001, name: 'answer', about: '', fields: { text: line('') } })
+const Ask = clientMessage({
+  type: 1000,
+  name: 'ask',
+  about: '',
+  allow: 'any',
+  fields: { text: line('') },
+  reply: Answer,
+})
+
+const ALICE = { id: 7, name: 'alice', nickname: 'Alice', role: 'user' } as const
 
 /** A transport whose handshake ends when the test says so. */
 class SlowHandshake implements Transport {
@@ -28,12 +44,18 @@ class SlowHandshake implements Transport {
   }
 }
 
-async function serverWithApp(t: ExecutionContext, limits: Partial<Limits> = {}) {
+async function serverWithApp(
+  t: ExecutionContext,
+  limits: Partial<Limits> = {},
+  answer: (text: string) => { text: string } | Promise<never> = (text) => ({ text }),
+) {
   let app: App | undefined
   const plugin = definePlugin({
     name: 'door',
+    messages: { Ask, Answer },
     setup(own) {
       app = own
+      own.handle(Ask, (_session, { text }) => answer(text))
     },
   })
   const server = await testServer({ plugins: [plugin], limits })
@@ -66,4 +88,18 @@ test('the handshake of every transport has a deadline', async (t) => {
   early.session?.established(randomBytes(32))
   await server.clock.advance(app.limits.handshake)
   t.deepEqual([late.ends, early.ends], [['timed_out'], []])
+})
+
+test('a refusal with a time that is over, or is no number, reaches the client', async (t) => {
+  const times: Record<string, number> = { past: -5, none: Number.NaN, far: Number.POSITIVE_INFINITY }
+  const { server } = await serverWithApp(t, {}, async (text) => {
+    throw new Refused('rate_limited', undefined, { retryAfter: times[text] ?? 0 })
+  })
+  const alice = await server.user('alice')
+  const waits = []
+  for (const text of Object.keys(times)) {
+    const error = await t.throwsAsync(alice.request(Ask, { text }), { name: 'RefusedByServer' })
+    waits.push((error as { retryAfter?: number }).retryAfter)
+  }
+  t.deepEqual(waits, [0, 0, 0xffffffff])
 })
