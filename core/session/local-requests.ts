@@ -86,9 +86,11 @@ export class LocalRequests {
     this.#isStopping = true
   }
 
-  /** Refuses all pending requests of the peer. */
+  /** Refuses all pending requests of the peer. The failures are not sent, so they are no events. */
   fail(reason: FailureName) {
-    for (const pending of this.#pending) pending.refuse(REF, new Refused(reason))
+    const pending = [...this.#pending]
+    this.#pending.clear()
+    for (const replies of pending) replies.refuse(REF, new Refused(reason))
   }
 }
 

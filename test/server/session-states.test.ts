@@ -12,6 +12,7 @@ import {
   type Transport,
   type TransportSession,
 } from '../../core/index.ts'
+import { GeneralFailure } from '../../core/wire/index.ts'
 import { testServer } from '../../testing/index.ts'
 
 const Answer = serverMessage({ type: 1001, name: 'answer', about: '', fields: { text: line('') } })
@@ -88,6 +89,38 @@ test('the handshake of every transport has a deadline', async (t) => {
   early.session?.established(randomBytes(32))
   await server.clock.advance(app.limits.handshake)
   t.deepEqual([late.ends, early.ends], [['timed_out'], []])
+})
+
+test('a request that is in flight when its session closes fails, and its failure is no event', async (t) => {
+  let begun = () => {}
+  const inFlight = new Promise<void>((resolve) => {
+    begun = resolve
+  })
+  const { app } = await serverWithApp(t, {}, () => {
+    begun()
+    return new Promise(() => {})
+  })
+  app.on(GeneralFailure, () => t.fail('nothing was sent'))
+  const { session } = admitted(t, app, '192.0.2.1')
+  session?.established(randomBytes(32))
+  const asked = session?.receive(Ask, { text: 'hello' })
+  await inFlight
+  session?.close('kicked')
+  const error = await t.throwsAsync(async () => asked, { instanceOf: Refused })
+  t.is(error.code, 'kicked')
+})
+
+test('a request settles, whatever its handler throws', async (t) => {
+  const strange = Object.defineProperty({}, 'code', {
+    get() {
+      throw new Error('no code')
+    },
+  })
+  const { app } = await serverWithApp(t, {}, () => {
+    throw strange
+  })
+  const error = await t.throwsAsync(app.onBehalfOf(ALICE).request(Ask, { text: 'hello' }), { instanceOf: Refused })
+  t.is(error.code, 'internal')
 })
 
 test('a refusal with a time that is over, or is no number, reaches the client', async (t) => {
