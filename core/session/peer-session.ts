@@ -87,6 +87,8 @@ export class PeerSession implements TransportSession, RequestSession {
     const session = new PeerSession(host, DETACHED, { address: 'server' })
     session.#user = user
     session.#state = 'attached'
+    // Without a peer a push is not sent, and is no event.
+    session.#gone = true
     return session as UserSession
   }
 

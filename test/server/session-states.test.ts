@@ -91,6 +91,13 @@ test('the handshake of every transport has a deadline', async (t) => {
   t.deepEqual([late.ends, early.ends], [['timed_out'], []])
 })
 
+test('a push to a detached session is dropped, and is no event', async (t) => {
+  const { app } = await serverWithApp(t)
+  app.on(Answer, () => t.fail('nothing was sent'))
+  app.onBehalfOf(ALICE).send(Answer, { text: 'hello' })
+  t.deepEqual(await app.onBehalfOf(ALICE).request(Ask, { text: 'hello' }), { text: 'hello' })
+})
+
 test('a request that is in flight when its session closes fails, and its failure is no event', async (t) => {
   let begun = () => {}
   const inFlight = new Promise<void>((resolve) => {
