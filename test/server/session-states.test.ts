@@ -117,6 +117,16 @@ test('a request that is in flight when its session closes fails, and its failure
   t.is(error.code, 'kicked')
 })
 
+test('a request of the server itself has hooks and handler of the very message, or is refused', async (t) => {
+  const { app } = await serverWithApp(t)
+  app.before(Ask, () => {
+    throw new Refused('not_allowed')
+  })
+  const copy = { ...Ask }
+  for (const message of [Ask, copy])
+    await t.throwsAsync(app.onBehalfOf(ALICE).request(message, { text: 'hello' }), { instanceOf: Refused })
+})
+
 test('a request settles, whatever its handler throws', async (t) => {
   const strange = Object.defineProperty({}, 'code', {
     get() {
