@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { duplexPair } from 'node:stream'
 import test, { type ExecutionContext } from 'ava'
 import {
   type App,
@@ -152,4 +153,12 @@ test('a refusal with a time that is over, or is no number, reaches the client', 
     waits.push((error as { retryAfter?: number }).retryAfter)
   }
   t.deepEqual(waits, [0, 0, 0xffffffff])
+})
+
+test('a stream that comes before every plugin has started is refused', async (t) => {
+  const [ours, theirs] = duplexPair()
+  t.teardown(() => theirs.destroy())
+  const early = definePlugin({ name: 'early', setup: (app) => app.accept(ours, '192.0.2.1') })
+  await using _server = await testServer({ plugins: [early] })
+  t.true(ours.destroyed)
 })
