@@ -67,7 +67,8 @@ export function toFailure({ failure, message: text, retryAfter }: Refused): {
       code: failure.code,
       name: toLine(failure.name, 64),
       text: toLine(text, 512),
-      retryAfter: Math.min(Math.ceil(retryAfter), 0xffffffff),
+      // Whatever a plugin has computed: a failure that cannot be encoded leaves the request without an answer.
+      retryAfter: Math.min(Math.max(0, Math.ceil(retryAfter) || 0), 0xffffffff),
     },
   }
 }

@@ -96,7 +96,7 @@ export class Server {
       clock,
       pluginFailed: options.pluginFailed,
       onBehalfOf: (user) => PeerSession.detached(this.#sessionHost, user),
-      accept: (stream, address) => this.accept(stream, { address }),
+      accept: (stream, address) => (this.#isReady ? this.accept(stream, { address }) : stream.destroy()),
       admit: (transport, address) => this.#admit(transport, address),
     })
     this.#sessionHost = {
@@ -172,11 +172,15 @@ export class Server {
 
   /** Takes in a peer of another protocol; undefined where a connection would be closed. */
   #admit(transport: Transport, address: string): TransportSession | undefined {
-    // Not before every plugin has started: the hooks of a later one would be missed.
-    if (this.#watch === undefined || !this.#admits({ address })) return undefined
+    if (!this.#isReady || !this.#admits({ address })) return undefined
     const session = new PeerSession(this.#sessionHost, transport, { address })
     this.#take(session)
     return session
+  }
+
+  /** True once every plugin has started. A session that a plugin took in before would miss the hooks of later ones. */
+  get #isReady(): boolean {
+    return this.#watch !== undefined
   }
 
   /** Whether one more connection is admitted; counts it. */

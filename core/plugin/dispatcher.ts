@@ -110,7 +110,9 @@ export class Dispatcher implements Requests {
   }
 
   request(session: RequestSession, message: ClientMessage, values: Values, replies: Replies, isQueued: boolean) {
-    const owner = this.#permitted(session, this.#catalogue.byType(message.type))
+    // Hooks and handlers belong to the very message of the catalogue: a copy would pass by the hooks.
+    const isKnown = this.#catalogue.byType(message.type) === message
+    const owner = this.#permitted(session, isKnown ? message : undefined)
     if (typeof owner !== 'string')
       return this.#start({ session, message, ref: REF, owner, replies }, values, isQueued && !owner.pipelined)
     replies.refuse(REF, new Refused(owner))

@@ -132,7 +132,7 @@ export interface App {
   every(ms: number, task: () => unknown): void
   /**
    * Takes over a connected stream on which the peer speaks the native protocol: for listeners of a plugin's own. The
-   * stream is destroyed where there is no room for a connection.
+   * stream is destroyed when the server is full, not yet started or stopping.
    * @param address the peer's, without port
    */
   accept(stream: Duplex, address: string): void

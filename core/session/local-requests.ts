@@ -86,9 +86,11 @@ export class LocalRequests {
     this.#isStopping = true
   }
 
-  /** Refuses all pending requests of the peer. */
+  /** Refuses all pending requests of the peer. The failures are not sent, so they are no events. */
   fail(reason: FailureName) {
-    for (const pending of this.#pending) pending.refuse(REF, new Refused(reason))
+    const pending = [...this.#pending]
+    this.#pending.clear()
+    for (const replies of pending) replies.refuse(REF, new Refused(reason))
   }
 }
 
@@ -97,6 +99,8 @@ class PendingReply implements Replies {
   readonly #resolve: (reply: object) => void
   readonly #reject: (refused: Refused) => void
   readonly #onSent: (message: ServerMessage, values: unknown) => void
+  /** Why the reply of the handler could not be used. */
+  #lost: Error | undefined
 
   /** @param onSent called with the reply or the failure, as the peer of a connection would get it */
   constructor(
@@ -110,16 +114,33 @@ class PendingReply implements Replies {
   }
 
   reply<M extends ServerMessage>(message: M, _ref: number, input: InputOf<M>) {
-    const { values } = receive(message, input)
+    const values = this.#checked(message, input)
     this.#resolve(values)
     this.#onSent(message, values)
   }
 
+  #checked<M extends ServerMessage>(message: M, input: InputOf<M>): ValuesOf<M> {
+    try {
+      return receive(message, input).values
+    } catch (error) {
+      this.#lost = error as Error
+      throw error
+    }
+  }
+
   refuse(_ref: number, refused: Refused) {
     const { message, values } = toFailure(refused)
-    this.#reject(refused)
+    this.#reject(this.#lost === undefined ? refused : carriedOut(refused, this.#lost))
     this.#onSent(message, values)
   }
+}
+
+/** A refusal of a request whose handler has succeeded: its outcome is not "not carried out". */
+function carriedOut({ failure, message, retryAfter }: Refused, lost: Error): Refused {
+  const outcome = Promise.reject<undefined>(lost)
+  // Not every caller asks for it.
+  outcome.catch(() => {})
+  return new Refused(failure, message, { retryAfter, outcome })
 }
 
 /** @throws Refused `invalid_value` for values that the message cannot carry, as its receiver would */

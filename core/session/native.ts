@@ -87,7 +87,6 @@ export class NativeTransport implements Transport, Replies {
 
   start(session: TransportSession) {
     this.#session = session
-    this.#destroyAfter(this.#host.limits.handshake)
     const stream = this.#stream
     stream.on('data', (chunk: Buffer) => this.#receive(session, chunk))
     stream.on('error', (error: Error) => this.#host.log.debug({ session: session.id, err: error }, 'connection error'))
@@ -178,7 +177,6 @@ export class NativeTransport implements Transport, Replies {
     this.#secure = secure
     this.#records.maxLength = MAX_MESSAGE_LENGTH
     this.#outbox = new Outbox(this.#stream, secure.send, () => this.#drained())
-    this.#deadline?.cancel()
     session.established(secure.handshakeHash)
   }
 

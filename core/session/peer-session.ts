@@ -87,6 +87,8 @@ export class PeerSession implements TransportSession, RequestSession {
     const session = new PeerSession(host, DETACHED, { address: 'server' })
     session.#user = user
     session.#state = 'attached'
+    // Without a peer a push is not sent, and is no event.
+    session.#gone = true
     return session as UserSession
   }
 
@@ -123,11 +125,16 @@ export class PeerSession implements TransportSession, RequestSession {
 
   /** Reads from the peer from now on. */
   start() {
+    const { clock, limits } = this.#host
     if (!this.#transport.hasHandshake) this.established()
+    else if (this.#state === 'connecting') this.#deadline = clock.after(limits.handshake, () => this.close('timed_out'))
     this.#transport.start(this)
   }
 
   established(binding?: Buffer) {
+    // A session that was closed during its handshake stays closed.
+    if (this.#state !== 'connecting') return
+    this.#deadline?.cancel()
     this.#binding = binding
     this.#state = 'anonymous'
     if (!this.isOperator)

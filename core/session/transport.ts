@@ -5,7 +5,7 @@ import type { Session } from './session.ts'
 
 /** A session as its transport sees it. */
 export interface TransportSession extends Session {
-  /** The handshake is done: requests may come. @param binding what a login is bound to, see Session.channelBinding */
+  /** The handshake is done: requests may come, unless the session has closed. @param binding what a login is bound to, see Session.channelBinding */
   established(binding: Buffer): void
   /**
    * Takes in a frame of the native protocol. A number of milliseconds makes it wait: it is to be offered again then, with
@@ -33,7 +33,7 @@ export interface TransportSession extends Session {
 export interface Transport {
   /** Bytes that the peer has not taken. From `limits.outboundSoft` on, pushes stay in the database. */
   readonly queued: number
-  /** True when requests may come only after a handshake, which ends with `established`. */
+  /** True when requests may come only after a handshake, which ends with `established`, within `limits.handshake`. */
   readonly hasHandshake?: boolean
   /** Called once, when the server has taken the session in: read from the peer from now on. */
   start(session: TransportSession): void

@@ -9,7 +9,7 @@ const MAX_FAMILIAR = 50_000
 /**
  * Counts failed logins per pair of account and address and per address, never per account alone, or anyone could lock out
  * anyone. An account that has logged in from an address is familiar there: failures of others at the same address (a
- * tunnel, a proxy, an conversations) do not lock it out. Goes by the system's time: the limiter has no other clock.
+ * tunnel, a proxy, an office) do not lock it out. Goes by the system's time: the limiter has no other clock.
  *
  * No answer reveals whether a pair is familiar or whether the name exists: over an address's limit a familiar pair gets a
  * challenge like any other name, and a wrong proof gets the same refusal.

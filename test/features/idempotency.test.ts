@@ -41,7 +41,7 @@ function counter() {
           await gate
           if (what === 'no') throw new Refused('counter.no', 'not that')
           if (what === 'broken') throw new Error('broken')
-          return { times }
+          return { times: what === 'lost' ? -1 : times }
         })
       },
     }),
@@ -96,6 +96,15 @@ test('refusals and failures are not stored: the key may be retried', async (t) =
   t.is(await refusal(t, alice.request(Count, { what: 'broken' }, { key: 'k' })), 'internal')
   t.deepEqual(await alice.request(Count, { what: 'yes' }, { key: 'k' }), { times: 3 })
   t.is(times(), 3)
+})
+
+test('a request that was executed, but whose reply is not valid, is not executed again', async (t) => {
+  const { plugin, times } = counter()
+  const server = await startLocalServer(t, { plugins: [plugin] })
+  const alice = await server.user('alice', { messages })
+  t.is(await refusal(t, alice.request(Count, { what: 'lost' }, { key: 'k' })), 'internal')
+  t.is(await refusal(t, alice.request(Count, { what: 'lost' }, { key: 'k' })), 'outcome_unknown')
+  t.is(times(), 1)
 })
 
 test('a request interrupted by a kill of the server is not executed twice, and its retry is told so', async (t) => {

@@ -1,0 +1,164 @@
+import { randomBytes } from 'node:crypto'
+import { duplexPair } from 'node:stream'
+import test, { type ExecutionContext } from 'ava'
+import {
+  type App,
+  clientMessage,
+  definePlugin,
+  type FailureName,
+  type Limits,
+  line,
+  Refused,
+  serverMessage,
+  type Transport,
+  type TransportSession,
+} from '../../core/index.ts'
+import { GeneralFailure } from '../../core/wire/index.ts'
+import { testServer } from '../../testing/index.ts'
+
+const Answer = serverMessage({ type: 1001, name: 'answer', about: '', fields: { text: line('') } })
+const Ask = clientMessage({
+  type: 1000,
+  name: 'ask',
+  about: '',
+  allow: 'any',
+  fields: { text: line('') },
+  reply: Answer,
+})
+
+const ALICE = { id: 7, name: 'alice', nickname: 'Alice', role: 'user' } as const
+
+/** A transport whose handshake ends when the test says so. */
+class SlowHandshake implements Transport {
+  readonly hasHandshake = true
+  readonly queued = 0
+  readonly ends: FailureName[] = []
+  session: TransportSession | undefined
+
+  start(session: TransportSession) {
+    this.session = session
+  }
+
+  push() {}
+
+  end(reason: FailureName) {
+    this.ends.push(reason)
+  }
+}
+
+async function serverWithApp(
+  t: ExecutionContext,
+  limits: Partial<Limits> = {},
+  answer: (text: string) => { text: string } | Promise<never> = (text) => ({ text }),
+) {
+  let app: App | undefined
+  const plugin = definePlugin({
+    name: 'door',
+    messages: { Ask, Answer },
+    setup(own) {
+      app = own
+      own.handle(Ask, (_session, { text }) => answer(text))
+    },
+  })
+  const server = await testServer({ plugins: [plugin], limits })
+  t.teardown(() => server.dispose())
+  return { server, app: app as App }
+}
+
+function admitted(t: ExecutionContext, app: App, address: string): SlowHandshake {
+  const transport = new SlowHandshake()
+  const session = app.admit(transport, address)
+  t.teardown(() => session?.gone())
+  return transport
+}
+
+test('a session that was evicted during its handshake stays closed when the handshake ends', async (t) => {
+  const { app } = await serverWithApp(t, { unauthenticatedPerAddress: 1 })
+  const first = admitted(t, app, '192.0.2.1')
+  const second = admitted(t, app, '192.0.2.1')
+  t.deepEqual(first.ends, ['timed_out'])
+  first.session?.established(randomBytes(32))
+  t.false(first.session?.open)
+  second.session?.established(randomBytes(32))
+  t.true(second.session?.open)
+})
+
+test('the handshake of every transport has a deadline', async (t) => {
+  const { app, server } = await serverWithApp(t)
+  const late = admitted(t, app, '192.0.2.1')
+  const early = admitted(t, app, '192.0.2.2')
+  early.session?.established(randomBytes(32))
+  await server.clock.advance(app.limits.handshake)
+  t.deepEqual([late.ends, early.ends], [['timed_out'], []])
+})
+
+test('a push to a detached session is dropped, and is no event', async (t) => {
+  const { app } = await serverWithApp(t)
+  app.on(Answer, () => t.fail('nothing was sent'))
+  app.onBehalfOf(ALICE).send(Answer, { text: 'hello' })
+  t.deepEqual(await app.onBehalfOf(ALICE).request(Ask, { text: 'hello' }), { text: 'hello' })
+})
+
+test('a request that is in flight when its session closes fails, and its failure is no event', async (t) => {
+  let begun = () => {}
+  const inFlight = new Promise<void>((resolve) => {
+    begun = resolve
+  })
+  const { app } = await serverWithApp(t, {}, () => {
+    begun()
+    return new Promise(() => {})
+  })
+  app.on(GeneralFailure, () => t.fail('nothing was sent'))
+  const { session } = admitted(t, app, '192.0.2.1')
+  session?.established(randomBytes(32))
+  const asked = session?.receive(Ask, { text: 'hello' })
+  await inFlight
+  session?.close('kicked')
+  const error = await t.throwsAsync(async () => asked, { instanceOf: Refused })
+  t.is(error.code, 'kicked')
+})
+
+test('a request of the server itself has hooks and handler of the very message, or is refused', async (t) => {
+  const { app } = await serverWithApp(t)
+  app.before(Ask, () => {
+    throw new Refused('not_allowed')
+  })
+  const copy = { ...Ask }
+  for (const message of [Ask, copy])
+    await t.throwsAsync(app.onBehalfOf(ALICE).request(message, { text: 'hello' }), { instanceOf: Refused })
+})
+
+test('a request settles, whatever its handler throws', async (t) => {
+  const strange = Object.defineProperty({}, 'code', {
+    get() {
+      throw new Error('no code')
+    },
+  })
+  const { app } = await serverWithApp(t, {}, () => {
+    throw strange
+  })
+  const error = await t.throwsAsync(app.onBehalfOf(ALICE).request(Ask, { text: 'hello' }), { instanceOf: Refused })
+  t.is(error.code, 'internal')
+})
+
+test('a refusal with a time that is over, or is no number, reaches the client', async (t) => {
+  const times: Record<string, number> = { past: -5, none: Number.NaN, far: Number.POSITIVE_INFINITY }
+  const { server } = await serverWithApp(t, {}, async (text) => {
+    throw new Refused('rate_limited', undefined, { retryAfter: times[text] ?? 0 })
+  })
+  const alice = await server.user('alice')
+  const waits = []
+  for (const text of Object.keys(times)) {
+    const error = await t.throwsAsync(alice.request(Ask, { text }), { name: 'RefusedByServer' })
+    waits.push((error as { retryAfter?: number }).retryAfter)
+  }
+  t.deepEqual(waits, [0, 0, 0xffffffff])
+})
+
+test('a stream that comes before every plugin has started is refused', async (t) => {
+  const [ours, theirs] = duplexPair()
+  t.teardown(() => theirs.destroy())
+  const early = definePlugin({ name: 'early', setup: (app) => app.accept(ours, '192.0.2.1') })
+  await using _server = await testServer({ plugins: [early] })
+  t.true(ours.destroyed)
+})
