@@ -7,6 +7,8 @@ export interface LimitDefinition<Name extends string = string> {
   readonly unit: 'bytes' | 'ms' | 'count' | 'per second' | 'per minute' | 'per hour'
   /** Meaning, and what happens beyond it. */
   readonly about: string
+  /** Highest setting. */
+  readonly max: number
   /** True for a rate per address or per user, which `--limits off` lifts. */
   readonly isLiftable: boolean
 }
@@ -20,10 +22,12 @@ export type LimitValues<D extends LimitDefinitions> = { readonly [K in keyof D]:
 /** Limits set by the operator, by name in the config; missing ones have their defaults. */
 export type LimitSettings = { readonly [name: string]: number | undefined }
 
-export const limit = (value: number, unit: Bound['unit'], about: string): Bound => ({
+/** @param max highest setting, where the protocol carries no more */
+export const limit = (value: number, unit: Bound['unit'], about: string, max = Number.MAX_SAFE_INTEGER): Bound => ({
   value,
   unit,
   about,
+  max,
   isLiftable: false,
 })
 
@@ -65,7 +69,7 @@ export const LIMITS = defineLimits({
   ),
   values: limit(8192, 'count', 'values in one message after login; beyond it the connection is closed'),
   handshake: limit(5000, 'ms', 'time from connect to the end of the handshake; beyond it the connection is closed'),
-  login: limit(20_000, 'ms', 'time from connect to login; beyond it the connection is closed'),
+  login: limit(20_000, 'ms', 'time from the handshake to the login; beyond it the connection is closed'),
   unauthenticated: liftable(
     200,
     'count',

@@ -3,7 +3,8 @@ import { BUILT_IN_LIMITS } from '../../plugins/built-in-limits.ts'
 /** The generated part of docs/OPERATIONS.md. */
 export function limitTable(): string {
   const rows = Object.values(BUILT_IN_LIMITS).map(
-    ({ name, value, unit, about }) => `| ${name} | ${value} | ${unit} | ${about} |`,
+    ({ name, value, max, unit, about }) =>
+      `| ${name} | ${value} | ${unit} | ${about}${max < Number.MAX_SAFE_INTEGER ? `; at most ${max}` : ''} |`,
   )
   return ['| limit | default | unit | what it bounds |', '| --- | --- | --- | --- |', ...rows].join('\n')
 }

@@ -64,6 +64,11 @@ export function limitsInForce(
   for (const plugin of plugins) add(plugin.limits ?? {}, ownerOf(plugin))
   const inForce = [...merged].map(([{ name, value }]) => [name, settings[name] ?? value])
   for (const plugin of known) add(plugin.limits ?? {}, ownerOf(plugin))
+  const tooHigh = Object.entries(settings).flatMap(([name, setting]) => {
+    const { max = Number.MAX_SAFE_INTEGER } = merged.get(name) ?? {}
+    return setting !== undefined && setting > max ? [`limits.${name} is ${setting}, at most ${max} is possible`] : []
+  })
+  if (tooHigh.length > 0) throw new SetupError(tooHigh.join('; '), { isSetting: true })
   const unknown = Object.keys(settings).filter((name) => merged.get(name) === undefined)
   if (unknown.length > 0)
     throw new SetupError(unknown.map((name) => `limits.${name}: no loaded plugin has that limit`).join('; '), {

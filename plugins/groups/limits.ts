@@ -1,8 +1,8 @@
 import { defineLimits, type LimitValues, liftable, limit } from '../../core/limits.ts'
 
 export const LIMITS = defineLimits({
-  groupMembers: limit(500, 'count', 'members of one group; beyond it joining is refused'),
-  groupsPerUser: limit(200, 'count', 'groups of one user; beyond it joining is refused'),
+  groupMembers: limit(500, 'count', 'members of one group; beyond it joining is refused', 2000),
+  groupsPerUser: limit(200, 'count', 'groups of one user; beyond it joining is refused', 1000),
   groupsMade: liftable(200, 'per hour', 'groups created by one user; beyond it creating one is refused'),
   invitations: limit(
     500,

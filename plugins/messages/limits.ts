@@ -9,7 +9,7 @@ export const LIMITS = defineLimits({
     'count',
     'messages that one search examines; beyond it the client continues with another search',
   ),
-  botHops: limit(10, 'count', 'bot replies to bots in a row; beyond it the next one is refused; at most 255'),
+  botHops: limit(10, 'count', 'bot replies to bots in a row; beyond it the next one is refused', 255),
   botTurns: limit(
     100,
     'per minute',

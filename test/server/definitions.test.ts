@@ -48,6 +48,12 @@ test('a plugin refuses with failures of its own, within limits of its own', asyn
   t.like(refused, { failure: 'shops.no_room', message: 'there are enough shops' })
 })
 
+test('a limit above what the protocol carries is refused', async (t) => {
+  await t.throwsAsync(testServer({ limits: { groupMembers: 2001, friends: 2000 } }), {
+    message: /limits\.groupMembers is 2001, at most 2000 is possible/,
+  })
+})
+
 test('an operator sets the limits of a plugin as plugin.limit, sees them and lifts its rates', async (t) => {
   await using server = await testServer({ plugins: [shops], limits: { 'shops.open': 2, friends: 7 } })
   const ann = await server.user('ann')
