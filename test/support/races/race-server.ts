@@ -85,7 +85,7 @@ export async function openRaceServer(mariadb: string | undefined) {
   const jitter = new Jitter(db)
   const server = await startOn(db, {
     pluginOptions: { friends: {} },
-    limits: { unacknowledged: 1_000_000, requestsAtOnce: 100, scheduled: 1_000_000, friendRequests: 100_000 },
+    limits: { unacknowledged: 1_000_000, requestsAtOnce: 100, scheduled: 1_000_000, friendRequests: 500 },
     log: pino({ level: process.env.TEST_LOG ?? 'silent' }),
   })
   const enter = async (name: string) => {
