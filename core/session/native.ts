@@ -217,7 +217,8 @@ export class NativeTransport implements Transport, Replies {
 
   #drained() {
     this.#stalledSince = undefined
-    this.#inbox.release('reader')
+    // A write may be one of many: until the queue is short enough, requests would only add replies to it.
+    if (this.#session?.writable) this.#inbox.release('reader')
     this.#session?.drained()
   }
 }

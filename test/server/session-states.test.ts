@@ -1,20 +1,24 @@
 import { randomBytes } from 'node:crypto'
-import { duplexPair } from 'node:stream'
+import { Duplex, duplexPair } from 'node:stream'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import {
   type App,
   clientMessage,
   definePlugin,
+  encode,
   type FailureName,
   type Limits,
   line,
   Refused,
+  type Session,
   serverMessage,
   type Transport,
   type TransportSession,
 } from '../../core/index.ts'
 import { GeneralFailure } from '../../core/wire/index.ts'
 import { testServer } from '../../testing/index.ts'
+import { enter } from '../support/wire/raw-client.ts'
 
 const Answer = serverMessage({ type: 1001, name: 'answer', about: '', fields: { text: line('') } })
 const Ask = clientMessage({
@@ -161,4 +165,63 @@ test('a stream that comes before every plugin has started is refused', async (t)
   const early = definePlugin({ name: 'early', setup: (app) => app.accept(ours, '192.0.2.1') })
   await using _server = await testServer({ plugins: [early] })
   t.true(ours.destroyed)
+})
+
+/** Two ends of a connection; the system takes a write of the server when the test says so. */
+function slowPair() {
+  const untaken: (() => void)[] = []
+  const state = { isSlow: false }
+  const far: Duplex = new Duplex({
+    read() {},
+    write(chunk, _encoding, done) {
+      near.push(chunk)
+      if (state.isSlow) untaken.push(done)
+      else done()
+    },
+  })
+  const near: Duplex = new Duplex({
+    read() {},
+    write(chunk, _encoding, done) {
+      far.push(chunk)
+      done()
+    },
+  })
+  return { near, far, state, untaken }
+}
+
+test('a peer that takes one of many writes gets no more requests in while its queue is long', async (t) => {
+  let asked = 0
+  let peer: Session | undefined
+  const { app, server } = await serverWithApp(t, { outboundSoft: 1000 }, (text) => {
+    asked++
+    return { text }
+  })
+  app.on(Ask, (session) => {
+    peer = session
+  })
+  const { near, far, state, untaken } = slowPair()
+  t.teardown(() => far.destroy())
+  server.server.accept(far, { address: 'control', isOperator: true })
+  const operator = await enter(near)
+  const settle = async () => {
+    for (let turn = 0; turn < 10; turn++) await nextTurn()
+  }
+  const ask = () => operator.say(encode(Ask, 1, { text: 'x' }))
+  ask()
+  await settle()
+  state.isSlow = true
+  for (let pushes = 0; pushes < 10; pushes++) {
+    peer?.send(Answer, { text: 'y'.repeat(200) })
+    await settle()
+  }
+  for (let more = 0; more < 5; more++) ask()
+  await settle()
+  t.is(asked, 2, 'the first of the five fills the queue')
+  untaken.shift()?.()
+  await settle()
+  t.is(asked, 2)
+  state.isSlow = false
+  for (let done = untaken.shift(); done !== undefined; done = untaken.shift()) done()
+  await settle()
+  t.is(asked, 6)
 })
