@@ -107,10 +107,22 @@ export const newRow = (envelope: Envelope, { text, font, fontSize, color }: Mess
 })
 
 /** The values of an INSERT, in the order of INSERT_COLUMNS. */
-export const insertValues = (row: NewMessageRow, placement: Placement): (string | number | null)[] =>
-  INSERT_COLUMNS.map((column) =>
-    column in placement ? placement[column as keyof Placement] : row[column as keyof NewMessageRow],
-  )
+export const insertValues = (row: NewMessageRow, placement: Placement): (string | number | null)[] => [
+  row.user_id,
+  row.target_id,
+  row.msg_type,
+  row.client_id,
+  row.send_time,
+  row.hops,
+  row.msg,
+  row.font,
+  row.font_size,
+  row.color,
+  placement.isRead,
+  placement.isActive,
+  placement.seq,
+  placement.lane,
+]
 
 /** A stored message as it travels. */
 export const textForm = (id: number, row: NewMessageRow, { from, to, group, unread }: Names): TextForm => ({
