@@ -7,8 +7,8 @@ export interface LimitDefinition<Name extends string = string> {
   readonly unit: 'bytes' | 'ms' | 'count' | 'per second' | 'per minute' | 'per hour'
   /** Meaning, and what happens beyond it. */
   readonly about: string
-  /** Highest setting. */
-  readonly max: number
+  /** Highest setting; none if left out. */
+  readonly max?: number
   /** True for a rate per address or per user, which `--limits off` lifts. */
   readonly isLiftable: boolean
 }
@@ -23,12 +23,12 @@ export type LimitValues<D extends LimitDefinitions> = { readonly [K in keyof D]:
 export type LimitSettings = { readonly [name: string]: number | undefined }
 
 /** @param max highest setting, where the protocol carries no more */
-export const limit = (value: number, unit: Bound['unit'], about: string, max = Number.MAX_SAFE_INTEGER): Bound => ({
+export const limit = (value: number, unit: Bound['unit'], about: string, max?: number): Bound => ({
   value,
   unit,
   about,
-  max,
   isLiftable: false,
+  ...(max !== undefined && { max }),
 })
 
 /** A rate per address or per user, which `--limits off` lifts for tests, benchmarks and bulk imports on loopback. */

@@ -2,7 +2,7 @@ import { defineLimits, type LimitValues, liftable, limit } from '../../core/limi
 
 export const LIMITS = defineLimits({
   groupMembers: limit(500, 'count', 'members of one group; beyond it joining is refused', 2000),
-  groupsPerUser: limit(200, 'count', 'groups of one user; beyond it joining is refused', 1000),
+  groupsPerUser: limit(200, 'count', 'groups of one user; beyond it joining is refused'),
   groupsMade: liftable(200, 'per hour', 'groups created by one user; beyond it creating one is refused'),
   invitations: limit(
     500,
