@@ -6,6 +6,7 @@ import {
   CreateRoom,
   JoinRoom,
   MessageRecalled,
+  OnNewMessage,
 } from '../../client/index.ts'
 import { encode } from '../../core/index.ts'
 import { ConsumerWriter, findConsumer, lastIdBefore, migrate, openInMemory } from '../../db/index.ts'
@@ -331,14 +332,19 @@ test('a consumer requested while it is deleted is created anew', async (t) => {
   const alice = await server.user('alice')
   const robot = await server.user('robot')
   const { id } = await alice.send('robot', 'one')
+  const pushed = nextPush(robot, OnNewMessage)
   await robot.request(Consume, { consumer: 'main', all: true })
+  await pushed
   await robot.acknowledgeEvent('main', id)
+  const pushedAgain = nextPush(robot, OnNewMessage)
   const [, anew] = await Promise.all([
     robot.request(DeleteConsumer, { consumer: 'main' }),
     robot.request(Consume, { consumer: 'main', all: true }),
   ])
   t.deepEqual(anew, { position: 0, pending: 0, isNew: true })
   t.like(await place(robot, 'main'), { position: 0, active: true })
+  // An acknowledgement that overtakes its push is stored only after the push.
+  await pushedAgain
   await robot.acknowledgeEvent('main', id)
   t.like(await place(robot, 'main'), { position: id })
 })
