@@ -10,7 +10,7 @@ const ROOT = fileURLToPath(new URL('../', import.meta.url))
 /** Arguments of ava, for each of its runs: what meets Node's own modules; and `serve`, `send` and `listen` as processes. */
 const RUNS = [
   ['test/{wire,features,server,client,bots}/**'],
-  ['test/cli/cli.test.ts', '--match', 'two people chat from the shell'],
+  ['test/cli/conversation.test.ts', '--match', 'two people chat from the shell'],
 ]
 const NOT_COPIED = ['.git', 'node_modules']
 
