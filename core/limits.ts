@@ -73,7 +73,7 @@ export const LIMITS = defineLimits({
   unauthenticated: liftable(
     200,
     'count',
-    'connections before login; beyond it a new one evicts one of the network with most, at random among the least advanced',
+    'connections before login; beyond it a new one evicts one of the address or /48 with most, at random among the least advanced',
   ),
   unauthenticatedPerAddress: liftable(
     10,

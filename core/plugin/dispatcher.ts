@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { Refused } from '../errors.ts'
 import type { Limits } from '../limits.ts'
-import type { Replies, RequestSession, Requests } from '../session/requests.ts'
+import { LOCAL_REF, type Replies, type RequestSession, type Requests } from '../session/requests.ts'
 import {
   type Catalogue,
   type ClientMessage,
@@ -114,8 +114,8 @@ export class Dispatcher implements Requests {
     const isKnown = this.#catalogue.byType(message.type) === message
     const owner = this.#permitted(session, isKnown ? message : undefined)
     if (typeof owner !== 'string')
-      return this.#start({ session, message, ref: REF, owner, replies }, values, isQueued && !owner.pipelined)
-    replies.refuse(REF, new Refused(owner))
+      return this.#start({ session, message, ref: LOCAL_REF, owner, replies }, values, isQueued && !owner.pipelined)
+    replies.refuse(LOCAL_REF, new Refused(owner))
     return undefined
   }
 
@@ -286,9 +286,6 @@ function userOf({ user, isOperator, id, network }: RequestSession): string {
   if (isOperator) return `operator ${id}`
   return user === undefined ? network : `user ${user.id}`
 }
-
-/** The `ref` of a request of this process: any but 0, which would want no reply. */
-const REF = 1
 
 /** Pause before a request may be repeated after a failure of the database. */
 const RETRY_MS = 1000

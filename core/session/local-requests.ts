@@ -10,7 +10,7 @@ import {
   type ValuesOf,
   WireError,
 } from '../wire/index.ts'
-import type { Replies, RequestSession, Requests } from './requests.ts'
+import { LOCAL_REF, type Replies, type RequestSession, type Requests } from './requests.ts'
 
 interface LocalSession extends RequestSession {
   /** Counts a message of the peer; returns the milliseconds until it may be handled. @throws Refused */
@@ -20,9 +20,6 @@ interface LocalSession extends RequestSession {
   dispatchFailed(type: number, error: unknown): void
   replied(message: ServerMessage, values: unknown): void
 }
-
-/** The `ref` of a request of this process: any but 0, which would want no reply. */
-const REF = 1
 
 /** Requests that a session gets from inside this process: of translators and plugins. */
 export class LocalRequests {
@@ -73,7 +70,7 @@ export class LocalRequests {
   #dispatch(message: ClientMessage, values: Record<string, unknown>, replies: Replies, isQueued: boolean) {
     const failed = (error: unknown) => {
       this.#session.dispatchFailed(message.type, error)
-      replies.refuse(REF, new Refused('internal'))
+      replies.refuse(LOCAL_REF, new Refused('internal'))
     }
     try {
       this.#requests.request(this.#session, message, values, replies, isQueued)?.catch(failed)
@@ -90,7 +87,7 @@ export class LocalRequests {
   fail(reason: FailureName) {
     const pending = [...this.#pending]
     this.#pending.clear()
-    for (const replies of pending) replies.refuse(REF, new Refused(reason))
+    for (const replies of pending) replies.refuse(LOCAL_REF, new Refused(reason))
   }
 }
 

@@ -2,6 +2,9 @@ import type { Refused } from '../errors.ts'
 import type { ClientMessage, Frame, InputOf, ServerMessage } from '../wire/index.ts'
 import type { Session } from './session.ts'
 
+/** The `ref` of a request of this process: any but 0, which would want no reply. */
+export const LOCAL_REF = 1
+
 /** Receives the outcome of a request: the connection it came on, or the caller inside this process. */
 export interface Replies {
   reply<M extends ServerMessage>(message: M, ref: number, values: InputOf<M>): void

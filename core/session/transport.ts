@@ -27,8 +27,8 @@ export interface TransportSession extends Session {
 }
 
 /**
- * The way of one session to its peer: it turns bytes into requests and pushes into bytes. Every check, limit, hook and
- * counter is in the session, so they are the same for each protocol.
+ * The way of one session to its peer: it turns bytes into requests and pushes into bytes. Rates, limits and
+ * back-pressure are in the session, and what it takes in passes every check and hook: they are the same for each protocol.
  */
 export interface Transport {
   /** Bytes that the peer has not taken. From `limits.outboundSoft` on, pushes stay in the database. */

@@ -9,7 +9,7 @@ import type { Parts } from './parts.ts'
 /** Requests in one reply. The rest follows once some are answered. */
 const MAX_REQUESTS = 1000
 
-/** Friend requests: ask, answer, list, and the incoming ones at login. */
+/** Friend requests: ask, answer, list, and push the unanswered ones at each `receive`. */
 export function handleRequests(parts: Parts) {
   const { app, limits, db, accounts, circles } = parts
   const { clock } = app
@@ -57,7 +57,7 @@ function listRequests({ app, db, accounts, conversations }: Parts) {
 
   app.handle(QueryFriendRequests, async ({ user }) => ({ requests: await requestsFor(user) }), { serial: true })
 
-  // Requests that came while the user was offline.
+  // All unanswered requests, also those pushed before.
   app.on(Receive, (session) =>
     conversations.retry(async () => {
       for (const { incoming, ...request } of await requestsFor(session.user))

@@ -8,7 +8,10 @@ import type { Parts } from './parts.ts'
 /** After all rules that may amend the recipient: nothing asynchronous runs between this check and the commit. */
 const LAST = 1000
 
-/** Refuses private messages of blocked users and, with `messagesFrom` set to `friends`, of users who are not friends. */
+/**
+ * Refuses private messages from users whom the recipient has blocked and, with `messagesFrom` set to `friends`, from users
+ * who are not friends. Operators are exempt.
+ */
 export function checkWriters({ app, accounts, circles }: Parts, messagesFrom: 'anyone' | 'friends') {
   const mayWrite = (sender: User, recipient: Account, { friends, blocked }: Circle) => {
     if (blocked.has(sender.id)) throw new Refused(FAILURES.blocked)

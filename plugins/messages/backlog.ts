@@ -122,7 +122,7 @@ export class Backlog {
 function fittingInMemory(found: readonly Deliverable[]): number {
   let bytes = 0
   const tooMany = found.findIndex(({ message }) => {
-    bytes += message.text.length
+    bytes += Buffer.byteLength(message.text)
     return bytes > MAX_BYTES
   })
   return tooMany === -1 ? found.length : Math.max(1, tooMany)
