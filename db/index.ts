@@ -165,4 +165,4 @@ export {
   type UserRow,
   updateUser,
 } from './users.ts'
-export { OutcomePending } from './writer-jobs.ts'
+export { type Job, OutcomePending } from './writer-jobs.ts'

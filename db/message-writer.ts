@@ -73,10 +73,13 @@ export class MessageWriter {
    * @throws the error of the database if the message is certainly not stored
    */
   store(work: NewMessageRow): Promise<Stored> {
-    return new Promise((resolve, reject) => {
-      this.#messages.push({ work, resolve, reject })
-      this.#start()
-    })
+    return new Promise((resolve, reject) => this.enqueue({ work, resolve, reject }))
+  }
+
+  /** The same for a caller that has its own job, whose methods must not throw: spares a promise for each message. */
+  enqueue(job: Job<NewMessageRow, Stored>) {
+    this.#messages.push(job)
+    this.#start()
   }
 
   /**

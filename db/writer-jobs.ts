@@ -41,13 +41,13 @@ export interface Doubt {
 }
 
 /** Rejects a job with OutcomePending; the returned doubt settles that outcome later. */
-export function doubtOf({ work, reject: refuse }: Job<NewMessageRow, Stored>, error: InDoubt): Doubt {
+export function doubtOf(job: Job<NewMessageRow, Stored>, error: InDoubt): Doubt {
   let doubt: Pick<Doubt, 'resolve' | 'reject'> | undefined
   const outcome = new Promise<Stored | undefined>((resolve, reject) => {
     doubt = { resolve, reject }
   })
-  refuse(new OutcomePending(error.cause, outcome))
-  return { work, cause: error.cause, outcome, ...(doubt as Pick<Doubt, 'resolve' | 'reject'>) }
+  job.reject(new OutcomePending(error.cause, outcome))
+  return { work: job.work, cause: error.cause, outcome, ...(doubt as Pick<Doubt, 'resolve' | 'reject'>) }
 }
 
 /** Rejects a job with OutcomePending; the returned job settles that outcome later. */
@@ -64,7 +64,7 @@ export function lateOf(job: ReadJob, error: unknown): ReadJob {
 /** Resolves when a job is settled, either way. */
 export function endOf(job: Job<NewMessageRow, Stored>): Promise<void> {
   return new Promise((done) => {
-    const { resolve, reject } = job
+    const [resolve, reject] = [job.resolve.bind(job), job.reject.bind(job)]
     job.resolve = (stored) => {
       resolve(stored)
       done()

@@ -2,6 +2,11 @@
 export class KeyedQueue<K> {
   readonly #last = new Map<K, Promise<unknown>>()
 
+  /** Whether no task of any key runs or waits: asked before a key is made for each message. */
+  get isIdle(): boolean {
+    return this.#last.size === 0
+  }
+
   /** Whether a task of that key runs or waits. */
   isBusy(key: K): boolean {
     return this.#last.has(key)

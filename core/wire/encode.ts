@@ -13,7 +13,7 @@ type Values = Record<string, unknown>
  */
 export function encode<M extends Message>(message: M, ref: number, input: InputOf<M>): Buffer {
   const plan = planOf(message)
-  measured.length = 0
+  texts = 0
   const size = { format: 2, data: 4 }
   addSizes(plan, input as Values, size)
   const bytes = Buffer.allocUnsafe(HEADER_BYTES + size.format + size.data)
@@ -28,7 +28,7 @@ export function encode<M extends Message>(message: M, ref: number, input: InputO
 
 /** Bytes of a message's format and data. @throws WireError `value` as `encode` */
 export function sizeOf<M extends Message>(message: M, input: InputOf<M>): number {
-  measured.length = 0
+  texts = 0
   const size = { format: 2, data: 4 }
   addSizes(planOf(message), input as Values, size)
   return size.format + size.data
@@ -36,36 +36,38 @@ export function sizeOf<M extends Message>(message: M, input: InputOf<M>): number
 
 /** Lengths of the texts of the message being encoded, in order: measured once, used for format and data. */
 const measured: number[] = []
+/** How many of them there are. The array keeps its length: emptied, it would be allocated anew for each message. */
+let texts = 0
 
 interface Size {
   format: number
   data: number
 }
 
-function addSizes({ steps, list }: Plan, input: Values, size: Size, path = '') {
+/** @param listName list that the input is an entry of, at `index` */
+function addSizes({ steps, list }: Plan, input: Values, size: Size, listName = '', index = 0) {
   for (const step of steps) {
-    const length = measureValue(step, input, path)
+    const length = measureValue(step, input, listName, index)
     size.data += length
     if (step.size === undefined) {
-      measured.push(length)
+      measured[texts++] = length
       size.format += digitsOf(length) + 1
     } else size.format += 1
   }
   if (list === undefined) return
   const groups = input[list.name]
-  if (!Array.isArray(groups)) throw new WireError('value', 'needs a list', path + list.name)
+  if (!Array.isArray(groups)) throw new WireError('value', 'needs a list', list.name)
   if (groups.length > list.field.max) throw new WireError('value', `more than ${list.field.max} entries`, list.name)
   size.format += 1
   size.data += 4
-  for (let index = 0; index < groups.length; index++)
-    addSizes(list.plan, groups[index], size, `${list.name}[${index}].`)
+  for (let at = 0; at < groups.length; at++) addSizes(list.plan, groups[at], size, list.name, at)
 }
 
-function measureValue({ field, name }: Step, input: Values, path: string): number {
+function measureValue({ field, name }: Step, input: Values, listName: string, index: number): number {
   try {
     return measure(field, input[name] ?? field.default)
   } catch (error) {
-    throw withField(error, path + name)
+    throw withField(error, listName === '' ? name : `${listName}[${index}].${name}`)
   }
 }
 
@@ -123,6 +125,7 @@ class Writer {
 
 function digitsOf(value: number): number {
   let digits = 1
-  for (let rest = value; rest >= 10; rest /= 10) digits++
+  // Not by division: a loop over fractions costs an allocation for each.
+  for (let bound = 10; value >= bound; bound *= 10) digits++
   return digits
 }

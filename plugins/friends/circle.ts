@@ -64,8 +64,9 @@ export class Circles {
    * in progress, otherwise in its turn.
    */
   check(sender: Pick<User, 'id'>, recipient: Pick<User, 'id'>, check: (circle: Circle) => void): void | Promise<void> {
-    const key = keyOf([sender, recipient])
     const circle = this.#circles.get(recipient.id)
+    if (!(circle instanceof Promise) && this.#queue.isIdle) return check(circle ?? EMPTY)
+    const key = keyOf([sender, recipient])
     if (!(circle instanceof Promise) && !this.#queue.isBusy(key)) return check(circle ?? EMPTY)
     return this.#queue.run(key, async () => check(await this.of(recipient.id)))
   }

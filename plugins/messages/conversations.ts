@@ -19,6 +19,7 @@ import type { MessagesLimits } from './limits.ts'
 import { type Exchange, Loops } from './loops.ts'
 import { ConversationRead } from './messages.ts'
 import { pageSize } from './page.ts'
+import { PendingPost, type PostOutcomes } from './pending-post.ts'
 import type { Query, Source } from './source.ts'
 import type { Page, Sources } from './sources.ts'
 
@@ -95,6 +96,10 @@ export class Conversations {
   readonly #deliveries: Deliveries
   readonly #loops: Loops
   readonly #retries: Retries
+  readonly #outcomes: PostOutcomes = {
+    stored: (row, audience, stored) => this.#stored(row, audience, stored),
+    notStored: (row, audience, error) => this.#notStored(row, audience, error),
+  }
 
   constructor({ app, limits, log, writer, sources, deliveries }: ConversationsParts) {
     this.#app = app
@@ -129,6 +134,11 @@ export class Conversations {
     return this.#loops.hops(exchange, sender, claimed)
   }
 
+  /** Whether `hops` is 0 in every conversation, which spares the description of this one. */
+  isQuiet(sender: User, claimed: number): boolean {
+    return this.#loops.isQuiet(sender, claimed)
+  }
+
   /**
    * Stores a message and pushes it to its audience; resolves after the commit [D-1]. A repeat is not pushed [D-2].
    * Rejects with Refused `unavailable`, `client_id_reused`.
@@ -143,10 +153,9 @@ export class Conversations {
       hops,
     }
     const row = newRow(envelope, content)
-    return this.#writer.store(row).then(
-      (stored) => this.#stored(row, audience, stored),
-      (error) => this.#notStored(row, audience, error),
-    )
+    return new Promise((resolve, reject) => {
+      this.#writer.enqueue(new PendingPost(row, audience, this.#outcomes, resolve, reject))
+    })
   }
 
   #stored(wanted: NewMessageRow, audience: Audience, { id, row, repeat }: Stored): Posted {
@@ -163,12 +172,12 @@ export class Conversations {
    * Nothing is acknowledged while the database is lost or its disk full. A message that turns out to be stored is
    * delivered then, before any later one [D-11]: the writer holds those back until the outcome is known.
    */
-  #notStored(wanted: NewMessageRow, audience: Audience, error: unknown): never {
+  #notStored(wanted: NewMessageRow, audience: Audience, error: unknown): Refused {
     this.#log.error({ err: error }, 'cannot store a message')
-    if (!(error instanceof OutcomePending)) throw new Refused('unavailable', undefined, { retryAfter: RETRY_MS })
+    if (!(error instanceof OutcomePending)) return new Refused('unavailable', undefined, { retryAfter: RETRY_MS })
     const outcome = error.outcome.then((stored?: Stored) => stored && this.#stored(wanted, audience, stored))
     outcome.catch((failure) => this.#log.warn({ err: failure }, 'the outcome of a message is not known'))
-    throw new Refused('unavailable', undefined, { retryAfter: RETRY_MS, outcome })
+    return new Refused('unavailable', undefined, { retryAfter: RETRY_MS, outcome })
   }
 
   /**

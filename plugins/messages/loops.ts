@@ -46,6 +46,11 @@ export class Loops {
     this.#limits = limits
   }
 
+  /** Whether a message continues no chain, whatever its conversation: a person's, while no bot has written lately. */
+  isQuiet(user: User, claimed: number): boolean {
+    return claimed === 0 && user.role !== 'bot' && this.#chains.size === 0
+  }
+
   /**
    * Length of the chain that a message continues; 0 for a person.
    * @param claimed given by the sender
@@ -54,7 +59,7 @@ export class Loops {
   hops({ key, group }: Exchange, user: User, claimed: number): number {
     const { botHops, botTurns } = this.#limits
     if (user.role !== 'bot' && claimed === 0) {
-      if (this.#chains.size > 0) restart(this.#chains.get(key), this.#app.clock.now())
+      restart(this.#chains.get(key), this.#app.clock.now())
       return 0
     }
     const chain = this.#chainOf(key, user)

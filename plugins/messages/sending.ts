@@ -6,6 +6,9 @@ import { SendMessage } from './messages.ts'
 import type { Parts } from './parts.ts'
 
 export function handleSending({ app, accounts, conversations, names }: Parts) {
+  const hopsOf = (user: User, to: Account, claimed: number) =>
+    conversations.isQuiet(user, claimed) ? 0 : conversations.hops(exchangeOf(user, to), user, claimed)
+
   const post = ({ user }: UserSession, to: Account, message: ValuesOf<typeof SendMessage>) =>
     conversations.post(
       {
@@ -13,7 +16,7 @@ export function handleSending({ app, accounts, conversations, names }: Parts) {
         kind: MSG_TYPE.chat,
         content: message,
         clientId: message.clientId,
-        hops: conversations.hops(exchangeOf(user, to), user, message.hops),
+        hops: hopsOf(user, to, message.hops),
       },
       privateAudience(user, to),
     )

@@ -1,0 +1,48 @@
+import type { Refused } from '../../core/index.ts'
+import type { Job, NewMessageRow, Stored } from '../../db/index.ts'
+import type { Audience, Posted } from './conversations.ts'
+
+/** What follows the commit of a message, or its failure. */
+export interface PostOutcomes {
+  /** @throws Refused `client_id_reused` */
+  stored(wanted: NewMessageRow, audience: Audience, stored: Stored): Posted
+  notStored(wanted: NewMessageRow, audience: Audience, error: unknown): Refused
+}
+
+/**
+ * A message in the queue of the writer. One object in place of a promise and two closures: thousands wait for a commit,
+ * and what waits is copied by each garbage collection.
+ */
+export class PendingPost implements Job<NewMessageRow, Stored> {
+  readonly work: NewMessageRow
+  readonly #audience: Audience
+  readonly #outcomes: PostOutcomes
+  readonly #done: (posted: Posted) => void
+  readonly #failed: (error: unknown) => void
+
+  constructor(
+    work: NewMessageRow,
+    audience: Audience,
+    outcomes: PostOutcomes,
+    done: (posted: Posted) => void,
+    failed: (error: unknown) => void,
+  ) {
+    this.work = work
+    this.#audience = audience
+    this.#outcomes = outcomes
+    this.#done = done
+    this.#failed = failed
+  }
+
+  resolve(stored: Stored) {
+    try {
+      this.#done(this.#outcomes.stored(this.work, this.#audience, stored))
+    } catch (error) {
+      this.#failed(error)
+    }
+  }
+
+  reject(error: unknown) {
+    this.#failed(this.#outcomes.notStored(this.work, this.#audience, error))
+  }
+}
