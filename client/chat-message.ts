@@ -30,6 +30,10 @@ export interface ChatMessage {
   readonly bot: boolean
   /** Length of the chain of bot replies; 0 for a person. */
   readonly hops: number
+  /** Id of the message of the same conversation that this one answers. */
+  readonly replyTo?: number
+  /** Time of the last edit. */
+  readonly editedAt?: Date
   readonly style?: TextStyle
 }
 
@@ -50,6 +54,8 @@ export function toChatMessage({
   sentAt,
   unread,
   hops,
+  replyTo,
+  editedAt,
   ...style
 }: WireMessage): ChatMessage {
   const { font, fontSize, color } = style
@@ -64,6 +70,8 @@ export function toChatMessage({
     unread,
     bot: hops > 0,
     hops,
+    ...(replyTo > 0 && { replyTo }),
+    ...(editedAt > 0 && { editedAt: new Date(editedAt) }),
     ...(Object.keys(given).length > 0 && { style: given }),
   }
 }

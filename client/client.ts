@@ -1,5 +1,6 @@
 import { type InputOf, newClientId, type ServerMessage, type ValuesOf } from '../core/wire/index.ts'
 import { AcknowledgeEvent, Consume, QueryState } from '../plugins/consumers/messages.ts'
+import { MessageEdited } from '../plugins/edits/messages.ts'
 import { AcknowledgeRoom, ChatroomMessage, QueryRoomHistory } from '../plugins/groups/messages.ts'
 import {
   Acknowledge,
@@ -7,7 +8,6 @@ import {
   OnNewMessage,
   QueryHistory,
   QueryInbox,
-  RecallMessage,
   Receive,
   SearchMessages,
   SendMessage,
@@ -15,8 +15,9 @@ import {
 import { type ChatMessage, kindNumber, toChatMessage } from './chat-message.ts'
 import { type ClientError, RefusedByServer } from './errors.ts'
 import type { LinkOptions, RequestOptions } from './link.ts'
+import { MessageChanges } from './message-changes.ts'
 import { MessageStream } from './message-stream.ts'
-import { Session, type Subscribe } from './session.ts'
+import type { Subscribe } from './session.ts'
 import type {
   ConsumeOptions,
   KeptState,
@@ -35,7 +36,7 @@ export type MessageRef = Pick<ChatMessage, 'from' | 'group' | 'id'>
 const NO_SUCH_GROUP = ['group_not_exist', 'not_member']
 
 /** A user's client, created by `connect`; it reconnects until it is closed. */
-export class Client extends Session {
+export class Client extends MessageChanges {
   readonly #stream = new MessageStream()
   /** Incremented when the server has been restored, which makes ids received before stale. */
   #generation = 0
@@ -54,12 +55,12 @@ export class Client extends Session {
   async send(
     to: string | { readonly group: string },
     text: string,
-    { clientId = newClientId(), style = {}, hops = 0, ...limits }: SendOptions = {},
+    { clientId = newClientId(), style = {}, hops = 0, replyTo = 0, ...limits }: SendOptions = {},
   ): Promise<SentMessage> {
     if (typeof to !== 'string' && typeof to?.group !== 'string')
       throw new TypeError('send(to, text): `to` is the name of a user, or { group: NAME }')
     if (typeof text !== 'string') throw new TypeError('send(to, text): the text is a string')
-    const message = { text, clientId, hops, ...style }
+    const message = { text, clientId, hops, replyTo, ...style }
     const signal = this.link.limit(limits)
     const send = () =>
       typeof to === 'string'
@@ -185,15 +186,6 @@ export class Client extends Session {
     }
   }
 
-  /**
-   * Deletes one of the user's own messages for everybody. Not retried after a reconnect: readers receive
-   * `MessageRecalled`, and a second recall is refused with `no_message`.
-   * @throws RefusedByServer `no_message`
-   */
-  async recall(id: number, options?: RequestOptions) {
-    await this.request(RecallMessage, { id }, options)
-  }
-
   /** A page of messages to this user, oldest first: unread ones, or all with `all`. */
   async inbox(query: { after?: number; limit?: number; all?: boolean } = {}, options?: RequestOptions): Promise<Page> {
     return this.#toPage(await this.request(QueryInbox, query, options))
@@ -230,6 +222,7 @@ export class Client extends Session {
     super.pushed(message, values)
     if (message === OnNewMessage) this.#take((values as ValuesOf<typeof OnNewMessage>).messages)
     else if (message === MessageRecalled) this.#stream.remove((values as ValuesOf<typeof MessageRecalled>).id)
+    else if (message === MessageEdited) this.#edited(values as ValuesOf<typeof MessageEdited>)
   }
 
   #take(messages: ValuesOf<typeof OnNewMessage>['messages']) {
@@ -238,6 +231,15 @@ export class Client extends Session {
     } catch (error) {
       this.link.fail(error as ClientError)
     }
+  }
+
+  /** Gives a message that waits to be read its new text. */
+  #edited({ id, text, editedAt }: ValuesOf<typeof MessageEdited>) {
+    this.#stream.replace(id, (message) => {
+      const edited = { ...message, text, editedAt: new Date(editedAt) }
+      this.#generations.set(edited, this.#generations.get(message) ?? this.#generation)
+      return edited
+    })
   }
 
   #receiving(filter: InputOf<typeof Receive>): Subscribe<ValuesOf<typeof Receive.reply>> {

@@ -12,6 +12,7 @@ export type { Client, MessageRef } from './client.ts'
 export type { LoginKeys } from './credentials.ts'
 export { ClientError, type ClientErrorCode, type Failure, RefusedByServer } from './errors.ts'
 export type { KeyedOptions, RequestOptions } from './link.ts'
+export type { ReactionCount, ReactOptions } from './message-changes.ts'
 export type {
   ConsumeOptions,
   Identity,

@@ -1,12 +1,12 @@
 import type { Knex } from 'knex'
 import { GROUP_LANE, groupsOf } from './groups.ts'
-import type { MessageRow } from './message-columns.ts'
+import type { StoredRow } from './message-columns.ts'
 import { conversation, PRIVATE } from './messages.ts'
 
 /** State of one conversation, as a contact list shows it. */
 export interface ConversationState {
   readonly unread: number
-  readonly last: MessageRow | undefined
+  readonly last: StoredRow | undefined
 }
 
 /** A group of a user with the state of its conversation. */
@@ -20,7 +20,7 @@ export async function lastMessages(
   db: Knex,
   userId: number,
   otherIds: readonly number[],
-): Promise<Map<number, MessageRow>> {
+): Promise<Map<number, StoredRow>> {
   const newest = (query: Knex.QueryBuilder) =>
     query
       .where({ 'm.seq': null, 'm.isActive': 1 })
@@ -39,7 +39,7 @@ export async function lastMessages(
     const last = Math.max(received ?? 0, sent ?? 0)
     if (last > 0) ids.set(last, id)
   }
-  const last = new Map<number, MessageRow>()
+  const last = new Map<number, StoredRow>()
   for (const row of await messagesById(db, [...ids.keys()])) last.set(ids.get(row.id) as number, row)
   // The system (id 0) is no account, so the join above does not find it.
   for (const id of otherIds.filter((other) => other === 0)) {
@@ -75,7 +75,5 @@ export async function groupStates(db: Knex, userId: number, only?: readonly numb
   return groups.map(({ id, chatroom_name, unread }) => ({ id, name: chatroom_name, unread, last: last.get(id) }))
 }
 
-const messagesById = (db: Knex, ids: readonly number[]): Promise<MessageRow[]> =>
-  ids.length === 0
-    ? Promise.resolve([])
-    : db<MessageRow & { isActive: number }>('chatmsg').whereIn('id', ids).where({ isActive: 1 })
+const messagesById = (db: Knex, ids: readonly number[]): Promise<StoredRow[]> =>
+  ids.length === 0 ? Promise.resolve([]) : db<StoredRow>('chatmsg').whereIn('id', ids).where({ isActive: 1 })

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 import { MAX_SCANNED, selectForEach } from './correspondence.ts'
 import type { MessageRow } from './message-columns.ts'
-import { MSG_TYPE, messagesByIds } from './messages.ts'
+import { MSG_TYPE, messagesByIds, withExtras } from './messages.ts'
 
 export interface GroupRow {
   readonly id: number
@@ -182,8 +182,8 @@ interface Range {
 }
 
 /** @param end sequence number of `before`, see sequenceAt */
-const newestFirst = (db: Knex, groupId: number, { before, limit, since }: Range, end: number) =>
-  db<MessageRow>('chatmsg')
+const newestFirst = (messages: Knex.QueryBuilder, groupId: number, { before, limit, since }: Range, end: number) =>
+  messages
     .where({ target_id: groupId, lane: GROUP_LANE, isActive: 1 })
     .where('seq', '>', since)
     .where('seq', '<', end)
@@ -193,14 +193,14 @@ const newestFirst = (db: Knex, groupId: number, { before, limit, since }: Range,
 
 /** The newest messages of a group in a range, oldest first. */
 export async function groupHistory(db: Knex, groupId: number, range: Range): Promise<MessageRow[]> {
-  const rows = await newestFirst(db, groupId, range, await sequenceAt(db, groupId, range.before))
+  const rows = await newestFirst(withExtras(db), groupId, range, await sequenceAt(db, groupId, range.before))
   return rows.reverse()
 }
 
 /** Ids of the newest messages of a group in a range, newest first. */
 export async function groupMessageIds(db: Knex, groupId: number, range: Range): Promise<number[]> {
   const end = await sequenceAt(db, groupId, range.before)
-  return (await newestFirst(db, groupId, range, end).select('id')).map(({ id }) => id)
+  return newestFirst(db('chatmsg'), groupId, range, end).pluck('id')
 }
 
 /** A group of a user: sequence numbers above `since` are visible to the user, those above `read` unread. */

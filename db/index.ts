@@ -31,6 +31,7 @@ export {
   unreadBySender,
 } from './correspondence.ts'
 export { type DatabaseLock, type LockOptions, lockFile } from './database-lock.ts'
+export { editMessage, firstTextOf } from './edits.ts'
 export { DatabaseError, DatabaseInUse } from './errors.ts'
 export {
   answerRequest,
@@ -97,6 +98,7 @@ export {
   type NewMessageRow,
   newRow,
   plainContent,
+  type StoredRow,
   type TextForm,
   textForm,
 } from './message-columns.ts'
@@ -106,6 +108,7 @@ export {
   conversation,
   deleteMessage,
   findMessage,
+  hasClientId,
   MSG_TYPE,
   messagesByIds,
   withReadState,
@@ -125,6 +128,15 @@ export {
 export { withoutPassword } from './mysql.ts'
 export { lockMysql } from './mysql-lock.ts'
 export { isDatabaseUrl, openDatabase } from './open.ts'
+export {
+  countReactions,
+  type Reaction,
+  type ReactionConflict,
+  type ReactionCount,
+  type ReactionState,
+  reactionStateOf,
+  setReaction,
+} from './reactions.ts'
 export {
   deleteOldestRequestKeys,
   deleteRequestKey,

@@ -20,6 +20,10 @@ const LOSSES: Readonly<Record<keyof typeof MIGRATIONS, readonly [about: string, 
   '0009_invitations_and_names': [
     'the inviting users of invitations; names of dissolved groups that other groups have now',
   ],
+  '0012_replies_edits_reactions': [
+    'which messages are replies, times of edits, texts before edits, reactions',
+    ...['message_extra', 'message_former_text', 'message_reaction'],
+  ],
 }
 
 /** Data that is lost by rolling back one migration. */

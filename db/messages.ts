@@ -23,6 +23,12 @@ export const placementOf = (row: Envelope, seq: number | null): Placement => ({
   lane: laneOf(row),
 })
 
+/** Messages with their rows of `message_extra`, read in one statement: an edit changes both. */
+export const withExtras = (db: Knex) =>
+  db<MessageRow>('chatmsg')
+    .leftJoin('message_extra', 'message_extra.message_id', 'chatmsg.id')
+    .select<MessageRow[]>('chatmsg.*', 'message_extra.reply_to', 'message_extra.edited_at')
+
 /** The newest private messages between two users with an id below `before`, at most `limit`, oldest first. */
 export async function conversation(
   db: Knex,
@@ -32,7 +38,7 @@ export async function conversation(
 ): Promise<MessageRow[]> {
   // One index range for each direction; an OR would read the whole table.
   const direction = (from: number, to: number) =>
-    db<MessageRow>('chatmsg')
+    withExtras(db)
       .where({ target_id: to, lane: from, seq: null, isActive: 1 })
       .whereIn('msg_type', PRIVATE)
       .where('id', '<', before)
@@ -56,11 +62,15 @@ export async function withReadState(db: Knex, rows: readonly MessageRow[]): Prom
 
 /** The messages with these ids, without deleted ones, in any order. */
 export const messagesByIds = (db: Knex, ids: readonly number[]): Promise<MessageRow[]> =>
-  db<MessageRow>('chatmsg').whereIn('id', ids).where({ isActive: 1 })
+  withExtras(db).whereIn('id', ids).where({ isActive: 1 })
 
 /** The message with this id, unless it is deleted. */
 export const findMessage = (db: Knex, id: number): Promise<MessageRow | undefined> =>
-  db<MessageRow>('chatmsg').where({ id, isActive: 1 }).first()
+  withExtras(db).where({ id, isActive: 1 }).first()
+
+/** Whether a user has stored a message, deleted or not, under a client id. */
+export const hasClientId = async (db: Knex, userId: number, clientId: string): Promise<boolean> =>
+  (await db('chatmsg').where({ client_id: clientId, user_id: userId }).first('id')) !== undefined
 
 /** Deletes a message logically: the row stays, so its client id stays used. False if it was deleted already. */
 export async function deleteMessage(db: Knex, id: number): Promise<boolean> {

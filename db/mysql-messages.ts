@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import { LRUCache } from 'lru-cache'
-import { INSERT_COLUMNS, insertValues, type MessageRow, type NewMessageRow } from './message-columns.ts'
+import { INSERT_COLUMNS, insertValues, type NewMessageRow, type StoredRow } from './message-columns.ts'
 import {
   addFound,
   type Committed,
@@ -58,7 +58,7 @@ export class MysqlMessages implements MessageStore {
     return { messages: stored, reads: positions }
   }
 
-  find(messages: readonly NewMessageRow[]): Promise<(MessageRow | undefined)[]> {
+  find(messages: readonly NewMessageRow[]): Promise<(StoredRow | undefined)[]> {
     return retry(() =>
       this.#connection.use(async (run) => {
         await this.#connection.ended(run)
@@ -153,11 +153,13 @@ export class MysqlMessages implements MessageStore {
     const pairs = this.#newPairs(messages)
     const groups = new Set(messages.filter(isGroupMessage).map(({ target_id }) => target_id))
     // One INSERT is a transaction of its own.
-    const isAlone = groups.size === 0 && pairs.size === 0
+    const hasReplies = messages.some(isReply)
+    const isAlone = groups.size === 0 && pairs.size === 0 && !hasReplies
     if (!isAlone) await run('start transaction')
     try {
       const ids = await insert(run, messages, await takeSequences(run, messages, groups))
       if (pairs.size > 0) await insertPairs(run, pairs)
+      if (hasReplies) await insertReplies(run, messages, ids)
       if (!isAlone) await run('commit')
       // After the commit: an entry of a rolled back transaction would stay wrong.
       for (const pair of pairs.keys()) this.#pairs.set(pair, true)
@@ -186,9 +188,9 @@ function fail(rows: readonly NewMessageRow[], outcomes: Outcomes, error: unknown
 }
 
 /** The stored rows with these senders and client ids, in the same order. */
-async function lookUp(run: Run, wanted: readonly NewMessageRow[]): Promise<(MessageRow | undefined)[]> {
+async function lookUp(run: Run, wanted: readonly NewMessageRow[]): Promise<(StoredRow | undefined)[]> {
   // Two lists: MariaDB uses no index range for a list of pairs.
-  const rows = await run<MessageRow[]>('select * from chatmsg where client_id in (?) and user_id in (?)', [
+  const rows = await run<StoredRow[]>('select * from chatmsg where client_id in (?) and user_id in (?)', [
     wanted.map(({ client_id }) => client_id),
     [...new Set(wanted.map(({ user_id }) => user_id))],
   ])
@@ -199,6 +201,13 @@ async function lookUp(run: Run, wanted: readonly NewMessageRow[]): Promise<(Mess
 const keyOf = ({ user_id, client_id }: Pick<NewMessageRow, 'user_id' | 'client_id'>) => `${user_id} ${client_id}`
 
 const isGroupMessage = ({ msg_type }: NewMessageRow) => msg_type === MSG_TYPE.group
+
+const isReply = ({ reply_to }: NewMessageRow) => reply_to !== 0
+
+const insertReplies = (run: Run, messages: readonly NewMessageRow[], ids: readonly number[]) =>
+  run('insert into message_extra (message_id, reply_to) values ?', [
+    messages.flatMap(({ reply_to }, index) => (reply_to === 0 ? [] : [[ids[index], reply_to]])),
+  ])
 
 const insertPairs = (run: Run, pairs: ReadonlyMap<string, readonly [number, number]>) =>
   run('insert into correspondence (reader_id, writer_id) values ? on duplicate key update read_id = read_id', [

@@ -1,10 +1,12 @@
 import { LIMITS, type LimitValues, ratesOff } from '../core/limits.ts'
 import { LIMITS as consumers } from './consumers/limits.ts'
+import { LIMITS as edits } from './edits/limits.ts'
 import { LIMITS as friends } from './friends/limits.ts'
 import { LIMITS as groups } from './groups/limits.ts'
 import { LIMITS as idempotency } from './idempotency/limits.ts'
 import { LIMITS as login } from './login/limits.ts'
 import { LIMITS as messages } from './messages/limits.ts'
+import { LIMITS as reactions } from './reactions/limits.ts'
 import { LIMITS as registration } from './registration/limits.ts'
 import { LIMITS as schedule } from './schedule/limits.ts'
 import { LIMITS as tap } from './tap/limits.ts'
@@ -15,6 +17,8 @@ export const BUILT_IN_LIMITS = {
   ...login,
   ...registration,
   ...messages,
+  ...edits,
+  ...reactions,
   ...friends,
   ...groups,
   ...consumers,

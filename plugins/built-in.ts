@@ -3,12 +3,14 @@ import { accounts } from './accounts/index.ts'
 import { admin } from './admin/index.ts'
 import { consumers } from './consumers/index.ts'
 import { contacts } from './contacts/index.ts'
+import { edits } from './edits/index.ts'
 import { friends } from './friends/index.ts'
 import { groups } from './groups/index.ts'
 import { idempotency } from './idempotency/index.ts'
 import { legacy } from './legacy/index.ts'
 import { login } from './login/index.ts'
 import { privateMessages } from './messages/index.ts'
+import { reactions } from './reactions/index.ts'
 import { registration } from './registration/index.ts'
 import { schedule } from './schedule/index.ts'
 import { system } from './system/index.ts'
@@ -19,12 +21,14 @@ export {
   admin,
   consumers,
   contacts,
+  edits,
   friends,
   groups,
   idempotency,
   legacy,
   login,
   privateMessages,
+  reactions,
   registration,
   schedule,
   system,
@@ -39,6 +43,8 @@ export const BUILT_IN: readonly AnyPlugin[] = [
   privateMessages,
   friends,
   groups,
+  edits,
+  reactions,
   contacts,
   consumers,
   idempotency,

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import { type App, type Context, toLine, type ValuesOf } from '../../core/index.ts'
-import { groupStates, lastMessages, type MessageRow, unreadBySender } from '../../db/index.ts'
+import { groupStates, lastMessages, type StoredRow, unreadBySender } from '../../db/index.ts'
 import type { Accounts } from '../accounts/index.ts'
 import type { friends } from '../friends/index.ts'
 import type { privateMessages } from '../messages/index.ts'
@@ -61,7 +61,7 @@ export class ContactList {
     return [...users, ...groups].sort((a, b) => b.lastId - a.lastId || (a.name < b.name ? -1 : 1))
   }
 
-  #user(id: number, friend: boolean, unread: number, last: MessageRow | undefined, byId: ById): Contact[] {
+  #user(id: number, friend: boolean, unread: number, last: StoredRow | undefined, byId: ById): Contact[] {
     const account = byId.get(id)
     if (account === undefined) return []
     const { name, nickname } = account
@@ -71,7 +71,7 @@ export class ContactList {
   }
 }
 
-function preview(row: MessageRow | undefined, byId: ById) {
+function preview(row: StoredRow | undefined, byId: ById) {
   if (row === undefined) return { lastId: 0, lastFrom: '', lastAt: 0, lastText: '' }
   return {
     lastId: row.id,

@@ -12,7 +12,7 @@ const LAST = 1000
  * Refuses private messages from users whom the recipient has blocked and, with `messagesFrom` set to `friends`, from users
  * who are not friends. Operators are exempt.
  */
-export function checkWriters({ app, accounts, circles }: Parts, messagesFrom: 'anyone' | 'friends') {
+export function checkWriters({ app, accounts, circles, conversations }: Parts, messagesFrom: 'anyone' | 'friends') {
   const mayWrite = (sender: User, recipient: Account, { friends, blocked }: Circle) => {
     if (blocked.has(sender.id)) throw new Refused(FAILURES.blocked)
     const mustBeFriend =
@@ -35,4 +35,10 @@ export function checkWriters({ app, accounts, circles }: Parts, messagesFrom: 'a
     },
     { order: LAST },
   )
+
+  conversations.addWriteRule(async ({ user, isOperator }, recipientId) => {
+    const recipient = (await accounts.byIds([recipientId])).get(recipientId)
+    if (!isOperator && recipient !== undefined)
+      await circles.check(user, recipient, (circle) => mayWrite(user, recipient, circle))
+  })
 }

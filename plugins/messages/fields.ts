@@ -1,4 +1,4 @@
-import { line, optional, uint8 } from '../../core/wire/index.ts'
+import { line, optional, uint8, uint64 } from '../../core/wire/index.ts'
 
 /** Text style chosen by the sender. */
 export const textStyle = {
@@ -6,3 +6,6 @@ export const textStyle = {
   fontSize: optional(uint8('in points; 0: the reader’s own'), 0),
   color: optional(line('colour, #rrggbb or a name; empty: the reader’s own', { max: 32 }), ''),
 }
+
+/** Reference to an answered message. */
+export const replyTo = optional(uint64('id of the message of this conversation that this one answers; 0: none'), 0)

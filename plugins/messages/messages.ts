@@ -13,7 +13,7 @@ import {
   uint64,
   userName,
 } from '../../core/wire/index.ts'
-import { textStyle } from './fields.ts'
+import { replyTo, textStyle } from './fields.ts'
 
 const message = {
   id: uint64('id of the message; ids ascend within a conversation'),
@@ -26,6 +26,8 @@ const message = {
   ...textStyle,
   group: optional(line('name of the group; empty in a private message', { max: 255 }), ''),
   hops: optional(uint8('length of the chain of bot replies; 0: written by a person'), 0),
+  replyTo: optional(uint64('id of the message of the same conversation that this one answers; 0: none'), 0),
+  editedAt: optional(uint64('time of the last edit, milliseconds since 1970 UTC; 0: never edited'), 0),
 }
 
 export const MessageStored = serverMessage({
@@ -58,6 +60,7 @@ export const SendMessage = clientMessage({
       uint8('length of the chain of bot replies: hops of the answered message plus 1; 0: written by a person'),
       0,
     ),
+    replyTo,
   },
   reply: MessageStored,
 })

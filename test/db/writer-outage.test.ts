@@ -24,7 +24,7 @@ async function openWriter(t: ExecutionContext, statementTimeout = 4000) {
 
 const chat = (client_id: string) => ({
   ...{ user_id: 1, target_id: 2, msg_type: MSG_TYPE.chat, msg: 'hi', client_id, send_time: 1 },
-  ...{ font: '', font_size: 0, hops: 0, color: '' },
+  ...{ font: '', font_size: 0, hops: 0, color: '', reply_to: 0 },
 })
 
 onMariadb(
