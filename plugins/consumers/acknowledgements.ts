@@ -14,15 +14,17 @@ export function handleAcknowledgements({ app, store }: Parts) {
     AcknowledgeEvent,
     async (session, { consumer: name, id, keep, key, state }) => {
       const { id: userId } = session.user
+      if (keep) {
+        // State without an event: the client waits for this commit alone. Acknowledgements of events come in batches.
+        const kept = { userId, name, key, state, isUrgent: id === 0 }
+        return store.saveWithState(kept, (consumer) => consumer.acknowledge(id))
+      }
       const consumer = await lookups.find(session, () => {
         // A query costs as much as a request.
         if (store.peek(userId, name) === undefined) session.charge(1)
         return store.require(userId, name)
       })
-      // State without an event: the client waits for this commit alone. Acknowledgements of events come in batches.
-      const isUrgent = id === 0
-      if (keep) await store.saveWithState(consumer, { key, state, isUrgent }, () => consumer.acknowledge(id))
-      else if (consumer.acknowledge(id)) await store.save(consumer)
+      if (consumer.acknowledge(id)) await store.save(consumer)
       // A repeated acknowledgement after a failed write: done only once the position is written.
       else await store.writer.settled()
     },
