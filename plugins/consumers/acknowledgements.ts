@@ -2,9 +2,6 @@ import { InOrder, type UserSession } from '../../core/index.ts'
 import { AcknowledgeEvent, QueryState } from './messages.ts'
 import type { Parts } from './parts.ts'
 
-/** Longest acknowledgement of an event without state: with the names of consumer and key. */
-const BARE_ACKNOWLEDGEMENT_BYTES = 512
-
 /** Acknowledgements of events, and the state that is stored with them. */
 export function handleAcknowledgements({ app, store }: Parts) {
   /** Look-ups of consumers by session, in the order of its messages. */
@@ -15,6 +12,8 @@ export function handleAcknowledgements({ app, store }: Parts) {
     async (session, { consumer: name, id, keep, key, state }) => {
       const { id: userId } = session.user
       if (keep) {
+        // It reads and writes a row of its own: as much as a request.
+        session.charge(1)
         // State without an event: the client waits for this commit alone. Acknowledgements of events come in batches.
         const kept = { userId, name, key, state, isUrgent: id === 0 }
         return store.saveWithState(kept, (consumer) => consumer.acknowledge(id))
@@ -28,8 +27,7 @@ export function handleAcknowledgements({ app, store }: Parts) {
       // A repeated acknowledgement after a failed write: done only once the position is written.
       else await store.writer.settled()
     },
-    // With state it costs as much as a request.
-    { rated: (bytes) => bytes > BARE_ACKNOWLEDGEMENT_BYTES, pipelined: true },
+    { rated: false, pipelined: ({ keep }) => !keep },
   )
 
   app.handle(QueryState, async ({ user }, { consumer: name, key }) => {

@@ -1,7 +1,9 @@
 import test from 'ava'
 import type { Knex } from 'knex'
 import type { Client } from '../../client/index.ts'
+import { clientMessage, definePlugin } from '../../core/index.ts'
 import { AcknowledgeEvent, MoveConsumer, QueryConsumers, RATES_OFF } from '../../plugins/index.ts'
+import { testServer } from '../../testing/index.ts'
 import type { Faults } from '../support/databases/fault-injection.ts'
 import { openFaultServer } from '../support/faults/fault-server.ts'
 import { refusal } from '../support/requests.ts'
@@ -71,4 +73,50 @@ test('the size of the state is exact after concurrent writes, failed ones and a 
   await keep(later, 'a', '')
   await keep(later, 'c', 'x'.repeat(300))
   t.deepEqual(await settled(), { state_keys: 2, state_bytes: 400 })
+})
+
+test('state counts against the rate of requests, however short it is; beyond it state waits', async (t) => {
+  await using server = await testServer({ limits: { requestRate: 1, requestBurst: 5, requestPause: 1 } })
+  const { client: robot } = await server.user('robot')
+  await create(robot)
+  // All tokens are there again.
+  await server.clock.advance(60_000)
+  for (let n = 0; n < 5; n++) await keep(robot, String(n), 'x')
+  t.is(await refusal(t, robot.request(QueryConsumers, {})), 'rate_limited')
+  await keep(robot, 'on credit', 'x')
+  let isStored = false
+  const stored = keep(robot, 'late', 'x').then(() => {
+    isStored = true
+  })
+  await server.settled()
+  t.false(isStored)
+  await server.clock.advance(2000)
+  await stored
+})
+
+test('state waits for the other requests of its user; an acknowledgement without state does not', async (t) => {
+  const Wait = clientMessage({ type: 1900, name: 'wait', about: 'Waits.', allow: 'user', fields: {} })
+  let open = () => {}
+  const opened = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  const gate = definePlugin({
+    name: 'gate',
+    messages: { Wait },
+    setup: (app) => app.handle(Wait, () => opened),
+  })
+  await using server = await testServer({ plugins: [gate], limits: { requestsAtOnce: 1 } })
+  const [first, second, third] = [await server.user('robot'), await server.user('robot'), await server.user('robot')]
+  await create(first.client)
+  const waiting = first.client.request(Wait, {})
+  await server.settled()
+  let isStored = false
+  const stored = keep(second.client, 'a', 'x').then(() => {
+    isStored = true
+  })
+  await third.client.acknowledgeEvent('main', 1)
+  await server.settled()
+  t.false(isStored)
+  open()
+  await Promise.all([waiting, stored])
 })
