@@ -87,7 +87,7 @@ export class ConsumerWriter {
 
   async delete(userId: number, name: string) {
     await this.settled()
-    await transact(this.#db, (trx) => deleteConsumer(trx, userId, name))
+    await deleteConsumer(this.#db, userId, name)
   }
 
   /** Writes what is left and stops; no call may follow. Rejects when a save could not be written. */

@@ -66,6 +66,8 @@ export const insertConsumer = (db: Knex, row: ConsumerRow, limit: number): Promi
 
 /** SQLite allows 500 rows per INSERT. */
 const ROWS_PER_STATEMENT = 200
+/** Limits how long one transaction holds the database: with the longest states a DELETE of 1.6 MB. */
+const STATES_PER_DELETE = 100
 
 function* chunks<Row>(rows: readonly Row[]): Generator<Row[], void, void> {
   for (let at = 0; at < rows.length; at += ROWS_PER_STATEMENT) yield rows.slice(at, at + ROWS_PER_STATEMENT)
@@ -92,10 +94,28 @@ export async function saveConsumers(trx: Knex.Transaction, { consumers, states, 
   for (const { user_id, name, ...usage } of usages) await trx('consumer').where({ user_id, name }).update(usage)
 }
 
-/** Deletes a consumer and its state physically: unlike messages, they are not a user's data. */
-export async function deleteConsumer(trx: Knex.Transaction, userId: number, name: string) {
-  await trx('consumer_state').where({ user_id: userId, name }).delete()
-  await trx('consumer').where({ user_id: userId, name }).delete()
+/**
+ * Deletes a consumer and its state physically: unlike messages, they are not a user's data. The state is deleted in
+ * slices, and the consumer with the last one; cut short, the consumer exists with less state.
+ */
+export async function deleteConsumer(db: Knex, userId: number, name: string) {
+  while (!(await transact(db, (trx) => deleteSlice(trx, { user_id: userId, name }))));
+}
+
+/** Deletes some state of a consumer, or all that is left and the consumer: then true. */
+async function deleteSlice(trx: Knex.Transaction, consumer: Pick<ConsumerRow, 'user_id' | 'name'>): Promise<boolean> {
+  const states: StateRow[] = await trx('consumer_state').where(consumer).limit(STATES_PER_DELETE)
+  if (states.length > 0) {
+    const keys = states.map(({ state_key }) => state_key)
+    await trx('consumer_state').where(consumer).whereIn('state_key', keys).delete()
+  }
+  if (states.length < STATES_PER_DELETE) {
+    await trx('consumer').where(consumer).delete()
+    return true
+  }
+  const bytes = states.reduce((sum, { state }) => sum + Buffer.byteLength(state), 0)
+  await trx('consumer').where(consumer).decrement({ state_keys: states.length, state_bytes: bytes })
+  return false
 }
 
 export async function findState(db: Knex, userId: number, name: string, key: string): Promise<string> {

@@ -21,6 +21,7 @@ const LOSSES: Readonly<Record<keyof typeof MIGRATIONS, readonly [about: string, 
     'the inviting users of invitations; names of dissolved groups that other groups have now',
   ],
   '0010_state_usage': ['nothing: the state of consumers is counted again'],
+  '0011_scheduled_done': ['nothing: an index'],
 }
 
 /** Data that is lost by rolling back one migration. */

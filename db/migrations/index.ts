@@ -8,6 +8,7 @@ import * as scheduled from './0007_scheduled.ts'
 import * as database from './0008_database.ts'
 import * as invitationsAndNames from './0009_invitations_and_names.ts'
 import * as stateUsage from './0010_state_usage.ts'
+import * as scheduledDone from './0011_scheduled_done.ts'
 
 /** Oldest first. The keys are recorded in the database, so they never change. */
 export const MIGRATIONS = {
@@ -21,6 +22,7 @@ export const MIGRATIONS = {
   '0008_database': database,
   '0009_invitations_and_names': invitationsAndNames,
   '0010_state_usage': stateUsage,
+  '0011_scheduled_done': scheduledDone,
 }
 
 /** Tables that the migrations create in addition to the original's. */

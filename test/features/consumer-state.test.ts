@@ -2,9 +2,11 @@ import test from 'ava'
 import type { Knex } from 'knex'
 import type { Client } from '../../client/index.ts'
 import { clientMessage, definePlugin } from '../../core/index.ts'
+import { ConsumerWriter, migrate } from '../../db/index.ts'
 import { AcknowledgeEvent, MoveConsumer, QueryConsumers, RATES_OFF } from '../../plugins/index.ts'
 import { testServer } from '../../testing/index.ts'
-import type { Faults } from '../support/databases/fault-injection.ts'
+import { emptyDatabase } from '../support/databases/empty-database.ts'
+import { Faults } from '../support/databases/fault-injection.ts'
 import { openFaultServer } from '../support/faults/fault-server.ts'
 import { refusal } from '../support/requests.ts'
 
@@ -73,6 +75,30 @@ test('the size of the state is exact after concurrent writes, failed ones and a 
   await keep(later, 'a', '')
   await keep(later, 'c', 'x'.repeat(300))
   t.deepEqual(await settled(), { state_keys: 2, state_bytes: 400 })
+})
+
+test('a consumer is deleted with its state in slices, and is exact when that is cut short', async (t) => {
+  const { db } = await emptyDatabase(t)
+  await migrate(db)
+  const writer = new ConsumerWriter(db)
+  const row = (name: string) => ({ user_id: 1, name, position: 0, pending: [], moved_at: 0 })
+  const saves = Array.from({ length: 250 }, (_, n) =>
+    writer.save(row('main'), { key: String(n), state: '鹰', state_keys: n + 1, state_bytes: 3 * (n + 1) }),
+  )
+  await Promise.all([...saves, writer.save(row('other'), { key: 'k', state: 'x', state_keys: 1, state_bytes: 1 })])
+  const faults = new Faults(db)
+  faults.arm({ at: 1, mode: 'outage', code: fullOf(faults), of: /delete from .consumer_state/ })
+  await t.throwsAsync(writer.delete(1, 'main'), { code: fullOf(faults) })
+  faults.heal()
+  const left = { state_keys: 150, state_bytes: 450 }
+  t.deepEqual(await usageOf(db), { stored: left, counted: left })
+  const statements: string[] = []
+  db.on('query', ({ sql }: { sql: string }) => statements.push(sql))
+  await writer.delete(1, 'main')
+  t.is(statements.filter((sql) => /^delete from .consumer_state/.test(sql)).length, 2)
+  t.deepEqual(await db('consumer').pluck('name'), ['other'])
+  t.deepEqual(await db('consumer_state').pluck('name'), ['other'])
+  await writer.close()
 })
 
 test('state counts against the rate of requests, however short it is; beyond it state waits', async (t) => {
