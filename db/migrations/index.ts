@@ -9,6 +9,7 @@ import * as database from './0008_database.ts'
 import * as invitationsAndNames from './0009_invitations_and_names.ts'
 import * as stateUsage from './0010_state_usage.ts'
 import * as scheduledDone from './0011_scheduled_done.ts'
+import * as requestKeyOldest from './0012_request_key_oldest.ts'
 
 /** Oldest first. The keys are recorded in the database, so they never change. */
 export const MIGRATIONS = {
@@ -23,6 +24,7 @@ export const MIGRATIONS = {
   '0009_invitations_and_names': invitationsAndNames,
   '0010_state_usage': stateUsage,
   '0011_scheduled_done': scheduledDone,
+  '0012_request_key_oldest': requestKeyOldest,
 }
 
 /** Tables that the migrations create in addition to the original's. */
