@@ -11,11 +11,11 @@ export { ConsumerWriter } from './consumer-writer.ts'
 export {
   type ConsumerRow,
   consumersOf,
-  countStates,
   findConsumer,
   insertConsumer,
   lastIdBefore,
-  stateBytesOf,
+  type StateUsage,
+  type StoredConsumer,
 } from './consumers.ts'
 export {
   type ConversationState,
