@@ -83,13 +83,19 @@ function preview(row: MessageRow | undefined, byId: ById) {
 
 const graphemes = new Intl.Segmenter()
 
+/** Each character is a grapheme cluster: no segmentation, which takes most of the time of a list. */
+const PLAIN = /^[ -~]*$/
+
 /** The first grapheme clusters: an emoji of several code points is not cut in two. */
 function firstCharacters(text: string): string {
-  let start = ''
-  let count = 0
-  for (const { segment } of graphemes.segment(text)) {
-    if (++count > PREVIEW_CHARACTERS || Buffer.byteLength(start + segment) > PREVIEW_BYTES) break
-    start += segment
+  // A cluster that reaches the end of this part is longer than the preview and is left out, as in the whole text.
+  const beginning = text.slice(0, PREVIEW_BYTES + 1)
+  if (PLAIN.test(beginning)) return beginning.slice(0, PREVIEW_CHARACTERS)
+  let [length, bytes, count] = [0, 0, 0]
+  for (const { segment } of graphemes.segment(beginning)) {
+    bytes += Buffer.byteLength(segment)
+    if (++count > PREVIEW_CHARACTERS || bytes > PREVIEW_BYTES) break
+    length += segment.length
   }
-  return toLine(start, PREVIEW_BYTES)
+  return toLine(beginning.slice(0, length), PREVIEW_BYTES)
 }
