@@ -19,7 +19,7 @@ export interface PlaceQuery extends Interval {
 }
 
 /** A message of a group. */
-interface Entry {
+export interface Entry {
   readonly id: number
   readonly seq: number
 }
@@ -50,4 +50,22 @@ export async function narrowed(ask: Ask, queries: readonly PlaceQuery[]): Promis
       else interval.to = Math.min(interval.to, seq)
     }
   }
+}
+
+/**
+ * The last sequence number of a message with this id or a lower one; undefined if there is none.
+ * @param firstFrom reads the first message from a sequence number on
+ * @param last no message has a higher sequence number
+ */
+export function placeOf(id: number, firstFrom: (seq: number) => Entry | undefined, last: number): number | undefined {
+  let place: number | undefined
+  for (let [from, to] = [1, last + 1]; from < to; ) {
+    const middle = Math.floor((from + to) / 2)
+    const entry = firstFrom(middle)
+    if (entry !== undefined && entry.id <= id) {
+      place = entry.seq
+      from = entry.seq + 1
+    } else to = middle
+  }
+  return place
 }

@@ -13,12 +13,17 @@ import {
   migrate,
 } from '../../db/index.ts'
 import { isMysql } from '../../db/migrations/tables.ts'
+import { MysqlPositions } from '../../db/mysql-positions.ts'
+import { placeOf } from '../../db/places.ts'
 import { MAX_SCANNED } from '../../db/selects.ts'
+import { WriterConnection } from '../../db/writer-connection.ts'
 import { emptyDatabase } from '../support/databases/empty-database.ts'
 import { type Count, countExamined, seedMessages } from '../support/databases/messages.ts'
 
 /** More than a read may scan. */
 const MANY = 40_000
+
+const onMariadb = process.env.TEST_DATABASE === undefined ? test.skip : test
 
 /**
  * On MariaDB the count covers all statements of a read, which scans up to 1.3 times MAX_SCANNED, and each entry three times:
@@ -214,5 +219,55 @@ test('a page of a group begins at any id, whether it is one of the group or not'
       )
     })
     t.true(most < 1000, `before ${before}: ${most}`)
+  }
+})
+
+test('the place of an id in a group is found by few reads, among sequence numbers with gaps too', (t) => {
+  const entries = Array.from({ length: 300_000 }, (_, index) => ({ seq: index + 1, id: (index + 1) * 10 }))
+  const present = entries.filter(({ seq }) => seq > 1000 && seq % 7 !== 0)
+  let reads = 0
+  const find = (id: number) => {
+    reads = 0
+    const firstFrom = (seq: number) => {
+      reads++
+      return present.find((entry) => entry.seq >= seq)
+    }
+    return placeOf(id, firstFrom, 300_000)
+  }
+  for (const [id, place] of [
+    [0, undefined],
+    [10_019, undefined],
+    [10_020, 1002],
+    [70_000, 6999],
+    [1_500_001, 150_000],
+    [2_999_999, 299_998],
+    [Number.MAX_SAFE_INTEGER, 300_000],
+  ] as const) {
+    t.is(find(id), place, String(id))
+    t.true(reads <= 20, `${id}: ${reads} reads`)
+  }
+  t.is(
+    placeOf(5, () => undefined, 0),
+    undefined,
+  )
+})
+
+onMariadb('an acknowledgement up to an id of another conversation reads few messages', async (t) => {
+  const chat = await aliceAndBob(t)
+  const { db, alice, bob, group } = chat
+  await seedGroup(chat, Array(MANY).fill(bob))
+  const examined = await countExamined(db)
+  const positions = new MysqlPositions()
+  const connection = new WriterConnection(db)
+  for (const [upTo, place] of [
+    [5, 0],
+    [15, 1],
+    [MANY * 5 + 1, MANY / 2],
+    [MANY * 20, MANY],
+  ] as const) {
+    const read = { readerId: alice, fromId: group, isGroup: true, upTo }
+    const most = await examined(() => connection.use((run) => positions.advance(run, [read], 0)))
+    t.is(Number((await db('chatroom_user').where({ user_id: alice }).first()).read_seq), place)
+    t.true(most < 1000, `up to ${upTo}: ${most}`)
   }
 })

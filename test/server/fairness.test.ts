@@ -7,7 +7,7 @@ import { MSG_TYPE, openInMemory, TurnBudget } from '../../db/index.ts'
 import { GROUP_LANE } from '../../db/messages.ts'
 import { Consume } from '../../plugins/consumers/messages.ts'
 import { QueryFriendRequests } from '../../plugins/friends/messages.ts'
-import { CreateRoom, JoinRoom, QueryRooms } from '../../plugins/groups/messages.ts'
+import { AcknowledgeRoom, CreateRoom, JoinRoom, QueryRooms } from '../../plugins/groups/messages.ts'
 import { Once } from '../../plugins/idempotency/messages.ts'
 import { Acknowledge, QueryHistory, QueryInbox, SearchMessages } from '../../plugins/messages/messages.ts'
 import { testServer } from '../../testing/index.ts'
@@ -409,4 +409,28 @@ test('unread messages among 30,000 own ones are listed, pushed and consumed', as
     if (consumed.length === 3) break
   }
   t.deepEqual(consumed, expected)
+})
+
+test('an acknowledgement of a group up to any id covers the messages up to there', async (t) => {
+  await using server = await testServer()
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
+  await alice.client.request(CreateRoom, { group: 'ops' })
+  await bob.client.request(JoinRoom, { group: 'ops' })
+  const ids: number[] = []
+  for (let n = 0; n < 5; n++) {
+    ids.push((await bob.client.send({ group: 'ops' }, String(n))).id)
+    // Ids of other conversations lie between those of the group.
+    await bob.client.send('alice', 'between')
+  }
+  const unread = async () => (await alice.client.request(QueryRooms, {})).groups[0]?.unread
+  for (const [upTo, left] of [
+    [1, 4],
+    [(ids[1] as number) + 1, 3],
+    [ids[2] as number, 2],
+    [(ids[2] as number) + 1, 2],
+    [(ids[4] as number) + 1000, 0],
+  ] as const) {
+    await alice.client.request(AcknowledgeRoom, { group: 'ops', upTo })
+    t.is(await unread(), left, `up to ${upTo}`)
+  }
 })
