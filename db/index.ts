@@ -139,6 +139,7 @@ export {
 export { inspectBackup, restore } from './restore.ts'
 export { isHalfRestored } from './restore-mysql.ts'
 export { finishRestore } from './restore-sqlite.ts'
+export type { Part } from './scan.ts'
 export {
   cancelScheduled,
   findScheduled,
