@@ -20,7 +20,10 @@ const LOSSES: Readonly<Record<keyof typeof MIGRATIONS, readonly [about: string, 
   '0009_invitations_and_names': [
     'the inviting users of invitations; names of dissolved groups that other groups have now',
   ],
-  '0012_replies_edits_reactions': [
+  '0010_state_usage': ['nothing: the state of consumers is counted again'],
+  '0011_scheduled_done': ['nothing: an index'],
+  '0012_request_key_oldest': ['nothing: an index'],
+  '0014_replies_edits_reactions': [
     'which messages are replies, times of edits, texts before edits, reactions',
     ...['message_extra', 'message_former_text', 'message_reaction'],
   ],

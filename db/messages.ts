@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import type { Envelope, MessageRow, Placement } from './message-columns.ts'
+import { idsIn, type Range } from './scan.ts'
 
 /** Values of `chatmsg.msg_type`, as in the original. */
 export const MSG_TYPE = { chat: 1, system: 2, friendRequest: 3, group: 4 } as const
@@ -14,6 +15,9 @@ export const PRIVATE: readonly number[] = [MSG_TYPE.chat, MSG_TYPE.system]
 export const laneOf = ({ msg_type, user_id }: Pick<Envelope, 'msg_type' | 'user_id'>) =>
   PRIVATE.includes(msg_type) ? user_id : -msg_type
 
+/** `chatmsg.lane` of group messages, see laneOf. */
+export const GROUP_LANE = -MSG_TYPE.group
+
 /** @param seq place in the group's sequence; null in a private message */
 export const placementOf = (row: Envelope, seq: number | null): Placement => ({
   // Group messages are read as far as the members' positions reach.
@@ -23,12 +27,6 @@ export const placementOf = (row: Envelope, seq: number | null): Placement => ({
   lane: laneOf(row),
 })
 
-/** Messages with their rows of `message_extra`, read in one statement: an edit changes both. */
-export const withExtras = (db: Knex) =>
-  db<MessageRow>('chatmsg')
-    .leftJoin('message_extra', 'message_extra.message_id', 'chatmsg.id')
-    .select<MessageRow[]>('chatmsg.*', 'message_extra.reply_to', 'message_extra.edited_at')
-
 /** The newest private messages between two users with an id below `before`, at most `limit`, oldest first. */
 export async function conversation(
   db: Knex,
@@ -37,16 +35,30 @@ export async function conversation(
   { before, limit }: { before: number; limit: number },
 ): Promise<MessageRow[]> {
   // One index range for each direction; an OR would read the whole table.
-  const direction = (from: number, to: number) =>
-    withExtras(db)
-      .where({ target_id: to, lane: from, seq: null, isActive: 1 })
-      .whereIn('msg_type', PRIVATE)
-      .where('id', '<', before)
-      .orderBy('id', 'desc')
-      .limit(limit)
-  const rows = [...(await direction(userId, otherId)), ...(userId === otherId ? [] : await direction(otherId, userId))]
-  return withReadState(db, rows.sort((a, b) => a.id - b.id).slice(-limit))
+  const directions = [privateRange({ to: otherId, from: userId, below: before })]
+  if (userId !== otherId) directions.push(privateRange({ to: userId, from: otherId, below: before }))
+  const { ids } = await idsIn(db, directions, { limit, newestFirst: true, isBounded: false })
+  return withReadState(db, sortedById(await messagesByIds(db, ids)))
 }
+
+/** The private messages of one sender to one recipient, between two ids. */
+export const privateRange = (
+  ends: { readonly to: number; readonly from: number; readonly above?: number; readonly below: number },
+  { kinds, unreadOnly }: { readonly kinds: readonly number[]; readonly unreadOnly: boolean } = {
+    kinds: PRIVATE,
+    unreadOnly: false,
+  },
+): Range => ({
+  target: ends.to,
+  lane: ends.from,
+  order: 'id',
+  above: ends.above ?? 0,
+  below: ends.below,
+  filter: `m.isActive = 1 and m.msg_type in (${kinds.map(() => '?').join(', ')})${unreadOnly ? ' and m.isRead = 1' : ''}`,
+  values: kinds,
+})
+
+export const sortedById = (rows: readonly MessageRow[]): MessageRow[] => [...rows].sort((a, b) => a.id - b.id)
 
 /**
  * Private messages with their read state. It comes from the read positions, because the `isRead` of a row is backfilled
@@ -59,6 +71,12 @@ export async function withReadState(db: Knex, rows: readonly MessageRow[]): Prom
   const read = new Map(positions.map(({ reader_id, writer_id, read_id }) => [`${reader_id} ${writer_id}`, read_id]))
   return rows.map((row) => (row.id <= (read.get(`${row.target_id} ${row.user_id}`) ?? 0) ? { ...row, isRead: 0 } : row))
 }
+
+/** Messages with their rows of `message_extra`, in one statement: an edit changes both. */
+const withExtras = (db: Knex) =>
+  db<MessageRow>('chatmsg')
+    .leftJoin('message_extra', 'message_extra.message_id', 'chatmsg.id')
+    .select<MessageRow[]>('chatmsg.*', 'message_extra.reply_to', 'message_extra.edited_at')
 
 /** The messages with these ids, without deleted ones, in any order. */
 export const messagesByIds = (db: Knex, ids: readonly number[]): Promise<MessageRow[]> =>

@@ -14,9 +14,9 @@ import { LOCAL_REF, type Replies, type RequestSession, type Requests } from './r
 
 interface LocalSession extends RequestSession {
   /** Counts a message of the peer; returns the milliseconds until it may be handled. @throws Refused */
-  admit(type: number, bytes: number): number
+  admit(type: number): number
   /** The same for a message of the server's own. */
-  rate(type: number, bytes: number): number
+  rate(type: number): number
   dispatchFailed(type: number, error: unknown): void
   replied(message: ServerMessage, values: unknown): void
 }
@@ -45,8 +45,8 @@ export class LocalRequests {
     input: InputOf<M>,
     { rated, fromPeer }: { readonly rated: boolean; readonly fromPeer: boolean },
   ): Promise<ReplyOf<M>> {
-    const { values, bytes } = received(message, input)
-    if (rated) await this.#rate(message.type, bytes, fromPeer)
+    const values = received(message, input)
+    if (rated) await this.#rate(message.type, fromPeer)
     if (fromPeer) this.#checkOpen()
     return new Promise<ReplyOf<M>>((resolve, reject) => {
       const pending = new PendingReply(resolve as (reply: object) => void, reject, (sent, reply) => {
@@ -57,8 +57,8 @@ export class LocalRequests {
     })
   }
 
-  async #rate(type: number, bytes: number, fromPeer: boolean) {
-    const wait = fromPeer ? this.#session.admit(type, bytes) : this.#session.rate(type, bytes)
+  async #rate(type: number, fromPeer: boolean) {
+    const wait = fromPeer ? this.#session.admit(type) : this.#session.rate(type)
     if (wait > 0) await new Promise<void>((resolve) => this.#clock.after(wait, resolve).unref())
   }
 
@@ -67,13 +67,13 @@ export class LocalRequests {
     if (this.#isStopping) throw new Refused('shutting_down')
   }
 
-  #dispatch(message: ClientMessage, values: Record<string, unknown>, replies: Replies, isQueued: boolean) {
+  #dispatch(message: ClientMessage, values: Record<string, unknown>, replies: Replies, mayQueue: boolean) {
     const failed = (error: unknown) => {
       this.#session.dispatchFailed(message.type, error)
       replies.refuse(LOCAL_REF, new Refused('internal'))
     }
     try {
-      this.#requests.request(this.#session, message, values, replies, isQueued)?.catch(failed)
+      this.#requests.request(this.#session, message, values, replies, mayQueue)?.catch(failed)
     } catch (error) {
       failed(error)
     }
@@ -118,7 +118,7 @@ class PendingReply implements Replies {
 
   #checked<M extends ServerMessage>(message: M, input: InputOf<M>): ValuesOf<M> {
     try {
-      return receive(message, input).values
+      return receive(message, input)
     } catch (error) {
       this.#lost = error as Error
       throw error
@@ -141,7 +141,7 @@ function carriedOut({ failure, message, retryAfter }: Refused, lost: Error): Ref
 }
 
 /** @throws Refused `invalid_value` for values that the message cannot carry, as its receiver would */
-function received<M extends ClientMessage>(message: M, input: InputOf<M>): { values: ValuesOf<M>; bytes: number } {
+function received<M extends ClientMessage>(message: M, input: InputOf<M>): ValuesOf<M> {
   try {
     return receive(message, input)
   } catch (error) {

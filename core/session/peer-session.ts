@@ -200,7 +200,7 @@ export class PeerSession implements TransportSession, RequestSession {
   accept(frame: Frame, waited: boolean, replies: Replies): Promise<void> | number | undefined {
     if (this.#state === 'closing') return undefined
     try {
-      const wait = waited ? 0 : this.admit(frame.type, frame.end - frame.format)
+      const wait = waited ? 0 : this.admit(frame.type)
       if (wait > 0) return wait
     } catch (error) {
       if (this.open) replies.refuse(readRef(frame), error as Refused)
@@ -220,18 +220,18 @@ export class PeerSession implements TransportSession, RequestSession {
    * Counts a message of the peer; returns the milliseconds until it may be handled.
    * @throws Refused `rate_limited`; `login_required` once too many came before the login, and the session closes
    */
-  admit(type: number, bytes: number): number {
-    if (this.#user !== undefined || this.isOperator) return this.rate(type, bytes)
+  admit(type: number): number {
+    if (this.#user !== undefined || this.isOperator) return this.rate(type)
     if (++this.#messagesBeforeLogin <= this.#host.limits.messagesBeforeLogin) return 0
     this.close('login_required')
     throw new Refused('login_required')
   }
 
   /** Counts a message against the user's rates; returns the milliseconds to wait. @throws Refused `rate_limited` */
-  rate(type: number, bytes: number): number {
+  rate(type: number): number {
     const { clock, limits, requests } = this.#host
     if (this.#rates === undefined) return 0
-    return this.#rates.take(requests.isRated(type, bytes), clock.now(), limits.requestPause)
+    return this.#rates.take(requests.isRated(type), clock.now(), limits.requestPause)
   }
 
   /** A fault of the server: ends this session only. */

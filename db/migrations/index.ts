@@ -7,7 +7,10 @@ import * as bots from './0006_bots.ts'
 import * as scheduled from './0007_scheduled.ts'
 import * as database from './0008_database.ts'
 import * as invitationsAndNames from './0009_invitations_and_names.ts'
-import * as repliesEditsReactions from './0012_replies_edits_reactions.ts'
+import * as stateUsage from './0010_state_usage.ts'
+import * as scheduledDone from './0011_scheduled_done.ts'
+import * as requestKeyOldest from './0012_request_key_oldest.ts'
+import * as repliesEditsReactions from './0014_replies_edits_reactions.ts'
 
 /** Oldest first. The keys are recorded in the database, so they never change. */
 export const MIGRATIONS = {
@@ -20,7 +23,10 @@ export const MIGRATIONS = {
   '0007_scheduled': scheduled,
   '0008_database': database,
   '0009_invitations_and_names': invitationsAndNames,
-  '0012_replies_edits_reactions': repliesEditsReactions,
+  '0010_state_usage': stateUsage,
+  '0011_scheduled_done': scheduledDone,
+  '0012_request_key_oldest': requestKeyOldest,
+  '0014_replies_edits_reactions': repliesEditsReactions,
 }
 
 /** Tables that the migrations create in addition to the original's. */

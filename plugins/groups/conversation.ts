@@ -193,9 +193,9 @@ function addSource(parts: Parts) {
   conversations.addSource({
     kinds: [MSG_TYPE.group],
     load: async (userId, query) => {
-      const rows = await groupMessagesTo(db, userId, query)
+      const { found: rows, ...reach } = await groupMessagesTo(db, userId, query)
       const seen = new Map(rows.map((row) => [row.target_id, { name: row.chatroom_name, read: row.read_seq }]))
-      return toUser(parts, userId, rows, (row) => seen.get(row.target_id) as Named)
+      return { ...reach, found: await toUser(parts, userId, rows, (row) => seen.get(row.target_id) as Named) }
     },
     countUnread: (userId) => countGroupUnread(db, userId),
     place: async ({ user_id, target_id, seq }) => {

@@ -292,7 +292,7 @@ test('an event handled before a restart of the server can be acknowledged after 
 })
 
 test('many states that arrive at once are stored and delay nobody', async (t) => {
-  const server = await startLocalServer(t)
+  const server = await startLocalServer(t, { limits: { requestBurst: 1000 } })
   const robot = await server.user('robot')
   const others = [await server.user('robot'), await server.user('robot')]
   await robot.request(MoveConsumer, { consumer: 'main', after: 0 })

@@ -3,14 +3,16 @@ import test from 'ava'
 import { RunQueue } from '../../core/flow/run-queue.ts'
 import { clientMessage, definePlugin, encode, Ping, Refused, SYSTEM_CLOCK } from '../../core/index.ts'
 import { RequestQueue } from '../../core/plugin/request-queue.ts'
-import { GROUP_LANE } from '../../db/groups.ts'
 import { MSG_TYPE, openInMemory, TurnBudget } from '../../db/index.ts'
+import { GROUP_LANE } from '../../db/messages.ts'
 import { Consume } from '../../plugins/consumers/messages.ts'
 import { QueryFriendRequests } from '../../plugins/friends/messages.ts'
-import { CreateRoom, JoinRoom, QueryRooms } from '../../plugins/groups/messages.ts'
+import { AcknowledgeRoom, CreateRoom, JoinRoom, QueryRooms } from '../../plugins/groups/messages.ts'
 import { Once } from '../../plugins/idempotency/messages.ts'
 import { Acknowledge, QueryHistory, QueryInbox, SearchMessages } from '../../plugins/messages/messages.ts'
 import { testServer } from '../../testing/index.ts'
+import { seedMessages } from '../support/databases/messages.ts'
+import { hears, texts } from '../support/requests.ts'
 
 /** Whether `work` had finished when `other` was answered. */
 async function isOverBefore(work: Promise<unknown>, other: Promise<unknown>): Promise<boolean> {
@@ -369,4 +371,66 @@ test('unread messages are counted in statements that each read a bounded number 
   const { groups } = await bob.client.request(QueryRooms, {})
   t.is(groups[0]?.unread, 10_000)
   t.is(await bob.client.receive(), 20_000)
+})
+
+test('unread messages among 30,000 own ones are listed, pushed and consumed', async (t) => {
+  await using server = await testServer()
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
+  const { id: group } = await alice.client.request(CreateRoom, { group: 'ops' })
+  await bob.client.request(JoinRoom, { group: 'ops' })
+  const accounts: { id: number; username: string }[] = await server.db('userinfo').select('id', 'username')
+  const [from, by] = ['alice', 'bob'].map((name) => accounts.find(({ username }) => username === name)?.id ?? 0)
+  const count = 30_000
+  const row = { target_id: group, msg_type: MSG_TYPE.group, isRead: 0 }
+  await seedMessages(
+    server.db,
+    Array.from({ length: count }, (_, index) => ({
+      ...row,
+      seq: index + 1,
+      user_id: (index === 0 || index === count - 1 ? by : from) as number,
+    })),
+  )
+  await server.db('chatroom').where({ id: group }).update({ last_seq: count })
+  await bob.client.send({ group: 'ops' }, 'the end')
+
+  const expected = ['seeded', 'seeded', 'the end']
+  const listed: string[] = []
+  for (let [after, more] = [0, true]; more; ) {
+    const page = await alice.client.inbox({ after })
+    listed.push(...texts(page.messages))
+    after = page.messages.at(-1)?.id ?? after
+    more = page.more
+  }
+  t.deepEqual(listed, expected)
+  t.deepEqual(texts(await hears(alice.client, 3, { acknowledge: false })), expected)
+  const consumed: string[] = []
+  for await (const { text } of alice.client.events('main', { all: true })) {
+    consumed.push(text)
+    if (consumed.length === 3) break
+  }
+  t.deepEqual(consumed, expected)
+})
+
+test('an acknowledgement of a group up to any id covers the messages up to there', async (t) => {
+  await using server = await testServer()
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
+  await alice.client.request(CreateRoom, { group: 'ops' })
+  await bob.client.request(JoinRoom, { group: 'ops' })
+  const ids: number[] = []
+  for (let n = 0; n < 5; n++) {
+    ids.push((await bob.client.send({ group: 'ops' }, String(n))).id)
+    // Ids of other conversations lie between those of the group.
+    await bob.client.send('alice', 'between')
+  }
+  const unread = async () => (await alice.client.request(QueryRooms, {})).groups[0]?.unread
+  for (const [upTo, left] of [
+    [1, 4],
+    [(ids[1] as number) + 1, 3],
+    [ids[2] as number, 2],
+    [(ids[2] as number) + 1, 2],
+    [(ids[4] as number) + 1000, 0],
+  ] as const) {
+    await alice.client.request(AcknowledgeRoom, { group: 'ops', upTo })
+    t.is(await unread(), left, `up to ${upTo}`)
+  }
 })
