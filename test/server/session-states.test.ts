@@ -168,6 +168,15 @@ test('a stream that comes before every plugin has started is refused', async (t)
   t.true(ours.destroyed)
 })
 
+test('a stream that has closed before it is accepted is no connection', async (t) => {
+  const { app, server } = await serverWithApp(t)
+  const [ours] = duplexPair()
+  ours.destroy()
+  await nextTurn()
+  app.accept(ours, '192.0.2.1')
+  t.is(server.server.status().connections, 0)
+})
+
 /** Whether the server reads Alice's contact list again when she has a new message: some session watches it. */
 async function isWatched(server: TestServer): Promise<boolean> {
   await (await server.user('bob')).client.send('alice', 'news')
