@@ -11,6 +11,8 @@ import {
   type GroupConflict,
   type GroupKey,
   type GroupOutcome,
+  refusalOfEntry,
+  requireActor,
   requireMember,
 } from './group-transaction.ts'
 import type { MemberRow } from './groups.ts'
@@ -32,8 +34,7 @@ export const joinGroup = (
   changeGroup(db, key, [userId], async (trx, group) => {
     const row = await findMembership(trx, key.id, userId)
     if (row?.isActive) conflict('already_member')
-    // The existence of a closed group is hidden from users without an invitation.
-    if (!group.isOpen && row?.role !== 'invited') conflict(row === undefined ? 'group_not_exist' : 'not_invited')
+    if (!group.isOpen && row?.role !== 'invited') conflict(refusalOfEntry(group, row, 'not_invited'))
     if ((await countRows(activeMembers(trx, key.id))) >= groupMembers) conflict('group_full')
     await checkGroupLimit(trx, userId, groupsPerUser)
     const positions = { read_seq: group.last_seq, joined_seq: group.allHistory ? 0 : group.last_seq }
@@ -59,8 +60,8 @@ export async function inviteToGroup(
   { now, invitations, invitationsToOne }: { now: number; invitations: number; invitationsToOne: number },
 ): Promise<{ readonly isNew: boolean } | { readonly conflict: GroupConflict }> {
   let isNew = false
-  const outcome = await changeGroup(db, key, [actor.id, guestId], async (trx) => {
-    if ((await effectiveRole(trx, key.id, actor)) === 'member') conflict('role_too_low')
+  const outcome = await changeGroup(db, key, [actor.id, guestId], async (trx, group) => {
+    if ((await effectiveRole(trx, group, actor)) === 'member') conflict('role_too_low')
     const both = [actor.id, guestId]
     const blocks = trx('userblock').where({ isActive: 1 }).whereIn('user_id', both).whereIn('blocked_id', both)
     const row = await findMembership(trx, key.id, guestId)
@@ -104,18 +105,18 @@ const withdrawInvitationsBy = (trx: Knex.Transaction, groupId: number, userId: n
 
 /** Ends a membership. The owner cannot leave: a group always has one. */
 export const leaveGroup = (db: Knex, key: GroupKey, userId: number): Promise<GroupOutcome> =>
-  changeGroup(db, key, [], async (trx) => {
+  changeGroup(db, key, [], async (trx, group) => {
     const own = activeMembers(trx, key.id).where({ user_id: userId })
     if (await changedOne(own.clone().whereNot({ role: 'owner' }).update(ENDED)))
       return withdrawInvitationsBy(trx, key.id, userId)
-    await requireMember(trx, key.id, userId)
+    await requireActor(trx, group, userId)
     conflict('owner_must_stay')
   })
 
 /** Ends the membership of another user with a lower role. */
 export const kickFromGroup = (db: Knex, key: GroupKey, actor: Actor, userId: number): Promise<GroupOutcome> =>
-  changeGroup(db, key, [], async (trx) => {
-    const role = await effectiveRole(trx, key.id, actor)
+  changeGroup(db, key, [], async (trx, group) => {
+    const role = await effectiveRole(trx, group, actor)
     if (role === 'member') conflict('role_too_low')
     const target = activeMembers(trx, key.id).where({ user_id: userId }).whereNot({ user_id: actor.id })
     if (await changedOne(target.whereNotIn('role', UNKICKABLE[role as keyof typeof UNKICKABLE]).update(ENDED)))
@@ -132,8 +133,8 @@ export const setGroupRole = (
   userId: number,
   role: Exclude<MemberRow['role'], 'invited'>,
 ): Promise<GroupOutcome> =>
-  changeGroup(db, key, [userId], async (trx) => {
-    if ((await effectiveRole(trx, key.id, actor)) !== 'owner') conflict('role_too_low')
+  changeGroup(db, key, [userId], async (trx, group) => {
+    if ((await effectiveRole(trx, group, actor)) !== 'owner') conflict('role_too_low')
     const { role: currentRole } = await requireMember(trx, key.id, userId)
     if (currentRole === 'owner') conflict(userId === actor.id ? 'owner_must_stay' : 'role_too_low')
     if (role === 'owner') {
