@@ -23,7 +23,7 @@ const UNKICKABLE = { owner: ['owner'], admin: ['owner', 'admin'] } as const
 
 /**
  * Makes a user a member, for the first time or again. Earlier messages count as read, and are visible only if the group
- * shows all history. An open group accepts every user, a closed one only invited users.
+ * shows all history. An open group accepts every user who was not kicked, a closed one only invited users.
  */
 export const joinGroup = (
   db: Knex,
@@ -34,11 +34,12 @@ export const joinGroup = (
   changeGroup(db, key, [userId], async (trx, group) => {
     const row = await findMembership(trx, key.id, userId)
     if (row?.isActive) conflict('already_member')
-    if (!group.isOpen && row?.role !== 'invited') conflict(refusalOfEntry(group, row, 'not_invited'))
+    const isBanned = Boolean(row?.isBanned)
+    if ((!group.isOpen || isBanned) && row?.role !== 'invited') conflict(refusalOfEntry(group, row, 'not_invited'))
     if ((await countRows(activeMembers(trx, key.id))) >= groupMembers) conflict('group_full')
     await checkGroupLimit(trx, userId, groupsPerUser)
     const positions = { read_seq: group.last_seq, joined_seq: group.allHistory ? 0 : group.last_seq }
-    const values = { create_time: now, isActive: 1, role: 'member', ...positions }
+    const values = { create_time: now, isActive: 1, isBanned: false, role: 'member', ...positions }
     const membership = { chatroom_id: key.id, user_id: userId }
     if (row === undefined) await trx('chatroom_user').insert({ ...membership, ...values })
     else if (
@@ -113,13 +114,14 @@ export const leaveGroup = (db: Knex, key: GroupKey, userId: number): Promise<Gro
     conflict('owner_must_stay')
   })
 
-/** Ends the membership of another user with a lower role. */
+/** Ends the membership of another user with a lower role, who may join again only by an invitation. */
 export const kickFromGroup = (db: Knex, key: GroupKey, actor: Actor, userId: number): Promise<GroupOutcome> =>
   changeGroup(db, key, [], async (trx, group) => {
     const role = await effectiveRole(trx, group, actor)
     if (role === 'member') conflict('role_too_low')
     const target = activeMembers(trx, key.id).where({ user_id: userId }).whereNot({ user_id: actor.id })
-    if (await changedOne(target.whereNotIn('role', UNKICKABLE[role as keyof typeof UNKICKABLE]).update(ENDED)))
+    const kickable = target.whereNotIn('role', UNKICKABLE[role as keyof typeof UNKICKABLE])
+    if (await changedOne(kickable.update({ ...ENDED, isBanned: true })))
       return withdrawInvitationsBy(trx, key.id, userId)
     await requireMember(trx, key.id, userId)
     conflict('role_too_low')
