@@ -18,6 +18,11 @@ import {
 import type { MemberRow } from './groups.ts'
 import { countRows } from './locks.ts'
 
+/** Values of a membership that has ended. */
+const ENDED = { isActive: 0, role: 'member' }
+/** Values of an invitation that is pending no more. */
+const WITHDRAWN = { role: 'member' }
+
 /** Roles of members that an owner or admin may not kick. */
 const UNKICKABLE = { owner: ['owner'], admin: ['owner', 'admin'] } as const
 
@@ -52,6 +57,18 @@ export const joinGroup = (
       conflict('already_member')
   })
 
+const pendingInvitations = (trx: Knex.Transaction, ends: object) =>
+  trx('chatroom_user as m')
+    .join('chatroom as g', 'g.id', 'm.chatroom_id')
+    .where({ 'm.role': 'invited', 'm.isActive': 0, 'g.isActive': 1, ...ends })
+
+/** Withdraws the oldest pending invitations beyond a number: many accounts must not shut out all others. */
+async function withdrawExcess(trx: Knex.Transaction, ends: object, kept: number) {
+  const newestFirst = pendingInvitations(trx, ends).orderBy('m.create_time', 'desc').orderBy('m.id', 'desc')
+  const excess = await newestFirst.offset(kept).pluck('m.id')
+  if (excess.length > 0) await trx('chatroom_user').whereIn('id', excess).where({ role: 'invited' }).update(WITHDRAWN)
+}
+
 /** Invites a user. `isNew` is false when an invitation was pending already. */
 export async function inviteToGroup(
   db: Knex,
@@ -70,16 +87,11 @@ export async function inviteToGroup(
     if ((await blocks.first('id')) !== undefined) conflict('blocked')
     isNew = row?.role !== 'invited'
     if (!isNew) return
-    const countPending = (ends: object) =>
-      countRows(
-        trx('chatroom_user as m')
-          .join('chatroom as g', 'g.id', 'm.chatroom_id')
-          .where({ 'm.role': 'invited', 'm.isActive': 0, 'g.isActive': 1, ...ends }),
-      )
+    const countPending = (ends: object) => countRows(pendingInvitations(trx, ends))
     const [by, to] = [{ 'm.invited_by': actor.id }, { 'm.user_id': guestId }]
     if ((await countPending({ ...by, ...to })) >= invitationsToOne) conflict('too_many_invitations')
-    if ((await countPending(by)) >= invitations || (await countPending(to)) >= invitations)
-      conflict('too_many_invitations')
+    if ((await countPending(by)) >= invitations) conflict('too_many_invitations')
+    await withdrawExcess(trx, to, invitations - 1)
     const membership = { chatroom_id: key.id, user_id: guestId }
     const values = { create_time: now, isActive: 0, role: 'invited', invited_by: actor.id }
     if (row === undefined) await trx('chatroom_user').insert({ ...membership, ...values })
@@ -95,14 +107,11 @@ export async function inviteToGroup(
   return 'conflict' in outcome ? outcome : { isNew }
 }
 
-/** Values of a membership that has ended. */
-const ENDED = { isActive: 0, role: 'member' }
-
 /** Withdraws the pending invitations of a user who may no longer invite to the group. */
 const withdrawInvitationsBy = (trx: Knex.Transaction, groupId: number, userId: number): Promise<number> =>
   trx('chatroom_user')
     .where({ chatroom_id: groupId, invited_by: userId, isActive: 0, role: 'invited' })
-    .update({ role: 'member' })
+    .update(WITHDRAWN)
 
 /** Ends a membership. The owner cannot leave: a group always has one. */
 export const leaveGroup = (db: Knex, key: GroupKey, userId: number): Promise<GroupOutcome> =>
@@ -152,6 +161,4 @@ export const setGroupRole = (
 
 /** Withdraws the pending invitations of one user to another, to any group. */
 export const withdrawInvitations = (trx: Knex.Transaction, fromId: number, toId: number): Promise<number> =>
-  trx('chatroom_user')
-    .where({ user_id: toId, invited_by: fromId, isActive: 0, role: 'invited' })
-    .update({ role: 'member' })
+  trx('chatroom_user').where({ user_id: toId, invited_by: fromId, isActive: 0, role: 'invited' }).update(WITHDRAWN)

@@ -118,6 +118,19 @@ test('an open invitation is sent once, never to a user who blocks the inviter, a
   t.deepEqual(told, ['bob one', 'bob two'])
 })
 
+test('many accounts cannot keep others from inviting Bob: the oldest invitation is withdrawn', async (t) => {
+  await using server = await testServer({ limits: { invitations: 2 } })
+  const bob = await server.user('bob')
+  for (const name of ['mallory', 'mallet', 'alice']) {
+    const user = await server.user(name)
+    await user.request(CreateRoom, { group: `of ${name}`, open: false })
+    await user.request(InviteToRoom, { group: `of ${name}`, user: 'bob' })
+  }
+  t.is(await bob.refused(bob.request(JoinRoom, { group: 'of mallory' })), 'not_invited')
+  for (const name of ['mallet', 'alice']) await bob.request(JoinRoom, { group: `of ${name}` })
+  t.is((await bob.request(QueryRooms, {})).groups.length, 2)
+})
+
 test('a kicked member comes back to an open group only by an invitation', async (t) => {
   await using server = await testServer()
   const [alice, mallory, bob] = (await inOps(server, 'alice', 'mallory', 'bob')) as [TestUser, TestUser, TestUser]
