@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import type { ExecutionContext } from 'ava'
 import type { Browser, Page } from 'playwright-core'
 import type { Client } from '../../client/index.ts'
@@ -18,11 +20,27 @@ interface Scope {
   closed: string[]
 }
 declare const scope: Scope
+declare const SharedWorker: new (
+  url: string,
+  options: { type: 'module' },
+) => {
+  port: { onmessage: ((event: { data: unknown }) => void) | null; postMessage(data: unknown): void }
+}
 
 const PAGE = `<!doctype html><meta charset="utf-8"><title>test</title><script type="module">
 import * as chatctl from '/client.js'
 globalThis.scope = { chatctl, lost: [], closed: [] }
 </script>`
+
+/** A worker that sends a message with the options it gets, and answers with the message's id. */
+const WORKER = `import { connect } from '/client.js'
+onconnect = ({ ports: [port] }) => {
+  port.onmessage = async ({ data: { password, ...options } }) => {
+    const client = await connect(options)
+    await client.login('ann', { password })
+    port.postMessage((await client.send('bob', 'from a worker')).id)
+  }
+}`
 
 interface Setting {
   readonly server: LocalServer
@@ -34,7 +52,7 @@ interface Setting {
 
 async function openSetting(t: ExecutionContext, limits = {}): Promise<Setting> {
   const server = await startLocalServer(t, { limits })
-  const files = { '/': PAGE, '/client.js': await bundleOf(t, 'client/index.js') }
+  const files = { '/': PAGE, '/worker.js': WORKER, '/client.js': await bundleOf(t, 'client/index.js') }
   const pages = await servePage(t, files, server.server)
   const browser = await launchBrowser(t)
   const page = async (host = '127.0.0.1') => {
@@ -45,6 +63,12 @@ async function openSetting(t: ExecutionContext, limits = {}): Promise<Setting> {
   return { server, pages, browser, page }
 }
 
+/** Options for `connect` in a page. */
+const addressOf = (page: Page) => ({
+  server: `ws://${new URL(page.url()).host}/chat`,
+  leastIterations: ITERATIONS,
+})
+
 /** Connects the client of a page. */
 const connect = (page: Page, options: { pin?: string; reconnect?: boolean } = {}) =>
   page.evaluate(
@@ -54,7 +78,7 @@ const connect = (page: Page, options: { pin?: string; reconnect?: boolean } = {}
       scope.client.onLife('closed', ({ message }) => scope.closed.push(message))
       return scope.client.fingerprint
     },
-    { server: `ws://${new URL(page.url()).host}/chat`, leastIterations: ITERATIONS, ...options },
+    { ...addressOf(page), ...options },
   )
 
 testInBrowser('Ann registers in a browser, logs in, and writes with Bob, who is on TCP', async (t) => {
@@ -139,6 +163,37 @@ testInBrowser('the WebSocket is cut while a browser sends: the message is stored
     (await bob.inbox()).messages.map(({ text }) => text),
     ['still here'],
   )
+})
+
+testInBrowser('the client runs in a SharedWorker', async (t) => {
+  const { server, page } = await openSetting(t)
+  const bob = await server.user('bob')
+  await (await server.user('ann')).close()
+  const ann = await page()
+  const id = await ann.evaluate(
+    (options) =>
+      new Promise((resolve) => {
+        const { port } = new SharedWorker('/worker.js', { type: 'module' })
+        port.onmessage = ({ data }) => resolve(data)
+        port.postMessage(options)
+      }),
+    { ...addressOf(ann), password: "ann's password" },
+  )
+  t.like((await bob.inbox()).messages, [{ id, text: 'from a worker' }])
+})
+
+testInBrowser('a browser gives up a server that does not answer', async (t) => {
+  const { page } = await openSetting(t)
+  // A browser that gives up may reset the connection.
+  const silent = createServer((socket) => socket.on('error', () => socket.destroy())).listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  t.teardown(() => silent.close())
+  const { port } = silent.address() as AddressInfo
+  const outcome = await (await page()).evaluate(
+    (server) => scope.chatctl.connect({ server, timeout: 100 }).catch(({ code, message }) => `${code}: ${message}`),
+    `ws://127.0.0.1:${port}/chat`,
+  )
+  t.is(outcome, `timed_out: no answer from ws://127.0.0.1:${port}/chat in time`)
 })
 
 testInBrowser('a browser refuses a changed key, and says which addresses it can reach', async (t) => {
