@@ -19,6 +19,8 @@ export interface MemberRow {
   readonly user_id: number
   readonly role: 'owner' | 'admin' | 'member' | 'invited'
   readonly isActive: number
+  /** Was kicked since last joining: may join an open group, too, only by an invitation. */
+  readonly isBanned: number
   /** The group's sequence number when the member joined: messages up to it are hidden from the member. */
   readonly joined_seq: number
   /** The sequence number up to which the member has acknowledged. */

@@ -50,7 +50,7 @@ export function amended(message: ClientMessage, values: Values, answer: unknown)
   if (answer === undefined || answer === null || answer === values) return values
   if (typeof answer !== 'object') throw new AmendmentError(`a hook returns values or nothing, not ${typeof answer}`)
   try {
-    return receive(message, answer as never)
+    return receive(message, answer as never).values
   } catch (error) {
     throw new AmendmentError(`${message.name}: ${(error as Error).message}`)
   }

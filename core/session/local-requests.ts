@@ -14,9 +14,9 @@ import { LOCAL_REF, type Replies, type RequestSession, type Requests } from './r
 
 interface LocalSession extends RequestSession {
   /** Counts a message of the peer; returns the milliseconds until it may be handled. @throws Refused */
-  admit(type: number): number
+  admit(type: number, bytes: number): number
   /** The same for a message of the server's own. */
-  rate(type: number): number
+  rate(type: number, bytes: number): number
   dispatchFailed(type: number, error: unknown): void
   replied(message: ServerMessage, values: unknown): void
 }
@@ -45,8 +45,8 @@ export class LocalRequests {
     input: InputOf<M>,
     { rated, fromPeer }: { readonly rated: boolean; readonly fromPeer: boolean },
   ): Promise<ReplyOf<M>> {
-    const values = received(message, input)
-    if (rated) await this.#rate(message.type, fromPeer)
+    const { values, bytes } = received(message, input)
+    if (rated) await this.#rate(message.type, bytes, fromPeer)
     if (fromPeer) this.#checkOpen()
     return new Promise<ReplyOf<M>>((resolve, reject) => {
       const pending = new PendingReply(resolve as (reply: object) => void, reject, (sent, reply) => {
@@ -57,8 +57,8 @@ export class LocalRequests {
     })
   }
 
-  async #rate(type: number, fromPeer: boolean) {
-    const wait = fromPeer ? this.#session.admit(type) : this.#session.rate(type)
+  async #rate(type: number, bytes: number, fromPeer: boolean) {
+    const wait = fromPeer ? this.#session.admit(type, bytes) : this.#session.rate(type, bytes)
     if (wait > 0) await new Promise<void>((resolve) => this.#clock.after(wait, resolve).unref())
   }
 
@@ -118,7 +118,7 @@ class PendingReply implements Replies {
 
   #checked<M extends ServerMessage>(message: M, input: InputOf<M>): ValuesOf<M> {
     try {
-      return receive(message, input)
+      return receive(message, input).values
     } catch (error) {
       this.#lost = error as Error
       throw error
@@ -141,7 +141,7 @@ function carriedOut({ failure, message, retryAfter }: Refused, lost: Error): Ref
 }
 
 /** @throws Refused `invalid_value` for values that the message cannot carry, as its receiver would */
-function received<M extends ClientMessage>(message: M, input: InputOf<M>): ValuesOf<M> {
+function received<M extends ClientMessage>(message: M, input: InputOf<M>): { values: ValuesOf<M>; bytes: number } {
   try {
     return receive(message, input)
   } catch (error) {

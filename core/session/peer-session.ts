@@ -53,7 +53,6 @@ export class PeerSession implements TransportSession, RequestSession {
   readonly address: string
   readonly network: string
   readonly isOperator: boolean
-  /** Resolves when the peer is gone and the server has forgotten the session. */
   readonly closed: Promise<void>
   readonly #host: SessionHost
   readonly #transport: Transport
@@ -87,8 +86,9 @@ export class PeerSession implements TransportSession, RequestSession {
     const session = new PeerSession(host, DETACHED, { address: 'server' })
     session.#user = user
     session.#state = 'attached'
-    // Without a peer a push is not sent, and is no event.
+    // Without a peer a push is not sent, and is no event; and nothing is kept of the session, which has no end.
     session.#gone = true
+    session.#resolveClosed()
     return session as UserSession
   }
 
@@ -200,7 +200,7 @@ export class PeerSession implements TransportSession, RequestSession {
   accept(frame: Frame, waited: boolean, replies: Replies): Promise<void> | number | undefined {
     if (this.#state === 'closing') return undefined
     try {
-      const wait = waited ? 0 : this.admit(frame.type)
+      const wait = waited ? 0 : this.admit(frame.type, frame.end - frame.format)
       if (wait > 0) return wait
     } catch (error) {
       if (this.open) replies.refuse(readRef(frame), error as Refused)
@@ -220,18 +220,18 @@ export class PeerSession implements TransportSession, RequestSession {
    * Counts a message of the peer; returns the milliseconds until it may be handled.
    * @throws Refused `rate_limited`; `login_required` once too many came before the login, and the session closes
    */
-  admit(type: number): number {
-    if (this.#user !== undefined || this.isOperator) return this.rate(type)
+  admit(type: number, bytes: number): number {
+    if (this.#user !== undefined || this.isOperator) return this.rate(type, bytes)
     if (++this.#messagesBeforeLogin <= this.#host.limits.messagesBeforeLogin) return 0
     this.close('login_required')
     throw new Refused('login_required')
   }
 
   /** Counts a message against the user's rates; returns the milliseconds to wait. @throws Refused `rate_limited` */
-  rate(type: number): number {
+  rate(type: number, bytes: number): number {
     const { clock, limits, requests } = this.#host
     if (this.#rates === undefined) return 0
-    return this.#rates.take(requests.isRated(type), clock.now(), limits.requestPause)
+    return this.#rates.take(requests.isRated(type), bytes, clock.now(), limits.requestPause)
   }
 
   /** A fault of the server: ends this session only. */

@@ -1,3 +1,4 @@
+import { Buffer } from '#platform/runtime'
 import { sizeOf } from './encode.ts'
 import type { InputOf, Message, ValuesOf } from './message.ts'
 import { type Plan, planOf } from './plan.ts'
@@ -6,13 +7,15 @@ type Values = Record<string, unknown>
 
 /**
  * The values that the receiver of a message gets, without encoding and decoding it: checked, with defaults, and with
- * copies of bytes.
+ * copies of bytes. `bytes`: the length of its format and data on the wire.
  * @throws WireError `value` for a value outside its field's limits
  */
-export function receive<M extends Message>(message: M, input: InputOf<M>): ValuesOf<M> {
-  // Checks the limits of the fields.
-  sizeOf(message, input)
-  return copy(planOf(message), input as Values) as ValuesOf<M>
+export function receive<M extends Message>(
+  message: M,
+  input: InputOf<M>,
+): { readonly values: ValuesOf<M>; readonly bytes: number } {
+  const bytes = sizeOf(message, input)
+  return { values: copy(planOf(message), input as Values) as ValuesOf<M>, bytes }
 }
 
 function copy({ steps, list }: Plan, input: Values): Values {

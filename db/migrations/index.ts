@@ -10,6 +10,7 @@ import * as invitationsAndNames from './0009_invitations_and_names.ts'
 import * as stateUsage from './0010_state_usage.ts'
 import * as scheduledDone from './0011_scheduled_done.ts'
 import * as requestKeyOldest from './0012_request_key_oldest.ts'
+import * as kickedMembers from './0013_kicked_members.ts'
 import * as repliesEditsReactions from './0014_replies_edits_reactions.ts'
 
 /** Oldest first. The keys are recorded in the database, so they never change. */
@@ -26,6 +27,7 @@ export const MIGRATIONS = {
   '0010_state_usage': stateUsage,
   '0011_scheduled_done': scheduledDone,
   '0012_request_key_oldest': requestKeyOldest,
+  '0013_kicked_members': kickedMembers,
   '0014_replies_edits_reactions': repliesEditsReactions,
 }
 

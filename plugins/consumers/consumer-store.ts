@@ -43,10 +43,11 @@ export class ConsumerStore {
     return this.#queue.run(userId, task)
   }
 
-  /** Evicts the consumers of a user who went offline. */
-  evict(userId: number) {
+  /** Evicts the consumers of users who are offline. */
+  evict(isOnline: (userId: number) => boolean) {
     // Tasks in the queue rely on the loaded consumers.
-    if (!this.#queue.isBusy(userId)) this.#loaded.delete(userId)
+    for (const userId of this.#loaded.keys())
+      if (!isOnline(userId) && !this.#queue.isBusy(userId)) this.#loaded.delete(userId)
   }
 
   /** The consumer if it is loaded or loading. */

@@ -8,9 +8,6 @@ import { FAILURES } from './failures.ts'
 import { LIMITS } from './limits.ts'
 import * as messages from './messages.ts'
 
-/** Bytes of text that cost as much as one request: unlike a new message, an edit is pushed whether or not there is room. */
-const BYTES_PER_TOKEN = 4096
-
 /** Edits of one's own messages. */
 export const edits = definePlugin({
   name: 'edits',
@@ -56,7 +53,6 @@ export const edits = definePlugin({
 
     app.handle(messages.EditMessage, (session, { id, text }) => {
       conversations.checkText(text)
-      session.charge(Buffer.byteLength(text) / BYTES_PER_TOKEN)
       return stored.change(id, () => edit(session, id, text))
     })
   },

@@ -88,7 +88,7 @@ export class OldClient implements Transport {
   }
 
   push({ message, values }: Push) {
-    this.#session?.push(message, receive(message, values))
+    this.#session?.push(message, receive(message, values).values)
   }
 
   end(reason: FailureName) {

@@ -13,14 +13,6 @@ export interface Audience {
   readonly except: number | undefined
 }
 
-/** The reply to the sender. */
-export interface Posted {
-  readonly id: number
-  readonly sentAt: number
-  /** True if the sender had stored it before; id and time are the first one's. */
-  readonly repeat: boolean
-}
-
 /** Key of what one user, or the system, writes to another. */
 export const privateWith = (senderId: number) => `user ${senderId}`
 

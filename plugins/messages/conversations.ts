@@ -11,7 +11,7 @@ import {
   type Stored,
   textForm,
 } from '../../db/index.ts'
-import type { Audience, Posted } from './audience.ts'
+import type { Audience } from './audience.ts'
 import type { Deliveries, DeliveryRequest } from './deliveries.ts'
 import type { Delivery } from './delivery.ts'
 import { BotLoop, ConversationChanged, emitChange } from './events.ts'
@@ -19,7 +19,7 @@ import type { MessagesLimits } from './limits.ts'
 import { type Exchange, Loops } from './loops.ts'
 import { ConversationRead } from './messages.ts'
 import { pageSize } from './page.ts'
-import { PendingPost, type PostOutcomes } from './pending-post.ts'
+import { PendingPost, type Posted, type PostOutcomes } from './pending-post.ts'
 import { checkRepeat, isSame } from './repeats.ts'
 import type { Query, Source } from './source.ts'
 import type { Page, Sources } from './sources.ts'

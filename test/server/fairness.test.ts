@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import test from 'ava'
 import { RunQueue } from '../../core/flow/run-queue.ts'
-import { clientMessage, definePlugin, encode, Ping, Refused, SYSTEM_CLOCK } from '../../core/index.ts'
+import { clientMessage, definePlugin, encode, line, Ping, Refused, SYSTEM_CLOCK } from '../../core/index.ts'
 import { RequestQueue } from '../../core/plugin/request-queue.ts'
 import { MSG_TYPE, openInMemory, TurnBudget } from '../../db/index.ts'
 import { GROUP_LANE } from '../../db/messages.ts'
@@ -52,8 +52,10 @@ test('a search matches texts with many combining marks and both encodings of an 
 test('a search costs rate tokens for the rows it examines', async (t) => {
   await using server = await testServer({ limits: { requestRate: 1, requestBurst: 20, requestPause: 1 } })
   const alice = await server.user('alice')
-  for (let n = 0; n < 10; n++) await alice.says('alice', 'x'.repeat(16_000))
-  await server.clock.advance(60_000)
+  for (let n = 0; n < 10; n++) {
+    await alice.says('alice', 'x'.repeat(16_000))
+    await server.clock.advance(60_000)
+  }
   // 160,000 bytes are less than one request more, ten searches of them are ten and six.
   const outcomes: string[] = []
   for (let n = 0; n < 16; n++)
@@ -65,6 +67,48 @@ test('a search costs rate tokens for the rows it examines', async (t) => {
     )
   t.is(outcomes[0], 'ok')
   t.is(outcomes.at(-1), 'rate_limited')
+})
+
+test('a request takes one token of the user’s rate, and one more for each 4 KiB', async (t) => {
+  await using server = await testServer({ limits: { requestRate: 1, requestBurst: 6, requestPause: 1 } })
+  const alice = await server.user('alice')
+  const long = 'x'.repeat(16_000)
+  await server.clock.advance(60_000)
+  await alice.client.send('alice', long)
+  const error = await t.throwsAsync(alice.client.send('alice', long), { name: 'RefusedByServer' })
+  t.like(error, { failure: 'rate_limited', retryAfter: 2000 })
+  await alice.client.send('alice', 'short')
+  await alice.client.send('alice', 'short')
+  t.is(await alice.refused(alice.client.send('alice', 'short')), 'rate_limited')
+})
+
+test('a request that costs more than the burst takes all of it', async (t) => {
+  await using server = await testServer({ limits: { requestRate: 1, requestBurst: 2, requestPause: 1 } })
+  const alice = await server.user('alice')
+  const long = 'x'.repeat(16_000)
+  await server.clock.advance(60_000)
+  await alice.client.send('alice', long)
+  await server.clock.advance(1000)
+  t.is(await alice.refused(alice.client.send('alice', long)), 'rate_limited')
+  await server.clock.advance(1000)
+  await alice.client.send('alice', long)
+})
+
+test('a ping of 4 KiB is limited like a request', async (t) => {
+  const LongPing = clientMessage({
+    type: Ping.type,
+    name: Ping.name,
+    about: 'A ping with values that the server skips.',
+    allow: 'any',
+    fields: { padding: line('', { max: 8192 }) },
+    reply: Ping.reply,
+  })
+  await using server = await testServer({ limits: { requestRate: 1, requestBurst: 2, requestPause: 1 } })
+  const alice = await server.user('alice')
+  await server.clock.advance(60_000)
+  await alice.client.request(LongPing, { padding: 'x'.repeat(4096) })
+  t.is(await alice.refused(alice.client.request(LongPing, { padding: 'x'.repeat(4096) })), 'rate_limited')
+  await alice.client.request(LongPing, { padding: 'x'.repeat(4000) })
 })
 
 test('on SQLite a burst of one user leaves turns of the event loop to others', async (t) => {
