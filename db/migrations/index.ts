@@ -11,7 +11,7 @@ import * as stateUsage from './0010_state_usage.ts'
 import * as scheduledDone from './0011_scheduled_done.ts'
 import * as requestKeyOldest from './0012_request_key_oldest.ts'
 import * as kickedMembers from './0013_kicked_members.ts'
-import * as repliesEditsReactions from './0014_replies_edits_reactions.ts'
+import * as repliesEditsReactions from './0016_replies_edits_reactions.ts'
 
 /** Oldest first. The keys are recorded in the database, so they never change. */
 export const MIGRATIONS = {
@@ -28,7 +28,7 @@ export const MIGRATIONS = {
   '0011_scheduled_done': scheduledDone,
   '0012_request_key_oldest': requestKeyOldest,
   '0013_kicked_members': kickedMembers,
-  '0014_replies_edits_reactions': repliesEditsReactions,
+  '0016_replies_edits_reactions': repliesEditsReactions,
 }
 
 /** Tables that the migrations create in addition to the original's. */
