@@ -1,4 +1,6 @@
+import { readFile } from 'node:fs/promises'
 import test, { type ExecutionContext } from 'ava'
+import { dataPaths } from '../../cli/server/paths.ts'
 import {
   BlockUser,
   type Client,
@@ -175,6 +177,19 @@ test('reactions to many messages come in one reply, each id once', async (t) => 
   const twice = [ids[0], ids[0]].map((id) => ({ id: id as number }))
   t.is((await alice.request(QueryReactions, { ids: twice })).reactions.length, 1)
   await t.throwsAsync(alice.reactions([...ids, 1]))
+})
+
+test('a reaction by the operator as Bob is audited with the id of the message, without the emoji', async (t) => {
+  const { stage, alice } = await people(t, 'alice', 'bob')
+  const { id } = await alice.send('bob', 'hello')
+  const operator = await stage.operator()
+  await operator.actAs('bob')
+  const told = nextPush(alice, ReactionChanged)
+  await operator.react(id, '👍')
+  t.like(await told, { user: 'bob', emoji: '👍' })
+  const audit = await readFile(dataPaths(stage.data).audit, 'utf8')
+  t.like(JSON.parse(audit.trim().split('\n').at(-1) ?? ''), { event: 'react', by: 'operator', as: 'bob', id })
+  t.notRegex(audit, /👍/u)
 })
 
 test('reactions survive a restart of the server', async (t) => {
