@@ -20,6 +20,7 @@ const LOSSES: Readonly<Record<keyof typeof MIGRATIONS, readonly [about: string, 
   '0009_invitations_and_names': [
     'the inviting users of invitations; names of dissolved groups that other groups have now',
   ],
+  '0013_log': ['the order of recalls and other changes among messages', 'change_log'],
 }
 
 /** Data that is lost by rolling back one migration. */

@@ -7,6 +7,7 @@ import * as bots from './0006_bots.ts'
 import * as scheduled from './0007_scheduled.ts'
 import * as database from './0008_database.ts'
 import * as invitationsAndNames from './0009_invitations_and_names.ts'
+import * as log from './0013_log.ts'
 
 /** Oldest first. The keys are recorded in the database, so they never change. */
 export const MIGRATIONS = {
@@ -19,6 +20,7 @@ export const MIGRATIONS = {
   '0007_scheduled': scheduled,
   '0008_database': database,
   '0009_invitations_and_names': invitationsAndNames,
+  '0013_log': log,
 }
 
 /** Tables that the migrations create in addition to the original's. */
@@ -30,4 +32,6 @@ export const NEW_TABLES = [
   'request_key',
   'scheduled',
   'chatctl_database',
+  'head',
+  'change_log',
 ] as const
