@@ -1,5 +1,5 @@
-import { connect, type Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
+import { dial } from '#platform/dial'
+import { Buffer } from '#platform/runtime'
 import {
   fingerprint,
   frame as framed,
@@ -13,15 +13,12 @@ import {
   RecordSplitter,
 } from '../core/noise/index.ts'
 import { type Frame, MessageSplitter, WireError } from '../core/wire/index.ts'
+import type { ByteStream, DialAddress } from './byte-stream.ts'
 import { abortedBy, ClientError } from './errors.ts'
 import { unlessAborted } from './waiting.ts'
 
-/** Address of a server: TCP, its control socket, a connected stream, or a function that opens a stream. */
-export type Address =
-  | { readonly host: string; readonly port: number }
-  | { readonly path: string }
-  | Duplex
-  | (() => Duplex)
+/** Address of a server: what the platform dials, a connected stream, or a function that opens a stream. */
+export type Address = DialAddress | ByteStream | (() => ByteStream)
 
 export interface ChannelOptions {
   readonly address: Address
@@ -43,11 +40,11 @@ const LIMITS = { message: 1024 * 1024, format: 64 * 1024, values: 32 * 1024 }
 export class Channel {
   readonly fingerprint: string
   readonly handshakeHash: Buffer
-  readonly #stream: Duplex
+  readonly #stream: ByteStream
   readonly #outbox: Outbox
   #lastReceivedAt = performance.now()
 
-  private constructor(stream: Duplex, outbox: Outbox, key: string, handshakeHash: Buffer) {
+  private constructor(stream: ByteStream, outbox: Outbox, key: string, handshakeHash: Buffer) {
     this.#stream = stream
     this.#outbox = outbox
     this.fingerprint = key
@@ -117,7 +114,7 @@ export class Channel {
   }
 }
 
-async function performHandshake(stream: Duplex, records: RecordSplitter, signal: AbortSignal) {
+async function performHandshake(stream: ByteStream, records: RecordSplitter, signal: AbortSignal) {
   const handshake = new HandshakeState({ initiator: true, prologue: MAGIC })
   stream.write(Buffer.concat([MAGIC, framed(handshake.writeMessage())]))
   try {
@@ -131,43 +128,13 @@ async function performHandshake(stream: Duplex, records: RecordSplitter, signal:
   return { ...result, remoteStatic: result.remoteStatic }
 }
 
-function open(address: Address, signal: AbortSignal): Duplex | Promise<Duplex> {
+function open(address: Address, signal: AbortSignal): ByteStream | Promise<ByteStream> {
   if (typeof address === 'function') return address()
-  return 'pipe' in address ? address : dial(address, signal)
-}
-
-function dial(address: Exclude<Address, Duplex | (() => Duplex)>, signal: AbortSignal): Promise<Socket> {
-  const where = 'path' in address ? address.path : `${address.host}:${address.port}`
-  return new Promise((resolve, reject) => {
-    const socket = connect({ ...address, noDelay: true } as never)
-    const abort = () => {
-      socket.destroy()
-      reject(abortedBy(signal, `no answer from ${where}`))
-    }
-    if (signal.aborted) return abort()
-    signal.addEventListener('abort', abort, { once: true })
-    socket.once('error', (error: NodeJS.ErrnoException) => {
-      signal.removeEventListener('abort', abort)
-      reject(new ClientError('unreachable', `cannot reach ${where}: ${reasonOf(error)}`, { cause: error }))
-    })
-    socket.once('connect', () => {
-      signal.removeEventListener('abort', abort)
-      socket.removeAllListeners('error')
-      resolve(socket)
-    })
-  })
-}
-
-function reasonOf({ code, message }: NodeJS.ErrnoException): string {
-  if (code === 'ECONNREFUSED') return 'nothing listens there'
-  if (code === 'ENOENT') return 'there is no such socket'
-  if (code === 'EACCES') return 'permission denied'
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'the host name is unknown'
-  return message || String(code)
+  return 'write' in address ? address : dial(address, signal)
 }
 
 /** Reads the server's handshake message; leaves the stream paused. */
-function firstBody(stream: Duplex, records: RecordSplitter, signal: AbortSignal): Promise<Buffer> {
+function firstBody(stream: ByteStream, records: RecordSplitter, signal: AbortSignal): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const settle = (act: () => void) => {
       stream.pause()

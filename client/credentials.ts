@@ -1,3 +1,4 @@
+import { Buffer } from '#platform/runtime'
 import {
   type ClientKeys,
   DEFAULT_ITERATIONS,

@@ -1,3 +1,5 @@
+import { afterTurn } from '#platform/runtime'
+
 export interface HeartbeatOptions {
   /** Idle time after which a ping is sent. */
   readonly idleMs: number
@@ -16,7 +18,7 @@ export interface HeartbeatOptions {
  */
 export class Heartbeat {
   readonly #options: HeartbeatOptions
-  #timer: NodeJS.Timeout | undefined
+  #timer: ReturnType<typeof setTimeout> | undefined
   #isStopped = false
 
   constructor(options: HeartbeatOptions) {
@@ -30,7 +32,11 @@ export class Heartbeat {
   }
 
   #after(ms: number, task: () => void) {
-    if (!this.#isStopped) this.#timer = setTimeout(task, ms).unref()
+    if (this.#isStopped) return
+    const timer = setTimeout(task, ms)
+    // The timers of browsers are numbers.
+    if (typeof timer === 'object') timer.unref()
+    this.#timer = timer
   }
 
   #watch(ms: number) {
@@ -48,7 +54,7 @@ export class Heartbeat {
     ping()
     this.#after(timeoutMs, () => {
       // If this process was blocked meanwhile, the reply is still in the socket: let it be read first.
-      setImmediate(() => {
+      afterTurn(() => {
         if (this.#isStopped) return
         if (lastReceivedAt() >= pingedAt) this.#watch(idleMs)
         else onDead()

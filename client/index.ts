@@ -6,6 +6,7 @@ import type { LinkOptions } from './link.ts'
 
 export { Catalogue, fromEntries, type InputOf, type Message, type ValuesOf } from '../core/wire/index.ts'
 export * from '../plugins/built-in-messages.ts'
+export type { ByteStream } from './byte-stream.ts'
 export type { Address } from './channel.ts'
 export type { ChatMessage, Kind, TextStyle } from './chat-message.ts'
 export type { Client, MessageRef } from './client.ts'
@@ -31,7 +32,10 @@ export const BUILT_IN_MESSAGES: readonly Message[] = [...CONTROL_MESSAGES, ...Ob
 export const DEFAULT_PORT = 7300
 
 export interface ConnectOptions extends Omit<LinkOptions, 'catalogue' | 'address'> {
-  /** `host:port`, `host` (port 7300), `[::1]:port`, a control socket `{ path }`, or a connected stream. */
+  /**
+   * In Node: `host:port`, `host` (port 7300), `[::1]:port`, a control socket `{ path }`, or a connected stream. In a
+   * browser: the server's WebSocket, `wss://host/chat`.
+   */
   readonly server: string | Address
   /** Message types of other plugins, to send and receive them. */
   readonly messages?: Iterable<Message>
@@ -40,12 +44,14 @@ export interface ConnectOptions extends Omit<LinkOptions, 'catalogue' | 'address
 /** Connects to a server; log in next. @throws ClientError */
 export async function connect({ server, messages = [], ...options }: ConnectOptions): Promise<Client> {
   if (server === undefined) throw new TypeError('connect: `server` is missing, such as { server: "127.0.0.1:7300" }')
-  const address = typeof server === 'string' ? parseAddress(server) : server
+  const address = typeof server === 'string' ? addressOf(server) : server
   const catalogue = new Catalogue([...BUILT_IN_MESSAGES, ...messages])
   const client = new Client({ ...options, address, catalogue })
   await client.connect()
   return client
 }
+
+const addressOf = (server: string) => (/^wss?:/.test(server) ? { url: server } : parseAddress(server))
 
 /** Parses `host:port`, `host` or `[::1]:port`. @throws TypeError */
 export function parseAddress(server: string): { host: string; port: number } {

@@ -1,3 +1,4 @@
+import { Buffer } from '#platform/runtime'
 import { type ClientMessage, Done, decode, MessageSplitter, type ReplyOf } from '../core/wire/index.ts'
 import { ClientError } from './errors.ts'
 

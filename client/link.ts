@@ -1,4 +1,5 @@
 import { EventEmitter } from 'eventemitter3'
+import { afterTurn } from '#platform/runtime'
 import type { Catalogue, ServerMessage } from '../core/wire/index.ts'
 import type { Address } from './channel.ts'
 import { Connection } from './connection.ts'
@@ -196,7 +197,7 @@ export class Link {
   /** Resolves when the link has reconnected or ended. */
   #whenReconnected(): Promise<void> {
     // Already reconnected: the request failed on the previous connection. One turn avoids a busy loop.
-    return this.#reconnecting ?? new Promise((resolve) => setImmediate(resolve))
+    return this.#reconnecting ?? new Promise((resolve) => afterTurn(resolve))
   }
 
   #dial(): Promise<Connection> {

@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto'
 import { EventEmitter } from 'eventemitter3'
+import { randomBytes } from '#platform/crypto'
 import { type PreHash, startLogin, storedKey } from '../core/scram/index.ts'
 import {
   type Catalogue,

@@ -88,7 +88,11 @@ export const LIMITS = defineLimits({
   connectBurst: liftable(200, 'count', 'new connections from one IPv4 address or IPv6 /64 before the rate applies'),
   connections: limit(10_000, 'count', 'connections in all; beyond it a new one is closed at once'),
   sessionsPerUser: limit(10, 'count', 'sessions of one user; beyond it a login is refused'),
-  requestRate: liftable(20, 'per second', 'requests of one user; beyond rate and burst, reading pauses'),
+  requestRate: liftable(
+    20,
+    'per second',
+    'requests of one user, each 4 KiB of one counted as one more; beyond rate and burst, reading pauses',
+  ),
   requestBurst: liftable(200, 'count', 'requests of one user before the rate applies'),
   requestPause: limit(5000, 'ms', 'longest pause in reading because of the rate; beyond it requests are refused'),
   requestsAtOnce: limit(

@@ -165,6 +165,8 @@ export class Server {
 
   /** Takes over a connected stream on which the peer speaks the native protocol. */
   accept(stream: Duplex, origin: Origin) {
+    // A stream that has closed will not report it again.
+    if (stream.destroyed) return
     // No failure can be sent before a handshake, and a handshake is too expensive for a full server.
     if (!this.#admits(origin)) stream.destroy()
     else this.#take(new PeerSession(this.#sessionHost, new NativeTransport(this.#sessionHost, stream), origin))

@@ -1,5 +1,13 @@
 import type { Knex } from 'knex'
-import { type ConsumerRow, deleteConsumer, findState, type StateRow, saveConsumers } from './consumers.ts'
+import {
+  type ConsumerRow,
+  deleteConsumer,
+  findState,
+  type StateRow,
+  type StateUsage,
+  saveConsumers,
+  type UsageRow,
+} from './consumers.ts'
 import { transact } from './transaction.ts'
 
 /** Time in which saves are collected into one commit. Losing them in a crash only redelivers events. */
@@ -10,13 +18,20 @@ const RETRY_MS = 1000
 interface Batch {
   readonly consumers: Map<string, ConsumerRow>
   readonly states: Map<string, StateRow>
+  readonly usages: Map<string, UsageRow>
   readonly waiters: { resolve(): void; reject(error: unknown): void }[]
 }
 
-const newBatch = (): Batch => ({ consumers: new Map(), states: new Map(), waiters: [] })
+const newBatch = (): Batch => ({ consumers: new Map(), states: new Map(), usages: new Map(), waiters: [] })
 
 const keyOf = ({ user_id, name }: Pick<ConsumerRow, 'user_id' | 'name'>) => `${user_id} ${name}`
 const stateKeyOf = (row: Omit<StateRow, 'state'>) => JSON.stringify([row.user_id, row.name, row.state_key])
+
+/** State to store under a key, and the consumer's usage with it. */
+export interface StateChange extends StateUsage {
+  readonly key: string
+  readonly state: string
+}
 
 /**
  * Persists cursors of consumers (group commit). Saves within BATCH_MS share one transaction, each cursor together with
@@ -35,9 +50,16 @@ export class ConsumerWriter {
   }
 
   /** Resolves when the cursor and the state are on disk. Rejects when the commit failed, which is still retried. */
-  save(consumer: ConsumerRow, state?: StateRow): Promise<void> {
-    this.#next.consumers.set(keyOf(consumer), consumer)
-    if (state !== undefined) this.#next.states.set(stateKeyOf(state), state)
+  save(consumer: ConsumerRow, change?: StateChange): Promise<void> {
+    const key = keyOf(consumer)
+    this.#next.consumers.set(key, consumer)
+    if (change !== undefined) {
+      const { user_id, name } = consumer
+      const { key: state_key, state, ...usage } = change
+      const row = { user_id, name, state_key, state }
+      this.#next.states.set(stateKeyOf(row), row)
+      this.#next.usages.set(key, { user_id, name, ...usage })
+    }
     this.#startIn(BATCH_MS)
     return new Promise((resolve, reject) => this.#next.waiters.push({ resolve, reject }))
   }
@@ -65,7 +87,7 @@ export class ConsumerWriter {
 
   async delete(userId: number, name: string) {
     await this.settled()
-    await transact(this.#db, (trx) => deleteConsumer(trx, userId, name))
+    await deleteConsumer(this.#db, userId, name)
   }
 
   /** Writes what is left and stops; no call may follow. Rejects when a save could not be written. */
@@ -94,7 +116,9 @@ export class ConsumerWriter {
     this.#next = newBatch()
     this.#committing = batch
     try {
-      await transact(this.#db, (trx) => saveConsumers(trx, [...batch.consumers.values()], [...batch.states.values()]))
+      const { consumers, states, usages } = batch
+      const changes = { consumers: [...consumers.values()], states: [...states.values()], usages: [...usages.values()] }
+      await transact(this.#db, (trx) => saveConsumers(trx, changes))
       for (const { resolve } of batch.waiters) resolve()
     } catch (error) {
       this.#requeue(batch)
@@ -109,6 +133,7 @@ export class ConsumerWriter {
   #requeue(failed: Batch) {
     for (const [key, row] of failed.consumers) if (!this.#next.consumers.has(key)) this.#next.consumers.set(key, row)
     for (const [key, row] of failed.states) if (!this.#next.states.has(key)) this.#next.states.set(key, row)
+    for (const [key, row] of failed.usages) if (!this.#next.usages.has(key)) this.#next.usages.set(key, row)
     this.#startIn(RETRY_MS)
   }
 }

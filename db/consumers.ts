@@ -1,6 +1,5 @@
 import type { Knex } from 'knex'
 import { countRows, lockUsers } from './locks.ts'
-import { isMysql } from './migrations/tables.ts'
 import { transact } from './transaction.ts'
 
 /** Durable cursor of a consumer in its user's messages. */
@@ -14,6 +13,14 @@ export interface ConsumerRow {
   readonly moved_at: number
 }
 
+/** Size of all state of a consumer, kept in its row. */
+export interface StateUsage {
+  readonly state_keys: number
+  readonly state_bytes: number
+}
+
+export type StoredConsumer = ConsumerRow & StateUsage
+
 /** A consumer's state under one key. */
 export interface StateRow {
   readonly user_id: number
@@ -23,20 +30,22 @@ export interface StateRow {
   readonly state: string
 }
 
-type Stored = Omit<ConsumerRow, 'pending'> & { readonly pending: string }
+export type UsageRow = StateUsage & Pick<ConsumerRow, 'user_id' | 'name'>
 
-const toRow = ({ pending, ...row }: Stored): ConsumerRow => ({
+type Stored = Omit<StoredConsumer, 'pending'> & { readonly pending: string }
+
+const toRow = ({ pending, ...row }: Stored): StoredConsumer => ({
   ...row,
   pending: pending === '' ? [] : pending.split(',').map(Number),
 })
 
-export async function findConsumer(db: Knex, userId: number, name: string): Promise<ConsumerRow | undefined> {
+export async function findConsumer(db: Knex, userId: number, name: string): Promise<StoredConsumer | undefined> {
   const row = await db<Stored>('consumer').where({ user_id: userId, name }).first()
   return row && toRow(row)
 }
 
 /** All consumers of a user, ordered by name. */
-export async function consumersOf(db: Knex, userId: number): Promise<ConsumerRow[]> {
+export async function consumersOf(db: Knex, userId: number): Promise<StoredConsumer[]> {
   return (await db<Stored>('consumer').where({ user_id: userId }).orderBy('name')).map(toRow)
 }
 
@@ -49,7 +58,7 @@ export const insertConsumer = (db: Knex, row: ConsumerRow, limit: number): Promi
       await lockUsers(trx, user_id)
       if ((await findConsumer(trx, user_id, name)) !== undefined) return 'exists'
       if ((await countRows(trx('consumer').where({ user_id }))) >= limit) return 'too_many'
-      await saveConsumers(trx, [row], [])
+      await saveConsumers(trx, { consumers: [row], states: [], usages: [] })
       return 'made'
     },
     { repeatable: false },
@@ -57,17 +66,24 @@ export const insertConsumer = (db: Knex, row: ConsumerRow, limit: number): Promi
 
 /** SQLite allows 500 rows per INSERT. */
 const ROWS_PER_STATEMENT = 200
+/** Limits how long one transaction holds the database: with the longest states a DELETE of 1.6 MB. */
+const STATES_PER_DELETE = 100
 
 function* chunks<Row>(rows: readonly Row[]): Generator<Row[], void, void> {
   for (let at = 0; at < rows.length; at += ROWS_PER_STATEMENT) yield rows.slice(at, at + ROWS_PER_STATEMENT)
 }
 
-/** Upserts consumers and states; an empty state deletes its key. */
-export async function saveConsumers(
-  trx: Knex.Transaction,
-  consumers: readonly ConsumerRow[],
-  states: readonly StateRow[],
-) {
+/** Changes of consumers that are committed together. */
+export interface ConsumerChanges {
+  readonly consumers: readonly ConsumerRow[]
+  /** An empty state deletes its key. */
+  readonly states: readonly StateRow[]
+  /** The usage once these states are stored, of each of their consumers. */
+  readonly usages: readonly UsageRow[]
+}
+
+/** Upserts consumers and states. */
+export async function saveConsumers(trx: Knex.Transaction, { consumers, states, usages }: ConsumerChanges) {
   const rows = consumers.map((row) => ({ ...row, pending: row.pending.join(',') }))
   for (const chunk of chunks(rows)) await trx('consumer').insert(chunk).onConflict(['user_id', 'name']).merge()
   const kept = states.filter(({ state }) => state !== '')
@@ -75,26 +91,31 @@ export async function saveConsumers(
     await trx('consumer_state').insert(chunk).onConflict(['user_id', 'name', 'state_key']).merge()
   for (const { user_id, name, state_key } of states.filter(({ state }) => state === ''))
     await trx('consumer_state').where({ user_id, name, state_key }).delete()
+  for (const { user_id, name, ...usage } of usages) await trx('consumer').where({ user_id, name }).update(usage)
 }
 
-/** Deletes a consumer and its state physically: unlike messages, they are not a user's data. */
-export async function deleteConsumer(trx: Knex.Transaction, userId: number, name: string) {
-  await trx('consumer_state').where({ user_id: userId, name }).delete()
-  await trx('consumer').where({ user_id: userId, name }).delete()
+/**
+ * Deletes a consumer and its state physically: unlike messages, they are not a user's data. The state is deleted in
+ * slices, and the consumer with the last one; cut short, the consumer exists with less state.
+ */
+export async function deleteConsumer(db: Knex, userId: number, name: string) {
+  while (!(await transact(db, (trx) => deleteSlice(trx, { user_id: userId, name }))));
 }
 
-/** Number of state keys of a consumer. */
-export async function countStates(db: Knex, userId: number, name: string): Promise<number> {
-  const [row] = await db('consumer_state').where({ user_id: userId, name }).count({ count: '*' })
-  return Number(row?.count)
-}
-
-/** Size in bytes of all state of a consumer. */
-export async function stateBytesOf(db: Knex, userId: number, name: string): Promise<number> {
-  // SQLite's length() counts characters of text, but bytes of a blob.
-  const bytes = isMysql(db) ? 'sum(length(state)) as bytes' : 'sum(length(cast(state as blob))) as bytes'
-  const row = await db('consumer_state').where({ user_id: userId, name }).first(db.raw(bytes))
-  return Number(row?.bytes ?? 0)
+/** Deletes some state of a consumer, or all that is left and the consumer: then true. */
+async function deleteSlice(trx: Knex.Transaction, consumer: Pick<ConsumerRow, 'user_id' | 'name'>): Promise<boolean> {
+  const states: StateRow[] = await trx('consumer_state').where(consumer).limit(STATES_PER_DELETE)
+  if (states.length > 0) {
+    const keys = states.map(({ state_key }) => state_key)
+    await trx('consumer_state').where(consumer).whereIn('state_key', keys).delete()
+  }
+  if (states.length < STATES_PER_DELETE) {
+    await trx('consumer').where(consumer).delete()
+    return true
+  }
+  const bytes = states.reduce((sum, { state }) => sum + Buffer.byteLength(state), 0)
+  await trx('consumer').where(consumer).decrement({ state_keys: states.length, state_bytes: bytes })
+  return false
 }
 
 export async function findState(db: Knex, userId: number, name: string, key: string): Promise<string> {

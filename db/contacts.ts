@@ -1,7 +1,8 @@
 import type { Knex } from 'knex'
-import { GROUP_LANE, groupsOf } from './groups.ts'
+import { groupRange, groupsOf } from './groups.ts'
 import type { MessageRow } from './message-columns.ts'
-import { conversation, PRIVATE } from './messages.ts'
+import { GROUP_LANE, messagesByIds, privateRange } from './messages.ts'
+import { newestInEach, type Range } from './scan.ts'
 
 /** State of one conversation, as a contact list shows it. */
 export interface ConversationState {
@@ -15,38 +16,56 @@ export interface GroupState extends ConversationState {
   readonly name: string
 }
 
-/** The newest private message with each of these users. */
+/** The newest private message with each of these users, if one of the last few thousand is not deleted. */
 export async function lastMessages(
   db: Knex,
   userId: number,
   otherIds: readonly number[],
 ): Promise<Map<number, MessageRow>> {
   const newest = (query: Knex.QueryBuilder) =>
-    query
-      .where({ 'm.seq': null, 'm.isActive': 1 })
-      .whereIn('m.msg_type', PRIVATE)
-      .orderBy('m.id', 'desc')
-      .limit(1)
-      .select('m.id')
+    query.where({ 'm.seq': null }).orderBy('m.id', 'desc').limit(1).select('m.id')
   const rows = await db('userinfo as u')
     .whereIn('u.id', otherIds)
     .select('u.id', {
       received: newest(db('chatmsg as m').where({ 'm.target_id': userId }).whereRaw('m.lane = u.id')),
       sent: newest(db('chatmsg as m').where({ 'm.lane': userId }).whereRaw('m.target_id = u.id')),
     })
-  const ids = new Map<number, number>()
-  for (const { id, received, sent } of rows) {
-    const last = Math.max(received ?? 0, sent ?? 0)
-    if (last > 0) ids.set(last, id)
-  }
-  const last = new Map<number, MessageRow>()
-  for (const row of await messagesById(db, [...ids.keys()])) last.set(ids.get(row.id) as number, row)
+  const newestIds = new Map<number, number>()
+  for (const { id, received, sent } of rows) newestIds.set(id, Math.max(received ?? 0, sent ?? 0))
   // The system (id 0) is no account, so the join above does not find it.
-  for (const id of otherIds.filter((other) => other === 0)) {
-    const [row] = await conversation(db, userId, id, { before: Number.MAX_SAFE_INTEGER, limit: 1 })
-    if (row !== undefined) last.set(id, row)
+  if (otherIds.includes(0)) newestIds.set(0, Number.MAX_SAFE_INTEGER)
+  return activeOnes(db, newestIds, (id, last) => [
+    privateRange({ to: userId, from: id, below: last }),
+    privateRange({ to: id, from: userId, below: last }),
+  ])
+}
+
+/**
+ * The newest messages by key; for a deleted one the newest before it.
+ * @param rangesOf where to search below the deleted one
+ */
+async function activeOnes(
+  db: Knex,
+  newestIds: ReadonlyMap<number, number>,
+  rangesOf: (key: number, last: number) => Range[],
+): Promise<Map<number, MessageRow>> {
+  const ids = new Map([...newestIds].filter(([, id]) => id > 0))
+  const rows = new Map((await messagesByIds(db, [...ids.values()])).map((row) => [row.id, row]))
+  const ranges = [...ids].flatMap(([key, id]) =>
+    rows.has(id) ? [] : rangesOf(key, id).map((range) => ({ key, range })),
+  )
+  const earlier = await newestInEach(
+    db,
+    ranges.map(({ range }) => range),
+  )
+  for (const { key } of ranges) ids.delete(key)
+  for (const [index, { key }] of ranges.entries()) {
+    const id = earlier[index]
+    if (id !== undefined) ids.set(key, Math.max(id, ids.get(key) ?? 0))
   }
-  return last
+  const missing = [...ids.values()].filter((id) => !rows.has(id))
+  for (const row of missing.length === 0 ? [] : await messagesByIds(db, missing)) rows.set(row.id, row)
+  return new Map([...ids].flatMap(([key, id]) => (rows.has(id) ? [[key, rows.get(id) as MessageRow]] : [])))
 }
 
 /** The groups of a user, optionally only some ids, with unread counts and the newest message the user may read. */
@@ -58,24 +77,17 @@ export async function groupStates(db: Knex, userId: number, only?: readonly numb
       'u.chatroom_id',
       groups.map(({ id }) => id),
     )
-    .select('u.chatroom_id', {
+    .select('u.chatroom_id', 'u.joined_seq', {
       last: db('chatmsg as m')
         .whereRaw('m.target_id = u.chatroom_id')
         .whereRaw('m.seq > u.joined_seq')
-        .where({ 'm.lane': GROUP_LANE, 'm.isActive': 1 })
+        .where({ 'm.lane': GROUP_LANE })
         .orderBy('m.seq', 'desc')
         .limit(1)
         .select('m.id'),
     })
-  const found = await messagesById(
-    db,
-    rows.flatMap(({ last }) => (last === null ? [] : [last])),
-  )
-  const last = new Map(found.map((row) => [row.target_id, row]))
+  const joined = new Map<number, number>(rows.map(({ chatroom_id, joined_seq }) => [chatroom_id, joined_seq]))
+  const newestIds = new Map<number, number>(rows.map(({ chatroom_id, last }) => [chatroom_id, last ?? 0]))
+  const last = await activeOnes(db, newestIds, (id) => [{ ...groupRange(id), above: joined.get(id) ?? 0 }])
   return groups.map(({ id, chatroom_name, unread }) => ({ id, name: chatroom_name, unread, last: last.get(id) }))
 }
-
-const messagesById = (db: Knex, ids: readonly number[]): Promise<MessageRow[]> =>
-  ids.length === 0
-    ? Promise.resolve([])
-    : db<MessageRow & { isActive: number }>('chatmsg').whereIn('id', ids).where({ isActive: 1 })

@@ -26,6 +26,7 @@ export interface RequestRow {
 /** Columns common to all friend requests; together with a sender's or recipient's id they select an index range. */
 const REQUEST = { msg_type: MSG_TYPE.friendRequest, lane: -MSG_TYPE.friendRequest, client_id: null }
 const PENDING = { ...REQUEST, isActive: 1 }
+const CLOSED = { isActive: 0, isRead: 0 }
 
 export const friendsOf = (db: Knex, userId: number): Promise<FriendRow[]> =>
   db<FriendRow & { isActive: number }>('userfriend').where({ user_id: userId, isActive: 1 })
@@ -53,7 +54,6 @@ export type FriendConflict =
   | 'too_many_friends'
   | 'too_many_friends_there'
   | 'too_many_requests'
-  | 'too_many_requests_there'
   | 'too_many_blocks'
 
 type Outcome<T> = T | { readonly conflict: FriendConflict }
@@ -97,10 +97,16 @@ const pendingFrom = (trx: Knex.Transaction, fromId: number, toId: number) =>
 
 /** Closes the requests between two users, in both directions; returns their number. */
 async function closeRequests(trx: Knex.Transaction, oneId: number, otherId: number): Promise<number> {
-  const closed = { isActive: 0, isRead: 0 }
   return (
-    (await pendingFrom(trx, oneId, otherId).update(closed)) + (await pendingFrom(trx, otherId, oneId).update(closed))
+    (await pendingFrom(trx, oneId, otherId).update(CLOSED)) + (await pendingFrom(trx, otherId, oneId).update(CLOSED))
   )
+}
+
+/** Closes the oldest pending requests to a user beyond a number: many accounts must not shut out all others. */
+async function dropExcess(trx: Knex.Transaction, toId: number, kept: number) {
+  const received = trx('chatmsg').where({ ...PENDING, target_id: toId })
+  const excess = await received.orderBy('id', 'desc').offset(kept).pluck('id')
+  if (excess.length > 0) await trx('chatmsg').whereIn('id', excess).update(CLOSED)
 }
 
 const friendships = (trx: Knex.Transaction, userId: number) => trx('userfriend').where({ user_id: userId, isActive: 1 })
@@ -147,9 +153,9 @@ export const requestFriend = (
       await makeFriends(trx, fromId, toId, now)
       return { areFriends: true }
     }
-    const countPending = (end: object) => countRows(trx('chatmsg').where({ ...PENDING, ...end }))
-    if ((await countPending({ user_id: fromId })) >= limits.friendRequests) conflict('too_many_requests')
-    if ((await countPending({ target_id: toId })) >= limits.friendRequests) conflict('too_many_requests_there')
+    const sent = trx('chatmsg').where({ ...PENDING, user_id: fromId })
+    if ((await countRows(sent)) >= limits.friendRequests) conflict('too_many_requests')
+    await dropExcess(trx, toId, limits.friendRequests - 1)
     await trx('chatmsg').insert({
       id: await takeNumbers(trx, 1),
       ...PENDING,

@@ -53,8 +53,8 @@ async function unlessTaken<T>(naming: PromiseLike<T>): Promise<T> {
 }
 
 export const renameGroup = (db: Knex, key: GroupKey, actor: Actor, name: string): Promise<GroupOutcome> =>
-  changeGroup(db, key, [], async (trx) => {
-    if ((await effectiveRole(trx, key.id, actor)) === 'member') conflict('role_too_low')
+  changeGroup(db, key, [], async (trx, group) => {
+    if ((await effectiveRole(trx, group, actor)) === 'member') conflict('role_too_low')
     const current = trx('chatroom').where({ id: key.id, chatroom_name: key.name, isActive: 1 })
     if (!(await changedOne(unlessTaken(current.update({ chatroom_name: name }))))) conflict('group_not_exist')
   })
@@ -64,8 +64,8 @@ const freedName = (id: number) => `\u001f${id}`
 
 /** Dissolves a group and frees its name. The outcome lists the members that it had. */
 export const dissolveGroup = (db: Knex, key: GroupKey, actor: Actor): Promise<GroupOutcome> =>
-  changeGroup(db, key, [], async (trx) => {
-    if ((await effectiveRole(trx, key.id, actor)) !== 'owner') conflict('role_too_low')
+  changeGroup(db, key, [], async (trx, group) => {
+    if ((await effectiveRole(trx, group, actor)) !== 'owner') conflict('role_too_low')
     const dissolved = { isActive: 0, former_name: key.name, chatroom_name: freedName(key.id) }
     const current = trx('chatroom').where({ id: key.id, chatroom_name: key.name, isActive: 1 })
     if (!(await changedOne(current.update(dissolved)))) conflict('group_not_exist')

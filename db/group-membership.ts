@@ -11,17 +11,24 @@ import {
   type GroupConflict,
   type GroupKey,
   type GroupOutcome,
+  refusalOfEntry,
+  requireActor,
   requireMember,
 } from './group-transaction.ts'
 import type { MemberRow } from './groups.ts'
 import { countRows } from './locks.ts'
+
+/** Values of a membership that has ended. */
+const ENDED = { isActive: 0, role: 'member' }
+/** Values of an invitation that is pending no more. */
+const WITHDRAWN = { role: 'member' }
 
 /** Roles of members that an owner or admin may not kick. */
 const UNKICKABLE = { owner: ['owner'], admin: ['owner', 'admin'] } as const
 
 /**
  * Makes a user a member, for the first time or again. Earlier messages count as read, and are visible only if the group
- * shows all history. An open group accepts every user, a closed one only invited users.
+ * shows all history. An open group accepts every user who was not kicked, a closed one only invited users.
  */
 export const joinGroup = (
   db: Knex,
@@ -32,12 +39,12 @@ export const joinGroup = (
   changeGroup(db, key, [userId], async (trx, group) => {
     const row = await findMembership(trx, key.id, userId)
     if (row?.isActive) conflict('already_member')
-    // The existence of a closed group is hidden from users without an invitation.
-    if (!group.isOpen && row?.role !== 'invited') conflict(row === undefined ? 'group_not_exist' : 'not_invited')
+    const isBanned = Boolean(row?.isBanned)
+    if ((!group.isOpen || isBanned) && row?.role !== 'invited') conflict(refusalOfEntry(group, row, 'not_invited'))
     if ((await countRows(activeMembers(trx, key.id))) >= groupMembers) conflict('group_full')
     await checkGroupLimit(trx, userId, groupsPerUser)
     const positions = { read_seq: group.last_seq, joined_seq: group.allHistory ? 0 : group.last_seq }
-    const values = { create_time: now, isActive: 1, role: 'member', ...positions }
+    const values = { create_time: now, isActive: 1, isBanned: false, role: 'member', ...positions }
     const membership = { chatroom_id: key.id, user_id: userId }
     if (row === undefined) await trx('chatroom_user').insert({ ...membership, ...values })
     else if (
@@ -50,6 +57,18 @@ export const joinGroup = (
       conflict('already_member')
   })
 
+const pendingInvitations = (trx: Knex.Transaction, ends: object) =>
+  trx('chatroom_user as m')
+    .join('chatroom as g', 'g.id', 'm.chatroom_id')
+    .where({ 'm.role': 'invited', 'm.isActive': 0, 'g.isActive': 1, ...ends })
+
+/** Withdraws the oldest pending invitations beyond a number: many accounts must not shut out all others. */
+async function withdrawExcess(trx: Knex.Transaction, ends: object, kept: number) {
+  const newestFirst = pendingInvitations(trx, ends).orderBy('m.create_time', 'desc').orderBy('m.id', 'desc')
+  const excess = await newestFirst.offset(kept).pluck('m.id')
+  if (excess.length > 0) await trx('chatroom_user').whereIn('id', excess).where({ role: 'invited' }).update(WITHDRAWN)
+}
+
 /** Invites a user. `isNew` is false when an invitation was pending already. */
 export async function inviteToGroup(
   db: Knex,
@@ -59,8 +78,8 @@ export async function inviteToGroup(
   { now, invitations, invitationsToOne }: { now: number; invitations: number; invitationsToOne: number },
 ): Promise<{ readonly isNew: boolean } | { readonly conflict: GroupConflict }> {
   let isNew = false
-  const outcome = await changeGroup(db, key, [actor.id, guestId], async (trx) => {
-    if ((await effectiveRole(trx, key.id, actor)) === 'member') conflict('role_too_low')
+  const outcome = await changeGroup(db, key, [actor.id, guestId], async (trx, group) => {
+    if ((await effectiveRole(trx, group, actor)) === 'member') conflict('role_too_low')
     const both = [actor.id, guestId]
     const blocks = trx('userblock').where({ isActive: 1 }).whereIn('user_id', both).whereIn('blocked_id', both)
     const row = await findMembership(trx, key.id, guestId)
@@ -68,16 +87,11 @@ export async function inviteToGroup(
     if ((await blocks.first('id')) !== undefined) conflict('blocked')
     isNew = row?.role !== 'invited'
     if (!isNew) return
-    const countPending = (ends: object) =>
-      countRows(
-        trx('chatroom_user as m')
-          .join('chatroom as g', 'g.id', 'm.chatroom_id')
-          .where({ 'm.role': 'invited', 'm.isActive': 0, 'g.isActive': 1, ...ends }),
-      )
+    const countPending = (ends: object) => countRows(pendingInvitations(trx, ends))
     const [by, to] = [{ 'm.invited_by': actor.id }, { 'm.user_id': guestId }]
     if ((await countPending({ ...by, ...to })) >= invitationsToOne) conflict('too_many_invitations')
-    if ((await countPending(by)) >= invitations || (await countPending(to)) >= invitations)
-      conflict('too_many_invitations')
+    if ((await countPending(by)) >= invitations) conflict('too_many_invitations')
+    await withdrawExcess(trx, to, invitations - 1)
     const membership = { chatroom_id: key.id, user_id: guestId }
     const values = { create_time: now, isActive: 0, role: 'invited', invited_by: actor.id }
     if (row === undefined) await trx('chatroom_user').insert({ ...membership, ...values })
@@ -93,32 +107,30 @@ export async function inviteToGroup(
   return 'conflict' in outcome ? outcome : { isNew }
 }
 
-/** Values of a membership that has ended. */
-const ENDED = { isActive: 0, role: 'member' }
-
 /** Withdraws the pending invitations of a user who may no longer invite to the group. */
 const withdrawInvitationsBy = (trx: Knex.Transaction, groupId: number, userId: number): Promise<number> =>
   trx('chatroom_user')
     .where({ chatroom_id: groupId, invited_by: userId, isActive: 0, role: 'invited' })
-    .update({ role: 'member' })
+    .update(WITHDRAWN)
 
 /** Ends a membership. The owner cannot leave: a group always has one. */
 export const leaveGroup = (db: Knex, key: GroupKey, userId: number): Promise<GroupOutcome> =>
-  changeGroup(db, key, [], async (trx) => {
+  changeGroup(db, key, [], async (trx, group) => {
     const own = activeMembers(trx, key.id).where({ user_id: userId })
     if (await changedOne(own.clone().whereNot({ role: 'owner' }).update(ENDED)))
       return withdrawInvitationsBy(trx, key.id, userId)
-    await requireMember(trx, key.id, userId)
+    await requireActor(trx, group, userId)
     conflict('owner_must_stay')
   })
 
-/** Ends the membership of another user with a lower role. */
+/** Ends the membership of another user with a lower role, who may join again only by an invitation. */
 export const kickFromGroup = (db: Knex, key: GroupKey, actor: Actor, userId: number): Promise<GroupOutcome> =>
-  changeGroup(db, key, [], async (trx) => {
-    const role = await effectiveRole(trx, key.id, actor)
+  changeGroup(db, key, [], async (trx, group) => {
+    const role = await effectiveRole(trx, group, actor)
     if (role === 'member') conflict('role_too_low')
     const target = activeMembers(trx, key.id).where({ user_id: userId }).whereNot({ user_id: actor.id })
-    if (await changedOne(target.whereNotIn('role', UNKICKABLE[role as keyof typeof UNKICKABLE]).update(ENDED)))
+    const kickable = target.whereNotIn('role', UNKICKABLE[role as keyof typeof UNKICKABLE])
+    if (await changedOne(kickable.update({ ...ENDED, isBanned: true })))
       return withdrawInvitationsBy(trx, key.id, userId)
     await requireMember(trx, key.id, userId)
     conflict('role_too_low')
@@ -132,8 +144,8 @@ export const setGroupRole = (
   userId: number,
   role: Exclude<MemberRow['role'], 'invited'>,
 ): Promise<GroupOutcome> =>
-  changeGroup(db, key, [userId], async (trx) => {
-    if ((await effectiveRole(trx, key.id, actor)) !== 'owner') conflict('role_too_low')
+  changeGroup(db, key, [userId], async (trx, group) => {
+    if ((await effectiveRole(trx, group, actor)) !== 'owner') conflict('role_too_low')
     const { role: currentRole } = await requireMember(trx, key.id, userId)
     if (currentRole === 'owner') conflict(userId === actor.id ? 'owner_must_stay' : 'role_too_low')
     if (role === 'owner') {
@@ -149,6 +161,4 @@ export const setGroupRole = (
 
 /** Withdraws the pending invitations of one user to another, to any group. */
 export const withdrawInvitations = (trx: Knex.Transaction, fromId: number, toId: number): Promise<number> =>
-  trx('chatroom_user')
-    .where({ user_id: toId, invited_by: fromId, isActive: 0, role: 'invited' })
-    .update({ role: 'member' })
+  trx('chatroom_user').where({ user_id: toId, invited_by: fromId, isActive: 0, role: 'invited' }).update(WITHDRAWN)

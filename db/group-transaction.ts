@@ -89,27 +89,39 @@ export const findMembership = (
 ): Promise<MemberRow | undefined> =>
   trx<MemberRow>('chatroom_user').where({ chatroom_id: groupId, user_id: userId }).first()
 
+const isMember = (row: MemberRow | undefined): row is MemberRow => Boolean(row?.isActive) && row?.role !== 'invited'
+
 /** The row of an active member. @throws Conflict `not_member` */
 export async function requireMember(trx: Knex.Transaction, groupId: number, userId: number): Promise<MemberRow> {
   const row = await findMembership(trx, groupId, userId)
-  return row?.isActive && row.role !== 'invited' ? row : conflict('not_member')
+  return isMember(row) ? row : conflict('not_member')
+}
+
+/** Only members, invited users and former members may learn that a closed group exists: to others it does not. */
+export const refusalOfEntry = (group: GroupRow, row: MemberRow | undefined, otherwise: GroupConflict): GroupConflict =>
+  row === undefined && !group.isOpen ? 'group_not_exist' : otherwise
+
+/** The row of the user who requests something as a member. @throws Conflict `not_member`, `group_not_exist` */
+export async function requireActor(trx: Knex.Transaction, group: GroupRow, userId: number): Promise<MemberRow> {
+  const row = await findMembership(trx, group.id, userId)
+  return isMember(row) ? row : conflict(refusalOfEntry(group, row, 'not_member'))
 }
 
 /**
  * The role whose rights an actor has in a group. While the owner's account is disabled, admins, and the operator acting
  * as any member, have the owner's rights; otherwise nobody could ever appoint another owner.
- * @throws Conflict `not_member`
+ * @throws Conflict `not_member`, `group_not_exist`
  */
 export async function effectiveRole(
   trx: Knex.Transaction,
-  groupId: number,
+  group: GroupRow,
   { id, isOperator }: Actor,
 ): Promise<MemberRow['role']> {
-  const { role } = await requireMember(trx, groupId, id)
+  const { role } = await requireActor(trx, group, id)
   if (role === 'owner' || (role !== 'admin' && !isOperator)) return role
   const owner = await trx('chatroom_user as m')
     .join('userinfo as u', 'u.id', 'm.user_id')
-    .where({ 'm.chatroom_id': groupId, 'm.isActive': 1, 'm.role': 'owner', 'u.isActive': 1 })
+    .where({ 'm.chatroom_id': group.id, 'm.isActive': 1, 'm.role': 'owner', 'u.isActive': 1 })
     .first('u.id')
   return owner === undefined ? 'owner' : role
 }

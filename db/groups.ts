@@ -1,7 +1,9 @@
 import type { Knex } from 'knex'
-import { MAX_SCANNED, selectForEach } from './correspondence.ts'
 import type { MessageRow } from './message-columns.ts'
-import { MSG_TYPE, messagesByIds } from './messages.ts'
+import { GROUP_LANE, MSG_TYPE, messagesByIds, sortedById } from './messages.ts'
+import { narrowed, type PlaceQuery } from './places.ts'
+import { idsIn, type Part, type Range, type Scanned } from './scan.ts'
+import { asking, BY_LANE, MAX_SCANNED, selectForEach } from './selects.ts'
 
 export interface GroupRow {
   readonly id: number
@@ -17,14 +19,13 @@ export interface MemberRow {
   readonly user_id: number
   readonly role: 'owner' | 'admin' | 'member' | 'invited'
   readonly isActive: number
+  /** Was kicked since last joining: may join an open group, too, only by an invitation. */
+  readonly isBanned: number
   /** The group's sequence number when the member joined: messages up to it are hidden from the member. */
   readonly joined_seq: number
   /** The sequence number up to which the member has acknowledged. */
   readonly read_seq: number
 }
-
-/** `chatmsg.lane` of group messages, see laneOf. */
-export const GROUP_LANE = -MSG_TYPE.group
 
 /** Finds a group by name, compared byte for byte; not a dissolved one, whose name is free. */
 export const findGroup = (db: Knex, name: string): Promise<GroupRow | undefined> =>
@@ -81,11 +82,11 @@ async function unreadByGroup(db: Knex, userId: number): Promise<Map<number, numb
     .whereRaw('g.last_seq > u.read_seq')
     .select('u.chatroom_id', 'u.read_seq', 'g.last_seq')
   const counts = await selectForEach(
-    db,
+    asking(db),
     unreadGroups,
     ({ chatroom_id, read_seq }) => [
       `select ${Number(chatroom_id)} as id, count(*) as unread from (
-         select user_id, isActive from chatmsg where target_id = ? and lane = ? and seq > ?
+         select user_id, isActive from ${BY_LANE} where target_id = ? and lane = ? and seq > ?
          order by seq limit ${MAX_SCANNED}) as scanned
        where isActive = 1 and user_id <> ?`,
       [chatroom_id, GROUP_LANE, read_seq, userId],
@@ -94,10 +95,6 @@ async function unreadByGroup(db: Knex, userId: number): Promise<Map<number, numb
   )
   return new Map((counts as { id: number; unread: number }[]).map(({ id, unread }) => [id, Number(unread)]))
 }
-
-/** Starts the index range at the sequence number of an id, so that earlier rows are not scanned. */
-const AFTER_ID = `and seq > coalesce((select x.seq from chatmsg as x where x.target_id = ? and x.lane = ? and x.id <= ?
-  order by x.seq desc limit 1), 0)`
 
 /** A message with the name of its group and the reader's position there. */
 export type GroupMessageRow = MessageRow & { readonly chatroom_name: string; readonly read_seq: number }
@@ -122,20 +119,20 @@ export interface GroupQuery {
 }
 
 /** Messages in a user's groups that the user may read, oldest first. */
-export async function groupMessagesTo(db: Knex, userId: number, query: GroupQuery): Promise<GroupMessageRow[]> {
+export async function groupMessagesTo(db: Knex, userId: number, query: GroupQuery): Promise<Part<GroupMessageRow>> {
   const groups: SeenGroup[] = await db('chatroom_user as u')
     .join('chatroom as g', 'g.id', 'u.chatroom_id')
     .where({ 'u.user_id': userId, 'u.isActive': 1, 'g.isActive': 1 })
     .select('u.chatroom_id', 'g.chatroom_name', 'u.joined_seq', 'u.read_seq', 'g.last_seq')
   const byId = new Map(groups.map((group) => [group.chatroom_id, group]))
-  const ids = query.only ?? (await nextIds(db, userId, groups, query))
-  const found = (await messagesByIds(db, ids)).sort((a, b) => a.id - b.id)
-  return found.flatMap((row) => {
+  const { ids, ...part } = query.only ? { ids: query.only } : await nextIds(db, userId, groups, query)
+  const found = sortedById(await messagesByIds(db, ids)).flatMap((row) => {
     const group = row.msg_type === MSG_TYPE.group ? byId.get(row.target_id) : undefined
     if (group === undefined || Number(row.seq) <= group.joined_seq) return []
     const { chatroom_name, read_seq } = group
     return [{ ...row, chatroom_name, read_seq }]
   })
+  return { ...part, found }
 }
 
 /** Ids above `after` of messages in a user's groups, ascending. */
@@ -144,36 +141,35 @@ async function nextIds(
   userId: number,
   groups: readonly SeenGroup[],
   { after, limit, unreadOnly, withoutOwn = unreadOnly }: GroupQuery,
-): Promise<number[]> {
-  const startOf = ({ joined_seq, read_seq }: SeenGroup) => (unreadOnly ? Math.max(joined_seq, read_seq) : joined_seq)
-  const rows = await selectForEach(
-    db,
-    groups.filter((group) => group.last_seq > startOf(group)),
-    (group) => [
-      `select id from chatmsg where target_id = ? and lane = ? and seq > ? and id > ? and isActive = 1
-         ${unreadOnly ? '' : AFTER_ID} ${withoutOwn ? 'and user_id <> ?' : ''} order by seq limit ?`,
-      [
-        group.chatroom_id,
-        GROUP_LANE,
-        startOf(group),
-        after,
-        ...(unreadOnly ? [] : [group.chatroom_id, GROUP_LANE, after]),
-        ...(withoutOwn ? [userId] : []),
-        limit,
-      ],
-    ],
-  )
-  const ids = (rows as { id: number }[]).map(({ id }) => id).sort((a, b) => a - b)
-  return ids.slice(0, limit)
+): Promise<Scanned> {
+  const queries = groups.flatMap(({ chatroom_id, joined_seq, read_seq, last_seq }): PlaceQuery[] => {
+    const from = unreadOnly ? Math.max(joined_seq, read_seq) : joined_seq
+    return last_seq > from ? [{ groupId: chatroom_id, id: after, from, to: last_seq + 1 }] : []
+  })
+  const places = after === 0 ? queries : await narrowed(asking(db), queries)
+  const own = withoutOwn ? 'and m.user_id <> ?' : ''
+  const ranges = queries.map(({ groupId, to }, index) => ({
+    ...groupRange(groupId),
+    above: places[index]?.from ?? 0,
+    below: to,
+    filter: `m.isActive = 1 and m.id > ? ${own}`,
+    values: withoutOwn ? [after, userId] : [after],
+  }))
+  return idsIn(db, ranges, { limit, newestFirst: false, isBounded: true })
 }
 
-/** Sequence number of a group message, from which the index is read downwards; the maximum for an unknown id. */
-async function sequenceAt(db: Knex, groupId: number, id: number): Promise<number> {
-  const row = await db<MessageRow>('chatmsg').where({ id, target_id: groupId, lane: GROUP_LANE }).first('seq')
-  return row?.seq ?? Number.MAX_SAFE_INTEGER
-}
+/** All active messages of a group. */
+export const groupRange = (groupId: number): Range => ({
+  target: groupId,
+  lane: GROUP_LANE,
+  order: 'seq',
+  above: 0,
+  below: Number.MAX_SAFE_INTEGER,
+  filter: 'm.isActive = 1',
+  values: [],
+})
 
-interface Range {
+interface Window {
   /** Only ids below this one. */
   readonly before: number
   readonly limit: number
@@ -181,26 +177,31 @@ interface Range {
   readonly since: number
 }
 
-/** @param end sequence number of `before`, see sequenceAt */
-const newestFirst = (db: Knex, groupId: number, { before, limit, since }: Range, end: number) =>
-  db<MessageRow>('chatmsg')
-    .where({ target_id: groupId, lane: GROUP_LANE, isActive: 1 })
-    .where('seq', '>', since)
-    .where('seq', '<', end)
-    .where('id', '<', before)
-    .orderBy('seq', 'desc')
-    .limit(limit)
+/** The newest messages of a group in a window, oldest first. */
+export const groupHistory = async (db: Knex, groupId: number, window: Window): Promise<MessageRow[]> =>
+  sortedById(await messagesByIds(db, await groupMessageIds(db, groupId, window)))
 
-/** The newest messages of a group in a range, oldest first. */
-export async function groupHistory(db: Knex, groupId: number, range: Range): Promise<MessageRow[]> {
-  const rows = await newestFirst(db, groupId, range, await sequenceAt(db, groupId, range.before))
-  return rows.reverse()
+/** Ids of the newest messages of a group in a window, newest first. */
+export async function groupMessageIds(db: Knex, groupId: number, { before, limit, since }: Window): Promise<number[]> {
+  const range = {
+    ...groupRange(groupId),
+    above: since,
+    below: await sequenceAbove(db, groupId, since, before),
+    filter: 'm.isActive = 1 and m.id < ?',
+    values: [before],
+  }
+  return (await idsIn(db, [range], { limit, newestFirst: true, isBounded: false })).ids
 }
 
-/** Ids of the newest messages of a group in a range, newest first. */
-export async function groupMessageIds(db: Knex, groupId: number, range: Range): Promise<number[]> {
-  const end = await sequenceAt(db, groupId, range.before)
-  return (await newestFirst(db, groupId, range, end).select('id')).map(({ id }) => id)
+/** A sequence number that is higher than those of the messages below an id, by a bounded number. */
+async function sequenceAbove(db: Knex, groupId: number, since: number, id: number): Promise<number> {
+  const exact = await db<MessageRow>('chatmsg').where({ id }).first('target_id', 'lane', 'seq')
+  if (exact?.lane === GROUP_LANE && exact.target_id === groupId) return Number(exact.seq)
+  const group = await db<GroupRow>('chatroom').where({ id: groupId }).first('last_seq')
+  const all = { groupId, id, from: since, to: Number(group?.last_seq ?? 0) + 1 }
+  if (id === Number.MAX_SAFE_INTEGER) return all.to
+  const [place] = await narrowed(asking(db), [all])
+  return place?.to ?? all.to
 }
 
 /** A group of a user: sequence numbers above `since` are visible to the user, those above `read` unread. */

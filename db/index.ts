@@ -11,11 +11,11 @@ export { ConsumerWriter } from './consumer-writer.ts'
 export {
   type ConsumerRow,
   consumersOf,
-  countStates,
   findConsumer,
   insertConsumer,
   lastIdBefore,
-  stateBytesOf,
+  type StateUsage,
+  type StoredConsumer,
 } from './consumers.ts'
 export {
   type ConversationState,
@@ -139,6 +139,7 @@ export {
 export { inspectBackup, restore } from './restore.ts'
 export { isHalfRestored } from './restore-mysql.ts'
 export { finishRestore } from './restore-sqlite.ts'
+export type { Part } from './scan.ts'
 export {
   cancelScheduled,
   findScheduled,

@@ -20,7 +20,11 @@ const LOSSES: Readonly<Record<keyof typeof MIGRATIONS, readonly [about: string, 
   '0009_invitations_and_names': [
     'the inviting users of invitations; names of dissolved groups that other groups have now',
   ],
-  '0013_log': ['the order of recalls and other changes among messages', 'change_log'],
+  '0010_state_usage': ['nothing: the state of consumers is counted again'],
+  '0011_scheduled_done': ['nothing: an index'],
+  '0012_request_key_oldest': ['nothing: an index'],
+  '0013_kicked_members': ['which users were kicked from groups: they may join open ones again'],
+  '0014_log': ['the order of recalls and other changes among messages', 'change_log'],
 }
 
 /** Data that is lost by rolling back one migration. */

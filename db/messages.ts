@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import { note } from './log.ts'
 import type { Envelope, MessageRow, Placement } from './message-columns.ts'
+import { idsIn, type Range } from './scan.ts'
 import { transact } from './transaction.ts'
 
 /** Values of `chatmsg.msg_type`, as in the original. */
@@ -15,6 +16,9 @@ export const PRIVATE: readonly number[] = [MSG_TYPE.chat, MSG_TYPE.system]
  */
 export const laneOf = ({ msg_type, user_id }: Pick<Envelope, 'msg_type' | 'user_id'>) =>
   PRIVATE.includes(msg_type) ? user_id : -msg_type
+
+/** `chatmsg.lane` of group messages, see laneOf. */
+export const GROUP_LANE = -MSG_TYPE.group
 
 /** @param seq place in the group's sequence; null in a private message */
 export const placementOf = (row: Envelope, seq: number | null): Placement => ({
@@ -33,16 +37,30 @@ export async function conversation(
   { before, limit }: { before: number; limit: number },
 ): Promise<MessageRow[]> {
   // One index range for each direction; an OR would read the whole table.
-  const direction = (from: number, to: number) =>
-    db<MessageRow>('chatmsg')
-      .where({ target_id: to, lane: from, seq: null, isActive: 1 })
-      .whereIn('msg_type', PRIVATE)
-      .where('id', '<', before)
-      .orderBy('id', 'desc')
-      .limit(limit)
-  const rows = [...(await direction(userId, otherId)), ...(userId === otherId ? [] : await direction(otherId, userId))]
-  return withReadState(db, rows.sort((a, b) => a.id - b.id).slice(-limit))
+  const directions = [privateRange({ to: otherId, from: userId, below: before })]
+  if (userId !== otherId) directions.push(privateRange({ to: userId, from: otherId, below: before }))
+  const { ids } = await idsIn(db, directions, { limit, newestFirst: true, isBounded: false })
+  return withReadState(db, sortedById(await messagesByIds(db, ids)))
 }
+
+/** The private messages of one sender to one recipient, between two ids. */
+export const privateRange = (
+  ends: { readonly to: number; readonly from: number; readonly above?: number; readonly below: number },
+  { kinds, unreadOnly }: { readonly kinds: readonly number[]; readonly unreadOnly: boolean } = {
+    kinds: PRIVATE,
+    unreadOnly: false,
+  },
+): Range => ({
+  target: ends.to,
+  lane: ends.from,
+  order: 'id',
+  above: ends.above ?? 0,
+  below: ends.below,
+  filter: `m.isActive = 1 and m.msg_type in (${kinds.map(() => '?').join(', ')})${unreadOnly ? ' and m.isRead = 1' : ''}`,
+  values: kinds,
+})
+
+export const sortedById = (rows: readonly MessageRow[]): MessageRow[] => [...rows].sort((a, b) => a.id - b.id)
 
 /**
  * Private messages with their read state. It comes from the read positions, because the `isRead` of a row is backfilled

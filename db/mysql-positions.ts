@@ -1,6 +1,8 @@
 import { LRUCache } from 'lru-cache'
 import type { Read } from './message-store.ts'
-import { MSG_TYPE } from './messages.ts'
+import { GROUP_LANE } from './messages.ts'
+import { type Interval, narrowed, type PlaceQuery } from './places.ts'
+import { type Ask, BY_LANE, selectForEach } from './selects.ts'
 import type { Run } from './writer-connection.ts'
 
 /** Bound of the cache of read positions. */
@@ -71,33 +73,55 @@ export class MysqlPositions {
       if (!read.isGroup && read.upTo <= this.#newest) places.set(key, read.upTo)
       else wanted.set(key, read)
     }
-    await this.#lookUp(run, [...wanted], places, { exact: true })
-    // Group ids that are not the id of a message of that group: the index is walked from its end, which is slower.
-    await this.#lookUp(
+    await this.#lookUp(run, [...wanted], places)
+    await this.#search(
       run,
-      [...wanted].filter(([key]) => !places.has(key)),
+      [...wanted].filter(([key, { isGroup }]) => isGroup && !places.has(key)),
       places,
-      { exact: false },
     )
     return keys.map((key) => places.get(key) ?? 0)
   }
 
-  async #lookUp(run: Run, entries: [string, Read][], places: Map<string, number>, { exact }: { exact: boolean }) {
+  /** Finds the newest private message up to an id, and group messages by their ids. */
+  async #lookUp(run: Run, entries: readonly [string, Read][], places: Map<string, number>) {
     for (let at = 0; at < entries.length; at += LOOKUPS_PER_STATEMENT) {
       const chunk = entries.slice(at, at + LOOKUPS_PER_STATEMENT)
       // Descending with limit 1: max() would scan the whole conversation.
       const selects = chunk.map(
         ([, { isGroup }], index) =>
-          `(select ${index} as nth, ${isGroup ? 'seq' : 'id'} as at from chatmsg
-            where target_id = ? and lane = ? ${isGroup ? '' : 'and seq is null'} and id ${isGroup && exact ? '=' : '<='} ?
+          `(select ${index} as nth, ${isGroup ? 'seq' : 'id'} as at from ${isGroup ? 'chatmsg' : BY_LANE}
+            where target_id = ? and lane = ? ${isGroup ? '' : 'and seq is null'} and id ${isGroup ? '=' : '<='} ?
             order by ${isGroup ? 'seq' : 'id'} desc limit 1)`,
       )
       const values = chunk.flatMap(([, { isGroup, fromId, readerId, upTo }]) =>
-        isGroup ? [fromId, -MSG_TYPE.group, upTo] : [readerId, fromId, upTo],
+        isGroup ? [fromId, GROUP_LANE, upTo] : [readerId, fromId, upTo],
       )
       const rows = await run<{ nth: number; at: number }[]>(selects.join(' union all '), values)
       for (const row of rows) places.set((chunk[row.nth] as [string, Read])[0], Number(row.at))
     }
+  }
+
+  /** Finds the newest group message up to an id that is no message of that group. */
+  async #search(run: Run, entries: readonly [string, Read][], places: Map<string, number>) {
+    if (entries.length === 0) return
+    const groups = await run<{ id: number; last_seq: number }[]>('select id, last_seq from chatroom where id in (?)', [
+      entries.map(([, { fromId }]) => fromId),
+    ])
+    const last = new Map(groups.map(({ id, last_seq }) => [id, Number(last_seq)]))
+    const ask: Ask = (sql, values) => run(sql, values)
+    const queries = entries.map(([, { fromId, upTo }]): PlaceQuery => {
+      return { groupId: fromId, id: upTo, from: 0, to: (last.get(fromId) ?? 0) + 1 }
+    })
+    const intervals = await narrowed(ask, queries)
+    const rows = (await selectForEach(ask, [...queries.entries()], ([index, { groupId, id }]) => {
+      const { from, to } = intervals[index] as Interval
+      return [
+        `select ${index} as nth, seq from ${BY_LANE} where target_id = ? and lane = ? and seq >= ? and seq < ? and id <= ?
+         order by seq desc limit 1`,
+        [groupId, GROUP_LANE, from, to, id],
+      ]
+    })) as { nth: number; seq: number }[]
+    for (const { nth, seq } of rows) places.set((entries[nth] as [string, Read])[0], Number(seq))
   }
 
   /** Current positions, from the cache or the database. */

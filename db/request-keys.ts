@@ -12,8 +12,10 @@ export interface RequestKeyRow {
   readonly asked_at: number
 }
 
-/** Bounds how long one DELETE holds its locks. */
+/** Limits how long one DELETE holds its locks. */
 const ROWS_PER_DELETE = 1000
+/** Limits how long one statement that counts holds the event loop. */
+const ROWS_PER_COUNT = 2000
 
 const keyOf = ({ user_id, request_key }: Pick<RequestKeyRow, 'user_id' | 'request_key'>) => ({ user_id, request_key })
 
@@ -51,11 +53,24 @@ export interface RequestKeyUsage {
   bytes: number
 }
 
+/** Counts in slices, in the order of the keys: a key that is inserted meanwhile may be missing. */
 export async function requestKeyUsage(db: Knex, userId: number): Promise<RequestKeyUsage> {
-  const [row] = await db('request_key')
-    .where({ user_id: userId })
-    .select(db.raw('count(*) as number_of_keys, sum(length(reply)) as reply_bytes'))
-  return { keys: Number(row?.number_of_keys ?? 0), bytes: Number(row?.reply_bytes ?? 0) }
+  const usage = { keys: 0, bytes: 0 }
+  for (let after = ''; ; ) {
+    const slice = db('request_key')
+      .where({ user_id: userId })
+      .where('request_key', '>', after)
+      .orderBy('request_key')
+      .limit(ROWS_PER_COUNT)
+      .select('request_key', db.raw('length(reply) as reply_bytes'))
+      .as('slice')
+    const counted = 'count(*) as number_of_keys, sum(reply_bytes) as bytes, max(request_key) as last'
+    const [row] = await db(slice).select(db.raw(counted))
+    usage.keys += Number(row.number_of_keys)
+    usage.bytes += Number(row.bytes ?? 0)
+    if (row.number_of_keys < ROWS_PER_COUNT) return usage
+    after = row.last
+  }
 }
 
 /** Deletes a user's oldest keys until at least this usage is freed; keys in `except` are kept. */

@@ -27,6 +27,9 @@ export interface ScheduledRow extends ContentColumns {
 
 export type NewScheduledRow = Omit<ScheduledRow, 'id' | 'next_at' | 'state' | 'reason' | 'message_id' | 'done_at'>
 
+/** Limits how long one DELETE holds the event loop or its locks. */
+const ROWS_PER_DELETE = 1000
+
 /** States of messages that are still to be sent. */
 const OPEN = ['waiting', 'sending']
 
@@ -120,7 +123,16 @@ export async function resumeScheduled(db: Knex) {
   await db<ScheduledRow>('scheduled').where({ state: 'sending' }).update({ state: 'waiting' })
 }
 
-/** Deletes messages that were done before a time. */
-export async function forgetScheduled(db: Knex, before: number) {
-  await db<ScheduledRow>('scheduled').whereNotIn('state', OPEN).where('done_at', '<', before).delete()
+/** Deletes messages that were done before a time, in slices, until none is left or the signal is aborted. */
+export async function forgetScheduled(db: Knex, before: number, signal: AbortSignal) {
+  while (!signal.aborted) {
+    const ids: number[] = await db('scheduled')
+      // 0 while a message is open.
+      .where('done_at', '>', 0)
+      .where('done_at', '<', before)
+      .limit(ROWS_PER_DELETE)
+      .pluck('id')
+    if (ids.length === 0) return
+    await db('scheduled').whereIn('id', ids).delete()
+  }
 }

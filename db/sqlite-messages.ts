@@ -11,7 +11,8 @@ import {
   type Read,
   type Stored,
 } from './message-store.ts'
-import { MSG_TYPE, placementOf } from './messages.ts'
+import { GROUP_LANE, MSG_TYPE, placementOf } from './messages.ts'
+import { type Entry, placeOf } from './places.ts'
 import { backfillReadMarks } from './read-marks.ts'
 import type { Database, RunResult, Statement } from './sqlite-driver.ts'
 import { isUnavailable } from './transaction.ts'
@@ -167,15 +168,25 @@ function afterFailure(
   }
 }
 
-function markRead({ newest, readPair, exactSequence, groupSequence, readGroup }: Statements, read: Read): boolean {
-  const { readerId, fromId, isGroup, upTo } = read
+function markRead(statements: Statements, { readerId, fromId, isGroup, upTo }: Read): boolean {
+  const { newest, readPair, exactSequence, readGroup } = statements
   if (isGroup) {
-    const seq = exactSequence.get(upTo, fromId, -MSG_TYPE.group) ?? groupSequence.get(fromId, -MSG_TYPE.group, upTo)
+    const seq = exactSequence.get(upTo, fromId, GROUP_LANE) ?? sequenceUpTo(statements, fromId, upTo)
     return seq !== undefined && readGroup.run(seq, fromId, readerId, seq).changes > 0
   }
   // Not beyond the newest message: later ones were not read.
   const id = newest.get(readerId, fromId, upTo)
   return id !== undefined && readPair.run(id, readerId, fromId, id).changes > 0
+}
+
+/** For an id that is no message of the group. */
+function sequenceUpTo(
+  { findSequence, firstFrom }: Pick<Statements, 'findSequence' | 'firstFrom'>,
+  groupId: number,
+  id: number,
+): number | undefined {
+  const last = Number(findSequence.get(groupId) ?? 0)
+  return placeOf(id, (seq) => firstFrom.get(groupId, GROUP_LANE, seq) as Entry | undefined, last)
 }
 
 type Statements = ReturnType<typeof prepare>
@@ -202,10 +213,7 @@ function prepare(database: Database) {
     findSequence: sql('select last_seq from chatroom where id = ?').pluck(),
     setSequence: sql('update chatroom set last_seq = ? where id = ?'),
     exactSequence: sql('select seq from chatmsg where id = ? and target_id = ? and lane = ?').pluck(),
-    // For an id that is no message of the group. From the end of the index: `max` would read all of it.
-    groupSequence: sql(
-      'select seq from chatmsg where target_id = ? and lane = ? and id <= ? order by seq desc limit 1',
-    ).pluck(),
+    firstFrom: sql('select id, seq from chatmsg where target_id = ? and lane = ? and seq >= ? order by seq limit 1'),
     readGroup: sql('update chatroom_user set read_seq = ? where chatroom_id = ? and user_id = ? and read_seq < ?'),
   }
 }

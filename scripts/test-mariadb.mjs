@@ -9,6 +9,7 @@ const TESTS = [
   'db/database-lock',
   'db/migrations',
   'db/restore',
+  'db/scans',
   'db/writer-outage',
   'endurance/faults',
   'features/accounts',

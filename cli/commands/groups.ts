@@ -165,10 +165,15 @@ export const groups = defineGroup(
       const { InviteToRoom } = await messages()
       return client.request(InviteToRoom, { group, user })
     }),
-    onMember('kick', 'Remove a member from a group', 'kicked', async (client, group, user) => {
-      const { KickFromRoom } = await messages()
-      return client.request(KickFromRoom, { group, user })
-    }),
+    onMember(
+      'kick',
+      'Remove a member from a group, who may come back only by an invitation',
+      'kicked',
+      async (client, group, user) => {
+        const { KickFromRoom } = await messages()
+        return client.request(KickFromRoom, { group, user })
+      },
+    ),
     role,
     rename,
     onGroup('dissolve', 'Delete a group, for all members', 'dissolved', async (client, group) => {

@@ -4,14 +4,14 @@ import { lruCache } from './lru-cache.ts'
 
 /** Token bucket: allows `burst` at once, then `perSecond`. Time in milliseconds, passed by the caller. */
 export class TokenBucket {
+  readonly burst: number
   readonly #perSecond: number
-  readonly #burst: number
   #tokens: number
   #last: number
 
   constructor(perSecond: number, burst: number, now: number) {
+    this.burst = burst
     this.#perSecond = perSecond
-    this.#burst = burst
     this.#tokens = burst
     this.#last = now
   }
@@ -31,16 +31,16 @@ export class TokenBucket {
   /** Milliseconds until the bucket is full again if nothing is taken. */
   untilFull(now: number): number {
     this.#refill(now)
-    return ((this.#burst - this.#tokens) / this.#perSecond) * 1000
+    return ((this.burst - this.#tokens) / this.#perSecond) * 1000
   }
 
-  /** Returns one token: the action it was taken for did not happen. */
-  giveBack() {
-    this.#tokens += 1
+  /** Returns tokens: the action they were taken for did not happen. */
+  giveBack(tokens = 1) {
+    this.#tokens += tokens
   }
 
   #refill(now: number) {
-    this.#tokens = Math.min(this.#burst, this.#tokens + ((now - this.#last) / 1000) * this.#perSecond)
+    this.#tokens = Math.min(this.burst, this.#tokens + ((now - this.#last) / 1000) * this.#perSecond)
     this.#last = now
   }
 }

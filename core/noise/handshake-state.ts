@@ -1,3 +1,4 @@
+import { Buffer } from '#platform/runtime'
 import type { CipherState } from './cipher-state.ts'
 import { type DhToken, type HandshakePattern, MAX_MESSAGE_LENGTH, NX, type Token } from './handshake-pattern.ts'
 import { NoiseError } from './noise-error.ts'

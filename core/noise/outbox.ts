@@ -1,13 +1,22 @@
-import type { Duplex } from 'node:stream'
+import { afterTurn, Buffer } from '#platform/runtime'
 import type { CipherState } from './cipher-state.ts'
 import { sealRecords } from './record.ts'
+
+/** The stream that an outbox writes to: a Duplex of Node, or one of `client/`. */
+export interface OutboxStream {
+  readonly writable: boolean
+  /** Bytes not yet taken by the operating system. */
+  readonly writableLength: number
+  write(bytes: Buffer, onWritten: (error?: Error | null) => void): unknown
+  destroy(error?: Error): unknown
+}
 
 /**
  * Send buffer of one connection. All messages of one turn of the event loop leave in one write, in as few records as
  * possible: one record and one system call per message would be the largest cost of a small message.
  */
 export class Outbox {
-  readonly #stream: Duplex
+  readonly #stream: OutboxStream
   readonly #cipher: CipherState
   /** Runs when the system has taken a write, or the stream has failed. */
   readonly #onWritten: (error?: Error | null) => void
@@ -16,7 +25,7 @@ export class Outbox {
   #written = 0
 
   /** @param onTaken called when the system has taken a write: `drain` comes only after a write above the high-water mark */
-  constructor(stream: Duplex, cipher: CipherState, onTaken: () => void = () => {}) {
+  constructor(stream: OutboxStream, cipher: CipherState, onTaken: () => void = () => {}) {
     this.#stream = stream
     this.#cipher = cipher
     this.#onWritten = (error) => {
@@ -35,7 +44,7 @@ export class Outbox {
   }
 
   push(bytes: Buffer) {
-    if (this.#waiting.length === 0) setImmediate(() => this.flush())
+    if (this.#waiting.length === 0) afterTurn(() => this.flush())
     this.#waiting.push(bytes)
     this.#waitingBytes += bytes.length
   }

@@ -1,15 +1,19 @@
 import {
-  createCipheriv,
-  createDecipheriv,
-  createHash,
-  createPrivateKey,
-  createPublicKey,
-  diffieHellman,
-  generateKeyPairSync,
-  hkdfSync,
-  type KeyObject,
-} from 'node:crypto'
+  aesGcmOpen,
+  aesGcmSeal,
+  generatePrivateKey,
+  hkdfSha256,
+  importPrivateKey,
+  type PrivateKey,
+  exportPrivateKey as privateBytes,
+  publicKeyOf,
+  sha256,
+  x25519,
+} from '#platform/crypto'
+import { Buffer } from '#platform/runtime'
 import { NoiseError } from './noise-error.ts'
+
+export { sha256 }
 
 /** Bytes of a public key, a private key and a DH output: DHLEN of 25519 (spec section 12.1). */
 export const DH_LENGTH = 32
@@ -23,44 +27,32 @@ export const TAG_LENGTH = 16
 /** Empty payload, associated data or prologue. */
 export const EMPTY = Buffer.alloc(0)
 
-const CIPHER = 'aes-256-gcm'
 const KEY_LENGTH = 32
-// Without authTagLength, node:crypto also accepts tags of 4 bytes.
-const CIPHER_OPTIONS = { authTagLength: TAG_LENGTH }
 
 // Reserved for rekeying (spec section 5.1), which this protocol does not use.
 const RESERVED_NONCE = 2n ** 64n - 1n
 
-// PKCS #8 header of a raw X25519 private key (RFC 8410).
-const PKCS8_PREFIX = Buffer.from('302e020100300506032b656e04220420', 'hex')
-
-// The DH of a private key with this point is the public key (RFC 7748 section 6.1).
-const BASE_POINT = importPublicKey(Buffer.concat([Buffer.of(9)], DH_LENGTH))
-
-/**
- * X25519 key pair. The private key is a KeyObject: importing a raw key costs more than a DH (0.4 ms against 0.05 ms), and
- * a KeyObject does not reveal its secret when it is logged.
- */
+/** X25519 key pair. The private key does not reveal its secret when it is logged. */
 export interface KeyPair {
   /** 32 bytes. */
   readonly publicKey: Buffer
-  readonly privateKey: KeyObject
+  readonly privateKey: PrivateKey
 }
 
 /** GENERATE_KEYPAIR (spec section 4.1). */
 export function generateKeyPair(): KeyPair {
-  return keyPair(generateKeyPairSync('x25519').privateKey)
+  return keyPair(generatePrivateKey())
 }
 
 /** Imports a stored private key; slow, so not per connection. @throws NoiseError `key` unless it has 32 bytes */
 export function keyPairFromPrivateKey(raw: Uint8Array): KeyPair {
   if (raw.length !== DH_LENGTH) throw new NoiseError('key')
-  return keyPair(createPrivateKey({ key: Buffer.concat([PKCS8_PREFIX, raw]), format: 'der', type: 'pkcs8' }))
+  return keyPair(importPrivateKey(raw))
 }
 
 /** The 32 raw bytes of the private key. Store them with mode 0600, and use them for nothing else (spec section 14). */
 export function exportPrivateKey(pair: KeyPair): Buffer {
-  return pair.privateKey.export({ format: 'der', type: 'pkcs8' }).subarray(PKCS8_PREFIX.length)
+  return privateBytes(pair.privateKey)
 }
 
 /**
@@ -70,21 +62,14 @@ export function exportPrivateKey(pair: KeyPair): Buffer {
  */
 export function dh(pair: KeyPair, publicKey: Uint8Array): Buffer {
   if (publicKey.length !== DH_LENGTH) throw new NoiseError('key')
-  try {
-    return diffieHellman({ privateKey: pair.privateKey, publicKey: importPublicKey(publicKey) })
-  } catch {
-    throw new NoiseError('key')
-  }
-}
-
-/** HASH (spec section 4.3) of the concatenated parts. */
-export function sha256(...parts: Uint8Array[]): Buffer {
-  return createHash('sha256').update(Buffer.concat(parts)).digest()
+  const shared = x25519(pair.privateKey, publicKey)
+  if (shared === undefined) throw new NoiseError('key')
+  return shared
 }
 
 /** HKDF (spec section 4.3) with two outputs of 32 bytes; NX never needs three. */
 export function hkdf(chainingKey: Uint8Array, inputKeyMaterial: Uint8Array): [Buffer, Buffer] {
-  const output = Buffer.from(hkdfSync('sha256', inputKeyMaterial, chainingKey, EMPTY, 2 * HASH_LENGTH))
+  const output = hkdfSha256(chainingKey, inputKeyMaterial, 2 * HASH_LENGTH)
   return [output.subarray(0, HASH_LENGTH), output.subarray(HASH_LENGTH)]
 }
 
@@ -109,10 +94,7 @@ export function aesGcmEncrypt(
 ): Buffer {
   if (key.length !== KEY_LENGTH) throw new NoiseError('key')
   if (out.length !== plaintext.length + TAG_LENGTH) throw new NoiseError('length')
-  const cipher = createCipheriv(CIPHER, key, iv, CIPHER_OPTIONS).setAAD(ad)
-  cipher.update(plaintext).copy(out)
-  cipher.final()
-  cipher.getAuthTag().copy(out, plaintext.length)
+  aesGcmSeal(key, iv, ad, plaintext, out)
   return out
 }
 
@@ -120,14 +102,8 @@ export function aesGcmEncrypt(
 export function aesGcmDecrypt(key: Uint8Array, iv: Uint8Array, ad: Uint8Array, ciphertext: Uint8Array): Buffer {
   if (key.length !== KEY_LENGTH) throw new NoiseError('key')
   if (ciphertext.length < TAG_LENGTH) throw new NoiseError('length')
-  const end = ciphertext.length - TAG_LENGTH
-  const decipher = createDecipheriv(CIPHER, key, iv, CIPHER_OPTIONS).setAAD(ad).setAuthTag(ciphertext.subarray(end))
-  const plaintext = decipher.update(ciphertext.subarray(0, end))
-  try {
-    decipher.final()
-  } catch {
-    throw new NoiseError('decrypt')
-  }
+  const plaintext = aesGcmOpen(key, iv, ad, ciphertext)
+  if (plaintext === undefined) throw new NoiseError('decrypt')
   return plaintext
 }
 
@@ -136,14 +112,4 @@ export function fingerprint(publicKey: Uint8Array): string {
   return `SHA256:${sha256(publicKey).toString('base64').replace(/=+$/, '')}`
 }
 
-// Not generateKeyPairSync().publicKey.export({ format: 'jwk' }): Node 20 deadlocks if the garbage collector runs during
-// it. The DH is as fast; an export as DER is slower.
-function keyPair(privateKey: KeyObject): KeyPair {
-  return { publicKey: diffieHellman({ privateKey, publicKey: BASE_POINT }), privateKey }
-}
-
-// As JWK: OpenSSL takes ten times as long to parse DER.
-function importPublicKey(raw: Uint8Array): KeyObject {
-  const key = { kty: 'OKP', crv: 'X25519', x: Buffer.from(raw).toString('base64url') }
-  return createPublicKey({ key, format: 'jwk' })
-}
+const keyPair = (privateKey: PrivateKey): KeyPair => ({ publicKey: publicKeyOf(privateKey), privateKey })

@@ -1,3 +1,4 @@
+import { Buffer } from '#platform/runtime'
 import { MAX_MESSAGE_LENGTH } from './handshake-pattern.ts'
 import { NoiseError } from './noise-error.ts'
 import { EMPTY, TAG_LENGTH } from './primitives.ts'

@@ -1,3 +1,4 @@
+import { Buffer } from '#platform/runtime'
 import { type CipherState, MAX_RECORDS } from './cipher-state.ts'
 import { MAX_MESSAGE_LENGTH } from './handshake-pattern.ts'
 import { NoiseError } from './noise-error.ts'

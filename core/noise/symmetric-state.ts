@@ -1,3 +1,4 @@
+import { Buffer } from '#platform/runtime'
 import { CipherState } from './cipher-state.ts'
 import { EMPTY, HASH_LENGTH, hkdf, sha256 } from './primitives.ts'
 

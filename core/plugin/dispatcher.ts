@@ -23,6 +23,8 @@ import { type DatabaseLoad, RequestQueue } from './request-queue.ts'
 type Values = Record<string, unknown>
 // biome-ignore lint/suspicious/noExplicitAny: typed at the door, App.handle
 type Handler = (session: any, values: any, request: { readonly ref: number }) => unknown
+// biome-ignore lint/suspicious/noExplicitAny: typed at the door, App.handle
+type IsPipelined = boolean | ((values: any) => boolean)
 type OwnedHandler = Owned<Handler> & Traits
 
 /** A decoded message on its way to its handler. */
@@ -48,9 +50,9 @@ export interface DispatcherParts {
 
 /** How requests of one type are handled, see App.handle. */
 export interface Traits {
-  readonly rated: boolean | ((bytes: number) => boolean)
+  readonly rated: boolean
   readonly serial: boolean
-  readonly pipelined: boolean
+  readonly pipelined: IsPipelined
 }
 
 /** From a request to its handler and back: permission, decoding, hooks. */
@@ -84,11 +86,9 @@ export class Dispatcher implements Requests {
     return this.#hooks.add(message, { plugin, run, rule })
   }
 
-  isRated(type: number, bytes: number): boolean {
+  isRated(type: number): boolean {
     const message = this.#catalogue.byType(type)
-    if (message?.from !== 'client') return true
-    const rated = this.#handlers.get(message)?.rated ?? true
-    return typeof rated === 'function' ? rated(bytes) : rated
+    return message?.from !== 'client' || (this.#handlers.get(message)?.rated ?? true)
   }
 
   dispatch(session: RequestSession, frame: Frame, replies: Replies): Promise<void> | undefined {
@@ -101,7 +101,7 @@ export class Dispatcher implements Requests {
     const maxValues = session.user === undefined ? this.#limits.valuesBeforeLogin : this.#limits.values
     try {
       const { ref, values } = decode(message, frame, maxValues)
-      return this.#start({ session, message, ref, owner, replies }, values, !owner.pipelined)
+      return this.#start({ session, message, ref, owner, replies }, values, isQueued(owner, values))
     } catch (error) {
       if (!(error instanceof WireError)) throw error
       this.#refuseBytes(session, message, frame, replies, error)
@@ -109,14 +109,16 @@ export class Dispatcher implements Requests {
     }
   }
 
-  request(session: RequestSession, message: ClientMessage, values: Values, replies: Replies, isQueued: boolean) {
+  request(session: RequestSession, message: ClientMessage, values: Values, replies: Replies, mayQueue: boolean) {
     // Hooks and handlers belong to the very message of the catalogue: a copy would pass by the hooks.
     const isKnown = this.#catalogue.byType(message.type) === message
     const owner = this.#permitted(session, isKnown ? message : undefined)
-    if (typeof owner !== 'string')
-      return this.#start({ session, message, ref: LOCAL_REF, owner, replies }, values, isQueued && !owner.pipelined)
-    replies.refuse(LOCAL_REF, new Refused(owner))
-    return undefined
+    if (typeof owner === 'string') {
+      replies.refuse(LOCAL_REF, new Refused(owner))
+      return undefined
+    }
+    const queues = mayQueue && isQueued(owner, values)
+    return this.#start({ session, message, ref: LOCAL_REF, owner, replies }, values, queues)
   }
 
   /** The handler, or the failure if there is none or the session may not send the message. */
@@ -127,10 +129,10 @@ export class Dispatcher implements Requests {
   }
 
   /** Starts a request, in its turn if it is queued. */
-  #start(request: Request, values: Values, isQueued: boolean): Promise<void> | undefined {
+  #start(request: Request, values: Values, queues: boolean): Promise<void> | undefined {
     const { session, message } = request
     const hooks = this.#hooks.of(message)
-    if (!isQueued) return this.#before(request, values, hooks)
+    if (!queues) return this.#before(request, values, hooks)
     const queuedFor = userOf(session)
     const queued = { ...request, queuedFor }
     if (this.#queue.tryStart(queuedFor)) return this.#before(queued, values, hooks)
@@ -280,6 +282,10 @@ export class Dispatcher implements Requests {
     if (refuses) this.#refuse(request, new Refused('unavailable', undefined, { retryAfter: RETRY_MS }))
   }
 }
+
+/** Whether a request waits for its turn. */
+const isQueued = ({ pipelined }: Traits, values: Values): boolean =>
+  typeof pipelined === 'function' ? !pipelined(values) : !pipelined
 
 /** Whose request it is, for the fair queue: before a login the peer's network stands for the user. */
 function userOf({ user, isOperator, id, network }: RequestSession): string {

@@ -22,9 +22,9 @@ export const defineEvent = <P>(name: string, { scope = 'process' }: { readonly s
 
 /** All plugins have started. Emitted once, before the first connection. */
 export const ServerStarted = defineEvent<undefined>('core.server_started')
-/** A user logged in on a session. Emitted after the reply to the login. */
+/** A user logged in on a session. Emitted after the reply to the login, unless the session has closed by then. */
 export const SessionStarted = defineEvent<UserSession>('core.session_started')
-/** A session of a user ended, for any reason. */
+/** A session of a user ended, for any reason. Emitted once for each SessionStarted; `session.closed` covers every session. */
 export const SessionEnded = defineEvent<UserSession>('core.session_ended')
 /** A user came online: the first session has started. */
 export const UserOnline = defineEvent<User>('core.user_online', { scope: 'cluster' })

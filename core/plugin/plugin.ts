@@ -83,20 +83,20 @@ export interface App {
    * Answers a message type; each has exactly one owner. Handlers of one connection start in the order its messages
    * came; the reply goes out when the returned promise resolves. A thrown Refused is the answer "no".
    * Of one user only `limits.requestsAtOnce` requests run at once, and requests wait while the database is busy.
-   * @param options.rated false for messages that count as signals and not against the user's request rate; a function of
-   *   the message's length in bytes where only some do
+   * @param options.rated false for messages that count as signals and not against the user's request rate
    * @param options.serial true when the connection's next message has to wait until this one is answered: for work that
    *   must not pile up, or must not be overtaken
    * @param options.pipelined true for a handler that only hands something to a writer that batches: as many as the
-   *   connection may have under way start at once. The default for messages that are not rated
+   *   connection may have under way start at once. The default for messages that are not rated. A function of the values
+   *   where only some messages are so cheap
    */
   handle<M extends ClientMessage>(
     message: M,
     handler: (session: SessionOf<M>, values: ValuesOf<M>, request: Request) => MaybePromise<ReplyInput<M>>,
     options?: {
-      readonly rated?: boolean | ((bytes: number) => boolean)
+      readonly rated?: boolean
       readonly serial?: boolean
-      readonly pipelined?: boolean
+      readonly pipelined?: boolean | ((values: ValuesOf<M>) => boolean)
     },
   ): void
   /**

@@ -1,5 +1,5 @@
-import { createHash, createHmac, pbkdf2 } from 'node:crypto'
-import { promisify } from 'node:util'
+import { hmacSha256, pbkdf2Sha256, sha256 } from '#platform/crypto'
+import { Buffer } from '#platform/runtime'
 import { ScramError } from './errors.ts'
 import { normalizePassword } from './password.ts'
 import { md5x10, type PreHash } from './pre-hash.ts'
@@ -53,16 +53,12 @@ export const shapeOf = ({ iterations, salt, preHash = '' }: Verifier): VerifierS
   saltLength: salt.length,
 })
 
-const pbkdf2Async = promisify(pbkdf2)
-
 /** HMAC-SHA-256; strings are encoded as UTF-8. */
-export function hmac(key: Uint8Array, data: string | Uint8Array): Buffer {
-  return createHmac('sha256', key).update(data).digest()
-}
+export const hmac: (key: Uint8Array, data: string | Uint8Array) => Buffer = hmacSha256
 
-/** Hi() of RFC 5802 §2.2: PBKDF2-HMAC-SHA-256, one block, on the thread pool. Does not normalise or check its input. */
+/** Hi() of RFC 5802 §2.2: PBKDF2-HMAC-SHA-256, one block. Does not normalise or check its input. */
 export function hi(password: string | Uint8Array, salt: Uint8Array, iterations: number): Promise<Buffer> {
-  return pbkdf2Async(password, salt, iterations, HASH_LENGTH, 'sha256')
+  return pbkdf2Sha256(password, salt, iterations, HASH_LENGTH)
 }
 
 /** ClientKey and ServerKey of a SaltedPassword (RFC 5802 §3). */
@@ -103,7 +99,7 @@ export async function deriveKeys(
 
 /** StoredKey = H(ClientKey) (RFC 5802 §3). */
 export function storedKey(clientKey: Uint8Array): Buffer {
-  return createHash('sha256').update(clientKey).digest()
+  return sha256(clientKey)
 }
 
 /** The verifier for keys that were derived with this salt and count. */

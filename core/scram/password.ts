@@ -1,3 +1,4 @@
+import { Buffer } from '#platform/runtime'
 import { ScramError } from './errors.ts'
 
 /** Longest password, in bytes of UTF-8 after normalisation. Longer ones are refused, never truncated. */

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { md5Hex } from '#platform/crypto'
 
 /**
  * Names of the transformations of a password before its keys are derived. Empty: normalizePassword only. `md5x10`: the
@@ -13,6 +13,6 @@ export type PreHash = (typeof PRE_HASHES)[number]
  */
 export function md5x10(password: string): string {
   let digits = password
-  for (let round = 0; round < 10; round++) digits = createHash('md5').update(`${digits}jeremyjone`).digest('hex')
+  for (let round = 0; round < 10; round++) digits = md5Hex(`${digits}jeremyjone`)
   return digits
 }

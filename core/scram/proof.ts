@@ -1,4 +1,5 @@
-import { timingSafeEqual } from 'node:crypto'
+import { timingSafeEqual } from '#platform/crypto'
+import { Buffer } from '#platform/runtime'
 import { hmac, storedKey } from './keys.ts'
 
 /** AuthMessage of RFC 5802 §3, which proof and signature cover: each text byte for byte as sent. */

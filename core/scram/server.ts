@@ -1,3 +1,4 @@
+import { Buffer } from '#platform/runtime'
 import { ScramError } from './errors.ts'
 import { hmac, type Verifier, type VerifierShape } from './keys.ts'
 import { authMessage, proofMatches, serverSignature } from './proof.ts'

@@ -1,4 +1,5 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes } from '#platform/crypto'
+import { Buffer } from '#platform/runtime'
 import { ScramError } from './errors.ts'
 import { HASH_LENGTH } from './keys.ts'
 

@@ -67,13 +67,13 @@ export class LocalRequests {
     if (this.#isStopping) throw new Refused('shutting_down')
   }
 
-  #dispatch(message: ClientMessage, values: Record<string, unknown>, replies: Replies, isQueued: boolean) {
+  #dispatch(message: ClientMessage, values: Record<string, unknown>, replies: Replies, mayQueue: boolean) {
     const failed = (error: unknown) => {
       this.#session.dispatchFailed(message.type, error)
       replies.refuse(LOCAL_REF, new Refused('internal'))
     }
     try {
-      this.#requests.request(this.#session, message, values, replies, isQueued)?.catch(failed)
+      this.#requests.request(this.#session, message, values, replies, mayQueue)?.catch(failed)
     } catch (error) {
       failed(error)
     }

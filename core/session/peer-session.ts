@@ -53,7 +53,6 @@ export class PeerSession implements TransportSession, RequestSession {
   readonly address: string
   readonly network: string
   readonly isOperator: boolean
-  /** Resolves when the peer is gone and the server has forgotten the session. */
   readonly closed: Promise<void>
   readonly #host: SessionHost
   readonly #transport: Transport
@@ -87,8 +86,9 @@ export class PeerSession implements TransportSession, RequestSession {
     const session = new PeerSession(host, DETACHED, { address: 'server' })
     session.#user = user
     session.#state = 'attached'
-    // Without a peer a push is not sent, and is no event.
+    // Without a peer a push is not sent, and is no event; and nothing is kept of the session, which has no end.
     session.#gone = true
+    session.#resolveClosed()
     return session as UserSession
   }
 
@@ -231,7 +231,7 @@ export class PeerSession implements TransportSession, RequestSession {
   rate(type: number, bytes: number): number {
     const { clock, limits, requests } = this.#host
     if (this.#rates === undefined) return 0
-    return this.#rates.take(requests.isRated(type, bytes), clock.now(), limits.requestPause)
+    return this.#rates.take(requests.isRated(type), bytes, clock.now(), limits.requestPause)
   }
 
   /** A fault of the server: ends this session only. */

@@ -20,8 +20,8 @@ export interface RequestSession extends Session {
 
 /** Carries requests to their handlers. */
 export interface Requests {
-  /** Whether a message of that type and length, in bytes of format and data, counts against the request rate. */
-  isRated(type: number, bytes: number): boolean
+  /** Whether a message of that type counts against the request rate. */
+  isRated(type: number): boolean
   /**
    * Handles one frame. A promise makes the connection's next frame wait: until the handler has started, or, for a serial
    * one, until it has answered.
@@ -29,13 +29,13 @@ export interface Requests {
   dispatch(session: RequestSession, frame: Frame, replies: Replies): Promise<void> | undefined
   /**
    * Handles a request of this process, with values already checked.
-   * @param isQueued false for a request of the server's own: it may be part of one that has had its turn
+   * @param mayQueue false for a request of the server's own: it may be part of one that has had its turn
    */
   request(
     session: RequestSession,
     message: ClientMessage,
     values: Record<string, unknown>,
     replies: Replies,
-    isQueued: boolean,
+    mayQueue: boolean,
   ): Promise<void> | undefined
 }

@@ -24,6 +24,11 @@ export interface Session {
   readonly writable: boolean
   /** False during the handshake, and from the moment the session begins to close. */
   readonly open: boolean
+  /**
+   * Resolves when the peer is gone and the session is no longer one of its user; for a detached session at once. Code that
+   * keeps something of a session removes it then, also where it was added after the end.
+   */
+  readonly closed: Promise<void>
   /** Queues a push; everything queued in one event-loop turn leaves in one write. Does nothing once the stream has closed; while closing, a push may be dropped. */
   send<M extends ServerMessage>(message: M, values: InputOf<M>): void
   /** The same with a push that goes to several sessions. */

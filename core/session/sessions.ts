@@ -13,6 +13,9 @@ const BUCKETS = 50_000
 /** Bots and operators may send this many times the rate of a person. */
 const MACHINE_RATE = 10
 
+/** A request takes one more token for each of these bytes, 4 KiB: the rate limits bytes as well. */
+const TOKEN_BYTES_LOG2 = 12
+
 /** Rates that all sessions of a user share. */
 export class Rates {
   readonly requests: TokenBucket
@@ -30,15 +33,19 @@ export class Rates {
   }
 
   /**
-   * Counts a message; returns the milliseconds until it may be handled.
+   * Counts a message; returns the milliseconds until it may be handled. A signal of 4 KiB or more counts as a request.
+   * @param bytes length of format and data
    * @throws Refused `rate_limited` for a request that would wait longer than `pause` ms; signals are never refused
    */
-  take(isRequest: boolean, now: number, pause: number): number {
+  take(isRequest: boolean, bytes: number, now: number, pause: number): number {
+    const more = bytes >> TOKEN_BYTES_LOG2
     // A signal that cost as much as a request has been charged as one, and the next signals wait for that.
-    if (!isRequest) return Math.max(this.signals.take(now), this.requests.debt(now))
-    const wait = this.requests.take(now)
+    if (!isRequest && more === 0) return Math.max(this.signals.take(now), this.requests.debt(now))
+    // A message that costs more than the burst takes all of it, or it could never be sent.
+    const tokens = Math.min(1 + more, this.requests.burst)
+    const wait = this.requests.take(now, tokens)
     if (wait <= pause) return wait
-    this.requests.giveBack()
+    this.requests.giveBack(tokens)
     throw new Refused('rate_limited', undefined, { retryAfter: wait })
   }
 }

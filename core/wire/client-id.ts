@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes } from '#platform/crypto'
 
 /** Base-36 digits of the milliseconds since 1970: enough until the year 5188. */
 const TIME_DIGITS = 9

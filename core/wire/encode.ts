@@ -1,3 +1,4 @@
+import { Buffer } from '#platform/runtime'
 import { WireError, withField } from './errors.ts'
 import { DIGIT_0, LETTER_L, LETTER_S, NETWORK_ORDER } from './format.ts'
 import { HEADER_BYTES } from './header.ts'

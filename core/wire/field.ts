@@ -1,3 +1,5 @@
+import { Buffer } from '#platform/runtime'
+
 /**
  * The building blocks of a message definition. A field is plain data, so that definitions can be sent as JSON, printed as
  * tables and fuzzed; `Field<T>` carries its TypeScript type.

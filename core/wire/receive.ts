@@ -1,3 +1,4 @@
+import { Buffer } from '#platform/runtime'
 import { sizeOf } from './encode.ts'
 import type { InputOf, Message, ValuesOf } from './message.ts'
 import { type Plan, planOf } from './plan.ts'

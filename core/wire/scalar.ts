@@ -1,4 +1,4 @@
-import { isUtf8 } from 'node:buffer'
+import { Buffer, readUtf8 } from '#platform/runtime'
 import { WireError } from './errors.ts'
 import { type Field, isLine, type ScalarKind } from './field.ts'
 
@@ -101,8 +101,8 @@ export function readText(field: Field, bytes: Buffer, at: number, length: number
     if (field.kind === 'oneOf') checkOneOf(field, value)
     return value
   }
-  if (!isUtf8(bytes.subarray(at, end))) throw new WireError('value', 'not UTF-8')
-  const value = bytes.toString('utf8', at, end)
+  const value = readUtf8(bytes, at, end)
+  if (value === undefined) throw new WireError('value', 'not UTF-8')
   checkLength(field, length)
   if (field.kind === 'oneOf') checkOneOf(field, value)
   checkLine(field, value)

@@ -1,3 +1,4 @@
+import { Buffer } from '#platform/runtime'
 import { type Frame, HEADER_BYTES, type Header, type MessageLimits, readHeader } from './header.ts'
 
 /**

@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import { GROUP_LANE } from '../groups.ts'
+import { GROUP_LANE } from '../messages.ts'
 import { flag, ROWS_PER_STATEMENT, type Step } from './context.ts'
 import type { Finding } from './ledger.ts'
 import { faultOf, substitute } from './names.ts'

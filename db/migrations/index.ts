@@ -7,7 +7,11 @@ import * as bots from './0006_bots.ts'
 import * as scheduled from './0007_scheduled.ts'
 import * as database from './0008_database.ts'
 import * as invitationsAndNames from './0009_invitations_and_names.ts'
-import * as log from './0013_log.ts'
+import * as stateUsage from './0010_state_usage.ts'
+import * as scheduledDone from './0011_scheduled_done.ts'
+import * as requestKeyOldest from './0012_request_key_oldest.ts'
+import * as kickedMembers from './0013_kicked_members.ts'
+import * as log from './0014_log.ts'
 
 /** Oldest first. The keys are recorded in the database, so they never change. */
 export const MIGRATIONS = {
@@ -20,7 +24,11 @@ export const MIGRATIONS = {
   '0007_scheduled': scheduled,
   '0008_database': database,
   '0009_invitations_and_names': invitationsAndNames,
-  '0013_log': log,
+  '0010_state_usage': stateUsage,
+  '0011_scheduled_done': scheduledDone,
+  '0012_request_key_oldest': requestKeyOldest,
+  '0013_kicked_members': kickedMembers,
+  '0014_log': log,
 }
 
 /** Tables that the migrations create in addition to the original's. */

@@ -2,9 +2,6 @@ import { InOrder, type UserSession } from '../../core/index.ts'
 import { AcknowledgeEvent, QueryState } from './messages.ts'
 import type { Parts } from './parts.ts'
 
-/** Longest acknowledgement of an event without state: with the names of consumer and key. */
-const BARE_ACKNOWLEDGEMENT_BYTES = 512
-
 /** Acknowledgements of events, and the state that is stored with them. */
 export function handleAcknowledgements({ app, store }: Parts) {
   /** Look-ups of consumers by session, in the order of its messages. */
@@ -14,20 +11,23 @@ export function handleAcknowledgements({ app, store }: Parts) {
     AcknowledgeEvent,
     async (session, { consumer: name, id, keep, key, state }) => {
       const { id: userId } = session.user
+      if (keep) {
+        // It reads and writes a row of its own: as much as a request.
+        session.charge(1)
+        // State without an event: the client waits for this commit alone. Acknowledgements of events come in batches.
+        const kept = { userId, name, key, state, isUrgent: id === 0 }
+        return store.saveWithState(kept, (consumer) => consumer.acknowledge(id))
+      }
       const consumer = await lookups.find(session, () => {
         // A query costs as much as a request.
         if (store.peek(userId, name) === undefined) session.charge(1)
         return store.require(userId, name)
       })
-      // State without an event: the client waits for this commit alone. Acknowledgements of events come in batches.
-      const isUrgent = id === 0
-      if (keep) await store.saveWithState(consumer, { key, state, isUrgent }, () => consumer.acknowledge(id))
-      else if (consumer.acknowledge(id)) await store.save(consumer)
+      if (consumer.acknowledge(id)) await store.save(consumer)
       // A repeated acknowledgement after a failed write: done only once the position is written.
       else await store.writer.settled()
     },
-    // With state it costs as much as a request.
-    { rated: (bytes) => bytes > BARE_ACKNOWLEDGEMENT_BYTES, pipelined: true },
+    { rated: false, pipelined: ({ keep }) => !keep },
   )
 
   app.handle(QueryState, async ({ user }, { consumer: name, key }) => {

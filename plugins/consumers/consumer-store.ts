@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 import type { Logger } from 'pino'
 import { type Clock, KeyedQueue, Refused } from '../../core/index.ts'
-import { ConsumerWriter, countStates, findConsumer, insertConsumer, stateBytesOf } from '../../db/index.ts'
+import { ConsumerWriter, findConsumer, insertConsumer, type StateUsage } from '../../db/index.ts'
 import { Consumer } from './consumer.ts'
 import { FAILURES } from './failures.ts'
 import type { ConsumerLimits } from './limits.ts'
@@ -17,6 +17,9 @@ export interface ConsumerStoreParts {
 
 /** State to store under a key of a consumer; an empty one deletes the key. */
 export interface KeyedState {
+  readonly userId: number
+  /** Name of the consumer. */
+  readonly name: string
   readonly key: string
   readonly state: string
   /** Commit at once rather than with the writes of the next milliseconds. */
@@ -40,10 +43,11 @@ export class ConsumerStore {
     return this.#queue.run(userId, task)
   }
 
-  /** Evicts the consumers of a user who went offline. */
-  evict(userId: number) {
+  /** Evicts the consumers of users who are offline. */
+  evict(isOnline: (userId: number) => boolean) {
     // Tasks in the queue rely on the loaded consumers.
-    if (!this.#queue.isBusy(userId)) this.#loaded.delete(userId)
+    for (const userId of this.#loaded.keys())
+      if (!isOnline(userId) && !this.#queue.isBusy(userId)) this.#loaded.delete(userId)
   }
 
   /** The consumer if it is loaded or loading. */
@@ -99,53 +103,34 @@ export class ConsumerStore {
   }
 
   /**
-   * Stores the position together with state, in one transaction.
+   * Stores state together with the position, in one transaction. The newest accepted state of the key decides how the
+   * usage changes, so writes of one user are accepted in turn; their commits are shared.
    * @param change moves the position once the limits are checked
    * @throws Refused `too_many` beyond the limits on keys and bytes, `no_consumer`
    */
-  async saveWithState(consumer: Consumer, { key, state, isUrgent }: KeyedState, change: () => void) {
-    const { userId, name, newKeys } = consumer
-    const earlier = await this.writer.state(userId, name, key)
-    const growth = Buffer.byteLength(state) - Buffer.byteLength(earlier)
-    const isNew = state !== '' && earlier === ''
-    if (growth > 0) await this.#checkBytes(consumer, growth)
-    if (isNew) newKeys.set(key, (newKeys.get(key) ?? 0) + 1)
-    try {
-      if (isNew) await this.#checkKeys(consumer)
-      if (consumer.isDeleted) throw noConsumer(name)
-      change()
-      const saved = this.writer.save(consumer.row, { user_id: userId, name, state_key: key, state })
-      if (isUrgent) this.writer.flush()
-      if (consumer.stateBytes !== undefined) consumer.stateBytes += growth
-      await saved
-    } finally {
-      const times = (newKeys.get(key) ?? 0) - 1
-      if (isNew && times > 0) newKeys.set(key, times)
-      else if (isNew) newKeys.delete(key)
-    }
+  async saveWithState({ userId, name, key, state, isUrgent }: KeyedState, change: (consumer: Consumer) => void) {
+    const { saved } = await this.inTurn(userId, async () => {
+      // Found in turn, during which none is evicted: otherwise two objects could count.
+      const consumer = await this.require(userId, name)
+      const earlier = await this.writer.state(userId, name, key)
+      const usage = usageAfter(consumer.usage, earlier, state)
+      if (this.#exceeds(usage, consumer.usage))
+        throw new Refused('too_many', 'the stored state of this consumer is too large')
+      change(consumer)
+      consumer.usage = usage
+      return { saved: this.writer.save(consumer.row, { key, state, ...usage }) }
+    })
+    if (isUrgent) this.writer.flush()
+    await saved
   }
 
-  /** @throws Refused `too_many` */
-  async #checkKeys({ userId, name, newKeys }: Consumer) {
-    // Read before the query: at every moment a key is in one of the two counts, or in both.
-    const writing = newKeys.size
-    const stored = await countStates(this.#parts.db, userId, name)
-    if (stored + writing > this.#parts.limits.consumerKeys)
-      throw new Refused('too_many', 'the stored state of this consumer is too large')
-  }
-
-  /**
-   * Counted in the database at first and when the estimate reaches the limit. In between it is estimated: concurrent writes
-   * of one key count twice.
-   * @throws Refused `too_many`
-   */
-  async #checkBytes(consumer: Consumer, growth: number) {
-    const { db, limits } = this.#parts
-    const isTooMuch = () => (consumer.stateBytes ?? Number.POSITIVE_INFINITY) + growth > limits.consumerBytes
-    if (!isTooMuch()) return
-    await this.writer.settled()
-    consumer.stateBytes = await stateBytesOf(db, consumer.userId, consumer.name)
-    if (isTooMuch()) throw new Refused('too_many', 'the stored state of this consumer is too large')
+  /** Whether the state grows beyond a limit. What exceeds a limit that was lowered may stay and shrink. */
+  #exceeds(usage: StateUsage, before: StateUsage): boolean {
+    const { consumerKeys, consumerBytes } = this.#parts.limits
+    return (
+      usage.state_keys > Math.max(consumerKeys, before.state_keys) ||
+      usage.state_bytes > Math.max(consumerBytes, before.state_bytes)
+    )
   }
 
   #consumersOf(userId: number): Map<string, Promise<Consumer | undefined>> {
@@ -172,3 +157,9 @@ export class ConsumerStore {
     return row && new Consumer(row)
   }
 }
+
+/** The usage once `state` has replaced `earlier`; empty is no state. */
+const usageAfter = ({ state_keys, state_bytes }: StateUsage, earlier: string, state: string): StateUsage => ({
+  state_keys: state_keys + Number(state !== '') - Number(earlier !== ''),
+  state_bytes: state_bytes + Buffer.byteLength(state) - Buffer.byteLength(earlier),
+})

@@ -1,5 +1,5 @@
 import type { UserSession } from '../../core/index.ts'
-import type { ConsumerRow } from '../../db/index.ts'
+import type { ConsumerRow, StateUsage, StoredConsumer } from '../../db/index.ts'
 import { type Delivery, eventKey } from '../messages/delivery.ts'
 
 /** Acknowledgements remembered of events that have not been pushed again since the server started. */
@@ -13,10 +13,8 @@ export class Consumer {
   holder: { readonly session: UserSession; readonly delivery: Delivery } | undefined
   /** Set when its deletion begins: nothing of it is written afterwards. */
   isDeleted = false
-  /** New keys of state being written, with the number of concurrent writes of each. */
-  readonly newKeys = new Map<string, number>()
-  /** Estimated bytes of its state; undefined until they are counted. */
-  stateBytes: number | undefined
+  /** Size of its state, accepted writes included. Changes in the turn of its user only. */
+  usage: StateUsage
   #position: number
   #movedAt: number
   /** Ids pushed and not acknowledged, on any session. */
@@ -27,9 +25,10 @@ export class Consumer {
    */
   readonly #early = new Set<number>()
 
-  constructor(row: ConsumerRow) {
+  constructor(row: StoredConsumer) {
     this.userId = row.user_id
     this.name = row.name
+    this.usage = { state_keys: row.state_keys, state_bytes: row.state_bytes }
     this.#position = row.position
     this.#movedAt = row.moved_at
     this.#inFlight = new Set(row.pending)

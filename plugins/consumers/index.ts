@@ -1,4 +1,4 @@
-import { definePlugin, UserOffline } from '../../core/index.ts'
+import { definePlugin } from '../../core/index.ts'
 import { privateMessages } from '../messages/index.ts'
 import { handleAcknowledgements } from './acknowledgements.ts'
 import { ConsumerStore } from './consumer-store.ts'
@@ -6,6 +6,9 @@ import { handleConsumers } from './consumers.ts'
 import { FAILURES } from './failures.ts'
 import { LIMITS } from './limits.ts'
 import * as messages from './messages.ts'
+
+/** How long a consumer stays loaded, at most, after its user went offline. */
+const EVICTION_MS = 60_000
 
 /**
  * Durable consumers: a user's messages as events. Each event is delivered until it is acknowledged individually, to the
@@ -22,7 +25,8 @@ export const consumers = definePlugin({
     const parts = { app, db, store, conversations: needs.messages }
     handleConsumers(parts)
     handleAcknowledgements(parts)
-    app.on(UserOffline, ({ id }) => store.evict(id))
+    // Not when a user goes offline: a request in flight may load a consumer after that.
+    app.every(EVICTION_MS, () => store.evict((userId) => app.presence.isOnline(userId)))
     app.onStop(() => store.writer.close())
   },
 })

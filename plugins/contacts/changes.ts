@@ -1,4 +1,4 @@
-import { type App, SessionEnded, type User, UserOffline, UserOnline } from '../../core/index.ts'
+import { type App, type User, UserOffline, UserOnline } from '../../core/index.ts'
 import { FriendshipChanged } from '../friends/events.ts'
 import { GroupChanged } from '../groups/events.ts'
 import { ConversationChanged } from '../messages/events.ts'
@@ -31,5 +31,4 @@ export function watchChanges({ app, friends, conversations, watchers }: Parts) {
     })
   app.on(UserOnline, presenceChanged)
   app.on(UserOffline, presenceChanged)
-  app.on(SessionEnded, (session) => watchers.remove(session))
 }

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import { type App, type Context, toLine, type ValuesOf } from '../../core/index.ts'
-import { groupStates, lastMessages, type MessageRow, unreadBySender } from '../../db/index.ts'
+import { groupStates, lastMessages, type MessageRow, TurnBudget, unreadBySender } from '../../db/index.ts'
 import type { Accounts } from '../accounts/index.ts'
 import type { friends } from '../friends/index.ts'
 import type { privateMessages } from '../messages/index.ts'
@@ -28,6 +28,15 @@ export interface ContactListParts {
 
 type ById = ReadonlyMap<number, { readonly name: string; readonly nickname: string }>
 
+/** All contact lists share a part of each turn of the event loop for their previews. */
+const turns = new TurnBudget()
+
+/** The newest message of a contact, with the beginning of its text. */
+interface Last {
+  readonly row: MessageRow
+  readonly text: string
+}
+
 /** Reads contact lists: friends, groups, and other users with unread messages. */
 export class ContactList {
   readonly #parts: ContactListParts
@@ -44,11 +53,13 @@ export class ContactList {
     const unread = await unreadBySender(db, userId)
     const userIds = [...new Set([...known.keys(), ...unread.keys()])].filter((id) => only?.users.has(id) ?? true)
     const states = only?.groups.size === 0 ? [] : await groupStates(db, userId, only && [...only.groups])
-    const last = await lastMessages(db, userId, userIds)
-    const speakers = states.flatMap(({ last }) => (last ? [last.user_id] : []))
+    const lastRows = await lastMessages(db, userId, userIds)
+    const inGroups = new Map(states.flatMap(({ id, last }) => (last ? [[id, last] as const] : [])))
+    const [last, lastInGroups] = [await withPreviews(lastRows), await withPreviews(inGroups)]
+    const speakers = [...inGroups.values()].map(({ user_id }) => user_id)
     const byId: ById = await accounts.byIds([...userIds, userId, ...speakers])
     const users = userIds.flatMap((id) => this.#user(id, known.has(id), unread.get(id) ?? 0, last.get(id), byId))
-    const groups = states.map(({ id, name, unread, last }) => ({
+    const groups = states.map(({ id, name, unread }) => ({
       kind: 4,
       id,
       name,
@@ -56,40 +67,56 @@ export class ContactList {
       friend: false,
       online: false,
       unread,
-      ...preview(last, byId),
+      ...lastOf(lastInGroups.get(id), byId),
     }))
     return [...users, ...groups].sort((a, b) => b.lastId - a.lastId || (a.name < b.name ? -1 : 1))
   }
 
-  #user(id: number, friend: boolean, unread: number, last: MessageRow | undefined, byId: ById): Contact[] {
+  #user(id: number, friend: boolean, unread: number, last: Last | undefined, byId: ById): Contact[] {
     const account = byId.get(id)
     if (account === undefined) return []
     const { name, nickname } = account
     // Only friends may learn that a user is online.
     const online = friend && this.#parts.app.presence.isOnline(id)
-    return [{ kind: 1, id, name, nickname, friend, online, unread, ...preview(last, byId) }]
+    return [{ kind: 1, id, name, nickname, friend, online, unread, ...lastOf(last, byId) }]
   }
 }
 
-function preview(row: MessageRow | undefined, byId: ById) {
-  if (row === undefined) return { lastId: 0, lastFrom: '', lastAt: 0, lastText: '' }
+async function withPreviews(rows: ReadonlyMap<number, MessageRow>): Promise<Map<number, Last>> {
+  const found = new Map<number, Last>()
+  for (const [id, row] of rows) {
+    await turns.yieldIfSpent()
+    found.set(id, { row, text: firstCharacters(row.msg) })
+  }
+  return found
+}
+
+function lastOf(last: Last | undefined, byId: ById) {
+  if (last === undefined) return { lastId: 0, lastFrom: '', lastAt: 0, lastText: '' }
+  const { row, text } = last
   return {
     lastId: row.id,
     lastFrom: byId.get(row.user_id)?.name ?? `#${row.user_id}`,
     lastAt: row.send_time,
-    lastText: firstCharacters(row.msg),
+    lastText: text,
   }
 }
 
 const graphemes = new Intl.Segmenter()
 
+/** Each character is a grapheme cluster: no segmentation, which takes most of the time of a list. */
+const PLAIN = /^[ -~]*$/
+
 /** The first grapheme clusters: an emoji of several code points is not cut in two. */
 function firstCharacters(text: string): string {
-  let start = ''
-  let count = 0
-  for (const { segment } of graphemes.segment(text)) {
-    if (++count > PREVIEW_CHARACTERS || Buffer.byteLength(start + segment) > PREVIEW_BYTES) break
-    start += segment
+  // A cluster that reaches the end of this part is longer than the preview and is left out, as in the whole text.
+  const beginning = text.slice(0, PREVIEW_BYTES + 1)
+  if (PLAIN.test(beginning)) return beginning.slice(0, PREVIEW_CHARACTERS)
+  let [length, bytes, count] = [0, 0, 0]
+  for (const { segment } of graphemes.segment(beginning)) {
+    bytes += Buffer.byteLength(segment)
+    if (++count > PREVIEW_CHARACTERS || bytes > PREVIEW_BYTES) break
+    length += segment.length
   }
-  return toLine(start, PREVIEW_BYTES)
+  return toLine(beginning.slice(0, length), PREVIEW_BYTES)
 }

@@ -39,7 +39,7 @@ export const contacts = definePlugin({
       QueryContacts,
       async (session, { skip, watch }) => {
         // Before the read: a change during it is pushed afterwards.
-        if (watch && session.open) watchers.add(session)
+        if (watch) watchers.add(session)
         const list = await contactList.load(session.user.id)
         return {
           more: list.length > skip + CONTACTS_PER_PACKET,

@@ -35,14 +35,17 @@ export class Watchers {
     this.#onError = onError
   }
 
+  /** Adds a session, until it has closed. */
   add(session: UserSession) {
     const { id } = session.user
     const watch = this.#byUser.get(id) ?? { sessions: new Set(), changes: noChanges(), timer: undefined, failures: 0 }
+    if (watch.sessions.has(session)) return
     watch.sessions.add(session)
     this.#byUser.set(id, watch)
+    void session.closed.then(() => this.#remove(session))
   }
 
-  remove(session: UserSession) {
+  #remove(session: UserSession) {
     const watch = this.#byUser.get(session.user.id)
     watch?.sessions.delete(session)
     if (watch?.sessions.size !== 0) return

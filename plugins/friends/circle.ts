@@ -27,7 +27,6 @@ const CONFLICTS: Readonly<Record<FriendConflict, ConstructorParameters<typeof Re
   too_many_friends: ['too_many', 'you have too many friends'],
   too_many_friends_there: ['too_many', 'this user has too many friends'],
   too_many_requests: ['too_many'],
-  too_many_requests_there: ['too_many', 'this user has too many unanswered friend requests'],
   too_many_blocks: ['too_many', 'you have blocked too many users'],
 }
 

@@ -5,7 +5,7 @@ export const LIMITS = defineLimits({
   friendRequests: limit(
     500,
     'count',
-    'unanswered friend requests of one user, and as many to one user; beyond it a new one is refused',
+    'unanswered friend requests of one user, beyond which a new one is refused; and as many to one user, beyond which the oldest is dropped',
     500,
   ),
   blocks: limit(2000, 'count', 'users that one user has blocked; beyond it a further block is refused', 2000),

@@ -72,8 +72,9 @@ function handlePosts({ app, roster, conversations }: Parts) {
       const { user } = session
       const found = await names.find(session, () => {
         const group = roster.named(name)
-        // A signal that reads the database costs as much as a request.
-        if (group instanceof Promise) session.charge(1)
+        // A signal that reads the database costs as much as a request. One to a group of strangers costs as much as one to
+        // a group that does not exist: the rate must not tell them apart.
+        if (group instanceof Promise || !group.members.has(user.id)) session.charge(1)
         return group
       })
       await roster.asMember(found, user, (group) =>
@@ -180,9 +181,9 @@ function addSource(parts: Parts) {
   conversations.addSource({
     kinds: [MSG_TYPE.group],
     load: async (userId, query) => {
-      const rows = await groupMessagesTo(db, userId, query)
+      const { found: rows, ...reach } = await groupMessagesTo(db, userId, query)
       const seen = new Map(rows.map((row) => [row.target_id, { name: row.chatroom_name, read: row.read_seq }]))
-      return toUser(parts, userId, rows, (row) => seen.get(row.target_id) as Named)
+      return { ...reach, found: await toUser(parts, userId, rows, (row) => seen.get(row.target_id) as Named) }
     },
     countUnread: (userId) => countGroupUnread(db, userId),
     place: async ({ user_id, target_id, seq }) => {

@@ -7,7 +7,7 @@ export const LIMITS = defineLimits({
   invitations: limit(
     500,
     'count',
-    'pending invitations by one user, and as many to one user; beyond it a new one is refused',
+    'pending invitations by one user, beyond which a new one is refused; and as many to one user, beyond which the oldest is withdrawn',
   ),
   invitationsToOne: limit(
     10,

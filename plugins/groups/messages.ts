@@ -35,7 +35,7 @@ export const CreateRoom = clientMessage({
   allow: 'user',
   fields: {
     group: groupName('unique name of the group, at most 30 characters'),
-    open: optional(bool('true: anyone may join; false: only invited users may'), true),
+    open: optional(bool('true: anyone may join, except kicked members; false: only invited users may'), true),
     allHistory: optional(bool('true: a new member may read earlier messages'), false),
   },
   reply: CreateRoomRes,
@@ -131,7 +131,8 @@ export const RoomInvitation = serverMessage({
 export const KickFromRoom = clientMessage({
   type: 27,
   name: 'kick_from_room',
-  about: 'Removes a user from a group. The owner may remove anyone else, admins only members.',
+  about:
+    'Removes a user from a group, who may then join again only by an invitation. The owner may remove anyone else, admins only members.',
   allow: 'user',
   fields: { group, user: userName('name of the user') },
 })

@@ -26,8 +26,7 @@ export interface Change {
   readonly after: Group
 }
 
-const CONFLICTS: Readonly<Record<GroupConflict, ConstructorParameters<typeof Refused>>> = {
-  group_not_exist: [FAILURES.group_not_exist],
+const CONFLICTS: Readonly<Record<Exclude<GroupConflict, 'group_not_exist'>, ConstructorParameters<typeof Refused>>> = {
   group_exists: [FAILURES.group_exists],
   not_member: [FAILURES.not_member],
   already_member: [FAILURES.already_member],
@@ -41,9 +40,11 @@ const CONFLICTS: Readonly<Record<GroupConflict, ConstructorParameters<typeof Ref
   too_many_invitations: ['too_many', 'there are too many pending invitations'],
 }
 
-export const refusalOf = (conflict: GroupConflict) => new Refused(...CONFLICTS[conflict])
-
 const noGroup = (name: string) => new Refused(FAILURES.group_not_exist, `there is no group "${name}"`)
+
+/** @param name of the group, as the client named it */
+export const refusalOf = (conflict: GroupConflict, name: string) =>
+  conflict === 'group_not_exist' ? noGroup(name) : new Refused(...CONFLICTS[conflict])
 
 /**
  * A cache of groups by id and by name, and the order of their changes. Changes of a group run one at a time: a change
@@ -152,7 +153,7 @@ export class Roster {
   ): Promise<void> {
     return this.#alone(name, async (key) => {
       const outcome = await work(key)
-      if ('conflict' in outcome) throw refusalOf(outcome.conflict)
+      if ('conflict' in outcome) throw refusalOf(outcome.conflict, name)
       announce(outcome)
     })
   }
@@ -172,7 +173,7 @@ export class Roster {
       this.#ids.forget(name)
       throw error
     })
-    if ('conflict' in outcome) throw refusalOf(outcome.conflict)
+    if ('conflict' in outcome) throw refusalOf(outcome.conflict, name)
     const after = toGroup(outcome)
     this.#ids.forget(name, after.name)
     this.#groups.set(id, after)
@@ -204,7 +205,7 @@ export class Roster {
     return id === undefined ? undefined : this.#groups.get(id)
   }
 
-  /** Only members and invited users may learn that a closed group exists. */
+  /** See refusalOfEntry in db/group-transaction.ts. */
   async #refusalFor({ id, name, isOpen }: Group, user: User): Promise<Refused> {
     const mayKnow = isOpen || (await hasMembership(this.#db, id, user.id))
     return mayKnow ? new Refused(FAILURES.not_member) : noGroup(name)

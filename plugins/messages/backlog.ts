@@ -64,12 +64,16 @@ export class Backlog {
    * @returns how many messages of the page are kept, and whether those are all that fit into memory; undefined if the page
    *   was stale and is discarded
    */
-  endRead(epoch: number, { found, more }: Page, horizon: number): { kept: number; isCut: boolean } | undefined {
+  endRead(
+    epoch: number,
+    { found, more, readTo = 0 }: Page,
+    horizon: number,
+  ): { kept: number; isCut: boolean } | undefined {
     this.#isReading = false
     if (epoch !== this.#epoch) return undefined
     const fannedOut = found.filter(({ message }) => message.id <= horizon)
     const fit = fittingInMemory(fannedOut)
-    this.#more ||= more || fit < fannedOut.length
+    this.#more ||= (more && readTo < horizon) || fit < fannedOut.length
     this.#page = fannedOut.slice(0, fit).filter(({ message }) => !this.#recalled.has(message.id))
     return { kept: fit, isCut: fit < fannedOut.length }
   }

@@ -8,9 +8,9 @@ import {
   newRow,
   OutcomePending,
   type Stored,
-  type TextForm,
   textForm,
 } from '../../db/index.ts'
+import type { Audience } from './audience.ts'
 import type { Deliveries, DeliveryRequest } from './deliveries.ts'
 import type { Delivery } from './delivery.ts'
 import { BotLoop, ConversationChanged, emitChange } from './events.ts'
@@ -19,7 +19,7 @@ import type { MessagesLimits } from './limits.ts'
 import { type Exchange, Loops } from './loops.ts'
 import { ConversationRead } from './messages.ts'
 import { pageSize } from './page.ts'
-import { PendingPost, type PostOutcomes } from './pending-post.ts'
+import { PendingPost, type Posted, type PostOutcomes } from './pending-post.ts'
 import type { Query, Source } from './source.ts'
 import type { Page, Sources } from './sources.ts'
 
@@ -33,27 +33,6 @@ export interface NewMessage {
   readonly clientId: string
   /** See Conversations.hops. */
   readonly hops: number
-}
-
-/** Target and recipients of a message. */
-export interface Audience {
-  /** Key of the messages that are acknowledged together: see Deliverable. */
-  readonly conversation: string
-  /** A user, or a group for `MSG_TYPE.group`. */
-  readonly targetId: number
-  readonly names: Pick<TextForm, 'from' | 'to' | 'group' | 'unread'>
-  /** Users who can read it. */
-  readonly recipients: readonly number[]
-  /** One of them to whom it is not pushed: the sender in a group. */
-  readonly except: number | undefined
-}
-
-/** The reply to the sender. */
-export interface Posted {
-  readonly id: number
-  readonly sentAt: number
-  /** True if the sender had stored it before; id and time are the first one's. */
-  readonly repeat: boolean
 }
 
 /** An acknowledgement of a conversation up to a message. */

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { type App, retryPause, SessionDrained, SessionEnded, type UserSession } from '../../core/index.ts'
+import { type App, retryPause, SessionDrained, type UserSession } from '../../core/index.ts'
 import { isUnavailable } from '../../db/index.ts'
 import { type NewDeliverable, newDeliverable, type WireMessage } from './deliverable.ts'
 import { Delivery, type DeliveryOptions } from './delivery.ts'
@@ -19,6 +19,8 @@ export class Deliveries {
   readonly #window: number
   readonly #horizon: () => number
   readonly #byUser = new Map<number, Map<UserSession, Delivery>>()
+  /** Sessions whose end this waits for. */
+  readonly #known = new WeakSet<UserSession>()
 
   constructor({ app, log, window, horizon }: DeliveriesParts) {
     this.#app = app
@@ -26,7 +28,6 @@ export class Deliveries {
     this.#window = window
     this.#horizon = horizon
     app.on(SessionDrained, (session) => this.#find(session)?.catchUp())
-    app.on(SessionEnded, (session) => this.#delete(session))
   }
 
   /** Replaces the delivery of a session. The new one pushes nothing before its first `catchUp`. */
@@ -41,6 +42,7 @@ export class Deliveries {
     const { id } = session.user
     const ofUser = this.#byUser.get(id) ?? new Map<UserSession, Delivery>()
     this.#byUser.set(id, ofUser.set(session, delivery))
+    this.#deleteOnceClosed(session)
     return delivery
   }
 
@@ -87,6 +89,16 @@ export class Deliveries {
 
   #find(session: UserSession): Delivery | undefined {
     return this.#byUser.get(session.user.id)?.get(session)
+  }
+
+  #deleteOnceClosed(session: UserSession) {
+    if (this.#known.has(session)) return
+    this.#known.add(session)
+    void session.closed.then(() => {
+      // A delivery may begin after the end: the next one waits for it again.
+      this.#known.delete(session)
+      this.#delete(session)
+    })
   }
 
   #delete(session: UserSession) {

@@ -51,6 +51,8 @@ export class Delivery {
   readonly #individually: boolean
   /** The highest id that was pushed, or below which nothing is pushed. */
   #pushedUpTo: number
+  /** Everything up to this id was read, and is in the backlog or was pushed. */
+  #readTo = 0
   #readSize = FIRST_READ
   #failures = 0
   #isCatchingUp = false
@@ -136,7 +138,7 @@ export class Delivery {
     const horizon = this.#options.horizon()
     let page: Page
     try {
-      page = await this.#options.load(this.#pushedUpTo, this.#readSize)
+      page = await this.#options.load(Math.max(this.#pushedUpTo, this.#readTo), this.#readSize)
       this.#failures = 0
     } catch (error) {
       this.#failures++
@@ -144,6 +146,11 @@ export class Delivery {
       throw error
     }
     const read = this.#backlog.endRead(epoch, page, horizon)
+    if (page.readTo !== undefined) {
+      // A read that ended early has scanned as much as a request may.
+      this.#session.charge(1)
+      if (read?.isCut === false) this.#readTo = Math.min(page.readTo, horizon)
+    }
     // Long texts are not read again and again to be dropped.
     if (read !== undefined) this.#readSize = read.isCut ? read.kept : Math.min(this.#readSize * 2, MAX_READ)
   }

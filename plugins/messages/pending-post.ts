@@ -1,6 +1,14 @@
 import type { Refused } from '../../core/index.ts'
 import type { Job, NewMessageRow, Stored } from '../../db/index.ts'
-import type { Audience, Posted } from './conversations.ts'
+import type { Audience } from './audience.ts'
+
+/** The reply to the sender. */
+export interface Posted {
+  readonly id: number
+  readonly sentAt: number
+  /** True if the sender had stored it before; id and time are the first one's. */
+  readonly repeat: boolean
+}
 
 /** What follows the commit of a message, or its failure. */
 export interface PostOutcomes {

@@ -39,8 +39,11 @@ export class PrivateMessages {
   source(senderId?: number): Source {
     return {
       kinds: [MSG_TYPE.chat, MSG_TYPE.system],
-      load: async (userId, query) =>
-        this.#toText(await messagesTo(this.#db, userId, { ...query, ...(senderId !== undefined && { senderId }) })),
+      load: async (userId, query) => {
+        const inbox = { ...query, ...(senderId !== undefined && { senderId }) }
+        const { found, ...reach } = await messagesTo(this.#db, userId, inbox)
+        return { ...reach, found: await this.#toText(found) }
+      },
       countUnread: (userId) => countUnread(this.#db, userId),
       place: async ({ user_id, target_id }) => {
         const to = nameIn(await this.#accounts.byIds([target_id]), target_id)

@@ -8,8 +8,8 @@ import { search } from './search.ts'
 export function handleQueries({ app, limits, db, sources, conversations, privateMessages }: Parts) {
   app.handle(
     QueryInbox,
-    async ({ user }, { after, limit, all }) => {
-      const { found, more } = await sources.page(user.id, {
+    async (session, { after, limit, all }) => {
+      const { found, more } = await sources.page(session, {
         after,
         limit: conversations.pageSize(limit),
         unreadOnly: !all,

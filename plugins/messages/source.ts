@@ -1,5 +1,5 @@
 import type { User } from '../../core/index.ts'
-import type { MessageRow } from '../../db/index.ts'
+import type { MessageRow, Part } from '../../db/index.ts'
 import type { Deliverable } from './deliverable.ts'
 import type { Trail } from './search.ts'
 
@@ -41,7 +41,7 @@ export interface Source {
   /** Kinds of its messages, see MSG_TYPE. */
   readonly kinds: readonly number[]
   /** Oldest first. */
-  load(userId: number, query: Query): Promise<Deliverable[]>
+  load(userId: number, query: Query): Promise<Part<Deliverable>>
   countUnread(userId: number): Promise<number>
   /** The place of a message of its kinds. */
   place(row: MessageRow): Promise<Place>

@@ -1,4 +1,5 @@
-import { Refused, type User } from '../../core/index.ts'
+import { Refused, type User, type UserSession } from '../../core/index.ts'
+import type { Part } from '../../db/index.ts'
 import { FAILURES as GROUP_FAILURES } from '../groups/failures.ts'
 import type { Deliverable } from './deliverable.ts'
 import { fitting } from './page.ts'
@@ -6,9 +7,8 @@ import type { Trail } from './search.ts'
 import type { Query, Source, Where } from './source.ts'
 
 /** Messages of several sources in one order, oldest first. */
-export interface Page {
-  readonly found: Deliverable[]
-  /** True if there may be more behind them. */
+export interface Page extends Part<Deliverable> {
+  /** True if there may be more behind them, also if nothing was found. */
   readonly more: boolean
 }
 
@@ -35,14 +35,26 @@ export class Sources {
   async read(userId: number, query: Query, sources: readonly Source[] = this.#sources): Promise<Page> {
     if (query.unreadOnly) await this.#readsSettled()
     const parts = await Promise.all(sources.map((source) => source.load(userId, query)))
-    const merged = parts.flat().sort((a, b) => a.message.id - b.message.id)
-    const more = merged.length > query.limit || parts.some((part) => part.length >= query.limit)
-    return { found: merged.slice(0, query.limit), more }
+    const readTo = Math.min(...parts.map((part) => part.readTo ?? Number.POSITIVE_INFINITY))
+    const merged = parts
+      .flatMap(({ found }) => found)
+      .filter(({ message }) => message.id <= readTo)
+      .sort((a, b) => a.message.id - b.message.id)
+    const found = merged.slice(0, query.limit)
+    const endedEarly = readTo < Number.POSITIVE_INFINITY
+    if (endedEarly && found.length < query.limit) return { found, more: true, readTo }
+    const isFull = merged.length > query.limit || parts.some((part) => part.found.length >= query.limit)
+    return { found, more: endedEarly || isFull }
   }
 
-  /** A user's messages, as many as fit into a packet. */
-  async page(userId: number, query: Query): Promise<Page> {
-    const { found, more } = await this.read(userId, query)
+  /** A user's messages, as many as fit into a packet: at least one if there is one. Charges each read that found none. */
+  async page(session: UserSession, query: Query): Promise<Page> {
+    let page = await this.read(session.user.id, query)
+    while (page.found.length === 0 && page.readTo !== undefined && session.open) {
+      session.charge(1)
+      page = await this.read(session.user.id, { ...query, after: page.readTo })
+    }
+    const { found, more } = page
     const fit = fitting(found.map(({ message }) => message))
     return { found: found.slice(0, fit), more: more || fit < found.length }
   }

@@ -36,7 +36,7 @@ export const schedule = definePlugin({
     handleScheduling(parts, () => scheduler.wake())
     handleScheduledList(parts)
 
-    const prune = () => forgetScheduled(db, app.clock.time() - RETENTION_MS)
+    const prune = () => forgetScheduled(db, app.clock.time() - RETENTION_MS, app.signal)
     app.on(ServerStarted, () => scheduler.wake())
     app.on(ServerStarted, prune)
     app.every(DAY_MS, prune)

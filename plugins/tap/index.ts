@@ -25,10 +25,6 @@ export const tap = definePlugin({
       taps.get(session)?.()
       taps.delete(session)
     }
-    /** The end of a session without a user emits no event. */
-    const endClosed = () => {
-      for (const session of taps.keys()) if (!session.open) end(session)
-    }
 
     /** @throws Refused for a filter that cannot match */
     const check = async (user: string, type: string, group: string) => {
@@ -47,35 +43,23 @@ export const tap = definePlugin({
       const user = await check(asked, type, group)
       // Before the tap: if the audit log cannot be written, no texts are shown.
       if (texts) app.audit.info({ event: 'tap', ...actor(session), user, type, group, texts, session: session.id })
-      endClosed()
-      end(session)
+      // The end of an earlier tap of this session is waited for already.
+      if (taps.has(session)) end(session)
+      else void session.closed.then(() => end(session))
       const filter = { user, type, group: group.toLowerCase(), texts }
       const view = new Tap(session, filter, { clock: app.clock, perSecond: limits.tapRate })
-      const guarded =
-        (tell: (from: Session, values: object) => void) =>
-        (from: Session, values: object): void =>
-          session.open ? tell(from, values) : endClosed()
       const ends = [...app.catalogue]
         .filter((message) => !UNTAPPABLE.includes(message.name) && view.needs(message))
         .map((message) =>
           message.from === 'client'
-            ? app.on(
-                message as ClientMessage,
-                guarded((from, values) => view.in(from, message, values as never)),
-              )
-            : app.on(
-                message as ServerMessage,
-                guarded((from, values) => view.out(from, message, values as never)),
-              ),
+            ? app.on(message as ClientMessage, (from, values) => view.in(from, message, values))
+            : app.on(message as ServerMessage, (from, values) => view.out(from, message, values)),
         )
       taps.set(session, () => {
         for (const off of ends) off()
       })
     })
 
-    app.status(() => {
-      endClosed()
-      return { taps: taps.size }
-    })
+    app.status(() => ({ taps: taps.size }))
   },
 })

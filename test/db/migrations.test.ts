@@ -158,6 +158,24 @@ test('the database of a process killed with SIGKILL during a migration is migrat
   }
 })
 
+test('the state of consumers is counted by the migration that adds the counts', async (t) => {
+  const { db } = await emptyDatabase(t)
+  const at = all.findIndex(({ name }) => name === '0010_state_usage')
+  await runSteps(db, all.slice(0, at), 'up', { resume: false })
+  const row = { user_id: 1, position: 0, pending: '', moved_at: 0 }
+  await db('consumer').insert(['empty', 'main'].map((name) => ({ ...row, name })))
+  const state = { user_id: 1, name: 'main' }
+  await db('consumer_state').insert([
+    { ...state, state_key: 'a', state: '鹰' },
+    { ...state, state_key: 'b', state: 'xy' },
+  ])
+  await migrate(db)
+  t.deepEqual(await db('consumer').orderBy('name').select('name', 'state_keys', 'state_bytes'), [
+    { name: 'empty', state_keys: 0, state_bytes: 0 },
+    { name: 'main', state_keys: 2, state_bytes: 5 },
+  ])
+})
+
 test('a database of a newer version is neither migrated nor rolled back', async (t) => {
   const { db } = await emptyDatabase(t)
   await migrate(db)

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { files, importDrawing, importsOf, reachable, roomGraph, sourceOf } from '../support/import-graph.ts'
+import { files, importDrawing, importsOf, loadedWith, reachable, roomGraph, sourceOf } from '../support/import-graph.ts'
 import { generatedPart } from '../support/wire/generated-part.ts'
 
 const inFolder = (folder: string) => (path: string) => path.startsWith(`${folder}/`)
@@ -16,9 +16,10 @@ const isDefinition = (path: string) => DEFINITIONS.test(path)
 
 /** Which imports a file may have; the first rule that fits it counts. */
 const RULES: readonly (readonly [RegExp, (imported: string, file: string) => boolean])[] = [
-  [/^core\/wire\//, inFolder('core/wire')],
-  [/^core\/noise\//, inFolder('core/noise')],
-  [/^core\/scram\//, inFolder('core/scram')],
+  [/^core\/platform\//, inFolder('core/platform')],
+  [/^core\/wire\//, (path) => /^core\/(wire|platform)\//.test(path)],
+  [/^core\/noise\//, (path) => /^core\/(noise|platform)\//.test(path)],
+  [/^core\/scram\//, (path) => /^core\/(scram|platform)\//.test(path)],
   [/^core\//, inFolder('core')],
   [/^db\//, inFolder('db')],
   // Definitions are data: one may name another's as its reply.
@@ -38,7 +39,7 @@ const RULES: readonly (readonly [RegExp, (imported: string, file: string) => boo
       return other === plugin || needsOf(plugin).includes(other) || path.endsWith('/failures.ts')
     },
   ],
-  [/^client\//, (path) => /^(client|core\/wire|core\/noise|core\/scram)\//.test(path) || isDefinition(path)],
+  [/^client\//, (path) => /^(client|core\/(wire|noise|scram|platform))\//.test(path) || isDefinition(path)],
   [/^testing\//, (path) => /^(testing|core|db|plugins|client|bot)\//.test(path)],
   [/^bot\//, (path) => /^(bot|client|core\/wire)\//.test(path) || path === 'core/clock.ts' || isDefinition(path)],
   // The load is packed, for `chatctl bench`; the rest of bench/ is not.
@@ -58,11 +59,26 @@ test('every folder imports only what its rule allows', (t) => {
   t.deepEqual(breaches, [])
 })
 
-test('only one file imports the cryptographic primitives', (t) => {
+test('the handshake and the login have their cryptography from the platform', (t) => {
   const users = files.filter((file) => {
-    return inFolder('core/noise')(file) && /from 'node:crypto'/.test(sourceOf(file))
+    return /^core\/(noise|scram|platform)\//.test(file) && /from '(node:crypto|@noble\/.*)'/.test(sourceOf(file))
   })
-  t.deepEqual(users, ['core/noise/primitives.ts'])
+  t.deepEqual(users, ['core/platform/browser-crypto.ts', 'core/platform/node-crypto.ts'])
+})
+
+test('what a browser loads with the client uses nothing of Node', (t) => {
+  const loaded = [...loadedWith('client/index.ts', 'browser')]
+  t.true(loaded.includes('client/browser-dial.ts') && loaded.includes('core/noise/record.ts'))
+  const code = (file: string) => sourceOf(file).replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, '')
+  const breaches = loaded.filter((file) => {
+    if (/from 'node:|\b(process|setImmediate|clearImmediate)\b|NodeJS\./.test(code(file))) return true
+    const usesBuffer = /\bBuffer\.|new Buffer\b|instanceof Buffer\b/.test(code(file))
+    return (
+      usesBuffer &&
+      !/import \{[^}]*\bBuffer\b[^}]*\} from '(#platform\/runtime|\.\/browser-runtime.ts)'/.test(code(file))
+    )
+  })
+  t.deepEqual(breaches, [])
 })
 
 /** The writers of db/ wait for the disk, whose time is the system's; clients of the original are as they are. */

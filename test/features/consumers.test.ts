@@ -10,7 +10,16 @@ import {
 } from '../../client/index.ts'
 import { encode } from '../../core/index.ts'
 import { ConsumerWriter, findConsumer, lastIdBefore, migrate, openInMemory } from '../../db/index.ts'
-import { Consume, DeleteConsumer, LeaveRoom, MoveConsumer, Once, QueryConsumers } from '../../plugins/index.ts'
+import {
+  Consume,
+  DeleteConsumer,
+  LeaveRoom,
+  MoveConsumer,
+  Once,
+  QueryConsumers,
+  QueryState,
+} from '../../plugins/index.ts'
+import { testServer } from '../../testing/index.ts'
 import { TestClock } from '../../testing/test-clock.ts'
 import { nextPush, refusal, texts } from '../support/requests.ts'
 import { startLocalServer } from '../support/server.ts'
@@ -292,7 +301,7 @@ test('an event handled before a restart of the server can be acknowledged after 
 })
 
 test('many states that arrive at once are stored and delay nobody', async (t) => {
-  const server = await startLocalServer(t)
+  const server = await startLocalServer(t, { limits: { requestBurst: 1000 } })
   const robot = await server.user('robot')
   const others = [await server.user('robot'), await server.user('robot')]
   await robot.request(MoveConsumer, { consumer: 'main', after: 0 })
@@ -392,4 +401,26 @@ test('events left unacknowledged by a loop are delivered again in the next one',
   t.deepEqual(texts(await next(robot, 'main', 2)), ['one', 'three'])
   await robot.request(MoveConsumer, { consumer: 'main', after: 0 })
   t.deepEqual(texts(await next(robot, 'main', 3)), ['one', 'two', 'three'])
+})
+
+test('a consumer that a request loads while its user is offline is evicted', async (t) => {
+  await using server = await testServer()
+  await server.account('robot', 'bot')
+  const { id } = await server.db('userinfo').where({ username: 'robot' }).first('id')
+  const robot = server.app.onBehalfOf({ id, name: 'robot', nickname: 'robot', role: 'bot' })
+  await robot.request(MoveConsumer, { consumer: 'main', after: 0 })
+  const statementsOfRequest = async () => {
+    let statements = 0
+    const count = () => {
+      statements++
+    }
+    server.db.on('query', count)
+    await robot.request(QueryState, { consumer: 'main', key: 'k' })
+    server.db.off('query', count)
+    return statements
+  }
+  const whileLoaded = await statementsOfRequest()
+  await server.clock.advance(60_000)
+  t.is(await statementsOfRequest(), whileLoaded + 1)
+  t.is(await statementsOfRequest(), whileLoaded)
 })

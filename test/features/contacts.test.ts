@@ -78,6 +78,33 @@ test('one reply lists friends and groups with presence, unread count and last me
   t.is((await alice.request(QueryContacts, {})).contacts[0]?.lastText, '长'.repeat(80))
 })
 
+test.serial('a preview of a long text segments its beginning only, and cuts no character in two', async (t) => {
+  const server = await startLocalServer(t)
+  const alice = await server.user('alice')
+  const segmented: number[] = []
+  const { segment } = Intl.Segmenter.prototype
+  Intl.Segmenter.prototype.segment = function (text) {
+    segmented.push(text.length)
+    return segment.call(this, text)
+  }
+  t.teardown(() => {
+    Intl.Segmenter.prototype.segment = segment
+  })
+  for (const [text, preview] of [
+    ['a'.repeat(16_000), 'a'.repeat(80)],
+    [`é${'a'.repeat(16_000)}`, `é${'a'.repeat(79)}`],
+    ['😀'.repeat(4000), '😀'.repeat(80)],
+    [`x${'👨‍👩‍👧‍👦'.repeat(600)}`, `x${'👨‍👩‍👧‍👦'.repeat(15)}`],
+    // One character of 16,001 bytes.
+    [`a${'\u0301'.repeat(8000)}`, ''],
+    [`ok a${'\u0301'.repeat(7000)}`, 'ok '],
+  ] as const) {
+    await alice.send('alice', text)
+    t.is((await alice.request(QueryContacts, {})).contacts[0]?.lastText, preview)
+  }
+  t.true(segmented.length > 0 && Math.max(...segmented) < 500, String(Math.max(...segmented)))
+})
+
 test('a read position reaches the user’s other session and the sender at once', async (t) => {
   const server = await startLocalServer(t)
   const [alice, bob] = await aliceAndBob(server)

@@ -1,7 +1,9 @@
 import { setImmediate } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
-import { type InputOf, Push, type UserSession } from '../../core/index.ts'
+import pino from 'pino'
+import { type App, type InputOf, Push, type UserSession } from '../../core/index.ts'
 import { newDeliverable } from '../../plugins/messages/deliverable.ts'
+import { Deliveries } from '../../plugins/messages/deliveries.ts'
 import { Delivery, type DeliveryOptions, type LoadUnread } from '../../plugins/messages/delivery.ts'
 import type { OnNewMessage } from '../../plugins/messages/messages.ts'
 
@@ -150,4 +152,25 @@ test('under back-pressure nothing is pushed, and what does not fit into memory i
     ].map(([, id]) => Number(id)),
     Array.from({ length: 100 }, (_, n) => n + 1),
   )
+})
+
+test('a delivery that begins after its session has closed is forgotten', async (t) => {
+  const app = { on() {} } as unknown as App
+  const deliveries = new Deliveries({ app, log: pino({ level: 'silent' }), window: 10, horizon: () => 100 })
+  const session = { user: { id: 7 }, open: false, writable: false, closed: Promise.resolve() }
+  let offered = 0
+  for (let round = 0; round < 2; round++) {
+    deliveries.begin(session as unknown as UserSession, {
+      load: () => Promise.resolve({ found: [], more: false }),
+      after: 0,
+      wants: () => {
+        offered++
+        return true
+      },
+    })
+    deliveries.fanOut('user 1', message(1, 'at once').message, [7], undefined)
+    await setImmediate()
+    deliveries.fanOut('user 1', message(2, 'later').message, [7], undefined)
+  }
+  t.is(offered, 2)
 })

@@ -13,10 +13,10 @@ import { type TestUser, testServer } from '../../testing/index.ts'
 import { seeded } from '../support/endurance/rounds.ts'
 import { openRaceServer } from '../support/races/race-server.ts'
 
-test('concurrent identical friend requests are one with one notification, and the requests to one user are limited', async (t) => {
+test('concurrent identical friend requests are one with one notification', async (t) => {
   await using server = await testServer({ limits: { friendRequests: 3 } })
   const bob = await server.user('bob')
-  const askers = await Promise.all(Array.from({ length: 6 }, (_, n) => server.user(`user${n}`)))
+  const askers = await Promise.all(Array.from({ length: 3 }, (_, n) => server.user(`user${n}`)))
   const told: string[] = []
   bob.client.on(AddFriendRequest, ({ user }) => told.push(user))
   const ask = (user: TestUser) =>
@@ -27,6 +27,25 @@ test('concurrent identical friend requests are one with one notification, and th
   const { requests } = await bob.request(QueryFriendRequests, {})
   t.deepEqual(requests.map(({ user }) => user).sort(), [...told].sort())
   t.is(new Set(told).size, 3)
+})
+
+test('many accounts cannot keep others from asking Bob: the oldest request is dropped, and may be sent again', async (t) => {
+  await using server = await testServer({ limits: { friendRequests: 2 } })
+  const bob = await server.user('bob')
+  const askers = await Promise.all(['mallory', 'mallet', 'alice'].map((name) => server.user(name)))
+  const [mallory, , alice] = askers as [TestUser, TestUser, TestUser]
+  for (const user of askers) await user.request(AddFriend, { user: 'bob' })
+  const waiting = async () => (await bob.request(QueryFriendRequests, {})).requests.map(({ user }) => user)
+  t.deepEqual(await waiting(), ['mallet', 'alice'])
+  t.is(
+    await bob.refused(bob.request(ConfirmFriendRequest, { user: 'mallory', accept: true })),
+    'no_request',
+    'what was dropped cannot be accepted',
+  )
+  await mallory.request(AddFriend, { user: 'bob' })
+  t.deepEqual(await waiting(), ['alice', 'mallory'])
+  await bob.request(ConfirmFriendRequest, { user: 'alice', accept: true })
+  t.is((await alice.request(FriendList, {})).friends.length, 1)
 })
 
 test('concurrent friend requests and blocks of a user stay within the limits', async (t) => {

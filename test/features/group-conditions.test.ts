@@ -72,6 +72,7 @@ test('after concurrent renames a group has one name, and it refuses kicked membe
       [],
     )
     await alice.request(RenameRoom, { group: name, name: 'ops' })
+    await alice.request(InviteToRoom, { group: 'ops', user: 'mallory' })
     await mallory.request(JoinRoom, { group: 'ops' })
     await alice.request(SetRoomRole, { group: 'ops', user: 'mallory', role: 'admin' })
   }
@@ -115,6 +116,37 @@ test('an open invitation is sent once, never to a user who blocks the inviter, a
   await bob.request(BlockUser, { user: 'alice' })
   t.is(await bob.refused(bob.request(JoinRoom, { group: 'two' })), 'not_invited', 'withdrawn with the block')
   t.deepEqual(told, ['bob one', 'bob two'])
+})
+
+test('many accounts cannot keep others from inviting Bob: the oldest invitation is withdrawn', async (t) => {
+  await using server = await testServer({ limits: { invitations: 2 } })
+  const bob = await server.user('bob')
+  for (const name of ['mallory', 'mallet', 'alice']) {
+    const user = await server.user(name)
+    await user.request(CreateRoom, { group: `of ${name}`, open: false })
+    await user.request(InviteToRoom, { group: `of ${name}`, user: 'bob' })
+  }
+  t.is(await bob.refused(bob.request(JoinRoom, { group: 'of mallory' })), 'not_invited')
+  for (const name of ['mallet', 'alice']) await bob.request(JoinRoom, { group: `of ${name}` })
+  t.is((await bob.request(QueryRooms, {})).groups.length, 2)
+})
+
+test('a kicked member comes back to an open group only by an invitation', async (t) => {
+  await using server = await testServer()
+  const [alice, mallory, bob] = (await inOps(server, 'alice', 'mallory', 'bob')) as [TestUser, TestUser, TestUser]
+  const joins = () => mallory.request(JoinRoom, { group: 'ops' })
+  await alice.request(KickFromRoom, { group: 'ops', user: 'mallory' })
+  t.is(await mallory.refused(joins()), 'not_invited')
+  // An invitation that is withdrawn does not lift it.
+  await alice.request(SetRoomRole, { group: 'ops', user: 'bob', role: 'admin' })
+  await bob.request(InviteToRoom, { group: 'ops', user: 'mallory' })
+  await alice.request(SetRoomRole, { group: 'ops', user: 'bob', role: 'member' })
+  t.is(await mallory.refused(joins()), 'not_invited')
+  await alice.request(InviteToRoom, { group: 'ops', user: 'mallory' })
+  await joins()
+  await mallory.request(LeaveRoom, { group: 'ops' })
+  await joins()
+  t.is((await mallory.request(QueryRooms, {})).groups.length, 1, 'after the invitation, as any other user')
 })
 
 test('a dissolved group frees its name, group creation has a rate, and a private group is hidden', async (t) => {
@@ -178,6 +210,7 @@ test('no group message reaches a member after the notification of their removal'
   await alice.on(0).request(CreateRoom, { group })
   await bob.on(0).request(JoinRoom, { group })
   for (let round = 0; round < 25; round++) {
+    await alice.on(0).request(InviteToRoom, { group, user: 'carol' })
     await carol.on(0).request(JoinRoom, { group })
     for (let before = 0; before < 3; before++) await bob.on(0).request(ChatroomMessage, { group, text: 'unread' })
     carol.pushes = []

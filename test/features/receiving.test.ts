@@ -1,5 +1,5 @@
 import test from 'ava'
-import { type ChatMessage, type Client, OnNewMessage } from '../../client/index.ts'
+import { type ChatMessage, type Client, CreateRoom, JoinRoom, OnNewMessage } from '../../client/index.ts'
 import { definePlugin } from '../../core/index.ts'
 import { privateMessages } from '../../plugins/messages/index.ts'
 import { Receiving } from '../../plugins/messages/messages.ts'
@@ -119,4 +119,17 @@ test('of two pipelined receives the later one holds', async (t) => {
   const heard = hears(bob, 1)
   await Promise.all([bob.receive({ from: 'carol' }), bob.receive({})])
   t.deepEqual(texts(await heard), ['hello'])
+})
+
+test('a page of the inbox says that more follow if private and group messages together exceed it', async (t) => {
+  const server = await startLocalServer(t)
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
+  await alice.request(CreateRoom, { group: 'ops' })
+  await bob.request(JoinRoom, { group: 'ops' })
+  for (const text of ['one', 'two']) await bob.send('alice', text)
+  for (const text of ['three', 'four']) await bob.send({ group: 'ops' }, text)
+  const page = await alice.inbox({ limit: 3 })
+  t.deepEqual([texts(page.messages), page.more], [['one', 'two', 'three'], true])
+  const next = await alice.inbox({ limit: 3, after: page.messages.at(-1)?.id ?? 0 })
+  t.deepEqual([texts(next.messages), next.more], [['four'], false])
 })

@@ -1,6 +1,8 @@
 import test from 'ava'
+import type { Knex } from 'knex'
 import { CreateRoom, QueryRooms } from '../../client/index.ts'
 import { deleteOldestRequestKeys, requestKeyUsage } from '../../db/index.ts'
+import { isMysql } from '../../db/migrations/tables.ts'
 import { openFaultServer } from '../support/faults/fault-server.ts'
 import { refusal } from '../support/requests.ts'
 
@@ -16,6 +18,30 @@ test('a user’s oldest keys are evicted, by number and by bytes of replies', as
   t.deepEqual(await db('request_key').orderBy('asked_at').pluck('request_key'), ['b', 'c', 'd'])
   await deleteOldestRequestKeys(db, 1, { keys: 0, bytes: 5 }, ['b'])
   t.deepEqual(await db('request_key').orderBy('asked_at').pluck('request_key'), ['b', 'd'])
+})
+
+test('the keys of a user are counted in slices, and the oldest are found without sorting all', async (t) => {
+  const { db } = await openFaultServer(t)
+  const rows = Array.from({ length: 4500 }, (_, n) => row(`key ${n}`, 4500 - n, 2))
+  await db.batchInsert('request_key', [...rows, { ...row('of another user', 0, 100), user_id: 2 }], 100)
+  const statements: { sql: string; bindings: readonly Knex.Value[] }[] = []
+  db.on('query', (statement) => statements.push(statement))
+  t.deepEqual(await requestKeyUsage(db, 1), { keys: 4500, bytes: 9000 })
+  t.is(statements.filter(({ sql }) => /count\(/.test(sql)).length, 3)
+  await deleteOldestRequestKeys(db, 1, { keys: 1500, bytes: 0 }, ['key 4499'])
+  const oldest = statements.filter(({ sql }) => /order by .asked_at/.test(sql))
+  t.is(oldest.length, 2)
+  if (!isMysql(db)) {
+    // MariaDB chooses by the number of rows, and sorts outside of this process.
+    const plan = JSON.stringify(await db.raw(`explain query plan ${oldest[0]?.sql}`, oldest[0]?.bindings ?? []))
+    t.regex(plan, /request_key_oldest/)
+    t.notRegex(plan, /TEMP B-TREE/)
+  }
+  t.deepEqual(await requestKeyUsage(db, 1), { keys: 3000, bytes: 6000 })
+  t.deepEqual(await db('request_key').orderBy('asked_at').limit(2).pluck('request_key'), [
+    'of another user',
+    'key 4499',
+  ])
 })
 
 test('a user’s keys stay within the limit', async (t) => {

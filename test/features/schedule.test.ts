@@ -14,11 +14,12 @@ import {
   ScheduleMessage,
 } from '../../client/index.ts'
 import { definePlugin, type InputOf, Refused } from '../../core/index.ts'
-import { openDatabase } from '../../db/index.ts'
+import { forgetScheduled, migrate, openDatabase } from '../../db/index.ts'
 import { SetUserActive } from '../../plugins/admin/messages.ts'
 import { type KnownLimitSettings, RATES_OFF, SendMessage } from '../../plugins/index.ts'
 import { testServer } from '../../testing/index.ts'
 import { TestClock } from '../../testing/test-clock.ts'
+import { emptyDatabase } from '../support/databases/empty-database.ts'
 import { refusal } from '../support/requests.ts'
 import { type LocalServer, startLocalServer } from '../support/server.ts'
 import { tempFolder } from '../support/temp-folder.ts'
@@ -340,6 +341,29 @@ test('a list of many long messages is paged', async (t) => {
   }
   t.is(new Set(ids).size, 8)
   t.true(pages > 2)
+})
+
+test('old settled messages are deleted in slices; open and later ones are kept', async (t) => {
+  const { db } = await emptyDatabase(t)
+  await migrate(db)
+  const row = { user_id: 1, target_id: 2, is_group: 0, msg: '', font: '', font_size: 0, color: '', hops: 0 }
+  const times = { made_at: 1, due_at: 1, next_at: 1 }
+  const settled = Array.from({ length: 2500 }, (_, n) => ({ state: n % 2 ? 'sent' : 'failed', done_at: 1 + (n % 999) }))
+  const others = [
+    { state: 'cancelled', done_at: 1000 },
+    { state: 'waiting', done_at: 0 },
+    { state: 'sending', done_at: 0 },
+  ]
+  const rows = [...settled, ...others].map((own, n) => ({ ...row, ...times, ...own, client_id: String(n) }))
+  await db.batchInsert('scheduled', rows, 100)
+  const statements: string[] = []
+  db.on('query', ({ sql }: { sql: string }) => statements.push(sql))
+  await forgetScheduled(db, 1000, new AbortController().signal)
+  t.is(statements.filter((sql) => sql.startsWith('delete')).length, 3)
+  t.deepEqual(
+    await db('scheduled').orderBy('id').pluck('state'),
+    others.map(({ state }) => state),
+  )
 })
 
 test('times of day, dates and delays are parsed', (t) => {

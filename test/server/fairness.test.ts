@@ -1,16 +1,18 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import test from 'ava'
 import { RunQueue } from '../../core/flow/run-queue.ts'
-import { clientMessage, definePlugin, encode, Ping, Refused, SYSTEM_CLOCK } from '../../core/index.ts'
+import { clientMessage, definePlugin, encode, line, Ping, Refused, SYSTEM_CLOCK } from '../../core/index.ts'
 import { RequestQueue } from '../../core/plugin/request-queue.ts'
-import { GROUP_LANE } from '../../db/groups.ts'
 import { MSG_TYPE, openInMemory, TurnBudget } from '../../db/index.ts'
+import { GROUP_LANE } from '../../db/messages.ts'
 import { Consume } from '../../plugins/consumers/messages.ts'
 import { QueryFriendRequests } from '../../plugins/friends/messages.ts'
-import { CreateRoom, JoinRoom, QueryRooms } from '../../plugins/groups/messages.ts'
+import { AcknowledgeRoom, CreateRoom, JoinRoom, QueryRooms } from '../../plugins/groups/messages.ts'
 import { Once } from '../../plugins/idempotency/messages.ts'
 import { Acknowledge, QueryHistory, QueryInbox, SearchMessages } from '../../plugins/messages/messages.ts'
 import { testServer } from '../../testing/index.ts'
+import { seedMessages } from '../support/databases/messages.ts'
+import { hears, texts } from '../support/requests.ts'
 
 /** Whether `work` had finished when `other` was answered. */
 async function isOverBefore(work: Promise<unknown>, other: Promise<unknown>): Promise<boolean> {
@@ -50,8 +52,10 @@ test('a search matches texts with many combining marks and both encodings of an 
 test('a search costs rate tokens for the rows it examines', async (t) => {
   await using server = await testServer({ limits: { requestRate: 1, requestBurst: 20, requestPause: 1 } })
   const alice = await server.user('alice')
-  for (let n = 0; n < 10; n++) await alice.says('alice', 'x'.repeat(16_000))
-  await server.clock.advance(60_000)
+  for (let n = 0; n < 10; n++) {
+    await alice.says('alice', 'x'.repeat(16_000))
+    await server.clock.advance(60_000)
+  }
   // 160,000 bytes are less than one request more, ten searches of them are ten and six.
   const outcomes: string[] = []
   for (let n = 0; n < 16; n++)
@@ -63,6 +67,48 @@ test('a search costs rate tokens for the rows it examines', async (t) => {
     )
   t.is(outcomes[0], 'ok')
   t.is(outcomes.at(-1), 'rate_limited')
+})
+
+test('a request takes one token of the user’s rate, and one more for each 4 KiB', async (t) => {
+  await using server = await testServer({ limits: { requestRate: 1, requestBurst: 6, requestPause: 1 } })
+  const alice = await server.user('alice')
+  const long = 'x'.repeat(16_000)
+  await server.clock.advance(60_000)
+  await alice.client.send('alice', long)
+  const error = await t.throwsAsync(alice.client.send('alice', long), { name: 'RefusedByServer' })
+  t.like(error, { failure: 'rate_limited', retryAfter: 2000 })
+  await alice.client.send('alice', 'short')
+  await alice.client.send('alice', 'short')
+  t.is(await alice.refused(alice.client.send('alice', 'short')), 'rate_limited')
+})
+
+test('a request that costs more than the burst takes all of it', async (t) => {
+  await using server = await testServer({ limits: { requestRate: 1, requestBurst: 2, requestPause: 1 } })
+  const alice = await server.user('alice')
+  const long = 'x'.repeat(16_000)
+  await server.clock.advance(60_000)
+  await alice.client.send('alice', long)
+  await server.clock.advance(1000)
+  t.is(await alice.refused(alice.client.send('alice', long)), 'rate_limited')
+  await server.clock.advance(1000)
+  await alice.client.send('alice', long)
+})
+
+test('a ping of 4 KiB is limited like a request', async (t) => {
+  const LongPing = clientMessage({
+    type: Ping.type,
+    name: Ping.name,
+    about: 'A ping with values that the server skips.',
+    allow: 'any',
+    fields: { padding: line('', { max: 8192 }) },
+    reply: Ping.reply,
+  })
+  await using server = await testServer({ limits: { requestRate: 1, requestBurst: 2, requestPause: 1 } })
+  const alice = await server.user('alice')
+  await server.clock.advance(60_000)
+  await alice.client.request(LongPing, { padding: 'x'.repeat(4096) })
+  t.is(await alice.refused(alice.client.request(LongPing, { padding: 'x'.repeat(4096) })), 'rate_limited')
+  await alice.client.request(LongPing, { padding: 'x'.repeat(4000) })
 })
 
 test('on SQLite a burst of one user leaves turns of the event loop to others', async (t) => {
@@ -369,4 +415,66 @@ test('unread messages are counted in statements that each read a bounded number 
   const { groups } = await bob.client.request(QueryRooms, {})
   t.is(groups[0]?.unread, 10_000)
   t.is(await bob.client.receive(), 20_000)
+})
+
+test('unread messages among 30,000 own ones are listed, pushed and consumed', async (t) => {
+  await using server = await testServer()
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
+  const { id: group } = await alice.client.request(CreateRoom, { group: 'ops' })
+  await bob.client.request(JoinRoom, { group: 'ops' })
+  const accounts: { id: number; username: string }[] = await server.db('userinfo').select('id', 'username')
+  const [from, by] = ['alice', 'bob'].map((name) => accounts.find(({ username }) => username === name)?.id ?? 0)
+  const count = 30_000
+  const row = { target_id: group, msg_type: MSG_TYPE.group, isRead: 0 }
+  await seedMessages(
+    server.db,
+    Array.from({ length: count }, (_, index) => ({
+      ...row,
+      seq: index + 1,
+      user_id: (index === 0 || index === count - 1 ? by : from) as number,
+    })),
+  )
+  await server.db('chatroom').where({ id: group }).update({ last_seq: count })
+  await bob.client.send({ group: 'ops' }, 'the end')
+
+  const expected = ['seeded', 'seeded', 'the end']
+  const listed: string[] = []
+  for (let [after, more] = [0, true]; more; ) {
+    const page = await alice.client.inbox({ after })
+    listed.push(...texts(page.messages))
+    after = page.messages.at(-1)?.id ?? after
+    more = page.more
+  }
+  t.deepEqual(listed, expected)
+  t.deepEqual(texts(await hears(alice.client, 3, { acknowledge: false })), expected)
+  const consumed: string[] = []
+  for await (const { text } of alice.client.events('main', { all: true })) {
+    consumed.push(text)
+    if (consumed.length === 3) break
+  }
+  t.deepEqual(consumed, expected)
+})
+
+test('an acknowledgement of a group up to any id covers the messages up to there', async (t) => {
+  await using server = await testServer()
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
+  await alice.client.request(CreateRoom, { group: 'ops' })
+  await bob.client.request(JoinRoom, { group: 'ops' })
+  const ids: number[] = []
+  for (let n = 0; n < 5; n++) {
+    ids.push((await bob.client.send({ group: 'ops' }, String(n))).id)
+    // Ids of other conversations lie between those of the group.
+    await bob.client.send('alice', 'between')
+  }
+  const unread = async () => (await alice.client.request(QueryRooms, {})).groups[0]?.unread
+  for (const [upTo, left] of [
+    [1, 4],
+    [(ids[1] as number) + 1, 3],
+    [ids[2] as number, 2],
+    [(ids[2] as number) + 1, 2],
+    [(ids[4] as number) + 1000, 0],
+  ] as const) {
+    await alice.client.request(AcknowledgeRoom, { group: 'ops', upTo })
+    t.is(await unread(), left, `up to ${upTo}`)
+  }
 })

@@ -17,7 +17,8 @@ import {
   type TransportSession,
 } from '../../core/index.ts'
 import { GeneralFailure } from '../../core/wire/index.ts'
-import { testServer } from '../../testing/index.ts'
+import { QueryContacts } from '../../plugins/contacts/messages.ts'
+import { type TestServer, testServer } from '../../testing/index.ts'
 import { enter } from '../support/wire/raw-client.ts'
 
 const Answer = serverMessage({ type: 1001, name: 'answer', about: '', fields: { text: line('') } })
@@ -165,6 +166,53 @@ test('a stream that comes before every plugin has started is refused', async (t)
   const early = definePlugin({ name: 'early', setup: (app) => app.accept(ours, '192.0.2.1') })
   await using _server = await testServer({ plugins: [early] })
   t.true(ours.destroyed)
+})
+
+test('a stream that has closed before it is accepted is no connection', async (t) => {
+  const { app, server } = await serverWithApp(t)
+  const [ours] = duplexPair()
+  ours.destroy()
+  await nextTurn()
+  app.accept(ours, '192.0.2.1')
+  t.is(server.server.status().connections, 0)
+})
+
+/** Whether the server reads Alice's contact list again when she has a new message: some session watches it. */
+async function isWatched(server: TestServer): Promise<boolean> {
+  await (await server.user('bob')).client.send('alice', 'news')
+  await server.settled()
+  let statements = 0
+  const count = () => {
+    statements++
+  }
+  server.db.on('query', count)
+  await server.clock.advance(200)
+  server.db.off('query', count)
+  return statements > 0
+}
+
+test('a session that watches contacts is forgotten when it closes, also in the turn of its login', async (t) => {
+  const { app, server } = await serverWithApp(t)
+  const { client } = await server.user('alice')
+  await client.request(QueryContacts, { watch: true })
+  t.true(await isWatched(server))
+  await client.close()
+  await server.settled()
+  t.false(await isWatched(server))
+
+  const { id } = await server.db('userinfo').where({ username: 'alice' }).first('id')
+  const { session } = admitted(t, app, '192.0.2.1')
+  session?.established(randomBytes(32))
+  session?.login({ ...ALICE, id })
+  // Just after the handler has begun, and before SessionStarted.
+  app.before(QueryContacts, (from) => {
+    if (from.id === session?.id) queueMicrotask(() => session.gone())
+  })
+  await t.throwsAsync(async () => session?.receive(QueryContacts, { watch: true }), { instanceOf: Refused })
+  t.false(await isWatched(server))
+
+  await app.onBehalfOf({ ...ALICE, id }).request(QueryContacts, { watch: true })
+  t.false(await isWatched(server), 'a detached session gets no pushes')
 })
 
 /** Two ends of a connection; the system takes a write of the server when the test says so. */

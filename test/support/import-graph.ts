@@ -12,10 +12,36 @@ export const files = FOLDERS.flatMap((folder) =>
 
 export const sourceOf = (file: string) => readFileSync(join(ROOT, file), 'utf8')
 
+export type Platform = 'browser' | 'default'
+
+/** `imports` of package.json: the implementations of a name, by platform. */
+const ports: { readonly [name: string]: Record<Platform, string> } = JSON.parse(sourceOf('package.json')).imports
+
+const implementation = (name: string, platform: Platform) =>
+  ports[name]?.[platform].replace(/^\.\/dist\/(.*)\.js$/, '$1.ts') ?? name
+
 /** Files of the package that a file imports, from the root. Type imports count: they are knowledge too. */
 export function importsOf(file: string): string[] {
-  const found = sourceOf(file).matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)
-  return [...found].map(([, path = '']) => relative(ROOT, resolve(ROOT, dirname(file), path)))
+  const found = sourceOf(file).matchAll(/(?:from|import)\s*\(?\s*'([.#][^']+)'/g)
+  return [...found].flatMap(([, path = '']) =>
+    path.startsWith('#')
+      ? [implementation(path, 'browser'), implementation(path, 'default')]
+      : [relative(ROOT, resolve(ROOT, dirname(file), path))],
+  )
+}
+
+/** Source files that a platform loads with a file, itself included. */
+export function loadedWith(file: string, platform: Platform, found = new Set<string>()): Set<string> {
+  if (found.has(file)) return found
+  found.add(file)
+  const imports = sourceOf(file).matchAll(/^(?:import|export) (?!type )[^']*? from '([.#][^']+)'/gm)
+  for (const [, path = ''] of imports)
+    loadedWith(
+      path.startsWith('#') ? implementation(path, platform) : relative(ROOT, resolve(ROOT, dirname(file), path)),
+      platform,
+      found,
+    )
+  return found
 }
 
 /** The rooms that each room imports. `roomOf` gives the room of a file; undefined leaves the file out. */
