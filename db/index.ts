@@ -27,6 +27,7 @@ export {
   countUnread,
   type InboxQuery,
   messagesTo,
+  positionsWith,
   privateIds,
   unreadBySender,
 } from './correspondence.ts'
@@ -80,6 +81,7 @@ export {
   groupMessageIds,
   groupMessagesTo,
   groupNameOf,
+  groupPositions,
   groupsOf,
   groupsSeen,
   hasMembership,
@@ -89,6 +91,7 @@ export {
   type SeenBy,
 } from './groups.ts'
 export { loadOf } from './load.ts'
+export { headOf } from './log.ts'
 export {
   contentColumns,
   contentOf,
@@ -104,7 +107,6 @@ export type { Read, Stored } from './message-store.ts'
 export { MessageWriter } from './message-writer.ts'
 export {
   conversation,
-  deleteMessage,
   findMessage,
   MSG_TYPE,
   messagesByIds,
@@ -125,6 +127,7 @@ export {
 export { withoutPassword } from './mysql.ts'
 export { lockMysql } from './mysql-lock.ts'
 export { isDatabaseUrl, openDatabase } from './open.ts'
+export { deleteMessage, type Recall, recallsFor } from './recalls.ts'
 export {
   deleteOldestRequestKeys,
   deleteRequestKey,

@@ -1,8 +1,6 @@
 import type { Knex } from 'knex'
-import { note } from './log.ts'
 import type { Envelope, MessageRow, Placement } from './message-columns.ts'
 import { idsIn, type Range } from './scan.ts'
-import { transact } from './transaction.ts'
 
 /** Values of `chatmsg.msg_type`, as in the original. */
 export const MSG_TYPE = { chat: 1, system: 2, friendRequest: 3, group: 4 } as const
@@ -81,16 +79,3 @@ export const messagesByIds = (db: Knex, ids: readonly number[]): Promise<Message
 /** The message with this id, unless it is deleted. */
 export const findMessage = (db: Knex, id: number): Promise<MessageRow | undefined> =>
   db<MessageRow>('chatmsg').where({ id, isActive: 1 }).first()
-
-/** Deletes a message logically: the row stays, so its client id stays used. False if it was deleted already. */
-export async function deleteMessage(
-  db: Knex,
-  { id, target_id, lane }: Pick<MessageRow, 'id' | 'target_id' | 'lane'>,
-): Promise<boolean> {
-  const remove = async (trx: Knex.Transaction) => {
-    if ((await trx('chatmsg').where({ id, isActive: 1 }).update({ isActive: 0 })) === 0) return false
-    await note(trx, { topic: 'recall', subject: id, target_id, lane })
-    return true
-  }
-  return transact(db, remove, { repeatable: false })
-}

@@ -15,7 +15,7 @@ import { MSG_TYPE, PRIVATE, placementOf } from './messages.ts'
 import { MysqlPositions } from './mysql-positions.ts'
 import { backfillReadMarks } from './read-marks.ts'
 import { backOff, isDuplicate, isTimeout, isTransient, isUnavailable, MAX_ATTEMPTS, retry } from './transaction.ts'
-import { type Run, WriterConnection } from './writer-connection.ts'
+import { isServerError, type Run, WriterConnection } from './writer-connection.ts'
 
 /** Pairs of reader and writer whose row in `correspondence` is known to exist. */
 const CACHED_PAIRS = 100_000
@@ -172,8 +172,8 @@ export class MysqlMessages implements MessageStore {
     try {
       return this.#isMariaDb ? await commitAtOnce(run, steps) : await commitOneByOne(run, steps)
     } catch (error) {
-      // Also after a compound statement: it does not roll back when it is killed.
-      await undo(run)
+      // Also after a compound statement: it does not roll back when it is killed. A lost connection is closed by its owner.
+      if (isServerError(error)) await undo(run)
       throw error
     }
   }

@@ -20,7 +20,8 @@ export async function up(db: Knex) {
       // The conversation of a changed message, for clients that catch up.
       table.integer('target_id')
       table.integer('lane')
-      table.index(['target_id', 'lane', 'id'], 'change_log_lane')
+      table.index(['target_id', 'id'], 'change_log_target')
+      table.index(['lane', 'id'], 'change_log_lane')
     })
   const [row] = await db('chatmsg').max({ last: 'id' })
   await db('head')
