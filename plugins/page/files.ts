@@ -39,8 +39,8 @@ const TYPES: Readonly<Record<string, string>> = {
 /** Files that a build has compressed lie beside the original. */
 const COMPRESSED: Readonly<Record<string, Encoding>> = { '.br': 'br', '.gz': 'gzip' }
 
-/** `chat-K3XQ7ZPA.js`: the names that the build gives. */
-const HASHED = /-[0-9A-Z]{8}\.\w+$/
+/** `chat-K3XQ7ZPA.js`: a hash of esbuild in the name. */
+const HASHED = /[-.][0-9A-Z]{8}\.\w+$/
 
 /** Reads a folder with all that is in it. Files without a known ending are left out. */
 export async function staticFiles(folder: string): Promise<StaticFiles> {
