@@ -21,6 +21,8 @@ test('Alice registers, logs in and writes over a WebSocket; status and doctor kn
     await works(t, shell, ['register', name, '--server', server, '--password-file', 'pw'])
     await works(t, shell, ['login', name, '--server', server, '--password-file', 'pw'])
   }
+  const contexts = json(await works(t, shell, ['context', 'list', '-o', 'json']))
+  t.like(contexts, { 0: { server: `${server}/chat`, keyState: 'verified' } })
   await works(t, shell, ['friends', 'add', 'bob', '--context', 'alice'])
   await works(t, shell, ['friends', 'accept', 'alice', '--context', 'bob'])
   await works(t, shell, ['send', 'bob', 'through the window', '--context', 'alice'])

@@ -328,7 +328,7 @@ test('a body that does not come ends its request', async (t) => {
   const { url, server } = await startHttpServer(t, { plugins: [plugin], limits })
   const socket = await openSocket(url)
   socket.write('POST /body HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf')
-  t.regex(await readAll(socket), /408 Request Timeout|^$/)
+  t.regex(await readAll(socket), /^HTTP\/1\.1 408 /)
   t.is(server.status().plugins.find(({ name }) => name === 'doors')?.state, 'ok')
 })
 
