@@ -9,6 +9,7 @@ import { idempotency } from './idempotency/index.ts'
 import { legacy } from './legacy/index.ts'
 import { login } from './login/index.ts'
 import { privateMessages } from './messages/index.ts'
+import { page } from './page/index.ts'
 import { registration } from './registration/index.ts'
 import { schedule } from './schedule/index.ts'
 import { system } from './system/index.ts'
@@ -24,6 +25,7 @@ export {
   idempotency,
   legacy,
   login,
+  page,
   privateMessages,
   registration,
   schedule,
@@ -46,6 +48,7 @@ export const BUILT_IN: readonly AnyPlugin[] = [
   schedule,
   admin,
   tap,
+  page,
 ]
 
 /** All built-in features: the default ones and those that must be enabled. */
