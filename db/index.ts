@@ -27,6 +27,7 @@ export {
   countUnread,
   type InboxQuery,
   messagesTo,
+  positionsWith,
   privateIds,
   unreadBySender,
 } from './correspondence.ts'
@@ -81,6 +82,7 @@ export {
   groupMessageIds,
   groupMessagesTo,
   groupNameOf,
+  groupPositions,
   groupsOf,
   groupsSeen,
   hasMembership,
@@ -90,6 +92,7 @@ export {
   type SeenBy,
 } from './groups.ts'
 export { loadOf } from './load.ts'
+export { headOf } from './log.ts'
 export {
   contentColumns,
   contentOf,
@@ -106,7 +109,6 @@ export type { Read, Stored } from './message-store.ts'
 export { MessageWriter } from './message-writer.ts'
 export {
   conversation,
-  deleteMessage,
   findMessage,
   hasClientId,
   MSG_TYPE,
@@ -137,6 +139,7 @@ export {
   reactionStateOf,
   setReaction,
 } from './reactions.ts'
+export { deleteMessage, type MessageChange, messageChangesFor } from './recalls.ts'
 export {
   deleteOldestRequestKeys,
   deleteRequestKey,

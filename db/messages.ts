@@ -89,8 +89,3 @@ export const findMessage = (db: Knex, id: number): Promise<MessageRow | undefine
 /** Whether a user has stored a message, deleted or not, under a client id. */
 export const hasClientId = async (db: Knex, userId: number, clientId: string): Promise<boolean> =>
   (await db('chatmsg').where({ client_id: clientId, user_id: userId }).first('id')) !== undefined
-
-/** Deletes a message logically: the row stays, so its client id stays used. False if it was deleted already. */
-export async function deleteMessage(db: Knex, id: number): Promise<boolean> {
-  return (await db('chatmsg').where({ id, isActive: 1 }).update({ isActive: 0 })) > 0
-}

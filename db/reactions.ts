@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { Conflict, countRows } from './locks.ts'
+import { note } from './log.ts'
 import { transact } from './transaction.ts'
 
 /** One user's reaction to a message. */
@@ -40,7 +41,7 @@ export async function setReaction(
   const key = { message_id, user_id, emoji }
   const change = async (trx: Knex.Transaction): Promise<ReactionState | undefined> => {
     // The counts change only under this lock.
-    const message = await trx('chatmsg').where({ id: message_id, isActive: 1 }).forUpdate().first('id')
+    const message = await trx('chatmsg').where({ id: message_id, isActive: 1 }).forUpdate().first('target_id', 'lane')
     if (message === undefined) return conflict('no_message')
     const row = await trx('message_reaction').where(key).first('isActive')
     if (Boolean(row?.isActive) === isSet) return undefined
@@ -50,7 +51,9 @@ export async function setReaction(
       .insert({ ...key, ...values })
       .onConflict(['message_id', 'user_id', 'emoji'])
       .merge(values)
-    return reactionStateOf(trx, reaction)
+    const state = await reactionStateOf(trx, reaction)
+    await note(trx, { topic: 'reaction', subject: message_id, target_id: message.target_id, lane: message.lane })
+    return state
   }
   try {
     return await transact(db, change, { repeatable: false })

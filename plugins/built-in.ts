@@ -10,6 +10,7 @@ import { idempotency } from './idempotency/index.ts'
 import { legacy } from './legacy/index.ts'
 import { login } from './login/index.ts'
 import { privateMessages } from './messages/index.ts'
+import { page } from './page/index.ts'
 import { reactions } from './reactions/index.ts'
 import { registration } from './registration/index.ts'
 import { schedule } from './schedule/index.ts'
@@ -27,6 +28,7 @@ export {
   idempotency,
   legacy,
   login,
+  page,
   privateMessages,
   reactions,
   registration,
@@ -52,6 +54,7 @@ export const BUILT_IN: readonly AnyPlugin[] = [
   schedule,
   admin,
   tap,
+  page,
 ]
 
 /** All built-in features: the default ones and those that must be enabled. */

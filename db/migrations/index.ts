@@ -11,6 +11,7 @@ import * as stateUsage from './0010_state_usage.ts'
 import * as scheduledDone from './0011_scheduled_done.ts'
 import * as requestKeyOldest from './0012_request_key_oldest.ts'
 import * as kickedMembers from './0013_kicked_members.ts'
+import * as log from './0014_log.ts'
 import * as repliesEditsReactions from './0016_replies_edits_reactions.ts'
 
 /** Oldest first. The keys are recorded in the database, so they never change. */
@@ -28,6 +29,7 @@ export const MIGRATIONS = {
   '0011_scheduled_done': scheduledDone,
   '0012_request_key_oldest': requestKeyOldest,
   '0013_kicked_members': kickedMembers,
+  '0014_log': log,
   '0016_replies_edits_reactions': repliesEditsReactions,
 }
 
@@ -40,6 +42,8 @@ export const NEW_TABLES = [
   'request_key',
   'scheduled',
   'chatctl_database',
+  'head',
+  'change_log',
   'message_extra',
   'message_former_text',
   'message_reaction',

@@ -14,6 +14,7 @@ import { handleReceiving } from './receiving.ts'
 import { handleSending } from './sending.ts'
 import { Sources } from './sources.ts'
 import { StoredMessages } from './stored-messages.ts'
+import { handleSync } from './sync.ts'
 import { WriteRules } from './write-rules.ts'
 
 /** Private messages, and for the other sorts of conversations storing, delivery and search: see Conversations. */
@@ -37,11 +38,11 @@ export const privateMessages = definePlugin({
     const writeRules = new WriteRules()
     const parts = { app, db, limits, log, writer, sources, deliveries, stored, writeRules }
     const conversations = new Conversations(parts)
-    const privateMessages = new PrivateMessages(db, needs.accounts, writeRules)
+    const privateMessages = new PrivateMessages(db, needs.accounts, { writeRules, readReceipts })
     sources.add(privateMessages.source())
     const names = new InOrder<UserSession>()
     const all = { ...parts, accounts: needs.accounts, conversations, privateMessages, names, readReceipts }
-    for (const handle of [handleSending, handleReceiving, handleRecall, handleQueries]) handle(all)
+    for (const handle of [handleSending, handleReceiving, handleRecall, handleQueries, handleSync]) handle(all)
     return conversations
   },
 })

@@ -23,7 +23,7 @@ export function handleRecall({ app, db, deliveries, conversations }: Parts) {
     const place = await stored.place(row)
     try {
       // Of two concurrent requests one is refused.
-      if (!(await deleteMessage(db, id))) throw new Refused(FAILURES.no_message)
+      if (!(await deleteMessage(db, row))) throw new Refused(FAILURES.no_message)
     } catch (error) {
       // The deletion may be committed all the same: it is announced as soon as that is known.
       if (isUnavailable(error))

@@ -43,11 +43,11 @@ export class StoredMessages {
     throw new Refused(FAILURES.no_message)
   }
 
-  /** The ids of the messages among `ids` that the user may read. */
-  async readableIds({ user }: UserSession, ids: readonly number[]): Promise<number[]> {
-    const readable: number[] = []
-    for (const row of await messagesByIds(this.#parts.db, ids))
-      if (await this.mayRead(user.id, row)) readable.push(row.id)
+  /** The messages among `ids` that the user may read and that users have written. */
+  async readableRows({ user }: UserSession, ids: readonly number[]): Promise<MessageRow[]> {
+    const readable: MessageRow[] = []
+    for (const row of ids.length === 0 ? [] : await messagesByIds(this.#parts.db, ids))
+      if (WRITTEN_BY_USERS.includes(row.msg_type) && (await this.mayRead(user.id, row))) readable.push(row)
     return readable
   }
 

@@ -8,7 +8,7 @@ export function handleQueries({ app, db, conversations }: Parts) {
     QueryReactions,
     async (session, { ids }) => {
       const unique = [...new Set(ids.map(({ id }) => id))]
-      const readable = await conversations.stored.readableIds(session, unique)
+      const readable = (await conversations.stored.readableRows(session, unique)).map(({ id }) => id)
       return { reactions: await countReactions(db, readable, session.user.id) }
     },
     { serial: true },

@@ -13,6 +13,7 @@ import {
   OnNewMessage,
   QueryContacts,
   QueryRooms,
+  Sync,
 } from '../../client/index.ts'
 import { openDatabase } from '../../db/index.ts'
 import { TestClock } from '../../testing/test-clock.ts'
@@ -79,6 +80,42 @@ test('an edit does not change what is read, and a message that was read stays so
   t.deepEqual(
     (await pushed).messages.map(({ text }) => text),
     ['two'],
+  )
+})
+
+test('a client that was away syncs edits and changed reactions of the messages that it may read', async (t) => {
+  const { stage, alice, bob, carol } = await people(t, 'alice', 'bob', 'carol')
+  await alice.request(CreateRoom, GROUP)
+  await bob.request(JoinRoom, GROUP)
+  const [inPrivate, inGroup] = [await alice.send('bob', 'one'), await alice.send(GROUP, 'two')]
+  const gone = await alice.send('bob', 'three')
+  await carol.request(JoinRoom, GROUP)
+  const { upTo } = await bob.request(Sync, {})
+  await bob.close()
+  const { editedAt } = await alice.request(EditMessage, { id: inPrivate.id, text: 'uno' })
+  await alice.react(inPrivate.id, '👍')
+  await alice.edit(inGroup.id, 'due')
+  await alice.react(inGroup.id, '👍')
+  await alice.edit(gone.id, 'tre')
+  await alice.recall(gone.id)
+  const back = await stage.user('bob')
+  const synced = async (client: Client) => {
+    const { entries } = await client.request(Sync, { after: upTo })
+    return entries.map(({ entry, id, text, group, from }) => [entry, id, text, group, from])
+  }
+  t.deepEqual(await synced(back), [
+    [3, inPrivate.id, 'uno', '', 'alice'],
+    [4, inPrivate.id, '', '', ''],
+    [3, inGroup.id, 'due', 'ops', 'alice'],
+    [4, inGroup.id, '', '', ''],
+    [2, gone.id, '', '', ''],
+  ])
+  t.like((await back.request(Sync, { after: upTo })).entries[0], { editedAt, to: 'bob' })
+  t.deepEqual(await synced(carol), [], 'she joined after the message')
+  const { entries } = await back.request(Sync, {})
+  t.deepEqual(
+    entries.filter(({ entry }) => entry === 1).map(({ text }) => text),
+    ['uno', 'due'],
   )
 })
 
