@@ -92,14 +92,19 @@ export class Client extends Session {
     from,
     kind,
     after,
+    own = false,
     acknowledge = true,
     signal,
   }: MessagesOptions = {}): AsyncGenerator<ChatMessage> {
-    const ask = this.#receiving({ from, kind: kind === undefined ? undefined : kindNumber(kind), after })
+    const ask = this.#receiving({ from, kind: kind === undefined ? undefined : kindNumber(kind), after, own })
     try {
       yield* this.#stream.read({
         subscribe: () => this.subscribe(ask, signal),
-        onHandled: acknowledge ? (message) => this.#acknowledgeHandled(message, signal) : undefined,
+        onHandled: acknowledge
+          ? async (message) => {
+              if (!this.isOwn(message)) await this.#acknowledgeHandled(message, signal)
+            }
+          : undefined,
         signal,
       })
     } finally {
@@ -247,6 +252,11 @@ export class Client extends Session {
       const current = generation === this.#generation ? filter : { ...filter, after: 0 }
       return connection.request(Receive, current, { signal, onReply: () => this.#stream.subscribed() })
     }
+  }
+
+  /** True for a message of this user to others, which nobody has to acknowledge; false for a note to oneself. */
+  isOwn({ from, to, group }: Pick<ChatMessage, 'from' | 'to' | 'group'>): boolean {
+    return this.isSelf(from) && (group !== undefined || to !== from)
   }
 
   /** Acknowledges a message that the loop has handled. */

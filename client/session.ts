@@ -40,6 +40,8 @@ export class Session {
   readonly #pushes = new EventEmitter()
   #credentials: Credentials | undefined
   #actAs: string | undefined
+  /** The name of the account; its case may differ from the one at the login. */
+  #self: string | undefined
   /** A ping that answers the server's `keep_alive` is in flight. */
   #isAnswering = false
   /** Generation of the server's database at the last login; empty if the server does not name it. */
@@ -119,6 +121,7 @@ export class Session {
     const identity = await logIn(this.link.connection, credentials, () => this.link.limit())
     this.#credentials = credentials
     this.#epoch = identity.epoch
+    this.#self = identity.user
     return identity
   }
 
@@ -180,6 +183,12 @@ export class Session {
   /** Stops renewing a subscription after reconnects. */
   protected unsubscribe(ask: Subscribe<unknown>) {
     if (this.#subscribe === ask) this.#subscribe = undefined
+  }
+
+  /** Whether a name is that of the user. Names are in lower case, but for those of adopted databases. */
+  protected isSelf(name: string): boolean {
+    const self = this.#self ?? this.#actAs
+    return name === self || (this.#self === undefined && name === self?.toLowerCase())
   }
 
   /** Called before a new connection is used, if the server's database has a new generation: known ids are stale. */

@@ -73,6 +73,8 @@ export interface MessagesOptions {
   readonly kind?: Kind
   /** Only messages with a higher id; older ones stay unread. */
   readonly after?: number
+  /** Also messages that this user sends on other sessions during the loop, which it does not acknowledge. Default false. */
+  readonly own?: boolean
   /** Acknowledge each message when the loop requests the next. Default true. */
   readonly acknowledge?: boolean
   readonly signal?: AbortSignal

@@ -16,6 +16,8 @@ export interface InboxQuery {
   readonly kind?: number
   /** Exactly these ids, as far as the user may read them; `after` and `limit` have no effect. */
   readonly only?: readonly number[]
+  /** With `only`: messages that the user has sent, in place of those to the user. */
+  readonly sent?: boolean
 }
 
 /** Selects private messages by recipient, by sender, or by both. */
@@ -28,11 +30,12 @@ interface Ends {
 export async function messagesTo(
   db: Knex,
   userId: number,
-  { after, limit, unreadOnly, senderId, kind, only }: InboxQuery,
+  { after, limit, unreadOnly, senderId, kind, only, sent = false }: InboxQuery,
 ): Promise<Part<MessageRow>> {
   if (only !== undefined) {
     const kinds = kindsOf(kind)
-    const isTheirs = (row: MessageRow) => row.target_id === userId && kinds.includes(row.msg_type)
+    const isTheirs = (row: MessageRow) =>
+      (sent ? row.user_id : row.target_id) === userId && kinds.includes(row.msg_type)
     const rows = (await messagesByIds(db, only)).filter(isTheirs)
     return { found: await withReadState(db, sortedById(rows)) }
   }

@@ -27,6 +27,7 @@ export const listen = defineCommand({
     ['$0 listen', 'until Ctrl-C'],
     ['$0 listen --count 1 --for 30s -o ndjson', 'wait for one message; exit 6 if none comes'],
     ['$0 listen --type system', 'only what admins say to everyone'],
+    ['$0 listen --own', 'both sides: what you send elsewhere too'],
     ['$0 listen --from bob | jq -r .text', 'NDJSON when stdout is no terminal'],
     ['$0 listen --exec ./handler', 'the message as a line of JSON on its stdin; what it prints is the answer'],
     ['$0 listen --exec ./handler --jobs 1 -- --verbose', 'with arguments of its own'],
@@ -71,13 +72,14 @@ export const listen = defineCommand({
         describe: 'first all messages after this id, read ones too',
         coerce: wholeNumber('since', 0, Number.MAX_SAFE_INTEGER),
       },
+      own: { type: 'boolean', describe: 'also messages that you send elsewhere meanwhile; they stay as they are' },
       ack: {
         type: 'boolean',
         default: true,
         describe: '--no-ack leaves the messages unread, and stops after the first 100',
       },
     }),
-  async run({ count, for: total, idle, from, type, since, ack, args = [], ...exec }, shared) {
+  async run({ count, for: total, idle, from, type, since, own = false, ack, args = [], ...exec }, shared) {
     const stops: Stops = {
       count: count ?? Number.POSITIVE_INFINITY,
       for: total === undefined ? undefined : parseDuration(total),
@@ -86,7 +88,8 @@ export const listen = defineCommand({
     if (exec.exec !== undefined) {
       if (type !== undefined && !isKind(type))
         throw new CliError('usage', `--exec handles messages: ${KINDS.join(', ')}`)
-      if (since !== undefined || !ack) throw new CliError('usage', '--exec goes with neither --since nor --no-ack')
+      if (since !== undefined || !ack || own)
+        throw new CliError('usage', '--exec goes with none of --since, --own and --no-ack')
       const { listenExec } = await import('../exec/run.ts')
       const { exec: program, jobs = 4, retries = 3, execTimeout = '5m' } = exec
       const words = args.map((word) => (word === STDIN ? '-' : word))
@@ -98,14 +101,17 @@ export const listen = defineCommand({
       .map(([name]) => name)
     if (alone !== undefined) throw new CliError('usage', `--${alone} goes with --exec`)
     if (args.length > 0) throw new CliError('usage', `nothing takes "${args[0]}": words go with --exec`)
-    if (type !== undefined && !isKind(type))
+    if (type !== undefined && !isKind(type)) {
+      if (own) throw new CliError('usage', `--own is for messages: ${KINDS.join(', ')}`)
       return asUser(shared, (client) => pushes(client, shared, type, stops), { reconnect: true })
+    }
     const wanted = (message: ChatMessage) =>
       (type === undefined || message.kind === type) &&
-      (from === undefined || (isNamed(message.from, from) && message.group === undefined))
-    return asUser(shared, (client) => messages(client, shared, { stops, wanted, from, kind: type, since, ack }), {
-      reconnect: true,
-    })
+      (from === undefined ||
+        (isNamed(message.from, from) && message.group === undefined) ||
+        isNamed(message.to ?? '', from))
+    const what = { stops, wanted, from, kind: type, since, own, ack }
+    return asUser(shared, (client) => messages(client, shared, what), { reconnect: true })
   },
 })
 
@@ -115,13 +121,14 @@ interface What {
   readonly from: string | undefined
   readonly kind: Kind | undefined
   readonly since: number | undefined
+  readonly own: boolean
   readonly ack: boolean
 }
 
 async function messages(
   client: Client,
   shared: Shared,
-  { stops, wanted, from, kind, since, ack }: What,
+  { stops, wanted, from, kind, since, own, ack }: What,
 ): Promise<ExitName> {
   const { output } = shared
   const watch = new StopConditions(stops, shared.signal)
@@ -132,9 +139,10 @@ async function messages(
   })
   const print = async (message: ChatMessage) => {
     if (message.id <= last || !wanted(message)) return
-    await output.record(message, () => messageLine(output, message))
+    const isOwn = client.isOwn(message)
+    await output.record(message, () => messageLine(output, message, isOwn))
     // After printing: a closed pipe leaves it unread.
-    if (ack && message.unread) await acknowledge(client, message, output, watch.signal)
+    if (ack && message.unread && !isOwn) await acknowledge(client, message, output, watch.signal)
     watch.counted()
   }
   try {
@@ -151,7 +159,7 @@ async function messages(
       }
     }
     const filter = { ...(from !== undefined && { from }), ...(kind !== undefined && { kind }) }
-    const options = { acknowledge: false, signal: watch.signal, ...filter }
+    const options = { acknowledge: false, own, signal: watch.signal, ...filter }
     for await (const message of client.messages(options)) {
       await print(message)
       if (watch.signal.aborted) break

@@ -16,8 +16,13 @@ export function messageColumns({ colors }: Output): Column<ChatMessage>[] {
 }
 
 /** A message as a line of a conversation; further lines of its text are indented. System messages are highlighted. */
-export function messageLine({ colors }: Output, { sentAt, kind, from, group, text }: ChatMessage): string {
-  const where = group === undefined ? '' : ` @${printableLine(group)}`
+export function messageLine(
+  { colors }: Output,
+  { sentAt, kind, from, to = '', group, text }: ChatMessage,
+  isOwn = false,
+): string {
+  const recipient = isOwn ? ` → ${printableLine(to)}` : ''
+  const where = group === undefined ? recipient : ` @${printableLine(group)}`
   const name = (text: string) => colors.bold(kind === 'system' ? colors.yellow(text) : text)
   const body = printable(text).replace(/\n/g, '\n    ')
   return `${colors.dim(localTime(sentAt))} ${name(printableLine(from))}${where}: ${body}`

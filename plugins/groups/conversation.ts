@@ -28,7 +28,8 @@ export function handleConversation(parts: Parts) {
 }
 
 function handlePosts({ app, roster, conversations }: Parts) {
-  const post = ({ user }: UserSession, group: Group, message: ValuesOf<typeof messages.ChatroomMessage>) => {
+  const post = (session: UserSession, group: Group, message: ValuesOf<typeof messages.ChatroomMessage>) => {
+    const { user } = session
     const conversation = conversationOf(group.id)
     return conversations.post(
       {
@@ -45,6 +46,7 @@ function handlePosts({ app, roster, conversations }: Parts) {
         // The members at the commit: the group is not changed before the message is stored.
         recipients: group.memberIds,
         except: user.id,
+        sentOn: session,
       },
     )
   }

@@ -141,10 +141,22 @@ export class Conversations {
     if (!repeat) {
       const { conversation, names, recipients, except } = audience
       this.#deliveries.fanOut(conversation, textForm(id, row, names), recipients, except)
+      if (this.#deliveries.isOwnWanted) this.#fanOutOwn(id, row, audience)
       emitChange(this.#app, row, recipients)
     } else if (row.target_id !== wanted.target_id || row.msg_type !== wanted.msg_type || row.msg !== wanted.msg)
       throw new Refused(FAILURES.client_id_reused)
     return { id, sentAt: row.send_time, repeat }
+  }
+
+  /** Pushes a message to the other sessions of its sender that asked for own messages. */
+  #fanOutOwn(id: number, row: NewMessageRow, { conversation, names, recipients, except, sentOn }: Audience) {
+    const senderId = row.user_id
+    // A note to oneself is unread, and has been pushed to all sessions.
+    if (except !== senderId && recipients.includes(senderId)) return
+    const { from, to, group } = names
+    // As in the history: a private message is unread until its recipient acknowledges it.
+    const message = textForm(id, row, { from, to, group, unread: group === '' })
+    this.#deliveries.fanOutOwn(conversation, message, senderId, sentOn)
   }
 
   /**

@@ -128,6 +128,7 @@ export const Receive = clientMessage({
     from: optional(line('only private messages of this user; empty: of everyone', { max: 255 }), ''),
     kind: optional(uint8('only messages of this kind, as in on_new_message; 0: all'), 0),
     after: optional(uint64('only messages with a higher id; older ones stay unread'), 0),
+    own: optional(bool('true: also messages that this user sends on other sessions from now on'), false),
   },
   reply: Receiving,
 })

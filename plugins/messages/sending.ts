@@ -9,8 +9,9 @@ export function handleSending({ app, accounts, conversations, names }: Parts) {
   const hopsOf = (user: User, to: Account, claimed: number) =>
     conversations.isQuiet(user, claimed) ? 0 : conversations.hops(exchangeOf(user, to), user, claimed)
 
-  const post = ({ user }: UserSession, to: Account, message: ValuesOf<typeof SendMessage>) =>
-    conversations.post(
+  const post = (session: UserSession, to: Account, message: ValuesOf<typeof SendMessage>) => {
+    const { user } = session
+    return conversations.post(
       {
         senderId: user.id,
         kind: MSG_TYPE.chat,
@@ -18,8 +19,9 @@ export function handleSending({ app, accounts, conversations, names }: Parts) {
         clientId: message.clientId,
         hops: hopsOf(user, to, message.hops),
       },
-      privateAudience(user, to),
+      privateAudience(user, to, session),
     )
+  }
 
   app.handle(
     SendMessage,

@@ -16,6 +16,8 @@ export interface Query {
   readonly kind?: number
   /** Only these ids, if the user may read them; `after` and `limit` have no effect then. */
   readonly only?: readonly number[]
+  /** With `only`: private messages that the user has sent, in place of those to the user. */
+  readonly sent?: boolean
 }
 
 /** The conversation of a stored message, and its readers. */

@@ -94,6 +94,22 @@ test.serial('a listener gets new messages, also after the server was killed and 
   )
 })
 
+test.serial('listen --own prints both sides of a conversation, and leaves own messages unread', async (t) => {
+  const { shell } = await aliceAndBob(t)
+  const listener = shell.start(['listen', '--context', 'alice', '--own', '--count', '3', '-o', 'plain'])
+  await works(t, shell, ['send', '--context', 'bob', 'alice', 'hello'])
+  await listener.output.prints('bob: hello')
+  await works(t, shell, ['send', '--context', 'alice', 'bob', 'hello to you'])
+  await works(t, shell, ['send', '--context', 'bob', 'alice', 'bye'])
+  const { code, stdout } = await listener.done
+  t.is(code, 0)
+  t.regex(stdout, /bob: hello\n.* alice → bob: hello to you\n.* bob: bye\n/)
+  t.deepEqual(json(await works(t, shell, ['inbox', '--context', 'alice', '-o', 'json'])), [])
+  t.is(json(await works(t, shell, ['inbox', '--context', 'bob', '-o', 'json'])).length, 1)
+  t.is((await shell.run(['listen', '--own', '--exec', 'cat'])).code, 2)
+  t.is((await shell.run(['listen', '--own', '--type', 'contact_changed'])).code, 2)
+})
+
 test.serial('Ctrl-C ends a listener with 130; messages not printed stay unread', async (t) => {
   const { shell } = await aliceAndBob(t)
   const listener = shell.start(['listen', '--context', 'bob'])
