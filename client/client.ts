@@ -19,6 +19,7 @@ import { MessageStream } from './message-stream.ts'
 import { Session, type Subscribe } from './session.ts'
 import type {
   ConsumeOptions,
+  HistoryQuery,
   KeptState,
   MessagesOptions,
   Page,
@@ -204,13 +205,13 @@ export class Client extends Session {
     return this.#toPage(await this.request(QueryInbox, query, options))
   }
 
-  /** The newest private messages with another user, or those before an id; oldest first. */
-  async history(other: string, query: { before?: number; limit?: number } = {}): Promise<Page> {
+  /** A page of private messages with another user, oldest first; the newest without a place. */
+  async history(other: string, query: HistoryQuery = {}): Promise<Page> {
     return this.#toPage(await this.request(QueryHistory, { with: other, ...query }))
   }
 
-  /** The newest messages of a group, or those before an id; oldest first. */
-  async groupHistory(group: string, query: { before?: number; limit?: number } = {}): Promise<Page> {
+  /** The same of a group. */
+  async groupHistory(group: string, query: HistoryQuery = {}): Promise<Page> {
     return this.#toPage(await this.request(QueryRoomHistory, { group, ...query }))
   }
 

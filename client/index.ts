@@ -15,6 +15,7 @@ export { ClientError, type ClientErrorCode, type Failure, RefusedByServer } from
 export type { KeyedOptions, RequestOptions } from './link.ts'
 export type {
   ConsumeOptions,
+  HistoryQuery,
   Identity,
   KeptState,
   LifeEvents,

@@ -26,6 +26,17 @@ export interface Page {
   readonly messages: ChatMessage[]
 }
 
+/** A place in a conversation: the newest messages, or those at an id. At most one of the ids. */
+export interface HistoryQuery {
+  /** Only messages with a lower id. */
+  readonly before?: number
+  /** Only messages with a higher id, beginning with the oldest. */
+  readonly after?: number
+  /** Messages on both sides of this id; `more` is about older ones, and `after` the last one finds newer ones. */
+  readonly around?: number
+  readonly limit?: number
+}
+
 export interface SearchPage extends Page {
   /** Value of `before` for the next page while there is `more`. */
   readonly searchedTo: number

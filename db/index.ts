@@ -106,6 +106,7 @@ export {
   conversation,
   deleteMessage,
   findMessage,
+  type HistoryPart,
   MSG_TYPE,
   messagesByIds,
   withReadState,

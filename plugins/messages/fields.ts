@@ -1,8 +1,14 @@
-import { line, optional, uint8 } from '../../core/wire/index.ts'
+import { line, optional, uint8, uint64 } from '../../core/wire/index.ts'
 
 /** Text style chosen by the sender. */
 export const textStyle = {
   font: optional(line('font family; empty: the reader’s own', { max: 64 }), ''),
   fontSize: optional(uint8('in points; 0: the reader’s own'), 0),
   color: optional(line('colour, #rrggbb or a name; empty: the reader’s own', { max: 32 }), ''),
+}
+
+/** Further places of a page of history, beside `before`. */
+export const historyRange = {
+  after: optional(uint64('only messages with a higher id, beginning with the oldest; not with `before`'), 0),
+  around: optional(uint64('messages on both sides of this id, half of the page each; the other two are 0'), 0),
 }

@@ -13,7 +13,7 @@ import {
   uint64,
   userName,
 } from '../../core/wire/index.ts'
-import { textStyle } from './fields.ts'
+import { historyRange, textStyle } from './fields.ts'
 
 const message = {
   id: uint64('id of the message; ids ascend within a conversation'),
@@ -138,7 +138,7 @@ export const ChatHistory = serverMessage({
   name: 'chat_history',
   about: 'A page of messages, oldest first.',
   fields: {
-    more: bool('true if more messages follow in the requested direction'),
+    more: bool('true if there are more messages in the requested direction; with `around`, older ones'),
     messages: list('the messages', message),
   },
 })
@@ -159,12 +159,13 @@ export const QueryInbox = clientMessage({
 export const QueryHistory = clientMessage({
   type: 15,
   name: 'query_history',
-  about: 'Requests the newest messages between this user and another one.',
+  about: 'Requests messages between this user and another one: the newest, or those at an id.',
   allow: 'user',
   fields: {
     with: userName('name of the other user'),
     before: optional(uint64('only messages with a lower id; 0: the newest'), 0),
     limit: optional(uint16('most messages in the reply; 0: the server’s page size'), 0),
+    ...historyRange,
   },
   reply: ChatHistory,
 })

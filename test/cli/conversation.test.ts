@@ -237,6 +237,27 @@ test.serial('a message is recalled from the shell, by its sender only', async (t
   t.deepEqual(json(await as('bob', 'history', 'alice', '-o', 'json')), [])
 })
 
+test.serial('history goes on after a message, and shows what is around one', async (t) => {
+  const { shell } = await aliceAndBob(t)
+  const sent = await works(t, shell, ['send', '--context', 'alice', 'bob', '-', '--lines'], '1\n2\n3\n4\n5\n')
+  const [first = '', , third = ''] = lines(sent)
+  const found = async (...args: string[]) =>
+    json(await works(t, shell, ['history', '--context', 'bob', 'alice', '-o', 'json', ...args])).map(
+      ({ text }: { text: string }) => text,
+    )
+  t.deepEqual(await found('--after', first), ['2', '3', '4', '5'])
+  t.deepEqual(await found('--after', first, '--limit', '2'), ['2', '3'])
+  t.deepEqual(await found('--around', third, '--limit', '4'), ['2', '3', '4', '5'])
+  t.deepEqual(await found('--around', third, '--limit', '2'), ['3', '4'])
+  for (const wrong of [
+    ['bob', '--after', '1', '--before', '2'],
+    ['bob', '--around', '1', '--after', '2'],
+    ['--search', 'x', '--after', '1'],
+    ['bob', '--around', '0'],
+  ])
+    t.is((await shell.run(['history', ...wrong])).code, 2, wrong.join(' '))
+})
+
 test.serial(
   'history is searched from the shell: everywhere, with one user, in a group, through all pages',
   async (t) => {
