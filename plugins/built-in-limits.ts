@@ -8,6 +8,7 @@ import { LIMITS as messages } from './messages/limits.ts'
 import { LIMITS as registration } from './registration/limits.ts'
 import { LIMITS as schedule } from './schedule/limits.ts'
 import { LIMITS as tap } from './tap/limits.ts'
+import { LIMITS as typing } from './typing/limits.ts'
 
 /** Every limit that a server has without plugins by others. */
 export const BUILT_IN_LIMITS = {
@@ -21,6 +22,7 @@ export const BUILT_IN_LIMITS = {
   ...idempotency,
   ...schedule,
   ...tap,
+  ...typing,
 }
 
 export interface BuiltInLimits extends LimitValues<typeof BUILT_IN_LIMITS> {}

@@ -13,6 +13,7 @@ import { registration } from './registration/index.ts'
 import { schedule } from './schedule/index.ts'
 import { system } from './system/index.ts'
 import { tap } from './tap/index.ts'
+import { typing } from './typing/index.ts'
 
 export {
   accounts,
@@ -29,6 +30,7 @@ export {
   schedule,
   system,
   tap,
+  typing,
 }
 
 /** Features of a server by default. */
@@ -46,6 +48,7 @@ export const BUILT_IN: readonly AnyPlugin[] = [
   schedule,
   admin,
   tap,
+  typing,
 ]
 
 /** All built-in features: the default ones and those that must be enabled. */

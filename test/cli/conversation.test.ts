@@ -237,6 +237,19 @@ test.serial('a message is recalled from the shell, by its sender only', async (t
   t.deepEqual(json(await as('bob', 'history', 'alice', '-o', 'json')), [])
 })
 
+test.serial('listen --typing prints who is writing, beside the messages', async (t) => {
+  const { shell } = await aliceAndBob(t)
+  const listener = shell.start(['listen', '--context', 'bob', '--typing', '--count', '2', '-o', 'ndjson'])
+  await works(t, shell, ['send', '--context', 'alice', 'bob', 'hello'])
+  await listener.output.line()
+  await works(t, shell, ['inject', '--context', 'alice', 'typing', 'to=bob'])
+  await listener.output.prints('user_typing')
+  await works(t, shell, ['send', '--context', 'alice', 'bob', 'bye'])
+  const [first, typing, last] = lines(await listener.done).map((line) => JSON.parse(line))
+  t.deepEqual([first.text, last.text], ['hello', 'bye'])
+  t.deepEqual(typing, { type: 'user_typing', from: 'alice', state: true })
+})
+
 test.serial('history goes on after a message, and shows what is around one', async (t) => {
   const { shell } = await aliceAndBob(t)
   const sent = await works(t, shell, ['send', '--context', 'alice', 'bob', '-', '--lines'], '1\n2\n3\n4\n5\n')

@@ -105,6 +105,12 @@ const MATRIX: Record<string, Row> = {
     ({ other: to }) => ({ to, ...text }),
     { friend: 'ok', admin: 'ok', blocked: 'blocked', rest: 'not_friends' },
   ),
+  typing: row(
+    ({ me: to }) => ({ to }),
+    'ok',
+    ({ other: to }) => ({ to }),
+    { friend: 'ok', admin: 'ok', blocked: 'blocked', rest: 'not_friends' },
+  ),
   acknowledge: row(
     ({ me: from }) => ({ from, upTo: 1 }),
     'ok',
