@@ -126,6 +126,7 @@ export {
 export { withoutPassword } from './mysql.ts'
 export { lockMysql } from './mysql-lock.ts'
 export { isDatabaseUrl, openDatabase } from './open.ts'
+export { findProfiles, type ProfileRow, profileTimes, saveProfile } from './profiles.ts'
 export {
   deleteOldestRequestKeys,
   deleteRequestKey,

@@ -5,6 +5,7 @@ import { LIMITS as groups } from './groups/limits.ts'
 import { LIMITS as idempotency } from './idempotency/limits.ts'
 import { LIMITS as login } from './login/limits.ts'
 import { LIMITS as messages } from './messages/limits.ts'
+import { LIMITS as profiles } from './profiles/limits.ts'
 import { LIMITS as registration } from './registration/limits.ts'
 import { LIMITS as schedule } from './schedule/limits.ts'
 import { LIMITS as tap } from './tap/limits.ts'
@@ -18,6 +19,7 @@ export const BUILT_IN_LIMITS = {
   ...messages,
   ...friends,
   ...groups,
+  ...profiles,
   ...consumers,
   ...idempotency,
   ...schedule,

@@ -9,6 +9,7 @@ import { idempotency } from './idempotency/index.ts'
 import { legacy } from './legacy/index.ts'
 import { login } from './login/index.ts'
 import { privateMessages } from './messages/index.ts'
+import { profiles } from './profiles/index.ts'
 import { registration } from './registration/index.ts'
 import { schedule } from './schedule/index.ts'
 import { system } from './system/index.ts'
@@ -26,6 +27,7 @@ export {
   legacy,
   login,
   privateMessages,
+  profiles,
   registration,
   schedule,
   system,
@@ -41,6 +43,7 @@ export const BUILT_IN: readonly AnyPlugin[] = [
   privateMessages,
   friends,
   groups,
+  profiles,
   contacts,
   consumers,
   idempotency,

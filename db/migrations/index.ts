@@ -11,6 +11,7 @@ import * as stateUsage from './0010_state_usage.ts'
 import * as scheduledDone from './0011_scheduled_done.ts'
 import * as requestKeyOldest from './0012_request_key_oldest.ts'
 import * as kickedMembers from './0013_kicked_members.ts'
+import * as profiles from './0015_profiles.ts'
 
 /** Oldest first. The keys are recorded in the database, so they never change. */
 export const MIGRATIONS = {
@@ -27,6 +28,7 @@ export const MIGRATIONS = {
   '0011_scheduled_done': scheduledDone,
   '0012_request_key_oldest': requestKeyOldest,
   '0013_kicked_members': kickedMembers,
+  '0015_profiles': profiles,
 }
 
 /** Tables that the migrations create in addition to the original's. */
@@ -38,4 +40,5 @@ export const NEW_TABLES = [
   'request_key',
   'scheduled',
   'chatctl_database',
+  'profile',
 ] as const

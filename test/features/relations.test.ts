@@ -111,6 +111,12 @@ const MATRIX: Record<string, Row> = {
     ({ other: to }) => ({ to }),
     { friend: 'ok', admin: 'ok', blocked: 'blocked', rest: 'not_friends' },
   ),
+  set_profile: row(() => ({ about: 'hi' }), 'ok'),
+  query_profiles: row(
+    ({ me: user }) => ({ users: [{ user }] }),
+    'ok',
+    ({ other: user }) => ({ users: [{ user }] }),
+  ),
   acknowledge: row(
     ({ me: from }) => ({ from, upTo: 1 }),
     'ok',
