@@ -23,7 +23,7 @@ import { Credentials, checkNewPassword, deriveWith, type LoginKeys } from './cre
 import { ClientError } from './errors.ts'
 import { replyIn } from './keyed.ts'
 import { type KeyedOptions, Link, type LinkOptions } from './link.ts'
-import { logIn } from './login.ts'
+import { type DeviceCredentials, logIn, logInWithDevice } from './login.ts'
 import type { Identity, LifeEvents } from './types.ts'
 
 /** Time that closing waits for the reply to the logout. */
@@ -39,6 +39,8 @@ export class Session {
   protected readonly life = new EventEmitter<LifeEvents>()
   readonly #pushes = new EventEmitter()
   #credentials: Credentials | undefined
+  /** Repeats the login on another connection. */
+  #logIn: ((connection: Connection) => Promise<Identity>) | undefined
   #actAs: string | undefined
   /** The name of the account; its case may differ from the one at the login. */
   #self: string | undefined
@@ -118,8 +120,25 @@ export class Session {
    */
   async login(user: string, secret: { password?: string; keys?: LoginKeys }): Promise<Identity> {
     const credentials = new Credentials(user, secret, this.link.leastIterations)
-    const identity = await logIn(this.link.connection, credentials, () => this.link.limit())
+    const identity = await this.#enter((connection) => logIn(connection, credentials, () => this.link.limit()))
     this.#credentials = credentials
+    return identity
+  }
+
+  /**
+   * Logs in with the key of a device, which `AddDevice` has added in a session of the user. Connect with a `pin`, or keep
+   * the key of the server: this login does not prove that the server knows the account.
+   * @throws RefusedByServer `login_failed` and others
+   */
+  async loginWithDevice(device: DeviceCredentials): Promise<Identity> {
+    const identity = await this.#enter((connection) => logInWithDevice(connection, device, () => this.link.limit()))
+    this.#credentials = undefined
+    return identity
+  }
+
+  async #enter(logIn: (connection: Connection) => Promise<Identity>): Promise<Identity> {
+    const identity = await logIn(this.link.connection)
+    this.#logIn = logIn
     this.#epoch = identity.epoch
     this.#self = identity.user
     return identity
@@ -133,7 +152,7 @@ export class Session {
 
   /** Changes this user's password; the server ends the user's other sessions. @throws RefusedByServer, ClientError */
   async changePassword(oldPassword: string, newPassword: string) {
-    const user = this.#credentials?.user
+    const user = this.#credentials?.user ?? this.#self
     if (user === undefined) throw new ClientError('authentication', 'log in first')
     const { connection } = this.link
     const old = startLogin(user)
@@ -143,7 +162,9 @@ export class Session {
     const { clientFinal } = await old.answer(serverFirst, connection.handshakeHash, source)
     const keys = await this.#newKeys(newPassword)
     await connection.request(ChangePassword, { clientFinal, ...keys }, { signal: this.link.limit() })
-    this.#credentials = new Credentials(user, { password: newPassword }, this.link.leastIterations)
+    const credentials = new Credentials(user, { password: newPassword }, this.link.leastIterations)
+    this.#credentials = credentials
+    this.#logIn = (later) => logIn(later, credentials, () => this.link.limit())
   }
 
   /** Adds the message types of this server's plugins to the catalogue, which it returns. */
@@ -216,8 +237,8 @@ export class Session {
 
   /** Logs in and subscribes on a new connection. */
   async #resume(connection: Connection) {
-    if (this.#credentials !== undefined) {
-      const { epoch } = await logIn(connection, this.#credentials, () => this.link.limit())
+    if (this.#logIn !== undefined) {
+      const { epoch } = await this.#logIn(connection)
       const before = this.#epoch
       this.#epoch = epoch
       if (before !== '' && epoch !== '' && epoch !== before) this.restored()

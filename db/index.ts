@@ -31,6 +31,15 @@ export {
   unreadBySender,
 } from './correspondence.ts'
 export { type DatabaseLock, type LockOptions, lockFile } from './database-lock.ts'
+export {
+  type DeviceRow,
+  devicesOf,
+  findDevice,
+  insertDevice,
+  type NewDeviceRow,
+  revokeDevice,
+  useDevice,
+} from './devices.ts'
 export { DatabaseError, DatabaseInUse } from './errors.ts'
 export {
   answerRequest,

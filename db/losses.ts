@@ -25,6 +25,7 @@ const LOSSES: Readonly<Record<keyof typeof MIGRATIONS, readonly [about: string, 
   '0012_request_key_oldest': ['nothing: an index'],
   '0013_kicked_members': ['which users were kicked from groups: they may join open ones again'],
   '0015_profiles': ['the profiles of users', 'profile'],
+  '0017_devices': ['the keys of devices: they must be added again', 'device'],
 }
 
 /** Data that is lost by rolling back one migration. */

@@ -1,5 +1,6 @@
 import { LIMITS, type LimitValues, ratesOff } from '../core/limits.ts'
 import { LIMITS as consumers } from './consumers/limits.ts'
+import { LIMITS as devices } from './devices/limits.ts'
 import { LIMITS as friends } from './friends/limits.ts'
 import { LIMITS as groups } from './groups/limits.ts'
 import { LIMITS as idempotency } from './idempotency/limits.ts'
@@ -15,6 +16,7 @@ import { LIMITS as typing } from './typing/limits.ts'
 export const BUILT_IN_LIMITS = {
   ...LIMITS,
   ...login,
+  ...devices,
   ...registration,
   ...messages,
   ...friends,

@@ -3,6 +3,7 @@
 export * from './admin/messages.ts'
 export * from './consumers/messages.ts'
 export * from './contacts/messages.ts'
+export * from './devices/messages.ts'
 export * from './friends/messages.ts'
 export * from './groups/messages.ts'
 export * from './idempotency/messages.ts'

@@ -3,6 +3,7 @@ import { accounts } from './accounts/index.ts'
 import { admin } from './admin/index.ts'
 import { consumers } from './consumers/index.ts'
 import { contacts } from './contacts/index.ts'
+import { devices } from './devices/index.ts'
 import { friends } from './friends/index.ts'
 import { groups } from './groups/index.ts'
 import { idempotency } from './idempotency/index.ts'
@@ -21,6 +22,7 @@ export {
   admin,
   consumers,
   contacts,
+  devices,
   friends,
   groups,
   idempotency,
@@ -40,6 +42,7 @@ export const BUILT_IN: readonly AnyPlugin[] = [
   accounts,
   registration,
   login,
+  devices,
   privateMessages,
   friends,
   groups,

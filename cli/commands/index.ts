@@ -21,6 +21,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<AnyCommand>>> = {
   contacts: async () => (await import('./contacts.ts')).contacts,
   recall: async () => (await import('./recall.ts')).recall,
   friends: async () => (await import('./friends.ts')).friends,
+  devices: async () => (await import('./devices.ts')).devices,
   profile: async () => (await import('./profile.ts')).profile,
   groups: async () => (await import('./groups.ts')).groups,
   bot: async () => (await import('./bot.ts')).bot,

@@ -12,6 +12,7 @@ import * as scheduledDone from './0011_scheduled_done.ts'
 import * as requestKeyOldest from './0012_request_key_oldest.ts'
 import * as kickedMembers from './0013_kicked_members.ts'
 import * as profiles from './0015_profiles.ts'
+import * as devices from './0017_devices.ts'
 
 /** Oldest first. The keys are recorded in the database, so they never change. */
 export const MIGRATIONS = {
@@ -29,6 +30,7 @@ export const MIGRATIONS = {
   '0012_request_key_oldest': requestKeyOldest,
   '0013_kicked_members': kickedMembers,
   '0015_profiles': profiles,
+  '0017_devices': devices,
 }
 
 /** Tables that the migrations create in addition to the original's. */
@@ -41,4 +43,5 @@ export const NEW_TABLES = [
   'scheduled',
   'chatctl_database',
   'profile',
+  'device',
 ] as const
