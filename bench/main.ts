@@ -6,6 +6,7 @@ import { EXIT } from '../cli/errors/exit.ts'
 import { type Column, Output } from '../cli/output/output.ts'
 import { ProgressBar } from '../cli/output/progress.ts'
 import { dataPaths } from '../cli/server/paths.ts'
+import type { Address } from '../client/channel.ts'
 import { newDatabase, startMariadb } from '../test/support/databases/mariadb.ts'
 import { CeilingUser } from './ceiling.ts'
 import { ATTACKS } from './hostile/attacks.ts'
@@ -13,7 +14,7 @@ import { hostile } from './hostile/bystander.ts'
 import * as load from './load/index.ts'
 import { type Measured, measured, type Trial } from './measured.ts'
 import { type BenchOptions, type PairShape, readOptions, type Workload } from './options.ts'
-import { LOOP_DELAY, PINNED, pin, startCeiling, startServer } from './server.ts'
+import { type BenchServer, LOOP_DELAY, PINNED, pin, startCeiling, startServer } from './server.ts'
 import { mysqlAlone, type StoreResult, sqliteAlone } from './store.ts'
 
 /** Row of the table of results. */
@@ -89,7 +90,9 @@ const trial = (title: string, { start, load }: Load): Trial => ({
   signal: interrupt.signal,
 })
 
-const local = (port: number) => ({ host: '127.0.0.1', port })
+/** Where the load connects: to the WebSocket of a server that has one. */
+const addressOf = ({ port, http }: BenchServer): Address =>
+  http === undefined ? { host: '127.0.0.1', port } : { url: `${http.replace('http', 'ws')}/chat` }
 
 function trials(workload: Workload, options: BenchOptions): Plan[] {
   const { members, messages, size } = options
@@ -98,30 +101,30 @@ function trials(workload: Workload, options: BenchOptions): Plan[] {
       return options.shapes.map((shape) => pairs(shape, options))
     case 'group': {
       const group = { ...options, members, posters: Math.min(POSTERS, members), window: GROUP_WINDOW }
-      return [{ title: `group of ${members}`, run: ({ port }, ...rest) => load.group(local(port), group, ...rest) }]
+      return [{ title: `group of ${members}`, run: (server, ...rest) => load.group(addressOf(server), group, ...rest) }]
     }
     case 'logins': {
       const logins = { ...options, users: LOGIN_USERS, window: LOGIN_WINDOW }
-      return [{ title: 'logins', run: ({ port }, ...rest) => load.logins(local(port), logins, ...rest) }]
+      return [{ title: 'logins', run: (server, ...rest) => load.logins(addressOf(server), logins, ...rest) }]
     }
     case 'idle':
       return options.sessions.map((sessions) => ({
         title: `${sessions} idle sessions`,
-        run: ({ port, memory }, ...rest) =>
-          load.idle(local(port), { sessions, perUser: SESSIONS_PER_USER, memory }, ...rest),
+        run: (server, ...rest) =>
+          load.idle(addressOf(server), { sessions, perUser: SESSIONS_PER_USER, memory: server.memory }, ...rest),
       }))
     case 'unread':
       return [
         {
           title: `${messages} unread`,
-          run: ({ port }, ...rest) => load.unread(local(port), { messages, size }, ...rest),
+          run: (server, ...rest) => load.unread(addressOf(server), { messages, size }, ...rest),
         },
       ]
     case 'hostile':
       return attacksOf(options).map((attack) => ({
         title: attack.name,
         isLimited: true,
-        run: ({ port }, ...rest) => hostile(local(port), attack, options.seconds, ...rest),
+        run: ({ port }, ...rest) => hostile({ host: '127.0.0.1', port }, attack, options.seconds, ...rest),
       }))
   }
 }
@@ -149,7 +152,7 @@ function pairs(shape: PairShape, { size, seconds, warmUp }: BenchOptions): Plan 
       start: (data) => startCeiling({ data, size }),
       load: ({ port }, ...rest) => load.pairs(ceilingPairs(port), options, ...rest),
     },
-    run: ({ port }, ...rest) => load.pairs(load.friendsOn(local(port)), options, ...rest),
+    run: (server, ...rest) => load.pairs(load.friendsOn(addressOf(server)), options, ...rest),
   }
 }
 
@@ -169,14 +172,14 @@ function ceilingPairs(port: number): load.MakePair {
 async function onServer(
   title: string,
   { run, isLimited = false }: Pick<Plan, 'run' | 'isLimited'>,
-  { profile, build }: BenchOptions,
+  { profile, build, transport }: BenchOptions,
   mysql: string | undefined,
 ) {
   const node = [
     ...(profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${resolve(profile)}`]),
     ...(isLimited ? LOOP_DELAY : []),
   ]
-  const server = { node, build, ...(isLimited && { limits: HOSTILE_LIMITS }) }
+  const server = { node, build, http: transport === 'ws', ...(isLimited && { limits: HOSTILE_LIMITS }) }
   const database = mysql === undefined ? undefined : await newDatabase(mysql)
   try {
     return await measured({
@@ -259,13 +262,16 @@ async function main(): Promise<number> {
     pinned: PINNED,
   }
   const output = new Output(options.json ? 'json' : 'table', undefined)
-  if (options.json) await output.item({ machine, db: options.db, stores, results: rows }, [])
+  if (options.json)
+    await output.item({ machine, db: options.db, transport: options.transport, stores, results: rows }, [])
   else {
     await output.list(rows, COLUMNS)
     if (stores.length > 0) await output.write('\n')
     if (stores.length > 0) await output.list(stores, STORE_COLUMNS)
     const where = machine.pinned ? 'server on core 0, load and database on core 1' : 'NOT pinned to cores'
-    await output.write(`\n${options.db}; ${machine.cores} × ${machine.cpu}, Node ${machine.node}; ${where}\n`)
+    await output.write(
+      `\n${options.db}, ${options.transport}; ${machine.cores} × ${machine.cpu}, Node ${machine.node}; ${where}\n`,
+    )
   }
   const mismatches = rows.filter(({ stored, acknowledged }) => stored !== acknowledged)
   for (const { workload, shape, stored, acknowledged } of mismatches)

@@ -26,6 +26,7 @@ const OTHER_FILES = 500
 
 export interface BenchOptions {
   readonly db: 'sqlite' | 'mysql'
+  readonly transport: 'tcp' | 'ws'
   readonly workloads: readonly Workload[]
   readonly shapes: readonly PairShape[]
   readonly sessions: readonly number[]
@@ -48,6 +49,11 @@ export async function readOptions(argv: readonly string[]): Promise<BenchOptions
     .locale('en')
     .options({
       db: { choices: ['sqlite', 'mysql'] as const, default: 'sqlite' as const, describe: 'database of the server' },
+      transport: {
+        choices: ['tcp', 'ws'] as const,
+        default: 'tcp' as const,
+        describe: 'how the load connects: over TCP, or over WebSockets; the hostile workload and the ceiling: TCP',
+      },
       workload: {
         type: 'string',
         default: DEFAULT_WORKLOADS.join(),
@@ -86,9 +92,10 @@ export async function readOptions(argv: readonly string[]): Promise<BenchOptions
   }
   if (args.members < 2) throw new Error('--members must be at least 2')
   if (!(args.seconds > 0 && args.warmUp >= 0)) throw new Error('--seconds must be above 0, --warm-up 0 or more')
-  const { db, members, messages, size, seconds, warmUp, build, json, profile } = args
+  const { db, transport, members, messages, size, seconds, warmUp, build, json, profile } = args
   return {
     db,
+    transport,
     workloads: workloadsOf(args.workload),
     shapes: shapesOf(args),
     sessions: sessionsOf(args.sessions),

@@ -22,6 +22,8 @@ const LIMITS = { ...RATES_OFF, connections: 100_000 }
 
 export interface BenchServer {
   readonly port: number
+  /** URL of its HTTP listener. */
+  readonly http?: string | undefined
   readonly pid: number
   /** CPU time used so far, milliseconds, all threads. */
   cpu(): Promise<number>
@@ -44,6 +46,8 @@ export interface StartOptions {
   readonly node?: readonly string[]
   /** Limits of its configuration; default rates off. */
   readonly limits?: KnownLimitSettings
+  /** Whether it listens for HTTP too. */
+  readonly http?: boolean
   /** The `dist` folder of another build of chatctl; default this one. */
   readonly build?: string | undefined
 }
@@ -67,7 +71,14 @@ export function pin(pid: number, core: number) {
 }
 
 /** Starts `chatctl serve` in a child process. @throws Error when it exits before it listens */
-export async function startServer({ data, db, node = [], limits = LIMITS, build }: StartOptions): Promise<BenchServer> {
+export async function startServer({
+  data,
+  db,
+  node = [],
+  limits = LIMITS,
+  http = false,
+  build,
+}: StartOptions): Promise<BenchServer> {
   const config = join(data, 'bench.json')
   await writeFile(config, JSON.stringify({ limits }))
   const args = [
@@ -82,6 +93,7 @@ export async function startServer({ data, db, node = [], limits = LIMITS, build 
     'warn',
     '--log-format',
     'json',
+    ...(http ? ['--http', '0'] : []),
   ]
   const main = build === undefined ? MAIN : join(build, 'cli/main.js')
   const env = { ...process.env, CHATCTL_DB: db ?? '', LOOP_DELAY: loopDelayFile(data) }
@@ -104,9 +116,10 @@ async function start(script: readonly string[], env: NodeJS.ProcessEnv, data: st
   const kill = () => child.kill('SIGKILL')
   process.on('exit', kill)
   child.once('exit', () => process.off('exit', kill))
-  const { port, pid } = await listening(child)
+  const { port, http, pid } = await listening(child)
   return {
     port,
+    http,
     pid,
     cpu: async () => {
       const [, rest = ''] = (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ')
@@ -146,7 +159,7 @@ async function start(script: readonly string[], env: NodeJS.ProcessEnv, data: st
   }
 }
 
-function listening(child: ChildProcess): Promise<{ port: number; pid: number }> {
+function listening(child: ChildProcess): Promise<Pick<BenchServer, 'port' | 'http' | 'pid'>> {
   const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream })
   return new Promise((resolve, reject) => {
     child.once('error', reject)

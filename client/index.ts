@@ -35,7 +35,7 @@ export const DEFAULT_PORT = 7300
 
 export interface ConnectOptions extends Omit<LinkOptions, 'catalogue' | 'address'> {
   /**
-   * In Node: `host:port`, `host` (port 7300), `[::1]:port`, a control socket `{ path }`, or a connected stream. In a
+   * In Node: `host:port`, `host` (port 7300), `[::1]:port`, `ws://host:port/chat`, a control socket `{ path }`, or a connected stream. In a
    * browser: the server's WebSocket, `wss://host/chat`.
    */
   readonly server: string | Address
@@ -46,20 +46,28 @@ export interface ConnectOptions extends Omit<LinkOptions, 'catalogue' | 'address
 /** Connects to a server; log in next. @throws ClientError */
 export async function connect({ server, messages = [], ...options }: ConnectOptions): Promise<Client> {
   if (server === undefined) throw new TypeError('connect: `server` is missing, such as { server: "127.0.0.1:7300" }')
-  const address = typeof server === 'string' ? addressOf(server) : server
+  const address = typeof server === 'string' ? parseAddress(server) : server
   const catalogue = new Catalogue([...BUILT_IN_MESSAGES, ...messages])
   const client = new Client({ ...options, address, catalogue })
   await client.connect()
   return client
 }
 
-const addressOf = (server: string) => (/^wss?:/.test(server) ? { url: server } : parseAddress(server))
-
-/** Parses `host:port`, `host` or `[::1]:port`. @throws TypeError */
-export function parseAddress(server: string): { host: string; port: number } {
+/** Parses `host:port`, `host`, `[::1]:port`, or the URL of a WebSocket. @throws TypeError */
+export function parseAddress(server: string): { host: string; port: number } | { url: string } {
+  if (/^wss?:/.test(server)) return { url: webSocketUrl(server) }
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s/]+))(?::(\d{1,5}))?$/.exec(server)
   const port = Number(match?.[3] ?? DEFAULT_PORT)
   const host = match?.[1] ?? match?.[2]
   if (host === undefined || port < 1 || port > 65_535) throw new TypeError(`"${server}" is not HOST:PORT`)
   return { host, port }
+}
+
+/** A WebSocket is at `/chat`, unless the URL has another path. */
+function webSocketUrl(text: string): string {
+  if (!URL.canParse(text)) throw new TypeError(`"${text}" is not a URL such as ws://HOST:PORT/chat`)
+  const url = new URL(text)
+  url.hash = ''
+  if (url.pathname === '/') url.pathname = '/chat'
+  return url.href
 }

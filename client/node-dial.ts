@@ -1,11 +1,10 @@
 import { connect } from 'node:net'
-import type { Dial } from './byte-stream.ts'
+import type { ByteStream, Dial } from './byte-stream.ts'
 import { abortedBy, ClientError } from './errors.ts'
 
-/** Connects to a TCP port or a Unix socket. */
+/** Connects to a TCP port, a Unix socket, or a WebSocket. */
 export const dial: Dial = (address, signal) => {
-  if ('url' in address)
-    return Promise.reject(new ClientError('unreachable', `${address.url}: only browsers connect to a WebSocket`))
+  if ('url' in address) return openWebSocket(address.url, signal)
   const where = 'path' in address ? address.path : `${address.host}:${address.port}`
   return new Promise((resolve, reject) => {
     const socket = connect({ ...address, noDelay: true } as never)
@@ -25,6 +24,17 @@ export const dial: Dial = (address, signal) => {
       resolve(socket)
     })
   })
+}
+
+async function openWebSocket(url: string, signal: AbortSignal): Promise<ByteStream> {
+  // Most clients never need the library.
+  const { dialWebSocket } = await import('./node-web-socket.ts')
+  try {
+    return await dialWebSocket(url, signal)
+  } catch (error) {
+    if (error instanceof ClientError) throw error
+    throw new ClientError('unreachable', `cannot reach ${url}: ${reasonOf(error as Error)}`, { cause: error })
+  }
 }
 
 function reasonOf({ code, message }: NodeJS.ErrnoException): string {

@@ -9,6 +9,9 @@ export { LoadCache } from './flow/load-cache.ts'
 export { lruCache } from './flow/lru-cache.ts'
 export { Retries, retryPause } from './flow/retries.ts'
 export { TokenBucket, tokenBuckets } from './flow/token-bucket.ts'
+export { HttpRefusal } from './http/refusal.ts'
+export type { HttpRequest } from './http/request.ts'
+export type { HttpRoute } from './http/routes.ts'
 export {
   LIMITS,
   type LimitDefinition,
@@ -22,6 +25,7 @@ export {
   pluginLimits,
   ratesOff,
 } from './limits.ts'
+export type { HttpListener, HttpOptions } from './listeners/http.ts'
 export type { Listener, ListenerHandlers, OnConnection } from './listeners/listener.ts'
 export { listenTcp, type TcpAddress, type TcpListener, type TcpOptions } from './listeners/tcp.ts'
 export { fingerprint, generateKeyPair, type KeyPair } from './noise/index.ts'
@@ -54,7 +58,7 @@ export type { PluginFailure } from './plugin/plugin-record.ts'
 export type { DatabaseLoad } from './plugin/request-queue.ts'
 export { createServer, type Server } from './server.ts'
 export type { ServerOptions } from './server-options.ts'
-export { plainAddress } from './session/address.ts'
+export { isLoopback, plainAddress } from './session/address.ts'
 export type { Presence } from './session/presence.ts'
 export { PresenceThrottle } from './session/presence-throttle.ts'
 export { Push } from './session/push.ts'

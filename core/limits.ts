@@ -126,6 +126,27 @@ export const LIMITS = defineLimits({
     'ms',
     'time in which the event loop makes no progress; beyond it the process ends itself; 0: no limit',
   ),
+  httpConnections: limit(
+    1000,
+    'count',
+    'HTTP connections in all, WebSockets not counted; beyond it a new one is closed at once',
+  ),
+  httpConnectionsPerAddress: liftable(
+    100,
+    'count',
+    'HTTP connections from one IPv4 address or IPv6 /64 that is no trusted proxy; beyond it a new one is closed at once',
+  ),
+  httpRate: liftable(
+    50,
+    'per second',
+    'HTTP requests from one IPv4 address or IPv6 /64; beyond rate and burst they are refused with status 429',
+  ),
+  httpBurst: liftable(1000, 'count', 'HTTP requests from one IPv4 address or IPv6 /64 before the rate applies'),
+  httpBody: limit(64 * 1024, 'bytes', 'body of an HTTP request, unless its route sets another limit; beyond it 413'),
+  httpHeaders: limit(10_000, 'ms', 'time in which the header of an HTTP request arrives; beyond it 408'),
+  httpRequest: limit(30_000, 'ms', 'time in which a whole HTTP request arrives; beyond it 408'),
+  httpIdle: limit(30_000, 'ms', 'silence of an HTTP connection in a request or response; beyond it it is closed'),
+  httpKeepAlive: limit(10_000, 'ms', 'time between two requests of an HTTP connection; beyond it it is closed'),
   drain: limit(10_000, 'ms', 'time for requests in flight at shutdown; beyond it they are aborted'),
 })
 

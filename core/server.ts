@@ -1,10 +1,11 @@
 import type { Duplex } from 'node:stream'
 import { type Clock, SYSTEM_CLOCK, type Timer } from './clock.ts'
 import { RunQueue } from './flow/run-queue.ts'
+import { Routes } from './http/routes.ts'
 import type { Limits } from './limits.ts'
-import type { Listener, ListenerHandlers } from './listeners/listener.ts'
-import { listenTcp, type TcpAddress, type TcpListener } from './listeners/tcp.ts'
-import { listenUnix } from './listeners/unix.ts'
+import type { HttpListener, HttpOptions } from './listeners/http.ts'
+import { Listeners } from './listeners/listeners.ts'
+import type { TcpAddress, TcpListener } from './listeners/tcp.ts'
 import { fingerprint } from './noise/index.ts'
 import { controlPlugin } from './plugin/control-plugin.ts'
 import { limitsInForce } from './plugin/definitions.ts'
@@ -55,7 +56,8 @@ export class Server {
   readonly #started = new Set<UserSession>()
   /** Users announced as online and not yet as offline. */
   readonly #online = new Set<number>()
-  readonly #listeners: Listener[] = []
+  readonly #listeners: Listeners
+  readonly #routes = new Routes()
   readonly #clock: Clock
   readonly #startedAt: number
   readonly #sessionHost: SessionHost & NativeHost
@@ -70,6 +72,7 @@ export class Server {
     this.#startedAt = clock.now()
     this.limits = limitsInForce(options.plugins, options.limits, options.builtIn)
     this.sessions = new Sessions(this.limits, clock)
+    this.#listeners = new Listeners(log)
     this.#admission = new Admission(this.limits, clock)
     this.fingerprint = fingerprint(staticKey.publicKey)
     this.#dispatcher = new Dispatcher({
@@ -85,6 +88,7 @@ export class Server {
       bus: this.#bus,
       dispatcher: this.#dispatcher,
       catalogue,
+      routes: this.#routes,
       users: new Users(sessions),
       presence: new Presence(sessions),
       limits,
@@ -145,22 +149,28 @@ export class Server {
   }
 
   /** Listens on TCP. @throws SetupError */
-  async listen(address: TcpAddress): Promise<TcpListener> {
-    const listener = await listenTcp(
-      address,
-      this.#handlers((stream, address) => this.accept(stream, { address })),
-    )
-    this.#listeners.push(listener)
-    return listener
+  listen(where: TcpAddress): Promise<TcpListener> {
+    return this.#listeners.tcp(where, (stream, address) => this.accept(stream, { address }))
+  }
+
+  /** Listens for HTTP and WebSockets. @throws SetupError */
+  listenHttp(options: HttpOptions): Promise<HttpListener> {
+    return this.#listeners.http(options, {
+      onConnection: (stream, address) => this.#serve(stream, { address }),
+      routes: this.#routes,
+      limits: this.limits,
+      clock: this.#clock,
+      admits: (address) => this.#admits({ address }),
+      isReady: () => this.#isReady && this.#stopping === undefined,
+    })
   }
 
   /**
    * Listens on a Unix socket with mode 0600, whose users are the operator. The socket of a killed server is replaced.
    * @throws SetupError if a server still answers there
    */
-  async listenControl(path: string) {
-    const accept = (stream: Duplex) => this.accept(stream, { address: 'control', isOperator: true })
-    this.#listeners.push(await listenUnix(path, this.#handlers(accept)))
+  listenControl(path: string): Promise<void> {
+    return this.#listeners.unix(path, (stream) => this.accept(stream, { address: 'control', isOperator: true }))
   }
 
   /** Takes over a connected stream on which the peer speaks the native protocol. */
@@ -169,7 +179,11 @@ export class Server {
     if (stream.destroyed) return
     // No failure can be sent before a handshake, and a handshake is too expensive for a full server.
     if (!this.#admits(origin)) stream.destroy()
-    else this.#take(new PeerSession(this.#sessionHost, new NativeTransport(this.#sessionHost, stream), origin))
+    else this.#serve(stream, origin)
+  }
+
+  #serve(stream: Duplex, origin: Origin) {
+    this.#take(new PeerSession(this.#sessionHost, new NativeTransport(this.#sessionHost, stream), origin))
   }
 
   /** Takes in a peer of another protocol; undefined where a connection would be closed. */
@@ -218,6 +232,7 @@ export class Server {
       connections: this.#connections.size,
       users: this.sessions.users,
       memory: process.memoryUsage().rss,
+      ...this.#listeners.report(),
       ...reports,
       plugins,
     }
@@ -243,23 +258,17 @@ export class Server {
 
   async #stop(reason: FailureName) {
     this.#watch?.cancel()
-    for (const listener of this.#listeners) listener.close()
+    this.#listeners.close()
     for (const connection of this.#connections) connection.stopAccepting()
     const clock = this.#clock
     const end = clock.now() + this.limits.drain
-    const busy = () => [...this.#connections].some(({ inFlight }) => inFlight > 0)
+    const busy = () => this.#listeners.isBusy || [...this.#connections].some(({ inFlight }) => inFlight > 0)
     while (busy() && clock.now() < end) await new Promise<void>((resolve) => clock.after(DRAIN_LOOK_MS, resolve))
     const gone = [...this.#connections].map((connection) => connection.closed)
     for (const connection of this.#connections) connection.close(reason)
+    this.#listeners.destroy()
     await Promise.all(gone)
     await this.#host.stop()
-  }
-
-  #handlers(onConnection: ListenerHandlers['onConnection']): ListenerHandlers {
-    return {
-      onConnection,
-      onError: (error) => this.#options.log.error({ err: error }, 'cannot accept a connection'),
-    }
   }
 
   #closed(connection: PeerSession) {

@@ -12,12 +12,12 @@ export interface InboxQuery {
   readonly unreadOnly: boolean
   /** Only from this sender. */
   readonly senderId?: number
+  /** Also messages that the user has sent. */
+  readonly withSent?: boolean
   /** Only this `msg_type`. */
   readonly kind?: number
   /** Exactly these ids, as far as the user may read them; `after` and `limit` have no effect. */
   readonly only?: readonly number[]
-  /** With `only`: messages that the user has sent, in place of those to the user. */
-  readonly sent?: boolean
 }
 
 /** Selects private messages by recipient, by sender, or by both. */
@@ -30,16 +30,17 @@ interface Ends {
 export async function messagesTo(
   db: Knex,
   userId: number,
-  { after, limit, unreadOnly, senderId, kind, only, sent = false }: InboxQuery,
+  { after, limit, unreadOnly, senderId, withSent = false, kind, only }: InboxQuery,
 ): Promise<Part<MessageRow>> {
   if (only !== undefined) {
     const kinds = kindsOf(kind)
     const isTheirs = (row: MessageRow) =>
-      (sent ? row.user_id : row.target_id) === userId && kinds.includes(row.msg_type)
+      (row.target_id === userId || (withSent && row.user_id === userId)) && kinds.includes(row.msg_type)
     const rows = (await messagesByIds(db, only)).filter(isTheirs)
     return { found: await withReadState(db, sortedById(rows)) }
   }
-  const ends = { reader_id: userId, ...(senderId !== undefined && { writer_id: senderId }) }
+  const received = { reader_id: userId, ...(senderId !== undefined && { writer_id: senderId }) }
+  const ends = withSent ? [received, { writer_id: userId }] : [received]
   const query = { from: after, limit, newestFirst: false, unreadOnly, kinds: kindsOf(kind) }
   const { ids, ...part } = await idsOf(db, ends, query)
   const rows = sortedById(await messagesByIds(db, ids))
@@ -59,7 +60,7 @@ export async function privateIds(
     ...(target_id !== undefined && { reader_id: target_id }),
   }
   const query = { from: before, limit, newestFirst: true, unreadOnly: false, kinds: PRIVATE }
-  return (await idsOf(db, ends, query)).ids
+  return (await idsOf(db, [ends], query)).ids
 }
 
 /** Unread private messages to a user by sender, among the MAX_SCANNED messages after the read position. */
@@ -108,10 +109,32 @@ const rangesOf = (db: Knex, ends: Ends): Promise<Range[]> =>
         .select('m.id'),
     })
 
+/** Read positions between a user and another one. */
+export interface PairPositions {
+  readonly other_id: number
+  /** Id up to which the user has read, and the other one. */
+  readonly own: number
+  readonly theirs: number
+}
+
+/** Read positions between a user and others with ids above `after`, ascending. */
+export async function positionsWith(db: Knex, userId: number, after: number, limit: number): Promise<PairPositions[]> {
+  const of = (mine: string, other: string) =>
+    db('correspondence').where(mine, userId).where(other, '>', after).orderBy(other).limit(limit).select({
+      other_id: other,
+      read_id: 'read_id',
+    })
+  const received: { other_id: number; read_id: number }[] = await of('reader_id', 'writer_id')
+  const sent: { other_id: number; read_id: number }[] = await of('writer_id', 'reader_id')
+  const [own, theirs] = [received, sent].map((rows) => new Map(rows.map((row) => [row.other_id, row.read_id])))
+  const ids = [...new Set([...received, ...sent].map(({ other_id }) => other_id))].sort((a, b) => a - b)
+  return ids.slice(0, limit).map((id) => ({ other_id: id, own: own?.get(id) ?? 0, theirs: theirs?.get(id) ?? 0 }))
+}
+
 /** Ids of private messages, see idsIn. */
 async function idsOf(
   db: Knex,
-  ends: Ends,
+  ends: readonly Ends[],
   {
     from,
     limit,
@@ -120,7 +143,8 @@ async function idsOf(
     kinds,
   }: { from: number; limit: number; newestFirst: boolean; unreadOnly: boolean; kinds: readonly number[] },
 ): Promise<Scanned> {
-  const ranges = (await rangesOf(db, ends)).flatMap(({ reader_id, writer_id, read_id, newest }) => {
+  const pairs = (await Promise.all(ends.map((some) => rangesOf(db, some)))).flat()
+  const ranges = pairs.flatMap(({ reader_id, writer_id, read_id, newest }) => {
     if (newest === null) return []
     const above = newestFirst ? 0 : unreadOnly ? Math.max(from, read_id) : from
     const below = newestFirst ? Math.min(from, newest + 1) : newest + 1

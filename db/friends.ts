@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import { withdrawInvitations } from './group-membership.ts'
 import { Conflict, countRows, lockUsers } from './locks.ts'
+import { note, takeNumbers } from './log.ts'
 import { MSG_TYPE } from './messages.ts'
 import { transact } from './transaction.ts'
 
@@ -73,7 +74,9 @@ async function between<T>(
 ): Promise<Outcome<T>> {
   const locked = async (trx: Knex.Transaction) => {
     await lockUsers(trx, oneId, otherId)
-    return work(trx)
+    const done = await work(trx)
+    await note(trx, { topic: 'relation', subject: oneId, target_id: otherId })
+    return done
   }
   try {
     return await transact(db, locked, { repeatable: false })
@@ -154,6 +157,7 @@ export const requestFriend = (
     if ((await countRows(sent)) >= limits.friendRequests) conflict('too_many_requests')
     await dropExcess(trx, toId, limits.friendRequests - 1)
     await trx('chatmsg').insert({
+      id: await takeNumbers(trx, 1),
       ...PENDING,
       user_id: fromId,
       target_id: toId,

@@ -12,6 +12,7 @@ import {
   transactChange,
 } from './group-transaction.ts'
 import { lockUsers } from './locks.ts'
+import { note } from './log.ts'
 import { isDuplicate } from './transaction.ts'
 
 export interface NewGroup {
@@ -36,6 +37,7 @@ export async function insertGroup(
     const [id = 0] = await unlessTaken(trx('chatroom').insert(values))
     const owner = { chatroom_id: id, user_id: ownerId, create_time: now, isActive: 1, role: 'owner' }
     await trx('chatroom_user').insert(owner)
+    await note(trx, { topic: 'group', subject: id })
     return { id }
   })
 }

@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import { type GroupRow, type MemberRow, membersOf } from './groups.ts'
 import { Conflict, countRows, lockUsers } from './locks.ts'
+import { note } from './log.ts'
 import { transact } from './transaction.ts'
 
 /** Why a change of a group was not made. */
@@ -72,10 +73,12 @@ export const changeGroup = (
     const group = await current.clone().where({ chatroom_name: name }).forUpdate().first()
     if (group === undefined) return conflict('group_not_exist')
     await work(trx, group)
-    return {
+    const changed = {
       group: (await trx<GroupRow>('chatroom').where({ id }).first()) ?? group,
       members: await membersOf(trx, id),
     }
+    await note(trx, { topic: 'group', subject: id })
+    return changed
   })
 
 /** A user's row in a group: a membership, an invitation, or a former one. */

@@ -158,6 +158,21 @@ async function nextIds(
   return idsIn(db, ranges, { limit, newestFirst: false, isBounded: true })
 }
 
+/** The last message that a user has read in each of the user's groups, by name; 0 for none. */
+export async function groupPositions(db: Knex, userId: number): Promise<{ name: string; read_id: number }[]> {
+  const seen = await groupsSeen(db, userId)
+  const rows = await selectForEach(
+    asking(db),
+    seen.filter(({ read }) => read > 0),
+    ({ id, read }) => [
+      `select target_id as id, id as read_id from ${BY_LANE} where target_id = ? and lane = ? and seq = ?`,
+      [id, GROUP_LANE, read],
+    ],
+  )
+  const ids = new Map((rows as { id: number; read_id: number }[]).map(({ id, read_id }) => [id, read_id]))
+  return seen.map(({ id, name }) => ({ name, read_id: ids.get(id) ?? 0 }))
+}
+
 /** All active messages of a group. */
 export const groupRange = (groupId: number): Range => ({
   target: groupId,

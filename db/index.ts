@@ -27,6 +27,7 @@ export {
   countUnread,
   type InboxQuery,
   messagesTo,
+  positionsWith,
   privateIds,
   unreadBySender,
 } from './correspondence.ts'
@@ -89,6 +90,7 @@ export {
   groupMessageIds,
   groupMessagesTo,
   groupNameOf,
+  groupPositions,
   groupsOf,
   groupsSeen,
   hasMembership,
@@ -98,6 +100,7 @@ export {
   type SeenBy,
 } from './groups.ts'
 export { loadOf } from './load.ts'
+export { headOf } from './log.ts'
 export {
   contentColumns,
   contentOf,
@@ -113,7 +116,6 @@ export type { Read, Stored } from './message-store.ts'
 export { MessageWriter } from './message-writer.ts'
 export {
   conversation,
-  deleteMessage,
   findMessage,
   type HistoryPart,
   MSG_TYPE,
@@ -136,6 +138,7 @@ export { withoutPassword } from './mysql.ts'
 export { lockMysql } from './mysql-lock.ts'
 export { isDatabaseUrl, openDatabase } from './open.ts'
 export { findProfiles, type ProfileRow, profileTimes, saveProfile } from './profiles.ts'
+export { deleteMessage, type Recall, recallsFor } from './recalls.ts'
 export {
   deleteOldestRequestKeys,
   deleteRequestKey,

@@ -24,6 +24,7 @@ const LOSSES: Readonly<Record<keyof typeof MIGRATIONS, readonly [about: string, 
   '0011_scheduled_done': ['nothing: an index'],
   '0012_request_key_oldest': ['nothing: an index'],
   '0013_kicked_members': ['which users were kicked from groups: they may join open ones again'],
+  '0014_log': ['the order of recalls and other changes among messages', 'change_log'],
   '0015_profiles': ['the profiles of users', 'profile'],
   '0017_devices': ['the keys of devices: they must be added again', 'device'],
 }

@@ -76,6 +76,7 @@ export interface TextForm extends MessageContent, Names {
 
 /** Columns of an INSERT, in the order of insertValues. */
 export const INSERT_COLUMNS = [
+  'id',
   'user_id',
   'target_id',
   'msg_type',
@@ -106,8 +107,9 @@ export const newRow = (envelope: Envelope, { text, font, fontSize, color }: Mess
   color,
 })
 
-/** The values of an INSERT, in the order of INSERT_COLUMNS. */
-export const insertValues = (row: NewMessageRow, placement: Placement): (string | number | null)[] => [
+/** The values of an INSERT, in the order of INSERT_COLUMNS. @param id number in the log */
+export const insertValues = (id: number, row: NewMessageRow, placement: Placement): (string | number | null)[] => [
+  id,
   row.user_id,
   row.target_id,
   row.msg_type,

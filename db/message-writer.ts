@@ -1,4 +1,5 @@
 import type { Knex } from 'knex'
+import { headOf, raiseHead } from './log.ts'
 import type { NewMessageRow } from './message-columns.ts'
 import {
   addFound,
@@ -63,8 +64,8 @@ export class MessageWriter {
 
   /** @param onError called when a backfill fails; it is retried */
   static async open(db: Knex, onError: (error: unknown) => void): Promise<MessageWriter> {
-    const [row] = await db('chatmsg').max({ horizon: 'id' })
-    return new MessageWriter(db, Number(row?.horizon ?? 0), onError)
+    await raiseHead(db)
+    return new MessageWriter(db, await headOf(db), onError)
   }
 
   /**

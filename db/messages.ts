@@ -86,8 +86,3 @@ export const messagesByIds = (db: Knex, ids: readonly number[]): Promise<Message
 /** The message with this id, unless it is deleted. */
 export const findMessage = (db: Knex, id: number): Promise<MessageRow | undefined> =>
   db<MessageRow>('chatmsg').where({ id, isActive: 1 }).first()
-
-/** Deletes a message logically: the row stays, so its client id stays used. False if it was deleted already. */
-export async function deleteMessage(db: Knex, id: number): Promise<boolean> {
-  return (await db('chatmsg').where({ id, isActive: 1 }).update({ isActive: 0 })) > 0
-}

@@ -15,15 +15,13 @@ import { MSG_TYPE, PRIVATE, placementOf } from './messages.ts'
 import { MysqlPositions } from './mysql-positions.ts'
 import { backfillReadMarks } from './read-marks.ts'
 import { backOff, isDuplicate, isTimeout, isTransient, isUnavailable, MAX_ATTEMPTS, retry } from './transaction.ts'
-import { type Run, WriterConnection } from './writer-connection.ts'
+import { isServerError, type Run, WriterConnection } from './writer-connection.ts'
 
 /** Pairs of reader and writer whose row in `correspondence` is known to exist. */
 const CACHED_PAIRS = 100_000
 
-const INSERT = `insert into chatmsg (${INSERT_COLUMNS.join(', ')}) values ?`
-
 /**
- * Messages in MySQL or MariaDB. Fast path: one autocommit INSERT for all rows of a commit. After any error the rows are
+ * Messages in MySQL or MariaDB: one INSERT for all rows of a commit. After any error the rows are
  * looked up by sender and client id before the next attempt, because they may be stored whichever statement failed.
  * Missing rows are stored again; a row that the database rejects fails alone.
  */
@@ -34,6 +32,8 @@ export class MysqlMessages implements MessageStore {
   readonly #connection: WriterConnection
   readonly #pairs = new LRUCache<string, true>({ max: CACHED_PAIRS })
   readonly #positions = new MysqlPositions()
+  /** Known from the first commit on. */
+  #isMariaDb: boolean | undefined
 
   constructor(db: Knex) {
     this.#db = db
@@ -151,19 +151,29 @@ export class MysqlMessages implements MessageStore {
 
   async #storeAll(run: Run, messages: readonly NewMessageRow[]): Promise<Stored[]> {
     const pairs = this.#newPairs(messages)
-    const groups = new Set(messages.filter(isGroupMessage).map(({ target_id }) => target_id))
-    // One INSERT is a transaction of its own.
-    const isAlone = groups.size === 0 && pairs.size === 0
-    if (!isAlone) await run('start transaction')
+    const first = await this.#commitSteps(run, [
+      ...(pairs.size > 0 ? [insertPairs(pairs)] : []),
+      ...takeSequences(messages),
+      // The row `head` is the last lock: it is held only for the INSERT and the commit.
+      ...takeNumbers(messages.length),
+      insert(messages),
+    ])
+    // After the commit: an entry of a rolled back transaction would stay wrong.
+    for (const pair of pairs.keys()) this.#pairs.set(pair, true)
+    return messages.map((row, index) => ({ id: first + index, row, repeat: false }))
+  }
+
+  /**
+   * Commits all steps or none, and returns the first number. MariaDB takes them in one packet, a compound statement: a
+   * lock is not held while the client computes. MySQL has none outside of routines: there each step is a round trip.
+   */
+  async #commitSteps(run: Run, steps: readonly Step[]): Promise<number> {
+    this.#isMariaDb ??= await isMariaDb(run)
     try {
-      const ids = await insert(run, messages, await takeSequences(run, messages, groups))
-      if (pairs.size > 0) await insertPairs(run, pairs)
-      if (!isAlone) await run('commit')
-      // After the commit: an entry of a rolled back transaction would stay wrong.
-      for (const pair of pairs.keys()) this.#pairs.set(pair, true)
-      return messages.map((row, index) => ({ id: ids[index] as number, row, repeat: false }))
+      return this.#isMariaDb ? await commitAtOnce(run, steps) : await commitOneByOne(run, steps)
     } catch (error) {
-      if (!isAlone) await undo(run)
+      // Also after a compound statement: it does not roll back when it is killed. A lost connection is closed by its owner.
+      if (isServerError(error)) await undo(run)
       throw error
     }
   }
@@ -198,53 +208,88 @@ async function lookUp(run: Run, wanted: readonly NewMessageRow[]): Promise<(Mess
 
 const keyOf = ({ user_id, client_id }: Pick<NewMessageRow, 'user_id' | 'client_id'>) => `${user_id} ${client_id}`
 
-const isGroupMessage = ({ msg_type }: NewMessageRow) => msg_type === MSG_TYPE.group
-
-const insertPairs = (run: Run, pairs: ReadonlyMap<string, readonly [number, number]>) =>
-  run('insert into correspondence (reader_id, writer_id) values ? on duplicate key update read_id = read_id', [
-    [...pairs.values()],
-  ])
-
-/** The place of each message in its group's sequence, which is locked until the commit; null in a private message. */
-async function takeSequences(
-  run: Run,
-  rows: readonly NewMessageRow[],
-  groups: ReadonlySet<number>,
-): Promise<(number | null)[]> {
-  const last = new Map<number, number>()
-  for (const id of [...groups].sort((a, b) => a - b)) {
-    const [group] = await run<{ last_seq: number }[]>('select last_seq from chatroom where id = ? for update', [id])
-    last.set(id, Number(group?.last_seq ?? 0))
-  }
-  const sequences = rows.map((row) => {
-    if (!isGroupMessage(row)) return null
-    const seq = (last.get(row.target_id) ?? 0) + 1
-    last.set(row.target_id, seq)
-    return seq
-  })
-  for (const [id, seq] of last) await run('update chatroom set last_seq = ? where id = ?', [seq, id])
-  return sequences
+/** One statement of a commit. */
+interface Step {
+  readonly sql: string
+  readonly values: readonly unknown[]
 }
 
-/** Returns the new ids, in the order of the rows. */
-async function insert(
-  run: Run,
-  rows: readonly NewMessageRow[],
-  sequences: readonly (number | null)[],
-): Promise<number[]> {
-  if (rows.length === 0) return []
-  const values = rows.map((row, index) => insertValues(row, placementOf(row, sequences[index] as number | null)))
-  const { insertId } = await run<{ insertId: number }>(INSERT, [values])
-  if (rows.length === 1) return [insertId]
-  // The ids of one INSERT are consecutive, in steps that the server chooses.
-  const last = rows.at(-1) as NewMessageRow
-  const [end] = await run<{ id: number }[]>('select id from chatmsg where user_id = ? and client_id = ?', [
-    last.user_id,
-    last.client_id,
+const step = (sql: string, ...values: readonly unknown[]): Step => ({ sql, values })
+
+const insertPairs = (pairs: ReadonlyMap<string, readonly [number, number]>): Step =>
+  step('insert into correspondence (reader_id, writer_id) values ? on duplicate key update read_id = read_id', [
+    ...pairs.values(),
   ])
-  const step = (Number(end?.id) - insertId) / (rows.length - 1)
-  if (!Number.isInteger(step) || step < 1) throw new Error(`the ids of ${rows.length} new messages are not consecutive`)
-  return rows.map((_, index) => insertId + index * step)
+
+/** Takes places in the sequences of the groups, the first of each in a variable; locks their rows in the order of ids. */
+function takeSequences(messages: readonly NewMessageRow[]): Step[] {
+  const counts = new Map<number, number>()
+  for (const { msg_type, target_id } of messages)
+    if (msg_type === MSG_TYPE.group) counts.set(target_id, (counts.get(target_id) ?? 0) + 1)
+  return [...counts]
+    .sort(([one], [other]) => one - other)
+    .flatMap(([id, count]) => [
+      step('update chatroom set last_seq = last_seq + ? where id = ?', count, id),
+      step(`set ${sequenceOf(id)} = (select last_seq from chatroom where id = ?) - ?`, id, count),
+    ])
+}
+
+/** The variable with the last place in a group's sequence before this commit. */
+const sequenceOf = (groupId: number) => `@seq_${Number(groupId)}`
+
+/** Takes numbers of the log; the last one before this commit is in @head. */
+const takeNumbers = (count: number): Step[] => [
+  step('update head set last = last + ? where id = 1', count),
+  step('set @head = (select last from head where id = 1) - ?', count),
+]
+
+/** The INSERT of all rows. Numbers and places are expressions of the variables, so that no round trip is needed for them. */
+function insert(messages: readonly NewMessageRow[]): Step {
+  const places = new Map<number, number>()
+  const values: unknown[] = []
+  const rows = messages.map((row, index) => {
+    const [, ...columns] = insertValues(0, row, placementOf(row, null))
+    values.push(...columns)
+    const place = row.msg_type === MSG_TYPE.group ? (places.get(row.target_id) ?? 0) + 1 : undefined
+    if (place !== undefined) places.set(row.target_id, place)
+    const seq = place === undefined ? '?' : `coalesce(?, ${sequenceOf(row.target_id)} + ${place})`
+    return `(@head + ${index + 1}, ${VALUES_BEFORE_SEQ}, ${seq}, ${VALUES_AFTER_SEQ})`
+  })
+  return step(`insert into chatmsg (${INSERT_COLUMNS.join(', ')}) values ${rows.join(', ')}`, ...values)
+}
+
+const placeholders = (columns: readonly string[]) => columns.map(() => '?').join(', ')
+const SEQ = INSERT_COLUMNS.indexOf('seq')
+const VALUES_BEFORE_SEQ = placeholders(INSERT_COLUMNS.slice(1, SEQ))
+const VALUES_AFTER_SEQ = placeholders(INSERT_COLUMNS.slice(SEQ + 1))
+
+const FIRST = 'select @head + 1 as first'
+
+async function isMariaDb(run: Run): Promise<boolean> {
+  const [row] = await run<{ version: string }[]>('select version() as version')
+  return /mariadb/i.test(String(row?.version))
+}
+
+async function commitAtOnce(run: Run, steps: readonly Step[]): Promise<number> {
+  const [rows] = await run<[{ first: number }[]]>(
+    `begin not atomic
+       declare exit handler for sqlexception begin rollback; resignal; end;
+       start transaction;
+       ${steps.map(({ sql }) => `${sql};`).join('\n')}
+       commit;
+       ${FIRST};
+     end`,
+    steps.flatMap(({ values }) => values),
+  )
+  return Number(rows[0]?.first)
+}
+
+async function commitOneByOne(run: Run, steps: readonly Step[]): Promise<number> {
+  await run('start transaction')
+  for (const { sql, values } of steps) await run(sql, values)
+  const [row] = await run<{ first: number }[]>(FIRST)
+  await run('commit')
+  return Number(row?.first)
 }
 
 /** Needed after a lock wait timeout as well, which rolls back one statement and leaves the transaction open. */

@@ -73,13 +73,15 @@ export class SqliteMessages implements MessageStore {
   }
 
   #commit(statements: Statements, messages: readonly NewMessageRow[], reads: readonly Read[]): Committed {
-    const sequences = new Map<number, number>()
+    const numbers: Numbers = { last: statements.findHead.get() as number, sequences: new Map() }
+    const { last: before } = numbers
     const pairs: NewMessageRow[] = []
     const committed = {
-      messages: messages.map((row) => this.#insert(statements, row, sequences, pairs)),
+      messages: messages.map((row) => this.#insert(statements, row, numbers, pairs)),
       reads: reads.map((read) => ({ done: markRead(statements, read) })),
     }
-    for (const [id, last] of sequences) statements.setSequence.run(last, id)
+    for (const [id, last] of numbers.sequences) statements.setSequence.run(last, id)
+    if (numbers.last > before) statements.setHead.run(numbers.last)
     const began = performance.now()
     statements.commit.run()
     const flushMs = performance.now() - began
@@ -89,19 +91,15 @@ export class SqliteMessages implements MessageStore {
     return committed
   }
 
-  #insert(
-    statements: Statements,
-    row: NewMessageRow,
-    sequences: Map<number, number>,
-    pairs: NewMessageRow[],
-  ): Outcome<Stored> {
+  #insert(statements: Statements, row: NewMessageRow, numbers: Numbers, pairs: NewMessageRow[]): Outcome<Stored> {
+    const { last, sequences } = numbers
     const { user_id, target_id } = row
     const isGroup = row.msg_type === MSG_TYPE.group
-    // Advanced only for new messages, so that the sequence has no gaps.
+    // These and the number advance only for new messages, so that they have no gaps.
     const seq = isGroup ? (sequences.get(target_id) ?? Number(statements.findSequence.get(target_id) ?? 0)) + 1 : null
     let inserted: RunResult
     try {
-      inserted = statements.insert.run(insertValues(row, placementOf(row, seq)))
+      inserted = statements.insert.run(insertValues(last + 1, row, placementOf(row, seq)))
     } catch (error) {
       // A rejected row fails alone, unless the database itself is at fault.
       if (!statements.database.inTransaction || isUnavailable(error)) throw error
@@ -112,12 +110,13 @@ export class SqliteMessages implements MessageStore {
       const earlier = findStored(statements, row) as MessageRow
       return { done: { id: earlier.id, row: earlier, repeat: true } }
     }
+    numbers.last++
     if (seq !== null) sequences.set(target_id, seq)
     else if (!this.#writersTo(target_id).has(user_id)) {
       statements.insertPair.run(target_id, user_id)
       pairs.push(row)
     }
-    return { done: { id: inserted.lastInsertRowid as number, row, repeat: false } }
+    return { done: { id: numbers.last, row, repeat: false } }
   }
 
   #writersTo(readerId: number): Set<number> {
@@ -128,6 +127,12 @@ export class SqliteMessages implements MessageStore {
     }
     return writers
   }
+}
+
+/** Numbers that a commit has taken so far: the last of the log, and the last of each group. */
+interface Numbers {
+  last: number
+  readonly sequences: Map<number, number>
 }
 
 const findStored = (statements: Statements, { user_id, client_id }: NewMessageRow) =>
@@ -203,6 +208,8 @@ function prepare(database: Database) {
       'select id from chatmsg where target_id = ? and lane = ? and seq is null and id <= ? order by id desc limit 1',
     ).pluck(),
     readPair: sql('update correspondence set read_id = ? where reader_id = ? and writer_id = ? and read_id < ?'),
+    findHead: sql('select last from head where id = 1').pluck(),
+    setHead: sql('update head set last = ? where id = 1'),
     findSequence: sql('select last_seq from chatroom where id = ?').pluck(),
     setSequence: sql('update chatroom set last_seq = ? where id = ?'),
     exactSequence: sql('select seq from chatmsg where id = ? and target_id = ? and lane = ?').pluck(),

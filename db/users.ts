@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
-import { isDuplicate } from './transaction.ts'
+import { note } from './log.ts'
+import { isDuplicate, transact } from './transaction.ts'
 
 export interface UserRow {
   readonly id: number
@@ -49,8 +50,11 @@ export const listUsers = (db: Knex, afterId: number, limit: number): Promise<Use
 /** @returns the new id, or undefined when the name is taken */
 export async function insertUser(db: Knex, identity: Identity, registeredAt = Date.now()): Promise<number | undefined> {
   try {
-    const [id] = await db('userinfo').insert({ ...identity, reg_time: registeredAt, isActive: 1 })
-    return id
+    return await db.transaction(async (trx) => {
+      const [id = 0] = await trx('userinfo').insert({ ...identity, reg_time: registeredAt, isActive: 1 })
+      await note(trx, { topic: 'user', subject: id })
+      return id
+    })
   } catch (error) {
     if (isDuplicate(error)) return undefined
     throw error
@@ -63,5 +67,11 @@ export async function updateUser(
   username: string,
   change: Partial<Pick<UserRow, 'password' | 'nickname' | 'role' | 'isActive'>>,
 ): Promise<boolean> {
-  return (await db('userinfo').where({ username }).update(change)) > 0
+  return transact(db, async (trx) => {
+    const row = await trx<UserRow>('userinfo').where({ username }).forUpdate().first('id')
+    if (row === undefined) return false
+    await trx('userinfo').where({ id: row.id }).update(change)
+    await note(trx, { topic: 'user', subject: row.id })
+    return true
+  })
 }

@@ -92,7 +92,7 @@ async function kill(run: Run, id: number) {
 }
 
 /** True for an error that the server reported: the statement is over. After any other, its outcome is unknown. */
-const isServerError = (error: unknown) => {
+export const isServerError = (error: unknown) => {
   const { sqlState, fatal } = error as { sqlState?: unknown; fatal?: unknown }
   return fatal !== true && typeof sqlState === 'string' && sqlState !== ''
 }

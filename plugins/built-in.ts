@@ -10,6 +10,7 @@ import { idempotency } from './idempotency/index.ts'
 import { legacy } from './legacy/index.ts'
 import { login } from './login/index.ts'
 import { privateMessages } from './messages/index.ts'
+import { page } from './page/index.ts'
 import { profiles } from './profiles/index.ts'
 import { registration } from './registration/index.ts'
 import { schedule } from './schedule/index.ts'
@@ -28,6 +29,7 @@ export {
   idempotency,
   legacy,
   login,
+  page,
   privateMessages,
   profiles,
   registration,
@@ -54,6 +56,7 @@ export const BUILT_IN: readonly AnyPlugin[] = [
   schedule,
   admin,
   tap,
+  page,
   typing,
 ]
 

@@ -78,6 +78,7 @@ export class TestServer {
   readonly #dialers: { readonly name: string; readonly dialer: Dialer }[] = []
   readonly #accounts = new Map<string, { readonly role: Role; readonly created: Promise<unknown> }>()
   readonly #timeouts = new Timeouts()
+  #http: Promise<string> | undefined
   #disposing: Promise<void> | undefined
 
   constructor(parts: ServerParts, { ignoreFailures = false }: { readonly ignoreFailures?: boolean | undefined }) {
@@ -183,6 +184,12 @@ export class TestServer {
   /** The output of `chatctl status`, with the values that plugins report through `app.status`. */
   status(): ReturnType<Server['status']> & Readonly<Record<string, unknown>> {
     return { ...this.server.status() }
+  }
+
+  /** Listens for HTTP and WebSockets on a free port of loopback. Resolves with the URL, the same at each call. */
+  http(): Promise<string> {
+    this.#http ??= this.server.listenHttp({ host: '127.0.0.1', port: 0 }).then(({ url }) => url)
+    return this.#http
   }
 
   /** Errors thrown by plugin code so far, oldest first. A test that does not read them ends with an error. */

@@ -32,7 +32,11 @@ export async function withoutLogin<T>(server: string, shared: Shared, act: (clie
   try {
     parseAddress(server)
   } catch (error) {
-    throw new CliError('usage', (error as Error).message, 'such as 127.0.0.1:7300 or [::1]:7300')
+    throw new CliError(
+      'usage',
+      (error as Error).message,
+      'such as 127.0.0.1:7300, [::1]:7300 or ws://127.0.0.1:7380/chat',
+    )
   }
   const { timeout, signal } = shared
   const anonymous = await connect({ server, reconnect: false, timeout, signal, ...(await keyCheck(server, shared)) })

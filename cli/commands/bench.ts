@@ -97,17 +97,24 @@ export const bench = defineCommand({
 
 const isResult = ({ title }: { title: string }) => title === 'result'
 
+type Where = { readonly host: string; readonly port: number } | { readonly url: string }
+
 /** @throws CliError unless the server is on this machine, or `yes` was said */
-async function permitted(server: string, accounts: number, yes: boolean): Promise<{ host: string; port: number }> {
+async function permitted(server: string, accounts: number, yes: boolean): Promise<Where> {
   const { parseAddress } = await import('../../client/index.ts')
   const { isLoopback } = await import('../config/server-config.ts')
-  let address: { host: string; port: number }
+  let address: Where
   try {
     address = parseAddress(server)
   } catch (error) {
-    throw new CliError('usage', (error as Error).message, 'such as 127.0.0.1:7300 or [::1]:7300')
+    throw new CliError(
+      'usage',
+      (error as Error).message,
+      'such as 127.0.0.1:7300, [::1]:7300 or ws://127.0.0.1:7380/chat',
+    )
   }
-  if (!yes && !isLoopback(address.host))
+  const host = 'url' in address ? new URL(address.url).hostname.replace(/^\[|\]$/g, '') : address.host
+  if (!yes && !isLoopback(host))
     throw new CliError(
       'usage',
       `this makes ${accounts} accounts on ${server} and loads it as hard as it can`,

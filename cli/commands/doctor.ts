@@ -6,6 +6,7 @@ import { fromEnvironment } from '../definition/environment.ts'
 import { OPTIONS, SERVER_FOLDER } from '../definition/options.ts'
 import type { ExitName } from '../errors/exit.ts'
 import { checkDataFolder, type Finding, finding } from '../operator/doctor-checks.ts'
+import { checkHttp } from '../operator/http-check.ts'
 
 export const doctor = defineCommand({
   command: 'doctor',
@@ -17,7 +18,7 @@ export const doctor = defineCommand({
     const findings = [
       checkNode(),
       ...(await checkDataFolder(shared, { isNamed })),
-      await checkServer(shared),
+      ...(await checkServer(shared)),
       await checkLogin(shared, isNamed),
     ]
     const { red, yellow, green } = shared.output.colors
@@ -37,16 +38,12 @@ function checkNode(): Finding {
   return finding('node', enough ? 'ok' : 'failed', `${process.version}${enough ? '' : ', needs 20.19 or later'}`)
 }
 
-async function checkServer(shared: Shared): Promise<Finding> {
+async function checkServer(shared: Shared): Promise<Finding[]> {
   try {
-    const running = await isRunning(shared)
-    return finding(
-      'server',
-      running ? 'ok' : 'skipped',
-      running ? 'answers on its control socket' : `none runs on ${shared.data}`,
-    )
+    if (!(await isRunning(shared))) return [finding('server', 'skipped', `none runs on ${shared.data}`)]
+    return [finding('server', 'ok', 'answers on its control socket'), ...(await checkHttp(shared))]
   } catch (error) {
-    return finding('server', 'failed', (error as Error).message)
+    return [finding('server', 'failed', (error as Error).message)]
   }
 }
 

@@ -81,6 +81,7 @@ const info = defineCommand({
       { title: 'listens', value: ({ listens }) => words(listens) },
       { title: 'options', value: ({ options }) => words(optionsOf(options)) },
       { title: 'migrations', value: ({ migrations }) => words(migrations) },
+      { title: 'HTTP paths', value: ({ routes }) => words(routes) },
       { title: 'timers', value: ({ timers }) => words(timers.map((ms) => `${ms} ms`)) },
     ])
   },

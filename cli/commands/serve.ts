@@ -1,6 +1,6 @@
 import { isAbsolute } from 'node:path'
 import type { Logger } from 'pino'
-import { type Server, startWatchdog } from '../../core/index.ts'
+import { isLoopback, type Server, startWatchdog } from '../../core/index.ts'
 import type { Configured } from '../config/server-config.ts'
 import { defineCommand, type Shared } from '../definition/command.ts'
 import { SERVE_OPTIONS } from '../definition/serve-options.ts'
@@ -15,6 +15,7 @@ export const serve = defineCommand({
     ['$0 serve --data ./room --port 0', 'on a free port; the first line of output says which'],
     ['$0 serve --plugin ./polls.ts', 'with a plugin of your own'],
     ['$0 serve --config chatctl.yaml', 'settings from a file'],
+    ['$0 serve --http 7380', 'with a page for browsers, at http://127.0.0.1:7380'],
     ['$0 serve --legacy 5555', 'lets clients of the original chat room in too, from this machine'],
   ],
   builder: (args) => args.options(SERVE_OPTIONS),
@@ -42,7 +43,7 @@ export const serve = defineCommand({
       try {
         // Before the first line is printed: its reader may send a signal at once.
         const stopped = stopSignal(shared.signal)
-        await listen(handle.server, configured.config, shared)
+        await listen(handle.server, configured, { log, shared })
         release()
         startWatchdog(handle.server.limits.stall)
         end = await Promise.race([stopped, terminalClosed, handle.lost])
@@ -75,7 +76,7 @@ async function refusePluginsFoundHere({ origin }: Configured) {
 }
 
 /** Opens the server of these settings; it listens nowhere yet. @throws SetupError, DatabaseError, CliError */
-async function openConfigured({ config, origin, pluginFolder, limits, legacy }: Configured, log: Logger) {
+async function openConfigured({ config, origin, pluginFolder, limits, legacy, http }: Configured, log: Logger) {
   const { loadPlugin } = await import('../../core/plugin/plugin-loader.ts')
   const { shownOrigin } = await import('../config/server-config.ts')
   const { openServer } = await import('../server/assembly.ts')
@@ -87,22 +88,34 @@ async function openConfigured({ config, origin, pluginFolder, limits, legacy }: 
   await refuseInUse(data)
   await checkFree(config)
   if (legacy !== undefined) await checkFree(legacy, ' for original clients')
+  if (http !== undefined) await checkFree(http, ' for HTTP')
   const optionsFrom = shownOrigin(origin.options)
   return openServer({ data, db, plugins, without, pluginOptions, optionsFrom, limits, legacy, log, migrate })
 }
 
-async function listen(server: Server, { host, port, data }: Configured['config'], shared: Shared) {
+async function listen(
+  server: Server,
+  { config, http }: Configured,
+  { log, shared }: { readonly log: Logger; readonly shared: Shared },
+) {
   const { dataPaths } = await import('../server/paths.ts')
+  const { host, port, data, httpOrigins: origins, trustedProxies } = config
   const address = await server.listen({ host, port })
+  const page = http && (await server.listenHttp({ ...http, origins, trustedProxies }))
   await server.listenControl(dataPaths(data).control)
   announce(server, address, data, shared)
+  if (page !== undefined && !isLoopback(page.host))
+    log.warn(
+      { url: page.url },
+      'HTTP without TLS is open to others: passwords and messages are encrypted, the page is not',
+    )
 }
 
 /** On a terminal, the address and the next commands; otherwise one JSON record, the first line of the output. */
 function announce(server: Server, { host, port }: { host: string; port: number }, data: string, { output }: Shared) {
   const address = `${host.includes(':') ? `[${host}]` : host}:${port}`
   const { fingerprint } = server
-  const { legacy } = server.status() as { legacy?: string }
+  const { legacy, http } = server.status() as { legacy?: string; http?: string }
   if (process.stdout.isTTY !== true) {
     const record = {
       level: 'info',
@@ -112,6 +125,7 @@ function announce(server: Server, { host, port }: { host: string; port: number }
       port,
       address,
       fingerprint,
+      ...(http !== undefined && { http }),
       ...(legacy !== undefined && { legacy }),
       data,
       pid: process.pid,
@@ -124,7 +138,7 @@ function announce(server: Server, { host, port }: { host: string; port: number }
   process.stdout.write(
     `
   chatctl listens on ${bold(address)}
-  server key         ${fingerprint}${legacy === undefined ? '' : `\n  original clients   ${legacy}, encrypted with a key that everyone knows`}
+  server key         ${fingerprint}${http === undefined ? '' : `\n  in the browser     ${bold(http)}`}${legacy === undefined ? '' : `\n  original clients   ${legacy}, encrypted with a key that everyone knows`}
   data folder        ${data}
 
   ${dim('In a second terminal (npx chatctl … in a checkout):')}

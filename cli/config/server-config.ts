@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, extname, isAbsolute, relative, resolve } from 'node:path'
 import { z } from 'zod'
+import type { TcpAddress } from '../../core/index.ts'
 import { isDatabaseUrl } from '../../db/open.ts'
 import { BUILT_IN_LIMITS, type KnownLimitSettings } from '../../plugins/built-in-limits.ts'
 import { CliError } from '../errors/exit.ts'
@@ -22,7 +23,10 @@ const schema = z.strictObject({
   without: z.array(z.string()),
   options: z.record(z.string(), z.unknown()),
   limits: z.union([z.literal('off'), limitsSchema]),
-  legacy: z.string().refine((where) => where === '' || isLegacyAddress(where), 'is [HOST:]PORT'),
+  legacy: z.string().refine((where) => where === '' || isAddress(where), 'is [HOST:]PORT'),
+  http: z.string().refine((where) => where === 'off' || isAddress(where), 'is [HOST:]PORT or off'),
+  httpOrigins: z.array(z.string()),
+  trustedProxies: z.array(z.string()),
   migrate: z.boolean(),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
   logFormat: z.enum(['auto', 'json', 'pretty']),
@@ -41,7 +45,9 @@ export interface Configured {
   /** The limits that are not the default. */
   readonly limits: KnownLimitSettings | 'off'
   /** Where to listen for clients of the original. */
-  readonly legacy: { readonly host: string; readonly port: number } | undefined
+  readonly legacy: TcpAddress | undefined
+  /** Where to listen for HTTP. */
+  readonly http: TcpAddress | undefined
 }
 
 const defaults = (): Settings => ({
@@ -56,6 +62,9 @@ const defaults = (): Settings => ({
   limits: {},
   // Empty: no listener for clients of the original.
   legacy: '',
+  http: 'off',
+  httpOrigins: [],
+  trustedProxies: [],
   migrate: false,
   logLevel: 'info',
   logFormat: 'auto',
@@ -72,6 +81,9 @@ export interface ServeFlags {
   without?: string[] | undefined
   limits?: string | undefined
   legacy?: string | undefined
+  http?: string | undefined
+  'http-origin'?: string[] | undefined
+  'trusted-proxy'?: string[] | undefined
   migrate?: boolean | undefined
   'log-level'?: string | undefined
   'log-format'?: string | undefined
@@ -116,8 +128,9 @@ export async function readConfig(
   if (!parsed.success)
     throw new CliError('usage', parsed.error.issues.map((issue) => describe(issue, origin)).join('; '))
   const config = parsed.data
-  const legacy = config.legacy === '' ? undefined : legacyAddress(config.legacy)
-  const open = [config.host, ...(legacy ? [legacy.host] : [])].find((host) => !isLoopback(host))
+  const legacy = config.legacy === '' ? undefined : addressOf(config.legacy)
+  const http = config.http === 'off' ? undefined : addressOf(config.http)
+  const open = [config, legacy, http].find((where) => where !== undefined && !isLoopback(where.host))?.host
   if (config.limits === 'off' && open !== undefined)
     throw new CliError(
       'usage',
@@ -126,10 +139,16 @@ export async function readConfig(
     )
   const limits = config.limits as KnownLimitSettings | 'off'
   const pluginFolder = file !== undefined && origin.plugins === file ? dirname(file) : process.cwd()
-  return { config, origin, pluginFolder, limits, legacy }
+  return { config, origin, pluginFolder, limits, legacy, http }
 }
 
-const FLAG_OF: Partial<Record<Setting, string>> = { plugins: 'plugin', logLevel: 'log-level', logFormat: 'log-format' }
+const FLAG_OF: Partial<Record<Setting, string>> = {
+  plugins: 'plugin',
+  httpOrigins: 'http-origin',
+  trustedProxies: 'trusted-proxy',
+  logLevel: 'log-level',
+  logFormat: 'log-format',
+}
 
 const settingsHint = () => `settings: ${Object.keys(schema.shape).join(', ')}`
 
@@ -151,18 +170,18 @@ export function shownOrigin(origin: string): string | undefined {
 }
 
 /** `4444`, `0.0.0.0:4444` or `[::1]:4444`. */
-const LEGACY = /^(?:\[([0-9a-fA-F:.]+)\]:|([^:\s]+):)?([0-9]{1,5})$/
-const isLegacyAddress = (where: string) => Number(LEGACY.exec(where)?.[3] ?? 65_536) <= 65_535
+const ADDRESS = /^(?:\[([0-9a-fA-F:.]+)\]:|([^:\s]+):)?([0-9]{1,5})$/
+const isAddress = (where: string) => Number(ADDRESS.exec(where)?.[3] ?? 65_536) <= 65_535
 
-function legacyAddress(where: string): { host: string; port: number } {
-  const [, inBrackets, plain, port] = LEGACY.exec(where) ?? []
+function addressOf(where: string): TcpAddress {
+  const [, inBrackets, plain, port] = ADDRESS.exec(where) ?? []
   return { host: inBrackets ?? plain ?? '127.0.0.1', port: Number(port) }
 }
 
 export const isLoopback = (host: string) => host === 'localhost' || host === '::1' || host.startsWith('127.')
 
 function fromFlags(flags: ServeFlags): Settings {
-  const { host, port, data, db, plugin, without, limits, legacy, migrate } = flags
+  const { host, port, data, db, plugin, without, limits, legacy, http, migrate } = flags
   return {
     host,
     port,
@@ -172,6 +191,9 @@ function fromFlags(flags: ServeFlags): Settings {
     without,
     limits: limits === undefined ? undefined : readLimits(limits),
     legacy,
+    http,
+    httpOrigins: flags['http-origin'],
+    trustedProxies: flags['trusted-proxy'],
     migrate,
     logLevel: flags['log-level'],
     logFormat: flags['log-format'],
@@ -201,6 +223,9 @@ function fromEnvironment(environment: NodeJS.ProcessEnv): Settings {
     options: json('options'),
     limits: text('limits') === 'off' ? 'off' : json('limits'),
     legacy: text('legacy'),
+    http: text('http'),
+    httpOrigins: list('httpOrigins'),
+    trustedProxies: list('trustedProxies'),
     migrate: migrate === undefined ? undefined : (SWITCH[migrate] ?? migrate),
     logLevel: text('logLevel'),
     logFormat: text('logFormat'),
@@ -261,6 +286,7 @@ async function fromFile(file: string): Promise<Settings> {
     ...settings,
     // A mere port is a number in most formats.
     ...(typeof settings.legacy === 'number' && { legacy: String(settings.legacy) }),
+    ...(typeof settings.http === 'number' && { http: String(settings.http) }),
     ...(typeof data === 'string' && { data: resolve(folder, data) }),
     ...(Array.isArray(plugins) && { plugins: plugins.map((specifier) => absolute(String(specifier), folder)) }),
   }

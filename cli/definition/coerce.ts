@@ -8,6 +8,12 @@ export function notEmpty(name: string) {
   }
 }
 
+/** For `coerce`: the last of several values, so that an argument after those of `npm start` overrides its default. */
+export function lastOf(name: string) {
+  return (value: string | string[] | undefined): string | undefined =>
+    notEmpty(name)(Array.isArray(value) ? value.at(-1) : value)
+}
+
 /** A fingerprint: the unpadded base64 of a SHA-256. */
 const FINGERPRINT = /^SHA256:[A-Za-z0-9+/]{43}$/
 

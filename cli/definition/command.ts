@@ -180,7 +180,18 @@ function leastIterations(text: string | undefined): number | undefined {
 }
 
 /** Options that may be given more than once. */
-const LISTS = ['_', 'args', 'fields', 'plugin', 'plugins', 'without']
+const LISTS = [
+  '_',
+  'args',
+  'fields',
+  'plugin',
+  'plugins',
+  'without',
+  'http-origin',
+  'httpOrigin',
+  'trusted-proxy',
+  'trustedProxy',
+]
 
 function refuseRepeats(args: object) {
   const repeated = Object.entries(args).find(([name, value]) => Array.isArray(value) && !LISTS.includes(name))

@@ -1,5 +1,9 @@
 /** Defaults of options in the environment: `CHATCTL_SERVER` and its like. An empty variable counts as unset. */
 export const fromEnvironment = (name: string) => process.env[`CHATCTL_${name}`] || undefined
 
-export const chosenServer = (server: string | undefined) => server ?? fromEnvironment('SERVER') ?? '127.0.0.1:7300'
+export const chosenServer = (server: string | undefined) =>
+  canonical(server ?? fromEnvironment('SERVER') ?? '127.0.0.1:7300')
+
+/** One spelling of a WebSocket's URL: a server's key is kept under its address. */
+const canonical = (server: string) => server.replace(/^(wss?:\/\/[^/]+)\/?$/, '$1/chat')
 export const chosenPasswordFile = (file: string | undefined) => file ?? fromEnvironment('PASSWORD_FILE')

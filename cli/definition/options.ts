@@ -26,7 +26,12 @@ export const OPTIONS = {
     group: 'Server',
     coerce: notEmpty('config'),
   },
-  server: { type: 'string', describe: 'HOST:PORT of the server', group: 'Server', coerce: notEmpty('server') },
+  server: {
+    type: 'string',
+    describe: 'HOST:PORT of the server, or ws://HOST:PORT/chat',
+    group: 'Server',
+    coerce: notEmpty('server'),
+  },
   pin: {
     type: 'string',
     describe: 'the key the server must show, SHA256:…',

@@ -1,4 +1,4 @@
-import { notEmpty, wholeNumber } from './coerce.ts'
+import { lastOf, notEmpty, wholeNumber } from './coerce.ts'
 
 /** Flags of `serve` and of everything that has to know its settings. */
 export const SERVE_OPTIONS = {
@@ -45,6 +45,28 @@ export const SERVE_OPTIONS = {
     type: 'string',
     describe: '[HOST:]PORT to listen on for clients of the original chat room too; HOST is 127.0.0.1 if left out',
     coerce: notEmpty('legacy'),
+    group: 'Settings',
+  },
+  http: {
+    type: 'string',
+    describe:
+      '[HOST:]PORT to serve the browser page and WebSockets on, or off, the default; HOST is 127.0.0.1 if left out',
+    coerce: lastOf('http'),
+    group: 'Settings',
+  },
+  'http-origin': {
+    type: 'string',
+    array: true,
+    nargs: 1,
+    describe:
+      'an origin whose pages may connect, as https://chat.example.org; default the host that the browser asked for',
+    group: 'Settings',
+  },
+  'trusted-proxy': {
+    type: 'string',
+    array: true,
+    nargs: 1,
+    describe: 'address or network of a reverse proxy whose X-Forwarded-For is believed, as 10.0.0.0/8',
     group: 'Settings',
   },
   migrate: { type: 'boolean', describe: 'bring an older database up to date', group: 'Settings' },

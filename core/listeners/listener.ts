@@ -17,6 +17,12 @@ export interface Listener {
   readonly address: string
   /** Stops accepting connections; open ones continue. */
   close(): void
+  /** Ends what is open and no session. */
+  destroy?(): void
+  /** Whether requests that belong to no session are being answered. */
+  isBusy?(): boolean
+  /** Its part of `chatctl status`. */
+  report?(): Record<string, number | string>
 }
 
 /** Resolves when the server listens. @throws SetupError naming `where` and the reason */

@@ -24,6 +24,8 @@ export interface PluginFacts {
   readonly before: readonly RuleFacts[]
   /** Names of the messages and events that it listens to. */
   readonly listens: readonly string[]
+  /** Prefixes of the HTTP paths that it answers. */
+  readonly routes: readonly string[]
   /** JSON schema of its options; absent where it takes none. */
   readonly options?: object
   readonly migrations: readonly string[]

@@ -4,6 +4,7 @@ import type { Knex } from 'knex'
 import type { Logger } from 'pino'
 import type { Clock, Timer } from '../clock.ts'
 import { SetupError } from '../errors.ts'
+import type { Routes } from '../http/routes.ts'
 import type { Limits } from '../limits.ts'
 import type { Presence } from '../session/presence.ts'
 import type { UserSession } from '../session/session.ts'
@@ -26,6 +27,7 @@ export interface HostParts {
   readonly bus: Bus
   readonly dispatcher: Dispatcher
   readonly catalogue: Catalogue
+  readonly routes: Routes
   readonly users: Users
   readonly presence: Presence
   readonly limits: Limits
@@ -109,7 +111,7 @@ export class PluginHost {
 
   #app(record: PluginRecord): App {
     const { bus, dispatcher, catalogue, users, presence, limits, audit, secret, epoch, clock } = this.#parts
-    const { accept, admit, onBehalfOf } = this.#parts
+    const { accept, admit, onBehalfOf, routes } = this.#parts
     const { plugin, cleanups, registered } = record
     const known = (message: Message) => {
       if (catalogue.byType(message.type) === message) return
@@ -153,6 +155,12 @@ export class PluginHost {
           off()
           remove(registered.listens, event.name)
         }
+      },
+      http: {
+        route: (route) => {
+          cleanups.push(routes.add(route, (error) => record.failed(error, `http ${route.prefix}`)))
+          registered.routes.push(route.prefix)
+        },
       },
       emit: (event, payload) => bus.emit(event.name, payload),
       every: (ms, task) => {

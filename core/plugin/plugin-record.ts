@@ -10,7 +10,7 @@ const FAILURE_WINDOW_MS = 60_000
 /** An error thrown by a plugin's code. */
 export interface PluginFailure {
   readonly plugin: string
-  /** Name of the handled message or event, `before MESSAGE` with the fault, `timer`, `status` or `stop`. */
+  /** Name of the handled message or event, `before MESSAGE` with the fault, `http PREFIX`, `timer`, `status` or `stop`. */
   readonly event: string
   readonly error: unknown
 }
@@ -32,8 +32,9 @@ export class PluginRecord {
     readonly handles: string[]
     readonly before: RuleFacts[]
     readonly listens: string[]
+    readonly routes: string[]
     readonly timers: number[]
-  } = { handles: [], before: [], listens: [], timers: [] }
+  } = { handles: [], before: [], listens: [], routes: [], timers: [] }
   readonly #clock: Clock
   readonly #pluginFailed: RecordParts['pluginFailed']
   #failures: number[] = []

@@ -3,6 +3,7 @@ import type { Knex } from 'knex'
 import type { Logger } from 'pino'
 import type { ZodType } from 'zod'
 import type { Clock } from '../clock.ts'
+import type { HttpRoute } from '../http/routes.ts'
 import type { LimitDefinitions, Limits, LimitValues } from '../limits.ts'
 import type { Presence } from '../session/presence.ts'
 import type { Session, UserSession } from '../session/session.ts'
@@ -142,6 +143,11 @@ export interface App {
    * @param address the peer's, without port
    */
   admit(transport: Transport, address: string): TransportSession | undefined
+  /** The HTTP server of `chatctl serve --http`. What is registered here is inert on a server that does not listen for HTTP. */
+  readonly http: {
+    /** Answers HTTP requests. @throws SetupError for a prefix that is not valid or taken */
+    route(route: HttpRoute): void
+  }
   /** A detached session, for requests on behalf of a user who may be offline. The user stays offline; pushes are dropped. */
   onBehalfOf(user: User): UserSession
   /** Adds to `chatctl status`: `polls.open` for what a plugin "polls" calls `open`. */

@@ -8,6 +8,9 @@ const SITE_GROUPS = 3
 /** The peer's address in the form in which limits count it. An IPv4 peer of a dual-stack listener is an IPv4 peer. */
 export const plainAddress = (address: string): string => address.replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, '')
 
+/** Whether a peer with this address is on this machine. */
+export const isLoopback = (address: string): boolean => address === '::1' || address.startsWith('127.')
+
 /**
  * Addresses that count as one for limits: an IPv4 address by itself, IPv6 addresses by their /64, since one host has as
  * many of those as it likes (RFC 6177). Anything else, such as `control`, by itself.

@@ -11,6 +11,7 @@ import * as stateUsage from './0010_state_usage.ts'
 import * as scheduledDone from './0011_scheduled_done.ts'
 import * as requestKeyOldest from './0012_request_key_oldest.ts'
 import * as kickedMembers from './0013_kicked_members.ts'
+import * as log from './0014_log.ts'
 import * as profiles from './0015_profiles.ts'
 import * as devices from './0017_devices.ts'
 
@@ -29,6 +30,7 @@ export const MIGRATIONS = {
   '0011_scheduled_done': scheduledDone,
   '0012_request_key_oldest': requestKeyOldest,
   '0013_kicked_members': kickedMembers,
+  '0014_log': log,
   '0015_profiles': profiles,
   '0017_devices': devices,
 }
@@ -42,6 +44,8 @@ export const NEW_TABLES = [
   'request_key',
   'scheduled',
   'chatctl_database',
+  'head',
+  'change_log',
   'profile',
   'device',
 ] as const

@@ -5,6 +5,7 @@ import {
   groupMessageIds,
   groupMessagesTo,
   groupNameOf,
+  groupPositions,
   groupsOf,
   groupsSeen,
   type MessageRow,
@@ -187,6 +188,10 @@ function addSource(parts: Parts) {
       return { ...reach, found: await toUser(parts, userId, rows, (row) => seen.get(row.target_id) as Named) }
     },
     countUnread: (userId) => countGroupUnread(db, userId),
+    positions: async (userId) => {
+      const found = await groupPositions(db, userId)
+      return { found: found.map(({ name, read_id }) => ({ with: '', group: name, own: read_id, other: 0 })) }
+    },
     place: async ({ user_id, target_id, seq }) => {
       const name = (await groupNameOf(db, target_id)) ?? ''
       const loaded = await roster.byId(target_id)

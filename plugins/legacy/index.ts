@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { z } from 'zod'
-import { definePlugin, FairSemaphore, listenTcp } from '../../core/index.ts'
+import { definePlugin, FairSemaphore, isLoopback, listenTcp } from '../../core/index.ts'
 import { accounts } from '../accounts/index.ts'
 import { friends } from '../friends/index.ts'
 import { groups } from '../groups/index.ts'
@@ -73,5 +73,3 @@ export const legacy = definePlugin({
     }))
   },
 })
-
-const isLoopback = (address: string) => address === '::1' || address.startsWith('127.')

@@ -13,6 +13,7 @@ import { handleRecall } from './recall.ts'
 import { handleReceiving } from './receiving.ts'
 import { handleSending } from './sending.ts'
 import { Sources } from './sources.ts'
+import { handleSync } from './sync.ts'
 
 /** Private messages, and for the other sorts of conversations storing, delivery and search: see Conversations. */
 export const privateMessages = definePlugin({
@@ -31,11 +32,11 @@ export const privateMessages = definePlugin({
     const sources = new Sources(() => writer.readsSettled())
     const deliveries = new Deliveries({ app, log, window: limits.unacknowledged, horizon: () => writer.horizon })
     const conversations = new Conversations({ app, limits, log, writer, sources, deliveries })
-    const privateMessages = new PrivateMessages(db, needs.accounts)
+    const privateMessages = new PrivateMessages(db, needs.accounts, readReceipts)
     sources.add(privateMessages.source())
     const store = { app, limits, db, accounts: needs.accounts, sources, deliveries, conversations }
     const parts = { ...store, privateMessages, names: new InOrder<UserSession>(), readReceipts }
-    for (const handle of [handleSending, handleReceiving, handleRecall, handleQueries]) handle(parts)
+    for (const handle of [handleSending, handleReceiving, handleRecall, handleQueries, handleSync]) handle(parts)
     return conversations
   },
 })

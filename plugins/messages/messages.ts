@@ -156,6 +156,58 @@ export const QueryInbox = clientMessage({
   reply: ChatHistory,
 })
 
+export const SyncEntries = serverMessage({
+  type: 174,
+  name: 'sync_entries',
+  about: 'A page of the log of this user’s conversations, in the order of commits.',
+  fields: {
+    upTo: uint64('`after` of the next request: everything up to this number was sent'),
+    more: bool('true if there is more now'),
+    entries: list('the entries', {
+      number: uint64('number in the log; a message’s is its id'),
+      entry: uint8('1: a message; 2: the recall of the message `id`, with all other fields empty; ignore any other'),
+      ...message,
+    }),
+  },
+})
+
+export const Sync = clientMessage({
+  type: 72,
+  name: 'sync',
+  about:
+    'Requests what a client has missed since a number: messages of all conversations, own ones included, and recalls. Acknowledges nothing.',
+  allow: 'user',
+  fields: {
+    after: optional(uint64('only entries with a higher number; 0: from the beginning'), 0),
+    limit: optional(uint16('most entries in the reply; 0: the server’s page size'), 0),
+  },
+  reply: SyncEntries,
+})
+
+export const ReadPositions = serverMessage({
+  type: 175,
+  name: 'read_positions',
+  about: 'Read positions in conversations of this user.',
+  fields: {
+    next: uint64('`cursor` of the next request; 0: there are no more'),
+    positions: list('the positions', {
+      with: line('name of the other user; empty for a group', { max: 255 }),
+      group: line('name of the group; empty for a user', { max: 255 }),
+      own: uint64('id of the last message that this user has acknowledged; 0: none'),
+      other: uint64('the same of the other user; 0 also if the server does not tell, and in groups'),
+    }),
+  },
+})
+
+export const QueryReadPositions = clientMessage({
+  type: 73,
+  name: 'query_read_positions',
+  about: 'Requests the read positions of this user, in conversations with users and groups.',
+  allow: 'user',
+  fields: { cursor: optional(uint64('`next` of the reply before; 0: the beginning'), 0) },
+  reply: ReadPositions,
+})
+
 export const QueryHistory = clientMessage({
   type: 15,
   name: 'query_history',

@@ -5,6 +5,7 @@ import {
   type MessageRow,
   MSG_TYPE,
   messagesTo,
+  positionsWith,
   privateIds,
   textForm,
   withReadState,
@@ -14,16 +15,22 @@ import { privateWith } from './audience.ts'
 import type { Deliverable } from './deliverable.ts'
 import type { HistorySource } from './page.ts'
 import type { Trail } from './search.ts'
-import type { Source } from './source.ts'
+import type { Positions, Source } from './source.ts'
+
+/** Conversations in one read of positions. */
+const POSITIONS_PER_READ = 500
 
 /** Private messages in the database, with the names of their users. */
 export class PrivateMessages {
   readonly #db: Knex
   readonly #accounts: Accounts
+  readonly #readReceipts: boolean
 
-  constructor(db: Knex, accounts: Accounts) {
+  /** @param readReceipts whether a sender may know how far a recipient has read */
+  constructor(db: Knex, accounts: Accounts, readReceipts: boolean) {
     this.#db = db
     this.#accounts = accounts
+    this.#readReceipts = readReceipts
   }
 
   /** The other user of a conversation, also a disabled one or the system. @throws Refused `user_not_exist` */
@@ -46,6 +53,7 @@ export class PrivateMessages {
         return { ...reach, found: await this.#toText(found) }
       },
       countUnread: (userId) => countUnread(this.#db, userId),
+      positions: (userId, after) => this.#positions(userId, after),
       place: async ({ user_id, target_id }) => {
         const to = nameIn(await this.#accounts.byIds([target_id]), target_id)
         return { conversation: privateWith(user_id), to, group: '', readers: new Set([user_id, target_id]) }
@@ -57,6 +65,18 @@ export class PrivateMessages {
         return [this.#trail({ user_id: id, target_id: other.id }), this.#trail({ user_id: other.id, target_id: id })]
       },
     }
+  }
+
+  async #positions(userId: number, after: number): Promise<Positions> {
+    const rows = await positionsWith(this.#db, userId, after, POSITIONS_PER_READ)
+    const byId = await this.#accounts.byIds(rows.map(({ other_id }) => other_id))
+    const found = rows.map(({ other_id, own, theirs }) => ({
+      with: nameIn(byId, other_id),
+      group: '',
+      own,
+      other: this.#readReceipts ? theirs : 0,
+    }))
+    return { found, next: rows.length < POSITIONS_PER_READ ? undefined : rows.at(-1)?.other_id }
   }
 
   /** Messages from a user, to a user, or both. */

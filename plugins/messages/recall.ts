@@ -28,7 +28,7 @@ export function handleRecall({ app, db, sources, deliveries, conversations }: Pa
     if (place === undefined) throw new Refused(FAILURES.no_message)
     try {
       // Of two concurrent requests one is refused.
-      if (!(await deleteMessage(db, id))) throw new Refused(FAILURES.no_message)
+      if (!(await deleteMessage(db, row))) throw new Refused(FAILURES.no_message)
     } catch (error) {
       // The deletion may be committed all the same: it is announced as soon as that is known.
       if (isUnavailable(error))

@@ -12,12 +12,12 @@ export interface Query {
   readonly unreadOnly: boolean
   /** Without group messages of the user. */
   readonly withoutOwn?: boolean
+  /** With private messages that the user has sent. */
+  readonly withSent?: boolean
   /** Only this kind of message. */
   readonly kind?: number
   /** Only these ids, if the user may read them; `after` and `limit` have no effect then. */
   readonly only?: readonly number[]
-  /** With `only`: private messages that the user has sent, in place of those to the user. */
-  readonly sent?: boolean
 }
 
 /** The conversation of a stored message, and its readers. */
@@ -30,6 +30,25 @@ export interface Place {
   readonly group: string
   /** Users who can read it now, and its sender. */
   readonly readers: Iterable<number>
+}
+
+/** How far a conversation was read. */
+export interface Position {
+  /** Name of the other user; empty for a group. */
+  readonly with: string
+  /** Name of the group; empty for a user. */
+  readonly group: string
+  /** Id of the last message that this user has acknowledged; 0 for none. */
+  readonly own: number
+  /** The same of the other user, if this user may know it. */
+  readonly other: number
+}
+
+/** Positions of one source, and where the next read begins. */
+export interface Positions {
+  readonly found: Position[]
+  /** Undefined if there are no more. */
+  readonly next?: number | undefined
 }
 
 /** Where to search: the private messages with one user, one group, or, with both empty, everything. */
@@ -45,6 +64,11 @@ export interface Source {
   /** Oldest first. */
   load(userId: number, query: Query): Promise<Part<Deliverable>>
   countUnread(userId: number): Promise<number>
+  /**
+   * Read positions of a user in conversations of this sort.
+   * @param after where an earlier read has ended; 0 for the first
+   */
+  positions(userId: number, after: number): Promise<Positions>
   /** The place of a message of its kinds. */
   place(row: MessageRow): Promise<Place>
   /**

@@ -4,7 +4,7 @@ import { FAILURES as GROUP_FAILURES } from '../groups/failures.ts'
 import type { Deliverable } from './deliverable.ts'
 import { fitting } from './page.ts'
 import type { Trail } from './search.ts'
-import type { Query, Source, Where } from './source.ts'
+import type { Position, Query, Source, Where } from './source.ts'
 
 /** Messages of several sources in one order, oldest first. */
 export interface Page extends Part<Deliverable> {
@@ -49,7 +49,7 @@ export class Sources {
 
   /** Messages that a user has sent, by their ids, as far as the user may still read them, oldest first. */
   async sent(userId: number, only: readonly number[]): Promise<Deliverable[]> {
-    const query = { after: 0, limit: only.length, unreadOnly: false, only, sent: true }
+    const query = { after: 0, limit: only.length, unreadOnly: false, only, withSent: true }
     return (await this.read(userId, query)).found
   }
 
@@ -63,6 +63,19 @@ export class Sources {
     const { found, more } = page
     const fit = fitting(found.map(({ message }) => message))
     return { found: found.slice(0, fit), more: more || fit < found.length }
+  }
+
+  /**
+   * Read positions of a user, one source after another.
+   * @param cursor `next` of the read before: index of the source, plus the number of sources for each step in it; 0: the first
+   */
+  async positions(userId: number, cursor: number): Promise<{ found: Position[]; next: number }> {
+    await this.#readsSettled()
+    const count = this.#sources.length
+    const nth = cursor % count
+    const { found, next } = await (this.#sources[nth] as Source).positions(userId, Math.floor(cursor / count))
+    const nextSource = nth + 1 < count ? nth + 1 : 0
+    return { found, next: next === undefined ? nextSource : next * count + nth }
   }
 
   async countUnread(userId: number): Promise<number> {

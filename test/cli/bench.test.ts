@@ -157,6 +157,8 @@ test.serial('a database alone: rows a second', async (t) => {
 test('options of the benchmark are parsed; invalid ones are refused', async (t) => {
   const standard = await readOptions([])
   t.deepEqual(standard.workloads, ['pairs', 'group', 'logins', 'idle', 'unread'])
+  t.is(standard.transport, 'tcp')
+  t.is((await readOptions(['--transport', 'ws'])).transport, 'ws')
   t.deepEqual(standard.shapes[0], { pairs: 100, window: 32 })
   t.is(standard.shapes.length, 4)
   t.deepEqual((await readOptions(['--pairs', '7'])).shapes, [{ pairs: 7, window: 32 }])
@@ -174,6 +176,22 @@ test('options of the benchmark are parsed; invalid ones are refused', async (t) 
     [['--speed', '11'], /Unknown argument/],
   ]
   for (const [args, message] of refused) await t.throwsAsync(readOptions(args), { message }, args.join(' '))
+})
+
+test.serial('the load can speak WebSocket', async (t) => {
+  let webSocket = ''
+  const result = await measured({
+    progress: () => {},
+    signal: NEVER,
+    start: (data) => startServer({ data, http: true }),
+    load: ({ http = '' }, watcher, signal) => {
+      webSocket = `${http.replace('http', 'ws')}/chat`
+      const shape = { ...PERIOD, pairs: 1, window: 2 }
+      return load.pairs(load.friendsOn({ url: webSocket }), shape, watcher, signal)
+    },
+  })
+  t.regex(webSocket, /^ws:\/\/127\.0\.0\.1:\d+\/chat$/)
+  isPlausible(t, result)
 })
 
 /** Result of a load from the shell. */

@@ -333,7 +333,7 @@ onMariadb(
       const connection = await acquire()
       const query = connection.query.bind(connection)
       const losing: Query = (options, done) => {
-        if (!lose || options.sql !== 'commit') return query(options, done)
+        if (!lose || !options.sql.startsWith('begin not atomic')) return query(options, done)
         lose = false
         query(options, () => done(Object.assign(new Error('it was lost'), { code: 'PROTOCOL_CONNECTION_LOST' })))
       }

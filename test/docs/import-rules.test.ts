@@ -20,6 +20,7 @@ const RULES: readonly (readonly [RegExp, (imported: string, file: string) => boo
   [/^core\/wire\//, (path) => /^core\/(wire|platform)\//.test(path)],
   [/^core\/noise\//, (path) => /^core\/(noise|platform)\//.test(path)],
   [/^core\/scram\//, (path) => /^core\/(scram|platform)\//.test(path)],
+  [/^core\/websocket\//, inFolder('core/websocket')],
   [/^core\//, inFolder('core')],
   [/^db\//, inFolder('db')],
   // Definitions are data: one may name another's as its reply.
@@ -39,7 +40,7 @@ const RULES: readonly (readonly [RegExp, (imported: string, file: string) => boo
       return other === plugin || needsOf(plugin).includes(other) || path.endsWith('/failures.ts')
     },
   ],
-  [/^client\//, (path) => /^(client|core\/(wire|noise|scram|platform))\//.test(path) || isDefinition(path)],
+  [/^client\//, (path) => /^(client|core\/(wire|noise|scram|platform|websocket))\//.test(path) || isDefinition(path)],
   [/^testing\//, (path) => /^(testing|core|db|plugins|client|bot)\//.test(path)],
   [/^bot\//, (path) => /^(bot|client|core\/wire)\//.test(path) || path === 'core/clock.ts' || isDefinition(path)],
   // The load is packed, for `chatctl bench`; the rest of bench/ is not.

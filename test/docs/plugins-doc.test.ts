@@ -47,6 +47,17 @@ test('bells: Ann rings for the group; Bob, a member, receives it; Carol, who is 
   t.is(await ann.refused(ann.request(request('ring'), long as never)), 'too_large')
 })
 
+test('lamps: over HTTP one sees whether Ann is there', async (t) => {
+  const { server } = await fromDocument(t, 'lamps')
+  const lamp = async (user: string) => fetch(`${await server.http()}/lamp?user=${user}`)
+  const ann = await server.user('ann')
+  t.deepEqual(await (await lamp('ann')).json(), { on: true })
+  await ann.client.close()
+  await server.settled()
+  t.deepEqual(await (await lamp('ann')).json(), { on: false })
+  t.is((await lamp('nobody')).status, 404)
+})
+
 test('reports: Bob reports Ann’s message to him, the moderator receives it once, and messages of others cannot be reported', async (t) => {
   const { server, request } = await fromDocument(t, 'reports')
   const [ann, bob, carol] = [await server.user('ann'), await server.user('bob'), await server.user('carol')]

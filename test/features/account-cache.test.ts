@@ -119,12 +119,15 @@ test('an account whose change was stored although it failed is read again', asyn
   t.false(await isActive())
 })
 
-/** Fails the next update after it was stored, as a connection does that is lost before the reply. */
-function loseNextReply({ client }: Knex) {
-  const { processResponse } = client
-  client.processResponse = (response: { method: string }, runner: unknown) => {
-    if (response.method !== 'update') return processResponse.call(client, response, runner)
-    client.processResponse = processResponse
-    throw new Error('connection lost')
-  }
+/** Fails the next transaction after its commit, as when a connection is lost before the reply. */
+function loseNextReply(db: Knex) {
+  const transaction = db.transaction.bind(db)
+  Object.defineProperty(db, 'transaction', {
+    configurable: true,
+    value: async (work: (trx: Knex.Transaction) => Promise<unknown>) => {
+      Object.defineProperty(db, 'transaction', { configurable: true, value: transaction })
+      await transaction(work)
+      throw new Error('connection lost')
+    },
+  })
 }

@@ -130,6 +130,8 @@ const MATRIX: Record<string, Row> = {
     ({ other: from }) => ({ from, upTo: 1 }),
   ),
   query_inbox: row(nothing, 'ok'),
+  sync: row(nothing, 'ok'),
+  query_read_positions: row(nothing, 'ok'),
   query_history: row(
     ({ me: name }) => ({ with: name }),
     'ok',

@@ -406,6 +406,7 @@ test('an admin can list each plugin’s messages, handlers, hooks and listeners'
       additionalProperties: false,
     },
     migrations: ['0001_init'],
+    routes: [],
     timers: [60_000],
   })
   t.like(of('odd'), { api: 'any', options: {} })
