@@ -1,4 +1,13 @@
-import { type ChatMessage, type Client, EditMessage, type InputOf, React, type SentMessage } from '../client/index.ts'
+import {
+  type ChatMessage,
+  type Client,
+  ClientError,
+  EditMessage,
+  type InputOf,
+  React,
+  type SentMessage,
+  Typing,
+} from '../client/index.ts'
 import type { ClientMessage, ReplyOf } from '../core/wire/index.ts'
 import type { Answer, Asker, AskOptions } from './asker.ts'
 import type { EffectOptions, Effects, Recipient, SayOptions } from './effects.ts'
@@ -126,6 +135,20 @@ export class MessageContext<State> extends Context {
   ): Promise<Answer<Choice> | undefined> {
     const from = options.from ?? (this.#isHere(to) ? this.from : undefined)
     return this.#asker.ask(to, question, { ...options, ...(from !== undefined && { from }) })
+  }
+
+  /**
+   * Shows in the conversation that the bot is writing, for some seconds; repeat it in a long run. The server drops notices
+   * within 3 s of the last one. A notice that does not arrive is only logged: the handler goes on.
+   */
+  async typing(): Promise<void> {
+    const where = this.group === undefined ? { to: this.from } : { group: this.group }
+    try {
+      await this.client.request(Typing, where, { signal: this.signal })
+    } catch (error) {
+      if (!(error instanceof ClientError)) throw error
+      this.log.debug({ err: error }, 'no typing notice')
+    }
   }
 
   get #here(): Recipient {

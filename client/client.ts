@@ -20,6 +20,7 @@ import { MessageStream } from './message-stream.ts'
 import type { Subscribe } from './session.ts'
 import type {
   ConsumeOptions,
+  HistoryQuery,
   KeptState,
   MessagesOptions,
   Page,
@@ -93,14 +94,19 @@ export class Client extends MessageChanges {
     from,
     kind,
     after,
+    own = false,
     acknowledge = true,
     signal,
   }: MessagesOptions = {}): AsyncGenerator<ChatMessage> {
-    const ask = this.#receiving({ from, kind: kind === undefined ? undefined : kindNumber(kind), after })
+    const ask = this.#receiving({ from, kind: kind === undefined ? undefined : kindNumber(kind), after, own })
     try {
       yield* this.#stream.read({
         subscribe: () => this.subscribe(ask, signal),
-        onHandled: acknowledge ? (message) => this.#acknowledgeHandled(message, signal) : undefined,
+        onHandled: acknowledge
+          ? async (message) => {
+              if (!this.isOwn(message)) await this.#acknowledgeHandled(message, signal)
+            }
+          : undefined,
         signal,
       })
     } finally {
@@ -191,13 +197,13 @@ export class Client extends MessageChanges {
     return this.#toPage(await this.request(QueryInbox, query, options))
   }
 
-  /** The newest private messages with another user, or those before an id; oldest first. */
-  async history(other: string, query: { before?: number; limit?: number } = {}): Promise<Page> {
+  /** A page of private messages with another user, oldest first; the newest without a place. */
+  async history(other: string, query: HistoryQuery = {}): Promise<Page> {
     return this.#toPage(await this.request(QueryHistory, { with: other, ...query }))
   }
 
-  /** The newest messages of a group, or those before an id; oldest first. */
-  async groupHistory(group: string, query: { before?: number; limit?: number } = {}): Promise<Page> {
+  /** The same of a group. */
+  async groupHistory(group: string, query: HistoryQuery = {}): Promise<Page> {
     return this.#toPage(await this.request(QueryRoomHistory, { group, ...query }))
   }
 
@@ -235,11 +241,7 @@ export class Client extends MessageChanges {
 
   /** Gives a message that waits to be read its new text. */
   #edited({ id, text, editedAt }: ValuesOf<typeof MessageEdited>) {
-    this.#stream.replace(id, (message) => {
-      const edited = { ...message, text, editedAt: new Date(editedAt) }
-      this.#generations.set(edited, this.#generations.get(message) ?? this.#generation)
-      return edited
-    })
+    this.#stream.replace(id, (message) => this.#current({ ...message, text, editedAt: new Date(editedAt) }))
   }
 
   #receiving(filter: InputOf<typeof Receive>): Subscribe<ValuesOf<typeof Receive.reply>> {
@@ -249,6 +251,11 @@ export class Client extends MessageChanges {
       const current = generation === this.#generation ? filter : { ...filter, after: 0 }
       return connection.request(Receive, current, { signal, onReply: () => this.#stream.subscribed() })
     }
+  }
+
+  /** True for a message of this user to others, which nobody has to acknowledge; false for a note to oneself. */
+  isOwn({ from, to, group }: Pick<ChatMessage, 'from' | 'to' | 'group'>): boolean {
+    return this.isSelf(from) && (group !== undefined || to !== from)
   }
 
   /** Acknowledges a message that the loop has handled. */
@@ -278,9 +285,13 @@ export class Client extends MessageChanges {
   }
 
   #toMessage(message: Parameters<typeof toChatMessage>[0]): ChatMessage {
-    const made = toChatMessage(message)
-    this.#generations.set(made, this.#generation)
-    return made
+    return this.#current(toChatMessage(message))
+  }
+
+  /** Records that a message is of the current generation. */
+  #current(message: ChatMessage): ChatMessage {
+    this.#generations.set(message, this.#generation)
+    return message
   }
 
   #toPage({ more, messages }: { more: boolean; messages: Parameters<typeof toChatMessage>[0][] }): Page {

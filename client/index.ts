@@ -13,9 +13,11 @@ export type { Client, MessageRef } from './client.ts'
 export type { LoginKeys } from './credentials.ts'
 export { ClientError, type ClientErrorCode, type Failure, RefusedByServer } from './errors.ts'
 export type { KeyedOptions, RequestOptions } from './link.ts'
+export type { DeviceCredentials } from './login.ts'
 export type { ReactionCount, ReactOptions } from './message-changes.ts'
 export type {
   ConsumeOptions,
+  HistoryQuery,
   Identity,
   KeptState,
   LifeEvents,

@@ -23,7 +23,7 @@ import { Credentials, checkNewPassword, deriveWith, type LoginKeys } from './cre
 import { ClientError } from './errors.ts'
 import { replyIn } from './keyed.ts'
 import { type KeyedOptions, Link, type LinkOptions } from './link.ts'
-import { logIn } from './login.ts'
+import { type DeviceCredentials, logIn, logInWithDevice } from './login.ts'
 import type { Identity, LifeEvents } from './types.ts'
 
 /** Time that closing waits for the reply to the logout. */
@@ -39,7 +39,11 @@ export class Session {
   protected readonly life = new EventEmitter<LifeEvents>()
   readonly #pushes = new EventEmitter()
   #credentials: Credentials | undefined
+  /** Repeats the login on another connection. */
+  #logIn: ((connection: Connection) => Promise<Identity>) | undefined
   #actAs: string | undefined
+  /** The name of the account; its case may differ from the one at the login. */
+  #self: string | undefined
   /** A ping that answers the server's `keep_alive` is in flight. */
   #isAnswering = false
   /** Generation of the server's database at the last login; empty if the server does not name it. */
@@ -116,9 +120,27 @@ export class Session {
    */
   async login(user: string, secret: { password?: string; keys?: LoginKeys }): Promise<Identity> {
     const credentials = new Credentials(user, secret, this.link.leastIterations)
-    const identity = await logIn(this.link.connection, credentials, () => this.link.limit())
+    const identity = await this.#enter((connection) => logIn(connection, credentials, () => this.link.limit()))
     this.#credentials = credentials
+    return identity
+  }
+
+  /**
+   * Logs in with the key of a device, which `AddDevice` has added in a session of the user. Connect with a `pin`, or keep
+   * the key of the server: this login does not prove that the server knows the account.
+   * @throws RefusedByServer `login_failed` and others
+   */
+  async loginWithDevice(device: DeviceCredentials): Promise<Identity> {
+    const identity = await this.#enter((connection) => logInWithDevice(connection, device, () => this.link.limit()))
+    this.#credentials = undefined
+    return identity
+  }
+
+  async #enter(logIn: (connection: Connection) => Promise<Identity>): Promise<Identity> {
+    const identity = await logIn(this.link.connection)
+    this.#logIn = logIn
     this.#epoch = identity.epoch
+    this.#self = identity.user
     return identity
   }
 
@@ -130,7 +152,7 @@ export class Session {
 
   /** Changes this user's password; the server ends the user's other sessions. @throws RefusedByServer, ClientError */
   async changePassword(oldPassword: string, newPassword: string) {
-    const user = this.#credentials?.user
+    const user = this.#credentials?.user ?? this.#self
     if (user === undefined) throw new ClientError('authentication', 'log in first')
     const { connection } = this.link
     const old = startLogin(user)
@@ -140,7 +162,9 @@ export class Session {
     const { clientFinal } = await old.answer(serverFirst, connection.handshakeHash, source)
     const keys = await this.#newKeys(newPassword)
     await connection.request(ChangePassword, { clientFinal, ...keys }, { signal: this.link.limit() })
-    this.#credentials = new Credentials(user, { password: newPassword }, this.link.leastIterations)
+    const credentials = new Credentials(user, { password: newPassword }, this.link.leastIterations)
+    this.#credentials = credentials
+    this.#logIn = (later) => logIn(later, credentials, () => this.link.limit())
   }
 
   /** Adds the message types of this server's plugins to the catalogue, which it returns. */
@@ -182,6 +206,12 @@ export class Session {
     if (this.#subscribe === ask) this.#subscribe = undefined
   }
 
+  /** Whether a name is that of the user. Names are in lower case, but for those of adopted databases. */
+  protected isSelf(name: string): boolean {
+    const self = this.#self ?? this.#actAs
+    return name === self || (this.#self === undefined && name === self?.toLowerCase())
+  }
+
   /** Called before a new connection is used, if the server's database has a new generation: known ids are stale. */
   protected restored() {
     this.life.emit('restored')
@@ -207,8 +237,8 @@ export class Session {
 
   /** Logs in and subscribes on a new connection. */
   async #resume(connection: Connection) {
-    if (this.#credentials !== undefined) {
-      const { epoch } = await logIn(connection, this.#credentials, () => this.link.limit())
+    if (this.#logIn !== undefined) {
+      const { epoch } = await this.#logIn(connection)
       const before = this.#epoch
       this.#epoch = epoch
       if (before !== '' && epoch !== '' && epoch !== before) this.restored()

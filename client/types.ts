@@ -26,6 +26,17 @@ export interface Page {
   readonly messages: ChatMessage[]
 }
 
+/** A place in a conversation: the newest messages, or those at an id. At most one of the ids. */
+export interface HistoryQuery {
+  /** Only messages with a lower id. */
+  readonly before?: number
+  /** Only messages with a higher id, beginning with the oldest. */
+  readonly after?: number
+  /** Messages on both sides of this id; `more` is about older ones, and `after` the last one finds newer ones. */
+  readonly around?: number
+  readonly limit?: number
+}
+
 export interface SearchPage extends Page {
   /** Value of `before` for the next page while there is `more`. */
   readonly searchedTo: number
@@ -75,6 +86,8 @@ export interface MessagesOptions {
   readonly kind?: Kind
   /** Only messages with a higher id; older ones stay unread. */
   readonly after?: number
+  /** Also messages that this user sends on other sessions during the loop, which it does not acknowledge. Default false. */
+  readonly own?: boolean
   /** Acknowledge each message when the loop requests the next. Default true. */
   readonly acknowledge?: boolean
   readonly signal?: AbortSignal

@@ -34,7 +34,8 @@ export async function messagesTo(
 ): Promise<Part<MessageRow>> {
   if (only !== undefined) {
     const kinds = kindsOf(kind)
-    const isTheirs = (row: MessageRow) => row.target_id === userId && kinds.includes(row.msg_type)
+    const isTheirs = (row: MessageRow) =>
+      (row.target_id === userId || (withSent && row.user_id === userId)) && kinds.includes(row.msg_type)
     const rows = (await messagesByIds(db, only)).filter(isTheirs)
     return { found: await withReadState(db, sortedById(rows)) }
   }

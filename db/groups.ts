@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 import type { MessageRow } from './message-columns.ts'
-import { GROUP_LANE, MSG_TYPE, messagesByIds, sortedById } from './messages.ts'
-import { narrowed, type PlaceQuery } from './places.ts'
+import { GROUP_LANE, type HistoryPart, MSG_TYPE, messagesByIds, sortedById } from './messages.ts'
+import { type Interval, narrowed, type PlaceQuery } from './places.ts'
 import { idsIn, type Part, type Range, type Scanned } from './scan.ts'
 import { asking, BY_LANE, MAX_SCANNED, selectForEach } from './selects.ts'
 
@@ -184,39 +184,40 @@ export const groupRange = (groupId: number): Range => ({
   values: [],
 })
 
-interface Window {
-  /** Only ids below this one. */
-  readonly before: number
-  readonly limit: number
-  /** Only sequence numbers above this one. */
-  readonly since: number
-}
+/** Messages of a group with sequence numbers above `since`, oldest first. */
+export const groupHistory = async (
+  db: Knex,
+  groupId: number,
+  since: number,
+  part: HistoryPart,
+): Promise<MessageRow[]> => sortedById(await messagesByIds(db, await groupMessageIds(db, groupId, since, part)))
 
-/** The newest messages of a group in a window, oldest first. */
-export const groupHistory = async (db: Knex, groupId: number, window: Window): Promise<MessageRow[]> =>
-  sortedById(await messagesByIds(db, await groupMessageIds(db, groupId, window)))
-
-/** Ids of the newest messages of a group in a window, newest first. */
-export async function groupMessageIds(db: Knex, groupId: number, { before, limit, since }: Window): Promise<number[]> {
+/** Their ids, newest first for the part before an id, oldest first for the part after one. */
+export async function groupMessageIds(db: Knex, groupId: number, since: number, part: HistoryPart): Promise<number[]> {
+  const newestFirst = 'before' in part
+  const [id, sign] = newestFirst ? [part.before, '<'] : [part.after, '>']
+  const { from, to } = await intervalOf(db, groupId, since, id)
   const range = {
     ...groupRange(groupId),
-    above: since,
-    below: await sequenceAbove(db, groupId, since, before),
-    filter: 'm.isActive = 1 and m.id < ?',
-    values: [before],
+    ...(newestFirst ? { above: since, below: to } : { above: from }),
+    filter: `m.isActive = 1 and m.id ${sign} ?`,
+    values: [id],
   }
-  return (await idsIn(db, [range], { limit, newestFirst: true, isBounded: false })).ids
+  return (await idsIn(db, [range], { limit: part.limit, newestFirst, isBounded: false })).ids
 }
 
-/** A sequence number that is higher than those of the messages below an id, by a bounded number. */
-async function sequenceAbove(db: Knex, groupId: number, since: number, id: number): Promise<number> {
+/** Sequence numbers between which the place of an id is, a bounded number. */
+async function intervalOf(db: Knex, groupId: number, since: number, id: number): Promise<Interval> {
   const exact = await db<MessageRow>('chatmsg').where({ id }).first('target_id', 'lane', 'seq')
-  if (exact?.lane === GROUP_LANE && exact.target_id === groupId) return Number(exact.seq)
+  if (exact?.lane === GROUP_LANE && exact.target_id === groupId) {
+    const seq = Number(exact.seq)
+    return { from: Math.max(since, seq), to: seq }
+  }
   const group = await db<GroupRow>('chatroom').where({ id: groupId }).first('last_seq')
   const all = { groupId, id, from: since, to: Number(group?.last_seq ?? 0) + 1 }
-  if (id === Number.MAX_SAFE_INTEGER) return all.to
+  if (id === Number.MAX_SAFE_INTEGER) return all
   const [place] = await narrowed(asking(db), [all])
-  return place?.to ?? all.to
+  return place ?? all
 }
 
 /** A group of a user: sequence numbers above `since` are visible to the user, those above `read` unread. */

@@ -32,6 +32,15 @@ export {
   unreadBySender,
 } from './correspondence.ts'
 export { type DatabaseLock, type LockOptions, lockFile } from './database-lock.ts'
+export {
+  type DeviceRow,
+  devicesOf,
+  findDevice,
+  insertDevice,
+  type NewDeviceRow,
+  revokeDevice,
+  useDevice,
+} from './devices.ts'
 export { editMessage, firstTextOf } from './edits.ts'
 export { DatabaseError, DatabaseInUse } from './errors.ts'
 export {
@@ -96,6 +105,7 @@ export { headOf } from './log.ts'
 export {
   contentColumns,
   contentOf,
+  type MessageColumns,
   type MessageContent,
   type MessageRow,
   type NewMessageRow,
@@ -110,6 +120,7 @@ export { MessageWriter } from './message-writer.ts'
 export {
   conversation,
   findMessage,
+  type HistoryPart,
   hasClientId,
   MSG_TYPE,
   messagesByIds,
@@ -130,6 +141,7 @@ export {
 export { withoutPassword } from './mysql.ts'
 export { lockMysql } from './mysql-lock.ts'
 export { isDatabaseUrl, openDatabase } from './open.ts'
+export { findProfiles, type ProfileRow, profileTimes, saveProfile } from './profiles.ts'
 export {
   countReactions,
   type Reaction,

@@ -27,18 +27,25 @@ export const placementOf = (row: Envelope, seq: number | null): Placement => ({
   lane: laneOf(row),
 })
 
-/** The newest private messages between two users with an id below `before`, at most `limit`, oldest first. */
+/** A part of a conversation: the newest messages below an id, or the oldest above one. */
+export type HistoryPart =
+  | { readonly before: number; readonly limit: number }
+  | { readonly after: number; readonly limit: number }
+
+/** Private messages between two users, oldest first. */
 export async function conversation(
   db: Knex,
   userId: number,
   otherId: number,
-  { before, limit }: { before: number; limit: number },
+  part: HistoryPart,
 ): Promise<MessageRow[]> {
+  const newestFirst = 'before' in part
+  const ids = newestFirst ? { below: part.before } : { above: part.after, below: Number.MAX_SAFE_INTEGER }
   // One index range for each direction; an OR would read the whole table.
-  const directions = [privateRange({ to: otherId, from: userId, below: before })]
-  if (userId !== otherId) directions.push(privateRange({ to: userId, from: otherId, below: before }))
-  const { ids } = await idsIn(db, directions, { limit, newestFirst: true, isBounded: false })
-  return withReadState(db, sortedById(await messagesByIds(db, ids)))
+  const directions = [privateRange({ to: otherId, from: userId, ...ids })]
+  if (userId !== otherId) directions.push(privateRange({ to: userId, from: otherId, ...ids }))
+  const found = await idsIn(db, directions, { limit: part.limit, newestFirst, isBounded: false })
+  return withReadState(db, sortedById(await messagesByIds(db, found.ids)))
 }
 
 /** The private messages of one sender to one recipient, between two ids. */

@@ -1,30 +1,36 @@
 import { LIMITS, type LimitValues, ratesOff } from '../core/limits.ts'
 import { LIMITS as consumers } from './consumers/limits.ts'
+import { LIMITS as devices } from './devices/limits.ts'
 import { LIMITS as edits } from './edits/limits.ts'
 import { LIMITS as friends } from './friends/limits.ts'
 import { LIMITS as groups } from './groups/limits.ts'
 import { LIMITS as idempotency } from './idempotency/limits.ts'
 import { LIMITS as login } from './login/limits.ts'
 import { LIMITS as messages } from './messages/limits.ts'
+import { LIMITS as profiles } from './profiles/limits.ts'
 import { LIMITS as reactions } from './reactions/limits.ts'
 import { LIMITS as registration } from './registration/limits.ts'
 import { LIMITS as schedule } from './schedule/limits.ts'
 import { LIMITS as tap } from './tap/limits.ts'
+import { LIMITS as typing } from './typing/limits.ts'
 
 /** Every limit that a server has without plugins by others. */
 export const BUILT_IN_LIMITS = {
   ...LIMITS,
   ...login,
+  ...devices,
   ...registration,
   ...messages,
   ...edits,
   ...reactions,
   ...friends,
   ...groups,
+  ...profiles,
   ...consumers,
   ...idempotency,
   ...schedule,
   ...tap,
+  ...typing,
 }
 
 export interface BuiltInLimits extends LimitValues<typeof BUILT_IN_LIMITS> {}

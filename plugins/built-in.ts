@@ -3,6 +3,7 @@ import { accounts } from './accounts/index.ts'
 import { admin } from './admin/index.ts'
 import { consumers } from './consumers/index.ts'
 import { contacts } from './contacts/index.ts'
+import { devices } from './devices/index.ts'
 import { edits } from './edits/index.ts'
 import { friends } from './friends/index.ts'
 import { groups } from './groups/index.ts'
@@ -11,17 +12,20 @@ import { legacy } from './legacy/index.ts'
 import { login } from './login/index.ts'
 import { privateMessages } from './messages/index.ts'
 import { page } from './page/index.ts'
+import { profiles } from './profiles/index.ts'
 import { reactions } from './reactions/index.ts'
 import { registration } from './registration/index.ts'
 import { schedule } from './schedule/index.ts'
 import { system } from './system/index.ts'
 import { tap } from './tap/index.ts'
+import { typing } from './typing/index.ts'
 
 export {
   accounts,
   admin,
   consumers,
   contacts,
+  devices,
   edits,
   friends,
   groups,
@@ -30,11 +34,13 @@ export {
   login,
   page,
   privateMessages,
+  profiles,
   reactions,
   registration,
   schedule,
   system,
   tap,
+  typing,
 }
 
 /** Features of a server by default. */
@@ -42,9 +48,11 @@ export const BUILT_IN: readonly AnyPlugin[] = [
   accounts,
   registration,
   login,
+  devices,
   privateMessages,
   friends,
   groups,
+  profiles,
   edits,
   reactions,
   contacts,
@@ -55,6 +63,7 @@ export const BUILT_IN: readonly AnyPlugin[] = [
   admin,
   tap,
   page,
+  typing,
 ]
 
 /** All built-in features: the default ones and those that must be enabled. */

@@ -1,4 +1,4 @@
-import type { ChatMessage, Client, Page, SearchOptions } from '../../client/index.ts'
+import type { ChatMessage, Client, HistoryQuery, Page, SearchOptions } from '../../client/index.ts'
 import { asUser } from '../client/sessions.ts'
 import { notEmpty, wholeNumber } from '../definition/coerce.ts'
 import { defineCommand } from '../definition/command.ts'
@@ -53,6 +53,8 @@ export const history = defineCommand({
     ['$0 history bob --limit 500 -o ndjson', 'more of them'],
     ['$0 history --group ops', 'of a group'],
     ['$0 history bob --before 120', 'older ones'],
+    ['$0 history bob --after 120', 'what was said since then'],
+    ['$0 history --group ops --around 120 --limit 20', 'the context of a message'],
     ['$0 history --search invoice', 'the newest 50 with that word, of everyone and all groups'],
     ['$0 history bob --search "50 %"', 'of one conversation'],
   ],
@@ -63,8 +65,10 @@ export const history = defineCommand({
       search: { type: 'string', describe: 'only messages with this text, ignoring case; then NAME may be left out' },
       limit: limitOption,
       before: idOption('before', 'only messages before this id'),
+      after: idOption('after', 'only messages after this id, beginning with the oldest'),
+      around: idOption('around', 'the messages on both sides of this id, at most 100'),
     }),
-  async run({ with: other, group, search, limit = 50, before = 0 }, shared) {
+  async run({ with: other, group, search, limit = 50, before, after, around }, shared) {
     if (other !== undefined && group !== undefined) throw new CliError('usage', 'name a user or a group, not both')
     if (other === undefined && group === undefined && search === undefined)
       throw new CliError(
@@ -73,23 +77,49 @@ export const history = defineCommand({
         '`chatctl history NAME`, or `chatctl history --group GROUP`',
       )
     if (search === '') throw new CliError('usage', '--search: the text is empty')
+    checkPlace({ before, after, around, search })
     await asUser(shared, async (client) => {
       if (search !== undefined) {
         const where = { ...(other !== undefined && { with: other }), ...(group !== undefined && { group }) }
-        const found = await searchAll(client, search, where, limit, before)
+        const found = await searchAll(client, search, where, limit, before ?? 0)
         return shared.output.list(found, messageColumns(shared.output), 'nothing found')
       }
-      const newestFirst = await collect(limit, async (size, previous) => {
-        const query = { before: previous?.at(-1)?.id ?? before, limit: size }
-        const page = await (group === undefined
-          ? client.history(other ?? '', query)
-          : client.groupHistory(group, query))
-        return { more: page.more, messages: page.messages.reverse() }
-      })
-      await shared.output.list(newestFirst.reverse(), messageColumns(shared.output), 'no messages yet')
+      const page = (query: HistoryQuery) =>
+        group === undefined ? client.history(other ?? '', query) : client.groupHistory(group, query)
+      const found = await readHistory(page, { before, after, around, limit })
+      await shared.output.list(found, messageColumns(shared.output), 'no messages yet')
     })
   },
 })
+
+function checkPlace({ search, ...places }: Readonly<Record<'before' | 'after' | 'around' | 'search', unknown>>) {
+  const [first, second] = Object.entries(places).flatMap(([name, id]) => (id === undefined ? [] : [name]))
+  if (second !== undefined) throw new CliError('usage', `--${first} does not go with --${second}`)
+  if (search !== undefined && first !== undefined && first !== 'before')
+    throw new CliError('usage', `--${first} does not go with --search`)
+}
+
+interface Place {
+  readonly before: number | undefined
+  readonly after: number | undefined
+  readonly around: number | undefined
+  readonly limit: number
+}
+
+/** Messages of a conversation, oldest first: as many pages as the limit needs, but for `around` one. */
+async function readHistory(
+  page: (query: HistoryQuery) => Promise<Page>,
+  { before = 0, after, around, limit }: Place,
+): Promise<ChatMessage[]> {
+  if (around !== undefined) return (await page({ around, limit: Math.min(limit, 100) })).messages
+  if (after !== undefined)
+    return collect(limit, (size, previous) => page({ after: previous?.at(-1)?.id ?? after, limit: size }))
+  const newestFirst = await collect(limit, async (size, previous) => {
+    const { more, messages } = await page({ before: previous?.at(-1)?.id ?? before, limit: size })
+    return { more, messages: messages.reverse() }
+  })
+  return newestFirst.reverse()
+}
 
 /** Search results of all pages, oldest first; a page may have no match. */
 async function searchAll(client: Client, text: string, where: SearchOptions, limit: number, from: number) {

@@ -23,6 +23,8 @@ export const COMMANDS: Readonly<Record<string, () => Promise<AnyCommand>>> = {
   react: async () => (await import('./react.ts')).react,
   recall: async () => (await import('./recall.ts')).recall,
   friends: async () => (await import('./friends.ts')).friends,
+  devices: async () => (await import('./devices.ts')).devices,
+  profile: async () => (await import('./profile.ts')).profile,
   groups: async () => (await import('./groups.ts')).groups,
   bot: async () => (await import('./bot.ts')).bot,
   inject: async () => (await import('./inject.ts')).inject,

@@ -9,7 +9,8 @@ import { CliError, type ExitName } from '../errors/exit.ts'
 import { parseDuration } from '../input/duration.ts'
 import { STDIN } from '../input/marks.ts'
 import { messageLine } from '../output/message-view.ts'
-import { printableJson } from '../output/printable.ts'
+import type { Output } from '../output/output.ts'
+import { printableJson, printableLine } from '../output/printable.ts'
 
 const KINDS = ['chat', 'group', 'system'] as const
 type Kind = (typeof KINDS)[number]
@@ -27,6 +28,8 @@ export const listen = defineCommand({
     ['$0 listen', 'until Ctrl-C'],
     ['$0 listen --count 1 --for 30s -o ndjson', 'wait for one message; exit 6 if none comes'],
     ['$0 listen --type system', 'only what admins say to everyone'],
+    ['$0 listen --own', 'both sides: what you send elsewhere too'],
+    ['$0 listen --typing -o ndjson', 'and lines of type user_typing'],
     ['$0 listen --from bob | jq -r .text', 'NDJSON when stdout is no terminal'],
     ['$0 listen --exec ./handler', 'the message as a line of JSON on its stdin; what it prints is the answer'],
     ['$0 listen --exec ./handler --jobs 1 -- --verbose', 'with arguments of its own'],
@@ -71,13 +74,18 @@ export const listen = defineCommand({
         describe: 'first all messages after this id, read ones too',
         coerce: wholeNumber('since', 0, Number.MAX_SAFE_INTEGER),
       },
+      own: { type: 'boolean', describe: 'also messages that you send elsewhere meanwhile; they stay as they are' },
+      typing: { type: 'boolean', describe: 'also who is writing; this counts as no message' },
       ack: {
         type: 'boolean',
         default: true,
         describe: '--no-ack leaves the messages unread, and stops after the first 100',
       },
     }),
-  async run({ count, for: total, idle, from, type, since, ack, args = [], ...exec }, shared) {
+  async run(
+    { count, for: total, idle, from, type, since, own = false, typing = false, ack, args = [], ...exec },
+    shared,
+  ) {
     const stops: Stops = {
       count: count ?? Number.POSITIVE_INFINITY,
       for: total === undefined ? undefined : parseDuration(total),
@@ -86,7 +94,8 @@ export const listen = defineCommand({
     if (exec.exec !== undefined) {
       if (type !== undefined && !isKind(type))
         throw new CliError('usage', `--exec handles messages: ${KINDS.join(', ')}`)
-      if (since !== undefined || !ack) throw new CliError('usage', '--exec goes with neither --since nor --no-ack')
+      if (since !== undefined || !ack || own || typing)
+        throw new CliError('usage', '--exec goes with none of --since, --own, --typing and --no-ack')
       const { listenExec } = await import('../exec/run.ts')
       const { exec: program, jobs = 4, retries = 3, execTimeout = '5m' } = exec
       const words = args.map((word) => (word === STDIN ? '-' : word))
@@ -98,14 +107,17 @@ export const listen = defineCommand({
       .map(([name]) => name)
     if (alone !== undefined) throw new CliError('usage', `--${alone} goes with --exec`)
     if (args.length > 0) throw new CliError('usage', `nothing takes "${args[0]}": words go with --exec`)
-    if (type !== undefined && !isKind(type))
+    if (type !== undefined && !isKind(type)) {
+      if (own || typing) throw new CliError('usage', `--own and --typing are for messages: ${KINDS.join(', ')}`)
       return asUser(shared, (client) => pushes(client, shared, type, stops), { reconnect: true })
+    }
     const wanted = (message: ChatMessage) =>
       (type === undefined || message.kind === type) &&
-      (from === undefined || (isNamed(message.from, from) && message.group === undefined))
-    return asUser(shared, (client) => messages(client, shared, { stops, wanted, from, kind: type, since, ack }), {
-      reconnect: true,
-    })
+      (from === undefined ||
+        (isNamed(message.from, from) && message.group === undefined) ||
+        isNamed(message.to ?? '', from))
+    const what = { stops, wanted, from, kind: type, since, own, typing, ack }
+    return asUser(shared, (client) => messages(client, shared, what), { reconnect: true })
   },
 })
 
@@ -115,13 +127,15 @@ interface What {
   readonly from: string | undefined
   readonly kind: Kind | undefined
   readonly since: number | undefined
+  readonly own: boolean
+  readonly typing: boolean
   readonly ack: boolean
 }
 
 async function messages(
   client: Client,
   shared: Shared,
-  { stops, wanted, from, kind, since, ack }: What,
+  { stops, wanted, from, kind, since, own, typing, ack }: What,
 ): Promise<ExitName> {
   const { output } = shared
   const watch = new StopConditions(stops, shared.signal)
@@ -132,11 +146,13 @@ async function messages(
   })
   const print = async (message: ChatMessage) => {
     if (message.id <= last || !wanted(message)) return
-    await output.record(message, () => messageLine(output, message))
+    const isOwn = client.isOwn(message)
+    await output.record(message, () => messageLine(output, message, isOwn))
     // After printing: a closed pipe leaves it unread.
-    if (ack && message.unread) await acknowledge(client, message, output, watch.signal)
+    if (ack && message.unread && !isOwn) await acknowledge(client, message, output, watch.signal)
     watch.counted()
   }
+  const offTyping = typing ? await showTyping(client, output, { from, kind }) : undefined
   try {
     if (since !== undefined) {
       for (let more = true, after = since; more && !watch.signal.aborted; ) {
@@ -151,7 +167,7 @@ async function messages(
       }
     }
     const filter = { ...(from !== undefined && { from }), ...(kind !== undefined && { kind }) }
-    const options = { acknowledge: false, signal: watch.signal, ...filter }
+    const options = { acknowledge: false, own, signal: watch.signal, ...filter }
     for await (const message of client.messages(options)) {
       await print(message)
       if (watch.signal.aborted) break
@@ -159,8 +175,22 @@ async function messages(
     return watch.exit()
   } finally {
     off()
+    offTyping?.()
     watch.end()
   }
+}
+
+/** Prints who begins and stops writing. @returns a function that ends it */
+async function showTyping(client: Client, output: Output, { from, kind }: Pick<What, 'from' | 'kind'>) {
+  const { UserTyping } = await import('../../plugins/typing/messages.ts')
+  return client.on(UserTyping, ({ from: user, group, state }) => {
+    if (kind !== undefined && kind !== (group === '' ? 'chat' : 'group')) return
+    if (from !== undefined && (group !== '' || !isNamed(user, from))) return
+    const record = { type: UserTyping.name, from: user, ...(group && { group }), state }
+    const where = group === '' ? '' : ` @${printableLine(group)}`
+    const line = `${printableLine(user)}${where} ${state ? 'is writing' : 'has stopped writing'}`
+    output.record(record, () => output.colors.dim(line)).catch(() => {})
+  })
 }
 
 /** Pushes of any other type, as the running server defines it. */

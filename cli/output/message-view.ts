@@ -18,9 +18,11 @@ export function messageColumns({ colors }: Output): Column<ChatMessage>[] {
 /** A message as a line of a conversation; further lines of its text are indented. System messages are highlighted. */
 export function messageLine(
   { colors }: Output,
-  { sentAt, kind, from, group, text, replyTo, editedAt }: ChatMessage,
+  { sentAt, kind, from, to = '', group, text, replyTo, editedAt }: ChatMessage,
+  isOwn = false,
 ): string {
-  const where = group === undefined ? '' : ` @${printableLine(group)}`
+  const recipient = isOwn ? ` → ${printableLine(to)}` : ''
+  const where = group === undefined ? recipient : ` @${printableLine(group)}`
   const name = (text: string) => colors.bold(kind === 'system' ? colors.yellow(text) : text)
   const body = printable(text).replace(/\n/g, '\n    ')
   const about = [replyTo !== undefined && `reply to ${replyTo}`, editedAt && 'edited'].filter(Boolean).join(', ')

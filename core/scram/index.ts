@@ -1,4 +1,5 @@
 export { type Answer, type KeySource, type Login, startLogin } from './client.ts'
+export { deviceProof } from './device.ts'
 export { ScramError, type ScramErrorCode } from './errors.ts'
 export {
   type ClientKeys,

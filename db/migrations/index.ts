@@ -12,7 +12,9 @@ import * as scheduledDone from './0011_scheduled_done.ts'
 import * as requestKeyOldest from './0012_request_key_oldest.ts'
 import * as kickedMembers from './0013_kicked_members.ts'
 import * as log from './0014_log.ts'
+import * as profiles from './0015_profiles.ts'
 import * as repliesEditsReactions from './0016_replies_edits_reactions.ts'
+import * as devices from './0017_devices.ts'
 
 /** Oldest first. The keys are recorded in the database, so they never change. */
 export const MIGRATIONS = {
@@ -30,7 +32,9 @@ export const MIGRATIONS = {
   '0012_request_key_oldest': requestKeyOldest,
   '0013_kicked_members': kickedMembers,
   '0014_log': log,
+  '0015_profiles': profiles,
   '0016_replies_edits_reactions': repliesEditsReactions,
+  '0017_devices': devices,
 }
 
 /** Tables that the migrations create in addition to the original's. */
@@ -44,6 +48,8 @@ export const NEW_TABLES = [
   'chatctl_database',
   'head',
   'change_log',
+  'profile',
+  'device',
   'message_extra',
   'message_former_text',
   'message_reaction',

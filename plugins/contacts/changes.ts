@@ -2,6 +2,7 @@ import { type App, type User, UserOffline, UserOnline } from '../../core/index.t
 import { FriendshipChanged } from '../friends/events.ts'
 import { GroupChanged } from '../groups/events.ts'
 import { ConversationChanged } from '../messages/events.ts'
+import { ProfileSaved } from '../profiles/events.ts'
 import type { ContactListParts } from './contact-list.ts'
 import type { Watchers } from './watchers.ts'
 
@@ -25,10 +26,12 @@ export function watchChanges({ app, friends, conversations, watchers }: Parts) {
   app.on(FriendshipChanged, (change) => between(change.between))
   app.on(GroupChanged, ({ groupId, userIds }) => watchers.groupChanged(userIds, groupId))
 
-  const presenceChanged = (user: User) =>
+  const changedForFriends = (userId: number) =>
     conversations.retry(async () => {
-      for (const id of (await friends.circleOf(user.id)).friends.keys()) watchers.userChanged(id, user.id)
+      for (const id of (await friends.circleOf(userId)).friends.keys()) watchers.userChanged(id, userId)
     })
+  const presenceChanged = ({ id }: User) => changedForFriends(id)
+  app.on(ProfileSaved, ({ userId }) => changedForFriends(userId))
   app.on(UserOnline, presenceChanged)
   app.on(UserOffline, presenceChanged)
 }

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import { type App, type Context, toLine, type ValuesOf } from '../../core/index.ts'
-import { groupStates, lastMessages, type MessageRow, TurnBudget, unreadBySender } from '../../db/index.ts'
+import { groupStates, lastMessages, type MessageRow, profileTimes, TurnBudget, unreadBySender } from '../../db/index.ts'
 import type { Accounts } from '../accounts/index.ts'
 import type { friends } from '../friends/index.ts'
 import type { privateMessages } from '../messages/index.ts'
@@ -58,7 +58,11 @@ export class ContactList {
     const [last, lastInGroups] = [await withPreviews(lastRows), await withPreviews(inGroups)]
     const speakers = [...inGroups.values()].map(({ user_id }) => user_id)
     const byId: ById = await accounts.byIds([...userIds, userId, ...speakers])
-    const users = userIds.flatMap((id) => this.#user(id, known.has(id), unread.get(id) ?? 0, last.get(id), byId))
+    const changed = await profileTimes(db, userIds)
+    const users = userIds.flatMap((id) => {
+      const state = { friend: known.has(id), unread: unread.get(id) ?? 0, profileAt: changed.get(id) ?? 0 }
+      return this.#user(id, state, last.get(id), byId)
+    })
     const groups = states.map(({ id, name, unread }) => ({
       kind: 4,
       id,
@@ -68,17 +72,23 @@ export class ContactList {
       online: false,
       unread,
       ...lastOf(lastInGroups.get(id), byId),
+      profileAt: 0,
     }))
     return [...users, ...groups].sort((a, b) => b.lastId - a.lastId || (a.name < b.name ? -1 : 1))
   }
 
-  #user(id: number, friend: boolean, unread: number, last: Last | undefined, byId: ById): Contact[] {
+  #user(
+    id: number,
+    state: Pick<Contact, 'friend' | 'unread' | 'profileAt'>,
+    last: Last | undefined,
+    byId: ById,
+  ): Contact[] {
     const account = byId.get(id)
     if (account === undefined) return []
     const { name, nickname } = account
     // Only friends may learn that a user is online.
-    const online = friend && this.#parts.app.presence.isOnline(id)
-    return [{ kind: 1, id, name, nickname, friend, online, unread, ...lastOf(last, byId) }]
+    const online = state.friend && this.#parts.app.presence.isOnline(id)
+    return [{ kind: 1, id, name, nickname, online, ...state, ...lastOf(last, byId) }]
   }
 }
 

@@ -3,6 +3,7 @@ import { accounts } from '../accounts/index.ts'
 import { friends } from '../friends/index.ts'
 import { groups } from '../groups/index.ts'
 import { privateMessages } from '../messages/index.ts'
+import { profiles } from '../profiles/index.ts'
 import { watchChanges } from './changes.ts'
 import { ContactList } from './contact-list.ts'
 import * as messages from './messages.ts'
@@ -16,7 +17,7 @@ const CONTACTS_PER_PACKET = ContactInfo.fields.contacts.max
 export const contacts = definePlugin({
   name: 'contacts',
   messages,
-  needs: { accounts, messages: privateMessages, friends, groups },
+  needs: { accounts, messages: privateMessages, friends, groups, profiles },
   setup(app, { needs: { accounts, messages, friends }, db, log }) {
     const contactList = new ContactList({ app, db, accounts, friends, conversations: messages })
 

@@ -26,6 +26,7 @@ const contact = {
   lastFrom: line('sender of the newest message', { max: 255 }),
   lastAt: uint64('time of the newest message, milliseconds since 1970 UTC'),
   lastText: line('first 80 characters of the newest message, on one line', { max: 400 }),
+  profileAt: optional(uint64('time of the last change of the user’s profile; 0: never set, or a group'), 0),
 }
 
 export const ContactInfo = serverMessage({

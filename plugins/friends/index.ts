@@ -10,7 +10,7 @@ import { LIMITS } from './limits.ts'
 import * as messages from './messages.ts'
 import { announcePresence } from './presence.ts'
 import { handleRequests } from './requests.ts'
-import { checkWriters } from './write-rule.ts'
+import { checkWriters, writeRule } from './write-rule.ts'
 
 /** Friend requests, friendships, blocks, and the presence of friends. */
 export const friends = definePlugin({
@@ -30,8 +30,13 @@ export const friends = definePlugin({
     handleRequests(parts)
     handleFriendships(parts)
     handleBlocks(parts)
-    checkWriters(parts, options.messagesFrom)
+    const checkWriter = writeRule(parts, options.messagesFrom)
+    checkWriters(parts, checkWriter)
     announcePresence(parts)
-    return { circleOf: (userId: number) => circles.of(userId) }
+    return {
+      circleOf: (userId: number) => circles.of(userId),
+      /** Whether a session's user may write to an account. @throws Refused `blocked`, `not_friends` */
+      checkWriter,
+    }
   },
 })

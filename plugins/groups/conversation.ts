@@ -13,7 +13,7 @@ import {
   type SeenBy,
   textForm,
 } from '../../db/index.ts'
-import { historyPage } from '../messages/page.ts'
+import { type HistorySource, historyPage } from '../messages/page.ts'
 import { Replies } from '../messages/replies.ts'
 import type { Trail } from '../messages/search.ts'
 import { FAILURES } from './failures.ts'
@@ -30,7 +30,8 @@ export function handleConversation(parts: Parts) {
 }
 
 function handlePosts({ app, db, roster, conversations }: Parts) {
-  const post = ({ user }: UserSession, group: Group, message: ValuesOf<typeof messages.ChatroomMessage>) => {
+  const post = (session: UserSession, group: Group, message: ValuesOf<typeof messages.ChatroomMessage>) => {
+    const { user } = session
     const conversation = conversationOf(group.id)
     return conversations.post(
       {
@@ -48,6 +49,7 @@ function handlePosts({ app, db, roster, conversations }: Parts) {
         // The members at the commit: the group is not changed before the message is stored.
         recipients: group.memberIds,
         except: user.id,
+        sentOn: session,
       },
     )
   }
@@ -172,13 +174,12 @@ function handleReading(parts: Parts) {
 
   app.handle(
     messages.QueryRoomHistory,
-    async ({ user }, { group: name, before, limit }) => {
-      const group = await roster.member(name, user)
-      const seen = await placeIn(parts, user.id, group.id)
-      const size = conversations.pageSize(limit)
-      const range = { before: before || Number.MAX_SAFE_INTEGER, limit: size + 1, since: seen.since }
-      const rows = await groupHistory(db, group.id, range)
-      return historyPage(await toUser(parts, user.id, rows, () => seen), size)
+    async ({ user }, { group: name, limit, ...where }) => {
+      const { id } = await roster.member(name, user)
+      const seen = await placeIn(parts, user.id, id)
+      const read: HistorySource = async (part) =>
+        toUser(parts, user.id, await groupHistory(db, id, seen.since, part), () => seen)
+      return historyPage(read, where, conversations.pageSize(limit))
     },
     { serial: true },
   )
@@ -188,7 +189,7 @@ function addSource(parts: Parts) {
   const { db, accounts, roster, conversations } = parts
 
   const trail = (userId: number, seen: SeenBy): Trail => ({
-    ids: (before, limit) => groupMessageIds(db, seen.id, { before, limit, since: seen.since }),
+    ids: (before, limit) => groupMessageIds(db, seen.id, seen.since, { before, limit }),
     toText: (rows) => toUser(parts, userId, rows, () => seen),
   })
 

@@ -14,7 +14,7 @@ import {
   uint64,
   userName,
 } from '../../core/wire/index.ts'
-import { replyTo, textStyle } from '../messages/fields.ts'
+import { historyRange, replyTo, textStyle } from '../messages/fields.ts'
 import { ChatHistory, MessageStored } from '../messages/messages.ts'
 
 const groupName = (about: string) => line(about, { min: 1, max: 120 })
@@ -209,12 +209,13 @@ export const AcknowledgeRoom = clientMessage({
 export const QueryRoomHistory = clientMessage({
   type: 32,
   name: 'query_room_history',
-  about: 'Requests the newest messages of a group that this user may read.',
+  about: 'Requests messages of a group that this user may read: the newest, or those at an id.',
   allow: 'user',
   fields: {
     group,
     before: optional(uint64('only messages with a lower id; 0: the newest'), 0),
     limit: optional(uint16('most messages in the reply; 0: the server’s page size'), 0),
+    ...historyRange,
   },
   reply: ChatHistory,
 })

@@ -50,6 +50,11 @@ export class Exchanges {
     this.#secret = parts.app.secret('salt of unknown names')
   }
 
+  /** Runs a look-up of a peer that has not logged in, among a limited number at once. */
+  lookUp<T>(session: Session, work: () => Promise<T>): Promise<T> {
+    return this.#lookups.run(session.network, work)
+  }
+
   /** Begins an exchange, in place of a pending one. @throws Refused `invalid_value`, `binding_required`, `too_many_attempts` */
   async begin(session: Session, clientFirst: string): Promise<Challenge> {
     const { accounts, attempts, shape } = this.#parts
@@ -59,7 +64,7 @@ export class Exchanges {
     // Also for names with an account, and each time: neither the work nor the answer may differ.
     const name = first.user.toLowerCase()
     const fake = fakeVerifier(this.#secret, name, accounts.shapes.of(name, this.#secret, shape))
-    const account = await this.#lookups.run(session.network, () => accounts.read(first.user))
+    const account = await this.lookUp(session, () => accounts.read(first.user))
     const challenge = createChallenge(first, account?.verifier ?? fake)
     this.#pending.set(session, { challenge, name: first.user, account: account?.verifier && account })
     return challenge

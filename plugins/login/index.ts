@@ -1,5 +1,6 @@
-import { definePlugin, Refused, type Session } from '../../core/index.ts'
-import { accounts } from '../accounts/index.ts'
+import { definePlugin, Refused, type Session, type UserSession } from '../../core/index.ts'
+import type { Verifier } from '../../core/scram/index.ts'
+import { type Account, accounts } from '../accounts/index.ts'
 import { registration } from '../registration/index.ts'
 import { Exchanges } from './exchanges.ts'
 import { FAILURES } from './failures.ts'
@@ -22,6 +23,19 @@ export const login = definePlugin({
     const rate = new LoginRate(limits, app.clock)
     const exchanges = new Exchanges({ app, log, accounts, attempts, shape: registration.shape })
 
+    /** The verifier that a session's login has proven. */
+    const proven = new WeakMap<Session, Verifier>()
+
+    /** @throws Refused `rate_limited`, `too_many_sessions` */
+    const enter = (session: Session, account: Account): UserSession => {
+      rate.take(account)
+      const { id, name, nickname, role, verifier } = account
+      const entered = session.login({ id, name, nickname, role })
+      if (verifier !== undefined) proven.set(session, verifier)
+      log.info({ user: name, session: session.id, address: session.address }, 'logged in')
+      return entered
+    }
+
     app.handle(Login, async (session, { clientFirst }) => {
       const { serverFirst, verifier } = await exchanges.begin(session, clientFirst)
       return { serverFirst, preHash: verifier.preHash }
@@ -29,9 +43,7 @@ export const login = definePlugin({
 
     app.handle(LoginProof, async (session, { clientFinal }) => {
       const { account, serverFinal } = await exchanges.prove(session, clientFinal)
-      rate.take(account)
-      session.login({ id: account.id, name: account.name, nickname: account.nickname, role: account.role })
-      log.info({ user: account.name, session: session.id, address: session.address }, 'logged in')
+      enter(session, account)
       const { id, name: user, nickname, role } = account
       return { serverFinal, id, user, nickname, role, epoch: app.epoch }
     })
@@ -40,7 +52,9 @@ export const login = definePlugin({
       const { account } = await exchanges.prove(session, clientFinal)
       if (account.id !== session.user.id) throw new Refused('not_allowed')
       rate.take(account)
-      await accounts.setVerifier(account.name, registration.verifierFor(session, keys), session.id)
+      const verifier = registration.verifierFor(session, keys)
+      await accounts.setVerifier(account.name, verifier, session.id)
+      proven.set(session, verifier)
       app.audit.info({ event: 'password_changed', user: account.name, address: session.address })
     })
 
@@ -52,6 +66,25 @@ export const login = definePlugin({
        * @throws Refused `too_many_attempts`
        */
       checkBeforeWork: (session: Session, name: string) => attempts.checkBeforeWork(name, session.network),
+      /** Runs the look-up of a login other than with a password. @throws Refused `too_many_attempts` */
+      lookUp: async <T>(session: Session, name: string, work: () => Promise<T>): Promise<T> => {
+        await attempts.check(name, session.network)
+        return exchanges.lookUp(session, work)
+      },
+      /**
+       * Runs a proof other than that of a password, which fails by returning undefined. It counts as a login with one.
+       * @throws Refused `login_failed`, `too_many_attempts`
+       */
+      attempt: async <T>(session: Session, name: string, prove: () => T | undefined): Promise<T> => {
+        const proof = await attempts.attempt(name, session.network, prove)
+        if (proof !== undefined) return proof
+        app.audit.info({ event: 'login_failed', user: name, address: session.address })
+        throw new Refused('login_failed')
+      },
+      /** Logs a session in as an account that it has proven. @throws Refused `rate_limited`, `too_many_sessions` */
+      enter,
+      /** The verifier that a session's login has proven; undefined for one without proof, as the operator's. */
+      verifierOf: (session: Session) => proven.get(session),
     }
   },
 })

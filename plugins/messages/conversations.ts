@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { type App, newClientId, Refused, Retries, type User, type UserSession } from '../../core/index.ts'
 import {
   isUnavailable,
+  type MessageColumns,
   type MessageContent,
   type MessageWriter,
   type NewMessageRow,
@@ -157,9 +158,22 @@ export class Conversations {
     if (!repeat) {
       const { conversation, names, recipients, except } = audience
       this.#deliveries.fanOut(conversation, textForm(id, row, names, wanted.reply_to, 0), recipients, except)
+      if (this.#deliveries.isOwnWanted) this.#fanOutOwn(id, row, wanted.reply_to, audience)
       emitChange(this.#app, row, recipients)
     } else if (!isSame(wanted, row)) return checkRepeat(this.#db, wanted, { id, row }).then(() => posted)
     return posted
+  }
+
+  /** Pushes a message to the other sessions of its sender that asked for own messages. */
+  #fanOutOwn(id: number, row: MessageColumns, replyTo: number, audience: Audience) {
+    const { conversation, names, recipients, except, sentOn } = audience
+    const senderId = row.user_id
+    // A note to oneself is unread, and has been pushed to all sessions.
+    if (except !== senderId && recipients.includes(senderId)) return
+    const { from, to, group } = names
+    // As in the history: a private message is unread until its recipient acknowledges it.
+    const message = textForm(id, row, { from, to, group, unread: group === '' }, replyTo, 0)
+    this.#deliveries.fanOutOwn(conversation, message, senderId, sentOn)
   }
 
   /**

@@ -21,6 +21,8 @@ export class Deliveries {
   readonly #byUser = new Map<number, Map<UserSession, Delivery>>()
   /** Sessions whose end this waits for. */
   readonly #known = new WeakSet<UserSession>()
+  /** Deliveries that push own messages: without one, sending costs no look-up of the sender's sessions. */
+  #withOwn = 0
 
   constructor({ app, log, window, horizon }: DeliveriesParts) {
     this.#app = app
@@ -41,6 +43,7 @@ export class Deliveries {
     })
     const { id } = session.user
     const ofUser = this.#byUser.get(id) ?? new Map<UserSession, Delivery>()
+    this.#countOwn(ofUser.get(session), delivery)
     this.#byUser.set(id, ofUser.set(session, delivery))
     this.#deleteOnceClosed(session)
     return delivery
@@ -60,6 +63,21 @@ export class Deliveries {
       if (deliveries === undefined) continue
       deliverable ??= newDeliverable(conversation, message)
       for (const delivery of deliveries.values()) delivery.stored(deliverable)
+    }
+  }
+
+  /** True if some session gets the own messages of its user. */
+  get isOwnWanted(): boolean {
+    return this.#withOwn > 0
+  }
+
+  /** Pushes a message to the sessions of its sender. @param except the session that sent it */
+  fanOutOwn(conversation: string, message: WireMessage, senderId: number, except: UserSession | undefined) {
+    let deliverable: NewDeliverable | undefined
+    for (const [session, delivery] of this.#byUser.get(senderId) ?? []) {
+      if (session === except || !delivery.takesOwn) continue
+      deliverable ??= newDeliverable(conversation, message)
+      delivery.storedOwn(deliverable)
     }
   }
 
@@ -109,8 +127,13 @@ export class Deliveries {
   #delete(session: UserSession) {
     const { id } = session.user
     const ofUser = this.#byUser.get(id)
+    this.#countOwn(ofUser?.get(session), undefined)
     ofUser?.delete(session)
     if (ofUser?.size === 0) this.#byUser.delete(id)
+  }
+
+  #countOwn(before: Delivery | undefined, after: Delivery | undefined) {
+    this.#withOwn += Number(after?.takesOwn ?? false) - Number(before?.takesOwn ?? false)
   }
 
   #of(userId: number): Iterable<Delivery> {

@@ -3,6 +3,7 @@ import type { UserSession } from '../../core/index.ts'
 import { Backlog } from './backlog.ts'
 import type { Deliverable, NewDeliverable, Revision } from './deliverable.ts'
 import { OnNewMessage } from './messages.ts'
+import { OwnMessages, type OwnSource } from './own-messages.ts'
 import { MAX_PAGE } from './page.ts'
 import type { Page } from './sources.ts'
 import { Window } from './window.ts'
@@ -25,6 +26,8 @@ export interface DeliveryOptions {
    * @param failures reads of the database that failed in a row
    */
   readonly onError: (error: unknown, failures: number) => void
+  /** Messages that the user sends on other sessions; none if left out. */
+  readonly own?: OwnSource
   /** True if each message is acknowledged by itself, with `forget`, instead of a conversation up to an id. */
   readonly individually?: boolean
   readonly onPushed?: (id: number) => void
@@ -49,6 +52,7 @@ export class Delivery {
   readonly #window: Window
   readonly #backlog: Backlog
   readonly #individually: boolean
+  readonly #own = new OwnMessages()
   /** The highest id that was pushed, or below which nothing is pushed. */
   #pushedUpTo: number
   /** Everything up to this id was read, and is in the backlog or was pushed. */
@@ -80,9 +84,29 @@ export class Delivery {
     }
   }
 
+  get takesOwn(): boolean {
+    return this.#options.own !== undefined
+  }
+
+  /** A message of the user was stored that another session has sent: not unread, so it takes no room in the window. */
+  storedOwn(deliverable: NewDeliverable) {
+    const { id } = deliverable.message
+    if (id <= this.#options.after || !this.#options.own?.wants(deliverable)) return
+    // The client reconnects, and catches up.
+    if (!this.#own.add(id)) return this.#session.close('timed_out')
+    try {
+      if (this.#backlog.isEmpty && this.#session.writable) this.#pushOne(deliverable)
+      else this.#backlog.add(deliverable)
+    } catch (error) {
+      this.#options.onError(error, 0)
+    }
+  }
+
   /** A conversation was acknowledged up to an id, on any session of the user. */
   acknowledged(conversation: string, upTo: number) {
-    this.#backlog.drop((other) => this.#keyOf(other) === conversation && other.message.id <= upTo)
+    const isRead = (other: Deliverable) =>
+      this.#keyOf(other) === conversation && other.message.id <= upTo && !this.#own.has(other.message.id)
+    this.#backlog.drop(isRead)
     if (this.#window.acknowledge(conversation, upTo)) this.catchUp()
   }
 
@@ -96,6 +120,7 @@ export class Delivery {
   /** A message was deleted, or acknowledged by itself: it is not pushed any more [D-8]. */
   forget(conversation: string, id: number) {
     this.#backlog.recall(id)
+    this.#own.delete(id)
     this.#options.onForgotten?.(id)
     if (this.#window.remove(this.#individually ? eventKey(id) : conversation, id)) this.catchUp()
   }
@@ -143,7 +168,7 @@ export class Delivery {
     const horizon = this.#options.horizon()
     let page: Page
     try {
-      page = await this.#options.load(Math.max(this.#pushedUpTo, this.#readTo), this.#readSize)
+      page = await this.#load()
       this.#failures = 0
     } catch (error) {
       this.#failures++
@@ -158,6 +183,13 @@ export class Delivery {
     }
     // Long texts are not read again and again to be dropped.
     if (read !== undefined) this.#readSize = read.isCut ? read.kept : Math.min(this.#readSize * 2, MAX_READ)
+  }
+
+  async #load(): Promise<Page> {
+    const { load, own } = this.#options
+    const ids = own === undefined ? [] : this.#own.above(this.#pushedUpTo, this.#readSize)
+    const unread = await load(Math.max(this.#pushedUpTo, this.#readTo), this.#readSize)
+    return own === undefined || ids.length === 0 ? unread : this.#own.addTo(unread, ids, own)
   }
 
   /** Pushes the next packet. */
@@ -182,7 +214,8 @@ export class Delivery {
     const { id } = deliverable.message
     assert.ok(id > this.#pushedUpTo, '[D-3] a push with a lower id than an earlier one')
     this.#pushedUpTo = id
-    this.#window.add(this.#keyOf(deliverable), id)
+    // Nobody acknowledges an own message.
+    if (!this.#own.delete(id)) this.#window.add(this.#keyOf(deliverable), id)
     this.#options.onPushed?.(id)
   }
 

@@ -9,3 +9,9 @@ export const textStyle = {
 
 /** Reference to an answered message. */
 export const replyTo = optional(uint64('id of the message of this conversation that this one answers; 0: none'), 0)
+
+/** Further places of a page of history, beside `before`. */
+export const historyRange = {
+  after: optional(uint64('only messages with a higher id, beginning with the oldest; not with `before`'), 0),
+  around: optional(uint64('messages on both sides of this id, half of the page each; the other two are 0'), 0),
+}

@@ -13,7 +13,7 @@ import {
   uint64,
   userName,
 } from '../../core/wire/index.ts'
-import { replyTo, textStyle } from './fields.ts'
+import { historyRange, replyTo, textStyle } from './fields.ts'
 
 const message = {
   id: uint64('id of the message; ids ascend within a conversation'),
@@ -131,6 +131,7 @@ export const Receive = clientMessage({
     from: optional(line('only private messages of this user; empty: of everyone', { max: 255 }), ''),
     kind: optional(uint8('only messages of this kind, as in on_new_message; 0: all'), 0),
     after: optional(uint64('only messages with a higher id; older ones stay unread'), 0),
+    own: optional(bool('true: also messages that this user sends on other sessions from now on'), false),
   },
   reply: Receiving,
 })
@@ -140,7 +141,7 @@ export const ChatHistory = serverMessage({
   name: 'chat_history',
   about: 'A page of messages, oldest first.',
   fields: {
-    more: bool('true if more messages follow in the requested direction'),
+    more: bool('true if there are more messages in the requested direction; with `around`, older ones'),
     messages: list('the messages', message),
   },
 })
@@ -215,12 +216,13 @@ export const QueryReadPositions = clientMessage({
 export const QueryHistory = clientMessage({
   type: 15,
   name: 'query_history',
-  about: 'Requests the newest messages between this user and another one.',
+  about: 'Requests messages between this user and another one: the newest, or those at an id.',
   allow: 'user',
   fields: {
     with: userName('name of the other user'),
     before: optional(uint64('only messages with a lower id; 0: the newest'), 0),
     limit: optional(uint16('most messages in the reply; 0: the server’s page size'), 0),
+    ...historyRange,
   },
   reply: ChatHistory,
 })

@@ -13,6 +13,7 @@ import {
 import { type Account, type Accounts, existing } from '../accounts/index.ts'
 import { privateWith } from './audience.ts'
 import type { Deliverable } from './deliverable.ts'
+import type { HistorySource } from './page.ts'
 import type { Trail } from './search.ts'
 import type { Positions, Source } from './source.ts'
 import type { WriteRules } from './write-rules.ts'
@@ -44,9 +45,9 @@ export class PrivateMessages {
     return existing(await this.#accounts.find(name), name)
   }
 
-  /** Messages between two users below an id, oldest first. */
-  async between(userId: number, otherId: number, range: { before: number; limit: number }): Promise<Deliverable[]> {
-    return this.#toText(await conversation(this.#db, userId, otherId, range))
+  /** The messages between two users. */
+  between(userId: number, otherId: number): HistorySource {
+    return async (part) => this.#toText(await conversation(this.#db, userId, otherId, part))
   }
 
   /** Private messages to a user: of everyone, the system included, or of one sender. */

@@ -21,11 +21,9 @@ export function handleQueries({ app, limits, db, sources, conversations, private
 
   app.handle(
     QueryHistory,
-    async ({ user }, { with: other, before, limit }) => {
+    async ({ user }, { with: other, limit, ...where }) => {
       const { id } = await privateMessages.partner(other)
-      const size = conversations.pageSize(limit)
-      const range = { before: before || Number.MAX_SAFE_INTEGER, limit: size + 1 }
-      return historyPage(await privateMessages.between(user.id, id, range), size)
+      return historyPage(privateMessages.between(user.id, id), where, conversations.pageSize(limit))
     },
     { serial: true },
   )

@@ -1,4 +1,4 @@
-import { Refused, type UserSession } from '../../core/index.ts'
+import { Refused, type UserSession, type ValuesOf } from '../../core/index.ts'
 import { existing } from '../accounts/index.ts'
 import { privateWith } from './audience.ts'
 import type { Deliverable } from './deliverable.ts'
@@ -6,12 +6,14 @@ import { Acknowledge, Receive } from './messages.ts'
 import type { Parts } from './parts.ts'
 import type { Source } from './source.ts'
 
-/** The messages that a session asks for. `sources` hold exactly those that are wanted. */
+/** The messages that a session asks for. `sources` hold exactly the unread ones that are wanted. */
 interface Filter {
   readonly sources: readonly Source[]
   /** Only this kind. */
   readonly kind?: number
   readonly wants: (deliverable: Deliverable) => boolean
+  /** The same for a message of the session's user. */
+  readonly wantsOwn: (deliverable: Deliverable) => boolean
 }
 
 /** Pushes and their acknowledgement. */
@@ -23,20 +25,23 @@ export function handleReceiving(parts: Parts) {
 function handleReceive({ app, sources, deliveries, privateMessages }: Parts) {
   const filterOf = async (from: string, kind: number): Promise<Filter> => {
     if (from !== '') {
-      const { id } = await privateMessages.partner(from)
+      const { id, name } = await privateMessages.partner(from)
       const wants = ({ conversation }: Deliverable) => conversation === privateWith(id)
-      return { sources: [privateMessages.source(id)], wants }
+      return { sources: [privateMessages.source(id)], wants, wantsOwn: ({ message }) => message.to === name }
     }
-    if (kind === 0) return { sources: sources.ofKind(0), wants: () => true }
-    return { sources: sources.ofKind(kind), kind, wants: ({ message }) => message.kind === kind }
+    const wants = ({ message }: Deliverable) => kind === 0 || message.kind === kind
+    return { sources: sources.ofKind(kind), ...(kind !== 0 && { kind }), wants, wantsOwn: wants }
   }
 
-  const begin = (session: UserSession, { sources: from, kind, wants }: Filter, after: number) => {
+  const begin = (session: UserSession, filter: Filter, { after, own }: ValuesOf<typeof Receive>) => {
+    const { sources: from, kind, wants, wantsOwn } = filter
+    const { id } = session.user
     const query = { unreadOnly: true, ...(kind !== undefined && { kind }) }
     const delivery = deliveries.begin(session, {
-      load: (above, limit) => sources.read(session.user.id, { ...query, after: above, limit }, from),
+      load: (above, limit) => sources.read(id, { ...query, after: above, limit }, from),
       after,
       wants,
+      ...(own && { own: { wants: wantsOwn, load: (ids) => sources.sent(id, ids) } }),
     })
     // [D-5] After the reply.
     setImmediate(() => delivery.catchUp())
@@ -44,13 +49,13 @@ function handleReceive({ app, sources, deliveries, privateMessages }: Parts) {
 
   app.handle(
     Receive,
-    async (session, { from, kind, after }) => {
-      const filter = await filterOf(from, kind)
+    async (session, values) => {
+      const filter = await filterOf(values.from, values.kind)
       // First, because it may fail: the earlier delivery goes on then.
       const unread = await sources.countUnread(session.user.id)
       if (!session.open) throw new Refused('logged_out')
       // [D-5] Just before the reply: pushes before the reply are those of the earlier delivery.
-      begin(session, filter, after)
+      begin(session, filter, values)
       return { unread }
     },
     { serial: true },

@@ -12,8 +12,9 @@ export function handleSending({ app, db, accounts, conversations, names }: Parts
   const hopsOf = (user: User, to: Account, claimed: number) =>
     conversations.isQuiet(user, claimed) ? 0 : conversations.hops(exchangeOf(user, to), user, claimed)
 
-  const post = ({ user }: UserSession, to: Account, message: ValuesOf<typeof SendMessage>) =>
-    conversations.post(
+  const post = (session: UserSession, to: Account, message: ValuesOf<typeof SendMessage>) => {
+    const { user } = session
+    return conversations.post(
       {
         senderId: user.id,
         kind: MSG_TYPE.chat,
@@ -22,8 +23,9 @@ export function handleSending({ app, db, accounts, conversations, names }: Parts
         clientId: message.clientId,
         hops: hopsOf(user, to, message.hops),
       },
-      privateAudience(user, to),
+      privateAudience(user, to, session),
     )
+  }
 
   /** The recipient of a reply, in the order of the look-ups. */
   const recipientOf = async (session: UserSession, { to, replyTo, clientId }: ValuesOf<typeof SendMessage>) => {

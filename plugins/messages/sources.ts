@@ -47,6 +47,12 @@ export class Sources {
     return { found, more: endedEarly || isFull }
   }
 
+  /** Messages that a user has sent, by their ids, as far as the user may still read them, oldest first. */
+  async sent(userId: number, only: readonly number[]): Promise<Deliverable[]> {
+    const query = { after: 0, limit: only.length, unreadOnly: false, only, withSent: true }
+    return (await this.read(userId, query)).found
+  }
+
   /** A user's messages, as many as fit into a packet: at least one if there is one. Charges each read that found none. */
   async page(session: UserSession, query: Query): Promise<Page> {
     let page = await this.read(session.user.id, query)

@@ -2,7 +2,7 @@ import { type AnyField, FIRST_FOREIGN_TYPE, type Fields, MAX_TEXT, type Message 
 
 type Values = Readonly<Record<string, unknown>>
 
-/** Messages with proofs and verifiers of passwords, and those of their fields that may be shown. */
+/** Messages with proofs, with keys and verifiers of logins, and those of their fields that may be shown. */
 const OPEN_FIELDS: Readonly<Record<string, readonly string[]>> = {
   login: [],
   login_challenge: [],
@@ -14,6 +14,8 @@ const OPEN_FIELDS: Readonly<Record<string, readonly string[]>> = {
   register: ['user', 'nickname'],
   create_user: ['user', 'nickname', 'role'],
   set_user_password: ['user'],
+  add_device: ['name'],
+  login_device: ['user', 'device'],
   // They hold a whole message, which is shown by itself.
   once: ['key'],
   once_done: ['repeat'],
@@ -23,7 +25,7 @@ const OPEN_FIELDS: Readonly<Record<string, readonly string[]>> = {
 const SECRET = /password|passwd|secret|token|salt|proof|verifier|^(stored|server|private)_?key$/i
 
 /** Lines with text of people. In messages of foreign plugins all lines but names are taken for such. */
-const TEXT_LINES = ['note', 'lastText', 'emoji']
+const TEXT_LINES = ['note', 'lastText', 'about', 'avatar', 'emoji']
 const NAMES = ['user', 'from', 'to', 'group', 'name', 'nickname', 'role', 'clientId']
 
 /** JSON of one record at most, so that it does not delay the event loop. */

@@ -94,6 +94,22 @@ test.serial('a listener gets new messages, also after the server was killed and 
   )
 })
 
+test.serial('listen --own prints both sides of a conversation, and leaves own messages unread', async (t) => {
+  const { shell } = await aliceAndBob(t)
+  const listener = shell.start(['listen', '--context', 'alice', '--own', '--count', '3', '-o', 'plain'])
+  await works(t, shell, ['send', '--context', 'bob', 'alice', 'hello'])
+  await listener.output.prints('bob: hello')
+  await works(t, shell, ['send', '--context', 'alice', 'bob', 'hello to you'])
+  await works(t, shell, ['send', '--context', 'bob', 'alice', 'bye'])
+  const { code, stdout } = await listener.done
+  t.is(code, 0)
+  t.regex(stdout, /bob: hello\n.* alice → bob: hello to you\n.* bob: bye\n/)
+  t.deepEqual(json(await works(t, shell, ['inbox', '--context', 'alice', '-o', 'json'])), [])
+  t.is(json(await works(t, shell, ['inbox', '--context', 'bob', '-o', 'json'])).length, 1)
+  t.is((await shell.run(['listen', '--own', '--exec', 'cat'])).code, 2)
+  t.is((await shell.run(['listen', '--own', '--type', 'contact_changed'])).code, 2)
+})
+
 test.serial('Ctrl-C ends a listener with 130; messages not printed stay unread', async (t) => {
   const { shell } = await aliceAndBob(t)
   const listener = shell.start(['listen', '--context', 'bob'])
@@ -264,6 +280,40 @@ test.serial('messages are answered, edited and reacted to from the shell', async
     (await as('alice', 'listen', '--count', '1', '--for', '10s', '-o', 'table')).stdout,
     new RegExp(`bob.* \\(reply to ${id}\\): or eleven`),
   )
+})
+
+test.serial('listen --typing prints who is writing, beside the messages', async (t) => {
+  const { shell } = await aliceAndBob(t)
+  const listener = shell.start(['listen', '--context', 'bob', '--typing', '--count', '2', '-o', 'ndjson'])
+  await works(t, shell, ['send', '--context', 'alice', 'bob', 'hello'])
+  await listener.output.line()
+  await works(t, shell, ['inject', '--context', 'alice', 'typing', 'to=bob'])
+  await listener.output.prints('user_typing')
+  await works(t, shell, ['send', '--context', 'alice', 'bob', 'bye'])
+  const [first, typing, last] = lines(await listener.done).map((line) => JSON.parse(line))
+  t.deepEqual([first.text, last.text], ['hello', 'bye'])
+  t.deepEqual(typing, { type: 'user_typing', from: 'alice', state: true })
+})
+
+test.serial('history goes on after a message, and shows what is around one', async (t) => {
+  const { shell } = await aliceAndBob(t)
+  const sent = await works(t, shell, ['send', '--context', 'alice', 'bob', '-', '--lines'], '1\n2\n3\n4\n5\n')
+  const [first = '', , third = ''] = lines(sent)
+  const found = async (...args: string[]) =>
+    json(await works(t, shell, ['history', '--context', 'bob', 'alice', '-o', 'json', ...args])).map(
+      ({ text }: { text: string }) => text,
+    )
+  t.deepEqual(await found('--after', first), ['2', '3', '4', '5'])
+  t.deepEqual(await found('--after', first, '--limit', '2'), ['2', '3'])
+  t.deepEqual(await found('--around', third, '--limit', '4'), ['2', '3', '4', '5'])
+  t.deepEqual(await found('--around', third, '--limit', '2'), ['3', '4'])
+  for (const wrong of [
+    ['bob', '--after', '1', '--before', '2'],
+    ['bob', '--around', '1', '--after', '2'],
+    ['--search', 'x', '--after', '1'],
+    ['bob', '--around', '0'],
+  ])
+    t.is((await shell.run(['history', ...wrong])).code, 2, wrong.join(' '))
 })
 
 test.serial(

@@ -211,7 +211,7 @@ test('a page of a group begins at any id, whether it is one of the group or not'
     [Number.MAX_SAFE_INTEGER, [last - 10, last]],
   ] as const) {
     const most = await examined(async () => {
-      const rows = await groupHistory(db, group, { before, limit: 2, since: 0 })
+      const rows = await groupHistory(db, group, 0, { before, limit: 2 })
       t.deepEqual(
         rows.map(({ id }) => id),
         newest,
@@ -219,6 +219,23 @@ test('a page of a group begins at any id, whether it is one of the group or not'
       )
     })
     t.true(most < 1000, `before ${before}: ${most}`)
+  }
+  for (const [after, oldest] of [
+    [1, [10, 20]],
+    [middle, [middle + 10, middle + 20]],
+    [middle + 1, [middle + 10, middle + 20]],
+    [last - 1, [last]],
+    [last, []],
+  ] as const) {
+    const most = await examined(async () => {
+      const rows = await groupHistory(db, group, 0, { after, limit: 2 })
+      t.deepEqual(
+        rows.map(({ id }) => id),
+        oldest,
+        `after ${after}`,
+      )
+    })
+    t.true(most < 1000, `after ${after}: ${most}`)
   }
 })
 

@@ -107,6 +107,25 @@ const MATRIX: Record<string, Row> = {
     ({ other: to }) => ({ to, ...text }),
     WRITERS,
   ),
+  typing: row(
+    ({ me: to }) => ({ to }),
+    'ok',
+    ({ other: to }) => ({ to }),
+    { friend: 'ok', admin: 'ok', blocked: 'blocked', rest: 'not_friends' },
+  ),
+  add_device: row(() => ({ name: 'phone', publicKey: Buffer.alloc(65) }), 'invalid_value'),
+  login_device: row(() => ({ user: 'nobody', device: 1, signature: Buffer.alloc(64) }), {
+    anonymous: 'login_failed',
+    rest: 'not_allowed',
+  }),
+  query_devices: row(nothing, 'ok'),
+  revoke_device: row(() => ({ device: 1 }), 'no_device'),
+  set_profile: row(() => ({ about: 'hi' }), 'ok'),
+  query_profiles: row(
+    ({ me: user }) => ({ users: [{ user }] }),
+    'ok',
+    ({ other: user }) => ({ users: [{ user }] }),
+  ),
   acknowledge: row(
     ({ me: from }) => ({ from, upTo: 1 }),
     'ok',

@@ -417,7 +417,7 @@ test('an admin can list each plugin’s messages, handlers, hooks and listeners'
 
 test('a built-in feature can be left out', async (t) => {
   await using server = await testServer({
-    without: ['messages', 'friends', 'groups', 'contacts', 'consumers', 'system', 'schedule'],
+    without: ['messages', 'friends', 'groups', 'contacts', 'consumers', 'system', 'schedule', 'typing', 'profiles'],
   })
   const alice = await server.user('alice')
   t.is(await alice.refused(alice.says('alice', 'hi')), 'unknown_type')

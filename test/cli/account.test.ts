@@ -1,0 +1,42 @@
+import { generateKeyPairSync } from 'node:crypto'
+import test from 'ava'
+import { aliceAndBob, json, works } from './alice-and-bob.ts'
+
+/** What users keep of themselves: profiles and devices, from the shell. */
+
+test.serial('a profile is set and shown from the shell; what is not named stays', async (t) => {
+  const { shell } = await aliceAndBob(t)
+  const as = (who: string, ...args: string[]) => works(t, shell, ['profile', ...args, '--context', who, '-o', 'json'])
+  t.like(json(await as('alice', 'show')), { user: 'alice', nickname: '小鹰', about: '', avatar: '', changedAt: 0 })
+  t.like(json(await as('alice', 'set', '--avatar', '{"hair":1}')), { avatar: '{"hair":1}', about: '' })
+  t.like(json(await as('alice', 'set', '--about', '在线')), { avatar: '{"hair":1}', about: '在线' })
+  t.like(json(await as('bob', 'show', 'alice')), { avatar: '{"hair":1}', about: '在线' })
+  t.like(json(await as('alice', 'set', '--about', '')), { avatar: '{"hair":1}', about: '' })
+  t.is((await shell.run(['profile', 'set', '--context', 'alice'])).code, 2)
+  t.is((await shell.run(['profile', 'set', '--context', 'alice', '--avatar', 'hair'])).code, 5)
+  t.is((await shell.run(['profile', 'show', 'nobody', '--context', 'alice'])).code, 5)
+})
+
+test.serial('devices are listed and revoked from the shell', async (t) => {
+  const { shell } = await aliceAndBob(t)
+  const as = (...args: string[]) => works(t, shell, [...args, '--context', 'alice', '-o', 'json'])
+  const list = async () => json(await as('devices', 'list'))
+  t.deepEqual(await list(), [])
+  const add = async (name: string): Promise<number> => {
+    const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const key = publicKey.export({ format: 'der', type: 'spki' }).toString('hex')
+    return json(await as('inject', 'add_device', `name=${name}`, `publicKey=hex:${key}`)).device
+  }
+  const ids = [await add('phone'), await add('tablet'), await add('desk')]
+  t.like(await list(), [
+    { device: ids[0], name: 'phone', sessions: 0, usedAt: null },
+    { name: 'tablet' },
+    { name: 'desk' },
+  ])
+  t.deepEqual(json(await as('devices', 'revoke', String(ids[0]))), [{ device: ids[0], done: 'revoked' }])
+  t.is((await shell.run(['devices', 'revoke', String(ids[0]), '--context', 'alice'])).code, 5)
+  t.is(json(await as('devices', 'revoke', '--all')).length, 2)
+  t.deepEqual(await list(), [])
+  for (const wrong of [[], ['x'], ['1', '--all']])
+    t.is((await shell.run(['devices', 'revoke', '--context', 'alice', ...wrong])).code, 2, wrong.join(' '))
+})
