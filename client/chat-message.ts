@@ -37,6 +37,9 @@ export interface ChatMessage {
   readonly style?: TextStyle
 }
 
+/** Identifies a message to acknowledge or answer. */
+export type MessageRef = Pick<ChatMessage, 'from' | 'group' | 'id'>
+
 /** Name of a kind of message. */
 export type Kind = (typeof KINDS)[keyof typeof KINDS]
 

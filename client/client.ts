@@ -12,7 +12,7 @@ import {
   SearchMessages,
   SendMessage,
 } from '../plugins/messages/messages.ts'
-import { type ChatMessage, kindNumber, toChatMessage } from './chat-message.ts'
+import { type ChatMessage, kindNumber, type MessageRef, toChatMessage } from './chat-message.ts'
 import { type ClientError, RefusedByServer } from './errors.ts'
 import type { LinkOptions, RequestOptions } from './link.ts'
 import { MessageChanges } from './message-changes.ts'
@@ -29,9 +29,6 @@ import type {
   SendOptions,
   SentMessage,
 } from './types.ts'
-
-/** Identifies a message to acknowledge or answer. */
-export type MessageRef = Pick<ChatMessage, 'from' | 'group' | 'id'>
 
 /** Refusals that a renamed group may cause. */
 const NO_SUCH_GROUP = ['group_not_exist', 'not_member']
