@@ -32,7 +32,6 @@ const chat = (client_id: string) => ({ ...columns(client_id), reply_to: 0 })
 
 onMariadb('a batch is committed and its statement reported as interrupted: nobody is told of repeats', async (t) => {
   const { db, writer } = await openWriter(t)
-  // From now on the pair of users is cached.
   await writer.store(chat('before'))
   const faults = new Faults(db)
   faults.arm({ at: 0, mode: 'after', code: 'ER_QUERY_INTERRUPTED' })

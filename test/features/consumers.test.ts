@@ -305,13 +305,13 @@ test('many states that arrive at once are stored and delay nobody', async (t) =>
   const robot = await server.user('robot')
   const others = [await server.user('robot'), await server.user('robot')]
   await robot.request(MoveConsumer, { consumer: 'main', after: 0 })
-  const keys = Array.from({ length: 200 }, (_, index) => `key ${index}`)
+  const keys = Array.from({ length: 50 }, (_, index) => `key ${index}`)
   await Promise.all(
     [robot, ...others].flatMap((client, number) =>
       keys.map((key) => client.acknowledgeEvent('main', 0, { key: `${number} ${key}`, state: 'kept' })),
     ),
   )
-  t.is(await robot.consumerState('main', '2 key 199'), 'kept')
+  t.is(await robot.consumerState('main', '2 key 49'), 'kept')
   await robot.close()
   t.true((await others[0]?.request(MoveConsumer, { consumer: 'other', after: 0 }))?.isNew)
 })
