@@ -133,6 +133,7 @@ async function writer(file: string) {
       font_size: 0,
       hops: 0,
       color: '',
+      reply_to: 0,
     })
     for (const rows of [1, 50, 500])
       await timeAsync(`store a message, ${rows} a turn`, rows, () =>

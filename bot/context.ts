@@ -1,4 +1,13 @@
-import { type ChatMessage, type Client, ClientError, type InputOf, type SentMessage, Typing } from '../client/index.ts'
+import {
+  type ChatMessage,
+  type Client,
+  ClientError,
+  EditMessage,
+  type InputOf,
+  React,
+  type SentMessage,
+  Typing,
+} from '../client/index.ts'
 import type { ClientMessage, ReplyOf } from '../core/wire/index.ts'
 import type { Answer, Asker, AskOptions } from './asker.ts'
 import type { EffectOptions, Effects, Recipient, SayOptions } from './effects.ts'
@@ -34,10 +43,25 @@ class Context {
     return this.effects.send(to, text, options)
   }
 
+  /** Gives a message of the bot's own a new text. A second run of the handler does not edit it again. */
+  async edit({ id }: Pick<SentMessage, 'id'>, text: string, options?: EffectOptions) {
+    await this.effects.request(EditMessage, { id, text }, options)
+  }
+
   /** Makes any request. A second run of the handler gets the first reply; the request is not executed again. */
   request<M extends ClientMessage>(message: M, values: InputOf<M>, options?: EffectOptions): Promise<ReplyOf<M>> {
     return this.effects.request(message, values, options)
   }
+}
+
+export interface ReplyOptions extends SayOptions {
+  /** Whether the reply names the message that it answers (`replyTo`). Default false. */
+  readonly quote?: boolean
+}
+
+export interface ReactOptions extends EffectOptions {
+  /** Whether the reaction is removed. Default false. */
+  readonly remove?: boolean
 }
 
 export interface ContextParts {
@@ -91,8 +115,13 @@ export class MessageContext<State> extends Context {
   }
 
   /** Replies in the conversation of the message, even if its group was renamed since. */
-  reply(text: string, options?: SayOptions): Promise<SentMessage> {
-    return this.effects.reply(this.message, text, options)
+  reply(text: string, { quote = false, ...options }: ReplyOptions = {}): Promise<SentMessage> {
+    return this.effects.reply(this.message, text, { ...options, ...(quote && { replyTo: this.message.id }) })
+  }
+
+  /** Reacts to the message with one emoji. */
+  async react(emoji: string, { remove = false, ...options }: ReactOptions = {}) {
+    await this.effects.request(React, { id: this.message.id, emoji, remove }, options)
   }
 
   /**

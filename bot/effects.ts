@@ -12,7 +12,7 @@ export interface EffectOptions extends RequestOptions {
   readonly key?: string
 }
 
-export interface SayOptions extends EffectOptions, Pick<SendOptions, 'style'> {}
+export interface SayOptions extends EffectOptions, Pick<SendOptions, 'style' | 'replyTo'> {}
 
 /** Longest idempotency key: the client id of a message. */
 const MAX_KEY_BYTES = 64

@@ -2,7 +2,7 @@
 export type { Answer, AskOptions } from './asker.ts'
 export { type Bot, createBot, type StartOptions } from './bot.ts'
 export type { ArgumentSchemas, ArgumentsOf } from './command.ts'
-export type { MessageContext, PushContext, ScheduleContext, Self } from './context.ts'
+export type { MessageContext, PushContext, ReactOptions, ReplyOptions, ScheduleContext, Self } from './context.ts'
 export type {
   AnyContext,
   BotLifeEvents,

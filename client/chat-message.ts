@@ -30,8 +30,15 @@ export interface ChatMessage {
   readonly bot: boolean
   /** Length of the chain of bot replies; 0 for a person. */
   readonly hops: number
+  /** Id of the message of the same conversation that this one answers. */
+  readonly replyTo?: number
+  /** Time of the last edit. */
+  readonly editedAt?: Date
   readonly style?: TextStyle
 }
+
+/** Identifies a message to acknowledge or answer. */
+export type MessageRef = Pick<ChatMessage, 'from' | 'group' | 'id'>
 
 /** Name of a kind of message. */
 export type Kind = (typeof KINDS)[keyof typeof KINDS]
@@ -50,6 +57,8 @@ export function toChatMessage({
   sentAt,
   unread,
   hops,
+  replyTo,
+  editedAt,
   ...style
 }: WireMessage): ChatMessage {
   const { font, fontSize, color } = style
@@ -64,6 +73,8 @@ export function toChatMessage({
     unread,
     bot: hops > 0,
     hops,
+    ...(replyTo > 0 && { replyTo }),
+    ...(editedAt > 0 && { editedAt: new Date(editedAt) }),
     ...(Object.keys(given).length > 0 && { style: given }),
   }
 }

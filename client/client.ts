@@ -1,5 +1,6 @@
 import { type InputOf, newClientId, type ServerMessage, type ValuesOf } from '../core/wire/index.ts'
 import { AcknowledgeEvent, Consume, QueryState } from '../plugins/consumers/messages.ts'
+import { MessageEdited } from '../plugins/edits/messages.ts'
 import { AcknowledgeRoom, ChatroomMessage, QueryRoomHistory } from '../plugins/groups/messages.ts'
 import {
   Acknowledge,
@@ -7,16 +8,16 @@ import {
   OnNewMessage,
   QueryHistory,
   QueryInbox,
-  RecallMessage,
   Receive,
   SearchMessages,
   SendMessage,
 } from '../plugins/messages/messages.ts'
-import { type ChatMessage, kindNumber, toChatMessage } from './chat-message.ts'
+import { type ChatMessage, kindNumber, type MessageRef, toChatMessage } from './chat-message.ts'
 import { type ClientError, RefusedByServer } from './errors.ts'
 import type { LinkOptions, RequestOptions } from './link.ts'
+import { MessageChanges } from './message-changes.ts'
 import { MessageStream } from './message-stream.ts'
-import { Session, type Subscribe } from './session.ts'
+import type { Subscribe } from './session.ts'
 import type {
   ConsumeOptions,
   HistoryQuery,
@@ -29,14 +30,11 @@ import type {
   SentMessage,
 } from './types.ts'
 
-/** Identifies a message to acknowledge or answer. */
-export type MessageRef = Pick<ChatMessage, 'from' | 'group' | 'id'>
-
 /** Refusals that a renamed group may cause. */
 const NO_SUCH_GROUP = ['group_not_exist', 'not_member']
 
 /** A user's client, created by `connect`; it reconnects until it is closed. */
-export class Client extends Session {
+export class Client extends MessageChanges {
   readonly #stream = new MessageStream()
   /** Incremented when the server has been restored, which makes ids received before stale. */
   #generation = 0
@@ -55,12 +53,12 @@ export class Client extends Session {
   async send(
     to: string | { readonly group: string },
     text: string,
-    { clientId = newClientId(), style = {}, hops = 0, ...limits }: SendOptions = {},
+    { clientId = newClientId(), style = {}, hops = 0, replyTo = 0, ...limits }: SendOptions = {},
   ): Promise<SentMessage> {
     if (typeof to !== 'string' && typeof to?.group !== 'string')
       throw new TypeError('send(to, text): `to` is the name of a user, or { group: NAME }')
     if (typeof text !== 'string') throw new TypeError('send(to, text): the text is a string')
-    const message = { text, clientId, hops, ...style }
+    const message = { text, clientId, hops, replyTo, ...style }
     const signal = this.link.limit(limits)
     const send = () =>
       typeof to === 'string'
@@ -191,15 +189,6 @@ export class Client extends Session {
     }
   }
 
-  /**
-   * Deletes one of the user's own messages for everybody. Not retried after a reconnect: readers receive
-   * `MessageRecalled`, and a second recall is refused with `no_message`.
-   * @throws RefusedByServer `no_message`
-   */
-  async recall(id: number, options?: RequestOptions) {
-    await this.request(RecallMessage, { id }, options)
-  }
-
   /** A page of messages to this user, oldest first: unread ones, or all with `all`. */
   async inbox(query: { after?: number; limit?: number; all?: boolean } = {}, options?: RequestOptions): Promise<Page> {
     return this.#toPage(await this.request(QueryInbox, query, options))
@@ -236,6 +225,7 @@ export class Client extends Session {
     super.pushed(message, values)
     if (message === OnNewMessage) this.#take((values as ValuesOf<typeof OnNewMessage>).messages)
     else if (message === MessageRecalled) this.#stream.remove((values as ValuesOf<typeof MessageRecalled>).id)
+    else if (message === MessageEdited) this.#edited(values as ValuesOf<typeof MessageEdited>)
   }
 
   #take(messages: ValuesOf<typeof OnNewMessage>['messages']) {
@@ -244,6 +234,11 @@ export class Client extends Session {
     } catch (error) {
       this.link.fail(error as ClientError)
     }
+  }
+
+  /** Gives a message that waits to be read its new text. */
+  #edited({ id, text, editedAt }: ValuesOf<typeof MessageEdited>) {
+    this.#stream.replace(id, (message) => this.#current({ ...message, text, editedAt: new Date(editedAt) }))
   }
 
   #receiving(filter: InputOf<typeof Receive>): Subscribe<ValuesOf<typeof Receive.reply>> {
@@ -287,9 +282,13 @@ export class Client extends Session {
   }
 
   #toMessage(message: Parameters<typeof toChatMessage>[0]): ChatMessage {
-    const made = toChatMessage(message)
-    this.#generations.set(made, this.#generation)
-    return made
+    return this.#current(toChatMessage(message))
+  }
+
+  /** Records that a message is of the current generation. */
+  #current(message: ChatMessage): ChatMessage {
+    this.#generations.set(message, this.#generation)
+    return message
   }
 
   #toPage({ more, messages }: { more: boolean; messages: Parameters<typeof toChatMessage>[0][] }): Page {

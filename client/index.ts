@@ -8,12 +8,13 @@ export { Catalogue, fromEntries, type InputOf, type Message, type ValuesOf } fro
 export * from '../plugins/built-in-messages.ts'
 export type { ByteStream } from './byte-stream.ts'
 export type { Address } from './channel.ts'
-export type { ChatMessage, Kind, TextStyle } from './chat-message.ts'
-export type { Client, MessageRef } from './client.ts'
+export type { ChatMessage, Kind, MessageRef, TextStyle } from './chat-message.ts'
+export type { Client } from './client.ts'
 export type { LoginKeys } from './credentials.ts'
 export { ClientError, type ClientErrorCode, type Failure, RefusedByServer } from './errors.ts'
 export type { KeyedOptions, RequestOptions } from './link.ts'
 export type { DeviceCredentials } from './login.ts'
+export type { ReactionCount, ReactOptions } from './message-changes.ts'
 export type {
   ConsumeOptions,
   HistoryQuery,

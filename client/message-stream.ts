@@ -67,6 +67,16 @@ export class MessageStream {
     this.#bufferedChars -= sizeOf(removed)
   }
 
+  /** Replaces a message in the buffer. */
+  replace(id: number, change: (message: ChatMessage) => ChatMessage) {
+    const index = this.#bufferedIds.has(id) ? this.#buffer.findIndex((message) => message.id === id) : -1
+    const old = this.#buffer[index]
+    if (old === undefined) return
+    const changed = change(old)
+    this.#buffer[index] = changed
+    this.#bufferedChars += sizeOf(changed) - sizeOf(old)
+  }
+
   /** Forgets all ids, which are stale once the server has been restored. */
   reset() {
     this.#seen.clear()

@@ -56,6 +56,8 @@ export interface SendOptions extends RequestOptions {
   /** Idempotency key of the message, at most 64 bytes: retries with the same one are stored once. */
   readonly clientId?: string
   readonly style?: TextStyle
+  /** Id of the message of this conversation that this one answers. Default 0, none. */
+  readonly replyTo?: number
   /** For programs: the `hops` of the answered message plus one. Default 0, a message of a person. */
   readonly hops?: number
 }

@@ -41,6 +41,7 @@ export {
   revokeDevice,
   useDevice,
 } from './devices.ts'
+export { editMessage, firstTextOf } from './edits.ts'
 export { DatabaseError, DatabaseInUse } from './errors.ts'
 export {
   answerRequest,
@@ -104,11 +105,13 @@ export { headOf } from './log.ts'
 export {
   contentColumns,
   contentOf,
+  type MessageColumns,
   type MessageContent,
   type MessageRow,
   type NewMessageRow,
   newRow,
   plainContent,
+  type StoredRow,
   type TextForm,
   textForm,
 } from './message-columns.ts'
@@ -118,6 +121,7 @@ export {
   conversation,
   findMessage,
   type HistoryPart,
+  hasClientId,
   MSG_TYPE,
   messagesByIds,
   withReadState,
@@ -138,7 +142,16 @@ export { withoutPassword } from './mysql.ts'
 export { lockMysql } from './mysql-lock.ts'
 export { isDatabaseUrl, openDatabase } from './open.ts'
 export { findProfiles, type ProfileRow, profileTimes, saveProfile } from './profiles.ts'
-export { deleteMessage, type Recall, recallsFor } from './recalls.ts'
+export {
+  countReactions,
+  type Reaction,
+  type ReactionConflict,
+  type ReactionCount,
+  type ReactionState,
+  reactionStateOf,
+  setReaction,
+} from './reactions.ts'
+export { deleteMessage, type MessageChange, messageChangesFor } from './recalls.ts'
 export {
   deleteOldestRequestKeys,
   deleteRequestKey,

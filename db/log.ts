@@ -1,10 +1,10 @@
 import type { Knex } from 'knex'
 
 /**
- * What an entry of the log is about. `recall`: a message; `group`: name, settings or members of a group; `user`: an
+ * What an entry of the log is about. `recall`, `edit`, `reaction`: a message; `group`: name, settings or members of a group; `user`: an
  * account; `relation`: friendship or block between a user and others.
  */
-export type Topic = 'recall' | 'group' | 'user' | 'relation'
+export type Topic = 'recall' | 'edit' | 'reaction' | 'group' | 'user' | 'relation'
 
 /** A change that is not a message: it has its place in the same order as messages. */
 export interface LogEntry {

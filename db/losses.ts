@@ -26,6 +26,10 @@ const LOSSES: Readonly<Record<keyof typeof MIGRATIONS, readonly [about: string, 
   '0013_kicked_members': ['which users were kicked from groups: they may join open ones again'],
   '0014_log': ['the order of recalls and other changes among messages', 'change_log'],
   '0015_profiles': ['the profiles of users', 'profile'],
+  '0016_replies_edits_reactions': [
+    'which messages are replies, times of edits, texts before edits, reactions',
+    ...['message_extra', 'message_former_text', 'message_reaction'],
+  ],
   '0017_devices': ['the keys of devices: they must be added again', 'device'],
 }
 

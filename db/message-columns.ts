@@ -50,10 +50,24 @@ export interface Placement {
   readonly lane: number
 }
 
-export interface NewMessageRow extends Envelope, ContentColumns {}
+/** What a message consists of, without its place in the database. */
+export interface MessageColumns extends Envelope, ContentColumns {}
 
-export interface MessageRow extends NewMessageRow, Placement {
+export interface NewMessageRow extends MessageColumns {
+  /** Id of the message that this one answers; 0: none. Stored in `message_extra`. */
+  readonly reply_to: number
+}
+
+/** A row of `chatmsg`. */
+export interface StoredRow extends MessageColumns, Placement {
   readonly id: number
+}
+
+/** A row of `chatmsg` with that of `message_extra`; null where there is none. */
+export interface MessageRow extends StoredRow {
+  readonly reply_to: number | null
+  /** Time of the last edit, milliseconds since 1970 UTC; 0: never edited. */
+  readonly edited_at: number | null
 }
 
 /** The part of the text form that the numbers of a row stand for. */
@@ -72,6 +86,8 @@ export interface TextForm extends MessageContent, Names {
   readonly kind: number
   readonly sentAt: number
   readonly hops: number
+  readonly replyTo: number
+  readonly editedAt: number
 }
 
 /** Columns of an INSERT, in the order of insertValues. */
@@ -94,7 +110,11 @@ export const INSERT_COLUMNS = [
 // derive from CONTENT, so the compiler names each of them that lacks a new column.
 
 /** A message as the writer takes it. */
-export const newRow = (envelope: Envelope, { text, font, fontSize, color }: MessageContent): NewMessageRow => ({
+export const newRow = (
+  envelope: Envelope,
+  { text, font, fontSize, color }: MessageContent,
+  replyTo: number,
+): NewMessageRow => ({
   user_id: envelope.user_id,
   target_id: envelope.target_id,
   msg_type: envelope.msg_type,
@@ -105,10 +125,11 @@ export const newRow = (envelope: Envelope, { text, font, fontSize, color }: Mess
   font,
   font_size: fontSize,
   color,
+  reply_to: replyTo,
 })
 
 /** The values of an INSERT, in the order of INSERT_COLUMNS. @param id number in the log */
-export const insertValues = (id: number, row: NewMessageRow, placement: Placement): (string | number | null)[] => [
+export const insertValues = (id: number, row: MessageColumns, placement: Placement): (string | number | null)[] => [
   id,
   row.user_id,
   row.target_id,
@@ -127,7 +148,13 @@ export const insertValues = (id: number, row: NewMessageRow, placement: Placemen
 ]
 
 /** A stored message as it travels. */
-export const textForm = (id: number, row: NewMessageRow, { from, to, group, unread }: Names): TextForm => ({
+export const textForm = (
+  id: number,
+  row: MessageColumns,
+  { from, to, group, unread }: Names,
+  replyTo: number,
+  editedAt: number,
+): TextForm => ({
   id,
   kind: row.msg_type,
   sentAt: row.send_time,
@@ -140,6 +167,8 @@ export const textForm = (id: number, row: NewMessageRow, { from, to, group, unre
   font: row.font,
   fontSize: row.font_size,
   color: row.color,
+  replyTo,
+  editedAt,
 })
 
 /** Content as columns, for tables other than `chatmsg` that keep a copy. */

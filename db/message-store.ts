@@ -1,10 +1,10 @@
-import type { MessageRow, NewMessageRow } from './message-columns.ts'
+import type { MessageColumns, NewMessageRow, StoredRow } from './message-columns.ts'
 
 /** A stored message. */
 export interface Stored {
   readonly id: number
   /** For a repeat the row that was stored under this client id. */
-  readonly row: NewMessageRow
+  readonly row: MessageColumns
   /** True if the sender had used this client id before. */
   readonly repeat: boolean
 }
@@ -38,7 +38,7 @@ export type Outcomes = Map<NewMessageRow, Outcome<Stored>>
 export function addFound(
   outcomes: Outcomes,
   rows: readonly NewMessageRow[],
-  found: readonly (MessageRow | undefined)[],
+  found: readonly (StoredRow | undefined)[],
   horizon: number,
 ) {
   const returned = new Set([...outcomes.values()].map((outcome) => ('done' in outcome ? outcome.done.id : 0)))
@@ -76,7 +76,7 @@ export interface MessageStore {
    * undefined for a row that is not stored.
    * @throws the error of the database
    */
-  find(messages: readonly NewMessageRow[]): Promise<(MessageRow | undefined)[]>
+  find(messages: readonly NewMessageRow[]): Promise<(StoredRow | undefined)[]>
   /**
    * Backfills `isRead` of some messages from the read positions, for tools that query the table: the server itself uses
    * the positions. Resolves with false if there was nothing to do.

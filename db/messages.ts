@@ -79,10 +79,20 @@ export async function withReadState(db: Knex, rows: readonly MessageRow[]): Prom
   return rows.map((row) => (row.id <= (read.get(`${row.target_id} ${row.user_id}`) ?? 0) ? { ...row, isRead: 0 } : row))
 }
 
+/** Messages with their rows of `message_extra`, in one statement: an edit changes both. */
+const withExtras = (db: Knex) =>
+  db<MessageRow>('chatmsg')
+    .leftJoin('message_extra', 'message_extra.message_id', 'chatmsg.id')
+    .select<MessageRow[]>('chatmsg.*', 'message_extra.reply_to', 'message_extra.edited_at')
+
 /** The messages with these ids, without deleted ones, in any order. */
 export const messagesByIds = (db: Knex, ids: readonly number[]): Promise<MessageRow[]> =>
-  db<MessageRow>('chatmsg').whereIn('id', ids).where({ isActive: 1 })
+  withExtras(db).whereIn('id', ids).where({ isActive: 1 })
 
 /** The message with this id, unless it is deleted. */
 export const findMessage = (db: Knex, id: number): Promise<MessageRow | undefined> =>
-  db<MessageRow>('chatmsg').where({ id, isActive: 1 }).first()
+  withExtras(db).where({ id, isActive: 1 }).first()
+
+/** Whether a user has stored a message, deleted or not, under a client id. */
+export const hasClientId = async (db: Knex, userId: number, clientId: string): Promise<boolean> =>
+  (await db('chatmsg').where({ client_id: clientId, user_id: userId }).first('id')) !== undefined

@@ -23,6 +23,7 @@ export const stepsOf = (
   // The row `head` is the last lock: it is held only for the INSERT and the commit.
   ...takeNumbers(messages.length),
   insert(messages),
+  ...(messages.some(isReply) ? [insertReplies(messages)] : []),
 ]
 
 const insertPairs = (pairs: ReadonlyMap<string, readonly [number, number]>): Step =>
@@ -65,6 +66,17 @@ function insert(messages: readonly NewMessageRow[]): Step {
     return `(@head + ${index + 1}, ${VALUES_BEFORE_SEQ}, ${seq}, ${VALUES_AFTER_SEQ})`
   })
   return step(`insert into chatmsg (${INSERT_COLUMNS.join(', ')}) values ${rows.join(', ')}`, ...values)
+}
+
+const isReply = ({ reply_to }: NewMessageRow) => reply_to !== 0
+
+/** The INSERT of the answered messages, by the numbers of the replies. */
+function insertReplies(messages: readonly NewMessageRow[]): Step {
+  const replies = messages.flatMap(({ reply_to }, index) => (reply_to === 0 ? [] : [{ reply_to, number: index + 1 }]))
+  return step(
+    `insert into message_extra (message_id, reply_to) values ${replies.map(({ number }) => `(@head + ${number}, ?)`).join(', ')}`,
+    ...replies.map(({ reply_to }) => reply_to),
+  )
 }
 
 const placeholders = (columns: readonly string[]) => columns.map(() => '?').join(', ')

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import { LRUCache } from 'lru-cache'
-import type { MessageRow, NewMessageRow } from './message-columns.ts'
+import type { NewMessageRow, StoredRow } from './message-columns.ts'
 import {
   addFound,
   type Committed,
@@ -58,7 +58,7 @@ export class MysqlMessages implements MessageStore {
     return { messages: stored, reads: positions }
   }
 
-  find(messages: readonly NewMessageRow[]): Promise<(MessageRow | undefined)[]> {
+  find(messages: readonly NewMessageRow[]): Promise<(StoredRow | undefined)[]> {
     return retry(() =>
       this.#connection.use(async (run) => {
         await this.#connection.ended(run)
@@ -175,9 +175,9 @@ function fail(rows: readonly NewMessageRow[], outcomes: Outcomes, error: unknown
 }
 
 /** The stored rows with these senders and client ids, in the same order. */
-async function lookUp(run: Run, wanted: readonly NewMessageRow[]): Promise<(MessageRow | undefined)[]> {
+async function lookUp(run: Run, wanted: readonly NewMessageRow[]): Promise<(StoredRow | undefined)[]> {
   // Two lists: MariaDB uses no index range for a list of pairs.
-  const rows = await run<MessageRow[]>('select * from chatmsg where client_id in (?) and user_id in (?)', [
+  const rows = await run<StoredRow[]>('select * from chatmsg where client_id in (?) and user_id in (?)', [
     wanted.map(({ client_id }) => client_id),
     [...new Set(wanted.map(({ user_id }) => user_id))],
   ])

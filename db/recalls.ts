@@ -19,20 +19,21 @@ export async function deleteMessage(
   return transact(db, remove, { repeatable: false })
 }
 
-/** The recall of a message. */
-export interface Recall {
+/** The recall or edit of a message, or a change of its reactions. */
+export interface MessageChange {
   /** Number in the log. */
   readonly id: number
-  /** Id of the recalled message. */
+  readonly topic: 'recall' | 'edit' | 'reaction'
+  /** Id of the message. */
   readonly subject: number
 }
 
-/** Recalls in a user's conversations, with numbers above `after`, ascending. */
-export async function recallsFor(
+/** Changes of messages in a user's conversations, with numbers above `after`, ascending. */
+export async function messageChangesFor(
   db: Knex,
   userId: number,
   { after, limit }: { after: number; limit: number },
-): Promise<Recall[]> {
+): Promise<MessageChange[]> {
   const groups = await groupsSeen(db, userId)
   const wheres: Select[] = [
     ['target_id = ? and lane > 0', [userId]],
@@ -40,8 +41,9 @@ export async function recallsFor(
     ...groups.map(({ id }): Select => ['target_id = ? and lane = ?', [id, GROUP_LANE]]),
   ]
   const rows = await selectForEach(asking(db), wheres, ([where, values]) => [
-    `select id, subject from change_log where ${where} and topic = 'recall' and id > ? order by id limit ?`,
+    `select id, topic, subject from change_log
+       where ${where} and topic in ('recall', 'edit', 'reaction') and id > ? order by id limit ?`,
     [...values, after, limit],
   ])
-  return (rows as Recall[]).sort((a, b) => a.id - b.id).slice(0, limit)
+  return (rows as MessageChange[]).sort((a, b) => a.id - b.id).slice(0, limit)
 }

@@ -14,6 +14,8 @@ export interface ScheduledRow extends ContentColumns {
   /** Hash of the text, kept when the text is gone. Null in rows older than this column. */
   readonly text_hash: string | null
   readonly hops: number
+  /** Id of the message that this one answers; 0: none. */
+  readonly reply_to: number
   readonly made_at: number
   readonly due_at: number
   readonly next_at: number

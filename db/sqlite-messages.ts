@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import { LRUCache } from 'lru-cache'
-import { INSERT_COLUMNS, insertValues, type MessageRow, type NewMessageRow } from './message-columns.ts'
+import { INSERT_COLUMNS, insertValues, type NewMessageRow, type StoredRow } from './message-columns.ts'
 import {
   addFound,
   type Committed,
@@ -58,7 +58,7 @@ export class SqliteMessages implements MessageStore {
     })
   }
 
-  find(messages: readonly NewMessageRow[]): Promise<(MessageRow | undefined)[]> {
+  find(messages: readonly NewMessageRow[]): Promise<(StoredRow | undefined)[]> {
     return this.#withStatements((statements) => messages.map((row) => findStored(statements, row)))
   }
 
@@ -107,10 +107,11 @@ export class SqliteMessages implements MessageStore {
     }
     // From here on an error must roll back the whole transaction: the row is in it.
     if (inserted.changes === 0) {
-      const earlier = findStored(statements, row) as MessageRow
+      const earlier = findStored(statements, row) as StoredRow
       return { done: { id: earlier.id, row: earlier, repeat: true } }
     }
     numbers.last++
+    if (row.reply_to !== 0) statements.insertReply.run(numbers.last, row.reply_to)
     if (seq !== null) sequences.set(target_id, seq)
     else if (!this.#writersTo(target_id).has(user_id)) {
       statements.insertPair.run(target_id, user_id)
@@ -136,7 +137,7 @@ interface Numbers {
 }
 
 const findStored = (statements: Statements, { user_id, client_id }: NewMessageRow) =>
-  statements.findStored.get(user_id, client_id) as MessageRow | undefined
+  statements.findStored.get(user_id, client_id) as StoredRow | undefined
 
 /**
  * After an error anywhere in a transaction: rolls back, unless the rows show that it was committed before the error.
@@ -202,6 +203,7 @@ function prepare(database: Database) {
       `insert into chatmsg (${INSERT_COLUMNS.join(', ')}) values (${INSERT_COLUMNS.map(() => '?').join(', ')})
        on conflict (client_id, user_id) do nothing`,
     ),
+    insertReply: sql('insert into message_extra (message_id, reply_to) values (?, ?)'),
     findStored: sql('select * from chatmsg where user_id = ? and client_id = ?'),
     insertPair: sql('insert into correspondence (reader_id, writer_id) values (?, ?) on conflict do nothing'),
     newest: sql(

@@ -2,6 +2,7 @@ import { FAILURES } from '../core/wire/index.ts'
 import { FAILURES as accounts } from './accounts/failures.ts'
 import { FAILURES as consumers } from './consumers/failures.ts'
 import { FAILURES as devices } from './devices/failures.ts'
+import { FAILURES as edits } from './edits/failures.ts'
 import { FAILURES as friends } from './friends/failures.ts'
 import { FAILURES as groups } from './groups/failures.ts'
 import { FAILURES as idempotency } from './idempotency/failures.ts'
@@ -18,6 +19,7 @@ export const BUILT_IN_FAILURES = {
   ...devices,
   ...registration,
   ...messages,
+  ...edits,
   ...friends,
   ...groups,
   ...consumers,

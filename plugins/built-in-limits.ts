@@ -1,12 +1,14 @@
 import { LIMITS, type LimitValues, ratesOff } from '../core/limits.ts'
 import { LIMITS as consumers } from './consumers/limits.ts'
 import { LIMITS as devices } from './devices/limits.ts'
+import { LIMITS as edits } from './edits/limits.ts'
 import { LIMITS as friends } from './friends/limits.ts'
 import { LIMITS as groups } from './groups/limits.ts'
 import { LIMITS as idempotency } from './idempotency/limits.ts'
 import { LIMITS as login } from './login/limits.ts'
 import { LIMITS as messages } from './messages/limits.ts'
 import { LIMITS as profiles } from './profiles/limits.ts'
+import { LIMITS as reactions } from './reactions/limits.ts'
 import { LIMITS as registration } from './registration/limits.ts'
 import { LIMITS as schedule } from './schedule/limits.ts'
 import { LIMITS as tap } from './tap/limits.ts'
@@ -19,6 +21,8 @@ export const BUILT_IN_LIMITS = {
   ...devices,
   ...registration,
   ...messages,
+  ...edits,
+  ...reactions,
   ...friends,
   ...groups,
   ...profiles,

@@ -4,6 +4,7 @@ import { admin } from './admin/index.ts'
 import { consumers } from './consumers/index.ts'
 import { contacts } from './contacts/index.ts'
 import { devices } from './devices/index.ts'
+import { edits } from './edits/index.ts'
 import { friends } from './friends/index.ts'
 import { groups } from './groups/index.ts'
 import { idempotency } from './idempotency/index.ts'
@@ -12,6 +13,7 @@ import { login } from './login/index.ts'
 import { privateMessages } from './messages/index.ts'
 import { page } from './page/index.ts'
 import { profiles } from './profiles/index.ts'
+import { reactions } from './reactions/index.ts'
 import { registration } from './registration/index.ts'
 import { schedule } from './schedule/index.ts'
 import { system } from './system/index.ts'
@@ -24,6 +26,7 @@ export {
   consumers,
   contacts,
   devices,
+  edits,
   friends,
   groups,
   idempotency,
@@ -32,6 +35,7 @@ export {
   page,
   privateMessages,
   profiles,
+  reactions,
   registration,
   schedule,
   system,
@@ -49,6 +53,8 @@ export const BUILT_IN: readonly AnyPlugin[] = [
   friends,
   groups,
   profiles,
+  edits,
+  reactions,
   contacts,
   consumers,
   idempotency,

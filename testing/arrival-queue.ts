@@ -25,6 +25,12 @@ export class ArrivalQueue<T extends object> {
     if (index >= 0) this.#unclaimed.splice(index, 1)
   }
 
+  /** Replaces the oldest unclaimed item that matches. */
+  replace(matches: (item: T) => boolean, change: (item: T) => T) {
+    const index = this.#unclaimed.findIndex(matches)
+    if (index >= 0) this.#unclaimed[index] = change(this.#unclaimed[index] as T)
+  }
+
   /**
    * The oldest item that matches, queued or still to come; undefined after the time limit.
    * @param within milliseconds of real time

@@ -5,6 +5,7 @@ import {
   CreateRoom,
   type InputOf,
   JoinRoom,
+  MessageEdited,
   MessageRecalled,
   OnNewMessage,
   RefusedByServer,
@@ -72,6 +73,10 @@ export class TestUser {
     })
     this.client.onLife('closed', (error) => {
       this.#end = error
+    })
+    this.client.on(MessageEdited, ({ id, text, editedAt }) => {
+      const edit = (message: ChatMessage) => ({ ...message, text, editedAt: new Date(editedAt) })
+      this.#messages.replace((message) => message.id === id, edit)
     })
     this.client.on(MessageRecalled, (recalled) => this.#messages.drop(({ id }) => id === recalled.id))
   }

@@ -19,6 +19,8 @@ export const COMMANDS: Readonly<Record<string, () => Promise<AnyCommand>>> = {
   inbox: async () => (await import('./inbox.ts')).inbox,
   history: async () => (await import('./inbox.ts')).history,
   contacts: async () => (await import('./contacts.ts')).contacts,
+  edit: async () => (await import('./edit.ts')).edit,
+  react: async () => (await import('./react.ts')).react,
   recall: async () => (await import('./recall.ts')).recall,
   friends: async () => (await import('./friends.ts')).friends,
   devices: async () => (await import('./devices.ts')).devices,

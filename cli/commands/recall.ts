@@ -1,7 +1,7 @@
 import { asUser } from '../client/sessions.ts'
 import { defineCommand } from '../definition/command.ts'
 import { WHO } from '../definition/options.ts'
-import { CliError } from '../errors/exit.ts'
+import { toMessageId } from '../input/message-id.ts'
 
 export const recall = defineCommand({
   command: 'recall <id>',
@@ -13,9 +13,7 @@ export const recall = defineCommand({
   builder: (args) =>
     args.positional('id', { type: 'string', demandOption: true, describe: 'id of the message' }).options(WHO),
   async run({ id: word }, shared) {
-    const id = Number(word)
-    if (!/^\d+$/.test(word) || !Number.isSafeInteger(id))
-      throw new CliError('usage', `"${word}" is no id of a message`, '`chatctl send` and `chatctl history` print them')
+    const id = toMessageId(word)
     await asUser(shared, (client) => client.recall(id))
     await shared.output.item({ id, done: 'recalled' }, [{ title: 'recalled', value: (record) => record.id }])
   },

@@ -20,6 +20,7 @@ export const send = defineCommand({
     ['make test 2>&1 | $0 send bob -', 'stdin as one message'],
     ['tail -f app.log | $0 send ops - --lines', 'a message a line'],
     ['$0 send --group ops "build broke"', 'to a group'],
+    ['$0 send bob "at ten" --reply-to 120', 'an answer to that message'],
     ['$0 send bob "stand-up" --at 09:30', 'the next time it is 09:30; sent by the server, also when you are offline'],
     ['$0 send bob "still there?" --delay 10m', 'see `chatctl scheduled`'],
     ['$0 send --as alice bob "from the operator"', 'on the server’s machine, without a password'],
@@ -36,6 +37,11 @@ export const send = defineCommand({
           type: 'string',
           describe: 'your own id of the message: sent again with it, it is stored once',
           coerce: ownId('id'),
+        },
+        'reply-to': {
+          type: 'string',
+          describe: 'id of the message of this conversation that it answers',
+          coerce: wholeNumber('reply-to', 1, Number.MAX_SAFE_INTEGER),
         },
         delay: {
           type: 'string',
@@ -54,7 +60,7 @@ export const send = defineCommand({
         'font-size': { type: 'string', describe: 'in points', coerce: wholeNumber('font-size', 1, 255) },
         'text-color': { type: 'string', describe: 'colour of the text, #rrggbb or a name' },
       }),
-  async run({ to: first, text: second, group, lines, id, delay, at, font, fontSize, textColor }, shared) {
+  async run({ to: first, text: second, group, lines, id, replyTo, delay, at, font, fontSize, textColor }, shared) {
     if (group !== undefined && second !== undefined)
       throw new CliError('usage', 'with --group there is no recipient', '`chatctl send --group GROUP TEXT`')
     if (group === undefined && first === undefined)
@@ -66,6 +72,8 @@ export const send = defineCommand({
     if (lines && !fromStdin) throw new CliError('usage', '--lines reads stdin: give - instead of a text')
     if (lines && id !== undefined) throw new CliError('usage', '--id names one message, --lines sends many')
     const when = toTime(delay, at)
+    if (lines && replyTo !== undefined)
+      throw new CliError('usage', '--reply-to goes with one message, --lines sends many')
     if (lines && when !== undefined) throw new CliError('usage', '--lines sends at once: not with --delay or --at')
     if (text === undefined && process.stdin.isTTY)
       throw new CliError('usage', 'no text', 'give it after the name, or - to read stdin')
@@ -82,7 +90,7 @@ export const send = defineCommand({
     const body = fromStdin ? await readText() : text
     if (body === '')
       throw new CliError('usage', 'the text is empty', '`chatctl send NAME TEXT`; - reads the text from stdin')
-    const options = { style, ...(id !== undefined && { clientId: id }) }
+    const options = { style, ...(id !== undefined && { clientId: id }), ...(replyTo !== undefined && { replyTo }) }
     if (when !== undefined) return asUser(shared, (client) => sendLater(client, shared, { to, body, when, options }))
     await asUser(shared, async (client) => {
       await print(output, to, await client.send(to, body, options))
@@ -114,19 +122,19 @@ interface Later {
   readonly to: Recipient
   readonly body: string
   readonly when: { at: number } | { delay: number }
-  readonly options: { readonly style: TextStyle; readonly clientId?: string }
+  readonly options: { readonly style: TextStyle; readonly clientId?: string; readonly replyTo?: number }
 }
 
 async function sendLater(client: Client, { output }: Shared, { to, body, when, options }: Later) {
   const { ScheduleMessage } = await import('../../plugins/schedule/messages.ts')
-  const { style, ...clientId } = options
+  const { style, ...rest } = options
   const target = typeof to === 'string' ? { to } : to
   const { id, at, repeat } = await client.request(ScheduleMessage, {
     text: body,
     ...target,
     ...when,
     ...style,
-    ...clientId,
+    ...rest,
   })
   await output.item(
     { scheduled: id, ...target, at: new Date(at), repeat },

@@ -46,7 +46,8 @@ export const FAILURE_HINTS: Readonly<Record<string, string>> = {
   owner_must_stay: '`chatctl groups role GROUP NAME owner` hands it over, `chatctl groups dissolve GROUP` ends it',
   role_too_low: '`chatctl groups members GROUP` shows who has which role; ask the owner or an admin',
   client_id_reused: 'leave out --id, or choose another one',
-  no_message: '`chatctl history NAME` shows the ids of messages; only their sender recalls them',
+  no_message: '`chatctl history NAME` shows the ids of messages; only their sender edits and recalls them',
+  not_editable: '`chatctl recall ID` deletes it; then send it again',
   no_scheduled: '`chatctl scheduled list --all` shows yours, also those that were sent or cancelled',
   outcome_unknown: 'look whether it was done before you run it again',
 }

@@ -18,12 +18,14 @@ export function messageColumns({ colors }: Output): Column<ChatMessage>[] {
 /** A message as a line of a conversation; further lines of its text are indented. System messages are highlighted. */
 export function messageLine(
   { colors }: Output,
-  { sentAt, kind, from, to = '', group, text }: ChatMessage,
+  { sentAt, kind, from, to = '', group, text, replyTo, editedAt }: ChatMessage,
   isOwn = false,
 ): string {
   const recipient = isOwn ? ` → ${printableLine(to)}` : ''
   const where = group === undefined ? recipient : ` @${printableLine(group)}`
   const name = (text: string) => colors.bold(kind === 'system' ? colors.yellow(text) : text)
   const body = printable(text).replace(/\n/g, '\n    ')
-  return `${colors.dim(localTime(sentAt))} ${name(printableLine(from))}${where}: ${body}`
+  const about = [replyTo !== undefined && `reply to ${replyTo}`, editedAt && 'edited'].filter(Boolean).join(', ')
+  const note = about === '' ? '' : ` ${colors.dim(`(${about})`)}`
+  return `${colors.dim(localTime(sentAt))} ${name(printableLine(from))}${where}${note}: ${body}`
 }

@@ -13,6 +13,7 @@ import * as requestKeyOldest from './0012_request_key_oldest.ts'
 import * as kickedMembers from './0013_kicked_members.ts'
 import * as log from './0014_log.ts'
 import * as profiles from './0015_profiles.ts'
+import * as repliesEditsReactions from './0016_replies_edits_reactions.ts'
 import * as devices from './0017_devices.ts'
 
 /** Oldest first. The keys are recorded in the database, so they never change. */
@@ -32,6 +33,7 @@ export const MIGRATIONS = {
   '0013_kicked_members': kickedMembers,
   '0014_log': log,
   '0015_profiles': profiles,
+  '0016_replies_edits_reactions': repliesEditsReactions,
   '0017_devices': devices,
 }
 
@@ -48,4 +50,7 @@ export const NEW_TABLES = [
   'change_log',
   'profile',
   'device',
+  'message_extra',
+  'message_former_text',
+  'message_reaction',
 ] as const

@@ -1,5 +1,5 @@
 import { definePlugin, Refused } from 'chatctl'
-import { ChatroomMessage, SendMessage } from 'chatctl/plugins'
+import { ChatroomMessage, EditMessage, SendMessage } from 'chatctl/plugins'
 import { z } from 'zod'
 
 /**
@@ -38,6 +38,7 @@ export default definePlugin({
     const rule = { order: 100, timeout: 1000, failure: 'open' } as const
     app.before(SendMessage, ({ user }, message) => moderate(user.name, message), rule)
     app.before(ChatroomMessage, ({ user }, message) => moderate(user.name, message), rule)
+    app.before(EditMessage, ({ user }, message) => moderate(user.name, message), rule)
     app.status(() => ({ refused, masked }))
   },
 })

@@ -15,11 +15,14 @@ export function auditOperators(app: App) {
   }
 }
 
+/** Lines with a proof, or with what was said. */
+const NOT_AUDITED = ['clientFinal', 'emoji']
+
 /** Names and numbers in a message, without texts and bytes: recipients and ids, not what was said. */
 function auditedFields(message: ClientMessage, values: Record<string, unknown>): Record<string, unknown> {
   const isAudited = ([name, value]: [string, unknown]) => {
     const kind = message.fields[name]?.kind
-    if (kind === 'line' || kind === 'oneOf') return name !== 'clientFinal' && value !== ''
+    if (kind === 'line' || kind === 'oneOf') return !NOT_AUDITED.includes(name) && value !== ''
     return typeof value === 'number' && value !== 0
   }
   return Object.fromEntries(Object.entries(values).filter(isAudited))

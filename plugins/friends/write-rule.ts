@@ -27,7 +27,7 @@ export function writeRule({ circles }: Parts, messagesFrom: 'anyone' | 'friends'
 }
 
 /** Applies the rule to private messages. */
-export function checkWriters({ app, accounts }: Parts, rule: ReturnType<typeof writeRule>) {
+export function checkWriters({ app, accounts, conversations }: Parts, rule: ReturnType<typeof writeRule>) {
   app.before(
     SendMessage,
     (session, { to }) => {
@@ -41,4 +41,9 @@ export function checkWriters({ app, accounts }: Parts, rule: ReturnType<typeof w
     },
     { order: LAST },
   )
+
+  conversations.addWriteRule(async (session, recipientId) => {
+    const recipient = (await accounts.byIds([recipientId])).get(recipientId)
+    if (recipient !== undefined) await rule(session, recipient)
+  })
 }

@@ -14,6 +14,7 @@ import {
   textForm,
 } from '../../db/index.ts'
 import { type HistorySource, historyPage } from '../messages/page.ts'
+import { Replies } from '../messages/replies.ts'
 import type { Trail } from '../messages/search.ts'
 import { FAILURES } from './failures.ts'
 import type { Group } from './group.ts'
@@ -28,7 +29,7 @@ export function handleConversation(parts: Parts) {
   addSource(parts)
 }
 
-function handlePosts({ app, roster, conversations }: Parts) {
+function handlePosts({ app, db, roster, conversations }: Parts) {
   const post = (session: UserSession, group: Group, message: ValuesOf<typeof messages.ChatroomMessage>) => {
     const { user } = session
     const conversation = conversationOf(group.id)
@@ -37,6 +38,7 @@ function handlePosts({ app, roster, conversations }: Parts) {
         senderId: user.id,
         kind: MSG_TYPE.group,
         content: message,
+        replyTo: message.replyTo,
         clientId: message.clientId,
         hops: conversations.hops({ key: conversation, group: group.name }, user, message.hops),
       },
@@ -54,12 +56,23 @@ function handlePosts({ app, roster, conversations }: Parts) {
 
   /** Look-ups of names that a session has sent, in the order of its messages. */
   const names = new InOrder<UserSession>()
+  const replies = new Replies({ db, conversations })
+
+  /** The group of a reply. Membership is checked first: the other refusals tell that a group exists. */
+  const groupOf = async (session: UserSession, message: ValuesOf<typeof messages.ChatroomMessage>) => {
+    const group = await roster.member(message.group, session.user)
+    const { replyTo, clientId } = message
+    await replies.check(session, { targetId: group.id, isGroup: true, replyTo, clientId })
+    return group
+  }
 
   app.handle(
     messages.ChatroomMessage,
     (session, message) => {
       conversations.checkText(message.text)
-      const found = names.find(session, () => roster.named(message.group))
+      const found = names.find(session, () =>
+        message.replyTo === 0 ? roster.named(message.group) : groupOf(session, message),
+      )
       const act = (group: Group) => post(session, group, message)
       // Synchronous if the group is cached, so that all messages of one turn reach one commit.
       return found instanceof Promise
@@ -119,7 +132,7 @@ async function toUser(
     const from = byId.get(row.user_id)?.name ?? `#${row.user_id}`
     return {
       conversation: conversationOf(row.target_id),
-      message: textForm(row.id, row, { from, to: '', group: name, unread }),
+      message: textForm(row.id, row, { from, to: '', group: name, unread }, row.reply_to ?? 0, row.edited_at ?? 0),
     }
   })
 }
@@ -173,7 +186,7 @@ function handleReading(parts: Parts) {
 }
 
 function addSource(parts: Parts) {
-  const { db, roster, conversations } = parts
+  const { db, accounts, roster, conversations } = parts
 
   const trail = (userId: number, seen: SeenBy): Trail => ({
     ids: (before, limit) => groupMessageIds(db, seen.id, seen.since, { before, limit }),
@@ -195,6 +208,7 @@ function addSource(parts: Parts) {
     place: async ({ user_id, target_id, seq }) => {
       const name = (await groupNameOf(db, target_id)) ?? ''
       const loaded = await roster.byId(target_id)
+      const sender = (await accounts.byIds([user_id])).get(user_id)
       const readers = {
         *[Symbol.iterator]() {
           yield user_id
@@ -205,6 +219,7 @@ function addSource(parts: Parts) {
       }
       return {
         conversation: conversationOf(target_id),
+        from: sender?.name ?? `#${user_id}`,
         to: '',
         // The name at the time of the notice.
         get group() {
@@ -212,6 +227,14 @@ function addSource(parts: Parts) {
         },
         readers,
       }
+    },
+    mayRead: async (userId, { target_id, seq }) => {
+      const member = (await roster.byId(target_id))?.members.get(userId)
+      return member !== undefined && member.joinedSeq < Number(seq)
+    },
+    checkWriter: async ({ user }, { target_id }) => {
+      const group = await roster.byId(target_id)
+      if (!group?.members.has(user.id)) throw new Refused(FAILURES.not_member)
     },
     trails: async (user, { with: other, group: name }) => {
       if (other !== '') return []

@@ -14,7 +14,7 @@ import {
   uint64,
   userName,
 } from '../../core/wire/index.ts'
-import { historyRange, textStyle } from '../messages/fields.ts'
+import { historyRange, replyTo, textStyle } from '../messages/fields.ts'
 import { ChatHistory, MessageStored } from '../messages/messages.ts'
 
 const groupName = (about: string) => line(about, { min: 1, max: 120 })
@@ -193,6 +193,7 @@ export const ChatroomMessage = clientMessage({
     clientId: optional(line('idempotency key, as in send_message', { max: 64 }), ''),
     ...textStyle,
     hops: optional(uint8('as in send_message'), 0),
+    replyTo,
   },
   reply: MessageStored,
 })

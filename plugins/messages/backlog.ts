@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert'
-import type { Deliverable, NewDeliverable } from './deliverable.ts'
+import { type Deliverable, type NewDeliverable, newDeliverable, type Revision, revised } from './deliverable.ts'
 import { fitting } from './page.ts'
 import type { Page } from './sources.ts'
 
@@ -109,6 +109,19 @@ export class Backlog {
   recall(id: number) {
     if (this.#isReading) this.#recalled.add(id)
     this.drop(({ message }) => message.id === id)
+  }
+
+  /** A message has a new text. A page that is being read may hold the former one, and is read again [D-13]. */
+  edit(revision: Revision) {
+    this.discardRead()
+    const isEdited = ({ message }: Deliverable) => message.id === revision.id
+    this.#page = this.#page.map((one) => (isEdited(one) ? revised(one, revision) : one))
+    if (this.#recent.some(isEdited))
+      this.#keepRecent(
+        this.#recent.map((one) =>
+          isEdited(one) ? newDeliverable(one.conversation, revised(one, revision).message) : one,
+        ),
+      )
   }
 
   drop(isGone: (deliverable: Deliverable) => boolean) {

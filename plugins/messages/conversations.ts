@@ -1,7 +1,9 @@
+import type { Knex } from 'knex'
 import type { Logger } from 'pino'
 import { type App, newClientId, Refused, Retries, type User, type UserSession } from '../../core/index.ts'
 import {
   isUnavailable,
+  type MessageColumns,
   type MessageContent,
   type MessageWriter,
   type NewMessageRow,
@@ -14,14 +16,16 @@ import type { Audience } from './audience.ts'
 import type { Deliveries, DeliveryRequest } from './deliveries.ts'
 import type { Delivery } from './delivery.ts'
 import { BotLoop, ConversationChanged, emitChange } from './events.ts'
-import { FAILURES } from './failures.ts'
 import type { MessagesLimits } from './limits.ts'
 import { type Exchange, Loops } from './loops.ts'
 import { ConversationRead } from './messages.ts'
 import { pageSize } from './page.ts'
 import { PendingPost, type Posted, type PostOutcomes } from './pending-post.ts'
+import { checkRepeat, isSame } from './repeats.ts'
 import type { Query, Source } from './source.ts'
 import type { Page, Sources } from './sources.ts'
+import type { StoredMessages } from './stored-messages.ts'
+import type { WriteRule, WriteRules } from './write-rules.ts'
 
 /** A message to be stored. */
 export interface NewMessage {
@@ -29,6 +33,8 @@ export interface NewMessage {
   /** See MSG_TYPE. */
   readonly kind: number
   readonly content: MessageContent
+  /** Id of the message that this one answers, see Replies; 0: none. */
+  readonly replyTo: number
   /** Idempotency key of the sender; empty if it has none. */
   readonly clientId: string
   /** See Conversations.hops. */
@@ -63,16 +69,23 @@ export interface ConversationsParts {
   readonly writer: MessageWriter
   readonly sources: Sources
   readonly deliveries: Deliveries
+  readonly stored: StoredMessages
+  readonly writeRules: WriteRules
+  readonly db: Knex
 }
 
 /** Stores and delivers messages and read positions of every conversation: the API for other plugins. */
 export class Conversations {
+  /** Messages by id. */
+  readonly stored: StoredMessages
   readonly #app: App
+  readonly #db: Knex
   readonly #limits: MessagesLimits
   readonly #log: Logger
   readonly #writer: MessageWriter
   readonly #sources: Sources
   readonly #deliveries: Deliveries
+  readonly #writeRules: WriteRules
   readonly #loops: Loops
   readonly #retries: Retries
   readonly #outcomes: PostOutcomes = {
@@ -80,7 +93,10 @@ export class Conversations {
     notStored: (row, audience, error) => this.#notStored(row, audience, error),
   }
 
-  constructor({ app, limits, log, writer, sources, deliveries }: ConversationsParts) {
+  constructor({ app, db, limits, log, writer, sources, deliveries, stored, writeRules }: ConversationsParts) {
+    this.stored = stored
+    this.#db = db
+    this.#writeRules = writeRules
     this.#app = app
     this.#limits = limits
     this.#log = log
@@ -122,7 +138,7 @@ export class Conversations {
    * Stores a message and pushes it to its audience; resolves after the commit [D-1]. A repeat is not pushed [D-2].
    * Rejects with Refused `unavailable`, `client_id_reused`.
    */
-  post({ senderId, kind, content, clientId, hops }: NewMessage, audience: Audience): Promise<Posted> {
+  post({ senderId, kind, content, replyTo, clientId, hops }: NewMessage, audience: Audience): Promise<Posted> {
     const envelope = {
       user_id: senderId,
       target_id: audience.targetId,
@@ -131,31 +147,32 @@ export class Conversations {
       send_time: this.#app.clock.time(),
       hops,
     }
-    const row = newRow(envelope, content)
+    const row = newRow(envelope, content, replyTo)
     return new Promise((resolve, reject) => {
       this.#writer.enqueue(new PendingPost(row, audience, this.#outcomes, resolve, reject))
     })
   }
 
-  #stored(wanted: NewMessageRow, audience: Audience, { id, row, repeat }: Stored): Posted {
+  #stored(wanted: NewMessageRow, audience: Audience, { id, row, repeat }: Stored): Posted | Promise<Posted> {
+    const posted = { id, sentAt: row.send_time, repeat }
     if (!repeat) {
       const { conversation, names, recipients, except } = audience
-      this.#deliveries.fanOut(conversation, textForm(id, row, names), recipients, except)
-      if (this.#deliveries.isOwnWanted) this.#fanOutOwn(id, row, audience)
+      this.#deliveries.fanOut(conversation, textForm(id, row, names, wanted.reply_to, 0), recipients, except)
+      if (this.#deliveries.isOwnWanted) this.#fanOutOwn(id, row, wanted.reply_to, audience)
       emitChange(this.#app, row, recipients)
-    } else if (row.target_id !== wanted.target_id || row.msg_type !== wanted.msg_type || row.msg !== wanted.msg)
-      throw new Refused(FAILURES.client_id_reused)
-    return { id, sentAt: row.send_time, repeat }
+    } else if (!isSame(wanted, row)) return checkRepeat(this.#db, wanted, { id, row }).then(() => posted)
+    return posted
   }
 
   /** Pushes a message to the other sessions of its sender that asked for own messages. */
-  #fanOutOwn(id: number, row: NewMessageRow, { conversation, names, recipients, except, sentOn }: Audience) {
+  #fanOutOwn(id: number, row: MessageColumns, replyTo: number, audience: Audience) {
+    const { conversation, names, recipients, except, sentOn } = audience
     const senderId = row.user_id
     // A note to oneself is unread, and has been pushed to all sessions.
     if (except !== senderId && recipients.includes(senderId)) return
     const { from, to, group } = names
     // As in the history: a private message is unread until its recipient acknowledges it.
-    const message = textForm(id, row, { from, to, group, unread: group === '' })
+    const message = textForm(id, row, { from, to, group, unread: group === '' }, replyTo, 0)
     this.#deliveries.fanOutOwn(conversation, message, senderId, sentOn)
   }
 
@@ -211,6 +228,11 @@ export class Conversations {
   /** Adds a sort of conversation, whose messages are delivered, counted and searched with all others. */
   addSource(source: Source) {
     this.#sources.add(source)
+  }
+
+  /** Adds a rule for who may write to whom in private. */
+  addWriteRule(rule: WriteRule) {
+    this.#writeRules.add(rule)
   }
 
   /** A user's messages of all conversations, oldest first. */

@@ -16,6 +16,20 @@ export interface NewDeliverable extends Deliverable {
   readonly push: Push
 }
 
+/** The new text of a message. */
+export interface Revision {
+  readonly id: number
+  readonly text: string
+  /** Milliseconds since 1970 UTC. */
+  readonly editedAt: number
+}
+
+/** The same message with a new text. */
+export const revised = <D extends Deliverable>(deliverable: D, { text, editedAt }: Revision): D => ({
+  ...deliverable,
+  message: { ...deliverable.message, text, editedAt },
+})
+
 export const newDeliverable = (conversation: string, message: WireMessage): NewDeliverable => ({
   conversation,
   message,

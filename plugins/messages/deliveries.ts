@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import { type App, retryPause, SessionDrained, type UserSession } from '../../core/index.ts'
 import { isUnavailable } from '../../db/index.ts'
-import { type NewDeliverable, newDeliverable, type WireMessage } from './deliverable.ts'
+import { type NewDeliverable, newDeliverable, type Revision, type WireMessage } from './deliverable.ts'
 import { Delivery, type DeliveryOptions } from './delivery.ts'
 
 /** Set by a delivery's owner; the rest is the same for all. */
@@ -94,6 +94,11 @@ export class Deliveries {
   /** A message was deleted. */
   forget(userId: number, conversation: string, id: number) {
     for (const delivery of this.#of(userId)) delivery.forget(conversation, id)
+  }
+
+  /** A message has a new text. */
+  edited(userId: number, revision: Revision) {
+    for (const delivery of this.#of(userId)) delivery.edited(revision)
   }
 
   /** While the database is not available the delivery tries again; any other error ends the session. */

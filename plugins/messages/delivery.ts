@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert'
 import type { UserSession } from '../../core/index.ts'
 import { Backlog } from './backlog.ts'
-import type { Deliverable, NewDeliverable } from './deliverable.ts'
+import type { Deliverable, NewDeliverable, Revision } from './deliverable.ts'
 import { OnNewMessage } from './messages.ts'
 import { OwnMessages, type OwnSource } from './own-messages.ts'
 import { MAX_PAGE } from './page.ts'
@@ -123,6 +123,11 @@ export class Delivery {
     this.#own.delete(id)
     this.#options.onForgotten?.(id)
     if (this.#window.remove(this.#individually ? eventKey(id) : conversation, id)) this.catchUp()
+  }
+
+  /** A message has a new text, which it is pushed with from now on [D-13]. */
+  edited(revision: Revision) {
+    if (revision.id > this.#pushedUpTo) this.#backlog.edit(revision)
   }
 
   /** True if nothing is pushed any more: stopped, or the session has ended. */

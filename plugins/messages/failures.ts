@@ -2,6 +2,6 @@ import { defineFailures } from '../../core/wire/index.ts'
 
 export const FAILURES = defineFailures({
   client_id_reused: { code: 41, text: 'the client id was used for a different message' },
-  no_message: { code: 42, text: 'you have sent no message with this id' },
+  no_message: { code: 42, text: 'there is no such message' },
   bot_loop: { code: 67, text: 'bots have answered each other too many times in a row' },
 })

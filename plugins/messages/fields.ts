@@ -7,6 +7,9 @@ export const textStyle = {
   color: optional(line('colour, #rrggbb or a name; empty: the reader’s own', { max: 32 }), ''),
 }
 
+/** Reference to an answered message. */
+export const replyTo = optional(uint64('id of the message of this conversation that this one answers; 0: none'), 0)
+
 /** Further places of a page of history, beside `before`. */
 export const historyRange = {
   after: optional(uint64('only messages with a higher id, beginning with the oldest; not with `before`'), 0),

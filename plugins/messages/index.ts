@@ -13,7 +13,9 @@ import { handleRecall } from './recall.ts'
 import { handleReceiving } from './receiving.ts'
 import { handleSending } from './sending.ts'
 import { Sources } from './sources.ts'
+import { StoredMessages } from './stored-messages.ts'
 import { handleSync } from './sync.ts'
+import { WriteRules } from './write-rules.ts'
 
 /** Private messages, and for the other sorts of conversations storing, delivery and search: see Conversations. */
 export const privateMessages = definePlugin({
@@ -30,13 +32,17 @@ export const privateMessages = definePlugin({
     const writer = await MessageWriter.open(db, (error) => log.warn({ err: error }, 'cannot mark messages as read'))
     app.onStop(() => writer.close())
     const sources = new Sources(() => writer.readsSettled())
-    const deliveries = new Deliveries({ app, log, window: limits.unacknowledged, horizon: () => writer.horizon })
-    const conversations = new Conversations({ app, limits, log, writer, sources, deliveries })
-    const privateMessages = new PrivateMessages(db, needs.accounts, readReceipts)
+    const horizon = () => writer.horizon
+    const deliveries = new Deliveries({ app, log, window: limits.unacknowledged, horizon })
+    const stored = new StoredMessages({ app, db, sources, deliveries, writer })
+    const writeRules = new WriteRules()
+    const parts = { app, db, limits, log, writer, sources, deliveries, stored, writeRules }
+    const conversations = new Conversations(parts)
+    const privateMessages = new PrivateMessages(db, needs.accounts, { writeRules, readReceipts })
     sources.add(privateMessages.source())
-    const store = { app, limits, db, accounts: needs.accounts, sources, deliveries, conversations }
-    const parts = { ...store, privateMessages, names: new InOrder<UserSession>(), readReceipts }
-    for (const handle of [handleSending, handleReceiving, handleRecall, handleQueries, handleSync]) handle(parts)
+    const names = new InOrder<UserSession>()
+    const all = { ...parts, accounts: needs.accounts, conversations, privateMessages, names, readReceipts }
+    for (const handle of [handleSending, handleReceiving, handleRecall, handleQueries, handleSync]) handle(all)
     return conversations
   },
 })

@@ -13,7 +13,7 @@ import {
   uint64,
   userName,
 } from '../../core/wire/index.ts'
-import { historyRange, textStyle } from './fields.ts'
+import { historyRange, replyTo, textStyle } from './fields.ts'
 
 const message = {
   id: uint64('id of the message; ids ascend within a conversation'),
@@ -26,6 +26,8 @@ const message = {
   ...textStyle,
   group: optional(line('name of the group; empty in a private message', { max: 255 }), ''),
   hops: optional(uint8('length of the chain of bot replies; 0: written by a person'), 0),
+  replyTo: optional(uint64('id of the message of the same conversation that this one answers; 0: none'), 0),
+  editedAt: optional(uint64('time of the last edit, milliseconds since 1970 UTC; 0: never edited'), 0),
 }
 
 export const MessageStored = serverMessage({
@@ -58,6 +60,7 @@ export const SendMessage = clientMessage({
       uint8('length of the chain of bot replies: hops of the answered message plus 1; 0: written by a person'),
       0,
     ),
+    replyTo,
   },
   reply: MessageStored,
 })
@@ -165,7 +168,9 @@ export const SyncEntries = serverMessage({
     more: bool('true if there is more now'),
     entries: list('the entries', {
       number: uint64('number in the log; a message’s is its id'),
-      entry: uint8('1: a message; 2: the recall of the message `id`, with all other fields empty; ignore any other'),
+      entry: uint8(
+        '1: a message; 2: the recall of the message `id`; 3: its edit, with names, `text` and `editedAt`; 4: its reactions have changed; other fields are empty; ignore any other entry',
+      ),
       ...message,
     }),
   },
@@ -175,7 +180,7 @@ export const Sync = clientMessage({
   type: 72,
   name: 'sync',
   about:
-    'Requests what a client has missed since a number: messages of all conversations, own ones included, and recalls. Acknowledges nothing.',
+    'Requests what a client has missed since a number: messages of all conversations, own ones included, recalls, edits and changed reactions. Acknowledges nothing.',
   allow: 'user',
   fields: {
     after: optional(uint64('only entries with a higher number; 0: from the beginning'), 0),

@@ -12,8 +12,8 @@ export interface Posted {
 
 /** What follows the commit of a message, or its failure. */
 export interface PostOutcomes {
-  /** @throws Refused `client_id_reused` */
-  stored(wanted: NewMessageRow, audience: Audience, stored: Stored): Posted
+  /** A promise for a repeat whose text differs from the stored one. @throws Refused `client_id_reused` */
+  stored(wanted: NewMessageRow, audience: Audience, stored: Stored): Posted | Promise<Posted>
   notStored(wanted: NewMessageRow, audience: Audience, error: unknown): Refused
 }
 
@@ -25,14 +25,14 @@ export class PendingPost implements Job<NewMessageRow, Stored> {
   readonly work: NewMessageRow
   readonly #audience: Audience
   readonly #outcomes: PostOutcomes
-  readonly #done: (posted: Posted) => void
+  readonly #done: (posted: Posted | Promise<Posted>) => void
   readonly #failed: (error: unknown) => void
 
   constructor(
     work: NewMessageRow,
     audience: Audience,
     outcomes: PostOutcomes,
-    done: (posted: Posted) => void,
+    done: (posted: Posted | Promise<Posted>) => void,
     failed: (error: unknown) => void,
   ) {
     this.work = work

@@ -16,6 +16,7 @@ import type { Deliverable } from './deliverable.ts'
 import type { HistorySource } from './page.ts'
 import type { Trail } from './search.ts'
 import type { Positions, Source } from './source.ts'
+import type { WriteRules } from './write-rules.ts'
 
 /** Conversations in one read of positions. */
 const POSITIONS_PER_READ = 500
@@ -24,13 +25,19 @@ const POSITIONS_PER_READ = 500
 export class PrivateMessages {
   readonly #db: Knex
   readonly #accounts: Accounts
+  readonly #rules: WriteRules
   readonly #readReceipts: boolean
 
-  /** @param readReceipts whether a sender may know how far a recipient has read */
-  constructor(db: Knex, accounts: Accounts, readReceipts: boolean) {
+  /** @param rules.readReceipts whether a sender may know how far a recipient has read */
+  constructor(
+    db: Knex,
+    accounts: Accounts,
+    rules: { readonly writeRules: WriteRules; readonly readReceipts: boolean },
+  ) {
     this.#db = db
     this.#accounts = accounts
-    this.#readReceipts = readReceipts
+    this.#rules = rules.writeRules
+    this.#readReceipts = rules.readReceipts
   }
 
   /** The other user of a conversation, also a disabled one or the system. @throws Refused `user_not_exist` */
@@ -55,9 +62,13 @@ export class PrivateMessages {
       countUnread: (userId) => countUnread(this.#db, userId),
       positions: (userId, after) => this.#positions(userId, after),
       place: async ({ user_id, target_id }) => {
-        const to = nameIn(await this.#accounts.byIds([target_id]), target_id)
-        return { conversation: privateWith(user_id), to, group: '', readers: new Set([user_id, target_id]) }
+        const byId = await this.#accounts.byIds([user_id, target_id])
+        const names = { from: nameIn(byId, user_id), to: nameIn(byId, target_id), group: '' }
+        return { conversation: privateWith(user_id), ...names, readers: new Set([user_id, target_id]) }
       },
+      mayRead: (userId, { user_id, target_id }) => userId === user_id || userId === target_id,
+      checkWriter: (session, { user_id, target_id }) =>
+        this.#rules.check(session, user_id === session.user.id ? target_id : user_id),
       trails: async ({ id }, { with: name, group }) => {
         if (group !== '') return []
         if (name === '') return [this.#trail({ user_id: id }), this.#trail({ target_id: id })]
@@ -91,7 +102,13 @@ export class PrivateMessages {
     const byId = await this.#accounts.byIds(rows.flatMap((row) => [row.user_id, row.target_id]))
     return rows.map((row) => {
       const names = { from: nameIn(byId, row.user_id), to: nameIn(byId, row.target_id), group: '' }
-      const message = textForm(row.id, row, { ...names, unread: row.isRead === 1 })
+      const message = textForm(
+        row.id,
+        row,
+        { ...names, unread: row.isRead === 1 },
+        row.reply_to ?? 0,
+        row.edited_at ?? 0,
+      )
       return { conversation: privateWith(row.user_id), message }
     })
   }

@@ -1,15 +1,14 @@
 import { Refused, type UserSession } from '../../core/index.ts'
-import { deleteMessage, findMessage, isUnavailable, type MessageRow, MSG_TYPE } from '../../db/index.ts'
+import { deleteMessage, findMessage, isUnavailable, type MessageRow } from '../../db/index.ts'
 import { emitChange } from './events.ts'
 import { FAILURES } from './failures.ts'
 import { MessageRecalled, RecallMessage } from './messages.ts'
 import type { Parts } from './parts.ts'
 import type { Place } from './source.ts'
 
-/** Kinds that a sender may recall; the others are the server's own messages. */
-const RECALLABLE: readonly number[] = [MSG_TYPE.chat, MSG_TYPE.group]
+export function handleRecall({ app, db, deliveries, conversations }: Parts) {
+  const { stored } = conversations
 
-export function handleRecall({ app, db, sources, deliveries, conversations }: Parts) {
   const announce = (row: MessageRow, { conversation, to, group, readers }: Place, by: UserSession) => {
     const { id } = row
     const userIds = [...readers]
@@ -18,14 +17,10 @@ export function handleRecall({ app, db, sources, deliveries, conversations }: Pa
     emitChange(app, row, userIds)
   }
 
-  app.handle(RecallMessage, async (session, { id }) => {
-    const row = await findMessage(db, id)
-    if (row === undefined || row.user_id !== session.user.id || !RECALLABLE.includes(row.msg_type))
-      throw new Refused(FAILURES.no_message)
-    const [source] = sources.ofKind(row.msg_type)
+  const recall = async (session: UserSession, id: number) => {
+    const row = await stored.own(session, id)
     // Before the deletion: if this fails, nobody could be notified, and the message stays.
-    const place = await source?.place(row)
-    if (place === undefined) throw new Refused(FAILURES.no_message)
+    const place = await stored.place(row)
     try {
       // Of two concurrent requests one is refused.
       if (!(await deleteMessage(db, row))) throw new Refused(FAILURES.no_message)
@@ -38,5 +33,7 @@ export function handleRecall({ app, db, sources, deliveries, conversations }: Pa
       throw error
     }
     announce(row, place, session)
-  })
+  }
+
+  app.handle(RecallMessage, (session, { id }) => stored.change(id, () => recall(session, id)))
 }

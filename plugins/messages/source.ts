@@ -1,4 +1,4 @@
-import type { User } from '../../core/index.ts'
+import type { User, UserSession } from '../../core/index.ts'
 import type { MessageRow, Part } from '../../db/index.ts'
 import type { Deliverable } from './deliverable.ts'
 import type { Trail } from './search.ts'
@@ -24,6 +24,8 @@ export interface Query {
 export interface Place {
   /** See Deliverable. */
   readonly conversation: string
+  /** Name of the sender. */
+  readonly from: string
   /** Name of the recipient; empty in a group. */
   readonly to: string
   /** Name of the group; empty in a private message. */
@@ -71,6 +73,10 @@ export interface Source {
   positions(userId: number, after: number): Promise<Positions>
   /** The place of a message of its kinds. */
   place(row: MessageRow): Promise<Place>
+  /** Whether a user may read a message of its kinds. */
+  mayRead(userId: number, row: MessageRow): boolean | Promise<boolean>
+  /** Checks that a user may write where a message of its kinds is. @throws Refused */
+  checkWriter(session: UserSession, row: MessageRow): void | Promise<void>
   /**
    * The messages that a search of a user goes through; none if the place is not of this sort.
    * @throws Refused if there is no such user or group, or the user may not read it

@@ -1,16 +1,37 @@
-import { headOf, type Recall, recallsFor } from '../../db/index.ts'
+import type { UserSession } from '../../core/index.ts'
+import { headOf, type MessageChange, messageChangesFor } from '../../db/index.ts'
 import type { WireMessage } from './deliverable.ts'
 import { QueryReadPositions, Sync } from './messages.ts'
 import { fitting } from './page.ts'
 import type { Parts } from './parts.ts'
 
 /** Sorts of entries. Clients ignore others. */
-const [MESSAGE, RECALL] = [1, 2]
+const MESSAGE = 1
+const ENTRIES = { recall: 2, edit: 3, reaction: 4 } as const
 
 type Entry = WireMessage & { readonly number: number; readonly entry: number }
 
 /** What a client has missed: the log of a user's conversations after a number, and the read positions. */
 export function handleSync({ app, db, sources, conversations }: Parts) {
+  const { stored } = conversations
+
+  /** The entries of changes; of edits and reactions only those of messages that the user may read. */
+  const entriesOf = async (session: UserSession, changes: readonly MessageChange[]): Promise<Entry[]> => {
+    const subjects = changes.filter(({ topic }) => topic !== 'recall').map(({ subject }) => subject)
+    const rows = new Map((await stored.readableRows(session, [...new Set(subjects)])).map((row) => [row.id, row]))
+    const entries: Entry[] = []
+    for (const { id: number, topic, subject: id } of changes) {
+      const entry = { ...EMPTY, id, number, entry: ENTRIES[topic] }
+      const row = rows.get(id)
+      if (topic === 'recall' || (topic === 'reaction' && row !== undefined)) entries.push(entry)
+      else if (row !== undefined) {
+        const { from, to, group } = await stored.place(row)
+        entries.push({ ...entry, from, to, group, text: row.msg, editedAt: row.edited_at ?? 0 })
+      }
+    }
+    return entries
+  }
+
   app.handle(
     Sync,
     async (session, { after, limit: requested }) => {
@@ -22,13 +43,13 @@ export function handleSync({ app, db, sources, conversations }: Parts) {
       // An early end has scanned as much as many requests.
       if (read.readTo !== undefined) session.charge(1)
       const messages = read.found.map(({ message }) => ({ ...message, number: message.id, entry: MESSAGE }))
-      const recalls = (await recallsFor(db, id, { after, limit })).map(recallEntry)
+      const changes = await messageChangesFor(db, id, { after, limit })
       const complete = Math.min(
         head,
         read.readTo ?? (read.more ? lastNumber(messages) : head),
-        recalls.length === limit ? lastNumber(recalls) : head,
+        changes.length === limit ? (changes.at(-1)?.id ?? head) : head,
       )
-      const entries: Entry[] = [...messages, ...recalls]
+      const entries: Entry[] = [...messages, ...(await entriesOf(session, changes))]
       const inOrder = entries.filter(({ number }) => number <= complete).sort((a, b) => a.number - b.number)
       const page = inOrder.slice(0, Math.min(limit, fitting(inOrder)))
       const upTo = page.length < inOrder.length ? lastNumber(page) : complete
@@ -49,8 +70,6 @@ export function handleSync({ app, db, sources, conversations }: Parts) {
 
 const lastNumber = (entries: readonly Entry[]) => entries.at(-1)?.number ?? 0
 
-const recallEntry = ({ id, subject }: Recall): Entry => ({ ...EMPTY, id: subject, number: id, entry: RECALL })
-
 /** The fields of an entry that is not a message. */
 const EMPTY: WireMessage = {
   id: 0,
@@ -65,4 +84,6 @@ const EMPTY: WireMessage = {
   color: '',
   group: '',
   hops: 0,
+  replyTo: 0,
+  editedAt: 0,
 }

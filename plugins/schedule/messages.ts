@@ -13,7 +13,7 @@ import {
   uint32,
   uint64,
 } from '../../core/wire/index.ts'
-import { textStyle } from '../messages/fields.ts'
+import { replyTo, textStyle } from '../messages/fields.ts'
 
 const id = uint32('id of the scheduled message')
 
@@ -49,6 +49,7 @@ export const ScheduleMessage = clientMessage({
     ),
     ...textStyle,
     hops: optional(uint8('as in send_message'), 0),
+    replyTo,
   },
   reply: MessageScheduled,
 })

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { newClientId, Refused, type User, type ValuesOf } from '../../core/index.ts'
 import { cancelScheduled, contentColumns, findScheduled, insertScheduled, type ScheduledRow } from '../../db/index.ts'
 import { FAILURES as MESSAGE_FAILURES } from '../messages/failures.ts'
+import { Replies } from '../messages/replies.ts'
 import { FAILURES } from './failures.ts'
 import { CancelScheduled, ScheduleMessage } from './messages.ts'
 import type { Parts } from './parts.ts'
@@ -12,14 +13,20 @@ const MAX_AHEAD_MS = 366 * 86_400_000
 /** @param wake tells the scheduler that a message may be due earlier than the next one known */
 export function handleScheduling(parts: Parts, wake: () => void) {
   const { app, db, conversations } = parts
+  const replies = new Replies({ db, conversations })
 
-  app.handle(ScheduleMessage, async ({ user }, message) => {
-    const { text, to, group, clientId } = message
+  app.handle(ScheduleMessage, async (session, message) => {
+    const { user } = session
+    const { text, to, group, clientId, replyTo } = message
     conversations.checkText(text)
     const target = await targetOf(parts, user, to, group)
     const key = { user_id: user.id, client_id: clientId || newClientId() }
     // A repeated request gets the first reply, however late it comes.
     const earlier = await findScheduled(db, key)
+    if (earlier === undefined && replyTo !== 0) {
+      const place = { targetId: target.target_id, isGroup: target.is_group === 1 }
+      await replies.check(session, { ...place, replyTo, clientId: '' })
+    }
     const { row, repeat } =
       earlier === undefined ? await store(parts, { ...key, ...target }, message, wake) : { row: earlier, repeat: true }
     checkSame(row, target, text)
@@ -62,7 +69,7 @@ async function store(
   const now = app.clock.time()
   const times = { made_at: now, due_at: dueTime(now, message.at, message.delay) }
   const { text, hops } = message
-  const content = { ...contentColumns(message), text_hash: hashOf(text), hops }
+  const content = { ...contentColumns(message), text_hash: hashOf(text), hops, reply_to: message.replyTo }
   try {
     const stored = await insertScheduled(db, { ...key, ...content, ...times }, limits.scheduled)
     if (stored !== undefined) return stored

@@ -20,7 +20,7 @@ export const system = definePlugin({
 
     const post = (to: Account, text: string, clientId: string) =>
       conversations.post(
-        { senderId: SYSTEM.id, kind: MSG_TYPE.system, content: plainContent(text), clientId, hops: 0 },
+        { senderId: SYSTEM.id, kind: MSG_TYPE.system, content: plainContent(text), clientId, hops: 0, replyTo: 0 },
         privateAudience(SYSTEM, to, undefined),
       )
 

@@ -1,7 +1,7 @@
 import test from 'ava'
 import { z } from 'zod'
 import { type ArgumentSchemas, type Bot, createBot } from '../../bot/index.ts'
-import { JoinRoom, OnNewMessage } from '../../client/index.ts'
+import { JoinRoom, MessageEdited, OnNewMessage, ReactionChanged } from '../../client/index.ts'
 import { testServer } from '../../testing/index.ts'
 import { Gate } from '../support/bots/bots.ts'
 
@@ -216,4 +216,47 @@ test('chats are handled concurrently, the messages of each in order', async (t) 
   await cyd.hears('third at a time')
   gates.bob.open()
   await bob.hears('wait')
+})
+
+test('a bot quotes, edits its own messages and reacts, in one handler', async (t) => {
+  await using server = await testServer()
+  const bot = createBot({ name: 'clerk' }).message(async (ctx) => {
+    await ctx.react('👀')
+    const { id } = await ctx.reply('working', { quote: true })
+    await ctx.edit({ id }, 'done')
+    await ctx.react('👀', { remove: true })
+    await ctx.react('✅')
+  })
+  await server.bot(bot, 'clerk')
+  const ann = await server.user('ann')
+  const asked = await ann.says('clerk', 'please')
+  const reply = await ann.hears((message) => message.replyTo === asked.id)
+  const changed = async () => (await ann.next(ReactionChanged)).emoji
+  t.deepEqual([await changed(), await changed(), await changed()], ['👀', '👀', '✅'])
+  t.like((await ann.client.inbox({ all: true })).messages, { length: 1, 0: { id: reply.id, text: 'done' } })
+  t.deepEqual(await ann.client.reactions([asked.id]), [{ id: asked.id, emoji: '✅', count: 1, own: false }])
+})
+
+test('a bot is told of edits and reactions', async (t) => {
+  await using server = await testServer()
+  const bot = createBot({ name: 'clerk' })
+    .message(() => {})
+    .on(MessageEdited, ({ from, text }, ctx) => ctx.send(from, `you mean "${text}"`))
+    .on(ReactionChanged, ({ user, emoji }, ctx) => ctx.send(user, `thanks for ${emoji}`))
+  await server.bot(bot, 'clerk')
+  const ann = await server.user('ann')
+  const { id } = await ann.says('clerk', 'tow')
+  await ann.client.edit(id, 'two')
+  t.true((await ann.hears('you mean "two"')).bot)
+  await ann.client.react(id, '🙏')
+  t.true((await ann.hears('thanks for 🙏')).bot)
+})
+
+test('the test kit hears an edited message with its new text', async (t) => {
+  await using server = await testServer()
+  const [ann, bob] = [await server.user('ann'), await server.user('bob')]
+  const { id } = await ann.says('bob', 'tow')
+  await ann.client.edit(id, 'two')
+  await bob.next(MessageEdited)
+  t.like(await bob.hears('two'), { id, replyTo: undefined })
 })

@@ -237,6 +237,51 @@ test.serial('a message is recalled from the shell, by its sender only', async (t
   t.deepEqual(json(await as('bob', 'history', 'alice', '-o', 'json')), [])
 })
 
+test.serial('messages are answered, edited and reacted to from the shell', async (t) => {
+  const { shell } = await aliceAndBob(t)
+  const as = (who: string, ...args: string[]) => works(t, shell, [...args, '--context', who])
+  const code = async (...args: string[]) => (await shell.run(args)).code
+  const id = (await as('alice', 'send', 'bob', 'at nine?')).stdout.trim()
+  const answer = (await as('bob', 'send', 'alice', 'yes', '--reply-to', id)).stdout.trim()
+  t.is(await code('send', '--context', 'bob', 'alice', 'yes', '--reply-to', '999999'), 5)
+  for (const wrong of ['x', '0', ''])
+    t.is(await code('send', '--context', 'bob', 'alice', 'yes', '--reply-to', wrong), 2)
+  t.is(await code('send', '--context', 'bob', 'alice', '-', '--lines', '--reply-to', id), 2)
+  t.like(json(await as('bob', 'send', 'alice', 'later', '--reply-to', id, '--delay', '1h', '-o', 'json')), {
+    to: 'alice',
+  })
+
+  t.deepEqual(json(await as('alice', 'edit', id, 'at ten?', '-o', 'json')), { id: Number(id), done: 'edited' })
+  t.is(await code('edit', id, 'mine', '--context', 'bob'), 5)
+  for (const wrong of [['x', 'text'], [id, ''], [id]]) t.is(await code('edit', ...wrong, '--context', 'alice'), 2)
+  await works(t, shell, ['edit', answer, '-', '--data', './room', '--as', 'bob'], 'yes,\nat ten\n')
+
+  t.deepEqual(json(await as('bob', 'react', id, '👍', '-o', 'json')), { id: Number(id), emoji: '👍', done: 'reacted' })
+  t.deepEqual(json(await as('alice', 'react', id, '-o', 'json')), [
+    { id: Number(id), emoji: '👍', count: 1, own: false },
+  ])
+  t.is((await as('bob', 'react', id)).stdout, '👍\t1\ttrue\n')
+  await as('bob', 'react', id, '👍', '--remove')
+  t.deepEqual(json(await as('alice', 'react', id, '-o', 'json')), [])
+  for (const [wrong, expected] of [
+    [['react', id, 'no emoji'], 5],
+    [['react', 'x', '👍'], 2],
+    [['react', id, '--remove'], 2],
+  ] as const)
+    t.is(await code(...wrong, '--context', 'bob'), expected)
+  const injected = await as('alice', 'inject', 'query_reactions', `ids:=[{"id":${id}}]`, '-o', 'json')
+  t.deepEqual(json(injected), { type: 'reactions', reactions: [] })
+
+  const heard = json(await as('alice', 'listen', '--count', '1', '--for', '10s', '-o', 'ndjson'))
+  t.like(heard, { id: Number(answer), text: 'yes,\nat ten', replyTo: Number(id) })
+  t.is(new Date(heard.editedAt).toISOString(), heard.editedAt)
+  await as('bob', 'send', 'alice', 'or eleven', '--reply-to', id)
+  t.regex(
+    (await as('alice', 'listen', '--count', '1', '--for', '10s', '-o', 'table')).stdout,
+    new RegExp(`bob.* \\(reply to ${id}\\): or eleven`),
+  )
+})
+
 test.serial('listen --typing prints who is writing, beside the messages', async (t) => {
   const { shell } = await aliceAndBob(t)
   const listener = shell.start(['listen', '--context', 'bob', '--typing', '--count', '2', '-o', 'ndjson'])

@@ -22,10 +22,13 @@ async function openWriter(t: ExecutionContext, statementTimeout = 4000) {
   return { db, writer, where }
 }
 
-const chat = (client_id: string) => ({
+/** The columns of a message in `chatmsg`. */
+const columns = (client_id: string) => ({
   ...{ user_id: 1, target_id: 2, msg_type: MSG_TYPE.chat, msg: 'hi', client_id, send_time: 1 },
   ...{ font: '', font_size: 0, hops: 0, color: '' },
 })
+
+const chat = (client_id: string) => ({ ...columns(client_id), reply_to: 0 })
 
 onMariadb('a batch is committed and its statement reported as interrupted: nobody is told of repeats', async (t) => {
   const { db, writer } = await openWriter(t)
@@ -50,7 +53,7 @@ onMariadb(
     const other = await openDatabase(where)
     const holder = await other.transaction()
     // The writer's INSERT of the same key waits for this one.
-    await holder('chatmsg').insert({ ...chat('a'), isRead: 1, isActive: 1, lane: 1 })
+    await holder('chatmsg').insert({ ...columns('a'), isRead: 1, isActive: 1, lane: 1 })
     const error = await t.throwsAsync(writer.store(chat('a')), { instanceOf: OutcomePending })
     t.is(await (error as OutcomePending<unknown>).outcome, undefined, 'it is not stored')
     await holder.rollback()

@@ -28,6 +28,15 @@ test('forbidden words are replaced by stars, letter by letter', async (t) => {
   t.like(server.status(), { 'moderation.masked': 1 })
 })
 
+test('a forbidden word does not come in by an edit', async (t) => {
+  await using server = await withWords({ words: ['broccoli'] })
+  const [ann, bob] = [await server.user('ann'), await server.user('bob')]
+  const { id } = await ann.says('bob', 'carrots')
+  t.is(await ann.refused(ann.client.edit(id, 'broccoli')), 'moderation.word')
+  await ann.client.edit(id, 'peas')
+  t.is((await bob.client.inbox()).messages[0]?.text, 'peas')
+})
+
 test('invalid options are refused at start', async (t) => {
   await t.throwsAsync(withWords({ words: [''] }), { message: /options\.moderation\.words\.0/ })
   await t.throwsAsync(withWords({ action: 'ban' }), { message: /options\.moderation\.action/ })

@@ -48,7 +48,7 @@ function slowDelivery(t: ExecutionContext, horizon = 100, options: Partial<Deliv
   }
 }
 
-const style = { font: '', fontSize: 0, color: '', hops: 0 }
+const style = { font: '', fontSize: 0, color: '', hops: 0, replyTo: 0, editedAt: 0 }
 const message = (id: number, text: string) => ({
   conversation: 'user 1',
   message: { id, kind: 1, from: 'alice', to: 'bob', text, sentAt: 0, unread: true, ...style, group: '' },
@@ -63,6 +63,29 @@ test('a message that is recalled while a page of the database is being read is n
   await answer({ found: [message(1, 'stays'), message(2, 'goes'), message(3, 'stays too')], more: false })
   t.true(pushed().includes('stays') && pushed().includes('stays too'))
   t.false(pushed().includes('goes'))
+})
+
+test('a message that is edited while it waits, or while a page is being read, is pushed with its new text [D-13]', async (t) => {
+  const { delivery, asked, answer, pushed } = slowDelivery(t, 100, { window: 1 })
+  const edit = (id: number) => delivery.edited({ id, text: `new ${id};`, editedAt: 1 })
+  delivery.catchUp()
+  edit(2)
+  await answer({ found: [message(1, 'old 1;'), message(2, 'old 2;')], more: false })
+  t.deepEqual(asked, [0, 0], 'the page may hold a former text')
+  await answer({ found: [message(1, 'old 1;'), message(2, 'new 2;'), message(3, 'old 3;')], more: false })
+  delivery.stored(stored(4, 'old 4;'))
+  for (const id of [1, 3, 4]) edit(id)
+  for (const id of [1, 2, 3]) {
+    delivery.acknowledged('user 1', id)
+    await setImmediate()
+  }
+  t.deepEqual(
+    pushed()
+      .toString('latin1')
+      .match(/(?:old|new) \d;/g),
+    ['old 1;', 'new 2;', 'new 3;', 'new 4;'],
+  )
+  t.deepEqual(asked, [0, 0])
 })
 
 test('a page that is being read when the user leaves a group is discarded and read again [D-7]', async (t) => {

@@ -73,6 +73,8 @@ const text = { text: 'hi' }
 const MEMBERS = { member: 'ok', 'group admin': 'ok', 'group owner': 'ok', rest: 'not_member' }
 const MANAGERS = { ...MEMBERS, member: 'role_too_low' }
 const OWNER = { ...MANAGERS, 'group admin': 'role_too_low' }
+/** Who may write to the other user in private. */
+const WRITERS = { friend: 'ok', admin: 'ok', blocked: 'blocked', rest: 'not_friends' }
 const ADMIN = { admin: 'ok', rest: 'not_allowed' }
 /** Also without login. */
 const EVERYONE = { anonymous: 'ok', rest: 'ok' }
@@ -103,7 +105,7 @@ const MATRIX: Record<string, Row> = {
     ({ me: to }) => ({ to, ...text }),
     'ok',
     ({ other: to }) => ({ to, ...text }),
-    { friend: 'ok', admin: 'ok', blocked: 'blocked', rest: 'not_friends' },
+    WRITERS,
   ),
   typing: row(
     ({ me: to }) => ({ to }),
@@ -147,6 +149,22 @@ const MATRIX: Record<string, Row> = {
     'ok',
     ({ othersMessage: id }) => ({ id }),
     'no_message',
+  ),
+  edit_message: row(
+    ({ ownMessage: id }) => ({ id, text: 'new' }),
+    WRITERS,
+    ({ othersMessage: id }) => ({ id, text: 'new' }),
+    'no_message',
+  ),
+  react: row(
+    ({ ownMessage: id }) => ({ id, emoji: '👍' }),
+    WRITERS,
+    ({ othersMessage: id }) => ({ id, emoji: '👍' }),
+  ),
+  query_reactions: row(
+    ({ ownMessage: id }) => ({ ids: [{ id }] }),
+    'ok',
+    ({ othersMessage: id }) => ({ ids: [{ id }] }),
   ),
   search_messages: row(ownGroup(text), 'ok', othersGroup(text), MEMBERS),
   friend_list: row(nothing, 'ok'),
@@ -204,7 +222,7 @@ const MATRIX: Record<string, Row> = {
     ({ me: to }) => ({ key: 'k', request: encode(SendMessage, 0, { to, ...text }) }),
     'ok',
     ({ other: to }) => ({ key: 'l', request: encode(SendMessage, 0, { to, ...text }) }),
-    { friend: 'ok', admin: 'ok', blocked: 'blocked', rest: 'not_friends' },
+    WRITERS,
   ),
   consume: row(() => ({ consumer: 'c' }), 'ok'),
   acknowledge_event: row(() => ({ consumer: 'none', id: 1 }), 'no_consumer'),
@@ -282,7 +300,7 @@ async function makeWorld(db: Awaited<ReturnType<typeof openDatabase>>, cell: str
     throw error
   })
   const message = async (from: number, to: number) => {
-    const plain = { font: '', font_size: 0, hops: 0, color: '', send_time: now, msg: 'hi', msg_type: 1 }
+    const plain = { font: '', font_size: 0, hops: 0, color: '', send_time: now, msg: 'hi', msg_type: 1, reply_to: 0 }
     return (await writer.store({ ...plain, user_id: from, target_id: to, client_id: `${cell} ${from}` })).id
   }
   const [ownMessage, othersMessage] = [await message(mine, theirs), await message(theirs, mine)]

@@ -286,6 +286,22 @@ test('a message recalled before it is sent is not shown', async (t) => {
   t.is((await bob.hears(121))[2], 'what I meant\n')
 })
 
+test('edits and reactions are not shown; a missed message has its latest text, a reply only its own', async (t) => {
+  const server = await openLegacyServer(t, { pluginOptions: { friends: { messagesFrom: 'anyone' } } })
+  const alice = await server.user('alice')
+  const bob = await enter(t, server, 'bob')
+  const { id } = await alice.send('bob', 'at nien')
+  await alice.edit(id, 'at nine')
+  // From now on the client reads.
+  await bob.lists()
+  t.is((await bob.hears(121))[2], 'at nine\n')
+  await alice.edit(id, 'at ten')
+  await alice.react(id, '👍')
+  await (await nativeOf(server, 'bob')).react(id, '👀')
+  await alice.send('bob', 'really', { replyTo: id })
+  t.is((await bob.hears(121))[2], 'really\n')
+})
+
 test('one dialog is open at a time: requests and all other frames wait for its answer', async (t) => {
   const server = await openLegacyServer(t, { pluginOptions: { friends: { messagesFrom: 'anyone' } } })
   const bob = await enter(t, server, 'bob')

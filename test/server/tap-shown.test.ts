@@ -18,6 +18,12 @@ test('every field of the built-in messages with key material is hidden', (t) => 
   }
 })
 
+test('the emoji of a reaction is shown as a text: only with texts', (t) => {
+  const react = BUILT_IN_MESSAGES.find(({ name }) => name === 'react') as Message
+  const emoji = (texts: boolean) => JSON.parse(shown(react, { id: 1, emoji: '👍', remove: false }, texts)).emoji
+  t.deepEqual([emoji(false), emoji(true)], [{ bytes: 4 }, '👍'])
+})
+
 test('a very long record is shown without texts, then without lists', (t) => {
   const page = BUILT_IN_MESSAGES.find(({ name }) => name === 'on_new_message') as Message
   const item = sampleValues(page.fields).messages as Record<string, unknown>[]

@@ -5,10 +5,14 @@ import {
   Broadcast,
   ConfirmFriendRequest,
   CreateRoom,
+  EditMessage,
   JoinRoom,
+  MessageEdited,
   MessageRecalled,
   QueryContacts,
   QueryFriendRequests,
+  React,
+  ReactionChanged,
   RecallMessage,
   ScheduleMessage,
   SendMessage,
@@ -40,7 +44,10 @@ export async function scenarios(server: FaultServer): Promise<{ cast: Cast; all:
   await bob[0].client.request(QueryContacts, { watch: true })
   await dan.client.request(Consume, { consumer: 'c' })
   const cast = { alice, bob, carol, admin, erin, dan, server }
-  return { cast, all: [...sending(cast), ...keyed(cast), ...reading(cast), ...pushing(cast), ...others(cast)] }
+  return {
+    cast,
+    all: [...sending(cast), ...keyed(cast), ...reading(cast), ...pushing(cast), ...changing(cast), ...others(cast)],
+  }
 }
 
 /** Resends a message after a refusal. @throws Error unless the reply names the message stored first */
@@ -235,6 +242,63 @@ function pushing({ alice, bob, server: { faults } }: FullCast): Scenario[] {
         await Promise.race([seen, faults.fired])
       },
       check: async (_round, answer) => mayRetry(answer),
+    },
+  ]
+}
+
+/** Replies, and changes of stored messages, which their readers are told of. */
+function changing({ alice, bob, server: { db } }: FullCast): Scenario[] {
+  const [first] = bob
+  let said = 0
+  let told: Promise<void> = Promise.resolve()
+  // Texts that do not begin with the name of the round: it checks those for deliveries.
+  const prepare = async ({ name }: Round, message: typeof MessageEdited | typeof ReactionChanged) => {
+    said = (await alice.client.send('bob', `tpyo of ${name}`)).id
+    for (const ear of bob) await ear.heard(`tpyo of ${name}`)
+    told = new Promise((resolve) => {
+      const off = first.client.on(message, ({ id }) => {
+        if (id !== said) return
+        off()
+        resolve()
+      })
+    })
+  }
+  const checkTold = async (act: () => Promise<unknown>, answer: Answer) => {
+    if (mayRetry(answer)) demand('reply' in (await settle(act())), 'it can be asked for again')
+    await told
+  }
+  const edit = () => alice.client.request(EditMessage, { id: said, text: 'mended' })
+  const react = () => alice.client.request(React, { id: said, emoji: '👍' })
+  return [
+    {
+      name: 'reply',
+      async prepare({ name }) {
+        said = (await alice.client.send('bob', `question of ${name}`)).id
+      },
+      act: ({ name }) => alice.client.send('bob', `${name} reply`, { clientId: `${name} reply`, replyTo: said }),
+      async check(round, answer) {
+        const text = `${round.name} reply`
+        if (mayRetry(answer)) await alice.client.send('bob', text, { clientId: text, replyTo: said })
+        const [row] = await db('chatmsg').where({ msg: text }).select('id')
+        const extra = await db('message_extra').where({ message_id: row?.id }).first('reply_to')
+        demand(extra?.reply_to === said, `it answers ${extra?.reply_to}, not ${said}`)
+      },
+    },
+    {
+      name: 'edit',
+      prepare: (round) => prepare(round, MessageEdited),
+      act: edit,
+      async check(_round, answer) {
+        await checkTold(edit, answer)
+        const former = await db('message_former_text').where({ message_id: said }).pluck('msg')
+        demand(former.length === 1, `${former.length} former texts are kept`)
+      },
+    },
+    {
+      name: 'react',
+      prepare: (round) => prepare(round, ReactionChanged),
+      act: react,
+      check: (_round, answer) => checkTold(react, answer),
     },
   ]
 }
