@@ -468,7 +468,7 @@ test('an acknowledgement of a group up to any id covers the messages up to there
   }
   const unread = async () => (await alice.client.request(QueryRooms, {})).groups[0]?.unread
   for (const [upTo, left] of [
-    [1, 4],
+    [ids[0] as number, 4],
     [(ids[1] as number) + 1, 3],
     [ids[2] as number, 2],
     [(ids[2] as number) + 1, 2],

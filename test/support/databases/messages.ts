@@ -1,4 +1,5 @@
 import type { Knex } from 'knex'
+import { raiseHead } from '../../../db/log.ts'
 import { isMysql } from '../../../db/migrations/tables.ts'
 import type { Database } from '../../../db/sqlite-driver.ts'
 
@@ -16,7 +17,7 @@ export interface SeededMessage {
   readonly isRead?: number
 }
 
-/** Inserts messages past the server, many at once. */
+/** Inserts messages past the server, many at once, and lets the server’s numbers go on after them. */
 export async function seedMessages(db: Knex, messages: readonly SeededMessage[]) {
   const rows = messages.map((message, index) => ({
     send_time: 1,
@@ -28,6 +29,7 @@ export async function seedMessages(db: Knex, messages: readonly SeededMessage[])
     ...message,
   }))
   await db.batchInsert('chatmsg', rows, ROWS_PER_INSERT)
+  await raiseHead(db)
 }
 
 /**
