@@ -1,0 +1,118 @@
+import type {
+  CallFailure,
+  Contact,
+  FriendRequest,
+  Group,
+  Invitation,
+  Key,
+  Member,
+  Message,
+  Status,
+  Style,
+  Unsent,
+} from './model.ts'
+
+export interface HistoryQuery {
+  readonly key: Key
+  readonly before?: number
+}
+
+export interface HistoryPage {
+  /** Ascending by id. */
+  readonly messages: Message[]
+  readonly more: boolean
+}
+
+export interface SearchQuery {
+  readonly text: string
+  readonly key?: Key | undefined
+  readonly before?: number | undefined
+}
+
+export interface SearchPage extends HistoryPage {
+  /** `before` of the next page. */
+  readonly searchedTo: number
+}
+
+export interface NewMessage {
+  readonly key: Key
+  readonly text: string
+  readonly style: Style
+}
+
+/** Calls of a view to the worker, by name. All are asynchronous. */
+export interface Calls {
+  reconnect(): void
+  trustNewKey(): void
+  register(argument: { user: string; password: string; nickname: string }): void
+  login(argument: { user: string; password: string }): void
+  logout(): void
+  changePassword(argument: { old: string; new: string }): void
+  send(argument: NewMessage): void
+  retry(argument: { clientId: string }): void
+  discard(argument: { clientId: string }): void
+  history(argument: HistoryQuery): HistoryPage
+  search(argument: SearchQuery): SearchPage
+  read(argument: { key: Key; upTo: number }): void
+  recall(argument: { id: number }): void
+  addFriend(argument: { user: string; note: string }): void
+  answerFriend(argument: { user: string; accept: boolean }): void
+  deleteFriend(argument: { user: string }): void
+  block(argument: { user: string }): void
+  unblock(argument: { user: string }): void
+  blocked(): string[]
+  groups(): Group[]
+  members(argument: { key: Key }): Member[]
+  createGroup(argument: { group: string; open: boolean; allHistory: boolean }): { key: Key }
+  joinGroup(argument: { group: string }): void
+  leaveGroup(argument: { key: Key }): void
+  renameGroup(argument: { key: Key; name: string }): void
+  dissolveGroup(argument: { key: Key }): void
+  invite(argument: { key: Key; user: string }): void
+  declineInvitation(argument: { group: string }): void
+  kick(argument: { key: Key; user: string }): void
+  setRole(argument: { key: Key; user: string; role: Member['role'] }): void
+}
+
+export type CallName = keyof Calls
+export type ArgumentOf<N extends CallName> = Parameters<Calls[N]>[0]
+export type ResultOf<N extends CallName> = ReturnType<Calls[N]>
+
+/** Pushes of the worker to every view. */
+export type WorkerEvent =
+  | { readonly type: 'status'; readonly status: Status }
+  /** Replaces what the view knows of the user's contacts. */
+  | { readonly type: 'contacts'; readonly contacts: Contact[] }
+  | { readonly type: 'contactsChanged'; readonly changed: Contact[]; readonly gone: Key[] }
+  | { readonly type: 'requests'; readonly requests: FriendRequest[] }
+  | { readonly type: 'invitations'; readonly invitations: Invitation[] }
+  | { readonly type: 'unsent'; readonly unsent: Unsent[] }
+  /** New messages of others. */
+  | { readonly type: 'messages'; readonly key: Key; readonly messages: Message[] }
+  /** The server has stored a message of this browser. */
+  | { readonly type: 'sent'; readonly clientId: string; readonly message: Message }
+  | { readonly type: 'recalled'; readonly key: Key; readonly id: number }
+  /** The other user has read the user's messages. */
+  | { readonly type: 'receipt'; readonly key: Key; readonly upTo: number }
+  /** Somebody joined, left or changed a group. */
+  | { readonly type: 'groupChanged'; readonly key: Key; readonly change: GroupChange }
+  | { readonly type: 'friendAnswered'; readonly user: string; readonly accepted: boolean }
+  /** Messages may have been missed: conversations are loaded again. */
+  | { readonly type: 'resynced' }
+
+export interface GroupChange {
+  readonly what: 'joined' | 'left' | 'kicked' | 'role' | 'renamed' | 'dissolved'
+  readonly user: string
+  readonly value: string
+}
+
+export interface CallRequest {
+  readonly ref: number
+  readonly name: CallName
+  readonly argument: unknown
+}
+
+export type FromWorker =
+  | { readonly event: WorkerEvent }
+  | { readonly ref: number; readonly result: unknown }
+  | { readonly ref: number; readonly failure: CallFailure }

@@ -1,0 +1,92 @@
+import { useSignal } from '@preact/signals'
+import { useEffect, useRef } from 'preact/hooks'
+import type { Key } from '../shared/model.ts'
+import { loadDraft, saveDraft } from './drafts.ts'
+import { EmojiButton } from './emoji-button.tsx'
+import { t } from './i18n.ts'
+import { Icon, IconButton } from './icons.tsx'
+import { isDark, settings } from './settings.ts'
+import { attempt, me } from './state.ts'
+import { styleOf } from './style.ts'
+import { StyleBar } from './style-bar.tsx'
+import { call } from './worker.ts'
+
+/** Longest text of the protocol, in bytes. */
+const MAX_BYTES = 16_384
+/** Key code of a key press that an input method handles, in browsers that do not set `isComposing` for Enter. */
+const COMPOSING_KEY_CODE = 229
+
+export function Composer({ conversationKey: key }: { conversationKey: Key }) {
+  const user = me.value?.user ?? ''
+  const input = useRef<HTMLTextAreaElement>(null)
+  const text = useSignal(loadDraft(user, key))
+  const isStyling = useSignal(false)
+  const excess = new TextEncoder().encode(text.value).length - MAX_BYTES
+  const write = (value: string) => {
+    text.value = value
+    saveDraft(user, key, value)
+  }
+  const send = async () => {
+    const sent = text.value
+    if (sent.trim() === '' || excess > 0) return
+    write('')
+    if (!(await attempt(call('send', { key, text: sent, style: settings.value.style })))) write(sent + text.value)
+  }
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.key !== 'Enter' || event.isComposing || event.keyCode === COMPOSING_KEY_CODE || event.shiftKey) return
+    event.preventDefault()
+    const isPlain = !(event.ctrlKey || event.metaKey)
+    if (isPlain === settings.value.enterSends) void send()
+    else insert(input.current, '\n')
+  }
+  useEffect(() => input.current?.focus(), [])
+  return (
+    <form
+      class="composer"
+      onSubmit={(event) => {
+        event.preventDefault()
+        void send()
+      }}
+    >
+      {isStyling.value && <StyleBar />}
+      {excess > 0 && (
+        <p class="failure" role="alert">
+          {t('composer.tooLong', { n: excess })}
+        </p>
+      )}
+      <div class="composer-line">
+        <EmojiButton onPick={(emoji) => insert(input.current, emoji)} />
+        <IconButton
+          icon="style"
+          label={t('style.title')}
+          pressed={isStyling.value}
+          onClick={() => {
+            isStyling.value = !isStyling.value
+          }}
+        />
+        <textarea
+          ref={input}
+          rows={1}
+          dir="auto"
+          aria-label={t('composer.label')}
+          placeholder={t(settings.value.enterSends ? 'composer.enterSends' : 'composer.ctrlEnterSends')}
+          style={styleOf(settings.value.style, { isDark: isDark(), mine: true })}
+          value={text.value}
+          onInput={({ currentTarget }) => write(currentTarget.value)}
+          onKeyDown={onKeyDown}
+        />
+        <button type="submit" class="icon-button primary" aria-label={t('composer.send')} title={t('composer.send')}>
+          <Icon name="send" />
+        </button>
+      </div>
+    </form>
+  )
+}
+
+/** Writes at the cursor, as if it was typed. */
+function insert(input: HTMLTextAreaElement | null, text: string) {
+  if (input === null) return
+  input.focus()
+  input.setRangeText(text, input.selectionStart, input.selectionEnd, 'end')
+  input.dispatchEvent(new InputEvent('input', { bubbles: true }))
+}

@@ -1,0 +1,86 @@
+import { useSignal } from '@preact/signals'
+import { useEffect, useId, useRef } from 'preact/hooks'
+import { moveFocus } from './focus.ts'
+import { Icon, type IconName } from './icons.tsx'
+
+export interface MenuItem {
+  readonly label: string
+  readonly onSelect: () => unknown
+}
+
+export interface MenuProps {
+  readonly label: string
+  readonly items: readonly MenuItem[]
+  readonly icon?: IconName
+  readonly tabIndex?: number
+}
+
+/** A button that opens a list of actions. Arrows move, Escape and a click elsewhere close. */
+export function Menu({ label, items, icon = 'more', tabIndex = 0 }: MenuProps) {
+  const isOpen = useSignal(false)
+  const ref = useRef<HTMLSpanElement>(null)
+  const id = useId()
+  const close = (refocus: boolean) => {
+    isOpen.value = false
+    if (refocus) ref.current?.querySelector('button')?.focus()
+  }
+  useEffect(() => {
+    if (isOpen.value) ref.current?.querySelector<HTMLElement>('[role=menuitem]')?.focus()
+  }, [isOpen.value])
+  return (
+    // biome-ignore lint/a11y/noStaticElementInteractions: keys of the buttons inside bubble up to it.
+    <span
+      class="menu"
+      role="presentation"
+      ref={ref}
+      onKeyDown={(event) => isOpen.value && onKey(event, () => close(true))}
+      onFocusOut={({ relatedTarget }) => {
+        if (!(relatedTarget instanceof Node && ref.current?.contains(relatedTarget))) close(false)
+      }}
+    >
+      <button
+        type="button"
+        class="icon-button"
+        title={label}
+        aria-label={label}
+        aria-haspopup="menu"
+        aria-expanded={isOpen.value}
+        aria-controls={isOpen.value ? id : undefined}
+        tabIndex={tabIndex}
+        onClick={() => {
+          isOpen.value = !isOpen.value
+        }}
+      >
+        <Icon name={icon} />
+      </button>
+      {isOpen.value && (
+        <div class="menu-items" role="menu" id={id} aria-label={label}>
+          {items.map(({ label, onSelect }) => (
+            <button
+              key={label}
+              type="button"
+              role="menuitem"
+              tabIndex={-1}
+              onClick={() => {
+                close(true)
+                onSelect()
+              }}
+            >
+              {label}
+            </button>
+          ))}
+        </div>
+      )}
+    </span>
+  )
+}
+
+function onKey(event: KeyboardEvent, close: () => void) {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key]
+  if (event.key === 'Escape') close()
+  if (step === undefined || !(event.currentTarget instanceof HTMLElement)) return
+  event.preventDefault()
+  event.stopPropagation()
+  const items = [...event.currentTarget.querySelectorAll<HTMLElement>('[role=menuitem]')]
+  moveFocus(items, step, { wrap: true })
+}

@@ -1,0 +1,134 @@
+import { useSignal } from '@preact/signals'
+import { Fragment } from 'preact'
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
+import type { Message } from '../shared/model.ts'
+import type { Conversation } from './conversation.ts'
+import { dateOf, t } from './i18n.ts'
+import { Icon } from './icons.tsx'
+import { MessageRow } from './message-row.tsx'
+import { idOf, isNearEnd, lastSeen, rowsOf, ScrollAnchor } from './scrolling.ts'
+import { unsent } from './state.ts'
+import { UnsentRow } from './unsent-row.tsx'
+
+/** Distance from the top at which older messages are loaded, in heights of the list. */
+const LOAD_AHEAD = 1
+
+/** The messages of a conversation: a list that keeps its place while messages come and go above and below. */
+export function MessageList({ conversation }: { conversation: Conversation }) {
+  const ref = useRef<HTMLOListElement>(null)
+  const anchor = useRef(new ScrollAnchor()).current
+  /** The message that the Tab key reaches; arrows move it. */
+  const active = useSignal(0)
+  const isAtBottom = useSignal(true)
+  const messages = conversation.messages.value
+  const waiting = unsent.value.filter(({ key }) => key === conversation.key)
+
+  const look = () => {
+    const list = ref.current
+    if (list === null) return
+    isAtBottom.value = isNearEnd(list)
+    anchor.remember(list)
+    if (list.scrollTop < list.clientHeight * LOAD_AHEAD) void conversation.loadOlder()
+    if (document.visibilityState === 'visible' && document.hasFocus()) markSeen(list, conversation)
+  }
+  useLayoutEffect(() => {
+    if (ref.current === null) return
+    anchor.restore(ref.current, conversation.firstUnread.peek())
+    look()
+  }, [messages, waiting.length])
+  useEffect(() => {
+    addEventListener('focus', look)
+    const observer = new ResizeObserver(() => {
+      if (ref.current === null) return
+      anchor.restore(ref.current, 0)
+      look()
+    })
+    if (ref.current !== null) observer.observe(ref.current)
+    return () => {
+      removeEventListener('focus', look)
+      observer.disconnect()
+    }
+  }, [])
+
+  const toEnd = async () => {
+    anchor.toEnd()
+    await conversation.jumpToEnd()
+    if (ref.current !== null) anchor.restore(ref.current, 0)
+    look()
+  }
+  return (
+    <div class="list-frame">
+      <ol
+        class="messages"
+        ref={ref}
+        aria-label={t('messages.title')}
+        aria-busy={conversation.older.value === 'loading'}
+        onScroll={look}
+        onKeyDown={(event) => moveActive(event, ref.current)}
+        onFocusIn={({ target }) => {
+          active.value = idOf(target) || active.value
+        }}
+      >
+        <Rows messages={messages} firstUnread={conversation.firstUnread.value} active={active.value} />
+        {conversation.isAtEnd.value && waiting.map((message) => <UnsentRow key={message.clientId} message={message} />)}
+      </ol>
+      {!(isAtBottom.value && conversation.isAtEnd.value) && (
+        <button
+          type="button"
+          class="to-end"
+          aria-label={t('messages.toEnd')}
+          title={t('messages.toEnd')}
+          onClick={() => void toEnd()}
+        >
+          <Icon name="down" />
+        </button>
+      )}
+    </div>
+  )
+}
+
+interface RowsProps {
+  readonly messages: readonly Message[]
+  readonly firstUnread: number
+  readonly active: number
+}
+
+function Rows({ messages, firstUnread, active }: RowsProps) {
+  const reachable = messages.some(({ id }) => id === active) ? active : messages.at(-1)?.id
+  return (
+    <>
+      {messages.map((message, index) => {
+        const before = messages[index - 1]
+        return (
+          <Fragment key={message.id}>
+            {isNewDay(before, message) && <li class="divider">{dateOf(message.sentAt)}</li>}
+            {message.id === firstUnread && <li class="divider is-unread">{t('messages.unread')}</li>}
+            <MessageRow message={message} before={before} isReachable={message.id === reachable} />
+          </Fragment>
+        )
+      })}
+    </>
+  )
+}
+
+const isNewDay = (before: Message | undefined, { sentAt }: Message) =>
+  before === undefined || new Date(before.sentAt).toDateString() !== new Date(sentAt).toDateString()
+
+/** A message of others is read once it was in view on a page that the user looks at. */
+function markSeen(list: HTMLElement, conversation: Conversation) {
+  const seen = lastSeen(list)
+  const last = conversation.messages.peek().findLast(({ id, mine }) => !mine && id <= seen)
+  if (last !== undefined) conversation.seen(last.id)
+}
+
+/** Up, Down, Home and End move between messages. */
+function moveActive(event: KeyboardEvent, list: HTMLElement | null) {
+  if (list === null || !(event.target instanceof HTMLElement) || !event.target.matches('.message')) return
+  const rows = rowsOf(list)
+  const at = rows.indexOf(event.target)
+  const to = { ArrowUp: at - 1, ArrowDown: at + 1, Home: 0, End: rows.length - 1 }[event.key]
+  const row = to === undefined ? undefined : rows[to]
+  if (row === undefined) return
+  event.preventDefault()
+  row.focus()
+}

@@ -1,0 +1,104 @@
+import type { Client } from '../../client/client.ts'
+import { JoinLeaveChatroom } from '../../plugins/groups/messages.ts'
+import { ConversationRead, MessageRecalled } from '../../plugins/messages/messages.ts'
+import { isGroup, type Key, type Me, userKey } from '../shared/model.ts'
+import type { HistoryPage, HistoryQuery, SearchPage, SearchQuery, WorkerEvent } from '../shared/protocol.ts'
+import { Feed } from './feed.ts'
+import { toMessage } from './messages.ts'
+import { Outbox } from './outbox.ts'
+import { Requests } from './requests.ts'
+import { retryWhileConnected } from './retry.ts'
+import { Roster } from './roster.ts'
+
+/** Messages in one page of history. */
+const PAGE = 50
+
+/** What a logged-in user sees: contacts, requests, conversations and unsent messages. */
+export class Session {
+  readonly client: Client
+  readonly me: Me
+  readonly roster: Roster
+  readonly requests: Requests
+  readonly outbox: Outbox
+  readonly #feed: Feed
+  readonly #emit: (event: WorkerEvent) => void
+
+  constructor(client: Client, me: Me, emit: (event: WorkerEvent) => void) {
+    this.client = client
+    this.me = me
+    this.#emit = emit
+    this.roster = new Roster(client, emit)
+    const onGap = () => void this.resync()
+    this.requests = new Requests({ client, emit, onGap })
+    this.#feed = new Feed({ client, me, roster: this.roster, emit, onGap })
+    this.outbox = new Outbox({ client, me, nameOf: (key) => this.roster.nameOf(key), emit })
+    client.on(MessageRecalled, ({ id, from, to, group }) => {
+      const key = this.#keyOf({ from, to, group })
+      if (key !== undefined) emit({ type: 'recalled', key, id })
+    })
+    client.on(ConversationRead, ({ reader, from, group, upTo }) => {
+      if (group === '' && from === me.user && reader !== me.user) emit({ type: 'receipt', key: userKey(reader), upTo })
+    })
+    client.on(JoinLeaveChatroom, ({ group, ...change }) => {
+      const key = this.roster.groupNamed(group)
+      if (key !== undefined) emit({ type: 'groupChanged', key, change })
+    })
+  }
+
+  snapshot(): WorkerEvent[] {
+    return [
+      { type: 'contacts', contacts: this.roster.all },
+      ...this.requests.snapshot(),
+      { type: 'unsent', unsent: this.outbox.unsent },
+    ]
+  }
+
+  async start() {
+    await this.roster.load()
+    await this.#feed.subscribe()
+    await this.requests.load()
+    await this.outbox.start()
+  }
+
+  /** Catches up after a reconnect: the server's pushes of the meantime are lost. */
+  async resync() {
+    const isDone = await retryWhileConnected(async () => {
+      await this.roster.load()
+      await this.#feed.subscribe()
+      await this.requests.load()
+    })
+    if (isDone) this.#emit({ type: 'resynced' })
+  }
+
+  async close() {
+    this.outbox.stop()
+    await this.client.close()
+  }
+
+  async history({ key, before = 0 }: HistoryQuery): Promise<HistoryPage> {
+    const query = { before, limit: PAGE }
+    const name = this.roster.nameOf(key)
+    const page = isGroup(key) ? await this.client.groupHistory(name, query) : await this.client.history(name, query)
+    return { more: page.more, messages: page.messages.map((message) => toMessage(message, key, this.me)) }
+  }
+
+  async search({ text, key, before = 0 }: SearchQuery): Promise<SearchPage> {
+    const within = key === undefined ? {} : { [isGroup(key) ? 'group' : 'with']: this.roster.nameOf(key) }
+    const { more, searchedTo, messages } = await this.client.search(text, { before, limit: PAGE, ...within })
+    const found = messages.flatMap((message) => {
+      const place = this.#keyOf({ from: message.from, to: message.to ?? '', group: message.group ?? '' })
+      return place === undefined ? [] : [toMessage(message, place, this.me)]
+    })
+    return { more, searchedTo, messages: found }
+  }
+
+  async read({ key, upTo: id }: { key: Key; upTo: number }) {
+    const name = this.roster.nameOf(key)
+    await this.client.acknowledge(isGroup(key) ? { from: '', group: name, id } : { from: name, id })
+  }
+
+  #keyOf({ from, to, group }: { from: string; to: string; group: string }): Key | undefined {
+    if (group !== '') return this.roster.groupNamed(group)
+    return userKey(from === this.me.user ? to : from)
+  }
+}

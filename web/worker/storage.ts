@@ -1,0 +1,23 @@
+import { del, entries, get, set } from 'idb-keyval'
+import type { Unsent } from '../shared/model.ts'
+
+/** The server's key that was seen first. */
+export interface Pin {
+  readonly key: string
+  /** True once the server proved that it knows an account: only then it may choose fewer iterations. */
+  readonly proven: boolean
+}
+
+const outboxKey = ({ user, clientId }: Pick<Unsent, 'user' | 'clientId'>) => `unsent/${user}/${clientId}`
+
+export const loadPin = () => get<Pin>('pin')
+export const savePin = (pin: Pin) => set('pin', pin)
+
+export const saveUnsent = (unsent: Unsent) => set(outboxKey(unsent), unsent)
+export const deleteUnsent = (unsent: Unsent) => del(outboxKey(unsent))
+
+/** Messages that a user wrote and the server has not acknowledged, oldest first. */
+export async function loadUnsent(user: string): Promise<Unsent[]> {
+  const found = (await entries<string, Unsent>()).filter(([key]) => key.startsWith(outboxKey({ user, clientId: '' })))
+  return found.map(([, unsent]) => unsent).sort((one, other) => one.createdAt - other.createdAt)
+}
