@@ -32,6 +32,9 @@ export interface Style {
   readonly color?: string | undefined
 }
 
+/** Messages in the document at most: a long history must not make the page slow. */
+export const MAX_SHOWN = 300
+
 export interface Message {
   readonly id: number
   readonly key: Key

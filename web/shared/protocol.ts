@@ -15,6 +15,8 @@ import type {
 export interface HistoryQuery {
   readonly key: Key
   readonly before?: number
+  /** More pages, back to the first unread message. */
+  readonly untilRead?: boolean
 }
 
 export interface HistoryPage {
@@ -54,7 +56,7 @@ export interface Calls {
   history(argument: HistoryQuery): HistoryPage
   search(argument: SearchQuery): SearchPage
   read(argument: { key: Key; upTo: number }): void
-  recall(argument: { id: number }): void
+  recall(argument: { key: Key; id: number }): void
   addFriend(argument: { user: string; note: string }): void
   answerFriend(argument: { user: string; accept: boolean }): void
   deleteFriend(argument: { user: string }): void

@@ -1,10 +1,7 @@
 import { batch, signal } from '@preact/signals'
-import type { Key, Message } from '../shared/model.ts'
+import { type Key, MAX_SHOWN, type Message } from '../shared/model.ts'
 import type { HistoryPage } from '../shared/protocol.ts'
 import { call } from './worker.ts'
-
-/** Messages in the page at most: a long history must not make it slow. */
-export const MAX_SHOWN = 300
 
 type Edge = 'more' | 'loading' | 'end'
 
@@ -37,7 +34,7 @@ export class Conversation {
     this.#isLoading = true
     this.failure.value = undefined
     try {
-      this.#showNewest(await call('history', { key: this.key }))
+      this.#showNewest(await call('history', { key: this.key, untilRead: this.messages.value.length === 0 }))
     } catch (error) {
       batch(() => {
         this.failure.value = error

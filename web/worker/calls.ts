@@ -39,7 +39,7 @@ export const calls: { readonly [name in CallName]: (chat: Chat, argument: never)
   history: ({ session }, query) => session.history(query),
   search: ({ session }, query) => session.search(query),
   read: ({ session }, place) => session.read(place),
-  recall: ({ session }, { id }) => session.client.recall(id),
+  recall: ({ session }, message) => session.recall(message),
 
   addFriend: async ({ session }, request) => {
     await session.client.request(AddFriend, request)

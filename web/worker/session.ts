@@ -1,7 +1,7 @@
 import type { Client } from '../../client/client.ts'
 import { JoinLeaveChatroom } from '../../plugins/groups/messages.ts'
 import { ConversationRead, MessageRecalled } from '../../plugins/messages/messages.ts'
-import { isGroup, type Key, type Me, userKey } from '../shared/model.ts'
+import { isGroup, type Key, MAX_SHOWN, type Me, type Message, userKey } from '../shared/model.ts'
 import type { HistoryPage, HistoryQuery, SearchPage, SearchQuery, WorkerEvent } from '../shared/protocol.ts'
 import { Feed } from './feed.ts'
 import { toMessage } from './messages.ts'
@@ -12,6 +12,9 @@ import { Roster } from './roster.ts'
 
 /** Messages in one page of history. */
 const PAGE = 50
+
+/** Whether a message does not end the run of unread ones: the user's own are never unread. */
+const isUnread = ({ mine, unread }: Message) => mine || unread
 
 /** What a logged-in user sees: contacts, requests, conversations and unsent messages. */
 export class Session {
@@ -75,7 +78,17 @@ export class Session {
     await this.client.close()
   }
 
-  async history({ key, before = 0 }: HistoryQuery): Promise<HistoryPage> {
+  async history({ key, before = 0, untilRead = false }: HistoryQuery): Promise<HistoryPage> {
+    let { messages, more } = await this.#page(key, before)
+    while (untilRead && more && messages.length + PAGE <= MAX_SHOWN && messages.every(isUnread)) {
+      const older = await this.#page(key, messages[0]?.id ?? 0)
+      messages = [...older.messages, ...messages]
+      more = older.more
+    }
+    return { messages, more }
+  }
+
+  async #page(key: Key, before: number): Promise<HistoryPage> {
     const query = { before, limit: PAGE }
     const name = this.roster.nameOf(key)
     const page = isGroup(key) ? await this.client.groupHistory(name, query) : await this.client.history(name, query)
@@ -95,6 +108,12 @@ export class Session {
   async read({ key, upTo: id }: { key: Key; upTo: number }) {
     const name = this.roster.nameOf(key)
     await this.client.acknowledge(isGroup(key) ? { from: '', group: name, id } : { from: name, id })
+  }
+
+  /** The server tells the other sessions of the user, not the one that recalls. */
+  async recall({ key, id }: { key: Key; id: number }) {
+    await this.client.recall(id)
+    this.#emit({ type: 'recalled', key, id })
   }
 
   #keyOf({ from, to, group }: { from: string; to: string; group: string }): Key | undefined {

@@ -52,6 +52,21 @@ export class Person {
     await this.contacts.waitFor()
   }
 
+  /** The same person in another tab. */
+  in(page: Page): Person {
+    return new Person(this.name, page)
+  }
+
+  /** The page loses the focus, as when the user turns to another window. */
+  async blur() {
+    await this.page.evaluate('document.hasFocus = () => false')
+  }
+
+  /** The user turns to the page again. */
+  async focus() {
+    await this.page.evaluate("document.hasFocus = () => true; dispatchEvent(new Event('focus'))")
+  }
+
   get contacts(): Locator {
     return this.page.getByRole('navigation', { name: /Contacts|联系人/ })
   }
