@@ -89,7 +89,7 @@ function ContactRow({ contact }: { contact: Contact }) {
           {lastAt > 0 && <time dateTime={new Date(lastAt).toISOString()}>{shortTimeOf(lastAt)}</time>}
           {unread > 0 ? (
             <span class="badge" title={tn('contacts.unread', unread)}>
-              {unread}
+              <span aria-hidden="true">{unread}</span>
               <span class="visually-hidden">{tn('contacts.unread', unread)}</span>
             </span>
           ) : (

@@ -2,12 +2,12 @@ import type { ComponentChildren } from 'preact'
 
 /** Ends at white space, quotes, brackets of markup, and Chinese punctuation. */
 const LINK = /https?:\/\/[^\s<>"'`，。；：！？、（）【】《》「」『』“”]+/gi
-const TRAILING = /[.,;:!?)\]}]+$/
+const TRAILING = /[.,;:!?\]}]$/
 
+/** Without punctuation of the sentence, and brackets that open before the address. */
 function addressOf(found: string): { text: string; url: URL } | undefined {
-  const end = TRAILING.exec(found)?.[0] ?? ''
-  // A closing bracket belongs to the address if it opens there.
-  const text = end.startsWith(')') && found.includes('(') ? found : found.slice(0, found.length - end.length)
+  let text = found
+  while (TRAILING.test(text) || (text.endsWith(')') && !text.includes('('))) text = text.slice(0, -1)
   return URL.canParse(text) ? { text, url: new URL(text) } : undefined
 }
 

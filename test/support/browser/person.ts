@@ -72,7 +72,8 @@ export class Person {
   }
 
   contact(name: string | RegExp): Locator {
-    return this.contacts.locator('.contact').filter({ hasText: name })
+    const line = this.page.locator('.line', { hasText: name })
+    return this.contacts.locator('.contact').filter({ has: line })
   }
 
   /** Opens a conversation from the contact list. */
