@@ -1,4 +1,5 @@
 import type { FunctionComponent } from 'preact'
+import { userKey } from '../shared/model.ts'
 import { Confirmation } from './confirmation.tsx'
 import { type DialogContentProps, type DialogName, shown } from './dialog-state.ts'
 import { AddFriend, Invite, NewGroup, RenameGroup } from './entry-dialogs.tsx'
@@ -6,7 +7,7 @@ import { t } from './i18n.ts'
 import { Requests } from './requests.tsx'
 import { Search } from './search.tsx'
 import { SettingsDialog } from './settings-dialog.tsx'
-import { contacts } from './state.ts'
+import { contacts, dropContact } from './state.ts'
 import { call } from './worker.ts'
 
 const nameOf = (key: string) => contacts.value.get(key)?.name ?? ''
@@ -31,7 +32,7 @@ const DIALOGS: Readonly<Record<DialogName, FunctionComponent<DialogContentProps>
     <Confirmation
       title={t('friend.block')}
       text={t('friend.block.explained', { user })}
-      work={() => call('block', { user })}
+      work={() => call('block', { user }).then(() => dropContact(userKey(user)))}
       close={close}
     />
   ),

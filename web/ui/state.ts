@@ -65,6 +65,19 @@ export async function attempt(work: Promise<unknown>): Promise<boolean> {
   }
 }
 
+/** The server lists strangers only while they have unread messages; here they stay until the page is loaded again. */
+function forget(list: Map<Key, Contact>, key: Key) {
+  const contact = list.get(key)
+  if (contact === undefined || contact.friend || isGroup(key)) list.delete(key)
+  else list.set(key, { ...contact, unread: 0 })
+}
+
+/** A user was blocked. */
+export function dropContact(key: Key) {
+  contacts.value = new Map([...contacts.value].filter(([other]) => other !== key))
+  if (openKey.value === key) open(undefined)
+}
+
 type Handlers = { readonly [T in WorkerEvent['type']]: (event: Extract<WorkerEvent, { type: T }>) => void }
 
 const openOf = (key: Key) => (conversation.value?.key === key ? conversation.value : undefined)
@@ -79,7 +92,7 @@ const handlers: Handlers = {
   contactsChanged: ({ changed, gone }) => {
     const next = new Map(contacts.value)
     for (const contact of changed) next.set(contact.key, contact)
-    for (const key of gone) next.delete(key)
+    for (const key of gone) forget(next, key)
     contacts.value = next
   },
   requests: (event) => {

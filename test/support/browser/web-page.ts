@@ -26,6 +26,8 @@ export interface WebServer {
   cut(): void
   /** Refuses new WebSockets, and cuts those that are open, until it is called with false. */
   block(isBlocked: boolean): void
+  /** Serves nothing any more. */
+  stop(): void
   /** WebSockets that are open. */
   readonly connections: number
   /** The chat server behind the page, which a restart replaces. */
@@ -59,6 +61,11 @@ export async function serveWeb(t: ExecutionContext, server: Server): Promise<Web
       isBlocked = now
       if (now) web.cut()
     },
+    stop: () => {
+      web.cut()
+      http.closeAllConnections()
+      http.close()
+    },
     get connections() {
       return open.size
     },
@@ -72,10 +79,6 @@ export async function serveWeb(t: ExecutionContext, server: Server): Promise<Web
   })
   http.listen(0, '127.0.0.1')
   await once(http, 'listening')
-  t.teardown(() => {
-    web.cut()
-    http.closeAllConnections()
-    http.close()
-  })
+  t.teardown(web.stop)
   return Object.assign(web, { url: `http://127.0.0.1:${(http.address() as AddressInfo).port}/` })
 }
