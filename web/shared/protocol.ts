@@ -12,9 +12,12 @@ import type {
   Unsent,
 } from './model.ts'
 
+/** A place in a conversation: the newest messages, or those at an id. */
 export interface HistoryQuery {
   readonly key: Key
-  readonly before?: number
+  readonly before?: number | undefined
+  readonly after?: number | undefined
+  readonly around?: number | undefined
   /** More pages, back to the first unread message. */
   readonly untilRead?: boolean
 }
@@ -22,7 +25,10 @@ export interface HistoryQuery {
 export interface HistoryPage {
   /** Ascending by id. */
   readonly messages: Message[]
+  /** Whether there is more in the direction that was asked for; with `around`, older ones. */
   readonly more: boolean
+  /** Newer messages may exist. */
+  readonly hasNewer: boolean
 }
 
 export interface SearchQuery {
@@ -31,7 +37,9 @@ export interface SearchQuery {
   readonly before?: number | undefined
 }
 
-export interface SearchPage extends HistoryPage {
+export interface SearchPage {
+  readonly messages: Message[]
+  readonly more: boolean
   /** `before` of the next page. */
   readonly searchedTo: number
 }

@@ -18,7 +18,7 @@ import { call } from './worker.ts'
 export function Chat() {
   const shown = conversation.value
   if (shown === undefined) return <main class="chat is-empty">{t('chat.none')}</main>
-  return <OpenChat key={shown.key} conversation={shown} />
+  return <OpenChat key={shown.serial} conversation={shown} />
 }
 
 function OpenChat({ conversation }: { conversation: Conversation }) {

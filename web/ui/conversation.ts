@@ -1,13 +1,17 @@
 import { batch, signal } from '@preact/signals'
 import { type Key, MAX_SHOWN, type Message } from '../shared/model.ts'
-import type { HistoryPage } from '../shared/protocol.ts'
+import type { HistoryPage, HistoryQuery } from '../shared/protocol.ts'
 import { call } from './worker.ts'
 
 type Edge = 'more' | 'loading' | 'end'
 
+let opened = 0
+
 /** The part of a conversation's history that is shown: a run of messages without a gap. */
 export class Conversation {
   readonly key: Key
+  /** Distinguishes two views of the same conversation. */
+  readonly serial = ++opened
   /** Ascending by id. */
   readonly messages = signal<readonly Message[]>([])
   /** Whether there is more before the first message shown. */
@@ -17,63 +21,58 @@ export class Conversation {
   /** The first message that was unread when the conversation was opened; 0 if there was none. */
   readonly firstUnread = signal(0)
   readonly failure = signal<unknown>(undefined)
-  /** Messages that arrived while the newest page was loading. */
+  /** The message to begin with, found by a search; 0 for none. */
+  readonly target: number
+  /** Messages that arrived while a page was loading. */
   #arrived: Message[] = []
   /** Recalled while a page was loading, which may still contain them. */
   readonly #recalled = new Set<number>()
   #isLoading = false
   #readUpTo = 0
 
-  constructor(key: Key) {
+  constructor(key: Key, target = 0) {
     this.key = key
-    void this.load()
+    this.target = target
+    const first = target === 0 ? { untilRead: true } : { around: target }
+    void this.#load(first, (page) => this.#showFirst(page))
   }
 
   /** Loads the newest page; what is shown stays if the page follows it without a gap. */
   async load() {
-    this.#isLoading = true
-    this.failure.value = undefined
-    try {
-      this.#showNewest(await call('history', { key: this.key, untilRead: this.messages.value.length === 0 }))
-    } catch (error) {
-      batch(() => {
-        this.failure.value = error
-        if (this.older.value === 'loading') this.older.value = 'more'
-      })
-    }
-    this.#isLoading = false
-    this.receive(this.#arrived.splice(0))
+    if (this.isAtEnd.value) await this.#load({}, (page) => this.#showNewest(page))
   }
 
   async loadOlder() {
-    const first = this.messages.value[0]
-    if (this.older.value !== 'more' || first === undefined) return
+    const [first] = this.messages.value
+    if (this.older.value !== 'more' || this.#isLoading || first === undefined) return
     this.older.value = 'loading'
-    try {
-      const page = await call('history', { key: this.key, before: first.id })
-      batch(() => {
-        const all = [...this.#existing(page.messages), ...this.messages.value]
-        if (all.length > MAX_SHOWN) this.isAtEnd.value = false
-        this.messages.value = all.slice(0, MAX_SHOWN)
-        this.older.value = page.more ? 'more' : 'end'
-      })
-    } catch (error) {
-      batch(() => {
-        this.older.value = 'more'
-        this.failure.value = error
-      })
-    }
+    await this.#load({ before: first.id }, ({ messages, more }) => {
+      const all = [...this.#existing(messages), ...this.messages.value]
+      if (all.length > MAX_SHOWN) this.isAtEnd.value = false
+      this.messages.value = all.slice(0, MAX_SHOWN)
+      this.older.value = more ? 'more' : 'end'
+    })
+  }
+
+  async loadNewer() {
+    const last = this.messages.value.at(-1)
+    if (this.isAtEnd.value || this.#isLoading || last === undefined) return
+    await this.#load({ after: last.id }, ({ messages, hasNewer }) => {
+      const all = [...this.messages.value, ...this.#existing(messages)]
+      if (all.length > MAX_SHOWN) this.older.value = 'more'
+      this.messages.value = all.slice(-MAX_SHOWN)
+      this.isAtEnd.value = !hasNewer
+    })
   }
 
   /** Shows the newest messages again, after scrolling far back. */
   async jumpToEnd() {
-    if (this.isAtEnd.value) return
-    batch(() => {
-      this.messages.value = []
+    if (this.isAtEnd.value || this.#isLoading) return
+    await this.#load({}, ({ messages, more }) => {
+      this.messages.value = this.#existing(messages)
       this.isAtEnd.value = true
-      this.older.value = 'loading'
+      this.older.value = more ? 'more' : 'end'
     })
-    await this.load()
   }
 
   receive(messages: readonly Message[]) {
@@ -102,19 +101,38 @@ export class Conversation {
     })
   }
 
+  /** One page at a time; messages that arrive meanwhile are shown after it. */
+  async #load(place: Omit<HistoryQuery, 'key'>, show: (page: HistoryPage) => void) {
+    this.#isLoading = true
+    this.failure.value = undefined
+    try {
+      const page = await call('history', { key: this.key, ...place })
+      batch(() => show(page))
+    } catch (error) {
+      batch(() => {
+        this.failure.value = error
+        if (this.older.value === 'loading') this.older.value = 'more'
+      })
+    }
+    this.#isLoading = false
+    this.receive(this.#arrived.splice(0))
+  }
+
+  #showFirst({ messages, more, hasNewer }: HistoryPage) {
+    const page = this.#existing(messages)
+    this.messages.value = page
+    this.older.value = more ? 'more' : 'end'
+    this.isAtEnd.value = !hasNewer
+    this.firstUnread.value = page.find(({ mine, unread }) => unread && !mine)?.id ?? 0
+  }
+
   #showNewest({ messages, more }: HistoryPage) {
     const [first] = messages
     const known = this.messages.value
     const isConnected = first !== undefined && known.some(({ id }) => id >= first.id)
     const kept = isConnected ? known.filter(({ id }) => id < first.id) : []
-    const page = this.#existing(messages)
-    const isFirst = known.length === 0
-    batch(() => {
-      this.messages.value = [...kept, ...page].slice(-MAX_SHOWN)
-      this.isAtEnd.value = true
-      if (kept.length === 0) this.older.value = more ? 'more' : 'end'
-      if (isFirst) this.firstUnread.value = page.find(({ mine, unread }) => unread && !mine)?.id ?? 0
-    })
+    this.messages.value = [...kept, ...this.#existing(messages)].slice(-MAX_SHOWN)
+    if (kept.length === 0) this.older.value = more ? 'more' : 'end'
   }
 
   #merge(messages: readonly Message[]) {

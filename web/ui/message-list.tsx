@@ -10,7 +10,7 @@ import { idOf, isNearEnd, lastSeen, rowsOf, ScrollAnchor } from './scrolling.ts'
 import { unsent } from './state.ts'
 import { UnsentRow } from './unsent-row.tsx'
 
-/** Distance from the top at which older messages are loaded, in heights of the list. */
+/** Distance from either end at which more messages are loaded, in heights of the list. */
 const LOAD_AHEAD = 1
 
 /** The messages of a conversation: a list that keeps its place while messages come and go above and below. */
@@ -28,14 +28,17 @@ export function MessageList({ conversation }: { conversation: Conversation }) {
     if (list === null) return
     isAtBottom.value = isNearEnd(list)
     anchor.remember(list)
-    if (list.scrollTop < list.clientHeight * LOAD_AHEAD) void conversation.loadOlder()
+    const ahead = list.clientHeight * LOAD_AHEAD
+    if (list.scrollTop < ahead) void conversation.loadOlder()
+    else if (list.scrollHeight - list.scrollTop - list.clientHeight < ahead) void conversation.loadNewer()
     if (document.visibilityState === 'visible' && document.hasFocus()) markSeen(list, conversation)
   }
   useLayoutEffect(() => {
     if (ref.current === null) return
-    anchor.restore(ref.current, conversation.firstUnread.peek())
+    anchor.restore(ref.current, conversation.target || conversation.firstUnread.peek())
     look()
   }, [messages, waiting.length])
+
   useEffect(() => {
     addEventListener('focus', look)
     const observer = new ResizeObserver(() => {
@@ -69,7 +72,12 @@ export function MessageList({ conversation }: { conversation: Conversation }) {
           active.value = idOf(target) || active.value
         }}
       >
-        <Rows messages={messages} firstUnread={conversation.firstUnread.value} active={active.value} />
+        <Rows
+          messages={messages}
+          target={conversation.target}
+          firstUnread={conversation.firstUnread.value}
+          active={active.value}
+        />
         {conversation.isAtEnd.value && waiting.map((message) => <UnsentRow key={message.clientId} message={message} />)}
       </ol>
       {!(isAtBottom.value && conversation.isAtEnd.value) && (
@@ -90,10 +98,11 @@ export function MessageList({ conversation }: { conversation: Conversation }) {
 interface RowsProps {
   readonly messages: readonly Message[]
   readonly firstUnread: number
+  readonly target: number
   readonly active: number
 }
 
-function Rows({ messages, firstUnread, active }: RowsProps) {
+function Rows({ messages, firstUnread, target, active }: RowsProps) {
   const reachable = messages.some(({ id }) => id === active) ? active : messages.at(-1)?.id
   return (
     <>
@@ -103,7 +112,12 @@ function Rows({ messages, firstUnread, active }: RowsProps) {
           <Fragment key={message.id}>
             {isNewDay(before, message) && <li class="divider">{dateOf(message.sentAt)}</li>}
             {message.id === firstUnread && <li class="divider is-unread">{t('messages.unread')}</li>}
-            <MessageRow message={message} before={before} isReachable={message.id === reachable} />
+            <MessageRow
+              message={message}
+              before={before}
+              isReachable={message.id === reachable}
+              isTarget={message.id === target}
+            />
           </Fragment>
         )
       })}

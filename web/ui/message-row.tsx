@@ -17,15 +17,17 @@ export interface MessageRowProps {
   readonly before: Message | undefined
   /** Whether the Tab key reaches this message. */
   readonly isReachable: boolean
+  /** Whether a search has found this message. */
+  readonly isTarget: boolean
 }
 
-export function MessageRow({ message, before, isReachable }: MessageRowProps) {
+export function MessageRow({ message, before, isReachable, isTarget }: MessageRowProps) {
   const { id, key, from, mine, sentAt, text, bot } = message
   const continues = before?.from === from && sentAt - before.sentAt < RUN_MS
   const style = settings.value.plainStyles ? {} : styleOf(message.style, { isDark: isDark(), mine })
   return (
     <li
-      class={`message ${mine ? 'is-mine' : ''} ${continues ? 'continues' : ''}`}
+      class={`message ${mine ? 'is-mine' : ''} ${continues ? 'continues' : ''} ${isTarget ? 'is-target' : ''}`}
       data-id={id}
       tabIndex={isReachable ? 0 : -1}
     >

@@ -43,12 +43,12 @@ export class ScrollAnchor {
     this.#top = topOf(list, row)
   }
 
-  /** @param firstUnread the message to begin with when messages are shown for the first time */
-  restore(list: HTMLElement, firstUnread: number) {
+  /** @param start the message to begin with when messages are shown for the first time; 0 for the end */
+  restore(list: HTMLElement, start: number) {
     const isFirst = !this.#hasShown && rowsOf(list).length > 0
     if (isFirst) this.#hasShown = true
-    const unread = isFirst ? rowOf(list, firstUnread) : undefined
-    if (unread !== undefined) list.scrollTop += topOf(list, unread) - list.clientHeight / 3
+    const first = isFirst ? rowOf(list, start) : undefined
+    if (first !== undefined) list.scrollTop += topOf(list, first) - list.clientHeight / 3
     else if (this.#isAtEnd) list.scrollTop = list.scrollHeight
     else {
       const row = rowOf(list, this.#id)

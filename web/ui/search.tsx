@@ -5,7 +5,7 @@ import type { DialogContentProps } from './dialog-state.ts'
 import { Field, Form } from './form.tsx'
 import { fullTimeOf, t, tn } from './i18n.ts'
 import { plainName } from './names.ts'
-import { contacts, open } from './state.ts'
+import { contacts, openAt } from './state.ts'
 import { call } from './worker.ts'
 
 interface Found {
@@ -57,7 +57,7 @@ function Older({ found: { text, next, messages }, search }: OlderProps) {
   )
 }
 
-function FoundRow({ message: { key, from, text, sentAt }, close }: { message: Message; close: () => void }) {
+function FoundRow({ message: { id, key, from, text, sentAt }, close }: { message: Message; close: () => void }) {
   const place = contacts.value.get(key)?.name ?? key.slice(1)
   return (
     <li>
@@ -65,7 +65,7 @@ function FoundRow({ message: { key, from, text, sentAt }, close }: { message: Me
         type="button"
         class="entry"
         onClick={() => {
-          open(key)
+          openAt(key, id)
           close()
         }}
       >

@@ -42,6 +42,12 @@ export function open(key: Key | undefined) {
   openKey.value = key
 }
 
+/** Opens a conversation at a message. */
+export function openAt(key: Key, id: number) {
+  open(key)
+  conversation.value = new Conversation(key, id)
+}
+
 export const conversation = signal<Conversation | undefined>(undefined)
 const user = computed(() => me.value?.user)
 /** A group can be read once the contact list says its name. */

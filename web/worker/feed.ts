@@ -42,7 +42,7 @@ export class Feed {
   async subscribe() {
     this.#pushed = 0
     this.#newestId = Math.max(this.#newestId, this.#parts.roster.newestId)
-    await this.#parts.client.receive({ after: this.#newestId })
+    await this.#parts.client.receive({ after: this.#newestId, own: true })
   }
 
   async #take(messages: readonly WireMessage[]) {

@@ -13,6 +13,9 @@ import { Roster } from './roster.ts'
 /** Messages in one page of history. */
 const PAGE = 50
 
+/** Pages that are looked through for the first unread message, besides those that are shown. */
+const MAX_UNREAD_PAGES = 100
+
 /** Whether a message does not end the run of unread ones: the user's own are never unread. */
 const isUnread = ({ mine, unread }: Message) => mine || unread
 
@@ -78,18 +81,30 @@ export class Session {
     await this.client.close()
   }
 
-  async history({ key, before = 0, untilRead = false }: HistoryQuery): Promise<HistoryPage> {
-    let { messages, more } = await this.#page(key, before)
-    while (untilRead && more && messages.length + PAGE <= MAX_SHOWN && messages.every(isUnread)) {
-      const older = await this.#page(key, messages[0]?.id ?? 0)
+  async history({ key, before, after, around, untilRead = false }: HistoryQuery): Promise<HistoryPage> {
+    if (untilRead) return this.#historyUntilRead(key)
+    const page = await this.#page(key, { before, after, around })
+    return { ...page, hasNewer: after === undefined ? around !== undefined : page.more }
+  }
+
+  /** The newest messages back to the first unread one; if they are too many, those around it. */
+  async #historyUntilRead(key: Key): Promise<HistoryPage> {
+    let { messages, more } = await this.#page(key, {})
+    const isAllUnread = () => more && messages.every(isUnread)
+    while (isAllUnread() && messages.length + PAGE <= MAX_SHOWN) {
+      const older = await this.#page(key, { before: messages[0]?.id })
       messages = [...older.messages, ...messages]
       more = older.more
     }
-    return { messages, more }
+    if (!isAllUnread()) return { messages, more, hasNewer: false }
+    for (let pages = 0; isAllUnread() && pages < MAX_UNREAD_PAGES; pages++)
+      ({ messages, more } = await this.#page(key, { before: messages[0]?.id }))
+    const first = messages.findLast((message) => !isUnread(message)) ?? messages[0]
+    return { ...(await this.#page(key, { around: first?.id })), hasNewer: true }
   }
 
-  async #page(key: Key, before: number): Promise<HistoryPage> {
-    const query = { before, limit: PAGE }
+  async #page(key: Key, { before = 0, after = 0, around = 0 }: Omit<HistoryQuery, 'key'>) {
+    const query = { before, after, around, limit: PAGE }
     const name = this.roster.nameOf(key)
     const page = isGroup(key) ? await this.client.groupHistory(name, query) : await this.client.history(name, query)
     return { more: page.more, messages: page.messages.map((message) => toMessage(message, key, this.me)) }

@@ -1,84 +1,81 @@
 import { once } from 'node:events'
-import { existsSync, readFileSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { extname, join } from 'node:path'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import type { ExecutionContext } from 'ava'
-import { createWebSocketStream, type WebSocket, WebSocketServer } from 'ws'
 import type { Server } from '../../../core/index.ts'
-
-const TYPES: Readonly<Record<string, string>> = {
-  '.css': 'text/css',
-  '.html': 'text/html; charset=utf-8',
-  '.js': 'text/javascript',
-  '.svg': 'image/svg+xml',
-  '.webmanifest': 'application/manifest+json',
-}
-
-const CSP =
-  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; " +
-  "manifest-src 'self'; worker-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'; " +
-  "require-trusted-types-for 'script'; trusted-types chatctl"
 
 export interface WebServer {
   readonly url: string
+  /** Sends new connections to the HTTP listener of this server, on the same address. */
+  serve(server: Server): Promise<void>
   /** Cuts the open WebSockets, as a bad line does. */
   cut(): void
-  /** Refuses new WebSockets, and cuts those that are open, until it is called with false. */
+  /** Cuts the WebSockets and refuses new ones, until it is called with false. The page itself is served. */
   block(isBlocked: boolean): void
-  /** Serves nothing any more. */
+  /** Nothing is reachable any more. */
   stop(): void
   /** WebSockets that are open. */
   readonly connections: number
-  /** The chat server behind the page, which a restart replaces. */
-  server: Server
+  /** Everything that browsers sent over WebSockets, as it came. */
+  readonly sent: readonly Buffer[]
 }
 
-/** Serves the built page of `dist/web`, and at `/chat` a chat server. */
-export async function serveWeb(t: ExecutionContext, server: Server): Promise<WebServer> {
-  const open = new Set<WebSocket>()
+/** A line between browsers and the HTTP listener of a server, which tests can cut. */
+export async function serveWeb(t: ExecutionContext, first: Server): Promise<WebServer> {
+  const links = new Set<Socket>()
+  const chats = new Set<Socket>()
+  const sent: Buffer[] = []
   let isBlocked = false
-  const http = createServer((request, response) => {
-    const path = request.url === '/' ? '/index.html' : (request.url ?? '')
-    const file = join('dist/web', path)
-    if (path.includes('..') || !existsSync(file)) return response.writeHead(404).end()
-    const type = TYPES[extname(file)] ?? 'application/octet-stream'
-    return response.writeHead(200, { 'content-type': type, 'content-security-policy': CSP }).end(readFileSync(file))
+  let target = 0
+  const line = createServer({ noDelay: true }, (browser) => {
+    links.add(browser)
+    browser.on('close', () => links.delete(browser))
+    // A link that the test cuts is an error of its socket.
+    browser.on('error', () => browser.destroy())
+    browser.once('data', (head: Buffer) => {
+      const isChat = head.toString('latin1').startsWith('GET /chat')
+      if (isChat && isBlocked) return browser.destroy()
+      if (isChat) chats.add(browser)
+      browser.on('close', () => chats.delete(browser))
+      if (isChat) browser.on('data', (chunk: Buffer) => sent.push(chunk))
+      forward(browser, head, target)
+    })
   })
-  const sockets = new WebSocketServer({
-    server: http,
-    path: '/chat',
-    verifyClient: () => !isBlocked,
-    handleProtocols: (protocols) => (protocols.has('chatctl.noise.v1') ? 'chatctl.noise.v1' : false),
-  })
+  const serve = async (server: Server) => {
+    target = (await server.listenHttp({ host: '127.0.0.1', port: 0 })).port
+  }
+  await serve(first)
+  line.listen(0, '127.0.0.1')
+  await once(line, 'listening')
+  const end = (sockets: Iterable<Socket>) => {
+    for (const socket of sockets) socket.destroy()
+  }
   const web: WebServer = {
-    url: '',
-    server,
-    cut: () => {
-      for (const socket of open) socket.terminate()
-    },
+    url: `http://127.0.0.1:${(line.address() as AddressInfo).port}/`,
+    sent,
+    serve,
+    cut: () => end(chats),
     block: (now) => {
       isBlocked = now
-      if (now) web.cut()
+      if (now) end(chats)
     },
     stop: () => {
-      web.cut()
-      http.closeAllConnections()
-      http.close()
+      end(links)
+      line.close()
     },
     get connections() {
-      return open.size
+      return chats.size
     },
   }
-  sockets.on('connection', (socket) => {
-    open.add(socket)
-    socket.on('close', () => open.delete(socket))
-    const stream = createWebSocketStream(socket)
-    stream.on('error', () => stream.destroy())
-    web.server.accept(stream, { address: '127.0.0.1' })
-  })
-  http.listen(0, '127.0.0.1')
-  await once(http, 'listening')
   t.teardown(web.stop)
-  return Object.assign(web, { url: `http://127.0.0.1:${(http.address() as AddressInfo).port}/` })
+  return web
+}
+
+function forward(browser: Socket, head: Buffer, port: number) {
+  const server = connect({ host: '127.0.0.1', port, noDelay: true })
+  server.write(head)
+  server.on('error', () => browser.destroy())
+  server.on('close', () => browser.destroy())
+  browser.on('close', () => server.destroy())
+  browser.pipe(server)
+  server.pipe(browser)
 }
