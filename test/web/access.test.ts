@@ -71,6 +71,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
     await ann.page.keyboard.press('Escape')
     for (const name of [
       '2 requests are waiting',
+      'My profile',
       'Add a friend',
       'Create or join a group',
       'Search messages',

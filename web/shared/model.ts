@@ -90,6 +90,18 @@ export interface Group {
   readonly open: boolean
 }
 
+/** How a user is drawn: numbers of parts and colours, see `ui/avatar-art.ts`. */
+export type Dress = Readonly<Record<string, number>>
+
+export interface Profile {
+  readonly user: string
+  readonly nickname: string
+  /** Text of the network that may be anything. */
+  readonly avatar: string
+  readonly about: string
+  readonly changedAt: number
+}
+
 /** Failure of a call, for `messageOf` of the interface. */
 export interface CallFailure {
   /** Code of ClientError; `refused` has the server's `failure`. */

@@ -7,6 +7,7 @@ import type {
   Key,
   Member,
   Message,
+  Profile,
   Status,
   Style,
   Unsent,
@@ -63,6 +64,10 @@ export interface Calls {
   discard(argument: { clientId: string }): void
   history(argument: HistoryQuery): HistoryPage
   search(argument: SearchQuery): SearchPage
+  /** The user is writing, to be repeated while it goes on. */
+  typing(argument: { key: Key; state: boolean }): void
+  profiles(argument: { users: string[] }): Profile[]
+  setProfile(argument: { avatar: string; about: string }): void
   read(argument: { key: Key; upTo: number }): void
   recall(argument: { key: Key; id: number }): void
   addFriend(argument: { user: string; note: string }): void
@@ -107,6 +112,8 @@ export type WorkerEvent =
   /** Somebody joined, left or changed a group. */
   | { readonly type: 'groupChanged'; readonly key: Key; readonly change: GroupChange }
   | { readonly type: 'friendAnswered'; readonly user: string; readonly accepted: boolean }
+  | { readonly type: 'typing'; readonly key: Key; readonly from: string; readonly state: boolean }
+  | { readonly type: 'profile'; readonly profile: Profile }
   /** Messages may have been missed: conversations are loaded again. */
   | { readonly type: 'resynced' }
 

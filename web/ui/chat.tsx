@@ -5,13 +5,14 @@ import { Avatar } from './avatar.tsx'
 import { Composer } from './composer.tsx'
 import type { Conversation } from './conversation.ts'
 import { show } from './dialog-state.ts'
-import { errorText, t } from './i18n.ts'
+import { errorText, t, tn } from './i18n.ts'
 import { IconButton } from './icons.tsx'
 import { Members } from './members.tsx'
 import { Menu } from './menu.tsx'
 import { MessageList } from './message-list.tsx'
-import { titleOf } from './names.ts'
+import { plainName, titleOf } from './names.ts'
 import { attempt, contacts, conversation, open } from './state.ts'
+import { writers } from './typing.ts'
 import { call } from './worker.ts'
 
 /** The open conversation. */
@@ -68,6 +69,8 @@ function OpenChat({ conversation }: { conversation: Conversation }) {
 }
 
 function subtitleOf({ key }: Conversation): string {
+  const writing = [...(writers.value.get(key) ?? [])]
+  if (writing.length > 0) return tn('typing', writing.length, { users: writing.map(plainName).join(', ') })
   const contact = contacts.value.get(key)
   if (isGroup(key)) return t('group.title')
   if (!contact?.friend) return `@${key.slice(1)} · ${t('presence.unknown')}`
@@ -80,6 +83,7 @@ function UserMenu({ user }: { user: string }) {
     <Menu
       label={t('chat.menu')}
       items={[
+        { label: t('profile.title'), onSelect: () => show('profile', user) },
         isFriend
           ? { label: t('friend.delete'), onSelect: () => show('deleteFriend', user) }
           : { label: t('friend.add'), onSelect: () => show('addFriend', user) },

@@ -6,13 +6,15 @@ import { EmojiButton } from './emoji-button.tsx'
 import { t } from './i18n.ts'
 import { Icon, IconButton } from './icons.tsx'
 import { isDark, settings } from './settings.ts'
-import { attempt, me } from './state.ts'
+import { attempt, me, status } from './state.ts'
 import { styleOf } from './style.ts'
 import { StyleBar } from './style-bar.tsx'
 import { call } from './worker.ts'
 
 /** Longest text of the protocol, in bytes. */
 const MAX_BYTES = 16_384
+/** Time between two notices that the user is writing; they hold for 6 s. */
+const TYPING_REPEAT_MS = 3500
 /** Key code of a key press that an input method handles, in browsers that do not set `isComposing` for Enter. */
 const COMPOSING_KEY_CODE = 229
 
@@ -22,14 +24,23 @@ export function Composer({ conversationKey: key }: { conversationKey: Key }) {
   const text = useSignal(loadDraft(user, key))
   const isStyling = useSignal(false)
   const excess = new TextEncoder().encode(text.value).length - MAX_BYTES
+  const noticeAt = useRef(-TYPING_REPEAT_MS)
   const write = (value: string) => {
     text.value = value
     saveDraft(user, key, value)
+  }
+  const type = (value: string) => {
+    write(value)
+    if (value === '' || !status.value?.online || performance.now() - noticeAt.current < TYPING_REPEAT_MS) return
+    noticeAt.current = performance.now()
+    // A hint: if the server refuses it, the message itself tells why.
+    call('typing', { key, state: true }).catch(() => undefined)
   }
   const send = async () => {
     const sent = text.value
     if (sent.trim() === '' || excess > 0) return
     write('')
+    noticeAt.current = -TYPING_REPEAT_MS
     if (!(await attempt(call('send', { key, text: sent, style: settings.value.style })))) write(sent + text.value)
   }
   const onKeyDown = (event: KeyboardEvent) => {
@@ -72,7 +83,7 @@ export function Composer({ conversationKey: key }: { conversationKey: Key }) {
           placeholder={t(settings.value.enterSends ? 'composer.enterSends' : 'composer.ctrlEnterSends')}
           style={styleOf(settings.value.style, { isDark: isDark(), mine: true })}
           value={text.value}
-          onInput={({ currentTarget }) => write(currentTarget.value)}
+          onInput={({ currentTarget }) => type(currentTarget.value)}
           onKeyDown={onKeyDown}
         />
         <button type="submit" class="icon-button primary" aria-label={t('composer.send')} title={t('composer.send')}>

@@ -8,6 +8,8 @@ export type DialogName =
   | 'dissolveGroup'
   | 'deleteFriend'
   | 'block'
+  | 'profile'
+  | 'ownProfile'
   | 'requests'
   | 'search'
   | 'settings'

@@ -4,6 +4,7 @@ import { Confirmation } from './confirmation.tsx'
 import { type DialogContentProps, type DialogName, shown } from './dialog-state.ts'
 import { AddFriend, Invite, NewGroup, RenameGroup } from './entry-dialogs.tsx'
 import { t } from './i18n.ts'
+import { OwnProfileDialog, ProfileDialog } from './profile-dialogs.tsx'
 import { Requests } from './requests.tsx'
 import { Search } from './search.tsx'
 import { SettingsDialog } from './settings-dialog.tsx'
@@ -17,6 +18,8 @@ const DIALOGS: Readonly<Record<DialogName, FunctionComponent<DialogContentProps>
   newGroup: NewGroup,
   invite: Invite,
   renameGroup: RenameGroup,
+  profile: ProfileDialog,
+  ownProfile: OwnProfileDialog,
   requests: Requests,
   search: Search,
   settings: SettingsDialog,

@@ -70,7 +70,10 @@ function MemberRow({ member, own, groupKey }: MemberRowProps) {
 function actionsOf({ user, role }: Member, own: Member['role'], key: Key): MenuItem[] {
   const isFriend = contacts.value.get(userKey(user))?.friend ?? false
   const setRole = (role: Member['role']) => () => attempt(call('setRole', { key, user, role }))
-  const items: MenuItem[] = [{ label: t('member.write'), onSelect: () => open(userKey(user)) }]
+  const items: MenuItem[] = [
+    { label: t('member.write'), onSelect: () => open(userKey(user)) },
+    { label: t('profile.title'), onSelect: () => show('profile', user) },
+  ]
   if (!isFriend) items.push({ label: t('friend.add'), onSelect: () => show('addFriend', user) })
   if (own === 'owner') {
     items.push(

@@ -19,7 +19,15 @@ export function Sidebar() {
   return (
     <nav class="sidebar" aria-label={t('contacts.title')}>
       <header class="bar">
-        <Avatar name={user} />
+        <button
+          type="button"
+          class="icon-button"
+          aria-label={t('profile.own')}
+          title={t('profile.own')}
+          onClick={() => show('ownProfile')}
+        >
+          <Avatar name={user} />
+        </button>
         <div class="who">
           <h1 class="name">{plainName(nickname || user)}</h1>
           <span class="hint">@{user}</span>

@@ -12,6 +12,8 @@ import type { GroupChange, WorkerEvent } from '../shared/protocol.ts'
 import { announceMessage } from './announce.ts'
 import { Conversation } from './conversation.ts'
 import { errorText } from './i18n.ts'
+import { addProfiles, forgetProfiles } from './profiles.ts'
+import { setWriting } from './typing.ts'
 
 export const status = signal<Status | undefined>(undefined)
 export const contacts = signal<ReadonlyMap<Key, Contact>>(new Map())
@@ -90,6 +92,7 @@ const openOf = (key: Key) => (conversation.value?.key === key ? conversation.val
 
 const handlers: Handlers = {
   status: (event) => {
+    if (event.status.me?.user !== me.value?.user) forgetProfiles()
     status.value = event.status
   },
   contacts: (event) => {
@@ -112,6 +115,7 @@ const handlers: Handlers = {
   },
   messages: ({ key, messages }) => {
     openOf(key)?.receive(messages)
+    for (const { from } of messages) setWriting(key, from, false)
     for (const message of messages) announceMessage(message, contacts.value.get(key))
   },
   sent: ({ clientId, message }) =>
@@ -125,6 +129,8 @@ const handlers: Handlers = {
     groupChange.value = event
   },
   friendAnswered: () => {},
+  typing: ({ key, from, state }) => setWriting(key, from, state),
+  profile: ({ profile }) => addProfiles([profile]),
   resynced: () => void conversation.value?.load(),
 }
 

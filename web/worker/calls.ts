@@ -39,6 +39,9 @@ export const calls: { readonly [name in CallName]: (chat: Chat, argument: never)
   history: ({ session }, query) => session.history(query),
   search: ({ session }, query) => session.search(query),
   read: ({ session }, place) => session.read(place),
+  typing: ({ session }, typing) => session.typing(typing),
+  profiles: ({ session }, { users }) => session.profiles(users),
+  setProfile: ({ session }, profile) => session.setProfile(profile),
   recall: ({ session }, message) => session.recall(message),
 
   addFriend: async ({ session }, request) => {

@@ -5,7 +5,9 @@ import * as friends from '../../plugins/friends/messages.ts'
 import * as groups from '../../plugins/groups/messages.ts'
 import * as login from '../../plugins/login/messages.ts'
 import * as messages from '../../plugins/messages/messages.ts'
+import * as profiles from '../../plugins/profiles/messages.ts'
 import * as registration from '../../plugins/registration/messages.ts'
+import * as typing from '../../plugins/typing/messages.ts'
 
 /** Fewest iterations that a server may choose that has proved before that it knows an account. */
 const MIN_ITERATIONS_PROVEN = 4096
@@ -13,7 +15,9 @@ const MIN_ITERATIONS_PROVEN = 4096
 /** What the page speaks of the protocol. Messages of operators, bots and programs would only make it larger. */
 const SPOKEN: readonly Message[] = [
   ...CONTROL_MESSAGES,
-  ...[contacts, friends, groups, login, messages, registration].flatMap((feature): Message[] => Object.values(feature)),
+  ...[contacts, friends, groups, login, messages, profiles, registration, typing].flatMap((feature): Message[] =>
+    Object.values(feature),
+  ),
 ]
 
 /** Address of the listener that served this page. */

@@ -1,6 +1,8 @@
 import type { Client } from '../../client/client.ts'
 import { JoinLeaveChatroom } from '../../plugins/groups/messages.ts'
 import { ConversationRead, MessageRecalled } from '../../plugins/messages/messages.ts'
+import { ProfileChanged, QueryProfiles, SetProfile } from '../../plugins/profiles/messages.ts'
+import { Typing, UserTyping } from '../../plugins/typing/messages.ts'
 import { isGroup, type Key, MAX_SHOWN, type Me, type Message, userKey } from '../shared/model.ts'
 import type { HistoryPage, HistoryQuery, SearchPage, SearchQuery, WorkerEvent } from '../shared/protocol.ts'
 import { Feed } from './feed.ts'
@@ -49,6 +51,15 @@ export class Session {
       const key = this.roster.groupNamed(group)
       if (key !== undefined) emit({ type: 'groupChanged', key, change })
     })
+    this.#listenToOthers()
+  }
+
+  #listenToOthers() {
+    this.client.on(UserTyping, ({ from, group, state }) => {
+      const key = group === '' ? userKey(from) : this.roster.groupNamed(group)
+      if (key !== undefined) this.#emit({ type: 'typing', key, from, state })
+    })
+    this.client.on(ProfileChanged, (profile) => this.#emit({ type: 'profile', profile }))
   }
 
   snapshot(): WorkerEvent[] {
@@ -118,6 +129,23 @@ export class Session {
       return place === undefined ? [] : [toMessage(message, place, this.me)]
     })
     return { more, searchedTo, messages: found }
+  }
+
+  async typing({ key, state }: { key: Key; state: boolean }) {
+    const name = this.roster.nameOf(key)
+    await this.client.request(Typing, isGroup(key) ? { group: name, state } : { to: name, state })
+  }
+
+  async profiles(users: readonly string[]) {
+    const list = users.map((user) => ({ user }))
+    return (await this.client.request(QueryProfiles, { users: list })).profiles
+  }
+
+  /** The server tells the other sessions of the user, not this one. */
+  async setProfile(profile: { avatar: string; about: string }) {
+    await this.client.request(SetProfile, profile)
+    const [own] = await this.profiles([this.me.user])
+    if (own !== undefined) this.#emit({ type: 'profile', profile: own })
   }
 
   async read({ key, upTo: id }: { key: Key; upTo: number }) {
