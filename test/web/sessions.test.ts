@@ -140,6 +140,55 @@ testInBrowser('the server restarts under the open page: nothing is lost', async 
   t.deepEqual(await ann.texts(), ['before', 'meanwhile', 'after'])
 })
 
+testInBrowser('a second start finds everything as it was; a revoked browser is out at once', async (t) => {
+  const { server, web, person, visitor } = await openStage(t)
+  const bob = await server.user('bob')
+  const ann = await person('ann')
+  await bob.send('ann', 'hello')
+  await ann.open('bob')
+  await ann.sees('hello')
+  await ann.input.fill('a draft')
+  const address = ann.page.url()
+  await ann.page.close()
+  const again = ann.in(await openPage(t, ann.context, address))
+  await again.sees('hello')
+  t.is(await again.input.inputValue(), 'a draft')
+
+  const other = await visitor('ann')
+  await other.logIn()
+  await other.press('Settings')
+  await other.dialog.getByText('This device').waitFor()
+  await other.press(/^Log out Chrome/, other.dialog)
+  await again.page.getByRole('button', { name: 'Log in' }).waitFor()
+  await again.page.reload()
+  await again.page.getByRole('button', { name: 'Log in' }).waitFor()
+  t.is(web.connections, 1)
+})
+
+testInBrowser(
+  'a changed password ends other sessions, not this one; after a logout the browser forgets its key',
+  async (t) => {
+    const { person, visitor } = await openStage(t)
+    const ann = await person('ann')
+    const other = await visitor('ann')
+    await other.logIn()
+    await ann.press('Settings')
+    await ann.dialog.getByLabel('Current password').fill("ann's password")
+    await ann.dialog.getByLabel('New password').fill('quite another')
+    await ann.press('Change password', ann.dialog)
+    await other.page.getByRole('button', { name: 'Log in' }).waitFor()
+    await ann.page.getByText('The password was changed.').waitFor()
+    await ann.page.reload()
+    await ann.contacts.waitFor()
+    await ann.press('Settings')
+    await ann.press('Log out', ann.dialog)
+    await ann.page.getByRole('button', { name: 'Log in' }).waitFor()
+    await ann.page.reload()
+    await ann.page.getByRole('button', { name: 'Log in' }).waitFor()
+    t.is(await ann.contacts.count(), 0)
+  },
+)
+
 testInBrowser('wrong passwords, taken names and an unreachable server are explained', async (t) => {
   const { server, web, visitor } = await openStage(t)
   await server.user('ann')

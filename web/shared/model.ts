@@ -90,6 +90,16 @@ export interface Group {
   readonly open: boolean
 }
 
+/** A browser that may log in as the user. */
+export interface Device {
+  readonly device: number
+  readonly name: string
+  readonly addedAt: number
+  readonly usedAt: number
+  /** Whether it is the device of this page. */
+  readonly current: boolean
+}
+
 /** How a user is drawn: numbers of parts and colours, see `ui/avatar-art.ts`. */
 export type Dress = Readonly<Record<string, number>>
 

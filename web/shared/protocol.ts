@@ -1,6 +1,7 @@
 import type {
   CallFailure,
   Contact,
+  Device,
   FriendRequest,
   Group,
   Invitation,
@@ -59,6 +60,8 @@ export interface Calls {
   login(argument: { user: string; password: string }): void
   logout(): void
   changePassword(argument: { old: string; new: string }): void
+  devices(): Device[]
+  revokeDevice(argument: { device: number }): void
   send(argument: NewMessage): void
   retry(argument: { clientId: string }): void
   discard(argument: { clientId: string }): void

@@ -1,11 +1,11 @@
-import { useSignal, useSignalEffect } from '@preact/signals'
+import { Blocked, Devices } from './account-lists.tsx'
 import { ActionButton } from './action-button.tsx'
 import { Dialog } from './dialog.tsx'
 import type { DialogContentProps } from './dialog-state.ts'
 import { Field, Form, type FormValues } from './form.tsx'
 import { t } from './i18n.ts'
 import { change, type Settings, settings } from './settings.ts'
-import { attempt, status, toast } from './state.ts'
+import { status, toast } from './state.ts'
 import { call } from './worker.ts'
 
 export function SettingsDialog({ close }: DialogContentProps) {
@@ -23,6 +23,7 @@ export function SettingsDialog({ close }: DialogContentProps) {
         <h3>{t('password.title')}</h3>
         <PasswordForm />
       </section>
+      <Devices />
       <Blocked />
       <section>
         <p class="hint">
@@ -107,33 +108,5 @@ function PasswordForm() {
       <Field label={t('password.old')} name="old" type="password" required autocomplete="current-password" />
       <Field label={t('password.new')} name="new" type="password" required autocomplete="new-password" />
     </Form>
-  )
-}
-
-/** Users that this user has blocked, if there are any. */
-function Blocked() {
-  const users = useSignal<readonly string[]>([])
-  const load = () =>
-    attempt(
-      call('blocked').then((found) => {
-        users.value = found
-      }),
-    )
-  useSignalEffect(() => {
-    void load()
-  })
-  if (users.value.length === 0) return null
-  return (
-    <section>
-      <h3>{t('blocked.title')}</h3>
-      <ul class="entries">
-        {users.value.map((user) => (
-          <li key={user} class="entry">
-            <span class="who">@{user}</span>
-            <ActionButton work={() => call('unblock', { user }).then(load)}>{t('blocked.unblock')}</ActionButton>
-          </li>
-        ))}
-      </ul>
-    </section>
   )
 }

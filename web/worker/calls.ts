@@ -1,3 +1,4 @@
+import { QueryDevices } from '../../plugins/devices/messages.ts'
 import {
   AddFriend,
   BlockUser,
@@ -31,7 +32,10 @@ export const calls: { readonly [name in CallName]: (chat: Chat, argument: never)
   register: (chat, account) => chat.register(account),
   login: (chat, account) => chat.login(account),
   logout: (chat) => chat.logout(),
-  changePassword: ({ session }, { old, new: next }) => session.client.changePassword(old, next),
+  changePassword: (chat, passwords) => chat.changePassword(passwords),
+
+  devices: async ({ session }) => (await session.client.request(QueryDevices, {})).devices,
+  revokeDevice: ({ session }, { device }) => session.revoke(device),
 
   send: ({ session }, message) => session.outbox.add(message),
   retry: ({ session }, { clientId }) => session.outbox.retry(clientId),

@@ -1,12 +1,13 @@
 import type { Client } from '../../client/client.ts'
-import { ClientError } from '../../client/errors.ts'
+import { ClientError, RefusedByServer } from '../../client/errors.ts'
 import type { Identity } from '../../client/types.ts'
 import type { Me, Status } from '../shared/model.ts'
 import type { WorkerEvent } from '../shared/protocol.ts'
+import { credentialsOf, enrol } from './device.ts'
 import { dial } from './dial.ts'
 import { toFailure } from './failure.ts'
 import { Session } from './session.ts'
-import { loadPin, type Pin, savePin } from './storage.ts'
+import { deleteDevice, loadDevice, loadPin, type Pin, type StoredDevice, savePin } from './storage.ts'
 
 const STARTING: Status = { phase: 'start', online: false, key: '', pinned: '' }
 
@@ -32,17 +33,33 @@ export class Chat {
     return [{ type: 'status', status: this.#status }, ...(this.#session?.snapshot() ?? [])]
   }
 
-  /** Asks the server for its key; nobody is logged in yet. */
+  /** Logs in with the key of this browser, if it has one; otherwise asks the server for its key. */
   async start() {
     this.#set({ ...STARTING, ended: this.#status.ended })
     try {
       this.#pin = await loadPin()
+      const device = await loadDevice()
+      if (device !== undefined && (await this.#logInWith(device))) return
       const client = await this.#dial()
       await client.close()
       this.#set({ phase: 'anonymous' })
     } catch (error) {
       const isOtherKey = error instanceof ClientError && error.code === 'key_changed'
       this.#set({ phase: isOtherKey ? 'key_changed' : 'unreachable', ended: toFailure(error) })
+    }
+  }
+
+  /** @returns false if the device was revoked */
+  async #logInWith(device: StoredDevice): Promise<boolean> {
+    const client = await this.#dial()
+    try {
+      await this.#open(client, await client.loginWithDevice(credentialsOf(device)))
+      return true
+    } catch (error) {
+      await client.close()
+      if (!(error instanceof RefusedByServer && error.failure === 'login_failed')) throw error
+      await deleteDevice()
+      return false
     }
   }
 
@@ -64,26 +81,41 @@ export class Chat {
     await this.#begin((client) => client.login(user, { password }))
   }
 
+  /** Takes the login from this browser. */
   async logout() {
     const session = this.#session
+    const device = await loadDevice()
     this.#session = undefined
+    await deleteDevice()
+    if (device !== undefined && this.#status.online) await session?.revoke(device.device)
     await session?.close()
     this.#set({ phase: 'anonymous', online: false, me: undefined, ended: undefined })
+  }
+
+  /** The server revokes all devices, and ends the other sessions of the user. */
+  async changePassword({ old, new: next }: { old: string; new: string }) {
+    const { client, me } = this.session
+    await client.changePassword(old, next)
+    await enrol(client, me.user)
   }
 
   async #begin(logIn: (client: Client) => Promise<Identity>) {
     const client = await this.#dial()
     try {
-      const { id, user, nickname } = await logIn(client)
+      const identity = await logIn(client)
       await this.#savePin({ key: client.fingerprint, proven: true })
-      await this.#open(client, { id, user, nickname })
+      const device = await enrol(client, identity.user)
+      // The session of the device, which ends when the device is revoked.
+      if (device !== undefined && (await this.#logInWith(device))) await client.close()
+      else await this.#open(client, identity)
     } catch (error) {
       await client.close()
       throw error
     }
   }
 
-  async #open(client: Client, me: Me) {
+  async #open(client: Client, { id, user, nickname }: Identity) {
+    const me: Me = { id, user, nickname }
     const session = new Session(client, me, this.#emit)
     client.onLife('disconnected', () => this.#set({ online: false }))
     client.onLife('reconnected', () => {
@@ -101,6 +133,7 @@ export class Chat {
 
   /** The session ended for good: kicked, disabled, or another server answers. */
   #ended(error: ClientError) {
+    if (error instanceof RefusedByServer && error.failure === 'logged_out') void deleteDevice()
     this.#session = undefined
     this.#set({ phase: 'anonymous', online: false, me: undefined, ended: toFailure(error) })
     if (error.code === 'key_changed') void this.start()

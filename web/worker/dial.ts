@@ -1,6 +1,7 @@
 import { Client } from '../../client/client.ts'
 import { Catalogue, CONTROL_MESSAGES, type Message } from '../../core/wire/index.ts'
 import * as contacts from '../../plugins/contacts/messages.ts'
+import * as devices from '../../plugins/devices/messages.ts'
 import * as friends from '../../plugins/friends/messages.ts'
 import * as groups from '../../plugins/groups/messages.ts'
 import * as login from '../../plugins/login/messages.ts'
@@ -15,8 +16,8 @@ const MIN_ITERATIONS_PROVEN = 4096
 /** What the page speaks of the protocol. Messages of operators, bots and programs would only make it larger. */
 const SPOKEN: readonly Message[] = [
   ...CONTROL_MESSAGES,
-  ...[contacts, friends, groups, login, messages, profiles, registration, typing].flatMap((feature): Message[] =>
-    Object.values(feature),
+  ...[contacts, devices, friends, groups, login, messages, profiles, registration, typing].flatMap(
+    (feature): Message[] => Object.values(feature),
   ),
 ]
 

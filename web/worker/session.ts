@@ -1,4 +1,5 @@
 import type { Client } from '../../client/client.ts'
+import { RevokeDevice } from '../../plugins/devices/messages.ts'
 import { JoinLeaveChatroom } from '../../plugins/groups/messages.ts'
 import { ConversationRead, MessageRecalled } from '../../plugins/messages/messages.ts'
 import { ProfileChanged, QueryProfiles, SetProfile } from '../../plugins/profiles/messages.ts'
@@ -90,6 +91,10 @@ export class Session {
   async close() {
     this.outbox.stop()
     await this.client.close()
+  }
+
+  async revoke(device: number) {
+    await this.client.request(RevokeDevice, { device })
   }
 
   async history({ key, before, after, around, untilRead = false }: HistoryQuery): Promise<HistoryPage> {

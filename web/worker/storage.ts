@@ -8,10 +8,21 @@ export interface Pin {
   readonly proven: boolean
 }
 
+/** The key with which this browser logs in. */
+export interface StoredDevice {
+  readonly user: string
+  readonly device: number
+  readonly keys: CryptoKeyPair
+}
+
 const outboxKey = ({ user, clientId }: Pick<Unsent, 'user' | 'clientId'>) => `unsent/${user}/${clientId}`
 
 export const loadPin = () => get<Pin>('pin')
 export const savePin = (pin: Pin) => set('pin', pin)
+
+export const loadDevice = () => get<StoredDevice>('device')
+export const saveDevice = (device: StoredDevice) => set('device', device)
+export const deleteDevice = () => del('device')
 
 export const saveUnsent = (unsent: Unsent) => set(outboxKey(unsent), unsent)
 export const deleteUnsent = (unsent: Unsent) => del(outboxKey(unsent))
