@@ -72,6 +72,24 @@ testInBrowser('messages read elsewhere while the page was offline are there, onc
   t.is(await ann.page.title(), 'chatctl')
 })
 
+testInBrowser('a message that was recalled while the page was offline is gone, on whatever page it is', async (t) => {
+  const { server, web, person } = await openStage(t, { limits: { requestRate: 1000 } })
+  const bob = await server.user('bob')
+  const ann = await person('ann')
+  const { id } = await bob.send('ann', 'by mistake')
+  for (let n = 1; n <= 70; n++) await bob.send('ann', `message ${n}`)
+  await ann.open('bob')
+  await ann.sees('by mistake')
+  web.block(true)
+  await ann.contacts.getByText('No connection').waitFor()
+  await bob.recall(id)
+  await bob.send('ann', 'so much for that')
+  web.block(false)
+  await ann.sees('so much for that')
+  await ann.messages('by mistake').waitFor({ state: 'detached' })
+  t.is(await ann.messages(/^message 1$/).count(), 1)
+})
+
 testInBrowser('a tab in the background leaves messages unread until it is looked at', async (t) => {
   const { server, person } = await openStage(t)
   const bob = await server.user('bob')

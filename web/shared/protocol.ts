@@ -72,7 +72,7 @@ export interface Calls {
   profiles(argument: { users: string[] }): Profile[]
   setProfile(argument: { avatar: string; about: string }): void
   read(argument: { key: Key; upTo: number }): void
-  recall(argument: { key: Key; id: number }): void
+  recall(argument: { id: number }): void
   addFriend(argument: { user: string; note: string }): void
   answerFriend(argument: { user: string; accept: boolean }): void
   deleteFriend(argument: { user: string }): void
@@ -109,7 +109,7 @@ export type WorkerEvent =
   | { readonly type: 'messages'; readonly key: Key; readonly messages: Message[] }
   /** The server has stored a message of this browser. */
   | { readonly type: 'sent'; readonly clientId: string; readonly message: Message }
-  | { readonly type: 'recalled'; readonly key: Key; readonly id: number }
+  | { readonly type: 'recalled'; readonly id: number }
   /** The other user has read the user's messages. */
   | { readonly type: 'receipt'; readonly key: Key; readonly upTo: number }
   /** Somebody joined, left or changed a group. */

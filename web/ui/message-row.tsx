@@ -56,7 +56,7 @@ export function MessageRow({ message, before, isReachable, isTarget }: MessageRo
 
 function actionsOf({ id, key, from, text, mine }: Message): MenuItem[] {
   const copy = { label: t('message.copy'), onSelect: () => attempt(navigator.clipboard.writeText(text)) }
-  if (mine) return [copy, { label: t('message.recall'), onSelect: () => attempt(call('recall', { key, id })) }]
+  if (mine) return [copy, { label: t('message.recall'), onSelect: () => attempt(call('recall', { id })) }]
   const write = { label: t('message.writeTo', { user: from }), onSelect: () => open(`@${from}`) }
   return isGroup(key) && from !== me.value?.user ? [copy, write] : [copy]
 }

@@ -123,7 +123,7 @@ const handlers: Handlers = {
       unsent.value = unsent.value.filter((other) => other.clientId !== clientId)
       openOf(message.key)?.receive([message])
     }),
-  recalled: ({ key, id }) => openOf(key)?.recalled(id),
+  recalled: ({ id }) => conversation.value?.recalled(id),
   receipt: ({ key, upTo }) => openOf(key)?.receipt(upTo),
   groupChanged: (event) => {
     groupChange.value = event

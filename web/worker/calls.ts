@@ -46,7 +46,7 @@ export const calls: { readonly [name in CallName]: (chat: Chat, argument: never)
   typing: ({ session }, typing) => session.typing(typing),
   profiles: ({ session }, { users }) => session.profiles(users),
   setProfile: ({ session }, profile) => session.setProfile(profile),
-  recall: ({ session }, message) => session.recall(message),
+  recall: ({ session }, { id }) => session.recall(id),
 
   addFriend: async ({ session }, request) => {
     await session.client.request(AddFriend, request)

@@ -4,6 +4,7 @@ import type { ValuesOf } from '../../core/wire/index.ts'
 import { OnNewMessage } from '../../plugins/messages/messages.ts'
 import { type Key, type Me, userKey } from '../shared/model.ts'
 import type { WorkerEvent } from '../shared/protocol.ts'
+import type { Log } from './log.ts'
 import { toMessage } from './messages.ts'
 import type { Roster } from './roster.ts'
 
@@ -19,6 +20,7 @@ export interface FeedParts {
   readonly client: Client
   readonly me: Me
   readonly roster: Roster
+  readonly log: Log
   readonly emit: (event: WorkerEvent) => void
   /** A push could not be handled, so the state of the server must be read again. */
   readonly onGap: () => void
@@ -42,7 +44,9 @@ export class Feed {
   async subscribe() {
     this.#pushed = 0
     this.#newestId = Math.max(this.#newestId, this.#parts.roster.newestId)
-    await this.#parts.client.receive({ after: this.#newestId, own: true })
+    const newest = this.#newestId
+    await this.#parts.client.receive({ after: newest, own: true })
+    this.#parts.log.reached(newest)
   }
 
   async #take(messages: readonly WireMessage[]) {

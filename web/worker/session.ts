@@ -7,6 +7,7 @@ import { Typing, UserTyping } from '../../plugins/typing/messages.ts'
 import { isGroup, type Key, MAX_SHOWN, type Me, type Message, userKey } from '../shared/model.ts'
 import type { HistoryPage, HistoryQuery, SearchPage, SearchQuery, WorkerEvent } from '../shared/protocol.ts'
 import { Feed } from './feed.ts'
+import { Log } from './log.ts'
 import { toMessage } from './messages.ts'
 import { Outbox } from './outbox.ts'
 import { Requests } from './requests.ts'
@@ -30,6 +31,7 @@ export class Session {
   readonly requests: Requests
   readonly outbox: Outbox
   readonly #feed: Feed
+  readonly #log: Log
   readonly #emit: (event: WorkerEvent) => void
 
   constructor(client: Client, me: Me, emit: (event: WorkerEvent) => void) {
@@ -39,12 +41,10 @@ export class Session {
     this.roster = new Roster(client, emit)
     const onGap = () => void this.resync()
     this.requests = new Requests({ client, emit, onGap })
-    this.#feed = new Feed({ client, me, roster: this.roster, emit, onGap })
+    this.#log = new Log(client, emit)
+    this.#feed = new Feed({ client, me, roster: this.roster, log: this.#log, emit, onGap })
     this.outbox = new Outbox({ client, me, nameOf: (key) => this.roster.nameOf(key), emit })
-    client.on(MessageRecalled, ({ id, from, to, group }) => {
-      const key = this.#keyOf({ from, to, group })
-      if (key !== undefined) emit({ type: 'recalled', key, id })
-    })
+    client.on(MessageRecalled, ({ id }) => emit({ type: 'recalled', id }))
     client.on(ConversationRead, ({ reader, from, group, upTo }) => {
       if (group === '' && from === me.user && reader !== me.user) emit({ type: 'receipt', key: userKey(reader), upTo })
     })
@@ -81,6 +81,7 @@ export class Session {
   /** Catches up after a reconnect: the server's pushes of the meantime are lost. */
   async resync() {
     const isDone = await retryWhileConnected(async () => {
+      await this.#log.catchUp()
       await this.roster.load()
       await this.#feed.subscribe()
       await this.requests.load()
@@ -159,9 +160,9 @@ export class Session {
   }
 
   /** The server tells the other sessions of the user, not the one that recalls. */
-  async recall({ key, id }: { key: Key; id: number }) {
+  async recall(id: number) {
     await this.client.recall(id)
-    this.#emit({ type: 'recalled', key, id })
+    this.#emit({ type: 'recalled', id })
   }
 
   #keyOf({ from, to, group }: { from: string; to: string; group: string }): Key | undefined {
