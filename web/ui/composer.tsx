@@ -21,26 +21,14 @@ const COMPOSING_KEY_CODE = 229
 export function Composer({ conversationKey: key }: { conversationKey: Key }) {
   const user = me.value?.user ?? ''
   const input = useRef<HTMLTextAreaElement>(null)
-  const text = useSignal(loadDraft(user, key))
+  const { text, write, type, wasSent } = useDraft(user, key)
   const isStyling = useSignal(false)
   const excess = new TextEncoder().encode(text.value).length - MAX_BYTES
-  const noticeAt = useRef(-TYPING_REPEAT_MS)
-  const write = (value: string) => {
-    text.value = value
-    saveDraft(user, key, value)
-  }
-  const type = (value: string) => {
-    write(value)
-    if (value === '' || !status.value?.online || performance.now() - noticeAt.current < TYPING_REPEAT_MS) return
-    noticeAt.current = performance.now()
-    // A hint: if the server refuses it, the message itself tells why.
-    call('typing', { key, state: true }).catch(() => undefined)
-  }
   const send = async () => {
     const sent = text.value
     if (sent.trim() === '' || excess > 0) return
     write('')
-    noticeAt.current = -TYPING_REPEAT_MS
+    wasSent()
     if (!(await attempt(call('send', { key, text: sent, style: settings.value.style })))) write(sent + text.value)
   }
   const onKeyDown = (event: KeyboardEvent) => {
@@ -92,6 +80,28 @@ export function Composer({ conversationKey: key }: { conversationKey: Key }) {
       </div>
     </form>
   )
+}
+
+/** The text that is being written: kept over reloads, and others are told that it is being written. */
+function useDraft(user: string, key: Key) {
+  const text = useSignal(loadDraft(user, key))
+  const noticeAt = useRef(-TYPING_REPEAT_MS)
+  const write = (value: string) => {
+    text.value = value
+    saveDraft(user, key, value)
+  }
+  const type = (value: string) => {
+    write(value)
+    if (value === '' || !status.value?.online || performance.now() - noticeAt.current < TYPING_REPEAT_MS) return
+    noticeAt.current = performance.now()
+    // A hint: if the server refuses it, the message itself tells why.
+    call('typing', { key, state: true }).catch(() => undefined)
+  }
+  /** The message ended the notice. */
+  const wasSent = () => {
+    noticeAt.current = -TYPING_REPEAT_MS
+  }
+  return { text, write, type, wasSent }
 }
 
 /** Writes at the cursor, as if it was typed. */

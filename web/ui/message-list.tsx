@@ -1,64 +1,22 @@
 import { useSignal } from '@preact/signals'
 import { Fragment } from 'preact'
-import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
 import type { Message } from '../shared/model.ts'
 import type { Conversation } from './conversation.ts'
 import { dateOf, t } from './i18n.ts'
 import { Icon } from './icons.tsx'
 import { MessageRow } from './message-row.tsx'
-import { idOf, isNearEnd, lastSeen, rowsOf, ScrollAnchor } from './scrolling.ts'
+import { usePlace } from './place.ts'
+import { idOf, rowsOf } from './scrolling.ts'
 import { unsent } from './state.ts'
 import { UnsentRow } from './unsent-row.tsx'
 
-/** Distance from either end at which more messages are loaded, in heights of the list. */
-const LOAD_AHEAD = 1
-
 /** The messages of a conversation: a list that keeps its place while messages come and go above and below. */
 export function MessageList({ conversation }: { conversation: Conversation }) {
-  const ref = useRef<HTMLOListElement>(null)
-  const anchor = useRef(new ScrollAnchor()).current
   /** The message that the Tab key reaches; arrows move it. */
   const active = useSignal(0)
-  const isAtBottom = useSignal(true)
   const messages = conversation.messages.value
   const waiting = unsent.value.filter(({ key }) => key === conversation.key)
-
-  const look = () => {
-    const list = ref.current
-    if (list === null) return
-    isAtBottom.value = isNearEnd(list)
-    anchor.remember(list)
-    const ahead = list.clientHeight * LOAD_AHEAD
-    if (list.scrollTop < ahead) void conversation.loadOlder()
-    else if (list.scrollHeight - list.scrollTop - list.clientHeight < ahead) void conversation.loadNewer()
-    if (document.visibilityState === 'visible' && document.hasFocus()) markSeen(list, conversation)
-  }
-  useLayoutEffect(() => {
-    if (ref.current === null) return
-    anchor.restore(ref.current, conversation.target || conversation.firstUnread.peek())
-    look()
-  }, [messages, waiting.length])
-
-  useEffect(() => {
-    addEventListener('focus', look)
-    const observer = new ResizeObserver(() => {
-      if (ref.current === null) return
-      anchor.restore(ref.current, 0)
-      look()
-    })
-    if (ref.current !== null) observer.observe(ref.current)
-    return () => {
-      removeEventListener('focus', look)
-      observer.disconnect()
-    }
-  }, [])
-
-  const toEnd = async () => {
-    anchor.toEnd()
-    await conversation.jumpToEnd()
-    if (ref.current !== null) anchor.restore(ref.current, 0)
-    look()
-  }
+  const { ref, isAtBottom, look, toEnd } = usePlace(conversation, waiting.length)
   return (
     <div class="list-frame">
       <ol
@@ -127,13 +85,6 @@ function Rows({ messages, firstUnread, target, active }: RowsProps) {
 
 const isNewDay = (before: Message | undefined, { sentAt }: Message) =>
   before === undefined || new Date(before.sentAt).toDateString() !== new Date(sentAt).toDateString()
-
-/** A message of others is read once it was in view on a page that the user looks at. */
-function markSeen(list: HTMLElement, conversation: Conversation) {
-  const seen = lastSeen(list)
-  const last = conversation.messages.peek().findLast(({ id, mine }) => !mine && id <= seen)
-  if (last !== undefined) conversation.seen(last.id)
-}
 
 /** Up, Down, Home and End move between messages. */
 function moveActive(event: KeyboardEvent, list: HTMLElement | null) {
