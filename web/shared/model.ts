@@ -47,6 +47,19 @@ export interface Message {
   readonly unread: boolean
   readonly bot: boolean
   readonly style?: Style | undefined
+  /** Id of the message of this conversation that it answers. */
+  readonly replyTo?: number | undefined
+  /** Time of the last edit, milliseconds since 1970. */
+  readonly editedAt?: number | undefined
+}
+
+/** Users who reacted to a message with an emoji. */
+export interface Reaction {
+  readonly id: number
+  readonly emoji: string
+  readonly count: number
+  /** Whether this user is one of them. */
+  readonly own: boolean
 }
 
 /** A message that the server has not acknowledged yet. */
@@ -58,6 +71,7 @@ export interface Unsent {
   readonly to: string
   readonly text: string
   readonly style: Style
+  readonly replyTo?: number | undefined
   readonly createdAt: number
   /** Why the server refused it; it is sent again only on request. */
   readonly refused?: CallFailure | undefined

@@ -9,6 +9,7 @@ import type {
   Member,
   Message,
   Profile,
+  Reaction,
   Status,
   Style,
   Unsent,
@@ -50,6 +51,8 @@ export interface NewMessage {
   readonly key: Key
   readonly text: string
   readonly style: Style
+  /** Id of the message that it answers. */
+  readonly replyTo?: number | undefined
 }
 
 /** Calls of a view to the worker, by name. All are asynchronous. */
@@ -73,6 +76,10 @@ export interface Calls {
   setProfile(argument: { avatar: string; about: string }): void
   read(argument: { key: Key; upTo: number }): void
   recall(argument: { id: number }): void
+  edit(argument: { id: number; text: string }): void
+  react(argument: { id: number; emoji: string; remove: boolean }): void
+  /** Reactions to at most 50 messages. */
+  reactions(argument: { ids: number[] }): Reaction[]
   addFriend(argument: { user: string; note: string }): void
   answerFriend(argument: { user: string; accept: boolean }): void
   deleteFriend(argument: { user: string }): void
@@ -110,6 +117,11 @@ export type WorkerEvent =
   /** The server has stored a message of this browser. */
   | { readonly type: 'sent'; readonly clientId: string; readonly message: Message }
   | { readonly type: 'recalled'; readonly id: number }
+  | { readonly type: 'edited'; readonly id: number; readonly text: string; readonly editedAt: number }
+  /** The count of an emoji on a message has changed; `own` only if this user changed it. */
+  | { readonly type: 'reacted'; readonly reaction: Omit<Reaction, 'own'> & { readonly own?: boolean } }
+  /** All reactions to these messages. */
+  | { readonly type: 'reactions'; readonly ids: number[]; readonly reactions: Reaction[] }
   /** The other user has read the user's messages. */
   | { readonly type: 'receipt'; readonly key: Key; readonly upTo: number }
   /** Somebody joined, left or changed a group. */

@@ -63,7 +63,7 @@ function OpenChat({ conversation }: { conversation: Conversation }) {
         <MessageList conversation={conversation} />
         {areMembersShown.value && <Members groupKey={key} />}
       </div>
-      <Composer conversationKey={key} />
+      <Composer conversation={conversation} />
     </main>
   )
 }

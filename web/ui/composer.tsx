@@ -1,6 +1,7 @@
 import { useSignal } from '@preact/signals'
-import { useEffect, useRef } from 'preact/hooks'
+import { useLayoutEffect, useRef } from 'preact/hooks'
 import type { Key } from '../shared/model.ts'
+import type { Conversation } from './conversation.ts'
 import { loadDraft, saveDraft } from './drafts.ts'
 import { EmojiButton } from './emoji-button.tsx'
 import { t } from './i18n.ts'
@@ -9,6 +10,7 @@ import { isDark, settings } from './settings.ts'
 import { attempt, me, status } from './state.ts'
 import { styleOf } from './style.ts'
 import { StyleBar } from './style-bar.tsx'
+import { SubjectBar } from './subject-bar.tsx'
 import { call } from './worker.ts'
 
 /** Longest text of the protocol, in bytes. */
@@ -18,7 +20,8 @@ const TYPING_REPEAT_MS = 3500
 /** Key code of a key press that an input method handles, in browsers that do not set `isComposing` for Enter. */
 const COMPOSING_KEY_CODE = 229
 
-export function Composer({ conversationKey: key }: { conversationKey: Key }) {
+export function Composer({ conversation }: { conversation: Conversation }) {
+  const { key, subject } = conversation
   const user = me.value?.user ?? ''
   const input = useRef<HTMLTextAreaElement>(null)
   const { text, write, type, wasSent } = useDraft(user, key)
@@ -27,9 +30,16 @@ export function Composer({ conversationKey: key }: { conversationKey: Key }) {
   const send = async () => {
     const sent = text.value
     if (sent.trim() === '' || excess > 0) return
+    const about = subject.value
+    subject.value = undefined
     write('')
     wasSent()
-    if (!(await attempt(call('send', { key, text: sent, style: settings.value.style })))) write(sent + text.value)
+    const id = about?.message.id ?? 0
+    const work =
+      about?.kind === 'edit'
+        ? call('edit', { id, text: sent })
+        : call('send', { key, text: sent, style: settings.value.style, replyTo: id || undefined })
+    if (!(await attempt(work))) write(sent + text.value)
   }
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key !== 'Enter' || event.isComposing || event.keyCode === COMPOSING_KEY_CODE || event.shiftKey) return
@@ -38,7 +48,10 @@ export function Composer({ conversationKey: key }: { conversationKey: Key }) {
     if (isPlain === settings.value.enterSends) void send()
     else insert(input.current, '\n')
   }
-  useEffect(() => input.current?.focus(), [])
+  useLayoutEffect(() => {
+    if (subject.value?.kind === 'edit') write(subject.value.message.text)
+    input.current?.focus()
+  }, [subject.value])
   return (
     <form
       class="composer"
@@ -48,6 +61,7 @@ export function Composer({ conversationKey: key }: { conversationKey: Key }) {
       }}
     >
       {isStyling.value && <StyleBar />}
+      {subject.value !== undefined && <SubjectBar conversation={conversation} subject={subject.value} />}
       {excess > 0 && (
         <p class="failure" role="alert">
           {t('composer.tooLong', { n: excess })}

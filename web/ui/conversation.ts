@@ -1,7 +1,15 @@
 import { batch, signal } from '@preact/signals'
-import { type Key, MAX_SHOWN, type Message } from '../shared/model.ts'
+import { type Key, MAX_SHOWN, type Message, type Reaction } from '../shared/model.ts'
 import type { HistoryPage, HistoryQuery } from '../shared/protocol.ts'
 import { call } from './worker.ts'
+
+/** Messages in one request for reactions. */
+const REACTIONS_PAGE = 50
+
+export interface Subject {
+  readonly kind: 'reply' | 'edit'
+  readonly message: Message
+}
 
 type Edge = 'more' | 'loading' | 'end'
 
@@ -20,6 +28,10 @@ export class Conversation {
   readonly isAtEnd = signal(true)
   /** The first message that was unread when the conversation was opened; 0 if there was none. */
   readonly firstUnread = signal(0)
+  /** Reactions by message. */
+  readonly reactions = signal<ReadonlyMap<number, readonly Reaction[]>>(new Map())
+  /** The message that the composer answers or edits. */
+  readonly subject = signal<Subject | undefined>(undefined)
   readonly failure = signal<unknown>(undefined)
   /** The message to begin with, found by a search; 0 for none. */
   readonly target: number
@@ -85,6 +97,28 @@ export class Conversation {
     this.messages.value = this.messages.value.filter((message) => message.id !== id)
   }
 
+  edited(id: number, text: string, editedAt: number) {
+    this.messages.value = this.messages.value.map((message) =>
+      message.id === id ? { ...message, text, editedAt } : message,
+    )
+  }
+
+  reacted({ own, ...reaction }: Omit<Reaction, 'own'> & { readonly own?: boolean }) {
+    const all = this.reactions.value.get(reaction.id) ?? []
+    const before = all.find(({ emoji }) => emoji === reaction.emoji)
+    const changed = { ...reaction, own: own ?? before?.own ?? false }
+    const next = before === undefined ? [...all, changed] : all.map((other) => (other === before ? changed : other))
+    this.reactions.value = new Map(this.reactions.value).set(
+      reaction.id,
+      next.filter(({ count }) => count > 0),
+    )
+  }
+
+  showReactions(ids: readonly number[], reactions: readonly Reaction[]) {
+    const byId = ids.map((id) => [id, reactions.filter((reaction) => reaction.id === id)] as const)
+    this.reactions.value = new Map([...this.reactions.value, ...byId])
+  }
+
   /** The other user has read up to a message. */
   receipt(upTo: number) {
     this.messages.value = this.messages.value.map((message) =>
@@ -108,6 +142,7 @@ export class Conversation {
     try {
       const page = await call('history', { key: this.key, ...place })
       batch(() => show(page))
+      await this.#loadReactions(page.messages)
     } catch (error) {
       batch(() => {
         this.failure.value = error
@@ -116,6 +151,14 @@ export class Conversation {
     }
     this.#isLoading = false
     this.receive(this.#arrived.splice(0))
+  }
+
+  async #loadReactions(messages: readonly Message[]) {
+    const ids = messages.map(({ id }) => id)
+    for (let at = 0; at < ids.length; at += REACTIONS_PAGE) {
+      const page = ids.slice(at, at + REACTIONS_PAGE)
+      this.showReactions(page, await call('reactions', { ids: page }))
+    }
   }
 
   #showFirst({ messages, more, hasNewer }: HistoryPage) {

@@ -25,7 +25,10 @@ export function Menu({ label, items, icon = 'more', tabIndex = 0 }: MenuProps) {
     if (refocus) ref.current?.querySelector('button')?.focus()
   }
   useEffect(() => {
-    if (isOpen.value) ref.current?.querySelector<HTMLElement>('[role=menuitem]')?.focus()
+    const items = ref.current?.querySelector<HTMLElement>('[role=menu]')
+    if (items === null || items === undefined || ref.current === null) return
+    place(items, ref.current.getBoundingClientRect())
+    items.querySelector<HTMLElement>('[role=menuitem]')?.focus()
   }, [isOpen.value])
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: keys of the buttons inside bubble up to it.
@@ -73,6 +76,17 @@ export function Menu({ label, items, icon = 'more', tabIndex = 0 }: MenuProps) {
       )}
     </span>
   )
+}
+
+/** Distance from the edges of the window, in pixels. */
+const MARGIN = 4
+
+/** Below the button, or above it where there is no room; not clipped by what scrolls around it. */
+function place(items: HTMLElement, button: DOMRect) {
+  const { offsetHeight: height, offsetWidth: width } = items
+  const hasRoom = button.bottom + height + MARGIN <= innerHeight
+  items.style.top = `${Math.max(MARGIN, hasRoom ? button.bottom : button.top - height)}px`
+  items.style.left = `${Math.max(MARGIN, Math.min(button.right - width, innerWidth - width - MARGIN))}px`
 }
 
 function onKey(event: KeyboardEvent, close: () => void) {

@@ -31,6 +31,7 @@ export function MessageList({ conversation }: { conversation: Conversation }) {
         }}
       >
         <Rows
+          conversation={conversation}
           messages={messages}
           target={conversation.target}
           firstUnread={conversation.firstUnread.value}
@@ -54,13 +55,14 @@ export function MessageList({ conversation }: { conversation: Conversation }) {
 }
 
 interface RowsProps {
+  readonly conversation: Conversation
   readonly messages: readonly Message[]
   readonly firstUnread: number
   readonly target: number
   readonly active: number
 }
 
-function Rows({ messages, firstUnread, target, active }: RowsProps) {
+function Rows({ conversation, messages, firstUnread, target, active }: RowsProps) {
   const reachable = messages.some(({ id }) => id === active) ? active : messages.at(-1)?.id
   return (
     <>
@@ -71,6 +73,7 @@ function Rows({ messages, firstUnread, target, active }: RowsProps) {
             {isNewDay(before, message) && <li class="divider">{dateOf(message.sentAt)}</li>}
             {message.id === firstUnread && <li class="divider is-unread">{t('messages.unread')}</li>}
             <MessageRow
+              conversation={conversation}
               message={message}
               before={before}
               isReachable={message.id === reachable}

@@ -124,6 +124,9 @@ const handlers: Handlers = {
       openOf(message.key)?.receive([message])
     }),
   recalled: ({ id }) => conversation.value?.recalled(id),
+  edited: ({ id, text, editedAt }) => conversation.value?.edited(id, text, editedAt),
+  reacted: ({ reaction }) => conversation.value?.reacted(reaction),
+  reactions: ({ ids, reactions }) => conversation.value?.showReactions(ids, reactions),
   receipt: ({ key, upTo }) => openOf(key)?.receipt(upTo),
   groupChanged: (event) => {
     groupChange.value = event

@@ -46,7 +46,10 @@ export const calls: { readonly [name in CallName]: (chat: Chat, argument: never)
   typing: ({ session }, typing) => session.typing(typing),
   profiles: ({ session }, { users }) => session.profiles(users),
   setProfile: ({ session }, profile) => session.setProfile(profile),
-  recall: ({ session }, { id }) => session.recall(id),
+  recall: ({ session }, message) => session.changes.recall(message),
+  edit: ({ session }, edit) => session.changes.edit(edit),
+  react: ({ session }, reaction) => session.changes.react(reaction),
+  reactions: ({ session }, { ids }) => session.client.reactions(ids),
 
   addFriend: async ({ session }, request) => {
     await session.client.request(AddFriend, request)

@@ -2,11 +2,13 @@ import { Client } from '../../client/client.ts'
 import { Catalogue, CONTROL_MESSAGES, type Message } from '../../core/wire/index.ts'
 import * as contacts from '../../plugins/contacts/messages.ts'
 import * as devices from '../../plugins/devices/messages.ts'
+import * as edits from '../../plugins/edits/messages.ts'
 import * as friends from '../../plugins/friends/messages.ts'
 import * as groups from '../../plugins/groups/messages.ts'
 import * as login from '../../plugins/login/messages.ts'
 import * as messages from '../../plugins/messages/messages.ts'
 import * as profiles from '../../plugins/profiles/messages.ts'
+import * as reactions from '../../plugins/reactions/messages.ts'
 import * as registration from '../../plugins/registration/messages.ts'
 import * as typing from '../../plugins/typing/messages.ts'
 
@@ -16,7 +18,7 @@ const MIN_ITERATIONS_PROVEN = 4096
 /** What the page speaks of the protocol. Messages of operators, bots and programs would only make it larger. */
 const SPOKEN: readonly Message[] = [
   ...CONTROL_MESSAGES,
-  ...[contacts, devices, friends, groups, login, messages, profiles, registration, typing].flatMap(
+  ...[contacts, devices, edits, friends, groups, login, messages, profiles, reactions, registration, typing].flatMap(
     (feature): Message[] => Object.values(feature),
   ),
 ]

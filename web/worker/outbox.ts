@@ -44,9 +44,18 @@ export class Outbox {
   }
 
   /** Resolves when the message is in the outbox. */
-  async add({ key, text, style }: NewMessage) {
+  async add({ key, text, style, replyTo }: NewMessage) {
     const { me, nameOf } = this.#parts
-    const unsent = { clientId: newClientId(), user: me.user, key, to: nameOf(key), text, style, createdAt: Date.now() }
+    const unsent = {
+      clientId: newClientId(),
+      user: me.user,
+      key,
+      to: nameOf(key),
+      text,
+      style,
+      replyTo,
+      createdAt: Date.now(),
+    }
     await this.#save(unsent)
     void this.#sendAll(key)
   }
@@ -99,13 +108,17 @@ export class Outbox {
 
   async #attempt(unsent: Unsent) {
     const { client, me, emit } = this.#parts
-    const { clientId, key, to, text, style } = unsent
+    const { clientId, key, to, text, style, replyTo = 0 } = unsent
     const target = isGroup(key) ? { group: to } : to
-    const options = { clientId, style: given(style), timeout: ATTEMPT_MS, signal: this.#end.signal }
+    const options = { clientId, style: given(style), replyTo, timeout: ATTEMPT_MS, signal: this.#end.signal }
     const { id, sentAt } = await client.send(target, text, options)
     this.#unsent.delete(clientId)
     const message = { id, key, kind: 'chat', from: me.user, text, sentAt: sentAt.getTime(), mine: true }
-    emit({ type: 'sent', clientId, message: { ...message, unread: !isGroup(key), bot: false, style } })
+    emit({
+      type: 'sent',
+      clientId,
+      message: { ...message, unread: !isGroup(key), bot: false, style, replyTo: unsent.replyTo },
+    })
     await deleteUnsent(unsent)
   }
 

@@ -1,11 +1,12 @@
 import type { Client } from '../../client/client.ts'
 import { RevokeDevice } from '../../plugins/devices/messages.ts'
 import { JoinLeaveChatroom } from '../../plugins/groups/messages.ts'
-import { ConversationRead, MessageRecalled } from '../../plugins/messages/messages.ts'
+import { ConversationRead } from '../../plugins/messages/messages.ts'
 import { ProfileChanged, QueryProfiles, SetProfile } from '../../plugins/profiles/messages.ts'
 import { Typing, UserTyping } from '../../plugins/typing/messages.ts'
 import { isGroup, type Key, MAX_SHOWN, type Me, type Message, userKey } from '../shared/model.ts'
 import type { HistoryPage, HistoryQuery, SearchPage, SearchQuery, WorkerEvent } from '../shared/protocol.ts'
+import { Changes } from './changes.ts'
 import { Feed } from './feed.ts'
 import { Log } from './log.ts'
 import { toMessage } from './messages.ts'
@@ -30,6 +31,7 @@ export class Session {
   readonly roster: Roster
   readonly requests: Requests
   readonly outbox: Outbox
+  readonly changes: Changes
   readonly #feed: Feed
   readonly #log: Log
   readonly #emit: (event: WorkerEvent) => void
@@ -41,10 +43,10 @@ export class Session {
     this.roster = new Roster(client, emit)
     const onGap = () => void this.resync()
     this.requests = new Requests({ client, emit, onGap })
-    this.#log = new Log(client, emit)
+    this.changes = new Changes(client, me, emit)
+    this.#log = new Log(client, this.changes, emit)
     this.#feed = new Feed({ client, me, roster: this.roster, log: this.#log, emit, onGap })
     this.outbox = new Outbox({ client, me, nameOf: (key) => this.roster.nameOf(key), emit })
-    client.on(MessageRecalled, ({ id }) => emit({ type: 'recalled', id }))
     client.on(ConversationRead, ({ reader, from, group, upTo }) => {
       if (group === '' && from === me.user && reader !== me.user) emit({ type: 'receipt', key: userKey(reader), upTo })
     })
@@ -157,12 +159,6 @@ export class Session {
   async read({ key, upTo: id }: { key: Key; upTo: number }) {
     const name = this.roster.nameOf(key)
     await this.client.acknowledge(isGroup(key) ? { from: '', group: name, id } : { from: name, id })
-  }
-
-  /** The server tells the other sessions of the user, not the one that recalls. */
-  async recall(id: number) {
-    await this.client.recall(id)
-    this.#emit({ type: 'recalled', id })
   }
 
   #keyOf({ from, to, group }: { from: string; to: string; group: string }): Key | undefined {
