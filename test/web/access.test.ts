@@ -35,8 +35,9 @@ async function populate({ server }: Stage) {
   await ann.request(CreateRoom, { group: 'friends' })
   await bob.request(JoinRoom, { group: 'friends' })
   await carl.request(CreateRoom, { group: 'secret', open: false })
-  await ann.send('bob', 'how are you?')
-  await bob.send('ann', 'fine: https://example.com/', { style: { color: '#ffff00', fontSize: 14 } })
+  const { id } = await ann.send('bob', 'how are you?')
+  await bob.react(id, '\u{1f44d}')
+  await bob.send('ann', 'fine: https://example.com/', { replyTo: id, style: { color: '#ffff00', fontSize: 14 } })
   await bob.send({ group: 'friends' }, 'hello group')
   return { ann, bob, carl }
 }
@@ -134,7 +135,8 @@ testInBrowser('the whole tour by keyboard alone', async (t) => {
   t.is(await focused(), 'Message actions')
   await page.keyboard.press('Enter')
   await page.getByRole('menuitem', { name: 'Copy text' }).waitFor()
-  await page.keyboard.press('ArrowDown')
+  // From the first action to the last: to recall.
+  await page.keyboard.press('ArrowUp')
   await page.keyboard.press('Enter')
   await ann.messages('second line').waitFor({ state: 'detached' })
 

@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals'
-import { useEffect, useId, useRef } from 'preact/hooks'
+import { useId, useLayoutEffect, useRef } from 'preact/hooks'
 import { moveFocus } from './focus.ts'
 import { Icon, type IconName } from './icons.tsx'
 
@@ -24,7 +24,7 @@ export function Menu({ label, items, icon = 'more', tabIndex = 0 }: MenuProps) {
     isOpen.value = false
     if (refocus) ref.current?.querySelector('button')?.focus()
   }
-  useEffect(() => {
+  useLayoutEffect(() => {
     const items = ref.current?.querySelector<HTMLElement>('[role=menu]')
     if (items === null || items === undefined || ref.current === null) return
     place(items, ref.current.getBoundingClientRect())
