@@ -1,0 +1,81 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import type { ExecutionContext } from 'ava'
+import type { Server } from '../../../core/index.ts'
+
+export interface WebServer {
+  readonly url: string
+  /** Sends new connections to the HTTP listener of this server, on the same address. */
+  serve(server: Server): Promise<void>
+  /** Cuts the open WebSockets, as a bad line does. */
+  cut(): void
+  /** Cuts the WebSockets and refuses new ones, until it is called with false. The page itself is served. */
+  block(isBlocked: boolean): void
+  /** Nothing is reachable any more. */
+  stop(): void
+  /** WebSockets that are open. */
+  readonly connections: number
+  /** Everything that browsers sent over WebSockets, as it came. */
+  readonly sent: readonly Buffer[]
+}
+
+/** A line between browsers and the HTTP listener of a server, which tests can cut. */
+export async function serveWeb(t: ExecutionContext, first: Server): Promise<WebServer> {
+  const links = new Set<Socket>()
+  const chats = new Set<Socket>()
+  const sent: Buffer[] = []
+  let isBlocked = false
+  let target = 0
+  const line = createServer({ noDelay: true }, (browser) => {
+    links.add(browser)
+    browser.on('close', () => links.delete(browser))
+    // A link that the test cuts is an error of its socket.
+    browser.on('error', () => browser.destroy())
+    browser.once('data', (head: Buffer) => {
+      const isChat = head.toString('latin1').startsWith('GET /chat')
+      if (isChat && isBlocked) return browser.destroy()
+      if (isChat) chats.add(browser)
+      browser.on('close', () => chats.delete(browser))
+      if (isChat) browser.on('data', (chunk: Buffer) => sent.push(chunk))
+      forward(browser, head, target)
+    })
+  })
+  const serve = async (server: Server) => {
+    target = (await server.listenHttp({ host: '127.0.0.1', port: 0 })).port
+  }
+  await serve(first)
+  line.listen(0, '127.0.0.1')
+  await once(line, 'listening')
+  const end = (sockets: Iterable<Socket>) => {
+    for (const socket of sockets) socket.destroy()
+  }
+  const web: WebServer = {
+    url: `http://127.0.0.1:${(line.address() as AddressInfo).port}/`,
+    sent,
+    serve,
+    cut: () => end(chats),
+    block: (now) => {
+      isBlocked = now
+      if (now) end(chats)
+    },
+    stop: () => {
+      end(links)
+      line.close()
+    },
+    get connections() {
+      return chats.size
+    },
+  }
+  t.teardown(web.stop)
+  return web
+}
+
+function forward(browser: Socket, head: Buffer, port: number) {
+  const server = connect({ host: '127.0.0.1', port, noDelay: true })
+  server.write(head)
+  server.on('error', () => browser.destroy())
+  server.on('close', () => browser.destroy())
+  browser.on('close', () => server.destroy())
+  browser.pipe(server)
+  server.pipe(browser)
+}

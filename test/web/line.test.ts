@@ -1,0 +1,123 @@
+import { openStage } from '../support/browser/stage.ts'
+import { openPage, testInBrowser } from '../support/browser.ts'
+
+testInBrowser('the line is cut while Ann sends: her message is stored once', async (t) => {
+  const { server, web, person } = await openStage(t)
+  const bob = await server.user('bob')
+  const ann = await person('ann')
+  await ann.openUser('bob')
+
+  web.block(true)
+  await ann.contacts.getByText('No connection').waitFor()
+  await ann.say('one')
+  await ann.say('two')
+  await ann.page.locator('.unsent', { hasText: 'two' }).waitFor()
+  web.block(false)
+  await ann.sees('two')
+  await ann.page.locator('.unsent').first().waitFor({ state: 'detached' })
+  web.cut()
+  await ann.say('three')
+  await ann.sees('three')
+  t.deepEqual(await ann.texts(), ['one', 'two', 'three'])
+  t.deepEqual(
+    (await bob.history('ann')).messages.map(({ text }) => text),
+    ['one', 'two', 'three'],
+  )
+})
+
+testInBrowser('the browser ends with an unsent message: it is sent once after the next start', async (t) => {
+  const { server, web, person } = await openStage(t)
+  const bob = await server.user('bob')
+  const ann = await person('ann')
+  await ann.openUser('bob')
+  web.block(true)
+  await ann.contacts.getByText('No connection').waitFor()
+  await ann.say('survives')
+  await ann.page.locator('.unsent', { hasText: 'survives' }).waitFor()
+  // The worker ends with its last tab.
+  await ann.page.close()
+  web.block(false)
+
+  const again = ann.in(await openPage(t, ann.context, web.url))
+  // The browser logs in with its own key.
+  await again.contacts.waitFor()
+  await again.openUser('bob')
+  await again.sees('survives')
+  t.deepEqual(
+    (await bob.history('ann')).messages.map(({ text }) => text),
+    ['survives'],
+  )
+})
+
+testInBrowser('messages read elsewhere while the page was offline are there, once, and not unread', async (t) => {
+  const { server, web, person } = await openStage(t)
+  const bob = await server.user('bob')
+  const ann = await person('ann')
+  const elsewhere = await server.connect()
+  await elsewhere.login('ann', { password: "ann's password" })
+  await bob.send('ann', 'before')
+  await ann.open('bob')
+  await ann.sees('before')
+
+  web.block(true)
+  await ann.contacts.getByText('No connection').waitFor()
+  let last = 0
+  for (let n = 1; n <= 30; n++) last = (await bob.send('ann', `message ${n}`)).id
+  await elsewhere.acknowledge({ from: 'bob', id: last })
+  web.block(false)
+
+  await ann.sees('message 30')
+  t.deepEqual(await ann.texts(), ['before', ...Array.from({ length: 30 }, (_, n) => `message ${n + 1}`)])
+  await ann.contacts.getByText('No connection').waitFor({ state: 'detached' })
+  t.is(await ann.page.title(), 'chatctl')
+})
+
+testInBrowser('a message that was recalled while the page was offline is gone, on whatever page it is', async (t) => {
+  const { server, web, person } = await openStage(t, { limits: { requestRate: 1000 } })
+  const bob = await server.user('bob')
+  const ann = await person('ann')
+  const { id } = await bob.send('ann', 'by mistake')
+  for (let n = 1; n <= 70; n++) await bob.send('ann', `message ${n}`)
+  await ann.open('bob')
+  await ann.sees('by mistake')
+  web.block(true)
+  await ann.contacts.getByText('No connection').waitFor()
+  await bob.recall(id)
+  await bob.send('ann', 'so much for that')
+  web.block(false)
+  await ann.sees('so much for that')
+  await ann.messages('by mistake').waitFor({ state: 'detached' })
+  t.is(await ann.messages(/^message 1$/).count(), 1)
+})
+
+testInBrowser('a tab in the background leaves messages unread until it is looked at', async (t) => {
+  const { server, person } = await openStage(t)
+  const bob = await server.user('bob')
+  const ann = await person('ann')
+  await bob.send('ann', 'seen')
+  await ann.open('bob')
+  await ann.sees('seen')
+  await ann.contact('bob').locator('.badge').waitFor({ state: 'detached' })
+
+  await ann.blur()
+  await bob.send('ann', 'not seen')
+  await ann.sees('not seen')
+  await ann.contact('bob').getByText('1 unread message').waitFor()
+  t.is((await bob.history('ann')).messages.at(-1)?.unread, true)
+  await ann.focus()
+  await ann.contact('bob').locator('.badge').waitFor({ state: 'detached' })
+})
+
+testInBrowser('more messages arrive than the server pushes unacknowledged: all are shown as they come', async (t) => {
+  const { server, person } = await openStage(t, { limits: { requestRate: 1000 } })
+  const bob = await server.user('bob')
+  const ann = await person('ann')
+  await ann.openUser('bob')
+  await ann.blur()
+  for (let n = 1; n <= 160; n++) await bob.send('ann', `message ${n}`)
+  await ann.sees(/^message 160$/)
+  t.deepEqual(
+    await ann.texts(),
+    Array.from({ length: 160 }, (_, n) => `message ${n + 1}`),
+  )
+})

@@ -1,0 +1,69 @@
+import { ProfileChanged, SetProfile, Typing, UserTyping } from '../../client/index.ts'
+import { befriend, openStage } from '../support/browser/stage.ts'
+import { testInBrowser } from '../support/browser.ts'
+import { nextPush } from '../support/requests.ts'
+
+testInBrowser('Ann dresses up and writes about herself; Bob sees it, in his page and by the protocol', async (t) => {
+  const { server, visitor } = await openStage(t)
+  const [annElsewhere, bobElsewhere] = [await server.user('ann'), await server.user('bob')]
+  await befriend(annElsewhere, bobElsewhere, ['ann', 'bob'])
+  const [ann, bob] = [await visitor('ann'), await visitor('bob')]
+  await ann.logIn()
+  await bob.logIn()
+  const before = await bob.contact('ann').locator('.avatar img').getAttribute('src')
+
+  await ann.press('My profile')
+  await ann.dialog.getByLabel('Hat', { exact: true }).fill('3')
+  await ann.dialog.getByLabel('Clothes', { exact: true }).fill('7')
+  await ann.dialog.getByLabel('About me').fill('I read a lot')
+  await ann.page.screenshot({ path: 'dist/screenshots/dress.png' })
+  const told = nextPush(bobElsewhere, ProfileChanged)
+  await ann.press('Save', ann.dialog)
+  t.like(await told, { user: 'ann', about: 'I read a lot', avatar: '{"hat":3,"clothing":7}' })
+
+  await bob.open('ann')
+  await bob.press('More actions')
+  await bob.page.getByRole('menuitem', { name: 'Show profile' }).click()
+  await bob.dialog.getByText('I read a lot').waitFor()
+  t.not(await bob.contact('ann').locator('.avatar img').getAttribute('src'), before)
+})
+
+testInBrowser('an avatar that is no choice of parts changes nothing', async (t) => {
+  const { server, person } = await openStage(t)
+  const [bob, carl] = [await server.user('bob'), await server.user('carl')]
+  const avatar = JSON.stringify({
+    hat: 999,
+    hair: '<svg onload=1>',
+    clothing: -1,
+    seed: 'x',
+    backgroundColor: ['url(//evil.example)'],
+  })
+  await bob.request(SetProfile, { avatar, about: '<b>bold</b>' })
+  const ann = await person('ann')
+  await bob.send('ann', 'hi')
+  await carl.send('ann', 'hi')
+  const src = (await ann.contact('bob').locator('.avatar img').getAttribute('src')) ?? ''
+  t.true(src.startsWith('data:image/svg+xml,'))
+  t.notRegex(decodeURIComponent(src), /evil|onload/)
+  await ann.open('bob')
+  await ann.press('More actions')
+  await ann.page.getByRole('menuitem', { name: 'Show profile' }).click()
+  await ann.dialog.getByText('<b>bold</b>').waitFor()
+})
+
+testInBrowser('Ann sees that Bob is writing, until his message comes; Bob is told of Ann', async (t) => {
+  const { server, person } = await openStage(t)
+  const bob = await server.user('bob')
+  await bob.receive()
+  const ann = await person('ann')
+  await ann.openUser('bob')
+  await bob.request(Typing, { to: 'ann' })
+  await ann.page.getByText('bob is writing').waitFor()
+  await bob.send('ann', 'done')
+  await ann.sees('done')
+  t.is(await ann.page.getByText('bob is writing').count(), 0)
+
+  const told = nextPush(bob, UserTyping)
+  await ann.input.fill('I am wr')
+  t.like(await told, { from: 'ann', state: true })
+})

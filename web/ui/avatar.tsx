@@ -1,0 +1,46 @@
+import { signal } from '@preact/signals'
+import type { Dress } from '../shared/model.ts'
+import { plainName } from './names.ts'
+import { dressOf, wantProfile } from './profiles.ts'
+
+type Art = typeof import('./avatar-art.ts')
+
+/** The code that draws; undefined until it has been loaded. */
+export const art = signal<Art | undefined>(undefined)
+
+/** Pictures by user and dress; all are forgotten when there are many. */
+const drawn = new Map<string, string>()
+const MAX_DRAWN = 500
+
+export async function loadAvatars() {
+  art.value = await import('./avatar-art.ts')
+}
+
+function pictureOf(user: string, dress: Dress): string | undefined {
+  if (art.value === undefined) return undefined
+  const key = user + JSON.stringify(dress)
+  const picture = drawn.get(key) ?? `data:image/svg+xml,${encodeURIComponent(art.value.drawAvatar(user, dress))}`
+  if (drawn.size >= MAX_DRAWN) drawn.clear()
+  drawn.set(key, picture)
+  return picture
+}
+
+export interface AvatarProps {
+  readonly name: string
+  readonly isGroup?: boolean
+  /** In place of the user's own, while it is being chosen. */
+  readonly dress?: Dress
+  readonly isLarge?: boolean
+}
+
+/** Picture of a user, or the first letter of a group's name. */
+export function Avatar({ name, isGroup = false, dress, isLarge = false }: AvatarProps) {
+  if (!isGroup) wantProfile(name)
+  const picture = isGroup ? undefined : pictureOf(name, dress ?? dressOf(name))
+  const [letter = ''] = plainName(name)
+  return (
+    <span class={`avatar ${isGroup ? 'of-group' : ''} ${isLarge ? 'is-large' : ''}`} aria-hidden="true">
+      {picture === undefined ? letter.toUpperCase() : <img src={picture} alt="" />}
+    </span>
+  )
+}

@@ -1,0 +1,26 @@
+import type { ComponentChildren } from 'preact'
+import { useEffect, useId, useRef } from 'preact/hooks'
+import { t } from './i18n.ts'
+import { IconButton } from './icons.tsx'
+
+export interface DialogProps {
+  readonly title: string
+  readonly onClose: () => void
+  readonly children: ComponentChildren
+}
+
+/** A modal dialog; the browser keeps the focus inside, and Escape closes it. */
+export function Dialog({ title, onClose, children }: DialogProps) {
+  const ref = useRef<HTMLDialogElement>(null)
+  const titleId = useId()
+  useEffect(() => ref.current?.showModal(), [])
+  return (
+    <dialog ref={ref} aria-labelledby={titleId} onClose={onClose}>
+      <header class="dialog-header">
+        <h2 id={titleId}>{title}</h2>
+        <IconButton icon="close" label={t('dialog.close')} onClick={() => ref.current?.close()} />
+      </header>
+      {children}
+    </dialog>
+  )
+}

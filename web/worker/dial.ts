@@ -1,0 +1,46 @@
+import { Client } from '../../client/client.ts'
+import { Catalogue, CONTROL_MESSAGES, type Message } from '../../core/wire/index.ts'
+import * as contacts from '../../plugins/contacts/messages.ts'
+import * as devices from '../../plugins/devices/messages.ts'
+import * as edits from '../../plugins/edits/messages.ts'
+import * as friends from '../../plugins/friends/messages.ts'
+import * as groups from '../../plugins/groups/messages.ts'
+import * as login from '../../plugins/login/messages.ts'
+import * as messages from '../../plugins/messages/messages.ts'
+import * as profiles from '../../plugins/profiles/messages.ts'
+import * as reactions from '../../plugins/reactions/messages.ts'
+import * as registration from '../../plugins/registration/messages.ts'
+import * as typing from '../../plugins/typing/messages.ts'
+
+/** Fewest iterations that a server may choose that has proved before that it knows an account. */
+const MIN_ITERATIONS_PROVEN = 4096
+
+/** What the page speaks of the protocol. Messages of operators, bots and programs would only make it larger. */
+const SPOKEN: readonly Message[] = [
+  ...CONTROL_MESSAGES,
+  ...[contacts, devices, edits, friends, groups, login, messages, profiles, reactions, registration, typing].flatMap(
+    (feature): Message[] => Object.values(feature),
+  ),
+]
+
+/** Address of the listener that served this page. */
+function address(): string {
+  const url = new URL('/chat', self.location.href)
+  url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:'
+  return url.href
+}
+
+export interface DialOptions {
+  readonly checkKey: (key: string) => void
+  /** The server has proved before that it knows an account. */
+  readonly isProven: boolean
+}
+
+/** Connects to the server. @throws ClientError */
+export async function dial({ checkKey, isProven }: DialOptions): Promise<Client> {
+  const iterations = isProven ? { leastIterations: MIN_ITERATIONS_PROVEN } : {}
+  const catalogue = new Catalogue(SPOKEN)
+  const client = new Client({ address: { url: address() }, catalogue, checkKey, ...iterations })
+  await client.connect()
+  return client
+}
