@@ -55,6 +55,11 @@ const named = (bounds: Bounds, prefix: string): LimitDefinitions =>
 export const LIMITS = defineLimits({
   messageBeforeLogin: limit(4096, 'bytes', 'length of one message before login; beyond it the connection is closed'),
   messagesBeforeLogin: limit(8, 'count', 'messages before login; beyond it the connection is closed'),
+  partsBeforeLogin: limit(
+    100,
+    'count',
+    'records before login that complete no message; beyond it the connection is closed',
+  ),
   formatBeforeLogin: limit(
     255,
     'bytes',
