@@ -55,6 +55,11 @@ const named = (bounds: Bounds, prefix: string): LimitDefinitions =>
 export const LIMITS = defineLimits({
   messageBeforeLogin: limit(4096, 'bytes', 'length of one message before login; beyond it the connection is closed'),
   messagesBeforeLogin: limit(8, 'count', 'messages before login; beyond it the connection is closed'),
+  partsBeforeLogin: limit(
+    100,
+    'count',
+    'records before login that complete no message; beyond it the connection is closed',
+  ),
   formatBeforeLogin: limit(
     255,
     'bytes',
@@ -88,6 +93,11 @@ export const LIMITS = defineLimits({
   connectBurst: liftable(200, 'count', 'new connections from one IPv4 address or IPv6 /64 before the rate applies'),
   connections: limit(10_000, 'count', 'connections in all; beyond it a new one is closed at once'),
   sessionsPerUser: limit(10, 'count', 'sessions of one user; beyond it a login is refused'),
+  sessionsPerAddress: liftable(
+    2000,
+    'count',
+    'sessions of all users from one IPv4 address or IPv6 /64; beyond it a login is refused',
+  ),
   requestRate: liftable(
     20,
     'per second',

@@ -193,4 +193,4 @@ export {
   type UserRow,
   updateUser,
 } from './users.ts'
-export { type Job, OutcomePending } from './writer-jobs.ts'
+export { type MessageJob, OutcomePending } from './writer-jobs.ts'

@@ -14,7 +14,17 @@ import { isMysql } from './migrations/tables.ts'
 import { MysqlMessages } from './mysql-messages.ts'
 import { SqliteMessages } from './sqlite-messages.ts'
 import { isUnavailable } from './transaction.ts'
-import { type Doubt, doubtOf, endOf, furthest, type Job, lateOf, type ReadJob, settleReads } from './writer-jobs.ts'
+import {
+  type Doubt,
+  doubtOf,
+  endOf,
+  furthest,
+  lateOf,
+  type MessageJob,
+  messageJob,
+  type ReadJob,
+  settleReads,
+} from './writer-jobs.ts'
 
 /** How long a read position without a waiting caller may wait for a message to share a commit with. */
 const READ_DELAY_MS = 50
@@ -37,7 +47,7 @@ export class MessageWriter {
   #horizon: number
   /** Callers that wait for the queued read positions. */
   #afterReads: (() => void)[] = []
-  #messages: Job<NewMessageRow, Stored>[] = []
+  #messages: MessageJob[] = []
   /** Queued read positions, by reader and conversation: only the furthest one is stored. */
   #reads = new Map<string, ReadJob[]>()
   /** Messages of commits whose outcome is unknown. Later messages are not stored before it is known [D-11]. */
@@ -74,11 +84,11 @@ export class MessageWriter {
    * @throws the error of the database if the message is certainly not stored
    */
   store(work: NewMessageRow): Promise<Stored> {
-    return new Promise((resolve, reject) => this.enqueue({ work, resolve, reject }))
+    return new Promise((done, reject) => this.enqueue(messageJob(work, done, reject)))
   }
 
   /** The same for a caller that has its own job, whose methods must not throw: spares a promise for each message. */
-  enqueue(job: Job<NewMessageRow, Stored>) {
+  enqueue(job: MessageJob) {
     this.#messages.push(job)
     this.#start()
   }
@@ -225,15 +235,17 @@ export class MessageWriter {
       this.#retry ??= setTimeout(() => this.#retryNow(), RETRY_MS).unref()
   }
 
-  async #storeAll(messages: readonly Job<NewMessageRow, Stored>[], reads: ReadonlyMap<string, ReadJob[]>) {
+  async #storeAll(messages: readonly MessageJob[], reads: ReadonlyMap<string, ReadJob[]>) {
     if (messages.length + reads.size === 0) return
     const committed = await this.#store.commit(
       messages.map(({ work }) => work),
       [...reads.values()].map((jobs) => furthest(jobs).work),
       this.#horizon,
     )
-    this.#note(committed.messages)
-    for (const [index, job] of messages.entries()) this.#settle(job, committed.messages[index] as Outcome<Stored>)
+    for (const [index, job] of messages.entries()) {
+      const pause = this.#settle(job, committed.messages[index] as Outcome<Stored>)
+      if (pause !== undefined) await pause
+    }
     for (const [index, [key, jobs]] of [...reads].entries()) {
       const outcome = committed.reads[index] as Outcome<boolean>
       if ('error' in outcome) this.#refuseReads([[key, jobs]], outcome.error)
@@ -241,15 +253,14 @@ export class MessageWriter {
     }
   }
 
-  #note(outcomes: Iterable<Outcome<Stored>>) {
-    for (const outcome of outcomes) if ('done' in outcome) this.#horizon = Math.max(this.#horizon, outcome.done.id)
-  }
-
-  #settle(job: Job<NewMessageRow, Stored>, outcome: Outcome<Stored>) {
-    if ('done' in outcome) return job.resolve(outcome.done)
-    const { error } = outcome
-    if (!(error instanceof InDoubt)) return job.reject(error)
-    this.#doubts.push(doubtOf(job, error))
+  #settle(job: MessageJob, outcome: Outcome<Stored>): Promise<void> | undefined {
+    if ('done' in outcome) {
+      this.#horizon = Math.max(this.#horizon, outcome.done.id)
+      return job.resolve(outcome.done)
+    }
+    if (outcome.error instanceof InDoubt) this.#doubts.push(doubtOf(job, outcome.error))
+    else job.reject(outcome.error)
+    return undefined
   }
 
   /** @throws the error of the database: the messages stay in doubt */
@@ -258,7 +269,7 @@ export class MessageWriter {
     const rows = this.#doubts.map(({ work }) => work)
     const outcomes: Outcomes = new Map()
     addFound(outcomes, rows, await this.#store.find(rows), this.#horizon)
-    this.#note(outcomes.values())
+    for (const found of outcomes.values()) if ('done' in found) this.#horizon = Math.max(this.#horizon, found.done.id)
     for (const { work, resolve } of this.#doubts.splice(0)) {
       const outcome = outcomes.get(work)
       resolve(outcome !== undefined && 'done' in outcome ? outcome.done : undefined)

@@ -1,14 +1,33 @@
 import type { NewMessageRow } from './message-columns.ts'
 import type { InDoubt, Read, Stored } from './message-store.ts'
 
-/** A message or read position queued for the writer, with its caller's promise. */
-export interface Job<T, R> {
-  readonly work: T
-  resolve(result: R): void
+/** A message queued for the writer. */
+export interface MessageJob {
+  readonly work: NewMessageRow
+  /** The message is stored. The writer reports the outcome of the next one after the returned promise, if there is one. */
+  resolve(stored: Stored): Promise<void> | undefined
   reject(error: unknown): void
 }
 
-export interface ReadJob extends Job<Read, boolean> {
+/** A job that nothing waits for. */
+export const messageJob = (
+  work: NewMessageRow,
+  done: (stored: Stored) => void,
+  reject: MessageJob['reject'],
+): MessageJob => ({
+  work,
+  resolve(stored) {
+    done(stored)
+    return undefined
+  },
+  reject,
+})
+
+/** A read position queued for the writer. */
+export interface ReadJob {
+  readonly work: Read
+  resolve(hasMoved: boolean): void
+  reject(error: unknown): void
   /** The database has failed it before: its caller was rejected with OutcomePending. */
   readonly isLate?: boolean
 }
@@ -41,7 +60,7 @@ export interface Doubt {
 }
 
 /** Rejects a job with OutcomePending; the returned doubt settles that outcome later. */
-export function doubtOf(job: Job<NewMessageRow, Stored>, error: InDoubt): Doubt {
+export function doubtOf(job: MessageJob, error: InDoubt): Doubt {
   let doubt: Pick<Doubt, 'resolve' | 'reject'> | undefined
   const outcome = new Promise<Stored | undefined>((resolve, reject) => {
     doubt = { resolve, reject }
@@ -62,12 +81,13 @@ export function lateOf(job: ReadJob, error: unknown): ReadJob {
 }
 
 /** Resolves when a job is settled, either way. */
-export function endOf(job: Job<NewMessageRow, Stored>): Promise<void> {
+export function endOf(job: MessageJob): Promise<void> {
   return new Promise((done) => {
     const [resolve, reject] = [job.resolve.bind(job), job.reject.bind(job)]
     job.resolve = (stored) => {
-      resolve(stored)
+      const pause = resolve(stored)
       done()
+      return pause
     }
     job.reject = (error) => {
       reject(error)

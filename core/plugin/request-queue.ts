@@ -28,6 +28,8 @@ export class RequestQueue {
   #runningInAll = 0
   /** Requests that wait, by user; the user whose turn is next comes first. */
   readonly #waiting = new Map<string, Start[]>()
+  /** Whether a user waits for room in the database, and not only for an own request to end. */
+  #isShort = false
   /** Started in this turn of the event loop: their statements have not reached the database yet. */
   #startedNow = 0
   #isScheduled = false
@@ -39,9 +41,12 @@ export class RequestQueue {
     database.onProgress(() => this.#continue())
   }
 
-  /** Whether a request of that user may start now. If so it counts as running until `ended`. */
+  /** Whether a request of that user may start now. If so it counts as running until `ended`; otherwise it must queue. */
   tryStart(user: string): boolean {
-    if (this.#waiting.has(user) || !this.#mayStart(user) || !this.#hasRoom()) return false
+    if (this.#waiting.has(user) || !this.#mayStart(user)) return false
+    // Room that others wait for is theirs.
+    this.#isShort ||= !this.#hasRoom()
+    if (this.#isShort) return false
     this.#started(user)
     return true
   }
@@ -95,13 +100,15 @@ export class RequestQueue {
   #startWaiting() {
     // A user who is put back comes to the end of the map, and so to the end of this very loop.
     for (const [user, starts] of this.#waiting) {
-      if (!this.#hasRoom()) return
       if (!this.#mayStart(user)) continue
+      this.#isShort = !this.#hasRoom()
+      if (this.#isShort) return
       this.#waiting.delete(user)
       const start = starts.shift() as Start
       if (starts.length > 0) this.#waiting.set(user, starts)
       this.#started(user)
       start()
     }
+    this.#isShort = false
   }
 }

@@ -44,9 +44,6 @@ export interface NativeHost {
 /** How long a closing connection waits for the peer to take the last bytes. */
 const LINGER_MS = 1000
 
-/** Maximum records before the login: far more than its few messages need, however the peer splits them. */
-const MAX_RECORDS_BEFORE_LOGIN = 10_000
-
 /** The native protocol over a byte stream: Noise records, frames, back-pressure, signs of life. */
 export class NativeTransport implements Transport, Replies {
   readonly hasHandshake = true
@@ -59,8 +56,6 @@ export class NativeTransport implements Transport, Replies {
   #secure: HandshakeResult | undefined
   #outbox: Outbox | undefined
   #deadline: Timer | undefined
-  #recordsBeforeLogin = 0
-  #isEnding = false
   #lastHeard: number
   /** Whether the silent peer has been asked for a sign of life. */
   #isAsked = false
@@ -78,7 +73,11 @@ export class NativeTransport implements Transport, Replies {
       format: formatBeforeLogin,
       values: valuesBeforeLogin,
     })
-    this.#inbox = new Inbox(stream, host, (frame, waited) => this.#accept(frame, waited))
+    this.#inbox = new Inbox(stream, host, {
+      open: (record, frames) => this.#open(record, frames),
+      accept: (frame, waited) => this.#accept(frame, waited),
+      broken: (error) => this.#broken(error),
+    })
   }
 
   get queued(): number {
@@ -88,7 +87,7 @@ export class NativeTransport implements Transport, Replies {
   start(session: TransportSession) {
     this.#session = session
     const stream = this.#stream
-    stream.on('data', (chunk: Buffer) => this.#receive(session, chunk))
+    stream.on('data', (chunk: Buffer) => this.#receive(chunk))
     stream.on('error', (error: Error) => this.#host.log.debug({ session: session.id, err: error }, 'connection error'))
     stream.on('close', () => {
       this.#deadline?.cancel()
@@ -114,7 +113,7 @@ export class NativeTransport implements Transport, Replies {
   }
 
   end(reason: FailureName) {
-    this.#isEnding = true
+    this.#inbox.stop()
     if (this.#outbox === undefined) return void this.#stream.destroy()
     this.#destroyAfter(LINGER_MS)
     this.reply(Closing, 0, toFailure(new Refused(reason)).values)
@@ -152,21 +151,22 @@ export class NativeTransport implements Transport, Replies {
     this.#stalledSince = isStalled ? (this.#stalledSince ?? now) : undefined
   }
 
-  #receive(session: TransportSession, chunk: Buffer) {
+  #receive(chunk: Buffer) {
     this.#lastHeard = this.#host.clock.now()
     this.#isAsked = false
-    if (this.#isEnding) return
-    try {
-      for (const record of this.#records.push(chunk)) {
-        if (session.user === undefined && !session.isOperator && ++this.#recordsBeforeLogin > MAX_RECORDS_BEFORE_LOGIN)
-          return void this.#stream.destroy()
-        if (this.#secure === undefined) this.#shakeHands(session, record)
-        else for (const frame of this.#messages.push(openRecord(this.#secure.receive, record))) this.#inbox.push(frame)
-      }
-    } catch (error) {
-      return this.#broken(session, error)
+    this.#inbox.push(this.#records.push(chunk))
+  }
+
+  #open(record: Buffer, frames: Frame[]): number {
+    const session = this.#session as TransportSession
+    if (this.#secure === undefined) {
+      this.#shakeHands(session, record)
+      return 0
     }
-    this.#inbox.run()
+    const before = frames.length
+    for (const frame of this.#messages.push(openRecord(this.#secure.receive, record))) frames.push(frame)
+    // Its decryption has a price, which no message pays.
+    return frames.length === before ? session.admitPart() : 0
   }
 
   #shakeHands(session: TransportSession, message: Buffer) {
@@ -197,8 +197,11 @@ export class NativeTransport implements Transport, Replies {
     if (this.#outbox.size > this.#host.limits.outboundHard) this.#cut('peer reads too slowly')
   }
 
-  #broken(session: TransportSession, error: unknown) {
+  #broken(error: unknown) {
+    const session = this.#session as TransportSession
     this.#host.log.debug({ session: session.id, address: session.address, err: error }, 'broken input')
+    // The session has closed.
+    if (error instanceof Refused) return
     // After a failed authentication tag no reply is sent; an oversized message was authentic.
     if (error instanceof WireError) session.close(error.code === 'oversized' ? 'too_large' : 'protocol_error')
     else this.#stream.destroy()

@@ -64,6 +64,7 @@ export class PeerSession implements TransportSession, RequestSession {
   #rates: Rates | undefined
   #deadline: Timer | undefined
   #messagesBeforeLogin = 0
+  #partsBeforeLogin = 0
   #inFlight = 0
   /** False after `writable` returned false, until the session has drained. */
   #wasWritable = true
@@ -232,6 +233,14 @@ export class PeerSession implements TransportSession, RequestSession {
     const { clock, limits, requests } = this.#host
     if (this.#rates === undefined) return 0
     return this.#rates.take(requests.isRated(type), bytes, clock.now(), limits.requestPause)
+  }
+
+  admitPart(): number {
+    const { clock, limits } = this.#host
+    if (this.#rates !== undefined) return this.#rates.take(false, 0, clock.now(), limits.requestPause)
+    if (this.isOperator || ++this.#partsBeforeLogin <= limits.partsBeforeLogin) return 0
+    this.close('login_required')
+    throw new Refused('login_required')
   }
 
   /** A fault of the server: ends this session only. */

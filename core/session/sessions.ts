@@ -59,6 +59,8 @@ interface Present {
 /** The sessions of each online user, and the request rate they share. */
 export class Sessions {
   readonly #byUser = new Map<number, Present>()
+  /** Number of sessions by network, those of the operator left out. */
+  readonly #byNetwork = new Map<string, number>()
   /** Rates of users without a session, kept until they are full again: a new login must not renew the burst. */
   readonly #left: LRUCache<number, Rates>
   readonly #limits: Limits
@@ -91,8 +93,12 @@ export class Sessions {
   /** @throws Refused `too_many_sessions` */
   add(session: UserSession): Rates {
     const { id, role } = session.user
+    const onNetwork = session.isOperator ? 0 : (this.#byNetwork.get(session.network) ?? 0)
+    if (onNetwork >= this.#limits.sessionsPerAddress)
+      throw new Refused('too_many_sessions', 'there are too many open sessions from this address')
     const present = this.#byUser.get(id) ?? { sessions: new Set(), rates: this.#ratesOf(id, role) }
     if (present.sessions.size >= this.#limits.sessionsPerUser) throw new Refused('too_many_sessions')
+    if (!session.isOperator) this.#byNetwork.set(session.network, onNetwork + 1)
     present.sessions.add(session)
     this.#byUser.set(id, present)
     // The operator's haste is not the user's.
@@ -102,11 +108,18 @@ export class Sessions {
   remove(session: UserSession) {
     const { id } = session.user
     const present = this.#byUser.get(id)
-    present?.sessions.delete(session)
-    if (present === undefined || present.sessions.size > 0) return
+    if (present?.sessions.delete(session) !== true) return
+    if (!session.isOperator) this.#removeFromNetwork(session.network)
+    if (present.sessions.size > 0) return
     this.#byUser.delete(id)
     const ttl = Math.ceil(present.rates.untilFull(this.#clock.now()))
     if (ttl > 0) this.#left.set(id, present.rates, { ttl })
+  }
+
+  #removeFromNetwork(network: string) {
+    const count = (this.#byNetwork.get(network) ?? 0) - 1
+    if (count > 0) this.#byNetwork.set(network, count)
+    else this.#byNetwork.delete(network)
   }
 
   #ratesOf(id: number, role: Role): Rates {

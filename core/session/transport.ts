@@ -18,6 +18,12 @@ export interface TransportSession extends Session {
    * @throws Refused with the same reasons as for a native client; `logged_out` when the session closes meanwhile
    */
   receive<M extends ClientMessage>(message: M, values: InputOf<M>): Promise<ReplyOf<M>>
+  /**
+   * Counts input that costs work and completes no request, such as a record with a part of a message: after the login as a
+   * ping. Returns the milliseconds until more may be handled.
+   * @throws Refused `login_required` beyond `limits.partsBeforeLogin`, and the session closes
+   */
+  admitPart(): number
   /** A reply has been queued. */
   replied(message: ServerMessage, values: unknown): void
   /** The transport's queue is shorter: pushes may continue. */

@@ -57,7 +57,7 @@ export class Executions {
   }
 
   async #execute(execution: Execution): Promise<Answer> {
-    const { row, perform, toReply } = execution
+    const { row, perform } = execution
     if (!(await this.#keys.take(row))) return { repeat: true, reply: await this.#earlierReply(row) }
     let values: object | undefined
     try {
@@ -66,14 +66,26 @@ export class Executions {
       await this.#record(row, 'cannot release a request key', () => this.#release(execution, refusal))
       throw refusal
     }
-    const reply = toReply(values)
-    // The key stays taken, without a reply: the request was certainly carried out.
-    if (reply.length > OnceDone.fields.reply.max)
-      throw new Refused('too_large', 'the request was executed, but its reply is too long for once_done')
+    const reply = this.#encoded(execution, values)
     await this.#record(row, 'cannot store the reply of a request', () =>
       this.#keys.keep(row, reply, this.#runningOf(row.user_id)),
     )
     return { repeat: false, reply }
+  }
+
+  /**
+   * The reply to a request that was carried out.
+   * @throws Refused `too_large`, and an error for values that are not valid; the key stays taken, without a reply
+   */
+  #encoded({ row, toReply }: Execution, values: object | undefined): Buffer {
+    try {
+      const reply = toReply(values)
+      if (reply.length <= OnceDone.fields.reply.max) return reply
+      throw new Refused('too_large', 'the request was executed, but its reply is too long for once_done')
+    } catch (error) {
+      this.#keys.keepWithoutReply(row, this.#runningOf(row.user_id))
+      throw error
+    }
   }
 
   /** Releases the key, at once or when it is certain that the request was not carried out. */

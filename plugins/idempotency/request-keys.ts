@@ -60,7 +60,12 @@ export class RequestKeys {
   /** The request was carried out: repeats get this reply. @param running keys that must not be deleted */
   async keep(row: RequestKeyRow, reply: Buffer, running: Iterable<string>) {
     await this.#write(row, reply.length, () => setReply(this.#db, row, reply))
-    void this.#retries.until(() => this.#deleteExcess(row.user_id, reply.length, [...running]))
+    this.#count(row, reply.length, running)
+  }
+
+  /** The request was carried out, or may have been, and repeats get no reply. @param running keys that must not be deleted */
+  keepWithoutReply(row: RequestKeyRow, running: Iterable<string>) {
+    this.#count(row, 0, running)
   }
 
   /** It is unknown yet whether the request was carried out: the key is refused as `unavailable` until it is known. */
@@ -70,9 +75,16 @@ export class RequestKeys {
     try {
       const reply = await outcome
       await (reply === undefined ? this.release(row) : this.keep(row, reply, running))
+    } catch (error) {
+      this.keepWithoutReply(row, running)
+      throw error
     } finally {
       if (this.#unwritten.get(keyOf(row)) === wait) this.#unwritten.delete(keyOf(row))
     }
+  }
+
+  #count(row: RequestKeyRow, bytes: number, running: Iterable<string>) {
+    void this.#retries.until(() => this.#deleteExcess(row.user_id, bytes, [...running]))
   }
 
   /** Resolves when the write is done or held for a retry. */

@@ -37,6 +37,7 @@ export const legacy = definePlugin({
       const client = new OldClient(socket, {
         limits: app.limits,
         log,
+        clock: app.clock,
         pace: { spacing, dialogPause },
         isLocal: isLoopback(address),
         accounts: needs.accounts,

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import type { Duplex } from 'node:stream'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import {
+  type Clock,
   type FailureName,
   type FairSemaphore,
   type Limits,
@@ -30,6 +32,7 @@ const HASH = /^[0-9a-f]{32}$/
 export interface OldClientParts {
   readonly limits: Limits
   readonly log: Logger
+  readonly clock: Clock
   readonly pace: Pace
   readonly isLocal: boolean
   readonly accounts: SessionParts['accounts']
@@ -49,7 +52,6 @@ export class OldClient implements Transport {
   readonly #parts: OldClientParts
   readonly #frames: FrameSplitter
   readonly #outbox: PacedOutbox
-  readonly #inbox: OldFrame[] = []
   #upstream: TransportSession | undefined
   #session: OldSession | undefined
   #working: Promise<void> | undefined
@@ -108,34 +110,24 @@ export class OldClient implements Transport {
 
   #receive(upstream: TransportSession, chunk: Buffer) {
     if (this.#ended) return
-    try {
-      for (const frame of this.#frames.push(chunk)) this.#inbox.push(frame)
-    } catch (error) {
-      this.#broken(error)
-      return
-    }
-    this.#pendingSince = this.#frames.pending ? (this.#pendingSince ?? performance.now()) : undefined
-    if (this.#working !== undefined || this.#inbox.length === 0) return
     this.#socket.pause()
-    this.#working = this.#work(upstream).finally(() => {
+    this.#working = this.#work(upstream, this.#frames.push(chunk)).finally(() => {
       this.#working = undefined
       this.#socket.resume()
     })
   }
 
-  /** Handles requests serially, in order; the socket is paused meanwhile (back-pressure). */
-  async #work(upstream: TransportSession) {
-    for (
-      let frame = this.#inbox.shift();
-      frame !== undefined && upstream.open && !this.#ended;
-      frame = this.#inbox.shift()
-    ) {
-      try {
+  /** Decrypts and handles the frames of a chunk serially, in order; the socket is paused meanwhile (back-pressure). */
+  async #work(upstream: TransportSession, frames: Iterable<OldFrame>) {
+    try {
+      for (const frame of frames) {
+        this.#pendingSince = undefined
+        if (!upstream.open || this.#ended) return
         await (this.#session === undefined ? this.#greet(upstream, frame) : this.#serve(this.#session, frame))
-      } catch (error) {
-        this.#broken(error)
-        return
       }
+      this.#pendingSince = this.#frames.pending ? (this.#pendingSince ?? performance.now()) : undefined
+    } catch (error) {
+      this.#broken(error)
     }
   }
 
@@ -143,9 +135,17 @@ export class OldClient implements Transport {
     const request = REQUESTS.get(type)
     session.outbox.clientActive()
     session.receipts.confirm()
+    await this.#admit(session)
     // As in the original, unsupported types, such as broadcast, are ignored.
     if (request === undefined) return
     await request.run(session, textsOf(values, request.values)).catch((error: unknown) => session.failed(error))
+  }
+
+  /** Bounds the decryption of frames, of which not every one becomes a request; others have a turn after each. */
+  async #admit({ upstream }: OldSession) {
+    const wait = upstream.admitPart()
+    if (wait > 0) await new Promise<void>((resolve) => this.#parts.clock.after(wait, resolve))
+    else await nextTurn()
   }
 
   /** Handles a frame before login: only login and registration are allowed. */

@@ -90,6 +90,7 @@ export class Conversations {
   readonly #retries: Retries
   readonly #outcomes: PostOutcomes = {
     stored: (row, audience, stored) => this.#stored(row, audience, stored),
+    pause: () => this.#deliveries.pause(),
     notStored: (row, audience, error) => this.#notStored(row, audience, error),
   }
 

@@ -1,8 +1,15 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { type App, retryPause, SessionDrained, type UserSession } from '../../core/index.ts'
 import { isUnavailable } from '../../db/index.ts'
 import { type NewDeliverable, newDeliverable, type Revision, type WireMessage } from './deliverable.ts'
 import { Delivery, type DeliveryOptions } from './delivery.ts'
+
+/**
+ * Sessions that get new messages in one turn of the event loop: some 5 ms. A lower number would cost more than it gives:
+ * what a session gets in one turn is encrypted and written once.
+ */
+const SESSIONS_PER_TURN = 5000
 
 /** Set by a delivery's owner; the rest is the same for all. */
 export type DeliveryRequest = Omit<DeliveryOptions, 'horizon' | 'window' | 'onError'>
@@ -19,6 +26,8 @@ export class Deliveries {
   readonly #window: number
   readonly #horizon: () => number
   readonly #byUser = new Map<number, Map<UserSession, Delivery>>()
+  /** Sessions of fan-outs since the last pause. */
+  #reached = 0
   /** Sessions whose end this waits for. */
   readonly #known = new WeakSet<UserSession>()
   /** Deliveries that push own messages: without one, sending costs no look-up of the sender's sessions. */
@@ -62,6 +71,7 @@ export class Deliveries {
       const deliveries = userId === except ? undefined : this.#byUser.get(userId)
       if (deliveries === undefined) continue
       deliverable ??= newDeliverable(conversation, message)
+      this.#reached += deliveries.size
       for (const delivery of deliveries.values()) delivery.stored(deliverable)
     }
   }
@@ -79,6 +89,16 @@ export class Deliveries {
       deliverable ??= newDeliverable(conversation, message)
       delivery.storedOwn(deliverable)
     }
+  }
+
+  /**
+   * What the next fan-out waits for: a turn for others when the last ones have reached many sessions. One message is not
+   * divided, so that all its recipients get it before anything else happens to them.
+   */
+  pause(): Promise<void> | undefined {
+    if (this.#reached < SESSIONS_PER_TURN) return undefined
+    this.#reached = 0
+    return nextTurn()
   }
 
   /** A user has acknowledged a conversation up to an id: the windows of the user's sessions free up. */

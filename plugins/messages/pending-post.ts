@@ -1,5 +1,5 @@
 import type { Refused } from '../../core/index.ts'
-import type { Job, NewMessageRow, Stored } from '../../db/index.ts'
+import type { MessageJob, NewMessageRow, Stored } from '../../db/index.ts'
 import type { Audience } from './audience.ts'
 
 /** The reply to the sender. */
@@ -14,6 +14,8 @@ export interface Posted {
 export interface PostOutcomes {
   /** A promise for a repeat whose text differs from the stored one. @throws Refused `client_id_reused` */
   stored(wanted: NewMessageRow, audience: Audience, stored: Stored): Posted | Promise<Posted>
+  /** Called after `stored`: what the next message waits for. */
+  pause(): Promise<void> | undefined
   notStored(wanted: NewMessageRow, audience: Audience, error: unknown): Refused
 }
 
@@ -21,7 +23,7 @@ export interface PostOutcomes {
  * A message in the queue of the writer. One object in place of a promise and two closures: thousands wait for a commit,
  * and what waits is copied by each garbage collection.
  */
-export class PendingPost implements Job<NewMessageRow, Stored> {
+export class PendingPost implements MessageJob {
   readonly work: NewMessageRow
   readonly #audience: Audience
   readonly #outcomes: PostOutcomes
@@ -42,12 +44,13 @@ export class PendingPost implements Job<NewMessageRow, Stored> {
     this.#failed = failed
   }
 
-  resolve(stored: Stored) {
+  resolve(stored: Stored): Promise<void> | undefined {
     try {
       this.#done(this.#outcomes.stored(this.work, this.#audience, stored))
     } catch (error) {
       this.#failed(error)
     }
+    return this.#outcomes.pause()
   }
 
   reject(error: unknown) {

@@ -249,6 +249,44 @@ test('a rejected row fails alone; a repeat in the same commit is reported as one
   await writer.close()
 })
 
+test('a message waits for the pause after the one before it; until then it is above the horizon [D-6]', async (t) => {
+  const { db } = await emptyDatabase(t)
+  await migrate(db)
+  const writer = await MessageWriter.open(db, (error) => t.fail(String(error)))
+  const heard: string[] = []
+  let isPaused: () => void = () => {}
+  const paused = new Promise<void>((resolve) => {
+    isPaused = resolve
+  })
+  let resume: () => void = () => {}
+  const say = (name: string, pause: () => Promise<void> | undefined) =>
+    writer.enqueue({
+      work: chat(name),
+      resolve({ id }) {
+        heard.push(name)
+        t.is(writer.horizon, id)
+        return pause()
+      },
+      reject: (error) => t.fail(String(error)),
+    })
+  say('a', () => {
+    isPaused()
+    return new Promise((resolve) => {
+      resume = resolve
+    })
+  })
+  say('b', () => undefined)
+  await paused
+  say('c', () => undefined)
+  const settled = writer.settled().then(() => heard.push('settled'))
+  t.deepEqual(await db('chatmsg').orderBy('id').pluck('client_id'), ['a', 'b'])
+  t.deepEqual(heard, ['a'])
+  resume()
+  await settled
+  t.deepEqual(heard, ['a', 'b', 'c', 'settled'])
+  await writer.close()
+})
+
 test('group messages of one commit have sequence numbers without gaps, also with repeats', async (t) => {
   const { db } = await emptyDatabase(t)
   await migrate(db)

@@ -106,7 +106,6 @@ test('existing and unknown names get challenges of the same form and in the same
     salts.set(name, (salts.get(name) ?? new Set()).add(salt))
     shapes.add(serverFirst.replace(/r=[^,]+/, (nonce) => `r=${nonce.length}`).replace(/s=[^,]+/, `s=${salt.length}`))
   }
-  // One connection may send 10,000 records before its login, the handshake included.
   for (let n = 0; n < times(1000, 9_900); n++) await ask()
   // The slowest few are caused by the machine.
   const usual = (values: number[]) => values.filter((value) => value <= percentile(values, 0.95))

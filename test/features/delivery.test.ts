@@ -197,3 +197,32 @@ test('a delivery that begins after its session has closed is forgotten', async (
   }
   t.is(offered, 2)
 })
+
+/** A user with sessions that accept everything. */
+function crowd(deliveries: Deliveries, id: number, sessions: number) {
+  for (let n = 0; n < sessions; n++) {
+    const session = { user: { id }, open: true, writable: true, closed: new Promise(() => {}), push() {} }
+    deliveries.begin(session as unknown as UserSession, {
+      load: () => Promise.resolve({ found: [], more: false }),
+      after: 0,
+    })
+  }
+}
+
+test('messages that reach 5,000 sessions pause the next fan-out for a turn; one message is not divided', (t) => {
+  const app = { on() {} } as unknown as App
+  const deliveries = new Deliveries({ app, log: pino({ level: 'silent' }), window: 10, horizon: () => 100 })
+  crowd(deliveries, 7, 600)
+  crowd(deliveries, 8, 1)
+  let reached = 0
+  for (let id = 1; deliveries.pause() === undefined; id++) {
+    deliveries.fanOut('group 1', message(id, 'to all').message, [7], undefined)
+    reached += 600
+  }
+  t.is(reached, 5400)
+  t.is(deliveries.pause(), undefined)
+  for (let id = 1; id < 5000; id++) {
+    deliveries.fanOut('user 1', message(id, 'to one').message, [8], undefined)
+    t.is(deliveries.pause(), undefined)
+  }
+})

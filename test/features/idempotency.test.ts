@@ -12,6 +12,7 @@ import {
   uint32,
 } from '../../core/index.ts'
 import { Login, Once, OnceDone } from '../../plugins/index.ts'
+import { testServer } from '../../testing/index.ts'
 import { refusal } from '../support/requests.ts'
 import { startLocalServer } from '../support/server.ts'
 import { tempFolder } from '../support/temp-folder.ts'
@@ -190,4 +191,28 @@ test('a request whose reply does not fit an envelope is executed once, and its s
   t.is(await refusal(t, alice.request(Tell, {}, { key: 'k' })), 'too_large')
   t.is(await refusal(t, alice.request(Tell, {}, { key: 'k' })), 'outcome_unknown')
   t.is(told, 1)
+})
+
+test('keys of requests whose replies are not stored count towards the limit', async (t) => {
+  const Long = serverMessage({ type: 1003, name: 'long', about: '', fields: { words: text('', { max: MAX_TEXT }) } })
+  const Tell = clientMessage({ type: 1002, name: 'tell', about: '', allow: 'user', fields: {}, reply: Long })
+  const { plugin } = counter()
+  const talker = definePlugin({
+    name: 'talker',
+    messages: { Tell, Long },
+    setup: (app) => app.handle(Tell, () => ({ words: 'x'.repeat(60_000) })),
+  })
+  await using server = await testServer({
+    plugins: [plugin, talker],
+    limits: { requestKeysPerUser: 10 },
+    ignoreFailures: true,
+  })
+  const alice = await server.user('alice')
+  const keys = async () => Number((await server.db('request_key').count({ count: '*' }).first())?.count)
+  for (let n = 0; n < 30; n++) await alice.refused(alice.client.request(Tell, {}, { key: `long ${n}` }))
+  await server.settled()
+  t.true((await keys()) <= 11)
+  for (let n = 0; n < 30; n++) await alice.refused(alice.client.request(Count, { what: 'lost' }, { key: `lost ${n}` }))
+  await server.settled()
+  t.true((await keys()) <= 11)
 })

@@ -1,8 +1,16 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import pino from 'pino'
 import { definePlugin } from '../../core/index.ts'
 import { CreateRoom, InviteToRoom, JoinRoom, QueryRooms, RenameRoom } from '../../plugins/groups/messages.ts'
-import { type Heard, openOriginalClient, packFrame } from '../support/original-client/original-client.ts'
+import { legacy } from '../../plugins/legacy/index.ts'
+import { testServer } from '../../testing/index.ts'
+import {
+  dialOriginalClient,
+  type Heard,
+  openOriginalClient,
+  packFrame,
+} from '../support/original-client/original-client.ts'
 import { type LocalServer, startLocalServer } from '../support/server.ts'
 
 const LEGACY = { legacy: { host: '127.0.0.1', port: 0 } }
@@ -119,4 +127,25 @@ test('a list that changes many times is sent in its final state, after few queri
     await mallory.request(RenameRoom, { group: `name ${number}`, name: `name ${number + 1}` })
   for (let rows: string | undefined; rows !== '群:name%2020'; ) [, rows] = await carol.hears(105)
   t.true(lists - before < 20, `${lists - before} lists`)
+})
+
+test('frames that are no requests count as pings after the login', async (t) => {
+  await using server = await testServer({
+    plugins: [legacy],
+    pluginOptions: { legacy: LEGACY.legacy },
+    limits: { signalRate: 1, signalBurst: 5 },
+  })
+  const address = server.status()['legacy.legacy'] as string
+  t.is(await (await dialOriginalClient(t, address)).register('alice', 'secret', 'alice'), 101)
+  const alice = await dialOriginalClient(t, address)
+  await alice.login('alice', 'secret')
+  for (let n = 0; n < 7; n++) alice.send(44, 'x')
+  const lists = alice.lists()
+  // The sixth frame waits for a token, then the seventh, then the request.
+  for (let n = 1; n <= 3; n++) {
+    while (server.clock.timers(1000).set < n) await nextTurn()
+    t.deepEqual(alice.unheard, [])
+    await server.clock.advance(1000)
+  }
+  t.deepEqual(await lists, ['no friend', 'no chatroom'])
 })

@@ -294,7 +294,10 @@ test('edits and reactions are not shown; a missed message has its latest text, a
   await alice.edit(id, 'at nine')
   // From now on the client reads.
   await bob.lists()
-  t.is((await bob.hears(121))[2], 'at nine\n')
+  // The row of a sender who is no friend is in these lists or, if they have left already, in the next ones.
+  const first = await bob.next()
+  const missed = first.type === 105 ? await bob.next() : first
+  t.like(missed, { type: 121, values: { 2: 'at nine\n' } })
   await alice.edit(id, 'at ten')
   await alice.react(id, '👍')
   await (await nativeOf(server, 'bob')).react(id, '👀')

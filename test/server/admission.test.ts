@@ -3,9 +3,10 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import test from 'ava'
 import { encode, Ping } from '../../core/index.ts'
 import { networkOf, plainAddress, siteOf } from '../../core/session/address.ts'
-import { Login } from '../../plugins/login/messages.ts'
+import { LoginFailed } from '../../core/wire/index.ts'
+import { Login, LoginSuccessful } from '../../plugins/login/messages.ts'
 import { type TestServer, testServer } from '../../testing/index.ts'
-import { enter } from '../support/wire/raw-client.ts'
+import { enter, logIn } from '../support/wire/raw-client.ts'
 
 /** A connection from an address, without handshake. */
 function dialFrom(server: TestServer, address: string) {
@@ -78,6 +79,25 @@ test('connections beyond the rate of a network are closed at once; those of othe
   const later = dialFrom(server, '2001:db8::9')
   await settle()
   t.false(later.destroyed)
+})
+
+test('sessions of one address have a limit, which ends with them and which others do not share', async (t) => {
+  await using server = await testServer({ limits: { sessionsPerAddress: 2 } })
+  for (const name of ['alice', 'bob', 'carol']) await server.account(name)
+  const login = async (name: string, address: string) => {
+    const peer = await enter(dialFrom(server, address))
+    await logIn(peer, name, { keys: await server.account(name), settled: () => server.settled() })
+    return peer
+  }
+  const types = async (name: string, address: string) => (await login(name, address)).heard.at(-1)?.type
+  const first = await login('alice', '2001:db8::1')
+  t.is(first.heard.at(-1)?.type, LoginSuccessful.type)
+  t.is(await types('bob', '2001:db8::2'), LoginSuccessful.type)
+  t.is(await types('carol', '2001:db8::3'), LoginFailed.type)
+  t.is(await types('carol', '203.0.113.1'), LoginSuccessful.type)
+  first.socket.destroy()
+  await server.settled()
+  t.is(await types('carol', '2001:db8::3'), LoginSuccessful.type)
 })
 
 test('failed logins and registrations are also limited by network', async (t) => {

@@ -283,6 +283,39 @@ test('queued requests continue one by one while the database is busy, each user 
   t.deepEqual(started, ['m1', 'b1', 'c1', 'm2', 'm3'])
 })
 
+test('a newcomer does not take the room in the database that others wait for', async (t) => {
+  let room = 0
+  let progress = () => {}
+  const queue = new RequestQueue(2, {
+    room: () => room,
+    onProgress(callback) {
+      progress = callback
+    },
+  })
+  const started: string[] = []
+  const asks = (user: string) => {
+    if (queue.tryStart(user)) started.push(user)
+    else queue.enqueue(user, () => started.push(user))
+  }
+  for (const user of ['x', 'y', 'bob', 'bob', 'carol']) asks(user)
+  t.deepEqual(started, ['x', 'y'])
+  await nextTurn()
+  room = 1
+  asks('newcomer')
+  t.deepEqual(started, ['x', 'y'])
+  for (const expected of ['bob', 'carol', 'newcomer', 'bob']) {
+    progress()
+    await nextTurn()
+    t.is(started.at(-1), expected)
+    await nextTurn()
+  }
+  t.is(started.length, 6)
+  // Nobody waits any more.
+  await nextTurn()
+  asks('late')
+  t.is(started.at(-1), 'late')
+})
+
 test('connections share a turn of the event loop, and the remaining work waits for the next one', async (t) => {
   let now = 0
   const queue = new RunQueue({ ...SYSTEM_CLOCK, now: () => now })
