@@ -1,19 +1,14 @@
 import type { Knex } from 'knex'
-import { groupRange, groupsOf } from './groups.ts'
+import { groupRange, groupsSeen } from './groups.ts'
 import type { MessageRow } from './message-columns.ts'
 import { GROUP_LANE, messagesByIds, privateRange } from './messages.ts'
 import { newestInEach, type Range } from './scan.ts'
 
-/** State of one conversation, as a contact list shows it. */
-export interface ConversationState {
-  readonly unread: number
-  readonly last: MessageRow | undefined
-}
-
-/** A group of a user with the state of its conversation. */
-export interface GroupState extends ConversationState {
+/** A group of a user, as a contact list shows it. */
+export interface GroupState {
   readonly id: number
   readonly name: string
+  readonly last: MessageRow | undefined
 }
 
 /** The newest private message with each of these users, if one of the last few thousand is not deleted. */
@@ -68,16 +63,17 @@ async function activeOnes(
   return new Map([...ids].flatMap(([key, id]) => (rows.has(id) ? [[key, rows.get(id) as MessageRow]] : [])))
 }
 
-/** The groups of a user, optionally only some ids, with unread counts and the newest message the user may read. */
-export async function groupStates(db: Knex, userId: number, only?: readonly number[]): Promise<GroupState[]> {
-  const groups = (await groupsOf(db, userId)).filter(({ id }) => only === undefined || only.includes(id))
-  const rows = await db('chatroom_user as u')
+/** The groups of a user, by name, with the newest message that the user may read. @param only these groups */
+export async function groupStates(db: Knex, userId: number, only?: ReadonlySet<number>): Promise<GroupState[]> {
+  const groups = await groupsSeen(db, userId, only && [...only])
+  const rows: { id: number; last: number | null }[] = await db('chatroom_user as u')
     .where({ 'u.user_id': userId, 'u.isActive': 1 })
     .whereIn(
       'u.chatroom_id',
       groups.map(({ id }) => id),
     )
-    .select('u.chatroom_id', 'u.joined_seq', {
+    .select({
+      id: 'u.chatroom_id',
       last: db('chatmsg as m')
         .whereRaw('m.target_id = u.chatroom_id')
         .whereRaw('m.seq > u.joined_seq')
@@ -86,8 +82,8 @@ export async function groupStates(db: Knex, userId: number, only?: readonly numb
         .limit(1)
         .select('m.id'),
     })
-  const joined = new Map<number, number>(rows.map(({ chatroom_id, joined_seq }) => [chatroom_id, joined_seq]))
-  const newestIds = new Map<number, number>(rows.map(({ chatroom_id, last }) => [chatroom_id, last ?? 0]))
+  const joined = new Map(groups.map(({ id, since }) => [id, since]))
+  const newestIds = new Map(rows.map(({ id, last }) => [id, last ?? 0]))
   const last = await activeOnes(db, newestIds, (id) => [{ ...groupRange(id), above: joined.get(id) ?? 0 }])
-  return groups.map(({ id, chatroom_name, unread }) => ({ id, name: chatroom_name, unread, last: last.get(id) }))
+  return groups.map(({ id, name }) => ({ id, name, last: last.get(id) }))
 }

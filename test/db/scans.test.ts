@@ -11,6 +11,8 @@ import {
   lastMessages,
   messagesTo,
   migrate,
+  unreadByGroup,
+  unreadBySender,
 } from '../../db/index.ts'
 import { isMysql } from '../../db/migrations/tables.ts'
 import { MysqlPositions } from '../../db/mysql-positions.ts'
@@ -74,6 +76,22 @@ async function seedPrivate({ db, alice, bob }: Chat, count: number, isActive: (i
     ids.map((id) => ({ ...ends, id, isActive: isActive(id) ? 1 : 0 })),
   )
 }
+
+test('a count of unread messages scans the first 1,000 after each read position, of the wanted conversations only', async (t) => {
+  const chat = await aliceAndBob(t)
+  const { db, alice, bob, group } = chat
+  await seedGroup(chat, Array(5000).fill(alice))
+  await seedPrivate({ ...chat, alice: bob, bob: alice }, 9, () => true)
+  const examined = await countExamined(db)
+  const most = await examined(async () => {
+    t.deepEqual(await unreadByGroup(db, bob), { counts: new Map([[group, 1000]]), scanned: 1000 })
+    t.deepEqual(await unreadByGroup(db, alice), { counts: new Map(), scanned: 1000 })
+  })
+  t.true(most <= (isMysql(db) ? 5000 : 1000), String(most))
+  t.deepEqual(await unreadByGroup(db, bob, new Set([group + 1])), { counts: new Map(), scanned: 0 })
+  t.deepEqual(await unreadBySender(db, alice), { counts: new Map([[bob, 9]]), scanned: 9 })
+  t.deepEqual(await unreadBySender(db, alice, new Set([alice])), { counts: new Map(), scanned: 0 })
+})
 
 /** Reads until there is no more; ids found, and the highest number of rows examined by one read. */
 async function readAll(

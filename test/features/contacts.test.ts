@@ -228,7 +228,7 @@ test('10,000 unread messages are counted and delivered in pages of bounded size'
   const [alice, bob] = await aliceAndBob(server)
   const COUNT = 10_000
   await Promise.all(Array.from({ length: COUNT }, (_, n) => alice.send('bob', String(n))))
-  t.deepEqual(await listOf(bob), [`alice on ${COUNT} alice: ${COUNT - 1}`])
+  t.deepEqual(await listOf(bob), [`alice on 1000 alice: ${COUNT - 1}`])
   let expected = 0
   let sincePush = 0
   for await (const message of bob.messages({ acknowledge: false })) {
