@@ -17,6 +17,7 @@ export async function lastMessages(
   userId: number,
   otherIds: readonly number[],
 ): Promise<Map<number, MessageRow>> {
+  if (otherIds.length === 0) return new Map()
   const newest = (query: Knex.QueryBuilder) =>
     query.where({ 'm.seq': null }).orderBy('m.id', 'desc').limit(1).select('m.id')
   const rows = await db('userinfo as u')

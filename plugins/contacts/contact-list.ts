@@ -67,7 +67,7 @@ export class ContactList {
     const { db, accounts, friends, conversations } = this.#parts
     const { friends: known } = await friends.circleOf(userId)
     await conversations.readsSettled()
-    const unread = await unreadBySender(db, userId, only?.users)
+    const unread = only?.users.size === 0 ? NO_UNREAD : await unreadBySender(db, userId, only?.users)
     const userIds = [...new Set([...known.keys(), ...unread.counts.keys()])].filter((id) => only?.users.has(id) ?? true)
     const hasGroups = only?.groups.size !== 0
     const states = hasGroups ? await groupStates(db, userId, only?.groups) : []
