@@ -1,14 +1,26 @@
 import type { Knex } from 'knex'
 import { groupRange, groupsSeen } from './groups.ts'
 import type { MessageRow } from './message-columns.ts'
-import { GROUP_LANE, messagesByIds, privateRange } from './messages.ts'
+import { GROUP_LANE, privateRange } from './messages.ts'
 import { newestInEach, type Range } from './scan.ts'
+
+/** Characters of the text of a newest message that are read: more than a preview shows. */
+const TEXT_CHARACTERS = 500
+
+/** Conversations in one statement: SQLite reads each text whole, and then cuts it. */
+const PER_STATEMENT = 200
+
+/** The newest message of a conversation, as a contact list shows it. */
+export interface LastMessage extends Pick<MessageRow, 'id' | 'user_id' | 'send_time'> {
+  /** The first TEXT_CHARACTERS code points of the text. */
+  readonly beginning: string
+}
 
 /** A group of a user, as a contact list shows it. */
 export interface GroupState {
   readonly id: number
   readonly name: string
-  readonly last: MessageRow | undefined
+  readonly last: LastMessage | undefined
 }
 
 /** The newest private message with each of these users, if one of the last few thousand is not deleted. */
@@ -16,16 +28,17 @@ export async function lastMessages(
   db: Knex,
   userId: number,
   otherIds: readonly number[],
-): Promise<Map<number, MessageRow>> {
-  if (otherIds.length === 0) return new Map()
+): Promise<Map<number, LastMessage>> {
   const newest = (query: Knex.QueryBuilder) =>
     query.where({ 'm.seq': null }).orderBy('m.id', 'desc').limit(1).select('m.id')
-  const rows = await db('userinfo as u')
-    .whereIn('u.id', otherIds)
-    .select('u.id', {
-      received: newest(db('chatmsg as m').where({ 'm.target_id': userId }).whereRaw('m.lane = u.id')),
-      sent: newest(db('chatmsg as m').where({ 'm.lane': userId }).whereRaw('m.target_id = u.id')),
-    })
+  const rows = await inSlices(otherIds, (ids) =>
+    db('userinfo as u')
+      .whereIn('u.id', ids)
+      .select('u.id', {
+        received: newest(db('chatmsg as m').where({ 'm.target_id': userId }).whereRaw('m.lane = u.id')),
+        sent: newest(db('chatmsg as m').where({ 'm.lane': userId }).whereRaw('m.target_id = u.id')),
+      }),
+  )
   const newestIds = new Map<number, number>()
   for (const { id, received, sent } of rows) newestIds.set(id, Math.max(received ?? 0, sent ?? 0))
   // The system (id 0) is no account, so the join above does not find it.
@@ -44,9 +57,9 @@ async function activeOnes(
   db: Knex,
   newestIds: ReadonlyMap<number, number>,
   rangesOf: (key: number, last: number) => Range[],
-): Promise<Map<number, MessageRow>> {
+): Promise<Map<number, LastMessage>> {
   const ids = new Map([...newestIds].filter(([, id]) => id > 0))
-  const rows = new Map((await messagesByIds(db, [...ids.values()])).map((row) => [row.id, row]))
+  const rows = new Map((await activeByIds(db, [...ids.values()])).map((row) => [row.id, row]))
   const ranges = [...ids].flatMap(([key, id]) =>
     rows.has(id) ? [] : rangesOf(key, id).map((range) => ({ key, range })),
   )
@@ -60,8 +73,23 @@ async function activeOnes(
     if (id !== undefined) ids.set(key, Math.max(id, ids.get(key) ?? 0))
   }
   const missing = [...ids.values()].filter((id) => !rows.has(id))
-  for (const row of missing.length === 0 ? [] : await messagesByIds(db, missing)) rows.set(row.id, row)
-  return new Map([...ids].flatMap(([key, id]) => (rows.has(id) ? [[key, rows.get(id) as MessageRow]] : [])))
+  for (const row of await activeByIds(db, missing)) rows.set(row.id, row)
+  return new Map([...ids].flatMap(([key, id]) => (rows.has(id) ? [[key, rows.get(id) as LastMessage]] : [])))
+}
+
+/** Those of these messages that are not deleted, in any order. */
+const activeByIds = (db: Knex, ids: readonly number[]): Promise<LastMessage[]> =>
+  inSlices(ids, (slice) =>
+    db('chatmsg')
+      .whereIn('id', slice)
+      .where({ isActive: 1 })
+      .select('id', 'user_id', 'send_time', { beginning: db.raw(`substr(msg, 1, ${TEXT_CHARACTERS})`) }),
+  )
+
+async function inSlices<T>(ids: readonly number[], read: (slice: readonly number[]) => PromiseLike<T[]>): Promise<T[]> {
+  const found: T[] = []
+  for (let at = 0; at < ids.length; at += PER_STATEMENT) found.push(...(await read(ids.slice(at, at + PER_STATEMENT))))
+  return found
 }
 
 /** The groups of a user, by name, with the newest message that the user may read. @param only these groups */

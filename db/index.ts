@@ -20,6 +20,7 @@ export {
 export {
   type GroupState,
   groupStates,
+  type LastMessage,
   lastMessages,
 } from './contacts.ts'
 export {

@@ -2,8 +2,8 @@ import type { Knex } from 'knex'
 import { type App, type Context, toLine, type ValuesOf } from '../../core/index.ts'
 import {
   groupStates,
+  type LastMessage,
   lastMessages,
-  type MessageRow,
   profileTimes,
   TurnBudget,
   type Unread,
@@ -42,7 +42,7 @@ const turns = new TurnBudget()
 
 /** The newest message of a contact, with the beginning of its text. */
 interface Last {
-  readonly row: MessageRow
+  readonly row: LastMessage
   readonly text: string
 }
 
@@ -112,11 +112,11 @@ export class ContactList {
   }
 }
 
-async function withPreviews(rows: ReadonlyMap<number, MessageRow>): Promise<Map<number, Last>> {
+async function withPreviews(rows: ReadonlyMap<number, LastMessage>): Promise<Map<number, Last>> {
   const found = new Map<number, Last>()
   for (const [id, row] of rows) {
     await turns.yieldIfSpent()
-    found.set(id, { row, text: firstCharacters(row.msg) })
+    found.set(id, { row, text: firstCharacters(row.beginning) })
   }
   return found
 }

@@ -189,6 +189,41 @@ test('a preview is the newest message that is not deleted, in private and in a g
   )
 })
 
+test('the contact list reads the beginning of each newest text, of a bounded number in one statement', async (t) => {
+  const chat = await aliceAndBob(t)
+  const { db, alice } = chat
+  const count = 1000
+  const friends = Array.from({ length: count }, (_, n) => n + 1000)
+  await db.batchInsert(
+    'userinfo',
+    friends.map((id) => ({
+      id,
+      username: `friend ${id}`,
+      password: 'x',
+      nickname: '',
+      role: 'user',
+      reg_time: 1,
+      isActive: 1,
+    })),
+    50,
+  )
+  const text = '😀'.repeat(4000)
+  await seedMessages(
+    db,
+    friends.map((id) => ({ id: id * 10, user_id: id, target_id: alice, msg_type: 1, msg: text })),
+  )
+  let most = 0
+  const onResponse = (response: unknown) => {
+    most = Math.max(most, JSON.stringify(response).length)
+  }
+  db.on('query-response', onResponse)
+  const last = await lastMessages(db, alice, friends)
+  db.removeListener('query-response', onResponse)
+  t.is(last.size, count)
+  t.deepEqual(last.get(1000), { id: 10_000, user_id: 1000, send_time: 1, beginning: '😀'.repeat(500) })
+  t.true(most > 0 && most < 300_000, `${most} characters in one response`)
+})
+
 test('a page of a group begins at any id, whether it is one of the group or not', async (t) => {
   const chat = await aliceAndBob(t)
   const { db, alice, bob } = chat

@@ -274,7 +274,7 @@ test('a change of a group is loaded for two watching members at a time, with the
       await nextTurn()
       continue
     }
-    loaded.push(`${done.userId}: ${done.groups}`)
+    loaded.push(`${done.userId}: ${done.groups.join()}`)
     done.finish()
     await nextTurn()
   }
