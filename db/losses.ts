@@ -31,6 +31,7 @@ const LOSSES: Readonly<Record<keyof typeof MIGRATIONS, readonly [about: string, 
     ...['message_extra', 'message_former_text', 'message_reaction'],
   ],
   '0017_devices': ['the keys of devices: they must be added again', 'device'],
+  '0018_closed_requests': ['nothing: index ranges'],
 }
 
 /** Data that is lost by rolling back one migration. */

@@ -11,6 +11,8 @@ import {
   lastMessages,
   messagesTo,
   migrate,
+  requestFriend,
+  requestsOf,
   unreadByGroup,
   unreadBySender,
 } from '../../db/index.ts'
@@ -187,6 +189,29 @@ test('a preview is the newest message that is not deleted, in private and in a g
     (await groupStates(db, alice)).map((state) => state.last?.id),
     [6001],
   )
+})
+
+test('a list of friend requests, and a new one, read only pending ones', async (t) => {
+  const { db, alice, bob } = await aliceAndBob(t)
+  const request = { user_id: alice, target_id: bob, send_time: 1, msg_type: 3, lane: -3, msg: '', isRead: 1 }
+  await db.batchInsert('chatmsg', Array(2000).fill(request), 50)
+  await db('head').update({ last: 5000 })
+  const carol = await insertUser(db, { username: 'carol', password: 'x', nickname: '', role: 'user' })
+  const asked = { fromId: carol as number, toId: bob, note: 'hello', now: 1 }
+  await requestFriend(db, asked, { friends: 10, friendRequests: 2 })
+  const examined = await countExamined(db)
+  const most = await examined(async () => {
+    const [received, sent] = [await requestsOf(db, bob, 1000), await requestsOf(db, alice, 1000)]
+    t.deepEqual(
+      received.map(({ user_id, msg }) => [user_id, msg]),
+      [
+        [alice, ''],
+        [carol, 'hello'],
+      ],
+    )
+    t.deepEqual(sent, received.slice(0, 1))
+  })
+  t.true(most <= 10, String(most))
 })
 
 test('the contact list reads the beginning of each newest text, of a bounded number in one statement', async (t) => {
