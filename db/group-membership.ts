@@ -6,6 +6,7 @@ import {
   changeGroup,
   checkGroupLimit,
   conflict,
+  ENDED,
   effectiveRole,
   findMembership,
   type GroupConflict,
@@ -18,8 +19,6 @@ import {
 import type { MemberRow } from './groups.ts'
 import { countRows } from './locks.ts'
 
-/** Values of a membership that has ended. */
-const ENDED = { isActive: 0, role: 'member' }
 /** Values of an invitation that is pending no more. */
 const WITHDRAWN = { role: 'member' }
 

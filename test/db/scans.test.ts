@@ -3,11 +3,14 @@ import test from 'ava'
 import type { Knex } from 'knex'
 import {
   conversation,
+  dissolveGroup,
   groupHistory,
   groupMessagesTo,
   groupStates,
+  groupsSeen,
   insertGroup,
   insertUser,
+  inviteToGroup,
   lastMessages,
   messagesTo,
   migrate,
@@ -212,6 +215,39 @@ test('a list of friend requests, and a new one, read only pending ones', async (
     t.deepEqual(sent, received.slice(0, 1))
   })
   t.true(most <= 10, String(most))
+})
+
+/** The indexes that a statement reads by, in a text of the database. */
+async function planOf(db: Knex, { sql, bindings }: { sql: string; bindings: Knex.Value[] }): Promise<string> {
+  const plan = await db.raw(`explain ${isMysql(db) ? '' : 'query plan '}${sql}`, bindings)
+  return JSON.stringify(isMysql(db) ? plan[0] : plan)
+}
+
+test('ended memberships and invitations are not read with the current ones of their user', async (t) => {
+  const { db, alice, bob, group } = await aliceAndBob(t)
+  const carol = await insertUser(db, { username: 'carol', password: 'x', nickname: '', role: 'user' })
+  const invitation = { now: 1, invitations: 10, invitationsToOne: 10 }
+  await inviteToGroup(db, { id: group, name: 'ops' }, { id: alice }, carol as number, invitation)
+  const ended = Array.from({ length: 2000 }, (_, n) => ({ chatroom_id: 10_000 + n, user_id: bob, create_time: 1 }))
+  await db.batchInsert(
+    'chatroom_user',
+    ended.map((row) => ({ ...row, isActive: 0 })),
+    50,
+  )
+  const statements: { sql: string; bindings: Knex.Value[] }[] = []
+  const onQuery = (query: { sql: string; bindings: Knex.Value[] }) => statements.push(query)
+  db.on('query', onQuery)
+  t.deepEqual(
+    (await groupsSeen(db, bob)).map(({ name }) => name),
+    ['ops'],
+  )
+  db.removeListener('query', onQuery)
+  const [statement] = statements
+  t.regex(statement === undefined ? '' : await planOf(db, statement), /chatroom_user_by_user/)
+  const dissolved = await dissolveGroup(db, { id: group, name: 'ops' }, { id: alice })
+  t.deepEqual('members' in dissolved && dissolved.members.map(({ role }) => role).toSorted(), ['member', 'owner'])
+  const left = await db('chatroom_user').where({ isActive: 1 }).orWhere({ role: 'invited' })
+  t.deepEqual(left, [])
 })
 
 test('the contact list reads the beginning of each newest text, of a bounded number in one statement', async (t) => {
