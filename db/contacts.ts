@@ -1,19 +1,26 @@
 import type { Knex } from 'knex'
-import { groupRange, groupsOf } from './groups.ts'
+import { groupRange, groupsSeen } from './groups.ts'
 import type { MessageRow } from './message-columns.ts'
-import { GROUP_LANE, messagesByIds, privateRange } from './messages.ts'
+import { GROUP_LANE, privateRange } from './messages.ts'
 import { newestInEach, type Range } from './scan.ts'
 
-/** State of one conversation, as a contact list shows it. */
-export interface ConversationState {
-  readonly unread: number
-  readonly last: MessageRow | undefined
+/** Characters of the text of a newest message that are read: more than a preview shows. */
+const TEXT_CHARACTERS = 500
+
+/** Conversations in one statement: SQLite reads each text whole, and then cuts it. */
+const PER_STATEMENT = 200
+
+/** The newest message of a conversation, as a contact list shows it. */
+export interface LastMessage extends Pick<MessageRow, 'id' | 'user_id' | 'send_time'> {
+  /** The first TEXT_CHARACTERS code points of the text. */
+  readonly beginning: string
 }
 
-/** A group of a user with the state of its conversation. */
-export interface GroupState extends ConversationState {
+/** A group of a user, as a contact list shows it. */
+export interface GroupState {
   readonly id: number
   readonly name: string
+  readonly last: LastMessage | undefined
 }
 
 /** The newest private message with each of these users, if one of the last few thousand is not deleted. */
@@ -21,15 +28,17 @@ export async function lastMessages(
   db: Knex,
   userId: number,
   otherIds: readonly number[],
-): Promise<Map<number, MessageRow>> {
+): Promise<Map<number, LastMessage>> {
   const newest = (query: Knex.QueryBuilder) =>
     query.where({ 'm.seq': null }).orderBy('m.id', 'desc').limit(1).select('m.id')
-  const rows = await db('userinfo as u')
-    .whereIn('u.id', otherIds)
-    .select('u.id', {
-      received: newest(db('chatmsg as m').where({ 'm.target_id': userId }).whereRaw('m.lane = u.id')),
-      sent: newest(db('chatmsg as m').where({ 'm.lane': userId }).whereRaw('m.target_id = u.id')),
-    })
+  const rows = await inSlices(otherIds, (ids) =>
+    db('userinfo as u')
+      .whereIn('u.id', ids)
+      .select('u.id', {
+        received: newest(db('chatmsg as m').where({ 'm.target_id': userId }).whereRaw('m.lane = u.id')),
+        sent: newest(db('chatmsg as m').where({ 'm.lane': userId }).whereRaw('m.target_id = u.id')),
+      }),
+  )
   const newestIds = new Map<number, number>()
   for (const { id, received, sent } of rows) newestIds.set(id, Math.max(received ?? 0, sent ?? 0))
   // The system (id 0) is no account, so the join above does not find it.
@@ -48,9 +57,9 @@ async function activeOnes(
   db: Knex,
   newestIds: ReadonlyMap<number, number>,
   rangesOf: (key: number, last: number) => Range[],
-): Promise<Map<number, MessageRow>> {
+): Promise<Map<number, LastMessage>> {
   const ids = new Map([...newestIds].filter(([, id]) => id > 0))
-  const rows = new Map((await messagesByIds(db, [...ids.values()])).map((row) => [row.id, row]))
+  const rows = new Map((await activeByIds(db, [...ids.values()])).map((row) => [row.id, row]))
   const ranges = [...ids].flatMap(([key, id]) =>
     rows.has(id) ? [] : rangesOf(key, id).map((range) => ({ key, range })),
   )
@@ -64,20 +73,36 @@ async function activeOnes(
     if (id !== undefined) ids.set(key, Math.max(id, ids.get(key) ?? 0))
   }
   const missing = [...ids.values()].filter((id) => !rows.has(id))
-  for (const row of missing.length === 0 ? [] : await messagesByIds(db, missing)) rows.set(row.id, row)
-  return new Map([...ids].flatMap(([key, id]) => (rows.has(id) ? [[key, rows.get(id) as MessageRow]] : [])))
+  for (const row of await activeByIds(db, missing)) rows.set(row.id, row)
+  return new Map([...ids].flatMap(([key, id]) => (rows.has(id) ? [[key, rows.get(id) as LastMessage]] : [])))
 }
 
-/** The groups of a user, optionally only some ids, with unread counts and the newest message the user may read. */
-export async function groupStates(db: Knex, userId: number, only?: readonly number[]): Promise<GroupState[]> {
-  const groups = (await groupsOf(db, userId)).filter(({ id }) => only === undefined || only.includes(id))
-  const rows = await db('chatroom_user as u')
+/** Those of these messages that are not deleted, in any order. */
+const activeByIds = (db: Knex, ids: readonly number[]): Promise<LastMessage[]> =>
+  inSlices(ids, (slice) =>
+    db('chatmsg')
+      .whereIn('id', slice)
+      .where({ isActive: 1 })
+      .select('id', 'user_id', 'send_time', { beginning: db.raw(`substr(msg, 1, ${TEXT_CHARACTERS})`) }),
+  )
+
+async function inSlices<T>(ids: readonly number[], read: (slice: readonly number[]) => PromiseLike<T[]>): Promise<T[]> {
+  const found: T[] = []
+  for (let at = 0; at < ids.length; at += PER_STATEMENT) found.push(...(await read(ids.slice(at, at + PER_STATEMENT))))
+  return found
+}
+
+/** The groups of a user, by name, with the newest message that the user may read. @param only these groups */
+export async function groupStates(db: Knex, userId: number, only?: ReadonlySet<number>): Promise<GroupState[]> {
+  const groups = await groupsSeen(db, userId, only && [...only])
+  const rows: { id: number; last: number | null }[] = await db('chatroom_user as u')
     .where({ 'u.user_id': userId, 'u.isActive': 1 })
     .whereIn(
       'u.chatroom_id',
       groups.map(({ id }) => id),
     )
-    .select('u.chatroom_id', 'u.joined_seq', {
+    .select({
+      id: 'u.chatroom_id',
       last: db('chatmsg as m')
         .whereRaw('m.target_id = u.chatroom_id')
         .whereRaw('m.seq > u.joined_seq')
@@ -86,8 +111,8 @@ export async function groupStates(db: Knex, userId: number, only?: readonly numb
         .limit(1)
         .select('m.id'),
     })
-  const joined = new Map<number, number>(rows.map(({ chatroom_id, joined_seq }) => [chatroom_id, joined_seq]))
-  const newestIds = new Map<number, number>(rows.map(({ chatroom_id, last }) => [chatroom_id, last ?? 0]))
+  const joined = new Map(groups.map(({ id, since }) => [id, since]))
+  const newestIds = new Map(rows.map(({ id, last }) => [id, last ?? 0]))
   const last = await activeOnes(db, newestIds, (id) => [{ ...groupRange(id), above: joined.get(id) ?? 0 }])
-  return groups.map(({ id, chatroom_name, unread }) => ({ id, name: chatroom_name, unread, last: last.get(id) }))
+  return groups.map(({ id, name }) => ({ id, name, last: last.get(id) }))
 }

@@ -2,7 +2,6 @@ import type { Knex } from 'knex'
 import type { MessageRow } from './message-columns.ts'
 import { messagesByIds, PRIVATE, privateRange, sortedById, withReadState } from './messages.ts'
 import { idsIn, type Part, type Scanned } from './scan.ts'
-import { asking, BY_LANE, MAX_SCANNED, selectForEach } from './selects.ts'
 
 /** Selects private messages to a user. */
 export interface InboxQuery {
@@ -63,32 +62,6 @@ export async function privateIds(
   return (await idsOf(db, [ends], query)).ids
 }
 
-/** Unread private messages to a user by sender, among the MAX_SCANNED messages after the read position. */
-export async function unreadBySender(db: Knex, userId: number): Promise<Map<number, number>> {
-  const ranges = await rangesOf(db, { reader_id: userId })
-  const counts = await selectForEach(
-    asking(db),
-    ranges.filter(({ newest, read_id }) => (newest ?? 0) > read_id),
-    ({ reader_id, writer_id, read_id }) => [
-      `select ${Number(writer_id)} as writer_id, count(*) as unread from (
-         select isRead, isActive, msg_type from ${BY_LANE} where target_id = ? and lane = ? and seq is null and id > ?
-         order by id limit ${MAX_SCANNED}) as scanned
-       where isRead = 1 and isActive = 1 and msg_type in (?, ?)`,
-      [reader_id, writer_id, read_id, ...PRIVATE],
-    ],
-    ({ newest, read_id }) => Math.min((newest ?? 0) - read_id, MAX_SCANNED),
-  )
-  return new Map(
-    (counts as { writer_id: number; unread: number }[]).flatMap(({ writer_id, unread }) =>
-      unread > 0 ? [[writer_id, Number(unread)] as const] : [],
-    ),
-  )
-}
-
-export async function countUnread(db: Knex, userId: number): Promise<number> {
-  return [...(await unreadBySender(db, userId)).values()].reduce((sum, count) => sum + count, 0)
-}
-
 /** The private messages of one sender to one recipient: one range of the index. */
 interface Range {
   readonly reader_id: number
@@ -97,9 +70,11 @@ interface Range {
   readonly newest: number | null
 }
 
-const rangesOf = (db: Knex, ends: Ends): Promise<Range[]> =>
+/** @param writerIds only these senders */
+export const rangesOf = (db: Knex, ends: Ends, writerIds?: readonly number[]): Promise<Range[]> =>
   db('correspondence as c')
     .where(ends)
+    .modify((query) => writerIds && void query.whereIn('writer_id', writerIds))
     .select('reader_id', 'writer_id', 'read_id', {
       newest: db('chatmsg as m')
         .whereRaw('m.target_id = c.reader_id and m.lane = c.writer_id')

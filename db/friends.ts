@@ -2,7 +2,9 @@ import type { Knex } from 'knex'
 import { withdrawInvitations } from './group-membership.ts'
 import { Conflict, countRows, lockUsers } from './locks.ts'
 import { note, takeNumbers } from './log.ts'
-import { MSG_TYPE } from './messages.ts'
+import type { MessageRow } from './message-columns.ts'
+import { closedRequest, MSG_TYPE, sortedById } from './messages.ts'
+import { BY_LANE } from './selects.ts'
 import { transact } from './transaction.ts'
 
 /** One direction of a friendship, which always has two rows. */
@@ -12,7 +14,7 @@ export interface FriendRow {
   readonly add_time: number
 }
 
-/** A pending friend request: a `chatmsg` row of msg_type 3 with the note as text. Answered requests have isActive 0. */
+/** A pending friend request: a `chatmsg` row of msg_type 3 with the note as text. For others see closedRequest. */
 export interface RequestRow {
   readonly id: number
   /** The requesting user. */
@@ -23,10 +25,21 @@ export interface RequestRow {
   readonly send_time: number
 }
 
-/** Columns common to all friend requests; together with a sender's or recipient's id they select an index range. */
-const REQUEST = { msg_type: MSG_TYPE.friendRequest, lane: -MSG_TYPE.friendRequest, client_id: null }
-const PENDING = { ...REQUEST, isActive: 1 }
-const CLOSED = { isActive: 0, isRead: 0 }
+/** Columns common to all pending requests; together with a sender's or recipient's id they select an index range. */
+const PENDING = {
+  msg_type: MSG_TYPE.friendRequest,
+  lane: -MSG_TYPE.friendRequest,
+  client_id: null,
+  seq: null,
+  isActive: 1,
+}
+
+const pendingTo = (db: Knex, userId: number): Knex.QueryBuilder =>
+  db(db.raw(BY_LANE)).where({ ...PENDING, target_id: userId })
+
+/** The hint, a comment to SQLite, keeps MariaDB from walking through the table in the order of ids. */
+const pendingBy = (db: Knex, userId: number): Knex.QueryBuilder =>
+  db(db.raw('chatmsg /*! force index (chatmsg_client_id) */')).where({ ...PENDING, user_id: userId })
 
 export const friendsOf = (db: Knex, userId: number): Promise<FriendRow[]> =>
   db<FriendRow & { isActive: number }>('userfriend').where({ user_id: userId, isActive: 1 })
@@ -35,12 +48,14 @@ export const blockedBy = (db: Knex, userId: number): Promise<number[]> =>
   db('userblock').where({ user_id: userId, isActive: 1 }).orderBy('id').pluck('blocked_id')
 
 /** Pending requests from and to a user, oldest first. */
-export const requestsOf = (db: Knex, userId: number, limit: number): Promise<RequestRow[]> =>
-  db<RequestRow>('chatmsg')
-    .where(PENDING)
-    .where((either) => void either.where({ target_id: userId }).orWhere({ user_id: userId }))
-    .orderBy('id')
-    .limit(limit)
+export async function requestsOf(db: Knex, userId: number, limit: number): Promise<RequestRow[]> {
+  // One index range for each end; an OR would read the pending requests of everyone.
+  const oldest = (pending: Knex.QueryBuilder): Promise<MessageRow[]> => pending.orderBy('id').limit(limit)
+  return sortedById([...(await oldest(pendingTo(db, userId))), ...(await oldest(pendingBy(db, userId)))]).slice(
+    0,
+    limit,
+  )
+}
 
 /** Why a relation between two users was not changed. */
 export type FriendConflict =
@@ -93,20 +108,26 @@ export interface FriendLimits {
 }
 
 const pendingFrom = (trx: Knex.Transaction, fromId: number, toId: number) =>
-  trx('chatmsg').where({ ...PENDING, user_id: fromId, target_id: toId })
+  pendingTo(trx, toId).where({ user_id: fromId })
 
 /** Closes the requests between two users, in both directions; returns their number. */
 async function closeRequests(trx: Knex.Transaction, oneId: number, otherId: number): Promise<number> {
-  return (
-    (await pendingFrom(trx, oneId, otherId).update(CLOSED)) + (await pendingFrom(trx, otherId, oneId).update(CLOSED))
-  )
+  const ids = [
+    ...(await pendingFrom(trx, oneId, otherId).pluck('id')),
+    ...(await pendingFrom(trx, otherId, oneId).pluck('id')),
+  ]
+  return close(trx, ids)
+}
+
+async function close(trx: Knex.Transaction, ids: readonly number[]): Promise<number> {
+  let closed = 0
+  for (const id of ids) closed += await trx('chatmsg').where({ id, isActive: 1 }).update(closedRequest(id))
+  return closed
 }
 
 /** Closes the oldest pending requests to a user beyond a number: many accounts must not shut out all others. */
 async function dropExcess(trx: Knex.Transaction, toId: number, kept: number) {
-  const received = trx('chatmsg').where({ ...PENDING, target_id: toId })
-  const excess = await received.orderBy('id', 'desc').offset(kept).pluck('id')
-  if (excess.length > 0) await trx('chatmsg').whereIn('id', excess).update(CLOSED)
+  await close(trx, await pendingTo(trx, toId).orderBy('id', 'desc').offset(kept).pluck('id'))
 }
 
 const friendships = (trx: Knex.Transaction, userId: number) => trx('userfriend').where({ user_id: userId, isActive: 1 })
@@ -153,8 +174,7 @@ export const requestFriend = (
       await makeFriends(trx, fromId, toId, now)
       return { areFriends: true }
     }
-    const sent = trx('chatmsg').where({ ...PENDING, user_id: fromId })
-    if ((await countRows(sent)) >= limits.friendRequests) conflict('too_many_requests')
+    if ((await countRows(pendingBy(trx, fromId))) >= limits.friendRequests) conflict('too_many_requests')
     await dropExcess(trx, toId, limits.friendRequests - 1)
     await trx('chatmsg').insert({
       id: await takeNumbers(trx, 1),

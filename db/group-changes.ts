@@ -5,12 +5,14 @@ import {
   changeGroup,
   checkGroupLimit,
   conflict,
+  ENDED,
   effectiveRole,
   type GroupConflict,
   type GroupKey,
   type GroupOutcome,
   transactChange,
 } from './group-transaction.ts'
+import { type MemberRow, membersOf } from './groups.ts'
 import { lockUsers } from './locks.ts'
 import { note } from './log.ts'
 import { isDuplicate } from './transaction.ts'
@@ -62,11 +64,20 @@ export const renameGroup = (db: Knex, key: GroupKey, actor: Actor, name: string)
 /** Stored in place of the name of a dissolved group, so that the name is free; contains a character no name may have. */
 const freedName = (id: number) => `\u001f${id}`
 
-/** Dissolves a group and frees its name. The outcome lists the members that it had. */
-export const dissolveGroup = (db: Knex, key: GroupKey, actor: Actor): Promise<GroupOutcome> =>
-  changeGroup(db, key, [], async (trx, group) => {
+/**
+ * Dissolves a group, frees its name, and ends its memberships and invitations: they would be read with the others of their
+ * users for good. The outcome lists the members that it had.
+ */
+export async function dissolveGroup(db: Knex, key: GroupKey, actor: Actor): Promise<GroupOutcome> {
+  let members: readonly MemberRow[] = []
+  const outcome = await changeGroup(db, key, [], async (trx, group) => {
     if ((await effectiveRole(trx, group, actor)) !== 'owner') conflict('role_too_low')
     const dissolved = { isActive: 0, former_name: key.name, chatroom_name: freedName(key.id) }
     const current = trx('chatroom').where({ id: key.id, chatroom_name: key.name, isActive: 1 })
     if (!(await changedOne(current.update(dissolved)))) conflict('group_not_exist')
+    members = await membersOf(trx, key.id)
+    await trx('chatroom_user').where({ chatroom_id: key.id, isActive: 1 }).update(ENDED)
+    await trx('chatroom_user').where({ chatroom_id: key.id, isActive: 0, role: 'invited' }).update(ENDED)
   })
+  return 'conflict' in outcome ? outcome : { ...outcome, members }
+}

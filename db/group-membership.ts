@@ -6,6 +6,7 @@ import {
   changeGroup,
   checkGroupLimit,
   conflict,
+  ENDED,
   effectiveRole,
   findMembership,
   type GroupConflict,
@@ -18,8 +19,6 @@ import {
 import type { MemberRow } from './groups.ts'
 import { countRows } from './locks.ts'
 
-/** Values of a membership that has ended. */
-const ENDED = { isActive: 0, role: 'member' }
 /** Values of an invitation that is pending no more. */
 const WITHDRAWN = { role: 'member' }
 
@@ -123,7 +122,10 @@ export const leaveGroup = (db: Knex, key: GroupKey, userId: number): Promise<Gro
     conflict('owner_must_stay')
   })
 
-/** Ends the membership of another user with a lower role, who may join again only by an invitation. */
+/**
+ * Ends the membership of another user with a lower role, who may join again only by an invitation. That holds for a former
+ * member too: otherwise leaving just before would evade it.
+ */
 export const kickFromGroup = (db: Knex, key: GroupKey, actor: Actor, userId: number): Promise<GroupOutcome> =>
   changeGroup(db, key, [], async (trx, group) => {
     const role = await effectiveRole(trx, group, actor)
@@ -132,9 +134,18 @@ export const kickFromGroup = (db: Knex, key: GroupKey, actor: Actor, userId: num
     const kickable = target.whereNotIn('role', UNKICKABLE[role as keyof typeof UNKICKABLE])
     if (await changedOne(kickable.update({ ...ENDED, isBanned: true })))
       return withdrawInvitationsBy(trx, key.id, userId)
-    await requireMember(trx, key.id, userId)
-    conflict('role_too_low')
+    const row = await findMembership(trx, key.id, userId)
+    if (row?.isActive) conflict('role_too_low')
+    if (row === undefined || !(await banFormer(trx, row))) conflict('not_member')
   })
+
+/** Bans a former member; false for a user who was never a member, is banned already, or is invited. */
+const banFormer = (trx: Knex.Transaction, { chatroom_id, user_id }: MemberRow): Promise<boolean> =>
+  changedOne(
+    trx('chatroom_user')
+      .where({ chatroom_id, user_id, isActive: 0, isBanned: 0, role: 'member' })
+      .update({ isBanned: true }),
+  )
 
 /** Sets the role of a member. A new owner replaces the old one, who becomes an admin. */
 export const setGroupRole = (

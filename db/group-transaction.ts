@@ -44,6 +44,9 @@ export const conflict = (reason: GroupConflict): never => {
   throw new Conflict(reason)
 }
 
+/** Values of a membership or invitation that has ended. */
+export const ENDED = { isActive: 0, role: 'member' }
+
 /** True when the update matched exactly one row, so the conditions of its WHERE held. */
 export const changedOne = async (update: PromiseLike<number>): Promise<boolean> => (await update) === 1
 

@@ -3,7 +3,7 @@ import type { MessageRow } from './message-columns.ts'
 import { GROUP_LANE, type HistoryPart, MSG_TYPE, messagesByIds, sortedById } from './messages.ts'
 import { type Interval, narrowed, type PlaceQuery } from './places.ts'
 import { idsIn, type Part, type Range, type Scanned } from './scan.ts'
-import { asking, BY_LANE, MAX_SCANNED, selectForEach } from './selects.ts'
+import { asking, BY_LANE, selectForEach } from './selects.ts'
 
 export interface GroupRow {
   readonly id: number
@@ -52,12 +52,11 @@ export async function hasMembership(db: Knex, groupId: number, userId: number): 
 export interface Membership extends GroupRow {
   readonly role: Exclude<MemberRow['role'], 'invited'>
   readonly members: number
-  readonly unread: number
 }
 
-/** The groups of a user with their numbers of members and of unread messages, ordered by name. */
-export async function groupsOf(db: Knex, userId: number): Promise<Membership[]> {
-  const rows = await db('chatroom_user as u')
+/** The groups of a user with their numbers of members, ordered by name. */
+export const groupsOf = (db: Knex, userId: number): Promise<Membership[]> =>
+  db('chatroom_user as u')
     .join('chatroom as g', 'g.id', 'u.chatroom_id')
     .where({ 'u.user_id': userId, 'u.isActive': 1, 'g.isActive': 1 })
     .whereNot({ 'u.role': 'invited' })
@@ -66,35 +65,6 @@ export async function groupsOf(db: Knex, userId: number): Promise<Membership[]> 
       members: db('chatroom_user as m').whereRaw('m.chatroom_id = g.id').where({ 'm.isActive': 1 }).count('*'),
     })
     .orderBy('g.chatroom_name')
-  const unread = await unreadByGroup(db, userId)
-  return rows.map((row) => ({ ...row, unread: unread.get(row.id) ?? 0 })) as Membership[]
-}
-
-export async function countGroupUnread(db: Knex, userId: number): Promise<number> {
-  return [...(await unreadByGroup(db, userId)).values()].reduce((sum, count) => sum + count, 0)
-}
-
-/** Unread messages of others in each of a user's groups, among the MAX_SCANNED after the read position. */
-async function unreadByGroup(db: Knex, userId: number): Promise<Map<number, number>> {
-  const unreadGroups: Pick<SeenGroup, 'chatroom_id' | 'read_seq' | 'last_seq'>[] = await db('chatroom_user as u')
-    .join('chatroom as g', 'g.id', 'u.chatroom_id')
-    .where({ 'u.user_id': userId, 'u.isActive': 1, 'g.isActive': 1 })
-    .whereRaw('g.last_seq > u.read_seq')
-    .select('u.chatroom_id', 'u.read_seq', 'g.last_seq')
-  const counts = await selectForEach(
-    asking(db),
-    unreadGroups,
-    ({ chatroom_id, read_seq }) => [
-      `select ${Number(chatroom_id)} as id, count(*) as unread from (
-         select user_id, isActive from ${BY_LANE} where target_id = ? and lane = ? and seq > ?
-         order by seq limit ${MAX_SCANNED}) as scanned
-       where isActive = 1 and user_id <> ?`,
-      [chatroom_id, GROUP_LANE, read_seq, userId],
-    ],
-    ({ read_seq, last_seq }) => Math.min(last_seq - read_seq, MAX_SCANNED),
-  )
-  return new Map((counts as { id: number; unread: number }[]).map(({ id, unread }) => [id, Number(unread)]))
-}
 
 /** A message with the name of its group and the reader's position there. */
 export type GroupMessageRow = MessageRow & { readonly chatroom_name: string; readonly read_seq: number }
@@ -228,12 +198,12 @@ export interface SeenBy {
   readonly read: number
 }
 
-/** The groups that a user is a member of, or one of them. */
-export async function groupsSeen(db: Knex, userId: number, only?: number): Promise<SeenBy[]> {
+/** The groups that a user is a member of. @param only these groups */
+export async function groupsSeen(db: Knex, userId: number, only?: readonly number[]): Promise<SeenBy[]> {
   return db('chatroom_user as u')
     .join('chatroom as g', 'g.id', 'u.chatroom_id')
     .where({ 'u.user_id': userId, 'u.isActive': 1, 'g.isActive': 1 })
-    .where((one) => (only === undefined ? undefined : void one.where({ 'g.id': only })))
+    .modify((query) => only && void query.whereIn('g.id', only))
     .whereNot({ 'u.role': 'invited' })
     .select({ id: 'g.id', name: 'g.chatroom_name', since: 'u.joined_seq', read: 'u.read_seq' })
 }

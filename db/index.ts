@@ -18,18 +18,16 @@ export {
   type StoredConsumer,
 } from './consumers.ts'
 export {
-  type ConversationState,
   type GroupState,
   groupStates,
+  type LastMessage,
   lastMessages,
 } from './contacts.ts'
 export {
-  countUnread,
   type InboxQuery,
   messagesTo,
   positionsWith,
   privateIds,
-  unreadBySender,
 } from './correspondence.ts'
 export { type DatabaseLock, type LockOptions, lockFile } from './database-lock.ts'
 export {
@@ -81,7 +79,6 @@ export {
 } from './group-membership.ts'
 export type { Actor, ChangedGroup, GroupConflict, GroupKey, GroupOutcome } from './group-transaction.ts'
 export {
-  countGroupUnread,
   findGroup,
   findGroupById,
   type GroupMessageRow,
@@ -184,6 +181,7 @@ export { imageOf, openInMemory } from './sqlite.ts'
 export { checkAfterCrash, checkLog, fileNumber, oneLine } from './sqlite-file.ts'
 export { isUnavailable } from './transaction.ts'
 export { TurnBudget } from './turn.ts'
+export { type Unread, unreadByGroup, unreadBySender } from './unread.ts'
 export {
   findUsers,
   findUsersById,

@@ -31,6 +31,8 @@ const LOSSES: Readonly<Record<keyof typeof MIGRATIONS, readonly [about: string, 
     ...['message_extra', 'message_former_text', 'message_reaction'],
   ],
   '0017_devices': ['the keys of devices: they must be added again', 'device'],
+  '0018_closed_requests': ['nothing: index ranges'],
+  '0019_membership_indexes': ['nothing: indexes'],
 }
 
 /** Data that is lost by rolling back one migration. */

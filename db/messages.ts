@@ -27,6 +27,13 @@ export const placementOf = (row: Envelope, seq: number | null): Placement => ({
   lane: laneOf(row),
 })
 
+/**
+ * Columns of a friend request that is not pending any more. A pending one has neither a place nor a client id, so the
+ * index ranges of null hold only those: of the recipient in `chatmsg_lane`, of the sender in `chatmsg_client_id`. The
+ * client id contains a character that none of a sender may have.
+ */
+export const closedRequest = (id: number) => ({ isActive: 0, isRead: 0, seq: 0, client_id: `\u001f${id}` })
+
 /** A part of a conversation: the newest messages below an id, or the oldest above one. */
 export type HistoryPart =
   | { readonly before: number; readonly limit: number }

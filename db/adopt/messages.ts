@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import { laneOf, MSG_TYPE } from '../messages.ts'
+import { closedRequest, laneOf, MSG_TYPE } from '../messages.ts'
 import { existingIds, flag, type Step } from './context.ts'
 import type { Finding } from './ledger.ts'
 import type { OriginalRows } from './original.ts'
@@ -73,7 +73,8 @@ export const messages: Step<Message> = {
         tell(row, 'changed', 'note of the friend request is too long: dropped')
         message.msg = ''
       }
-      return [message]
+      const isClosed = row.msg_type === MSG_TYPE.friendRequest && !message.isActive
+      return [isClosed ? { ...message, ...closedRequest(row.id) } : message]
     })
     for (let from = 0; from < taken.length; from += ROWS_PER_STATEMENT)
       await trx('chatmsg').insert(taken.slice(from, from + ROWS_PER_STATEMENT))

@@ -15,6 +15,8 @@ import * as log from './0014_log.ts'
 import * as profiles from './0015_profiles.ts'
 import * as repliesEditsReactions from './0016_replies_edits_reactions.ts'
 import * as devices from './0017_devices.ts'
+import * as closedRequests from './0018_closed_requests.ts'
+import * as membershipIndexes from './0019_membership_indexes.ts'
 
 /** Oldest first. The keys are recorded in the database, so they never change. */
 export const MIGRATIONS = {
@@ -35,6 +37,8 @@ export const MIGRATIONS = {
   '0015_profiles': profiles,
   '0016_replies_edits_reactions': repliesEditsReactions,
   '0017_devices': devices,
+  '0018_closed_requests': closedRequests,
+  '0019_membership_indexes': membershipIndexes,
 }
 
 /** Tables that the migrations create in addition to the original's. */

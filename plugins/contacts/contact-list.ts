@@ -1,6 +1,15 @@
 import type { Knex } from 'knex'
 import { type App, type Context, toLine, type ValuesOf } from '../../core/index.ts'
-import { groupStates, lastMessages, type MessageRow, profileTimes, TurnBudget, unreadBySender } from '../../db/index.ts'
+import {
+  groupStates,
+  type LastMessage,
+  lastMessages,
+  profileTimes,
+  TurnBudget,
+  type Unread,
+  unreadByGroup,
+  unreadBySender,
+} from '../../db/index.ts'
 import type { Accounts } from '../accounts/index.ts'
 import type { friends } from '../friends/index.ts'
 import type { privateMessages } from '../messages/index.ts'
@@ -33,9 +42,17 @@ const turns = new TurnBudget()
 
 /** The newest message of a contact, with the beginning of its text. */
 interface Last {
-  readonly row: MessageRow
+  readonly row: LastMessage
   readonly text: string
 }
+
+interface Loaded {
+  readonly contacts: Contact[]
+  /** Messages that the counts of unread ones have scanned. */
+  readonly scanned: number
+}
+
+const NO_UNREAD: Unread = { counts: new Map(), scanned: 0 }
 
 /** Reads contact lists: friends, groups, and other users with unread messages. */
 export class ContactList {
@@ -45,14 +62,16 @@ export class ContactList {
     this.#parts = parts
   }
 
-  /** The contacts of a user, by descending id of the last message. @param only these users and groups, if they are contacts */
-  async load(userId: number, only?: Changes): Promise<Contact[]> {
+  /** Contacts of a user, by descending id of the last message. @param only these users and groups, if they are contacts */
+  async load(userId: number, only?: Changes): Promise<Loaded> {
     const { db, accounts, friends, conversations } = this.#parts
     const { friends: known } = await friends.circleOf(userId)
     await conversations.readsSettled()
-    const unread = await unreadBySender(db, userId)
-    const userIds = [...new Set([...known.keys(), ...unread.keys()])].filter((id) => only?.users.has(id) ?? true)
-    const states = only?.groups.size === 0 ? [] : await groupStates(db, userId, only && [...only.groups])
+    const unread = only?.users.size === 0 ? NO_UNREAD : await unreadBySender(db, userId, only?.users)
+    const userIds = [...new Set([...known.keys(), ...unread.counts.keys()])].filter((id) => only?.users.has(id) ?? true)
+    const hasGroups = only?.groups.size !== 0
+    const states = hasGroups ? await groupStates(db, userId, only?.groups) : []
+    const unreadThere = hasGroups ? await unreadByGroup(db, userId, only?.groups) : NO_UNREAD
     const lastRows = await lastMessages(db, userId, userIds)
     const inGroups = new Map(states.flatMap(({ id, last }) => (last ? [[id, last] as const] : [])))
     const [last, lastInGroups] = [await withPreviews(lastRows), await withPreviews(inGroups)]
@@ -60,21 +79,22 @@ export class ContactList {
     const byId: ById = await accounts.byIds([...userIds, userId, ...speakers])
     const changed = await profileTimes(db, userIds)
     const users = userIds.flatMap((id) => {
-      const state = { friend: known.has(id), unread: unread.get(id) ?? 0, profileAt: changed.get(id) ?? 0 }
+      const state = { friend: known.has(id), unread: unread.counts.get(id) ?? 0, profileAt: changed.get(id) ?? 0 }
       return this.#user(id, state, last.get(id), byId)
     })
-    const groups = states.map(({ id, name, unread }) => ({
+    const groups = states.map(({ id, name }) => ({
       kind: 4,
       id,
       name,
       nickname: '',
       friend: false,
       online: false,
-      unread,
+      unread: unreadThere.counts.get(id) ?? 0,
       ...lastOf(lastInGroups.get(id), byId),
       profileAt: 0,
     }))
-    return [...users, ...groups].sort((a, b) => b.lastId - a.lastId || (a.name < b.name ? -1 : 1))
+    const contacts = [...users, ...groups].sort((a, b) => b.lastId - a.lastId || (a.name < b.name ? -1 : 1))
+    return { contacts, scanned: unread.scanned + unreadThere.scanned }
   }
 
   #user(
@@ -92,11 +112,11 @@ export class ContactList {
   }
 }
 
-async function withPreviews(rows: ReadonlyMap<number, MessageRow>): Promise<Map<number, Last>> {
+async function withPreviews(rows: ReadonlyMap<number, LastMessage>): Promise<Map<number, Last>> {
   const found = new Map<number, Last>()
   for (const [id, row] of rows) {
     await turns.yieldIfSpent()
-    found.set(id, { row, text: firstCharacters(row.msg) })
+    found.set(id, { row, text: firstCharacters(row.beginning) })
   }
   return found
 }

@@ -3,6 +3,7 @@ import { accounts } from '../accounts/index.ts'
 import { friends } from '../friends/index.ts'
 import { groups } from '../groups/index.ts'
 import { privateMessages } from '../messages/index.ts'
+import { chargeCount } from '../messages/unread.ts'
 import { profiles } from '../profiles/index.ts'
 import { watchChanges } from './changes.ts'
 import { ContactList } from './contact-list.ts'
@@ -22,7 +23,7 @@ export const contacts = definePlugin({
     const contactList = new ContactList({ app, db, accounts, friends, conversations: messages })
 
     const notify = async (userId: number, sessions: Iterable<UserSession>, changes: Changes) => {
-      const list = await contactList.load(userId, changes)
+      const { contacts: list } = await contactList.load(userId, changes)
       const gone = goneFrom(list, changes)
       for (const session of sessions) {
         for (let at = 0; at < list.length; at += CONTACTS_PER_PACKET)
@@ -41,7 +42,8 @@ export const contacts = definePlugin({
       async (session, { skip, watch }) => {
         // Before the read: a change during it is pushed afterwards.
         if (watch) watchers.add(session)
-        const list = await contactList.load(session.user.id)
+        const { contacts: list, scanned } = await contactList.load(session.user.id)
+        chargeCount(session, scanned)
         return {
           more: list.length > skip + CONTACTS_PER_PACKET,
           unread: list.reduce((sum, { unread }) => sum + unread, 0),

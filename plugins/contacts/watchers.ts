@@ -1,7 +1,10 @@
-import { type Clock, retryPause, type Timer, type UserSession } from '../../core/index.ts'
+import { type Clock, FairSemaphore, retryPause, type Timer, type UserSession } from '../../core/index.ts'
 
 /** Changes are pushed together after this pause: a busy conversation must not cost a query per message. */
 const PUSH_PAUSE_MS = 200
+
+/** Users whose changes are loaded at once: a change of a group has one push for each of its members. */
+const FLUSHES_AT_ONCE = 2
 
 /** Contacts of one user that have changed, by id. */
 export interface Changes {
@@ -24,6 +27,7 @@ const noChanges = (): Changes => ({ users: new Set(), groups: new Set() })
 /** Sessions that watch their user's contact list, and the contacts that have changed since the last push. */
 export class Watchers {
   readonly #byUser = new Map<number, Watch>()
+  readonly #flushes = new FairSemaphore(FLUSHES_AT_ONCE)
   readonly #clock: Clock
   readonly #notify: Notify
   readonly #onError: (error: unknown) => void
@@ -76,10 +80,15 @@ export class Watchers {
   #schedule(userId: number, pause = PUSH_PAUSE_MS) {
     const watch = this.#byUser.get(userId)
     if (watch === undefined || watch.timer !== undefined) return
-    watch.timer = this.#clock.after(pause, () => void this.#flush(userId, watch))
+    watch.timer = this.#clock.after(
+      pause,
+      () => void this.#flushes.run(String(userId), () => this.#flush(userId, watch)),
+    )
   }
 
   async #flush(userId: number, watch: Watch) {
+    // Its last session may have closed while it waited.
+    if (this.#byUser.get(userId) !== watch) return
     const { changes } = watch
     watch.changes = noChanges()
     try {

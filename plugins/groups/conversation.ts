@@ -1,6 +1,5 @@
 import { InOrder, Refused, type UserSession, type ValuesOf } from '../../core/index.ts'
 import {
-  countGroupUnread,
   groupHistory,
   groupMessageIds,
   groupMessagesTo,
@@ -12,10 +11,12 @@ import {
   MSG_TYPE,
   type SeenBy,
   textForm,
+  unreadByGroup,
 } from '../../db/index.ts'
 import { type HistorySource, historyPage } from '../messages/page.ts'
 import { Replies } from '../messages/replies.ts'
 import type { Trail } from '../messages/search.ts'
+import { chargeCount } from '../messages/unread.ts'
 import { FAILURES } from './failures.ts'
 import type { Group } from './group.ts'
 import * as messages from './messages.ts'
@@ -113,7 +114,7 @@ function handlePosts({ app, db, roster, conversations }: Parts) {
 async function placeIn({ db, conversations }: Parts, userId: number, groupId: number): Promise<SeenBy> {
   // Acknowledged messages must not count as unread.
   await conversations.readsSettled()
-  const [seen] = await groupsSeen(db, userId, groupId)
+  const [seen] = await groupsSeen(db, userId, [groupId])
   if (seen === undefined) throw new Refused(FAILURES.not_member)
   return seen
 }
@@ -160,15 +161,20 @@ function handleReading(parts: Parts) {
 
   app.handle(
     messages.QueryRooms,
-    async ({ user }) => ({
-      groups: (await groupsOf(db, user.id)).map((row) => ({
-        group: row.chatroom_name,
-        role: row.role,
-        members: row.members,
-        open: Boolean(row.isOpen),
-        unread: row.unread,
-      })),
-    }),
+    async (session) => {
+      const groups = await groupsOf(db, session.user.id)
+      const { counts, scanned } = await unreadByGroup(db, session.user.id)
+      chargeCount(session, scanned)
+      return {
+        groups: groups.map((row) => ({
+          group: row.chatroom_name,
+          role: row.role,
+          members: row.members,
+          open: Boolean(row.isOpen),
+          unread: counts.get(row.id) ?? 0,
+        })),
+      }
+    },
     { serial: true },
   )
 
@@ -200,7 +206,7 @@ function addSource(parts: Parts) {
       const seen = new Map(rows.map((row) => [row.target_id, { name: row.chatroom_name, read: row.read_seq }]))
       return { ...reach, found: await toUser(parts, userId, rows, (row) => seen.get(row.target_id) as Named) }
     },
-    countUnread: (userId) => countGroupUnread(db, userId),
+    unread: (userId) => unreadByGroup(db, userId),
     positions: async (userId) => {
       const found = await groupPositions(db, userId)
       return { found: found.map(({ name, read_id }) => ({ with: '', group: name, own: read_id, other: 0 })) }

@@ -1,13 +1,13 @@
 import type { Knex } from 'knex'
 import {
   conversation,
-  countUnread,
   type MessageRow,
   MSG_TYPE,
   messagesTo,
   positionsWith,
   privateIds,
   textForm,
+  unreadBySender,
   withReadState,
 } from '../../db/index.ts'
 import { type Account, type Accounts, existing } from '../accounts/index.ts'
@@ -59,7 +59,7 @@ export class PrivateMessages {
         const { found, ...reach } = await messagesTo(this.#db, userId, inbox)
         return { ...reach, found: await this.#toText(found) }
       },
-      countUnread: (userId) => countUnread(this.#db, userId),
+      unread: (userId) => unreadBySender(this.#db, userId),
       positions: (userId, after) => this.#positions(userId, after),
       place: async ({ user_id, target_id }) => {
         const byId = await this.#accounts.byIds([user_id, target_id])

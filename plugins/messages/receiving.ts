@@ -52,7 +52,7 @@ function handleReceive({ app, sources, deliveries, privateMessages }: Parts) {
     async (session, values) => {
       const filter = await filterOf(values.from, values.kind)
       // First, because it may fail: the earlier delivery goes on then.
-      const unread = await sources.countUnread(session.user.id)
+      const unread = await sources.countUnread(session)
       if (!session.open) throw new Refused('logged_out')
       // [D-5] Just before the reply: pushes before the reply are those of the earlier delivery.
       begin(session, filter, values)

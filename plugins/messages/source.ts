@@ -1,5 +1,5 @@
 import type { User, UserSession } from '../../core/index.ts'
-import type { MessageRow, Part } from '../../db/index.ts'
+import type { MessageRow, Part, Unread } from '../../db/index.ts'
 import type { Deliverable } from './deliverable.ts'
 import type { Trail } from './search.ts'
 
@@ -65,7 +65,7 @@ export interface Source {
   readonly kinds: readonly number[]
   /** Oldest first. */
   load(userId: number, query: Query): Promise<Part<Deliverable>>
-  countUnread(userId: number): Promise<number>
+  unread(userId: number): Promise<Unread>
   /**
    * Read positions of a user in conversations of this sort.
    * @param after where an earlier read has ended; 0 for the first

@@ -5,6 +5,7 @@ import type { Deliverable } from './deliverable.ts'
 import { fitting } from './page.ts'
 import type { Trail } from './search.ts'
 import type { Position, Query, Source, Where } from './source.ts'
+import { chargeCount } from './unread.ts'
 
 /** Messages of several sources in one order, oldest first. */
 export interface Page extends Part<Deliverable> {
@@ -78,10 +79,15 @@ export class Sources {
     return { found, next: next === undefined ? nextSource : next * count + nth }
   }
 
-  async countUnread(userId: number): Promise<number> {
+  /** Counts a user's unread messages, and charges the count. */
+  async countUnread(session: UserSession): Promise<number> {
     await this.#readsSettled()
-    const counts = await Promise.all(this.#sources.map((source) => source.countUnread(userId)))
-    return counts.reduce((sum, count) => sum + count, 0)
+    const unread = await Promise.all(this.#sources.map((source) => source.unread(session.user.id)))
+    chargeCount(
+      session,
+      unread.reduce((sum, { scanned }) => sum + scanned, 0),
+    )
+    return unread.flatMap(({ counts }) => [...counts.values()]).reduce((sum, count) => sum + count, 0)
   }
 
   /** The messages that a search of a user goes through. @throws Refused `group_not_exist`, and as the sources refuse */

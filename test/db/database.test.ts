@@ -8,7 +8,6 @@ import { ORIGINAL_TABLES } from '../../db/adopt/original.ts'
 import {
   backUp,
   befriend,
-  countUnread,
   findUsers,
   insertGroup,
   insertUser,
@@ -17,6 +16,7 @@ import {
   migrate,
   openDatabase,
   rollbackAll,
+  unreadBySender,
 } from '../../db/index.ts'
 import { MIGRATIONS, NEW_TABLES } from '../../db/migrations/index.ts'
 import { isMysql } from '../../db/migrations/tables.ts'
@@ -321,7 +321,7 @@ test('the backfill marks read rows in small batches and leaves unread rows', asy
     unread,
     stored.slice(1101).map(({ id }) => id),
   )
-  t.is(await countUnread(db, 2), 99)
+  t.is((await unreadBySender(db, 2)).counts.get(1), 99)
 })
 
 test('when the database is lost, waiting requests are refused at once', async (t) => {
@@ -414,7 +414,7 @@ onMariadb('a commit that times out on a lock is rolled back and retried as a who
   t.false(repeat)
   await Promise.all(['b', 'c'].map((id) => writer.store(chat(id))))
   t.deepEqual(await other('chatmsg').orderBy('id').pluck('client_id'), ['a', 'b', 'c'], 'another connection sees them')
-  t.is(await countUnread(other, 2), 3)
+  t.is((await unreadBySender(other, 2)).counts.get(1), 3)
   t.is(row.client_id, 'a')
   await writer.close()
   await other.destroy()

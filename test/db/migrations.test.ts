@@ -42,6 +42,7 @@ async function roomOfVersion4(t: ExecutionContext): Promise<string> {
   await db('chatmsg').insert({ ...message, isRead: 0, msg: 'read', client_id: 'a' })
   await db('chatmsg').insert({ ...message, isRead: 1, msg: '你好 😀', client_id: 'b' })
   await db('chatmsg').insert({ ...message, target_id: 1, msg_type: 4, seq: 1, isRead: 0, msg: 'all', client_id: 'c' })
+  await db('chatmsg').insert({ ...message, msg_type: 3, isRead: 0, isActive: 0, msg: 'closed request' })
   await db.destroy()
   return where
 }

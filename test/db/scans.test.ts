@@ -3,14 +3,21 @@ import test from 'ava'
 import type { Knex } from 'knex'
 import {
   conversation,
+  dissolveGroup,
   groupHistory,
   groupMessagesTo,
   groupStates,
+  groupsSeen,
   insertGroup,
   insertUser,
+  inviteToGroup,
   lastMessages,
   messagesTo,
   migrate,
+  requestFriend,
+  requestsOf,
+  unreadByGroup,
+  unreadBySender,
 } from '../../db/index.ts'
 import { isMysql } from '../../db/migrations/tables.ts'
 import { MysqlPositions } from '../../db/mysql-positions.ts'
@@ -74,6 +81,22 @@ async function seedPrivate({ db, alice, bob }: Chat, count: number, isActive: (i
     ids.map((id) => ({ ...ends, id, isActive: isActive(id) ? 1 : 0 })),
   )
 }
+
+test('a count of unread messages scans the first 1,000 after each read position, of the wanted conversations only', async (t) => {
+  const chat = await aliceAndBob(t)
+  const { db, alice, bob, group } = chat
+  await seedGroup(chat, Array(5000).fill(alice))
+  await seedPrivate({ ...chat, alice: bob, bob: alice }, 9, () => true)
+  const examined = await countExamined(db)
+  const most = await examined(async () => {
+    t.deepEqual(await unreadByGroup(db, bob), { counts: new Map([[group, 1000]]), scanned: 1000 })
+    t.deepEqual(await unreadByGroup(db, alice), { counts: new Map(), scanned: 1000 })
+  })
+  t.true(most <= (isMysql(db) ? 5000 : 1000), String(most))
+  t.deepEqual(await unreadByGroup(db, bob, new Set([group + 1])), { counts: new Map(), scanned: 0 })
+  t.deepEqual(await unreadBySender(db, alice), { counts: new Map([[bob, 9]]), scanned: 9 })
+  t.deepEqual(await unreadBySender(db, alice, new Set([alice])), { counts: new Map(), scanned: 0 })
+})
 
 /** Reads until there is no more; ids found, and the highest number of rows examined by one read. */
 async function readAll(
@@ -169,6 +192,97 @@ test('a preview is the newest message that is not deleted, in private and in a g
     (await groupStates(db, alice)).map((state) => state.last?.id),
     [6001],
   )
+})
+
+test('a list of friend requests, and a new one, read only pending ones', async (t) => {
+  const { db, alice, bob } = await aliceAndBob(t)
+  const request = { user_id: alice, target_id: bob, send_time: 1, msg_type: 3, lane: -3, msg: '', isRead: 1 }
+  await db.batchInsert('chatmsg', Array(2000).fill(request), 50)
+  await db('head').update({ last: 5000 })
+  const carol = await insertUser(db, { username: 'carol', password: 'x', nickname: '', role: 'user' })
+  const asked = { fromId: carol as number, toId: bob, note: 'hello', now: 1 }
+  await requestFriend(db, asked, { friends: 10, friendRequests: 2 })
+  const examined = await countExamined(db)
+  const most = await examined(async () => {
+    const [received, sent] = [await requestsOf(db, bob, 1000), await requestsOf(db, alice, 1000)]
+    t.deepEqual(
+      received.map(({ user_id, msg }) => [user_id, msg]),
+      [
+        [alice, ''],
+        [carol, 'hello'],
+      ],
+    )
+    t.deepEqual(sent, received.slice(0, 1))
+  })
+  t.true(most <= 10, String(most))
+})
+
+/** The indexes that a statement reads by, in a text of the database. */
+async function planOf(db: Knex, { sql, bindings }: { sql: string; bindings: Knex.Value[] }): Promise<string> {
+  const plan = await db.raw(`explain ${isMysql(db) ? '' : 'query plan '}${sql}`, bindings)
+  return JSON.stringify(isMysql(db) ? plan[0] : plan)
+}
+
+test('ended memberships and invitations are not read with the current ones of their user', async (t) => {
+  const { db, alice, bob, group } = await aliceAndBob(t)
+  const carol = await insertUser(db, { username: 'carol', password: 'x', nickname: '', role: 'user' })
+  const invitation = { now: 1, invitations: 10, invitationsToOne: 10 }
+  await inviteToGroup(db, { id: group, name: 'ops' }, { id: alice }, carol as number, invitation)
+  const ended = Array.from({ length: 2000 }, (_, n) => ({ chatroom_id: 10_000 + n, user_id: bob, create_time: 1 }))
+  await db.batchInsert(
+    'chatroom_user',
+    ended.map((row) => ({ ...row, isActive: 0 })),
+    50,
+  )
+  const statements: { sql: string; bindings: Knex.Value[] }[] = []
+  const onQuery = (query: { sql: string; bindings: Knex.Value[] }) => statements.push(query)
+  db.on('query', onQuery)
+  t.deepEqual(
+    (await groupsSeen(db, bob)).map(({ name }) => name),
+    ['ops'],
+  )
+  db.removeListener('query', onQuery)
+  const [statement] = statements
+  t.regex(statement === undefined ? '' : await planOf(db, statement), /chatroom_user_by_user/)
+  const dissolved = await dissolveGroup(db, { id: group, name: 'ops' }, { id: alice })
+  t.deepEqual('members' in dissolved && dissolved.members.map(({ role }) => role).toSorted(), ['member', 'owner'])
+  const left = await db('chatroom_user').where({ isActive: 1 }).orWhere({ role: 'invited' })
+  t.deepEqual(left, [])
+})
+
+test('the contact list reads the beginning of each newest text, of a bounded number in one statement', async (t) => {
+  const chat = await aliceAndBob(t)
+  const { db, alice } = chat
+  const count = 1000
+  const friends = Array.from({ length: count }, (_, n) => n + 1000)
+  await db.batchInsert(
+    'userinfo',
+    friends.map((id) => ({
+      id,
+      username: `friend ${id}`,
+      password: 'x',
+      nickname: '',
+      role: 'user',
+      reg_time: 1,
+      isActive: 1,
+    })),
+    50,
+  )
+  const text = '😀'.repeat(4000)
+  await seedMessages(
+    db,
+    friends.map((id) => ({ id: id * 10, user_id: id, target_id: alice, msg_type: 1, msg: text })),
+  )
+  let most = 0
+  const onResponse = (response: unknown) => {
+    most = Math.max(most, JSON.stringify(response).length)
+  }
+  db.on('query-response', onResponse)
+  const last = await lastMessages(db, alice, friends)
+  db.removeListener('query-response', onResponse)
+  t.is(last.size, count)
+  t.deepEqual(last.get(1000), { id: 10_000, user_id: 1000, send_time: 1, beginning: '😀'.repeat(500) })
+  t.true(most > 0 && most < 300_000, `${most} characters in one response`)
 })
 
 test('a page of a group begins at any id, whether it is one of the group or not', async (t) => {

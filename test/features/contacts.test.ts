@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import test from 'ava'
 import {
   AddFriend,
@@ -13,6 +14,9 @@ import {
   QueryContacts,
   RenameRoom,
 } from '../../client/index.ts'
+import type { UserSession } from '../../core/index.ts'
+import { Watchers } from '../../plugins/contacts/watchers.ts'
+import { TestClock } from '../../testing/test-clock.ts'
 import { nextPush } from '../support/requests.ts'
 import { type LocalServer, startLocalServer } from '../support/server.ts'
 
@@ -228,7 +232,7 @@ test('10,000 unread messages are counted and delivered in pages of bounded size'
   const [alice, bob] = await aliceAndBob(server)
   const COUNT = 10_000
   await Promise.all(Array.from({ length: COUNT }, (_, n) => alice.send('bob', String(n))))
-  t.deepEqual(await listOf(bob), [`alice on ${COUNT} alice: ${COUNT - 1}`])
+  t.deepEqual(await listOf(bob), [`alice on 1000 alice: ${COUNT - 1}`])
   let expected = 0
   let sincePush = 0
   for await (const message of bob.messages({ acknowledge: false })) {
@@ -243,4 +247,38 @@ test('10,000 unread messages are counted and delivered in pages of bounded size'
   }
   t.deepEqual(await listOf(bob), [`alice on 0 alice: ${COUNT - 1}`])
   t.deepEqual((await bob.inbox()).messages, [])
+})
+
+test('a change of a group is loaded for two watching members at a time, with the changes made while they waited', async (t) => {
+  const clock = new TestClock()
+  const loading: { readonly userId: number; readonly groups: readonly number[]; readonly finish: () => void }[] = []
+  const loaded: string[] = []
+  let most = 0
+  const watchers = new Watchers(
+    clock,
+    (userId, _sessions, { groups }) =>
+      new Promise((resolve) => {
+        loading.push({ userId, groups: [...groups], finish: resolve })
+        most = Math.max(most, loading.length)
+      }),
+    (error) => t.fail(String(error)),
+  )
+  const users = [1, 2, 3, 4, 5]
+  for (const id of users) watchers.add({ user: { id }, closed: new Promise(() => {}) } as unknown as UserSession)
+  watchers.groupChanged(users, 7)
+  await clock.advance(200)
+  watchers.groupChanged([5], 8)
+  while (loaded.length < users.length) {
+    const done = loading.shift()
+    if (done === undefined) {
+      await nextTurn()
+      continue
+    }
+    loaded.push(`${done.userId}: ${done.groups.join()}`)
+    done.finish()
+    await nextTurn()
+  }
+  t.deepEqual(loaded, ['1: 7', '2: 7', '3: 7', '4: 7', '5: 7,8'])
+  t.is(most, 2)
+  watchers.stop()
 })

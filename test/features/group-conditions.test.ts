@@ -149,6 +149,22 @@ test('a kicked member comes back to an open group only by an invitation', async 
   t.is((await mallory.request(QueryRooms, {})).groups.length, 1, 'after the invitation, as any other user')
 })
 
+test('a member who leaves before being kicked cannot come back either', async (t) => {
+  await using server = await testServer()
+  const [alice, mallory, bob] = (await inOps(server, 'alice', 'mallory', 'bob')) as [TestUser, TestUser, TestUser]
+  const kick = (by: TestUser, user: string) => by.request(KickFromRoom, { group: 'ops', user })
+  await mallory.request(LeaveRoom, { group: 'ops' })
+  t.is(await bob.refused(kick(bob, 'mallory')), 'role_too_low')
+  await kick(alice, 'mallory')
+  t.is(await mallory.refused(mallory.request(JoinRoom, { group: 'ops' })), 'not_invited')
+  t.is(await alice.refused(kick(alice, 'mallory')), 'not_member', 'nothing is left to end')
+  await server.user('carol')
+  t.is(await alice.refused(kick(alice, 'carol')), 'not_member', 'Carol was never a member')
+  await alice.request(InviteToRoom, { group: 'ops', user: 'mallory' })
+  await mallory.request(JoinRoom, { group: 'ops' })
+  t.is((await mallory.request(QueryRooms, {})).groups.length, 1)
+})
+
 test('a dissolved group frees its name, group creation has a rate, and a private group is hidden', async (t) => {
   await using server = await testServer({ limits: { groupsMade: 3 } })
   const [alice, bob] = [await server.user('alice'), await server.user('bob')]

@@ -1,11 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import test from 'ava'
+import type { Client } from '../../client/index.ts'
 import { RunQueue } from '../../core/flow/run-queue.ts'
 import { clientMessage, definePlugin, encode, line, Ping, Refused, SYSTEM_CLOCK } from '../../core/index.ts'
 import { RequestQueue } from '../../core/plugin/request-queue.ts'
 import { MSG_TYPE, openInMemory, TurnBudget } from '../../db/index.ts'
 import { GROUP_LANE } from '../../db/messages.ts'
 import { Consume } from '../../plugins/consumers/messages.ts'
+import { QueryContacts } from '../../plugins/contacts/messages.ts'
 import { QueryFriendRequests } from '../../plugins/friends/messages.ts'
 import { AcknowledgeRoom, CreateRoom, JoinRoom, QueryRooms } from '../../plugins/groups/messages.ts'
 import { Once } from '../../plugins/idempotency/messages.ts'
@@ -446,8 +448,37 @@ test('unread messages are counted in statements that each read a bounded number 
   await server.db('chatroom').where({ id: group }).update({ last_seq: 12_000 })
   await server.db('correspondence').insert({ reader_id: to, writer_id: from })
   const { groups } = await bob.client.request(QueryRooms, {})
-  t.is(groups[0]?.unread, 10_000)
-  t.is(await bob.client.receive(), 20_000)
+  t.is(groups[0]?.unread, 1000)
+  t.is(await bob.client.receive(), 2000)
+})
+
+test('a count of unread messages costs a token of the rate for each 10,000 that it scans', async (t) => {
+  for (const request of [
+    (client: Client) => client.request(QueryRooms, {}),
+    (client: Client) => client.request(QueryContacts, {}),
+    (client: Client) => client.receive(),
+  ]) {
+    await using server = await testServer({ limits: { requestRate: 1, requestBurst: 4, requestPause: 1 } })
+    const alice = await server.user('alice')
+    const { id: owner } = await server.db('userinfo').where({ username: 'alice' }).first('id')
+    const group = { create_time: 1, isActive: 1, isOpen: true, allHistory: true, last_seq: 1000 }
+    const message = { user_id: owner + 1, send_time: 1, isRead: 0, msg: 'x', msg_type: MSG_TYPE.group, isActive: 1 }
+    for (let id = 1; id <= 20; id++) {
+      await server.db('chatroom').insert({ ...group, id, chatroom_name: `group ${id}` })
+      const member = { chatroom_id: id, user_id: owner, create_time: 1, isActive: 1, role: 'member' }
+      await server.db('chatroom_user').insert(member)
+      const rows = Array.from({ length: 1000 }, (_, n) => ({ ...message, client_id: `${id} ${n}`, seq: n + 1 }))
+      await server.db.batchInsert(
+        'chatmsg',
+        rows.map((row) => ({ ...row, target_id: id, lane: GROUP_LANE, hops: 0 })),
+        50,
+      )
+    }
+    await server.clock.advance(60_000)
+    await request(alice.client)
+    await alice.client.request(QueryFriendRequests, {})
+    t.is(await alice.refused(alice.client.request(QueryFriendRequests, {})), 'rate_limited')
+  }
 })
 
 test('unread messages among 30,000 own ones are listed, pushed and consumed', async (t) => {

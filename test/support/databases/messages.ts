@@ -15,6 +15,7 @@ export interface SeededMessage {
   readonly seq?: number
   readonly isActive?: number
   readonly isRead?: number
+  readonly msg?: string
 }
 
 /** Inserts messages past the server, many at once, and lets the server’s numbers go on after them. */
