@@ -303,7 +303,7 @@ test.serial('a program that cannot run, and conflicting options, are refused bef
     [['--exec', 'no-such-program-anywhere'], /^error: --exec: there is no program no-such-program-anywhere$/m],
     [['--exec', './plain'], /^error: --exec: \.\/plain is not executable\nhint: chmod \+x/m],
     [['--exec', './plain with words'], /^hint: arguments go after --/m],
-    [['--exec', 'true', '--no-ack'], /^error: --exec goes with neither/m],
+    [['--exec', 'true', '--no-ack'], /^error: --exec goes with none of/m],
     [['--exec', 'true', '--type', 'poll_created'], /^error: --exec handles messages/m],
     [['--exec', 'true', '--jobs', '0'], /^error: --jobs takes a whole number/m],
     [['true'], /^error: nothing takes "true"/m],
