@@ -18,6 +18,7 @@ const REQUESTS: Readonly<Record<string, (user: string) => object>> = {
   dissolve_room: () => ({}),
   chatroom_message: () => ({ text: 'hi' }),
   acknowledge_room: () => ({ upTo: 1 }),
+  typing: () => ({}),
   query_room_history: () => ({}),
   search_messages: () => ({ text: 'hi' }),
   schedule_message: () => ({ text: 'hi', delay: 3_600_000 }),
@@ -56,7 +57,9 @@ test('to a stranger, a closed group is a name that no group has, whatever the re
       const more = REQUESTS[message.name]?.(user) ?? {}
       const replies = [await replyTo(mallory, message, CLOSED, more), await replyTo(mallory, message, NONE, more)]
       t.is(replies[0], replies[1], message.name)
-      t.regex(replies[0] ?? '', /^group_not_exist /, message.name)
+      // Repeated within seconds, `typing` is dropped without a look at the group.
+      const expected = message.name === 'typing' ? /^(group_not_exist |{}$)/ : /^group_not_exist /
+      t.regex(replies[0] ?? '', expected, message.name)
     }
 })
 

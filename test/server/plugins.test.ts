@@ -417,13 +417,26 @@ test('an admin can list each plugin’s messages, handlers, hooks and listeners'
 
 test('a built-in feature can be left out', async (t) => {
   await using server = await testServer({
-    without: ['messages', 'friends', 'groups', 'contacts', 'consumers', 'system', 'schedule', 'typing', 'profiles'],
+    without: [
+      'messages',
+      'friends',
+      'groups',
+      'contacts',
+      'consumers',
+      'system',
+      'schedule',
+      'typing',
+      'profiles',
+      'edits',
+      'reactions',
+    ],
   })
   const alice = await server.user('alice')
   t.is(await alice.refused(alice.says('alice', 'hi')), 'unknown_type')
   await t.throwsAsync(testServer({ without: ['mesages'] }), { message: /no built-in plugin is named "mesages"/ })
   await t.throwsAsync(testServer({ without: ['messages'] }), {
-    message: /(friends|groups|contacts|consumers|system|schedule) needs messages, which is not loaded/,
+    message:
+      /(friends|groups|contacts|consumers|system|schedule|typing|edits|reactions) needs messages, which is not loaded/,
   })
   await t.throwsAsync(testServer({ without: ['accounts'] }), { message: /needs accounts, which is not loaded/ })
 })

@@ -13,7 +13,7 @@ testInBrowser(
     await first.openUser('bob')
     const second = first.in(await openPage(t, first.context, first.page.url()))
     await second.input.waitFor()
-    t.is(web.connections, 1)
+    await web.connected(1)
 
     await first.say('from the first tab')
     await second.sees('from the first tab')
@@ -24,7 +24,7 @@ testInBrowser(
     await first.page.close()
     await second.say('still here')
     await second.sees('still here')
-    t.is(web.connections, 1)
+    await web.connected(1)
     t.deepEqual(await second.texts(), ['from the first tab', 'to both', 'still here'])
   },
 )
@@ -52,7 +52,7 @@ testInBrowser('a group in two tabs, a Chinese page, a program and the original c
   const bob = await stage.visitor('bob', { locale: 'zh-CN', colorScheme: 'dark' })
   await bob.logIn()
   await bob.open('all')
-  t.is(web.connections, 2)
+  await web.connected(2)
 
   await first.say('ann, first tab')
   await second.sees('ann, first tab')
@@ -100,10 +100,12 @@ testInBrowser('without shared workers each tab has a session of its own', async 
   await ann.register()
   const again = ann.in(other)
   await again.logIn()
-  t.is(web.connections, 2)
+  await web.connected(2)
   await ann.openUser('ann')
+  await again.openUser('ann')
   await ann.say('note')
-  await ann.sees('note')
+  await again.sees('note')
+  t.deepEqual(await again.texts(), ['note'])
 })
 
 testInBrowser('a server with another key is refused until the user confirms the key', async (t) => {
@@ -162,7 +164,7 @@ testInBrowser('a second start finds everything as it was; a revoked browser is o
   await again.page.getByRole('button', { name: 'Log in' }).waitFor()
   await again.page.reload()
   await again.page.getByRole('button', { name: 'Log in' }).waitFor()
-  t.is(web.connections, 1)
+  await web.connected(1)
 })
 
 testInBrowser(

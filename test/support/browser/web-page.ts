@@ -1,4 +1,4 @@
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import type { ExecutionContext } from 'ava'
 import type { Server } from '../../../core/index.ts'
@@ -13,8 +13,8 @@ export interface WebServer {
   block(isBlocked: boolean): void
   /** Nothing is reachable any more. */
   stop(): void
-  /** WebSockets that are open. */
-  readonly connections: number
+  /** Resolves when so many WebSockets are open: one that a page has given up may close late. */
+  connected(count: number): Promise<void>
   /** Everything that browsers sent over WebSockets, as it came. */
   readonly sent: readonly Buffer[]
 }
@@ -23,6 +23,7 @@ export interface WebServer {
 export async function serveWeb(t: ExecutionContext, first: Server): Promise<WebServer> {
   const links = new Set<Socket>()
   const chats = new Set<Socket>()
+  const changed = new EventEmitter()
   const sent: Buffer[] = []
   let isBlocked = false
   let target = 0
@@ -34,8 +35,14 @@ export async function serveWeb(t: ExecutionContext, first: Server): Promise<WebS
     browser.once('data', (head: Buffer) => {
       const isChat = head.toString('latin1').startsWith('GET /chat')
       if (isChat && isBlocked) return browser.destroy()
-      if (isChat) chats.add(browser)
-      browser.on('close', () => chats.delete(browser))
+      if (isChat) {
+        chats.add(browser)
+        changed.emit('change')
+        browser.on('close', () => {
+          chats.delete(browser)
+          changed.emit('change')
+        })
+      }
       if (isChat) browser.on('data', (chunk: Buffer) => sent.push(chunk))
       forward(browser, head, target)
     })
@@ -62,8 +69,8 @@ export async function serveWeb(t: ExecutionContext, first: Server): Promise<WebS
       end(links)
       line.close()
     },
-    get connections() {
-      return chats.size
+    connected: async (count) => {
+      while (chats.size !== count) await once(changed, 'change')
     },
   }
   t.teardown(web.stop)
