@@ -151,6 +151,7 @@ testInBrowser('the whole tour by keyboard alone', async (t) => {
   await page.keyboard.press('Shift+Tab')
   await tabTo('1 request is waiting')
   await page.keyboard.press('Enter')
+  await ann.dialog.waitFor()
   await tabTo('Accept the request of carl')
   await page.keyboard.press('Enter')
   await ann.contact('carl').waitFor()
