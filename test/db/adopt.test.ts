@@ -248,12 +248,14 @@ async function checkDataFolder(t: ExecutionContext, where: string) {
     t.deepEqual(last.map(Number), [0, 0, 3])
 
     const rows = await db('chatmsg').orderBy('id')
+    const clientIdOf = (id: number) => {
+      if (id === 7) return null
+      return id >= 8 && id <= 10 ? `\u001f${id}` : `adopted-${id}`
+    }
     t.deepEqual(
-      rows.map(({ id, client_id }) => `${id} ${client_id}`),
-      [1, 2, 3, 6, 7, 8, 9, 10, 11, 12, 13, 16, 17].map((id) =>
-        id >= 7 && id <= 10 ? `${id} null` : `${id} adopted-${id}`,
-      ),
-      'friend requests have none',
+      rows.map(({ id, client_id }) => [id, client_id]),
+      [1, 2, 3, 6, 7, 8, 9, 10, 11, 12, 13, 16, 17].map((id) => [id, clientIdOf(id)]),
+      'a pending friend request has none, a closed one that of its state',
     )
     t.deepEqual(
       rows.filter((row) => row.msg_type === 3 && row.isActive).map(({ id, isRead }) => [id, isRead]),
