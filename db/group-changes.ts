@@ -39,7 +39,7 @@ export async function insertGroup(
     const [id = 0] = await unlessTaken(trx('chatroom').insert(values))
     const owner = { chatroom_id: id, user_id: ownerId, create_time: now, isActive: 1, role: 'owner' }
     await trx('chatroom_user').insert(owner)
-    await note(trx, { topic: 'group', subject: id })
+    await note(trx, { topic: 'group', subject: id, target_id: ownerId })
     return { id }
   })
 }
@@ -55,7 +55,7 @@ async function unlessTaken<T>(naming: PromiseLike<T>): Promise<T> {
 }
 
 export const renameGroup = (db: Knex, key: GroupKey, actor: Actor, name: string): Promise<GroupOutcome> =>
-  changeGroup(db, key, [], async (trx, group) => {
+  changeGroup(db, key, {}, async (trx, group) => {
     if ((await effectiveRole(trx, group, actor)) === 'member') conflict('role_too_low')
     const current = trx('chatroom').where({ id: key.id, chatroom_name: key.name, isActive: 1 })
     if (!(await changedOne(unlessTaken(current.update({ chatroom_name: name }))))) conflict('group_not_exist')
@@ -70,7 +70,7 @@ const freedName = (id: number) => `\u001f${id}`
  */
 export async function dissolveGroup(db: Knex, key: GroupKey, actor: Actor): Promise<GroupOutcome> {
   let members: readonly MemberRow[] = []
-  const outcome = await changeGroup(db, key, [], async (trx, group) => {
+  const outcome = await changeGroup(db, key, {}, async (trx, group) => {
     if ((await effectiveRole(trx, group, actor)) !== 'owner') conflict('role_too_low')
     const dissolved = { isActive: 0, former_name: key.name, chatroom_name: freedName(key.id) }
     const current = trx('chatroom').where({ id: key.id, chatroom_name: key.name, isActive: 1 })

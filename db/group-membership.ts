@@ -35,7 +35,7 @@ export const joinGroup = (
   userId: number,
   { now, groupMembers, groupsPerUser }: { now: number; groupMembers: number; groupsPerUser: number },
 ): Promise<GroupOutcome> =>
-  changeGroup(db, key, [userId], async (trx, group) => {
+  changeGroup(db, key, { locks: [userId], member: userId }, async (trx, group) => {
     const row = await findMembership(trx, key.id, userId)
     if (row?.isActive) conflict('already_member')
     const isBanned = Boolean(row?.isBanned)
@@ -77,7 +77,7 @@ export async function inviteToGroup(
   { now, invitations, invitationsToOne }: { now: number; invitations: number; invitationsToOne: number },
 ): Promise<{ readonly isNew: boolean } | { readonly conflict: GroupConflict }> {
   let isNew = false
-  const outcome = await changeGroup(db, key, [actor.id, guestId], async (trx, group) => {
+  const outcome = await changeGroup(db, key, { locks: [actor.id, guestId] }, async (trx, group) => {
     if ((await effectiveRole(trx, group, actor)) === 'member') conflict('role_too_low')
     const both = [actor.id, guestId]
     const blocks = trx('userblock').where({ isActive: 1 }).whereIn('user_id', both).whereIn('blocked_id', both)
@@ -114,7 +114,7 @@ const withdrawInvitationsBy = (trx: Knex.Transaction, groupId: number, userId: n
 
 /** Ends a membership. The owner cannot leave: a group always has one. */
 export const leaveGroup = (db: Knex, key: GroupKey, userId: number): Promise<GroupOutcome> =>
-  changeGroup(db, key, [], async (trx, group) => {
+  changeGroup(db, key, { member: userId }, async (trx, group) => {
     const own = activeMembers(trx, key.id).where({ user_id: userId })
     if (await changedOne(own.clone().whereNot({ role: 'owner' }).update(ENDED)))
       return withdrawInvitationsBy(trx, key.id, userId)
@@ -127,7 +127,7 @@ export const leaveGroup = (db: Knex, key: GroupKey, userId: number): Promise<Gro
  * member too: otherwise leaving just before would evade it.
  */
 export const kickFromGroup = (db: Knex, key: GroupKey, actor: Actor, userId: number): Promise<GroupOutcome> =>
-  changeGroup(db, key, [], async (trx, group) => {
+  changeGroup(db, key, { member: userId }, async (trx, group) => {
     const role = await effectiveRole(trx, group, actor)
     if (role === 'member') conflict('role_too_low')
     const target = activeMembers(trx, key.id).where({ user_id: userId }).whereNot({ user_id: actor.id })
@@ -155,7 +155,7 @@ export const setGroupRole = (
   userId: number,
   role: Exclude<MemberRow['role'], 'invited'>,
 ): Promise<GroupOutcome> =>
-  changeGroup(db, key, [userId], async (trx, group) => {
+  changeGroup(db, key, { locks: [userId] }, async (trx, group) => {
     if ((await effectiveRole(trx, group, actor)) !== 'owner') conflict('role_too_low')
     const { role: currentRole } = await requireMember(trx, key.id, userId)
     if (currentRole === 'owner') conflict(userId === actor.id ? 'owner_must_stay' : 'role_too_low')

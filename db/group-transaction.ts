@@ -63,15 +63,22 @@ export async function transactChange<T>(
   }
 }
 
-/** Changes a group under its lock, which is taken after the locks of `userIds`. */
+export interface Affected {
+  /** Users whose locks are taken before the group's. */
+  readonly locks?: readonly number[]
+  /** The user who becomes a member or ceases to be one. */
+  readonly member?: number
+}
+
+/** Changes a group under its lock. */
 export const changeGroup = (
   db: Knex,
   { id, name }: GroupKey,
-  userIds: readonly number[],
+  { locks = [], member }: Affected,
   work: (trx: Knex.Transaction, group: GroupRow) => Promise<unknown>,
 ): Promise<GroupOutcome> =>
   transactChange(db, async (trx) => {
-    if (userIds.length > 0) await lockUsers(trx, ...userIds)
+    if (locks.length > 0) await lockUsers(trx, ...locks)
     const current = trx<GroupRow & { isActive: number }>('chatroom').where({ id, isActive: 1 })
     const group = await current.clone().where({ chatroom_name: name }).forUpdate().first()
     if (group === undefined) return conflict('group_not_exist')
@@ -80,7 +87,7 @@ export const changeGroup = (
       group: (await trx<GroupRow>('chatroom').where({ id }).first()) ?? group,
       members: await membersOf(trx, id),
     }
-    await note(trx, { topic: 'group', subject: id })
+    await note(trx, { topic: 'group', subject: id, target_id: member })
     return changed
   })
 

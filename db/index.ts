@@ -7,6 +7,7 @@ export {
   isHalfAdopted,
 } from './adopt/index.ts'
 export { backUp } from './backup.ts'
+export { ChangeFeed, type Follower } from './change-feed.ts'
 export { ConsumerWriter } from './consumer-writer.ts'
 export {
   type ConsumerRow,
@@ -98,7 +99,7 @@ export {
   type SeenBy,
 } from './groups.ts'
 export { loadOf } from './load.ts'
-export { headOf } from './log.ts'
+export { headOf, type LogEntry } from './log.ts'
 export {
   contentColumns,
   contentOf,

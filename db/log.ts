@@ -11,10 +11,19 @@ export interface LogEntry {
   readonly topic: Topic
   /** Id of the message, group or user that has changed. */
   readonly subject: number
-  /** The conversation of a message, see laneOf; null for other topics. */
-  readonly target_id?: number
-  readonly lane?: number
+  /**
+   * The conversation of a message, see laneOf. For `relation` the other user; for `group` the user who has become a member
+   * or has ceased to be one, if it was one.
+   */
+  readonly target_id?: number | undefined
+  readonly lane?: number | undefined
 }
+
+/** An entry with its number. */
+export type NumberedEntry = LogEntry & { readonly id: number }
+
+/** Entries in one query: a change is a few. */
+const PAGE = 1000
 
 /**
  * Takes the next numbers of the log and returns the first. The row `head` stays locked until the commit, so numbers have no
@@ -30,6 +39,15 @@ export async function note(trx: Knex.Transaction, { topic, subject, target_id, l
   const id = await takeNumbers(trx, 1)
   await trx('change_log').insert({ id, topic, subject, target_id: target_id ?? null, lane: lane ?? null })
   return id
+}
+
+/** A page of the entries above a number, in their order. */
+export async function changesAfter(
+  db: Knex,
+  after: number,
+): Promise<{ readonly entries: readonly NumberedEntry[]; readonly isMore: boolean }> {
+  const entries = await db<NumberedEntry>('change_log').where('id', '>', after).orderBy('id').limit(PAGE)
+  return { entries, isMore: entries.length === PAGE }
 }
 
 /** The highest number of the log: of a message or of an entry. */

@@ -1,6 +1,7 @@
 import type { AnyPlugin } from '../core/index.ts'
 import { accounts } from './accounts/index.ts'
 import { admin } from './admin/index.ts'
+import { changes } from './changes/index.ts'
 import { consumers } from './consumers/index.ts'
 import { contacts } from './contacts/index.ts'
 import { devices } from './devices/index.ts'
@@ -23,6 +24,7 @@ import { typing } from './typing/index.ts'
 export {
   accounts,
   admin,
+  changes,
   consumers,
   contacts,
   devices,
@@ -45,6 +47,7 @@ export {
 
 /** Features of a server by default. */
 export const BUILT_IN: readonly AnyPlugin[] = [
+  changes,
   accounts,
   registration,
   login,

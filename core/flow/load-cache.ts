@@ -43,6 +43,17 @@ export class LoadCache<K extends string | number, V extends object> {
     }
   }
 
+  /** Loads in flight may be stale, and are not cached. */
+  forgetLoads() {
+    this.#loading.clear()
+  }
+
+  /** Forgets every entry. */
+  clear() {
+    this.#cached.clear()
+    this.#loading.clear()
+  }
+
   #fetch(key: K): Promise<V | undefined> {
     const loading = this.#load(key).then((value) => {
       if (value !== undefined && this.#loading.get(key) === loading) this.#cached.set(key, value)

@@ -1,4 +1,5 @@
 import { lruCache } from '../../core/index.ts'
+import type { Follower, LogEntry } from '../../db/index.ts'
 import { type Account, SYSTEM } from './account.ts'
 
 /** The path of a message must not query the database for its sender and recipient. */
@@ -7,13 +8,13 @@ const CACHE_ENTRIES = 20_000
 type Found = Account | undefined
 
 /**
- * Accounts in memory, by id, by name and by requested spelling. Entries do not expire: every change of an account calls
- * `invalidate`. A read that began before a change is neither cached nor shared with later callers. Names without an
- * account are not cached.
+ * Accounts in memory, by id, by name and by requested spelling. Entries do not expire: the cache follows the log. A read that
+ * began before a change is neither cached nor shared with later callers. Names without an account are not cached.
  */
-export class AccountCache {
-  readonly #byId = lruCache<number, Account>(CACHE_ENTRIES)
-  readonly #byName = lruCache<string, Account>(CACHE_ENTRIES)
+export class AccountCache implements Follower {
+  readonly #byName = lruCache<string, Account>(CACHE_ENTRIES, { dispose: ({ id }) => this.#byId.delete(id) })
+  /** The accounts in `#byName`. */
+  readonly #byId = new Map<number, Account>()
   /** Requested spelling → name of the account: an adopted database may hold "Bob" beside "bob". */
   readonly #spellings = lruCache<string, string>(CACHE_ENTRIES)
   /** Reads in flight, by requested spelling. */
@@ -32,7 +33,9 @@ export class AccountCache {
   }
 
   byId(id: number): Found {
-    return this.#byId.get(id)
+    const account = this.#byId.get(id)
+    // Counts as a use there.
+    return account && this.#byName.get(account.name)
   }
 
   /**
@@ -56,17 +59,18 @@ export class AccountCache {
     return account
   }
 
-  /** An account was changed: its entries and all reads in flight are stale. */
-  invalidate({ id, name }: Account) {
+  /** An account was added or changed: its entry and all reads in flight are stale. */
+  changed({ subject }: LogEntry) {
     this.#version++
     this.#loading.clear()
-    this.#byName.delete(name)
-    this.#byId.delete(id)
+    const account = this.#byId.get(subject)
+    if (account !== undefined) this.#byName.delete(account.name)
   }
 
-  /** An account was inserted: reads in flight may have missed it. */
-  inserted() {
+  missed() {
+    this.#version++
     this.#loading.clear()
+    this.#byName.clear()
   }
 
   #load(name: string): Promise<Found> {

@@ -1,7 +1,15 @@
 import type { Knex } from 'knex'
 import { type App, Refused } from '../../core/index.ts'
 import { DEFAULT_ITERATIONS, fakeVerifier, shapeOf, type Verifier } from '../../core/scram/index.ts'
-import { findUsers, findUsersById, insertUser, listUsers, type UserRow, updateUser } from '../../db/index.ts'
+import {
+  type ChangeFeed,
+  findUsers,
+  findUsersById,
+  insertUser,
+  listUsers,
+  type UserRow,
+  updateUser,
+} from '../../db/index.ts'
 import { type Account, existing, type Names, type NewAccount, SYSTEM, toAccount } from './account.ts'
 import { AccountCache } from './account-cache.ts'
 import { FAILURES } from './failures.ts'
@@ -14,6 +22,7 @@ const DECOY_SHAPE = { iterations: DEFAULT_ITERATIONS, preHash: '', saltLength: 3
 export interface AccountsParts {
   readonly app: App
   readonly db: Knex
+  readonly changes: ChangeFeed
   readonly shapes: Shapes
 }
 
@@ -23,13 +32,16 @@ export class Accounts {
   readonly shapes: Shapes
   readonly #app: App
   readonly #db: Knex
+  readonly #changes: ChangeFeed
   readonly #cache = new AccountCache((name) => this.read(name))
   /** Parsed in place of an account that does not exist: the same work as for one that does. */
   readonly #decoy: UserRow
 
-  constructor({ app, db, shapes }: AccountsParts) {
+  constructor({ app, db, changes, shapes }: AccountsParts) {
     this.#app = app
     this.#db = db
+    this.#changes = changes
+    changes.follow('user', this.#cache)
     this.shapes = shapes
     this.#decoy = {
       id: 0,
@@ -109,8 +121,7 @@ export class Accounts {
   async create({ role, verifier, ...wanted }: NewAccount): Promise<{ id: number; name: string }> {
     const { name: username, nickname } = checkNames(wanted)
     const identity = { username, password: formatVerifier(verifier), nickname, role }
-    const id = await insertUser(this.#db, identity, this.#app.clock.time())
-    this.#cache.inserted()
+    const id = await this.#changes.after(() => insertUser(this.#db, identity, this.#app.clock.time()))
     if (id === undefined) throw new Refused(FAILURES.username_taken)
     this.shapes.count(shapeOf(verifier), 1)
     return { id, name: username }
@@ -132,12 +143,7 @@ export class Accounts {
 
   async #change(name: string, values: Parameters<typeof updateUser>[2]): Promise<Account> {
     const account = await this.require(name)
-    try {
-      await updateUser(this.#db, account.name, values)
-    } finally {
-      // After an error the change may be stored all the same.
-      this.#cache.invalidate(account)
-    }
+    await this.#changes.after(() => updateUser(this.#db, account.name, values))
     return account
   }
 }

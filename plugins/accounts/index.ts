@@ -1,4 +1,5 @@
 import { definePlugin } from '../../core/index.ts'
+import { changes } from '../changes/index.ts'
 import { Accounts } from './accounts.ts'
 import { FAILURES } from './failures.ts'
 import { loadShapes } from './shapes.ts'
@@ -10,5 +11,6 @@ export type { Accounts } from './accounts.ts'
 export const accounts = definePlugin({
   name: 'accounts',
   failures: FAILURES,
-  setup: async (app, { db }) => new Accounts({ app, db, shapes: await loadShapes(db) }),
+  needs: { changes },
+  setup: async (app, { db, needs }) => new Accounts({ app, db, ...needs, shapes: await loadShapes(db) }),
 })

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import { KeyedQueue, LoadCache, Refused, type User } from '../../core/index.ts'
-import { blockedBy, type FriendConflict, friendsOf } from '../../db/index.ts'
+import { blockedBy, type ChangeFeed, type FriendConflict, friendsOf } from '../../db/index.ts'
 import { FAILURES } from './failures.ts'
 
 /** Relations of a user to others, as far as the message path needs them. */
@@ -37,20 +37,27 @@ type Ends = readonly [Pick<User, 'id'>, Pick<User, 'id'>]
 const keyOf = ([{ id: one }, { id: other }]: Ends) => `${Math.min(one, other)} ${Math.max(one, other)}`
 
 /**
- * A cache of circles, and the order of changes. Changes between two users run one at a time: a change begins after the
+ * A cache of circles, which follows the log, and the order of changes. Changes between two users run one at a time: a change begins after the
  * messages accepted before it are stored and pushed, and messages between the two wait until it has ended.
  */
 export class Circles {
   readonly #circles: LoadCache<number, Circle>
   readonly #queue = new KeyedQueue<string>()
+  readonly #changes: ChangeFeed
   readonly #settled: () => Promise<void>
 
   /** @param settled resolves when the messages accepted so far are stored and pushed, or have failed */
-  constructor(db: Knex, settled: () => Promise<void>) {
+  constructor(db: Knex, changes: ChangeFeed, settled: () => Promise<void>) {
+    this.#changes = changes
     this.#settled = settled
     this.#circles = new LoadCache<number, Circle>(CACHE_ENTRIES, async (userId) => {
       const [friends, blocked] = [await friendsOf(db, userId), await blockedBy(db, userId)]
       return { friends: new Map(friends.map((row) => [row.friend_id, row.add_time])), blocked: new Set(blocked) }
+    })
+    const circles = this.#circles
+    changes.follow('relation', {
+      changed: ({ subject, target_id }) => circles.forget(subject, ...(target_id ? [target_id] : [])),
+      missed: () => circles.clear(),
     })
   }
 
@@ -86,19 +93,9 @@ export class Circles {
       await this.#settled()
       // Their senders get the replies.
       await turn()
-      try {
-        const outcome = await work()
-        if ('conflict' in outcome) throw refusalOf(outcome.conflict)
-        this.#invalidate(ends)
-        announce(outcome)
-      } finally {
-        // After an error the change may be committed all the same.
-        this.#invalidate(ends)
-      }
+      const outcome = await this.#changes.after(work)
+      if ('conflict' in outcome) throw refusalOf(outcome.conflict)
+      announce(outcome)
     })
-  }
-
-  #invalidate([one, other]: Ends) {
-    this.#circles.forget(one.id, other.id)
   }
 }

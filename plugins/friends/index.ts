@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { definePlugin } from '../../core/index.ts'
 import { accounts } from '../accounts/index.ts'
+import { changes } from '../changes/index.ts'
 import { privateMessages } from '../messages/index.ts'
 import { handleBlocks } from './blocks.ts'
 import { Circles } from './circle.ts'
@@ -18,14 +19,14 @@ export const friends = definePlugin({
   messages,
   failures: FAILURES,
   limits: LIMITS,
-  needs: { accounts, messages: privateMessages },
+  needs: { changes, accounts, messages: privateMessages },
   options: z.strictObject({
     /** Senders of private messages. Bots and admins may write to anyone who has not blocked them, operators to anyone, and anyone to a bot. */
     messagesFrom: z.enum(['anyone', 'friends']).default('friends'),
   }),
   setup(app, { options, needs, limits, db }) {
     const conversations = needs.messages
-    const circles = new Circles(db, () => conversations.postsSettled())
+    const circles = new Circles(db, needs.changes, () => conversations.postsSettled())
     const parts = { app, limits, db, accounts: needs.accounts, circles, conversations }
     handleRequests(parts)
     handleFriendships(parts)

@@ -31,9 +31,8 @@ export function handleGroups(parts: Parts) {
     const { groupsPerUser } = limits
     return rate.count(user.id, async () => {
       const values = { name, ownerId: user.id, isOpen: open, allHistory, now: clock.time(), groupsPerUser }
-      const created = await insertGroup(db, values)
+      const created = await roster.create(() => insertGroup(db, values))
       if ('conflict' in created) throw refusalOf(created.conflict, name)
-      roster.created(name, user.id)
       app.emit(GroupChanged, { groupId: created.id, userIds: [user.id] })
       return { id: created.id, group: name }
     })

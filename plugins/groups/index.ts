@@ -1,5 +1,6 @@
 import { definePlugin, type User } from '../../core/index.ts'
 import { accounts } from '../accounts/index.ts'
+import { changes } from '../changes/index.ts'
 import { privateMessages } from '../messages/index.ts'
 import { handleConversation } from './conversation.ts'
 import { FAILURES } from './failures.ts'
@@ -18,11 +19,13 @@ export const groups = definePlugin({
   messages,
   failures: FAILURES,
   limits: LIMITS,
-  needs: { accounts, messages: privateMessages },
+  needs: { changes, accounts, messages: privateMessages },
   setup(app, { needs, limits, db }) {
     const conversations = needs.messages
     // With the read positions: a member gets the reply to an acknowledgement before the notice of a later change.
-    const roster = new Roster(db, () => Promise.all([conversations.postsSettled(), conversations.readsSettled()]))
+    const roster = new Roster(db, needs.changes, () =>
+      Promise.all([conversations.postsSettled(), conversations.readsSettled()]),
+    )
     const parts = { app, limits, db, roster, accounts: needs.accounts, conversations }
     handleGroups(parts)
     handleMembership(parts)

@@ -14,13 +14,12 @@ export interface Notice {
 
 /** Notifies the members before and after a change. @param alsoTo users who are not members any more */
 export function announceChange(
-  { app, roster }: Parts,
+  { app }: Parts,
   { before, after }: Change,
   { value = '', ...notice }: Notice,
   alsoTo: readonly number[] = [],
 ) {
   const userIds = [...new Set([...(before ?? after).memberIds, ...after.memberIds, ...alsoTo])]
-  roster.invalidateUsers(userIds)
   app.users.send(userIds, JoinLeaveChatroom, { ...notice, value })
   app.emit(GroupChanged, { groupId: after.id, userIds })
 }

@@ -2,6 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import { KeyedQueue, LoadCache, Refused, type User } from '../../core/index.ts'
 import {
+  type ChangeFeed,
   findGroup,
   findGroupById,
   type GroupConflict,
@@ -9,6 +10,7 @@ import {
   type GroupOutcome,
   groupsSeen,
   hasMembership,
+  type LogEntry,
   membersOf,
 } from '../../db/index.ts'
 import { FAILURES as ACCOUNT_FAILURES } from '../accounts/failures.ts'
@@ -47,12 +49,13 @@ export const refusalOf = (conflict: GroupConflict, name: string) =>
   conflict === 'group_not_exist' ? noGroup(name) : new Refused(...CONFLICTS[conflict])
 
 /**
- * A cache of groups by id and by name, and the order of their changes. Changes of a group run one at a time: a change
+ * A cache of groups by id and by name, which follows the log, and the order of their changes. Changes of a group run one at a time: a change
  * begins after the messages accepted before it are stored and pushed, and requests to the group wait until it has ended.
  * So a message goes to the members at its commit, and no member gets the notice of a change before an earlier message.
  */
 export class Roster {
   readonly #db: Knex
+  readonly #changes: ChangeFeed
   readonly #settled: () => Promise<unknown>
   readonly #ids: LoadCache<string, { readonly id: number }>
   readonly #groups: LoadCache<number, Group>
@@ -60,8 +63,9 @@ export class Roster {
   readonly #queue = new KeyedQueue<number>()
 
   /** @param settled resolves when the messages accepted so far are stored and pushed, or have failed */
-  constructor(db: Knex, settled: () => Promise<unknown>) {
+  constructor(db: Knex, changes: ChangeFeed, settled: () => Promise<unknown>) {
     this.#db = db
+    this.#changes = changes
     this.#settled = settled
     this.#ids = new LoadCache<string, { readonly id: number }>(MAX_CACHED_GROUPS, (name) => findGroup(db, name))
     this.#groups = new LoadCache(MAX_CACHED_GROUPS, (id) => this.#load(id))
@@ -69,6 +73,7 @@ export class Roster {
       const seen = await groupsSeen(db, userId)
       return new Set(seen.map(({ id }) => id))
     })
+    changes.follow('group', { changed: (entry) => this.#stale(entry), missed: () => this.#clear() })
   }
 
   /** The group of a name, synchronously when cached. @throws Refused `group_not_exist` */
@@ -76,12 +81,16 @@ export class Roster {
     const found = this.#ids.get(name)
     const id = found instanceof Promise ? found.then((row) => row?.id) : found?.id
     const group = id instanceof Promise ? id.then((known) => this.#get(known)) : this.#get(id)
-    // It may have been renamed since the look-up.
-    const check = (loaded: Group | undefined): Group => {
-      if (loaded?.name === name) return loaded
-      throw noGroup(name)
-    }
+    const check = (loaded: Group | undefined) => (loaded?.name === name ? loaded : this.#renamed(name))
     return group instanceof Promise ? group.then(check) : check(group)
+  }
+
+  /** The group that has a name now: the one that was cached under it has another one. */
+  async #renamed(name: string): Promise<Group> {
+    this.#ids.forget(name)
+    const group = await this.#get((await this.#ids.get(name))?.id)
+    if (group?.name === name) return group
+    throw noGroup(name)
   }
 
   byId(id: number): Group | undefined | Promise<Group | undefined> {
@@ -141,7 +150,7 @@ export class Roster {
       // Their senders get the replies.
       await turn()
       const before = this.#groups.peek(key.id)
-      announce({ before, after: await this.#changed(key, work) })
+      announce({ before, after: await this.#changed(key, () => work(key)) })
     })
   }
 
@@ -152,7 +161,7 @@ export class Roster {
     announce: (outcome: T) => void,
   ): Promise<void> {
     return this.#alone(name, async (key) => {
-      const outcome = await work(key)
+      const outcome = await this.#changes.after(() => work(key))
       if ('conflict' in outcome) throw refusalOf(outcome.conflict, name)
       announce(outcome)
     })
@@ -165,25 +174,19 @@ export class Roster {
     await this.#queue.run(key.id, () => work(key))
   }
 
-  async #changed(key: GroupKey, work: (key: GroupKey) => Promise<GroupOutcome>): Promise<Group> {
-    const { id, name } = key
-    const outcome = await work(key).catch((error: unknown) => {
-      // The change may be committed all the same.
-      this.#groups.forget(id)
-      this.#ids.forget(name)
-      throw error
-    })
+  async #changed({ id, name }: GroupKey, work: () => Promise<GroupOutcome>): Promise<Group> {
+    const outcome = await this.#changes.after(work)
     if ('conflict' in outcome) throw refusalOf(outcome.conflict, name)
     const after = toGroup(outcome)
-    this.#ids.forget(name, after.name)
+    // A dissolved group keeps it in memory.
+    this.#ids.forget(name)
     this.#groups.set(id, after)
     return after
   }
 
-  /** A group was created. */
-  created(name: string, ownerId: number) {
-    this.#ids.forget(name)
-    this.invalidateUsers([ownerId])
+  /** Runs a change that creates a group. Later reads see it. */
+  create<T>(work: () => Promise<T>): Promise<T> {
+    return this.#changes.after(work)
   }
 
   /** A group was dissolved: by id it is found without members. Another group may take its name. */
@@ -191,9 +194,15 @@ export class Roster {
     this.#groups.set(group.id, { ...group, name, members: new Map(), memberIds: [] })
   }
 
-  /** The groups of these users have changed. */
-  invalidateUsers(userIds: Iterable<number>) {
-    this.#groupIds.forget(...userIds)
+  /** The name of a new or renamed group may be in the loads in flight as one without a group. */
+  #stale({ subject, target_id }: LogEntry) {
+    this.#ids.forgetLoads()
+    this.#groups.forget(subject)
+    if (target_id) this.#groupIds.forget(target_id)
+  }
+
+  #clear() {
+    for (const cache of [this.#ids, this.#groups, this.#groupIds]) cache.clear()
   }
 
   async #load(id: number): Promise<Group | undefined> {

@@ -56,7 +56,7 @@ test('names without an account and the system’s account are read each time', a
 test('a read that began before a change is neither cached nor shared with later look-ups', async (t) => {
   const { cache, reads } = cacheByHand()
   const before = cache.named('bob')
-  cache.invalidate(bob)
+  cache.changed({ topic: 'user', subject: bob.id })
   const after = cache.named('bob')
   reads[0]?.answer(bob)
   t.is(await before, bob)
@@ -70,7 +70,7 @@ test('a read that began before a change is neither cached nor shared with later 
 test('accounts of a list that was read before a change are not cached', (t) => {
   const { cache } = cacheByHand()
   const { version } = cache
-  cache.invalidate(bob)
+  cache.changed({ topic: 'user', subject: bob.id })
   t.is(cache.put(bob, version), bob)
   t.is(cache.byId(2), undefined)
   cache.put(disabledBob, cache.version)
@@ -80,12 +80,30 @@ test('accounts of a list that was read before a change are not cached', (t) => {
 test('a look-up after an insert does not share a read from before it', async (t) => {
   const { cache, reads } = cacheByHand()
   const before = cache.named('bob')
-  cache.inserted()
+  cache.changed({ topic: 'user', subject: bob.id })
   const after = cache.named('bob')
   reads[0]?.answer(undefined)
   reads[1]?.answer(bob)
   t.is(await before, undefined)
   t.is(await after, bob)
+})
+
+test('a change of an account that was looked up by id only is followed too', (t) => {
+  const { cache } = cacheByHand()
+  cache.put(bob, cache.version)
+  cache.changed({ topic: 'user', subject: bob.id })
+  t.is(cache.byId(bob.id), undefined)
+  t.true(cache.named('bob') instanceof Promise)
+})
+
+test('after changes that could not be read nothing is taken from the cache', (t) => {
+  const { cache } = cacheByHand()
+  cache.put(bob, cache.version)
+  const { version } = cache
+  cache.missed()
+  t.is(cache.byId(bob.id), undefined)
+  cache.put(bob, version)
+  t.is(cache.byId(bob.id), undefined)
 })
 
 test('a failed read rejects its callers and is not cached', async (t) => {
