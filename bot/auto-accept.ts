@@ -4,10 +4,11 @@ import {
   ConfirmFriendRequest,
   JoinRoom,
   QueryFriendRequests,
+  QueryInvitations,
   RefusedByServer,
   RoomInvitation,
 } from '../client/index.ts'
-import type { Options } from './definition.ts'
+import type { Invitation, Options } from './definition.ts'
 import type { BotLog } from './log.ts'
 
 type Policies = Required<Pick<Options<unknown>, 'friends' | 'invitations' | 'groups'>>
@@ -33,12 +34,10 @@ export class AutoAccept {
         (request) => void this.#orWarn('could not answer a friend request', () => this.#answer(request)),
       )
     if (invitations !== 'ignore')
-      this.#client.on(RoomInvitation, (invitation) => {
-        void this.#orWarn('could not answer an invitation', async () => {
-          if (invitations === 'accept' || (await invitations(invitation)))
-            await this.#client.request(JoinRoom, { group: invitation.group })
-        })
-      })
+      this.#client.on(
+        RoomInvitation,
+        (invitation) => void this.#orWarn('could not answer an invitation', () => this.#follow(invitation)),
+      )
   }
 
   /**
@@ -65,14 +64,33 @@ export class AutoAccept {
     await this.catchUp()
   }
 
-  /** Answers the friend requests that came while the bot was offline. */
+  /** Answers the friend requests and invitations that came while the bot was offline. */
   async catchUp() {
-    if (this.#policies.friends === 'ignore') return
+    if (this.#policies.friends !== 'ignore') await this.#answerRequests()
+    if (this.#policies.invitations !== 'ignore') await this.#followInvitations()
+  }
+
+  async #answerRequests() {
     await this.#orWarn('could not answer friend requests', async () => {
       const { requests } = await this.#client.request(QueryFriendRequests, {})
       for (const request of requests)
         if (request.incoming) await this.#orWarn('could not answer a friend request', () => this.#answer(request))
     })
+  }
+
+  async #followInvitations() {
+    await this.#orWarn('could not answer invitations', async () => {
+      const { invitations } = await this.#client.request(QueryInvitations, {})
+      for (const { group, by } of invitations)
+        await this.#orWarn('could not answer an invitation', () => this.#follow({ group, by }))
+    })
+  }
+
+  /** Joins the group; an invitation that the policy rejects stays pending. */
+  async #follow(invitation: Invitation) {
+    const { invitations } = this.#policies
+    const accept = invitations === 'accept' || (typeof invitations === 'function' && (await invitations(invitation)))
+    if (accept) await this.#client.request(JoinRoom, { group: invitation.group })
   }
 
   async #answer(request: { user: string; nickname: string; note: string; sentAt: number }) {

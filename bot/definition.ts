@@ -43,7 +43,7 @@ export interface Options<State> {
   readonly timeLimit?: number
   /** Policy for friend requests, including those received while offline; default `accept`. */
   readonly friends?: 'accept' | 'refuse' | 'ignore' | ((request: FriendRequest) => boolean | Promise<boolean>)
-  /** Policy for group invitations; default `accept`. Invitations received while offline are not delivered. */
+  /** Policy for group invitations; default `accept`. One that is not accepted stays pending, and is asked again at the next start. */
   readonly invitations?: 'accept' | 'ignore' | ((invitation: Invitation) => boolean | Promise<boolean>)
   /** Groups to join at the start. */
   readonly groups?: readonly string[]

@@ -56,8 +56,8 @@ export const joinGroup = (
       conflict('already_member')
   })
 
-const pendingInvitations = (trx: Knex.Transaction, ends: object) =>
-  trx('chatroom_user as m')
+const pendingInvitations = (db: Knex, ends: object) =>
+  db('chatroom_user as m')
     .join('chatroom as g', 'g.id', 'm.chatroom_id')
     .where({ 'm.role': 'invited', 'm.isActive': 0, 'g.isActive': 1, ...ends })
 
@@ -105,6 +105,29 @@ export async function inviteToGroup(
   })
   return 'conflict' in outcome ? outcome : { isNew }
 }
+
+export interface InvitationRow {
+  readonly name: string
+  /** The inviting user; 0 for an invitation that is older than this column. */
+  readonly invited_by: number
+  readonly create_time: number
+}
+
+/** Pending invitations of a user, newest first. */
+export const invitationsTo = (db: Knex, userId: number, limit: number): Promise<InvitationRow[]> =>
+  pendingInvitations(db, { 'm.user_id': userId })
+    .orderBy('m.create_time', 'desc')
+    .orderBy('m.id', 'desc')
+    .limit(limit)
+    .select({ name: 'g.chatroom_name', invited_by: 'm.invited_by', create_time: 'm.create_time' })
+
+/** Ends a pending invitation of a user, who stays banned if a kick preceded it. */
+export const declineInvitation = (db: Knex, key: GroupKey, userId: number): Promise<GroupOutcome> =>
+  changeGroup(db, key, [userId], async (trx, group) => {
+    const row = await findMembership(trx, key.id, userId)
+    if (row?.role !== 'invited') conflict(refusalOfEntry(group, row, 'no_invitation'))
+    await trx('chatroom_user').where({ chatroom_id: key.id, user_id: userId, role: 'invited' }).update(WITHDRAWN)
+  })
 
 /** Withdraws the pending invitations of a user who may no longer invite to the group. */
 const withdrawInvitationsBy = (trx: Knex.Transaction, groupId: number, userId: number): Promise<number> =>

@@ -14,6 +14,7 @@ export type GroupConflict =
   | 'not_member'
   | 'already_member'
   | 'not_invited'
+  | 'no_invitation'
   | 'owner_must_stay'
   | 'role_too_low'
   | 'blocked'

@@ -72,6 +72,9 @@ export {
   renameGroup,
 } from './group-changes.ts'
 export {
+  declineInvitation,
+  type InvitationRow,
+  invitationsTo,
   inviteToGroup,
   joinGroup,
   kickFromGroup,

@@ -31,6 +31,29 @@ const list = defineCommand({
   },
 })
 
+const invitations = defineCommand({
+  command: 'invitations',
+  describe: 'List the groups that you are invited to',
+  examples: [
+    ['$0 groups invitations', 'then `$0 groups join NAME`, or `$0 groups decline NAME`'],
+    ['$0 groups invitations -o json', ''],
+  ],
+  builder: (args) => args.options(WHO),
+  async run(_args, shared) {
+    const { QueryInvitations } = await messages()
+    const found = await asUser(shared, (client) => client.request(QueryInvitations, {}))
+    await shared.output.list(
+      found.invitations.map((invitation) => ({ ...invitation, invitedAt: new Date(invitation.invitedAt) })),
+      [
+        { title: 'group', value: ({ group }) => group },
+        { title: 'by', value: ({ by }) => by },
+        { title: 'invited', value: ({ invitedAt }) => invitedAt },
+      ],
+      'no invitations',
+    )
+  },
+})
+
 const members = defineCommand({
   command: 'members <group>',
   describe: 'List the members of a group, and which of them are online',
@@ -164,6 +187,11 @@ export const groups = defineGroup(
     onMember('invite', 'Invite a user to a group', 'invited', async (client, group, user) => {
       const { InviteToRoom } = await messages()
       return client.request(InviteToRoom, { group, user })
+    }),
+    invitations,
+    onGroup('decline', 'Decline an invitation to a group', 'declined', async (client, group) => {
+      const { DeclineInvitation } = await messages()
+      return client.request(DeclineInvitation, { group })
     }),
     onMember(
       'kick',

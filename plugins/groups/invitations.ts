@@ -1,11 +1,14 @@
 import { Refused } from '../../core/index.ts'
-import { inviteToGroup } from '../../db/index.ts'
+import { declineInvitation, invitationsTo, inviteToGroup } from '../../db/index.ts'
 import { FAILURES } from './failures.ts'
-import { InviteToRoom, RoomInvitation } from './messages.ts'
+import { DeclineInvitation, InviteToRoom, QueryInvitations, RoomInvitation } from './messages.ts'
 import { actorOf, type Parts } from './parts.ts'
 import { roleIn } from './roster.ts'
 
-/** Invitations to groups, by owners and admins. */
+/** Invitations in one reply. The rest follows once some are answered. */
+const MAX_INVITATIONS = 1000
+
+/** Invitations to groups: by owners and admins, listed and declined by the invited users. */
 export function handleInvitations({ app, limits, db, roster, accounts }: Parts) {
   const { clock } = app
 
@@ -23,4 +26,23 @@ export function handleInvitations({ app, limits, db, roster, accounts }: Parts) 
       },
     )
   })
+
+  app.handle(QueryInvitations, async ({ user }) => {
+    const rows = await invitationsTo(db, user.id, MAX_INVITATIONS)
+    const inviting = await accounts.byIds(rows.map(({ invited_by }) => invited_by).filter((id) => id > 0))
+    const invitations = rows.map(({ name, invited_by, create_time }) => ({
+      group: name,
+      by: inviting.get(invited_by)?.name ?? '',
+      invitedAt: create_time,
+    }))
+    return { invitations }
+  })
+
+  app.handle(DeclineInvitation, ({ user }, { group }) =>
+    roster.unchanged(
+      group,
+      (key) => declineInvitation(db, key, user.id),
+      () => undefined,
+    ),
+  )
 }

@@ -128,6 +128,40 @@ export const RoomInvitation = serverMessage({
   fields: { group, by: userName('name of the inviting member') },
 })
 
+export const InvitationList = serverMessage({
+  type: 176,
+  name: 'invitation_list',
+  about: 'The pending group invitations of this user, newest first.',
+  fields: {
+    invitations: list(
+      'the invitations',
+      {
+        group,
+        by: line('name of the inviting member; empty if it was not recorded', { max: 255 }),
+        invitedAt: uint64('time of the invitation, milliseconds since 1970-01-01 UTC'),
+      },
+      { max: 1000 },
+    ),
+  },
+})
+
+export const QueryInvitations = clientMessage({
+  type: 74,
+  name: 'query_invitations',
+  about: 'Requests the groups to which this user is invited.',
+  allow: 'user',
+  fields: {},
+  reply: InvitationList,
+})
+
+export const DeclineInvitation = clientMessage({
+  type: 75,
+  name: 'decline_invitation',
+  about: 'Ends a pending invitation of this user. Nobody is notified.',
+  allow: 'user',
+  fields: { group },
+})
+
 export const KickFromRoom = clientMessage({
   type: 27,
   name: 'kick_from_room',

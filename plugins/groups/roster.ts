@@ -33,6 +33,7 @@ const CONFLICTS: Readonly<Record<Exclude<GroupConflict, 'group_not_exist'>, Cons
   not_member: [FAILURES.not_member],
   already_member: [FAILURES.already_member],
   not_invited: [FAILURES.not_invited],
+  no_invitation: [FAILURES.not_invited, 'you have no pending invitation to this group'],
   owner_must_stay: [FAILURES.owner_must_stay],
   role_too_low: [FAILURES.role_too_low],
   blocked: [FRIEND_FAILURES.blocked],

@@ -9,6 +9,7 @@ import {
   FriendList,
   InviteToRoom,
   QueryFriendRequests,
+  QueryInvitations,
   QueryRooms,
 } from '../../client/index.ts'
 import { clientMessage, definePlugin, Refused, serverMessage, text } from '../../core/index.ts'
@@ -211,6 +212,26 @@ test('invitations are accepted or ignored by the bot’s policy', async (t) => {
   await until(async () => (await running.client.request(QueryRooms, {})).groups.length > 0)
   t.is(await ann.asks({ group: 'work' }, 'hello'), 'here in work')
   t.is((await running.client.request(QueryRooms, {})).groups.length, 1)
+})
+
+test('an invitation that came while the bot was offline is answered at its start', async (t) => {
+  const server = await startLocalServer(t)
+  const ann = await enter(t, server, 'ann')
+  await server.user('clerk')
+  for (const group of ['work', 'play']) {
+    await ann.client.request(CreateRoom, { group, open: false })
+    await ann.client.request(InviteToRoom, { group, user: 'clerk' })
+  }
+  const bot = createBot({ name: 'clerk', invitations: ({ group, by }) => group === 'work' && by === 'ann' }).message(
+    (ctx) => ctx.reply(`here in ${ctx.group}`),
+  )
+  const running = await startBot(t, server, bot)
+  await until(async () => (await running.client.request(QueryRooms, {})).groups.length > 0)
+  t.is(await ann.asks({ group: 'work' }, 'hello'), 'here in work')
+  t.deepEqual(
+    (await running.client.request(QueryInvitations, {})).invitations.map(({ group }) => group),
+    ['play'],
+  )
 })
 
 /** A plugin that records the bot loops reported by the server. */

@@ -110,6 +110,25 @@ test.serial('listen --own prints both sides of a conversation, and leaves own me
   t.is((await shell.run(['listen', '--own', '--type', 'contact_changed'])).code, 2)
 })
 
+test.serial('invitations to groups are listed, accepted and declined from the shell', async (t) => {
+  const { shell } = await aliceAndBob(t)
+  const as = (who: string, ...args: string[]) => works(t, shell, ['groups', ...args, '--context', who, '-o', 'json'])
+  for (const group of ['readers', 'writers']) {
+    await as('alice', 'create', group, '--invite-only')
+    await as('alice', 'invite', group, 'bob')
+  }
+  const invitations = json(await as('bob', 'invitations'))
+  t.like(invitations, [
+    { group: 'writers', by: 'alice' },
+    { group: 'readers', by: 'alice' },
+  ])
+  t.is(new Date(invitations[0].invitedAt).toISOString(), invitations[0].invitedAt)
+  t.deepEqual(json(await as('bob', 'decline', 'writers')), { group: 'writers', done: 'declined' })
+  await as('bob', 'join', 'readers')
+  t.deepEqual(json(await as('bob', 'invitations')), [])
+  t.is((await shell.run(['groups', 'decline', 'writers', '--context', 'bob'])).code, 5)
+})
+
 test.serial('Ctrl-C ends a listener with 130; messages not printed stay unread', async (t) => {
   const { shell } = await aliceAndBob(t)
   const listener = shell.start(['listen', '--context', 'bob'])

@@ -12,6 +12,7 @@ const REQUESTS: Readonly<Record<string, (user: string) => object>> = {
   leave_room: () => ({}),
   query_room_users: () => ({}),
   invite_to_room: (user) => ({ user }),
+  decline_invitation: () => ({}),
   kick_from_room: (user) => ({ user }),
   set_room_role: (user) => ({ user, role: 'admin' }),
   rename_room: () => ({ name: 'another name' }),

@@ -196,6 +196,8 @@ const MATRIX: Record<string, Row> = {
     (world) => ({ group: world.group, user: world.third }),
     MANAGERS,
   ),
+  query_invitations: row(nothing, 'ok'),
+  decline_invitation: row(ownGroup(), 'not_invited', othersGroup()),
   kick_from_room: row(
     (world) => ({ group: world.ownGroup, user: world.other }),
     'not_member',

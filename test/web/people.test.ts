@@ -1,4 +1,13 @@
-import { ProfileChanged, SetProfile, Typing, UserTyping } from '../../client/index.ts'
+import {
+  CreateRoom,
+  DissolveRoom,
+  InviteToRoom,
+  JoinRoom,
+  ProfileChanged,
+  SetProfile,
+  Typing,
+  UserTyping,
+} from '../../client/index.ts'
 import { befriend, openStage } from '../support/browser/stage.ts'
 import { testInBrowser } from '../support/browser.ts'
 import { nextPush } from '../support/requests.ts'
@@ -49,6 +58,36 @@ testInBrowser('an avatar that is no choice of parts changes nothing', async (t) 
   await ann.press('More actions')
   await ann.page.getByRole('menuitem', { name: 'Show profile' }).click()
   await ann.dialog.getByText('<b>bold</b>').waitFor()
+})
+
+testInBrowser('invitations from while Ann was away are listed; she joins one group and declines another', async (t) => {
+  const { server, visitor } = await openStage(t)
+  const [bob, annElsewhere] = [await server.user('bob'), await server.user('ann')]
+  for (const group of ['readers', 'writers', 'gone']) {
+    await bob.request(CreateRoom, { group, open: false })
+    await bob.request(InviteToRoom, { group, user: 'ann' })
+  }
+  const ann = await visitor('ann')
+  await ann.logIn()
+  await ann.press('3 requests are waiting')
+  t.is(await ann.dialog.getByText('Invited by bob').count(), 3)
+  await ann.press('Decline the invitation to writers')
+  await ann.dialog.getByText('writers').waitFor({ state: 'detached' })
+  await ann.press('Join the group readers')
+  await ann.dialog.getByText('readers').waitFor({ state: 'detached' })
+  // One that was withdrawn without a notice.
+  await bob.request(DissolveRoom, { group: 'gone' })
+  await ann.press('Join the group gone')
+  await ann.dialog.getByText('There are no requests.').waitFor()
+  await ann.press('Close', ann.dialog)
+  await ann.contact('readers').waitFor()
+
+  await bob.request(InviteToRoom, { group: 'writers', user: 'ann' })
+  await ann.page.getByRole('button', { name: '1 request is waiting' }).waitFor()
+  await annElsewhere.request(JoinRoom, { group: 'writers' })
+  await ann.contact('writers').waitFor()
+  await ann.page.getByRole('button', { name: '1 request is waiting' }).waitFor({ state: 'detached' })
+  t.is(await ann.contacts.locator('.contact').count(), 2)
 })
 
 testInBrowser('Ann sees that Bob is writing, until his message comes; Bob is told of Ann', async (t) => {

@@ -87,7 +87,9 @@ export interface FriendRequest {
 
 export interface Invitation {
   readonly group: string
+  /** Name of the inviting member; empty if it is not known. */
   readonly by: string
+  readonly invitedAt: number
 }
 
 export interface Member {

@@ -54,19 +54,24 @@ function RequestRow({ request: { user, nickname, incoming, note, sentAt } }: { r
   )
 }
 
-function InvitationRow({ invitation: { group, by } }: { invitation: Invitation }) {
+function InvitationRow({ invitation: { group, by, invitedAt } }: { invitation: Invitation }) {
   return (
     <li class="entry">
       <Avatar name={group} isGroup />
       <span class="who">
         <bdi class="name">{group}</bdi>
-        <span class="hint">{t('requests.invitedBy', { user: by })}</span>
+        <span class="hint">
+          {by !== '' && `${t('requests.invitedBy', { user: by })} · `}
+          {fullTimeOf(invitedAt)}
+        </span>
       </span>
       <span class="actions">
-        <ActionButton kind="primary" work={() => call('joinGroup', { group })}>
+        <ActionButton kind="primary" label={t('requests.joinOf', { group })} work={() => call('joinGroup', { group })}>
           {t('group.join')}
         </ActionButton>
-        <ActionButton work={() => call('declineInvitation', { group })}>{t('requests.ignore')}</ActionButton>
+        <ActionButton label={t('requests.declineOf', { group })} work={() => call('declineInvitation', { group })}>
+          {t('requests.reject')}
+        </ActionButton>
       </span>
     </li>
   )

@@ -9,6 +9,7 @@ import {
 } from '../../plugins/friends/messages.ts'
 import {
   CreateRoom,
+  DeclineInvitation,
   DissolveRoom,
   InviteToRoom,
   JoinRoom,
@@ -76,17 +77,14 @@ export const calls: { readonly [name in CallName]: (chat: Chat, argument: never)
     const { id } = await session.client.request(CreateRoom, group)
     return { key: groupKey(id) }
   },
-  joinGroup: async ({ session }, { group }) => {
-    await session.client.request(JoinRoom, { group })
-    session.requests.forget(group)
-  },
+  joinGroup: ({ session }, group) => session.requests.answer(JoinRoom, group),
   leaveGroup: ({ session }, { key }) => session.client.request(LeaveRoom, { group: session.roster.nameOf(key) }),
   renameGroup: ({ session }, { key, name }) =>
     session.client.request(RenameRoom, { group: session.roster.nameOf(key), name }),
   dissolveGroup: ({ session }, { key }) => session.client.request(DissolveRoom, { group: session.roster.nameOf(key) }),
   invite: ({ session }, { key, user }) =>
     session.client.request(InviteToRoom, { group: session.roster.nameOf(key), user }),
-  declineInvitation: async ({ session }, { group }) => session.requests.forget(group),
+  declineInvitation: ({ session }, group) => session.requests.answer(DeclineInvitation, group),
   kick: ({ session }, { key, user }) =>
     session.client.request(KickFromRoom, { group: session.roster.nameOf(key), user }),
   setRole: ({ session }, { key, user, role }) =>

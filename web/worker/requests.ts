@@ -5,8 +5,14 @@ import {
   FriendDeleted,
   QueryFriendRequests,
 } from '../../plugins/friends/messages.ts'
-import { RoomInvitation } from '../../plugins/groups/messages.ts'
-import type { FriendRequest } from '../shared/model.ts'
+import {
+  type DeclineInvitation,
+  JoinLeaveChatroom,
+  type JoinRoom,
+  QueryInvitations,
+  RoomInvitation,
+} from '../../plugins/groups/messages.ts'
+import type { FriendRequest, Invitation } from '../shared/model.ts'
 import type { WorkerEvent } from '../shared/protocol.ts'
 
 export interface RequestsParts {
@@ -19,8 +25,8 @@ export interface RequestsParts {
 export class Requests {
   readonly #parts: RequestsParts
   #requests: FriendRequest[] = []
-  /** Inviting members by group. The server pushes an invitation once, and again after the next `receive`. */
-  readonly #invitations = new Map<string, string>()
+  #invitations: Invitation[] = []
+  #invitationLoads = 0
 
   constructor(parts: RequestsParts) {
     const { client, emit, onGap } = parts
@@ -36,29 +42,43 @@ export class Requests {
       reload()
     })
     client.on(FriendDeleted, reload)
-    client.on(RoomInvitation, ({ group, by }) => {
-      this.#invitations.set(group, by)
-      this.#show()
+    const reloadInvitations = () => void this.#loadInvitations().catch(onGap)
+    client.on(RoomInvitation, reloadInvitations)
+    client.on(JoinLeaveChatroom, ({ group }) => {
+      // Perhaps this user, in another program.
+      if (this.#invitations.some((invitation) => invitation.group === group)) reloadInvitations()
     })
   }
 
   snapshot(): WorkerEvent[] {
-    const invitations = [...this.#invitations].map(([group, by]) => ({ group, by }))
     return [
       { type: 'requests', requests: this.#requests },
-      { type: 'invitations', invitations },
+      { type: 'invitations', invitations: this.#invitations },
     ]
   }
 
   async load() {
     const { requests } = await this.#parts.client.request(QueryFriendRequests, {})
     this.#requests = requests
+    await this.#loadInvitations()
+  }
+
+  async #loadInvitations() {
+    const load = ++this.#invitationLoads
+    const { invitations } = await this.#parts.client.request(QueryInvitations, {})
+    // A later request was answered with a later state, perhaps earlier.
+    if (load !== this.#invitationLoads) return
+    this.#invitations = invitations
     this.#show()
   }
 
-  /** The user has joined the group, or does not want to. */
-  forget(group: string) {
-    if (this.#invitations.delete(group)) this.#show()
+  /** Accepts or declines an invitation. It may have been withdrawn, so the list is read again in any case. */
+  async answer(answer: typeof JoinRoom | typeof DeclineInvitation, { group }: { group: string }) {
+    try {
+      await this.#parts.client.request(answer, { group })
+    } finally {
+      await this.#loadInvitations().catch(this.#parts.onGap)
+    }
   }
 
   #show() {
