@@ -10,8 +10,8 @@ export interface Follower {
 }
 
 /**
- * Tells the changes of the log, each once and in the order of their numbers, to what depends on them. Made
- * through \`after\`, a change is told at once; one made elsewhere, with the next.
+ * Tells the changes of the log, each once and in the order of their numbers, to what depends on them. A change made through
+ * `after` is told at once, one made elsewhere with the next.
  */
 export class ChangeFeed {
   readonly #db: Knex

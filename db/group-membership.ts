@@ -123,7 +123,7 @@ export const invitationsTo = (db: Knex, userId: number, limit: number): Promise<
 
 /** Ends a pending invitation of a user, who stays banned if a kick preceded it. */
 export const declineInvitation = (db: Knex, key: GroupKey, userId: number): Promise<GroupOutcome> =>
-  changeGroup(db, key, [userId], async (trx, group) => {
+  changeGroup(db, key, { locks: [userId] }, async (trx, group) => {
     const row = await findMembership(trx, key.id, userId)
     if (row?.role !== 'invited') conflict(refusalOfEntry(group, row, 'no_invitation'))
     await trx('chatroom_user').where({ chatroom_id: key.id, user_id: userId, role: 'invited' }).update(WITHDRAWN)
