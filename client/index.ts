@@ -34,10 +34,11 @@ export const BUILT_IN_MESSAGES: readonly Message[] = [...CONTROL_MESSAGES, ...Ob
 
 export const DEFAULT_PORT = 7300
 
-export interface ConnectOptions extends Omit<LinkOptions, 'catalogue' | 'address'> {
+export interface ConnectOptions extends Omit<LinkOptions, 'catalogue' | 'addresses'> {
   /**
-   * In Node: `host:port`, `host` (port 7300), `[::1]:port`, `ws://host:port/chat`, a control socket `{ path }`, or a connected stream. In a
-   * browser: the server's WebSocket, `wss://host/chat`.
+   * In Node: `host:port`, `host` (port 7300), `[::1]:port`, `ws://host:port/chat`, a control socket `{ path }`, or a
+   * connected stream. In a browser: the server's WebSocket, `wss://host/chat`. Several servers with one database, and so
+   * with one key: their addresses, separated by commas. They are tried in turn, also after a lost connection.
    */
   readonly server: string | Address
   /** Message types of other plugins, to send and receive them. */
@@ -47,12 +48,15 @@ export interface ConnectOptions extends Omit<LinkOptions, 'catalogue' | 'address
 /** Connects to a server; log in next. @throws ClientError */
 export async function connect({ server, messages = [], ...options }: ConnectOptions): Promise<Client> {
   if (server === undefined) throw new TypeError('connect: `server` is missing, such as { server: "127.0.0.1:7300" }')
-  const address = typeof server === 'string' ? parseAddress(server) : server
+  const addresses = typeof server === 'string' ? parseAddresses(server) : [server]
   const catalogue = new Catalogue([...BUILT_IN_MESSAGES, ...messages])
-  const client = new Client({ ...options, address, catalogue })
+  const client = new Client({ ...options, addresses, catalogue })
   await client.connect()
   return client
 }
+
+/** Parses addresses that are separated by commas. @throws TypeError */
+export const parseAddresses = (servers: string) => servers.split(',').map((server) => parseAddress(server.trim()))
 
 /** Parses `host:port`, `host`, `[::1]:port`, or the URL of a WebSocket. @throws TypeError */
 export function parseAddress(server: string): { host: string; port: number } | { url: string } {

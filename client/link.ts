@@ -1,6 +1,7 @@
 import { EventEmitter } from 'eventemitter3'
 import { afterTurn } from '#platform/runtime'
 import type { Catalogue, ServerMessage } from '../core/wire/index.ts'
+import { Addresses } from './addresses.ts'
 import type { Address } from './channel.ts'
 import { Connection } from './connection.ts'
 import { LEAST_ITERATIONS } from './credentials.ts'
@@ -8,7 +9,8 @@ import { abortedBy, ClientError, RefusedByServer, retryDelay } from './errors.ts
 import { pause, unlessAborted } from './waiting.ts'
 
 export interface LinkOptions {
-  readonly address: Address
+  /** Of one server, or of several on one database, which have the same key: tried in turn, also after a lost connection. */
+  readonly addresses: readonly Address[]
   /** Pinned fingerprint of the server, `SHA256:…`. Any other key is refused. */
   readonly pin?: string
   /**
@@ -74,6 +76,7 @@ export class Link {
   readonly #life = new EventEmitter<LinkEvents>()
   /** Aborted when the link ends, which stops all waiting and connecting. */
   readonly #end = new AbortController()
+  readonly #addresses: Addresses<Address>
   readonly #onSignal = () => this.#stop()
   #connection: Connection | undefined
   #pin: string | undefined
@@ -88,6 +91,7 @@ export class Link {
     resume: (connection: Connection) => Promise<void>,
   ) {
     this.#options = options
+    this.#addresses = new Addresses(options.addresses)
     this.#pin = options.pin
     this.#onPush = onPush
     this.#resume = resume
@@ -95,7 +99,8 @@ export class Link {
 
   /** Fewest iterations for a password, see LinkOptions. */
   get leastIterations(): number {
-    const { leastIterations, pin, address } = this.#options
+    const { leastIterations, pin } = this.#options
+    const address = this.#addresses.current
     const isKnown = pin !== undefined || (typeof address === 'object' && 'path' in address)
     return leastIterations ?? LEAST_ITERATIONS[isKnown ? 'pinnedServer' : 'unknownServer']
   }
@@ -201,18 +206,21 @@ export class Link {
   }
 
   #dial(): Promise<Connection> {
-    const {
-      address,
-      catalogue,
-      timeout = DEFAULT_TIMEOUT_MS,
-      keepAlive = KEEP_ALIVE_TIMEOUTS * timeout,
-    } = this.#options
+    const ended = [this.limit(), this.#end.signal]
+    return this.#addresses.open(
+      (address, attempt) => this.#open(address, AbortSignal.any(attempt === undefined ? ended : [...ended, attempt])),
+      (error) => isFinalError(error) || ended.some(({ aborted }) => aborted),
+    )
+  }
+
+  #open(address: Address, signal: AbortSignal): Promise<Connection> {
+    const { catalogue, timeout = DEFAULT_TIMEOUT_MS, keepAlive = KEEP_ALIVE_TIMEOUTS * timeout } = this.#options
     return Connection.open({
       address,
       catalogue,
       keepAliveMs: keepAlive,
       pingTimeoutMs: timeout,
-      signal: AbortSignal.any([this.limit(), this.#end.signal]),
+      signal,
       checkKey: async (key) => {
         if (this.#pin === undefined) await this.#options.checkKey?.(key)
         else if (this.#pin !== key)
@@ -232,6 +240,7 @@ export class Link {
     // A connection that is lost before it is in use is one more attempt of #reconnect.
     if (this.#connection !== connection) return lost
     this.#connection = undefined
+    this.#addresses.leave()
     const isFinal = closing !== undefined && FINAL_REASONS.includes(closing.failure)
     if (!this.#mayReconnect || isFinal) {
       this.#finish(reason)
@@ -262,7 +271,11 @@ export class Link {
       } catch (error) {
         connection?.destroy(new ClientError('lost', 'the reconnect failed', { cause: error }))
         if (this.#ended !== undefined) return
-        if (this.#mayReconnect && !isFinalError(error)) continue
+        if (this.#mayReconnect && !isFinalError(error)) {
+          // Such as a login while the server is stopping.
+          if (connection !== undefined) this.#addresses.leave()
+          continue
+        }
         return this.#finish(error as ClientError)
       }
     }

@@ -28,9 +28,9 @@ export async function keyCheck(
 
 /** Connects without logging in. */
 export async function withoutLogin<T>(server: string, shared: Shared, act: (client: Client) => Promise<T>): Promise<T> {
-  const { connect, parseAddress } = await client()
+  const { connect, parseAddresses } = await client()
   try {
-    parseAddress(server)
+    parseAddresses(server)
   } catch (error) {
     throw new CliError(
       'usage',

@@ -20,8 +20,19 @@ const serverFile = (server: string) => join(serversFolder(), `${encodeURICompone
 /** All servers in one file, as earlier versions kept them. */
 const formerFile = () => join(configFolder(), 'servers.json')
 
-/** @throws CliError that names a file that holds no key: it is never taken for a server that is not known */
-export async function knownServer(server: string): Promise<KnownServer | undefined> {
+/**
+ * What is known of a server, or of several in a list: they have one key, so that of one of them is that of all.
+ * @throws CliError that names a file that holds no key: it is never taken for a server that is not known
+ */
+export async function knownServer(servers: string): Promise<KnownServer | undefined> {
+  for (const server of new Set([servers, ...servers.split(',')])) {
+    const known = await knownUnder(server)
+    if (known !== undefined) return known
+  }
+  return undefined
+}
+
+async function knownUnder(server: string): Promise<KnownServer | undefined> {
   const file = serverFile(server)
   const content = await readIfThere(file)
   if (content !== undefined) return parseServer(server, file, content)

@@ -28,7 +28,7 @@ export const OPTIONS = {
   },
   server: {
     type: 'string',
-    describe: 'HOST:PORT of the server, or ws://HOST:PORT/chat',
+    describe: 'HOST:PORT of the server, or ws://HOST:PORT/chat; several of one database with commas',
     group: 'Server',
     coerce: notEmpty('server'),
   },

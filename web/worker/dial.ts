@@ -40,7 +40,7 @@ export interface DialOptions {
 export async function dial({ checkKey, isProven }: DialOptions): Promise<Client> {
   const iterations = isProven ? { leastIterations: MIN_ITERATIONS_PROVEN } : {}
   const catalogue = new Catalogue(SPOKEN)
-  const client = new Client({ address: { url: address() }, catalogue, checkKey, ...iterations })
+  const client = new Client({ addresses: [{ url: address() }], catalogue, checkKey, ...iterations })
   await client.connect()
   return client
 }
