@@ -28,8 +28,11 @@ export interface RunOptions {
   readonly under?: readonly string[]
 }
 
-/** A shell with its own home, settings and working folder, which is removed when the test ends. */
-export async function openShell(t: ExecutionContext) {
+/**
+ * A shell with its own home, settings and working folder, which is removed when the test ends.
+ * @param main script of the command, if it is not that of this checkout
+ */
+export async function openShell(t: ExecutionContext, main = MAIN) {
   const folder = await tempFolder(t)
   const home = join(folder, 'home')
   await mkdir(home)
@@ -45,7 +48,7 @@ export async function openShell(t: ExecutionContext) {
   })
 
   const start = (args: readonly string[], { env, uid, under = [] }: RunOptions = {}) => {
-    const [program = '', ...rest] = [...under, process.execPath, MAIN, ...args]
+    const [program = '', ...rest] = [...under, process.execPath, main, ...args]
     const child = spawn(program, rest, {
       cwd: folder,
       env: environment(env),
@@ -71,7 +74,7 @@ export async function openShell(t: ExecutionContext) {
     home,
     /** Runs a bash script in which `chatctl` is defined; returns its stdout. */
     async shell(script: string): Promise<string> {
-      const chatctl = `chatctl() { ${JSON.stringify(process.execPath)} ${JSON.stringify(MAIN)} "$@"; }\n`
+      const chatctl = `chatctl() { ${JSON.stringify(process.execPath)} ${JSON.stringify(main)} "$@"; }\n`
       const child = spawn('bash', ['-c', chatctl + script], { cwd: folder, env: environment() })
       const output = collect(child)
       await once(child, 'close')
