@@ -101,6 +101,34 @@ test('a user has a limit over all conversations, since each notice may go to man
   t.is(seen.length, 3)
 })
 
+test('a session that does not read gets no notices, which would be old when it reads again', async (t) => {
+  await using server = await testServer({ limits: { outboundSoft: 32 * 1024 } })
+  const alice = await server.user('alice')
+  const phone = notices(await server.user('bob'))
+  const line = server.stream()
+  const desk = await server.connect({ server: line })
+  await desk.login('bob', { keys: await server.account('bob') })
+  const seen: object[] = []
+  desk.on(UserTyping, (notice) => seen.push(notice))
+  await desk.receive()
+  const sent = 8
+  line.pause()
+  for (let n = 0; n < sent; n++) await alice.says('bob', 'x'.repeat(10_000))
+  await types(alice, { to: 'bob' })
+  await server.settled()
+  t.is(phone.length, 1)
+  line.resume()
+  let heard = 0
+  for await (const _message of desk.messages()) if (++heard === sent) break
+  await server.settled()
+  t.deepEqual(seen, [])
+
+  await server.clock.advance(PAUSE_MS)
+  await types(alice, { to: 'bob' })
+  await server.settled()
+  t.deepEqual([phone.length, seen.length], [2, 1])
+})
+
 test('a notice names a user or a group, and one to oneself goes nowhere', async (t) => {
   await using server = await testServer()
   const alice = await server.user('alice')

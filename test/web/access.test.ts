@@ -87,6 +87,32 @@ for (const colorScheme of ['light', 'dark'] as const) {
   })
 }
 
+testInBrowser('forced colours: what colours tell is told by borders and outlines', async (t) => {
+  const stage = await openStage(t)
+  const { bob } = await populate(stage)
+  const ann = await stage.visitor('ann', { colorScheme: 'dark', forcedColors: 'active' })
+  await ann.logIn()
+  await bob.send({ group: 'friends' }, 'unread')
+  await ann.contact('friends').locator('.badge').waitFor()
+  await ann.open('bob')
+  await ann.sees('fine')
+  await checkScreen(t, ann, 'chat')
+  await ann.page.screenshot({ path: 'dist/screenshots/forced-colours.png' })
+  const style = (selector: string, property: string) =>
+    ann.page.evaluate(`getComputedStyle(document.querySelector('${selector}')).${property}`)
+  for (const selector of ['.badge', '.bubble', '.presence.is-online'])
+    t.is(await style(selector, 'borderTopStyle'), 'solid')
+  t.is(await style('.contact[aria-current="true"]', 'outlineStyle'), 'solid')
+  // The sender's yellow would not be seen on a light background that the user has chosen.
+  t.is(await style('.text', 'color'), await style('body', 'color'))
+  await ann.press('More actions')
+  await checkScreen(t, ann, 'menu')
+  await ann.page.keyboard.press('Escape')
+  await ann.press('Settings')
+  await ann.dialog.waitFor()
+  await checkScreen(t, ann, 'settings')
+})
+
 testInBrowser('the whole tour by keyboard alone', async (t) => {
   const stage = await openStage(t)
   const { bob } = await populate(stage)

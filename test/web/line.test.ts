@@ -49,6 +49,28 @@ testInBrowser('the browser ends with an unsent message: it is sent once after th
   )
 })
 
+testInBrowser('a page that opens without a server logs in and sends what was left, once there is one', async (t) => {
+  const { server, web, person } = await openStage(t)
+  const bob = await server.user('bob')
+  const ann = await person('ann')
+  await ann.openUser('bob')
+  web.block(true)
+  await ann.contacts.getByText('No connection').waitFor()
+  await ann.say('left behind')
+  await ann.page.locator('.unsent', { hasText: 'left behind' }).waitFor()
+  await ann.page.close()
+
+  const again = ann.in(await openPage(t, ann.context, web.url))
+  await again.page.getByText('The server cannot be reached.').waitFor()
+  await again.press('Try again')
+  await again.page.getByText('The server cannot be reached.').waitFor()
+  web.block(false)
+  await again.contacts.waitFor()
+  await again.openUser('bob')
+  await again.sees('left behind')
+  t.is((await bob.history('ann')).messages.length, 1)
+})
+
 testInBrowser('messages read elsewhere while the page was offline are there, once, and not unread', async (t) => {
   const { server, web, person } = await openStage(t)
   const bob = await server.user('bob')

@@ -1,8 +1,11 @@
+import type { ExecutionContext } from 'ava'
 import { JoinRoom } from '../../client/index.ts'
+import { passwordOf } from '../support/browser/person.ts'
 import { openStage } from '../support/browser/stage.ts'
 import { openPage, testInBrowser } from '../support/browser.ts'
 import { openOriginalClient } from '../support/original-client/original-client.ts'
-import { startLocalServer } from '../support/server.ts'
+import { openShell } from '../support/processes/shell.ts'
+import { type LocalServer, startLocalServer } from '../support/server.ts'
 
 testInBrowser(
   'two tabs are one session: both show what one sends and hears, and closing one keeps the other',
@@ -29,53 +32,84 @@ testInBrowser(
   },
 )
 
-testInBrowser('a group in two tabs, a Chinese page, a program and the original client: all see all', async (t) => {
-  const stage = await openStage(t, { legacy: { host: '127.0.0.1', port: 0 } })
-  const { server, web } = stage
-  const first = await stage.person('ann')
-  await first.press('Create or join a group')
-  await first.dialog.getByLabel('Name of the group').first().fill('all')
-  await first.press('Create group', first.dialog)
-  await first.input.waitFor()
-  const second = first.in(await openPage(t, first.context, first.page.url()))
-  const [bobElsewhere, program] = [await server.user('bob'), await server.user('program')]
-  for (const client of [bobElsewhere, program]) await client.request(JoinRoom, { group: 'all' })
-  const heard = program.messages()
-  const original = await openOriginalClient(t, server)
-  await original.register('old', "old's password", 'old')
-  const old = await openOriginalClient(t, server)
-  t.truthy(await old.login('old', "old's password"))
-  await old.lists()
-  old.send(21, 'all', 'old')
-  t.deepEqual(await old.hears(124), ['OK'])
-  await old.hears(105)
-  const bob = await stage.visitor('bob', { locale: 'zh-CN', colorScheme: 'dark' })
-  await bob.logIn()
-  await bob.open('all')
-  await web.connected(2)
+const sessionsOf = ({ server }: LocalServer, name: string) =>
+  [...server.sessions].filter(({ user }) => user.name === name).length
 
-  await first.say('ann, first tab')
-  await second.sees('ann, first tab')
-  await second.say('ann, second tab')
-  await bob.sees('ann, second tab')
-  await bob.say('鲍勃')
-  await first.sees('鲍勃')
-  await program.send({ group: 'all' }, 'the program')
-  for (const person of [first, second, bob]) await person.sees('the program')
-  // What bob writes elsewhere is shown in his page too.
-  await bobElsewhere.send({ group: 'all' }, 'bob, elsewhere')
-  for (const person of [first, second, bob]) await person.sees('bob, elsewhere')
+/** A user of the command line, who listens to all messages from now on. */
+async function enterByCommand(t: ExecutionContext, { address }: LocalServer, user: string) {
+  const shell = await openShell(t)
+  const run = async (...args: string[]) => {
+    const { code, stderr } = await shell.run(args, { input: `${passwordOf(user)}\n` })
+    t.is(code, 0, stderr)
+  }
+  await run('register', user, '--server', address, '--password-file', '-')
+  await run('login', user, '--server', address, '--password-file', '-')
+  return { run, listen: (count: number) => shell.start(['listen', '--count', String(count), '-o', 'ndjson']) }
+}
 
-  const all = ['ann, first tab', 'ann, second tab', '鲍勃', 'the program', 'bob, elsewhere']
-  for (const person of [first, second, bob]) t.deepEqual(await person.texts(), all)
-  const texts: string[] = []
-  for await (const { text } of heard) if (texts.push(text) === 4) break
-  t.deepEqual(
-    texts,
-    all.filter((text) => text !== 'the program'),
-  )
-  for (const text of all) t.is((await old.hears(122)).at(-1), `${text}\n`)
-})
+testInBrowser(
+  'a group in two tabs, a Chinese page, the command line and the original client: all see all',
+  async (t) => {
+    const stage = await openStage(t, { legacy: { host: '127.0.0.1', port: 0 } })
+    const { server, web } = stage
+    const first = await stage.person('ann')
+    await first.press('Create or join a group')
+    await first.dialog.getByLabel('Name of the group').first().fill('all')
+    await first.press('Create group', first.dialog)
+    await first.input.waitFor()
+    const second = first.in(await openPage(t, first.context, first.page.url()))
+    const bobElsewhere = await server.user('bob')
+    await bobElsewhere.request(JoinRoom, { group: 'all' })
+    const carl = await enterByCommand(t, server, 'carl')
+    await carl.run('groups', 'join', 'all')
+    const listening = carl.listen(5)
+    const original = await openOriginalClient(t, server)
+    await original.register('old', "old's password", 'old')
+    const old = await openOriginalClient(t, server)
+    t.truthy(await old.login('old', "old's password"))
+    await old.lists()
+    old.send(21, 'all', 'old')
+    t.deepEqual(await old.hears(124), ['OK'])
+    await old.hears(105)
+    const bob = await stage.visitor('bob', { locale: 'zh-CN', colorScheme: 'dark' })
+    await bob.logIn()
+    await bob.open('all')
+    await web.connected(2)
+    t.is(sessionsOf(server, 'ann'), 1, 'one for two tabs')
+
+    await first.say('ann, first tab')
+    await second.sees('ann, first tab')
+    await second.say('ann, second tab')
+    await bob.sees('ann, second tab')
+    await bob.say('鲍勃')
+    await first.sees('鲍勃')
+    await carl.run('send', '--group', 'all', 'from the shell')
+    for (const person of [first, second, bob]) await person.sees('from the shell')
+    // What bob writes elsewhere is shown in his page too.
+    await bobElsewhere.send({ group: 'all' }, 'bob, elsewhere')
+    for (const person of [first, second, bob]) await person.sees('bob, elsewhere')
+
+    old.sayTo('all', 'from the original')
+    for (const person of [first, second, bob]) await person.sees('from the original')
+
+    const all = ['ann, first tab', 'ann, second tab', '鲍勃', 'from the shell', 'bob, elsewhere', 'from the original']
+    for (const person of [first, second, bob]) t.deepEqual(await person.texts(), all)
+    const { stdout } = await listening.done
+    t.deepEqual(
+      stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line).text),
+      all.filter((text) => text !== 'from the shell'),
+    )
+    for (const text of all.slice(0, -1)) t.is((await old.hears(122)).at(-1), `${text}\n`)
+
+    await first.page.close()
+    await second.say('still here')
+    await second.sees('still here')
+    t.is(sessionsOf(server, 'ann'), 1)
+  },
+)
 
 testInBrowser('what goes over the line shows neither passwords nor texts', async (t) => {
   const { server, web, person } = await openStage(t)
@@ -208,9 +242,11 @@ testInBrowser('wrong passwords, taken names and an unreachable server are explai
   await ann.page.close()
   const again = ann.in(await openPage(t, ann.context, web.url))
   await again.page.getByText('The server cannot be reached.').waitFor()
+  await again.page.getByRole('button', { name: 'Try again' }).waitFor()
   web.block(false)
-  await again.press('Try again')
+  // It tries again by itself, too.
   await again.page.getByRole('button', { name: 'Log in' }).waitFor()
+  t.is(await again.page.getByRole('alert').filter({ hasText: /./ }).count(), 0)
   t.is(await again.page.getByLabel('User name').inputValue(), '')
 })
 

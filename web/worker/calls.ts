@@ -28,7 +28,7 @@ type CallTable = { readonly [N in CallName]: (chat: Chat, argument: ArgumentOf<N
 
 /** What views may ask of the worker. */
 export const calls: { readonly [name in CallName]: (chat: Chat, argument: never) => Promise<unknown> } = {
-  reconnect: (chat) => chat.start(),
+  reconnect: async (chat) => chat.start(),
   trustNewKey: (chat) => chat.trustNewKey(),
   register: (chat, account) => chat.register(account),
   login: (chat, account) => chat.login(account),

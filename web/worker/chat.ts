@@ -1,7 +1,8 @@
 import type { Client } from '../../client/client.ts'
 import { ClientError, RefusedByServer } from '../../client/errors.ts'
 import type { Identity } from '../../client/types.ts'
-import type { Me, Status } from '../shared/model.ts'
+import { pause } from '../../client/waiting.ts'
+import type { CallFailure, Me, Status } from '../shared/model.ts'
 import type { WorkerEvent } from '../shared/protocol.ts'
 import { credentialsOf, enrol } from './device.ts'
 import { dial } from './dial.ts'
@@ -9,7 +10,10 @@ import { toFailure } from './failure.ts'
 import { Session } from './session.ts'
 import { deleteDevice, loadDevice, loadPin, type Pin, type StoredDevice, savePin } from './storage.ts'
 
-const STARTING: Status = { phase: 'start', online: false, key: '', pinned: '' }
+/** Pauses between attempts to reach the server at the start: the first one, doubled each time, and the longest. */
+const [FIRST_PAUSE_MS, MAX_PAUSE_MS] = [1000, 30_000]
+
+const STARTING: Status = { phase: 'start', online: false, key: '', pinned: '', ended: undefined }
 
 /** The connection to the server, and the session of the user who is logged in. Views see it as events. */
 export class Chat {
@@ -17,6 +21,11 @@ export class Chat {
   #status: Status = STARTING
   #pin: Pin | undefined
   #session: Session | undefined
+  /** Why the last session ended, shown at the next login. */
+  #lastEnd: CallFailure | undefined
+  #starting: Promise<void> | undefined
+  /** Ends the pause before the next attempt. */
+  #wake = new AbortController()
 
   constructor(emit: (event: WorkerEvent) => void) {
     this.#emit = emit
@@ -33,19 +42,40 @@ export class Chat {
     return [{ type: 'status', status: this.#status }, ...(this.#session?.snapshot() ?? [])]
   }
 
-  /** Logs in with the key of this browser, if it has one; otherwise asks the server for its key. */
-  async start() {
-    this.#set({ ...STARTING, ended: this.#status.ended })
+  /**
+   * Logs in with the key of this browser, if it has one; otherwise asks the server for its key. Goes on until the server
+   * answers; a further call makes the next attempt at once.
+   */
+  start() {
+    this.#set(STARTING)
+    this.#wake.abort()
+    if (this.#starting !== undefined) return
+    this.#starting = this.#reach().finally(() => {
+      this.#starting = undefined
+    })
+  }
+
+  async #reach() {
+    for (let ms = FIRST_PAUSE_MS; !(await this.#tryStart()); ms = Math.min(2 * ms, MAX_PAUSE_MS)) {
+      this.#wake = new AbortController()
+      await pause(Math.max(ms, this.#status.ended?.retryAfter ?? 0), this.#wake.signal)
+    }
+  }
+
+  /** @returns false if another attempt may succeed */
+  async #tryStart(): Promise<boolean> {
     try {
       this.#pin = await loadPin()
       const device = await loadDevice()
-      if (device !== undefined && (await this.#logInWith(device))) return
+      if (device !== undefined && (await this.#logInWith(device))) return true
       const client = await this.#dial()
       await client.close()
-      this.#set({ phase: 'anonymous' })
+      this.#set({ phase: 'anonymous', ended: this.#lastEnd })
+      return true
     } catch (error) {
       const isOtherKey = error instanceof ClientError && error.code === 'key_changed'
       this.#set({ phase: isOtherKey ? 'key_changed' : 'unreachable', ended: toFailure(error) })
+      return isOtherKey
     }
   }
 
@@ -67,7 +97,7 @@ export class Chat {
   async trustNewKey() {
     if (this.#status.phase !== 'key_changed') return
     await this.#savePin({ key: this.#status.key, proven: false })
-    await this.start()
+    this.start()
   }
 
   async register(account: { user: string; password: string; nickname: string }) {
@@ -127,6 +157,7 @@ export class Chat {
     })
     await session.start()
     this.#session = session
+    this.#lastEnd = undefined
     this.#set({ phase: 'ready', online: true, me, ended: undefined })
     for (const event of session.snapshot()) this.#emit(event)
   }
@@ -135,8 +166,9 @@ export class Chat {
   #ended(error: ClientError) {
     if (error instanceof RefusedByServer && error.failure === 'logged_out') void deleteDevice()
     this.#session = undefined
-    this.#set({ phase: 'anonymous', online: false, me: undefined, ended: toFailure(error) })
-    if (error.code === 'key_changed') void this.start()
+    this.#lastEnd = toFailure(error)
+    this.#set({ phase: 'anonymous', online: false, me: undefined, ended: this.#lastEnd })
+    if (error.code === 'key_changed') this.start()
   }
 
   #dial(): Promise<Client> {

@@ -10,7 +10,7 @@ export class Hub {
 
   constructor(createChat: (emit: (event: WorkerEvent) => void) => Chat) {
     this.#chat = createChat((event) => this.#broadcast({ event }))
-    void this.#chat.start()
+    this.#chat.start()
   }
 
   attach(port: MessagePort) {

@@ -59,7 +59,7 @@ export class Person {
 
   /** The page loses the focus, as when the user turns to another window. */
   async blur() {
-    await this.page.evaluate('document.hasFocus = () => false')
+    await this.page.evaluate("document.hasFocus = () => false; dispatchEvent(new Event('blur'))")
   }
 
   /** The user turns to the page again. */
