@@ -125,6 +125,16 @@ async function seedUsers(bulk: Bulk, verifier: string) {
     ['id', 'username', 'password', 'nickname', 'reg_time', 'isActive', 'role'],
     ids.map((id) => [id, nameOf(id), verifier, `User ${id}`, TIME, 1, id === ADMIN ? 'admin' : 'user']),
   )
+  await bulk.insert(
+    'profile',
+    ['user_id', 'avatar', 'about', 'changed_at'],
+    ids.filter((id) => id % 2 === 0).map((id) => [id, '', `I am user ${id}`, TIME + id]),
+  )
+  await bulk.insert(
+    'userblock',
+    ['user_id', 'blocked_id', 'add_time', 'isActive'],
+    ids.slice(0, USERS - FRIENDS).map((id) => [id, USERS - 10 - (id % 1000), TIME, 1]),
+  )
   const friends = ids.slice(0, USERS - FRIENDS).flatMap((id) => {
     const count = id === HUB ? CORRESPONDENTS : FRIENDS
     return Array.from({ length: count }, (_, index): [number, number] => [id, id + 1 + index])
