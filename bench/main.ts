@@ -3,12 +3,13 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { cpus, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { EXIT } from '../cli/errors/exit.ts'
-import { type Column, Output } from '../cli/output/output.ts'
+import { Output } from '../cli/output/output.ts'
 import { ProgressBar } from '../cli/output/progress.ts'
 import { dataPaths } from '../cli/server/paths.ts'
 import type { Address } from '../client/channel.ts'
 import { newDatabase, startMariadb } from '../test/support/databases/mariadb.ts'
 import { CeilingUser } from './ceiling.ts'
+import { grown, grownColumns } from './grown/index.ts'
 import { ATTACKS } from './hostile/attacks.ts'
 import { hostile } from './hostile/bystander.ts'
 import * as load from './load/index.ts'
@@ -16,38 +17,15 @@ import { type Measured, measured, type Trial } from './measured.ts'
 import { type BenchOptions, type PairShape, readOptions, type Workload } from './options.ts'
 import { type BenchServer, LOOP_DELAY, PINNED, pin, startCeiling, startServer } from './server.ts'
 import { mysqlAlone, type StoreResult, sqliteAlone } from './store.ts'
-
-/** Row of the table of results. */
-interface Row extends Measured {
-  /** Rate of the ceiling for the same shape, in the same unit. */
-  readonly ceiling?: number
-  /** `perSecond` divided by `ceiling`. */
-  readonly ratio?: number
-}
-
-const COLUMNS: readonly Column<Row>[] = [
-  ...load.RESULT_COLUMNS,
-  { title: 'max ms', value: ({ max }) => max?.toFixed(0) },
-  { title: 'failed', value: ({ failed }) => failed },
-  { title: 'longest turn ms', value: ({ longestTurn }) => longestTurn },
-  { title: 'CPU ms each', value: ({ cpuMs }) => cpuMs.toFixed(4) },
-  { title: 'RSS MB', value: ({ memory }) => Math.round(memory / 1024 ** 2) },
-  { title: 'ceiling /s', value: ({ ceiling }) => ceiling && Math.round(ceiling).toLocaleString('en') },
-  { title: 'of ceiling', value: ({ ratio }) => ratio && `${Math.round(ratio * 100)} %` },
-  { title: 'stored', value: ({ stored }) => stored?.toLocaleString('en') },
-]
-
-const STORE_COLUMNS: readonly Column<StoreResult>[] = [
-  { title: 'database alone', value: ({ database }) => database },
-  { title: 'rows a transaction', value: ({ rowsATransaction }) => rowsATransaction },
-  { title: 'rows/s', value: ({ rowsPerSecond }) => Math.round(rowsPerSecond).toLocaleString('en') },
-]
+import { COLUMNS, type Row, STORE_COLUMNS, writeTable } from './tables.ts'
 
 const ROWS_PER_TRANSACTION = [50, 500]
 /** Longest measurement of a database alone, whose rate is steady. */
 const MAX_STORE_SECONDS = 2
 const [POSTERS, GROUP_WINDOW] = [10, 8]
 const [LOGIN_USERS, LOGIN_WINDOW] = [100, 16]
+/** Time for which each request is repeated on a grown database. */
+const GROWN_MS = 400
 /** The default limits, except that all accounts of an attack are registered from one address. */
 const HOSTILE_LIMITS = { registrations: Number.MAX_SAFE_INTEGER }
 /** The default limit of a server. */
@@ -60,6 +38,7 @@ const progress = new ProgressBar('%')
 async function bench(options: BenchOptions, mysql: string | undefined) {
   const stores = await benchStores(options, mysql)
   const rows: Row[] = []
+  const grownRows = options.workloads.includes('grown') ? await onGrown(options, mysql) : []
   for (const workload of options.workloads) {
     for (const { title, ceiling, run, isLimited } of trials(workload, options)) {
       const ceilingResult = ceiling && (await measured(trial(`${title}, ceiling`, ceiling)))
@@ -69,8 +48,18 @@ async function bench(options: BenchOptions, mysql: string | undefined) {
       rows.push(withRatio(row, ceilingResult?.perSecond))
     }
   }
-  return { stores, rows }
+  return { stores, rows, grownRows }
 }
+
+const onGrown = ({ rows, build }: BenchOptions, mysql: string | undefined) =>
+  grown({
+    sizes: rows,
+    newDatabase: mysql === undefined ? undefined : () => newDatabase(mysql),
+    build,
+    milliseconds: GROWN_MS,
+    progress: (what, share) => progress.update(what, share * 100, 100),
+    signal: interrupt.signal,
+  })
 
 type Load = Pick<Trial, 'start' | 'load'>
 
@@ -105,7 +94,10 @@ function trials(workload: Workload, options: BenchOptions): Plan[] {
     }
     case 'logins': {
       const logins = { ...options, users: LOGIN_USERS, window: LOGIN_WINDOW }
-      return [{ title: 'logins', run: (server, ...rest) => load.logins(addressOf(server), logins, ...rest) }]
+      return [false, true].map((receives) => ({
+        title: receives ? 'logins with receive' : 'logins',
+        run: (server, ...rest) => load.logins(addressOf(server), { ...logins, receives }, ...rest),
+      }))
     }
     case 'idle':
       return options.sessions.map((sessions) => ({
@@ -120,6 +112,9 @@ function trials(workload: Workload, options: BenchOptions): Plan[] {
           run: (server, ...rest) => load.unread(addressOf(server), { messages, size }, ...rest),
         },
       ]
+    // Measured by itself: its figures are not rates.
+    case 'grown':
+      return []
     case 'hostile':
       return attacksOf(options).map((attack) => ({
         title: attack.name,
@@ -253,7 +248,7 @@ async function main(): Promise<number> {
   if (options.profile !== undefined) await mkdir(options.profile, { recursive: true })
   // Before MariaDB starts, which inherits the core; the server gets the other one.
   pin(process.pid, 1)
-  const { stores, rows } = await withMysql(options.db, (mysql) => bench(options, mysql))
+  const { stores, rows, grownRows } = await withMysql(options.db, (mysql) => bench(options, mysql))
   progress.end()
   const machine = {
     cpu: cpus()[0]?.model ?? 'unknown',
@@ -263,14 +258,17 @@ async function main(): Promise<number> {
   }
   const output = new Output(options.json ? 'json' : 'table', undefined)
   if (options.json)
-    await output.item({ machine, db: options.db, transport: options.transport, stores, results: rows }, [])
+    await output.item(
+      { machine, db: options.db, transport: options.transport, stores, results: rows, grown: grownRows },
+      [],
+    )
   else {
-    await output.list(rows, COLUMNS)
-    if (stores.length > 0) await output.write('\n')
-    if (stores.length > 0) await output.list(stores, STORE_COLUMNS)
+    await writeTable(output, rows, COLUMNS)
+    await writeTable(output, stores, STORE_COLUMNS)
+    await writeTable(output, grownRows, grownColumns(options.rows))
     const where = machine.pinned ? 'server on core 0, load and database on core 1' : 'NOT pinned to cores'
     await output.write(
-      `\n${options.db}, ${options.transport}; ${machine.cores} × ${machine.cpu}, Node ${machine.node}; ${where}\n`,
+      `${options.db}, ${options.transport}; ${machine.cores} × ${machine.cpu}, Node ${machine.node}; ${where}\n`,
     )
   }
   const mismatches = rows.filter(({ stored, acknowledged }) => stored !== acknowledged)

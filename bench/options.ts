@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs'
 import yargs from 'yargs'
 
-export const WORKLOADS = ['pairs', 'group', 'logins', 'idle', 'unread', 'hostile'] as const
+export const WORKLOADS = ['pairs', 'group', 'logins', 'idle', 'unread', 'hostile', 'grown'] as const
 export type Workload = (typeof WORKLOADS)[number]
 
-/** Default workloads; attacks do not measure speed. */
-const DEFAULT_WORKLOADS = WORKLOADS.filter((name) => name !== 'hostile')
+/** Default workloads; attacks do not measure speed, and a grown database takes long to fill. */
+const DEFAULT_WORKLOADS = WORKLOADS.filter((name) => name !== 'hostile' && name !== 'grown')
 
 export interface PairShape {
   readonly pairs: number
@@ -36,6 +36,8 @@ export interface BenchOptions {
   readonly seconds: number
   readonly warmUp: number
   readonly attacks: readonly string[] | undefined
+  /** Messages in the databases of the workload `grown`. */
+  readonly rows: readonly number[]
   readonly build: string | undefined
   readonly json: boolean
   readonly profile: string | undefined
@@ -72,6 +74,7 @@ export async function readOptions(argv: readonly string[]): Promise<BenchOptions
       seconds: { type: 'number', default: 5, describe: 'measured time per figure' },
       'warm-up': { type: 'number', default: 2, describe: 'seconds before it' },
       attacks: { type: 'string', describe: 'attacks of the hostile workload, comma-separated; default all' },
+      rows: { type: 'string', default: '10000,1000000', describe: 'messages of the grown workload, ascending' },
       build: { type: 'string', describe: 'dist folder of another version to measure' },
       profile: { type: 'string', describe: 'folder for CPU profiles of the server' },
       json: { type: 'boolean', default: false, describe: 'results as JSON' },
@@ -105,6 +108,7 @@ export async function readOptions(argv: readonly string[]): Promise<BenchOptions
     seconds,
     warmUp,
     attacks: args.attacks?.split(','),
+    rows: rowsOf(args.rows),
     build,
     json,
     profile,
@@ -117,6 +121,13 @@ function workloadsOf(words: string): Workload[] {
     if (workload === undefined) throw new Error(`there is no workload "${word}": ${WORKLOADS.join(', ')}`)
     return workload
   })
+}
+
+function rowsOf(text: string): number[] {
+  const rows = text.split(',').map(Number)
+  if (rows.some((count) => !Number.isSafeInteger(count) || count < 1000))
+    throw new Error('--rows must be numbers from 1000 on, comma-separated')
+  return rows.sort((a, b) => a - b)
 }
 
 interface ShapeArgs {

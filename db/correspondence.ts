@@ -2,6 +2,7 @@ import type { Knex } from 'knex'
 import type { MessageRow } from './message-columns.ts'
 import { messagesByIds, PRIVATE, privateRange, sortedById, withReadState } from './messages.ts'
 import { idsIn, type Part, type Scanned } from './scan.ts'
+import { asking, type Select } from './selects.ts'
 
 /** Selects private messages to a user. */
 export interface InboxQuery {
@@ -63,26 +64,33 @@ export async function privateIds(
 }
 
 /** The private messages of one sender to one recipient: one range of the index. */
-interface Range {
+interface Pair {
   readonly reader_id: number
   readonly writer_id: number
   readonly read_id: number
+  /** Id of the last message. */
   readonly newest: number | null
 }
 
-/** @param writerIds only these senders */
-export const rangesOf = (db: Knex, ends: Ends, writerIds?: readonly number[]): Promise<Range[]> =>
-  db('correspondence as c')
-    .where(ends)
-    .modify((query) => writerIds && void query.whereIn('writer_id', writerIds))
-    .select('reader_id', 'writer_id', 'read_id', {
-      newest: db('chatmsg as m')
-        .whereRaw('m.target_id = c.reader_id and m.lane = c.writer_id')
-        .where({ 'm.seq': null })
-        .orderBy('m.id', 'desc')
-        .limit(1)
-        .select('m.id'),
-    })
+const ENDS = ['reader_id', 'writer_id'] as const
+
+const pairsWhere = (ends: Ends): Select => {
+  const given = ENDS.filter((end) => ends[end] !== undefined)
+  return [given.map((end) => `c.${end} = ?`).join(' and '), given.map((end) => ends[end] as number)]
+}
+
+/** Selects from the messages of the pair `c`, by an index range. */
+const OF_PAIR = 'chatmsg as m where m.target_id = c.reader_id and m.lane = c.writer_id and m.seq is null'
+
+const SELECT_PAIRS = `select c.reader_id, c.writer_id, c.read_id,
+  (select m.id from ${OF_PAIR} order by m.id desc limit 1) as newest from correspondence as c where`
+
+/** Pairs that have a row in `correspondence`. @param writerIds only these senders */
+export async function pairsOf(db: Knex, ends: Ends, writerIds?: readonly number[]): Promise<Pair[]> {
+  const [where, values] = pairsWhere(ends)
+  const only = writerIds === undefined ? '' : `and c.writer_id in (${writerIds.map(Number).join(', ') || 'null'})`
+  return (await asking(db)(`${SELECT_PAIRS} ${where} ${only}`, values)) as Pair[]
+}
 
 /** Read positions between a user and another one. */
 export interface PairPositions {
@@ -118,14 +126,13 @@ async function idsOf(
     kinds,
   }: { from: number; limit: number; newestFirst: boolean; unreadOnly: boolean; kinds: readonly number[] },
 ): Promise<Scanned> {
-  const pairs = (await Promise.all(ends.map((some) => rangesOf(db, some)))).flat()
+  const pairs = (await Promise.all(ends.map((some) => pairsOf(db, some)))).flat()
+  const filter = { kinds, unreadOnly }
   const ranges = pairs.flatMap(({ reader_id, writer_id, read_id, newest }) => {
     if (newest === null) return []
     const above = newestFirst ? 0 : unreadOnly ? Math.max(from, read_id) : from
     const below = newestFirst ? Math.min(from, newest + 1) : newest + 1
-    return below - above > 1
-      ? [privateRange({ to: reader_id, from: writer_id, above, below }, { kinds, unreadOnly })]
-      : []
+    return below - above > 1 ? [privateRange({ to: reader_id, from: writer_id, above, below }, filter)] : []
   })
   return idsIn(db, ranges, { limit, newestFirst, isBounded: !newestFirst })
 }

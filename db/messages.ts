@@ -93,8 +93,8 @@ const withExtras = (db: Knex) =>
     .select<MessageRow[]>('chatmsg.*', 'message_extra.reply_to', 'message_extra.edited_at')
 
 /** The messages with these ids, without deleted ones, in any order. */
-export const messagesByIds = (db: Knex, ids: readonly number[]): Promise<MessageRow[]> =>
-  withExtras(db).whereIn('id', ids).where({ isActive: 1 })
+export const messagesByIds = async (db: Knex, ids: readonly number[]): Promise<MessageRow[]> =>
+  ids.length === 0 ? [] : withExtras(db).whereIn('id', ids).where({ isActive: 1 })
 
 /** The message with this id, unless it is deleted. */
 export const findMessage = (db: Knex, id: number): Promise<MessageRow | undefined> =>

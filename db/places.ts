@@ -39,8 +39,8 @@ export async function narrowed(ask: Ask, queries: readonly PlaceQuery[]): Promis
     })
     if (probes.length === 0) return intervals
     const rows = (await selectForEach(ask, [...probes.entries()], ([index, { groupId, seq }]) => [
-      `select ${index} as probe, id, seq from ${BY_LANE} where target_id = ? and lane = ? and seq >= ? order by seq limit 1`,
-      [groupId, GROUP_LANE, seq],
+      `select ? as probe, id, seq from ${BY_LANE} where target_id = ? and lane = ? and seq >= ? order by seq limit 1`,
+      [index, groupId, GROUP_LANE, seq],
     ])) as (Entry & { probe: number })[]
     const found = new Map(rows.map((row) => [Number(row.probe), row]))
     for (const [index, { nth, id, seq }] of probes.entries()) {

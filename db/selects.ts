@@ -1,10 +1,11 @@
 import type { Knex } from 'knex'
 import { isMysql } from './migrations/tables.ts'
+import { sqliteRows } from './sqlite-statements.ts'
 
-/** Index entries that one statement scans, about: SQLite blocks the event loop while it scans. */
+/** Index entries that one statement scans, about. */
 export const MAX_SCANNED = 10_000
 
-/** Selects combined into one statement: SQLite allows 500, and compiling takes time for each. */
+/** Selects combined into one statement: compiling takes time for each. */
 const SELECTS_PER_STATEMENT = 100
 
 /**
@@ -16,18 +17,23 @@ export const BY_LANE = 'chatmsg /*! force index (chatmsg_lane) */'
 export type Select = readonly [sql: string, values: readonly (number | string)[]]
 
 /** Runs a statement, and resolves with its rows. */
-export type Ask = (sql: string, values: readonly (number | string)[]) => Promise<unknown[]>
+export interface Ask {
+  (sql: string, values: Select[1]): Promise<unknown[]>
+  /** Runs many one by one, where that costs no round trips. */
+  readonly each?: (selects: readonly Select[]) => Promise<unknown[]>
+}
 
-export const asking =
-  (db: Knex): Ask =>
-  async (sql, values) => {
-    const result = await db.raw(sql, values)
-    return isMysql(db) ? result[0] : result
-  }
+export function asking(db: Knex): Ask {
+  if (isMysql(db)) return async (sql, values) => (await db.raw(sql, values))[0]
+  return Object.assign((sql: string, values: Select[1]) => sqliteRows(db, [[sql, values]]), {
+    each: (selects: readonly Select[]) => sqliteRows(db, selects),
+  })
+}
 
 /**
- * Runs a select for each item, combined with UNION ALL into few statements. The selects hold constants instead of columns
- * of a join, because MySQL starts an index range only at a constant.
+ * Runs a select for each item: on SQLite one by one, each a prepared statement; otherwise combined with UNION ALL into few
+ * statements. The selects hold constants instead of columns of a join, because MySQL starts an index range only at a
+ * constant. Their text should be the same for all items, with the differences as values: then it is compiled once.
  * @param costOf upper bound of the index entries that an item's select scans: a statement scans about MAX_SCANNED in all
  */
 export async function selectForEach<T>(
@@ -36,6 +42,7 @@ export async function selectForEach<T>(
   select: (item: T) => Select,
   costOf: (item: T) => number = () => 0,
 ): Promise<unknown[]> {
+  if (ask.each !== undefined) return ask.each(items.map(select))
   const found: unknown[] = []
   for (const chunk of chunksByCost(items, costOf)) {
     const selects = chunk.map(select)

@@ -41,3 +41,6 @@ export class TurnBudget {
     })
   }
 }
+
+/** All statements on SQLite share a part of each turn. */
+export const SQLITE_TURNS = new TurnBudget()

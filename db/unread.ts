@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import { rangesOf } from './correspondence.ts'
+import { pairsOf } from './correspondence.ts'
 import { GROUP_LANE, PRIVATE } from './messages.ts'
 import { asking, BY_LANE, type Select, selectForEach } from './selects.ts'
 
@@ -38,24 +38,24 @@ async function countEach<T>(
   }
 }
 
-const counting = (id: number, isUnread: string, entries: string) =>
-  `select ${Number(id)} as id, count(*) as scanned, sum(case when ${isUnread} then 1 else 0 end) as unread
+/** The first value is the id of the conversation. */
+const counting = (isUnread: string, entries: string) =>
+  `select ? as id, count(*) as scanned, sum(case when ${isUnread} then 1 else 0 end) as unread
    from (${entries} limit ${MAX_COUNTED}) as scanned`
 
 /** Unread private messages to a user by sender. @param only these senders */
 export async function unreadBySender(db: Knex, userId: number, only?: ReadonlySet<number>): Promise<Unread> {
-  const ranges = await rangesOf(db, { reader_id: userId }, only && [...only])
+  const pairs = await pairsOf(db, { reader_id: userId }, only && [...only])
   return countEach(
     db,
-    ranges.filter(({ newest, read_id }) => (newest ?? 0) > read_id),
+    pairs.filter(({ newest, read_id }) => (newest ?? 0) > read_id),
     ({ reader_id, writer_id, read_id }) => [
       counting(
-        writer_id,
         'isRead = 1 and isActive = 1 and msg_type in (?, ?)',
         `select isRead, isActive, msg_type from ${BY_LANE}
          where target_id = ? and lane = ? and seq is null and id > ? order by id`,
       ),
-      [...PRIVATE, reader_id, writer_id, read_id],
+      [writer_id, ...PRIVATE, reader_id, writer_id, read_id],
     ],
     ({ newest, read_id }) => (newest ?? 0) - read_id,
   )
@@ -74,11 +74,10 @@ export async function unreadByGroup(db: Knex, userId: number, only?: ReadonlySet
     groups,
     ({ chatroom_id, read_seq }) => [
       counting(
-        chatroom_id,
         'isActive = 1 and user_id <> ?',
         `select user_id, isActive from ${BY_LANE} where target_id = ? and lane = ? and seq > ? order by seq`,
       ),
-      [userId, chatroom_id, GROUP_LANE, read_seq],
+      [chatroom_id, userId, chatroom_id, GROUP_LANE, read_seq],
     ],
     ({ read_seq, last_seq }) => last_seq - read_seq,
   )

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Address } from '../../client/channel.ts'
+import { Receive } from '../../client/index.ts'
 import { measure, type Period } from './clock.ts'
 import { each } from './each.ts'
 import { Latency, type Result, type Watcher } from './result.ts'
@@ -10,6 +11,8 @@ export interface LoginsOptions extends Period {
   readonly users: number
   /** Logins in flight. */
   readonly window: number
+  /** Whether each session asks for its messages, as a client of a person does. */
+  readonly receives: boolean
 }
 
 /** Complete logins: connect, handshake, SCRAM, close. The client keeps its keys, so derivation is not measured. */
@@ -19,7 +22,7 @@ export async function logins(
   watcher: Watcher,
   signal: AbortSignal,
 ): Promise<Result> {
-  const { users, window } = options
+  const { users, window, receives } = options
   const run = randomBytes(4).toString('hex')
   const accounts: LoadUser['account'][] = []
   await each(
@@ -40,6 +43,7 @@ export async function logins(
     while (!stopping) {
       const began = performance.now()
       const user = await LoadUser.login(address, accounts[next++ % accounts.length] as LoadUser['account'], signal)
+      if (receives) await user.request(Receive, {})
       user.end()
       count++
       if (recording) latency.add(performance.now() - began)
@@ -57,7 +61,7 @@ export async function logins(
   await loops
   return {
     workload: 'logins',
-    shape: `${users} users, ${window} at a time`,
+    shape: `${users} users, ${window} at a time${receives ? ', with receive' : ''}`,
     unit: 'logins',
     ...measured,
     perSecond: measured.count / measured.seconds,

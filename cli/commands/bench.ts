@@ -83,7 +83,7 @@ export const bench = defineCommand({
       const work = {
         pairs: () => load.pairs(load.friendsOn(address), options, watcher, signal),
         group: () => load.group(address, options, watcher, signal),
-        logins: () => load.logins(address, options, watcher, signal),
+        logins: () => load.logins(address, { ...options, receives: false }, watcher, signal),
       }
       const result = await work[workload]()
       bar.end()

@@ -6,12 +6,16 @@ import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import { CeilingUser } from '../../bench/ceiling.ts'
+import { grown, grownColumns } from '../../bench/grown/index.ts'
+import { seed } from '../../bench/grown/seed.ts'
 import * as load from '../../bench/load/index.ts'
 import { countMessages, measured } from '../../bench/measured.ts'
 import { readOptions } from '../../bench/options.ts'
 import { startCeiling, startServer } from '../../bench/server.ts'
 import { sqliteAlone } from '../../bench/store.ts'
 import { dataPaths } from '../../cli/server/paths.ts'
+import { conversation, groupHistory, membersOf, migrate, unreadByGroup, unreadBySender } from '../../db/index.ts'
+import { emptyDatabase } from '../support/databases/empty-database.ts'
 import { openShell } from '../support/processes/shell.ts'
 import { startLocalServer } from '../support/server.ts'
 import { tempFolder } from '../support/temp-folder.ts'
@@ -66,7 +70,7 @@ test.serial('a group: each message is delivered to all other members, batched pu
 
 test.serial('logins, idle sessions and unread messages', async (t) => {
   const { address, watcher, stored } = await openBench(t)
-  const logins = await load.logins(address, { ...PERIOD, users: 2, window: 2 }, watcher, NEVER)
+  const logins = await load.logins(address, { ...PERIOD, users: 2, window: 2, receives: true }, watcher, NEVER)
   isPlausible(t, logins)
 
   // Twelve sessions, three of each user; the server reports 1200 bytes more.
@@ -115,6 +119,31 @@ test.serial('the benchmark measures a server of its own and the ceiling', async 
   })
   isPlausible(t, ceiling)
   t.is(ceiling.stored, undefined)
+})
+
+test.serial('the same requests are measured on databases of several sizes', async (t) => {
+  const sizes = [1000, 2000]
+  const rows = await grown({ sizes, milliseconds: 0, progress: () => {}, signal: NEVER })
+  t.deepEqual(
+    rows.filter(({ costs }) => !sizes.every((size) => (costs[size]?.ms ?? 0) > 0)),
+    [],
+  )
+  const cells = grownColumns(sizes).map(({ value }) => value(rows[0] as (typeof rows)[number]))
+  t.is(cells[0], 'start')
+  t.regex(String(cells.at(-1)), /^\d+\.\d ×$/)
+})
+
+test.serial('a grown database has unread messages of each sort, and as many members as it says', async (t) => {
+  const { db, where } = await emptyDatabase(t)
+  await migrate(db)
+  await seed(where, 20_000, () => {})
+  const [bySender, byGroup] = [await unreadBySender(db, 1), await unreadByGroup(db, 1)]
+  t.is(bySender.counts.size, 1000)
+  t.is(byGroup.counts.size, 10)
+  t.is((await membersOf(db, 20)).length, 500)
+  const [first] = await conversation(db, 1, 2, { after: 0, limit: 1 })
+  t.deepEqual([first?.user_id, first?.target_id], [2, 1])
+  t.is((await groupHistory(db, 20, 0, { before: Number.MAX_SAFE_INTEGER, limit: 500 })).at(-1)?.seq, 400)
 })
 
 test.serial('a load that fails leaves no server behind', async (t) => {
