@@ -195,7 +195,7 @@ test('a sender that does not come back within 15 s leaves what was said', async 
   const { id } = await bob.hears('the answer is… (interrupted)', { from: 'alice' })
   await bob.hearsNothing()
   t.deepEqual(seen.slice(0, 3), ['', '', 'the answer is'])
-  t.deepEqual(seen.slice(3).sort(), [0, id], 'the one without text left no message')
+  t.true(seen.length === 5 && seen.includes(id) && seen.includes(0), 'the one without text left no message')
   // A new process may still give the whole answer.
   const again = await server.user('alice')
   const answer = await again.client.stream('bob', ['the answer is 42'], { clientId: 'answer 1' })
