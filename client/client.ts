@@ -15,9 +15,9 @@ import {
 import { type ChatMessage, kindNumber, type MessageRef, toChatMessage } from './chat-message.ts'
 import { type ClientError, RefusedByServer } from './errors.ts'
 import type { LinkOptions, RequestOptions } from './link.ts'
-import { MessageChanges } from './message-changes.ts'
 import { MessageStream } from './message-stream.ts'
 import type { Subscribe } from './session.ts'
+import { Streaming } from './streaming.ts'
 import type {
   ConsumeOptions,
   HistoryQuery,
@@ -34,7 +34,7 @@ import type {
 const NO_SUCH_GROUP = ['group_not_exist', 'not_member']
 
 /** A user's client, created by `connect`; it reconnects until it is closed. */
-export class Client extends MessageChanges {
+export class Client extends Streaming {
   readonly #stream = new MessageStream()
   /** Incremented when the server has been restored, which makes ids received before stale. */
   #generation = 0

@@ -12,6 +12,7 @@ export type { ChatMessage, Kind, MessageRef, TextStyle } from './chat-message.ts
 export type { Client } from './client.ts'
 export type { LoginKeys } from './credentials.ts'
 export { ClientError, type ClientErrorCode, type Failure, RefusedByServer } from './errors.ts'
+export type { GrowingMessage } from './incoming-streams.ts'
 export type { KeyedOptions, RequestOptions } from './link.ts'
 export type { DeviceCredentials } from './login.ts'
 export type { ReactionCount, ReactOptions } from './message-changes.ts'

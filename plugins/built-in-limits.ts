@@ -11,6 +11,7 @@ import { LIMITS as profiles } from './profiles/limits.ts'
 import { LIMITS as reactions } from './reactions/limits.ts'
 import { LIMITS as registration } from './registration/limits.ts'
 import { LIMITS as schedule } from './schedule/limits.ts'
+import { LIMITS as streams } from './streams/limits.ts'
 import { LIMITS as tap } from './tap/limits.ts'
 import { LIMITS as typing } from './typing/limits.ts'
 
@@ -31,6 +32,7 @@ export const BUILT_IN_LIMITS = {
   ...schedule,
   ...tap,
   ...typing,
+  ...streams,
 }
 
 export interface BuiltInLimits extends LimitValues<typeof BUILT_IN_LIMITS> {}

@@ -17,6 +17,7 @@ import { profiles } from './profiles/index.ts'
 import { reactions } from './reactions/index.ts'
 import { registration } from './registration/index.ts'
 import { schedule } from './schedule/index.ts'
+import { streams } from './streams/index.ts'
 import { system } from './system/index.ts'
 import { tap } from './tap/index.ts'
 import { typing } from './typing/index.ts'
@@ -40,6 +41,7 @@ export {
   reactions,
   registration,
   schedule,
+  streams,
   system,
   tap,
   typing,
@@ -67,6 +69,7 @@ export const BUILT_IN: readonly AnyPlugin[] = [
   tap,
   page,
   typing,
+  streams,
 ]
 
 /** All built-in features: the default ones and those that must be enabled. */

@@ -30,6 +30,7 @@ export const listen = defineCommand({
     ['$0 listen --type system', 'only what admins say to everyone'],
     ['$0 listen --own', 'both sides: what you send elsewhere too'],
     ['$0 listen --typing -o ndjson', 'and lines of type user_typing'],
+    ['$0 listen --streams', 'in a terminal: messages that grow, such as answers of language models'],
     ['$0 listen --from bob | jq -r .text', 'NDJSON when stdout is no terminal'],
     ['$0 listen --exec ./handler', 'the message as a line of JSON on its stdin; what it prints is the answer'],
     ['$0 listen --exec ./handler --jobs 1 -- --verbose', 'with arguments of its own'],
@@ -76,6 +77,10 @@ export const listen = defineCommand({
       },
       own: { type: 'boolean', describe: 'also messages that you send elsewhere meanwhile; they stay as they are' },
       typing: { type: 'boolean', describe: 'also who is writing; this counts as no message' },
+      streams: {
+        type: 'boolean',
+        describe: 'in a terminal, show messages while they are written; elsewhere only finished ones',
+      },
       ack: {
         type: 'boolean',
         default: true,
@@ -83,7 +88,20 @@ export const listen = defineCommand({
       },
     }),
   async run(
-    { count, for: total, idle, from, type, since, own = false, typing = false, ack, args = [], ...exec },
+    {
+      count,
+      for: total,
+      idle,
+      from,
+      type,
+      since,
+      own = false,
+      typing = false,
+      streams = false,
+      ack,
+      args = [],
+      ...exec
+    },
     shared,
   ) {
     const stops: Stops = {
@@ -94,8 +112,8 @@ export const listen = defineCommand({
     if (exec.exec !== undefined) {
       if (type !== undefined && !isKind(type))
         throw new CliError('usage', `--exec handles messages: ${KINDS.join(', ')}`)
-      if (since !== undefined || !ack || own || typing)
-        throw new CliError('usage', '--exec goes with none of --since, --own, --typing and --no-ack')
+      if (since !== undefined || !ack || own || typing || streams)
+        throw new CliError('usage', '--exec goes with none of --since, --own, --typing, --streams and --no-ack')
       const { listenExec } = await import('../exec/run.ts')
       const { exec: program, jobs = 4, retries = 3, execTimeout = '5m' } = exec
       const words = args.map((word) => (word === STDIN ? '-' : word))
@@ -108,34 +126,36 @@ export const listen = defineCommand({
     if (alone !== undefined) throw new CliError('usage', `--${alone} goes with --exec`)
     if (args.length > 0) throw new CliError('usage', `nothing takes "${args[0]}": words go with --exec`)
     if (type !== undefined && !isKind(type)) {
-      if (own || typing) throw new CliError('usage', `--own and --typing are for messages: ${KINDS.join(', ')}`)
+      if (own || typing || streams)
+        throw new CliError('usage', `--own, --typing and --streams are for messages: ${KINDS.join(', ')}`)
       return asUser(shared, (client) => pushes(client, shared, type, stops), { reconnect: true })
     }
-    const wanted = (message: ChatMessage) =>
+    const wanted = (message: Pick<ChatMessage, 'kind' | 'from' | 'group' | 'to'>) =>
       (type === undefined || message.kind === type) &&
       (from === undefined ||
         (isNamed(message.from, from) && message.group === undefined) ||
         isNamed(message.to ?? '', from))
-    const what = { stops, wanted, from, kind: type, since, own, typing, ack }
+    const what = { stops, wanted, from, kind: type, since, own, typing, streams, ack }
     return asUser(shared, (client) => messages(client, shared, what), { reconnect: true })
   },
 })
 
 interface What {
   readonly stops: Stops
-  readonly wanted: (message: ChatMessage) => boolean
+  readonly wanted: (message: Pick<ChatMessage, 'kind' | 'from' | 'group' | 'to'>) => boolean
   readonly from: string | undefined
   readonly kind: Kind | undefined
   readonly since: number | undefined
   readonly own: boolean
   readonly typing: boolean
+  readonly streams: boolean
   readonly ack: boolean
 }
 
 async function messages(
   client: Client,
   shared: Shared,
-  { stops, wanted, from, kind, since, own, typing, ack }: What,
+  { stops, wanted, from, kind, since, own, typing, streams, ack }: What,
 ): Promise<ExitName> {
   const { output } = shared
   const watch = new StopConditions(stops, shared.signal)
@@ -144,15 +164,18 @@ async function messages(
   const off = client.onLife('restored', () => {
     last = 0
   })
+  const live = await liveStreams(client, output, { isWanted: wanted, streams })
+  const record = (values: object, toLine: () => string) =>
+    live === undefined ? output.record(values, toLine) : live.print(toLine())
   const print = async (message: ChatMessage) => {
     if (message.id <= last || !wanted(message)) return
     const isOwn = client.isOwn(message)
-    await output.record(message, () => messageLine(output, message, isOwn))
+    await record(message, () => messageLine(output, message, isOwn))
     // After printing: a closed pipe leaves it unread.
     if (ack && message.unread && !isOwn) await acknowledge(client, message, output, watch.signal)
     watch.counted()
   }
-  const offTyping = typing ? await showTyping(client, output, { from, kind }) : undefined
+  const offTyping = typing ? await showTyping(client, { from, kind, record, dim: output.colors.dim }) : undefined
   try {
     if (since !== undefined) {
       for (let more = true, after = since; more && !watch.signal.aborted; ) {
@@ -176,20 +199,38 @@ async function messages(
   } finally {
     off()
     offTyping?.()
+    await live?.stop()
     watch.end()
   }
 }
 
+/** Shows messages that grow, where stdout is a terminal. */
+async function liveStreams(
+  client: Client,
+  output: Output,
+  { streams, isWanted }: { readonly streams: boolean; readonly isWanted: What['wanted'] },
+) {
+  const { screen } = output
+  if (!streams || screen === undefined) return undefined
+  const { showStreams } = await import('../client/live-streams.ts')
+  return showStreams(client, output, { screen, isWanted })
+}
+
+interface TypingOptions extends Pick<What, 'from' | 'kind'> {
+  record(values: object, toLine: () => string): Promise<void>
+  dim(text: string): string
+}
+
 /** Prints who begins and stops writing. @returns a function that ends it */
-async function showTyping(client: Client, output: Output, { from, kind }: Pick<What, 'from' | 'kind'>) {
+async function showTyping(client: Client, { from, kind, record, dim }: TypingOptions) {
   const { UserTyping } = await import('../../plugins/typing/messages.ts')
   return client.on(UserTyping, ({ from: user, group, state }) => {
     if (kind !== undefined && kind !== (group === '' ? 'chat' : 'group')) return
     if (from !== undefined && (group !== '' || !isNamed(user, from))) return
-    const record = { type: UserTyping.name, from: user, ...(group && { group }), state }
+    const values = { type: UserTyping.name, from: user, ...(group && { group }), state }
     const where = group === '' ? '' : ` @${printableLine(group)}`
     const line = `${printableLine(user)}${where} ${state ? 'is writing' : 'has stopped writing'}`
-    output.record(record, () => output.colors.dim(line)).catch(() => {})
+    record(values, () => dim(line)).catch(() => {})
   })
 }
 

@@ -1,4 +1,4 @@
-import type { Client, SentMessage, TextStyle } from '../../client/index.ts'
+import type { Client, SendOptions, SentMessage, TextStyle } from '../../client/index.ts'
 import { asUser } from '../client/sessions.ts'
 import { notEmpty, ownId, wholeNumber } from '../definition/coerce.ts'
 import { defineCommand, type Shared } from '../definition/command.ts'
@@ -20,6 +20,10 @@ export const send = defineCommand({
     ['make test 2>&1 | $0 send bob -', 'stdin as one message'],
     ['tail -f app.log | $0 send ops - --lines', 'a message a line'],
     ['$0 send --group ops "build broke"', 'to a group'],
+    [
+      'llm "why?" | $0 send bob --stream',
+      'one message, which grows for those who watch (`listen --streams`, the page)',
+    ],
     ['$0 send bob "at ten" --reply-to 120', 'an answer to that message'],
     ['$0 send bob "stand-up" --at 09:30', 'the next time it is 09:30; sent by the server, also when you are offline'],
     ['$0 send bob "still there?" --delay 10m', 'see `chatctl scheduled`'],
@@ -33,6 +37,7 @@ export const send = defineCommand({
         ...WHO,
         group: { type: 'string', describe: 'send to this group', coerce: notEmpty('group') },
         lines: { type: 'boolean', describe: 'each line of stdin is a message; empty ones are skipped' },
+        stream: { type: 'boolean', describe: 'stdin as one message, shown while it is written to those who watch' },
         id: {
           type: 'string',
           describe: 'your own id of the message: sent again with it, it is stored once',
@@ -60,7 +65,10 @@ export const send = defineCommand({
         'font-size': { type: 'string', describe: 'in points', coerce: wholeNumber('font-size', 1, 255) },
         'text-color': { type: 'string', describe: 'colour of the text, #rrggbb or a name' },
       }),
-  async run({ to: first, text: second, group, lines, id, replyTo, delay, at, font, fontSize, textColor }, shared) {
+  async run(
+    { to: first, text: second, group, lines, stream, id, replyTo, delay, at, font, fontSize, textColor },
+    shared,
+  ) {
     if (group !== undefined && second !== undefined)
       throw new CliError('usage', 'with --group there is no recipient', '`chatctl send --group GROUP TEXT`')
     if (group === undefined && first === undefined)
@@ -72,6 +80,11 @@ export const send = defineCommand({
     if (lines && !fromStdin) throw new CliError('usage', '--lines reads stdin: give - instead of a text')
     if (lines && id !== undefined) throw new CliError('usage', '--id names one message, --lines sends many')
     const when = toTime(delay, at)
+    if (stream && (!fromStdin || lines || when !== undefined))
+      throw new CliError(
+        'usage',
+        '--stream reads one message from stdin, and sends it now: without text, --lines, --at and --delay',
+      )
     if (lines && replyTo !== undefined)
       throw new CliError('usage', '--reply-to goes with one message, --lines sends many')
     if (lines && when !== undefined) throw new CliError('usage', '--lines sends at once: not with --delay or --at')
@@ -87,10 +100,10 @@ export const send = defineCommand({
       const each = { to, style, print: (sent: SentMessage) => print(output, to, sent) }
       return asUser(shared, (client) => sendLines(client, shared, each), { reconnect: true })
     }
-    const body = fromStdin ? await readText() : text
-    if (body === '')
-      throw new CliError('usage', 'the text is empty', '`chatctl send NAME TEXT`; - reads the text from stdin')
     const options = { style, ...(id !== undefined && { clientId: id }), ...(replyTo !== undefined && { replyTo }) }
+    if (stream) return asUser(shared, (client) => sendStream(client, shared, { to, options }), { reconnect: true })
+    const body = fromStdin ? await readText() : text
+    if (body === '') throw noText()
     if (when !== undefined) return asUser(shared, (client) => sendLater(client, shared, { to, body, when, options }))
     await asUser(shared, async (client) => {
       await print(output, to, await client.send(to, body, options))
@@ -116,6 +129,20 @@ function toTime(delay: string | undefined, at: string | undefined): { at: number
   // A delay counts on the server's clock: the local one may be wrong.
   if (delay !== undefined) return { delay: parseDelay(delay) }
   return at === undefined ? undefined : { at: parseMoment(at).getTime() }
+}
+
+const noText = () => new CliError('usage', 'the text is empty', '`chatctl send NAME TEXT`; - reads the text from stdin')
+
+/** Sends stdin while it comes. @throws CliError `usage` for no text, and of the input */
+async function sendStream(
+  client: Client,
+  { output, signal }: Shared,
+  { to, options }: { readonly to: Recipient; readonly options: SendOptions },
+) {
+  const { readPieces } = await import('../input/stdin.ts')
+  const sent = await client.stream(to, readPieces(signal), { ...options, signal })
+  if (sent === undefined) throw noText()
+  await print(output, to, sent)
 }
 
 interface Later {

@@ -53,6 +53,28 @@ export async function* readLines(signal: AbortSignal): AsyncGenerator<Line> {
   if (rest.length > 0) yield line(rest)
 }
 
+/**
+ * Text of stdin as it comes, without one trailing line break: a prompt that ends a line is shown at once, its line break with
+ * what follows. @throws CliError for bytes that are not UTF-8
+ */
+export async function* readPieces(signal: AbortSignal): AsyncGenerator<string> {
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+  const decode = (bytes: Uint8Array | undefined) => {
+    try {
+      return decoder.decode(bytes, { stream: bytes !== undefined })
+    } catch {
+      throw new CliError('usage', 'stdin is not UTF-8 text')
+    }
+  }
+  let end = ''
+  for await (const part of addAbortSignal(signal, process.stdin) as AsyncIterable<Buffer>) {
+    const text = end + decode(part)
+    end = /\r?\n?$/.exec(text)?.[0] ?? ''
+    yield text.slice(0, text.length - end.length)
+  }
+  yield (end + decode(undefined)).replace(/\r?\n$/, '')
+}
+
 function decoded(bytes: Buffer, what: string): string {
   if (!isUtf8(bytes)) throw new CliError('usage', `${what} is not UTF-8 text`)
   return bytes.toString('utf8')

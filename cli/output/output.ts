@@ -1,4 +1,5 @@
 import pc from 'picocolors'
+import type { Screen } from './live-text.ts'
 import { localTime } from './local-time.ts'
 import { printable, printableJson, printableLine } from './printable.ts'
 
@@ -29,6 +30,14 @@ export class Output {
   /** Whether JSON was chosen; errors are JSON, too. */
   get isJson(): boolean {
     return this.#asked === 'json' || this.#asked === 'ndjson'
+  }
+
+  /** The terminal, if lines for people go there. */
+  get screen(): Screen | undefined {
+    if (!this.#isTerminal || this.isJson) return undefined
+    const { columns, rows } = process.stdout
+    // Some terminals report 0.
+    return { columns: columns || 80, rows: rows || 24, write: (text) => this.write(text) }
   }
 
   /** Whether values are separated by tabs: the default where stdout is no terminal. */

@@ -116,6 +116,11 @@ export class Conversations {
     if (size > limit) throw new Refused('too_large', `the text is ${size} bytes long, at most ${limit} are allowed`)
   }
 
+  /** Bytes of a text at most. */
+  get maxText(): number {
+    return this.#limits.text
+  }
+
   /** Rows of a page. @param requested the client's wish; 0 for none */
   pageSize(requested: number): number {
     return pageSize(requested, this.#limits.historyPage)

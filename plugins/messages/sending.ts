@@ -56,7 +56,7 @@ export function handleSending({ app, db, accounts, conversations, names }: Parts
 const enabled = (account: Account | undefined, name: string) => existing(account?.active ? account : undefined, name)
 
 /** The private conversation of two users, in either direction. */
-const exchangeOf = ({ id: one }: User, { id: other }: Account) => ({
+export const exchangeOf = ({ id: one }: User, { id: other }: Account) => ({
   key: `users ${Math.min(one, other)} ${Math.max(one, other)}`,
   group: '',
 })

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
+import { connect } from '../../client/index.ts'
 import { aliceAndBob, json, lines, works } from './alice-and-bob.ts'
 
 /** Friends, groups and messages from the shell. */
@@ -312,6 +313,57 @@ test.serial('listen --typing prints who is writing, beside the messages', async 
   const [first, typing, last] = lines(await listener.done).map((line) => JSON.parse(line))
   t.deepEqual([first.text, last.text], ['hello', 'bye'])
   t.deepEqual(typing, { type: 'user_typing', from: 'alice', state: true })
+})
+
+test.serial('send --stream sends stdin as one message, which grows for those who watch', async (t) => {
+  const { shell, room } = await aliceAndBob(t)
+  const client = await connect({ server: room.server, leastIterations: 4096 })
+  t.teardown(() => client.close())
+  await client.login('bob', { password: 'battery staple' })
+  const seen: string[] = []
+  let wake = () => {}
+  await client.followStreams(({ text, isOver }) => {
+    seen.push(isOver ? 'over' : text)
+    wake()
+  })
+  const sees = async (text: string) => {
+    while (!seen.includes(text))
+      await new Promise<void>((resolve) => {
+        wake = resolve
+      })
+  }
+  const sender = shell.start(['send', '--context', 'alice', 'bob', '--stream'])
+  const bytes = Buffer.from('one 你 two\n')
+  sender.child.stdin?.write(bytes.subarray(0, 5))
+  // Half a character waits.
+  await sees('one ')
+  sender.child.stdin?.end(bytes.subarray(5))
+  await sees('over')
+  const { code, stdout } = await sender.done
+  t.is(code, 0)
+  const inbox = json(await works(t, shell, ['inbox', '--context', 'bob', '-o', 'json']))
+  t.like(inbox, [{ id: Number(stdout), text: 'one 你 two' }])
+  const listed = await works(t, shell, ['listen', '--context', 'bob', '--streams', '--count', '1', '--for', '10s'])
+  t.is(json(listed).text, 'one 你 two', 'without a terminal: finished messages only')
+  for (const [args, code] of [
+    [['hello', '--stream'], 2],
+    [['-', '--stream', '--lines'], 2],
+    [['-', '--stream', '--delay', '1m'], 2],
+    [['-', '--stream'], 2],
+  ] as const)
+    t.is((await shell.run(['send', '--context', 'alice', 'bob', ...args])).code, code, args.join(' '))
+})
+
+test.serial('what a killed sender has said is kept, and marked', async (t) => {
+  const { shell, room } = await aliceAndBob(t, ['--limits', 'streamGrace=50'])
+  const client = await connect({ server: room.server, leastIterations: 4096 })
+  t.teardown(() => client.close())
+  await client.login('bob', { password: 'battery staple' })
+  const sender = shell.start(['send', '--context', 'alice', 'bob', '--stream'])
+  await client.followStreams(({ text }) => text === 'half of it' && sender.child.kill('SIGKILL'))
+  const listening = works(t, shell, ['listen', '--context', 'bob', '--count', '1', '--for', '20s', '-o', 'json'])
+  sender.child.stdin?.write('half of it')
+  t.is(json(await listening).text, 'half of it… (interrupted)')
 })
 
 test.serial('history goes on after a message, and shows what is around one', async (t) => {

@@ -20,6 +20,7 @@ const REQUESTS: Readonly<Record<string, (user: string) => object>> = {
   chatroom_message: () => ({ text: 'hi' }),
   acknowledge_room: () => ({ upTo: 1 }),
   typing: () => ({}),
+  open_stream: () => ({}),
   query_room_history: () => ({}),
   search_messages: () => ({ text: 'hi' }),
   schedule_message: () => ({ text: 'hi', delay: 3_600_000 }),

@@ -113,6 +113,16 @@ const MATRIX: Record<string, Row> = {
     ({ other: to }) => ({ to }),
     { friend: 'ok', admin: 'ok', blocked: 'blocked', rest: 'not_friends' },
   ),
+  open_stream: row(
+    ({ me: to }) => ({ to }),
+    'ok',
+    ({ other: to }) => ({ to }),
+    WRITERS,
+  ),
+  stream_delta: row(() => ({ stream: 1, at: 0, text: 'hi' }), 'no_stream'),
+  close_stream: row(() => ({ stream: 1 }), 'no_stream'),
+  discard_stream: row(() => ({ stream: 1 }), 'no_stream'),
+  follow_streams: row(nothing, 'ok'),
   add_device: row(() => ({ name: 'phone', publicKey: Buffer.alloc(65) }), 'invalid_value'),
   login_device: row(() => ({ user: 'nobody', device: 1, signature: Buffer.alloc(64) }), {
     anonymous: 'login_failed',

@@ -94,6 +94,8 @@ test('two original clients and a new one register, become friends and exchange p
   await carol.send('alice', 'new to old')
   const [sender, , reply] = await alice.hears(121)
   t.deepEqual([sender, reply], ['carol', 'new to old\n'])
+  await carol.stream('alice', ['a growing ', 'message'])
+  t.is((await alice.hears(121))[2], 'a growing message\n', 'once, when it is finished')
   t.is(await refusal(t, carol.send('bob', 'hi')), 'not_friends')
   await carol.request(AddFriend, { user: 'bob' })
   t.deepEqual(await bob.hears(106), ['carol'])
