@@ -1,5 +1,4 @@
 import { gcm } from '@noble/ciphers/aes.js'
-import { x25519 as curve } from '@noble/curves/ed25519.js'
 import { hkdf } from '@noble/hashes/hkdf.js'
 import { hmac } from '@noble/hashes/hmac.js'
 import { md5 } from '@noble/hashes/legacy.js'
@@ -7,6 +6,7 @@ import { pbkdf2Async } from '@noble/hashes/pbkdf2.js'
 import { sha256 as sha2 } from '@noble/hashes/sha2.js'
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
 import { Buffer } from './browser-runtime.ts'
+import { x25519 as curve } from './browser-x25519.ts'
 import type { Crypto } from './port.ts'
 
 // In JavaScript, because WebCrypto is asynchronous and the Noise states are not; PBKDF2 alone is worth the wait.

@@ -1,8 +1,7 @@
-// By its file: Node resolves the bare name to its own module, and the tests run this implementation in Node too.
-import { Buffer as BufferOfPackage } from 'buffer/index.js'
+import { Buffer as BrowserBuffer } from './browser-buffer.ts'
 import type { Runtime } from './port.ts'
 
-export const Buffer = BufferOfPackage as unknown as Runtime['Buffer']
+export const Buffer = BrowserBuffer as unknown as Runtime['Buffer']
 
 // A leading U+FEFF belongs to the text.
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })

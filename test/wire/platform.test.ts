@@ -83,6 +83,88 @@ test('both platforms accept the same UTF-8 and give the same text', (t) => {
   )
 })
 
+/** What an operation gives, in a form that does not tell the platforms apart. */
+function outcome(work: () => unknown): unknown {
+  try {
+    const result = work()
+    return result instanceof Uint8Array ? hex(result) : result
+  } catch {
+    return 'refused'
+  }
+}
+
+test('the bytes of browsers are made, read and compared as those of Node', (t) => {
+  const alike = (work: (bytes: Runtime['Buffer']) => unknown) =>
+    t.is(
+      outcome(() => work(browser.Buffer)),
+      outcome(() => work(node.Buffer)),
+      String(work),
+    )
+  const text = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('\ufeffa', '\ud800', '\u{1f44d}'))
+  fc.assert(
+    fc.property(
+      bytes(40),
+      text,
+      fc.integer({ min: 0, max: 50 }),
+      fc.integer({ min: 0, max: 50 }),
+      (raw, words, from, to) => {
+        for (const encoding of ['utf8', 'hex', 'base64', 'latin1'] as const) {
+          const encoded = Buffer.from(raw).toString(encoding)
+          alike((platform) => platform.from(encoded, encoding))
+          alike((platform) => platform.from(encoded.slice(0, -1), encoding))
+          alike((platform) => platform.from(raw).toString(encoding, from, to))
+        }
+        alike((platform) => platform.byteLength(words))
+        alike((platform) => platform.concat([raw, platform.from(words)]))
+        alike((platform) => platform.concat([raw, platform.from(words)], from))
+        alike((platform) => platform.from(raw).equals(platform.from(words, 'latin1')))
+        alike((platform) => platform.from(raw.buffer as ArrayBuffer, Math.min(from, raw.length)).subarray(1))
+        const room = from + 4 * words.length
+        alike((platform) => platform.alloc(room).write(words, from, 'utf8'))
+        alike((platform) => {
+          const target = platform.alloc(60)
+          return [platform.from(raw).copy(target, from, Math.min(to, raw.length)), hex(target)].join()
+        })
+      },
+    ),
+    { numRuns: 300 },
+  )
+})
+
+test('the bytes of browsers hold numbers as those of Node, and refuse places outside', (t) => {
+  const integers = [
+    ['UInt8', 8, false],
+    ['Int8', 8, true],
+    ['UInt16BE', 16, false],
+    ['Int16BE', 16, true],
+    ['UInt32BE', 32, false],
+    ['Int32BE', 32, true],
+  ] as const
+  const place = fc.integer({ min: 0, max: 8 })
+  const alike = (work: (bytes: Buffer) => unknown) =>
+    t.is(
+      outcome(() => work(browser.Buffer.alloc(12))),
+      outcome(() => work(node.Buffer.alloc(12))),
+    )
+  for (const [name, bits, signed] of integers) {
+    const low = signed ? -(2 ** (bits - 1)) : 0
+    fc.assert(
+      fc.property(fc.integer({ min: low, max: low + 2 ** bits - 1 }), place, (value, at) => {
+        alike((all) => [all[`write${name}`](value, at), all[`read${name}`](at), hex(all)].join())
+        alike((all) => all[`read${name}`](at + 8))
+      }),
+    )
+  }
+  fc.assert(
+    fc.property(fc.double(), fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), place, (value, large, at) => {
+      alike((all) => [all.writeDoubleBE(value, at), all.readDoubleBE(at), hex(all)].join())
+      alike((all) => [all.writeBigUInt64BE(large, at), all.readBigUInt64BE(at), hex(all)].join())
+      const signed = BigInt.asIntN(64, large)
+      alike((all) => [all.writeBigInt64BE(signed, at), all.readBigInt64BE(at), hex(all)].join())
+    }),
+  )
+})
+
 test('both platforms compare, draw random bytes and wait for the end of the turn', async (t) => {
   for (const platform of [node, browser]) {
     t.true(platform.timingSafeEqual(Buffer.from('same'), Buffer.from('same')))
