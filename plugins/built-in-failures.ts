@@ -10,6 +10,7 @@ import { FAILURES as login } from './login/failures.ts'
 import { FAILURES as messages } from './messages/failures.ts'
 import { FAILURES as registration } from './registration/failures.ts'
 import { FAILURES as schedule } from './schedule/failures.ts'
+import { FAILURES as tokens } from './tokens/failures.ts'
 
 /** Every failure that a server has without plugins by others: a closed list, by name. */
 export const BUILT_IN_FAILURES = {
@@ -25,6 +26,7 @@ export const BUILT_IN_FAILURES = {
   ...consumers,
   ...idempotency,
   ...schedule,
+  ...tokens,
 }
 
 export type BuiltInFailureName = keyof typeof BUILT_IN_FAILURES

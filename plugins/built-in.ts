@@ -19,8 +19,10 @@ import { registration } from './registration/index.ts'
 import { schedule } from './schedule/index.ts'
 import { system } from './system/index.ts'
 import { tap } from './tap/index.ts'
+import { tokens } from './tokens/index.ts'
 import { typing } from './typing/index.ts'
 
+export { type Access, bearerOf } from './tokens/index.ts'
 export {
   accounts,
   admin,
@@ -42,6 +44,7 @@ export {
   schedule,
   system,
   tap,
+  tokens,
   typing,
 }
 
@@ -67,6 +70,7 @@ export const BUILT_IN: readonly AnyPlugin[] = [
   tap,
   page,
   typing,
+  tokens,
 ]
 
 /** All built-in features: the default ones and those that must be enabled. */

@@ -17,6 +17,7 @@ import * as repliesEditsReactions from './0016_replies_edits_reactions.ts'
 import * as devices from './0017_devices.ts'
 import * as closedRequests from './0018_closed_requests.ts'
 import * as membershipIndexes from './0019_membership_indexes.ts'
+import * as tokens from './0023_tokens.ts'
 
 /** Oldest first. The keys are recorded in the database, so they never change. */
 export const MIGRATIONS = {
@@ -39,6 +40,7 @@ export const MIGRATIONS = {
   '0017_devices': devices,
   '0018_closed_requests': closedRequests,
   '0019_membership_indexes': membershipIndexes,
+  '0023_tokens': tokens,
 }
 
 /** Tables that the migrations create in addition to the original's. */
@@ -57,4 +59,5 @@ export const NEW_TABLES = [
   'message_extra',
   'message_former_text',
   'message_reaction',
+  'api_token',
 ] as const
