@@ -100,6 +100,7 @@ export class Server {
       clock,
       pluginFailed: options.pluginFailed,
       onBehalfOf: (user) => PeerSession.detached(this.#sessionHost, user),
+      remote: (user, address) => PeerSession.detached(this.#sessionHost, user, address),
       accept: (stream, address) => (this.#isReady ? this.accept(stream, { address }) : stream.destroy()),
       admit: (transport, address) => this.#admit(transport, address),
     })
@@ -125,6 +126,7 @@ export class Server {
         })
         return rates
       },
+      ratesOf: (user) => sessions.ratesOf(user),
       drained: (session) => this.#bus.emit(SessionDrained.name, session),
       sent: (session, message, values) => this.#bus.emit(message.name, session, values),
       closed: (session) => this.#closed(session),

@@ -183,6 +183,15 @@ export {
 } from './scheduled.ts'
 export { imageOf, openInMemory } from './sqlite.ts'
 export { checkAfterCrash, checkLog, fileNumber, oneLine } from './sqlite-file.ts'
+export {
+  findToken,
+  insertToken,
+  type NewTokenRow,
+  revokeToken,
+  type TokenRow,
+  tokensOf,
+  useToken,
+} from './tokens.ts'
 export { isUnavailable } from './transaction.ts'
 export { TurnBudget } from './turn.ts'
 export { type Unread, unreadByGroup, unreadBySender } from './unread.ts'

@@ -11,6 +11,7 @@ import { FAILURES as messages } from './messages/failures.ts'
 import { FAILURES as registration } from './registration/failures.ts'
 import { FAILURES as schedule } from './schedule/failures.ts'
 import { FAILURES as streams } from './streams/failures.ts'
+import { FAILURES as tokens } from './tokens/failures.ts'
 
 /** Every failure that a server has without plugins by others: a closed list, by name. */
 export const BUILT_IN_FAILURES = {
@@ -27,6 +28,7 @@ export const BUILT_IN_FAILURES = {
   ...idempotency,
   ...schedule,
   ...streams,
+  ...tokens,
 }
 
 export type BuiltInFailureName = keyof typeof BUILT_IN_FAILURES

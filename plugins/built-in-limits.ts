@@ -13,6 +13,7 @@ import { LIMITS as registration } from './registration/limits.ts'
 import { LIMITS as schedule } from './schedule/limits.ts'
 import { LIMITS as streams } from './streams/limits.ts'
 import { LIMITS as tap } from './tap/limits.ts'
+import { LIMITS as tokens } from './tokens/limits.ts'
 import { LIMITS as typing } from './typing/limits.ts'
 
 /** Every limit that a server has without plugins by others. */
@@ -33,6 +34,7 @@ export const BUILT_IN_LIMITS = {
   ...tap,
   ...typing,
   ...streams,
+  ...tokens,
 }
 
 export interface BuiltInLimits extends LimitValues<typeof BUILT_IN_LIMITS> {}

@@ -20,8 +20,10 @@ import { schedule } from './schedule/index.ts'
 import { streams } from './streams/index.ts'
 import { system } from './system/index.ts'
 import { tap } from './tap/index.ts'
+import { tokens } from './tokens/index.ts'
 import { typing } from './typing/index.ts'
 
+export { type Access, bearerOf } from './tokens/index.ts'
 export {
   accounts,
   admin,
@@ -44,6 +46,7 @@ export {
   streams,
   system,
   tap,
+  tokens,
   typing,
 }
 
@@ -70,6 +73,7 @@ export const BUILT_IN: readonly AnyPlugin[] = [
   page,
   typing,
   streams,
+  tokens,
 ]
 
 /** All built-in features: the default ones and those that must be enabled. */

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import { networkOf } from '../session/address.ts'
 import { HttpRefusal } from './refusal.ts'
 
 /** A request of a route. */
@@ -7,6 +8,8 @@ export class HttpRequest {
   readonly raw: IncomingMessage
   /** The peer's, from `X-Forwarded-For` behind a trusted proxy. */
   readonly address: string
+  /** Key of limits by address, as of a session. */
+  readonly network: string
   /** As it came, without the query: neither decoded nor normalized. Begins with a slash. */
   readonly path: string
   readonly query: URLSearchParams
@@ -17,6 +20,7 @@ export class HttpRequest {
   constructor(raw: IncomingMessage, facts: { address: string; maxBody: number; signal: AbortSignal }) {
     this.raw = raw
     this.address = facts.address
+    this.network = networkOf(facts.address)
     this.signal = facts.signal
     this.#maxBody = facts.maxBody
     const { path, query } = splitTarget(raw)

@@ -8,7 +8,7 @@ import type { Routes } from '../http/routes.ts'
 import type { Limits } from '../limits.ts'
 import type { Presence } from '../session/presence.ts'
 import type { UserSession } from '../session/session.ts'
-import type { Transport, TransportSession } from '../session/transport.ts'
+import type { RemoteSession, Transport, TransportSession } from '../session/transport.ts'
 import type { User } from '../session/user.ts'
 import type { Users } from '../session/users.ts'
 import type { Catalogue, Message } from '../wire/index.ts'
@@ -39,6 +39,7 @@ export interface HostParts {
   readonly clock: Clock
   readonly pluginFailed: ((failure: PluginFailure) => void) | undefined
   onBehalfOf(user: User): UserSession
+  remote(user: User, address: string): RemoteSession
   accept(stream: Duplex, address: string): void
   admit(transport: Transport, address: string): TransportSession | undefined
 }
@@ -111,7 +112,7 @@ export class PluginHost {
 
   #app(record: PluginRecord): App {
     const { bus, dispatcher, catalogue, users, presence, limits, audit, secret, epoch, clock } = this.#parts
-    const { accept, admit, onBehalfOf, routes } = this.#parts
+    const { accept, admit, onBehalfOf, remote, routes } = this.#parts
     const { plugin, cleanups, registered } = record
     const known = (message: Message) => {
       if (catalogue.byType(message.type) === message) return
@@ -128,6 +129,7 @@ export class PluginHost {
       accept,
       admit,
       onBehalfOf,
+      remote,
       epoch,
       clock,
       signal: record.abort.signal,

@@ -7,7 +7,7 @@ import type { HttpRoute } from '../http/routes.ts'
 import type { LimitDefinitions, Limits, LimitValues } from '../limits.ts'
 import type { Presence } from '../session/presence.ts'
 import type { Session, UserSession } from '../session/session.ts'
-import type { Transport, TransportSession } from '../session/transport.ts'
+import type { RemoteSession, Transport, TransportSession } from '../session/transport.ts'
 import type { User } from '../session/user.ts'
 import type { Users } from '../session/users.ts'
 import type {
@@ -150,6 +150,12 @@ export interface App {
   }
   /** A detached session, for requests on behalf of a user who may be offline. The user stays offline; pushes are dropped. */
   onBehalfOf(user: User): UserSession
+  /**
+   * A detached session for requests of a peer that come one by one, such as over HTTP, once the plugin knows whose they
+   * are. `receive` takes one in, with the user's rate, its turn in the queue and every other check; pushes are dropped.
+   * @param address the peer's, without port
+   */
+  remote(user: User, address: string): RemoteSession
   /** Adds to `chatctl status`: `polls.open` for what a plugin "polls" calls `open`. */
   status(report: () => Record<string, number | string>): void
   /** Runs when the plugin stops, last registered first. */

@@ -19,7 +19,7 @@ import { Push } from './push.ts'
 import type { Replies, RequestSession, Requests } from './requests.ts'
 import type { RequestOptions, Session, UserSession } from './session.ts'
 import type { Rates } from './sessions.ts'
-import type { Transport, TransportSession } from './transport.ts'
+import type { RemoteSession, Transport, TransportSession } from './transport.ts'
 import type { User } from './user.ts'
 
 /** The server as its sessions see it. */
@@ -30,6 +30,8 @@ export interface SessionHost {
   readonly requests: Requests
   /** Adds to the user's sessions. @throws Refused `too_many_sessions` */
   loggedIn(session: PeerSession & UserSession): Rates
+  /** The rates of a user, which may be offline. */
+  ratesOf(user: User): Rates
   drained(session: UserSession): void
   /** Called for each message sent, push or reply. */
   sent(session: Session, message: ServerMessage, values: unknown): void
@@ -82,15 +84,19 @@ export class PeerSession implements TransportSession, RequestSession {
     })
   }
 
-  /** A detached session, for work on behalf of a user. It does not count for presence. */
-  static detached(host: SessionHost, user: User): UserSession {
-    const session = new PeerSession(host, DETACHED, { address: 'server' })
+  /**
+   * A detached session, for work on behalf of a user. It does not count for presence.
+   * @param address of a peer that makes its requests, which count against the user's rate; the server's own do not
+   */
+  static detached(host: SessionHost, user: User, address?: string): RemoteSession {
+    const session = new PeerSession(host, DETACHED, { address: address ?? 'server' })
     session.#user = user
+    if (address !== undefined) session.#rates = host.ratesOf(user)
     session.#state = 'attached'
     // Without a peer a push is not sent, and is no event; and nothing is kept of the session, which has no end.
     session.#gone = true
     session.#resolveClosed()
-    return session as UserSession
+    return session as PeerSession & UserSession
   }
 
   get user(): User | undefined {

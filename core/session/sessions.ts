@@ -5,7 +5,7 @@ import { lruCache } from '../flow/lru-cache.ts'
 import { TokenBucket } from '../flow/token-bucket.ts'
 import type { Limits } from '../limits.ts'
 import type { UserSession } from './session.ts'
-import type { Role } from './user.ts'
+import type { Role, User } from './user.ts'
 
 /** Rates of offline users that are kept; an evicted user returns with a full burst. */
 const BUCKETS = 50_000
@@ -96,13 +96,24 @@ export class Sessions {
     const onNetwork = session.isOperator ? 0 : (this.#byNetwork.get(session.network) ?? 0)
     if (onNetwork >= this.#limits.sessionsPerAddress)
       throw new Refused('too_many_sessions', 'there are too many open sessions from this address')
-    const present = this.#byUser.get(id) ?? { sessions: new Set(), rates: this.#ratesOf(id, role) }
+    const present = this.#byUser.get(id) ?? { sessions: new Set(), rates: this.#takeRates(id, role) }
     if (present.sessions.size >= this.#limits.sessionsPerUser) throw new Refused('too_many_sessions')
     if (!session.isOperator) this.#byNetwork.set(session.network, onNetwork + 1)
     present.sessions.add(session)
     this.#byUser.set(id, present)
     // The operator's haste is not the user's.
     return session.isOperator ? this.#newRates(MACHINE_RATE) : present.rates
+  }
+
+  /** The rates of a user for a request without a session: those of the user's sessions. */
+  ratesOf({ id, role }: User): Rates {
+    const present = this.#byUser.get(id)
+    if (present !== undefined) return present.rates
+    const rates = this.#left.get(id) ?? this.#newRates(role === 'bot' ? MACHINE_RATE : 1)
+    // Kept until an empty bucket would be full again.
+    const { requestRate, requestBurst, requestPause } = this.#limits
+    this.#left.set(id, rates, { ttl: Math.ceil((requestBurst / requestRate) * 1000) + requestPause })
+    return rates
   }
 
   remove(session: UserSession) {
@@ -122,7 +133,7 @@ export class Sessions {
     else this.#byNetwork.delete(network)
   }
 
-  #ratesOf(id: number, role: Role): Rates {
+  #takeRates(id: number, role: Role): Rates {
     const left = this.#left.get(id)
     this.#left.delete(id)
     return left ?? this.#newRates(role === 'bot' ? MACHINE_RATE : 1)

@@ -1,7 +1,7 @@
 import type { ClientMessage, FailureName, Frame, InputOf, ReplyOf, ServerMessage } from '../wire/index.ts'
 import type { Push } from './push.ts'
 import type { Replies } from './requests.ts'
-import type { Session } from './session.ts'
+import type { Session, UserSession } from './session.ts'
 
 /** A session as its transport sees it. */
 export interface TransportSession extends Session {
@@ -31,6 +31,9 @@ export interface TransportSession extends Session {
   /** The peer's stream has closed, and with it the session. Only `hold` and `release` may still be called. */
   gone(): void
 }
+
+/** A detached session of a peer whose requests come one by one, without a connection that stays, such as over HTTP. */
+export interface RemoteSession extends UserSession, Pick<TransportSession, 'receive'> {}
 
 /**
  * The way of one session to its peer: it turns bytes into requests and pushes into bytes. Rates, limits and

@@ -12,6 +12,7 @@ import {
 } from '../../db/index.ts'
 import { type Account, existing, type Names, type NewAccount, SYSTEM, toAccount } from './account.ts'
 import { AccountCache } from './account-cache.ts'
+import { AccountDisabled } from './events.ts'
 import { FAILURES } from './failures.ts'
 import { checkNames } from './names.ts'
 import type { Shapes } from './shapes.ts'
@@ -138,7 +139,9 @@ export class Accounts {
   /** Enables or disables an account; disabling ends the user's sessions. @throws Refused `user_not_exist` */
   async setActive(name: string, active: boolean) {
     const { id } = await this.#change(name, { isActive: active ? 1 : 0 })
-    if (!active) this.#app.users.close(id, 'account_disabled')
+    if (active) return
+    this.#app.users.close(id, 'account_disabled')
+    this.#app.emit(AccountDisabled, { userId: id })
   }
 
   async #change(name: string, values: Parameters<typeof updateUser>[2]): Promise<Account> {

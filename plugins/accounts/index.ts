@@ -6,6 +6,7 @@ import { loadShapes } from './shapes.ts'
 
 export { type Account, existing, SYSTEM } from './account.ts'
 export type { Accounts } from './accounts.ts'
+export { AccountDisabled } from './events.ts'
 
 /** Accounts, for all other plugins: none of them queries the table. */
 export const accounts = definePlugin({

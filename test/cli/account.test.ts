@@ -17,6 +17,30 @@ test.serial('a profile is set and shown from the shell; what is not named stays'
   t.is((await shell.run(['profile', 'show', 'nobody', '--context', 'alice'])).code, 5)
 })
 
+test.serial('tokens are created, listed and revoked from the shell, also by the operator for a user', async (t) => {
+  const { shell } = await aliceAndBob(t)
+  const own = (...args: string[]) => works(t, shell, ['tokens', ...args, '--context', 'alice'])
+  const token = (await own('create', 'deploy', '--scope', 'send,read', '--to', '@ops, bob')).stdout.trim()
+  t.regex(token, /^chatctl_\w{49}$/)
+  const forBob = ['--user', 'bob', '--data', './room', '-o', 'json']
+  const created = json(await works(t, shell, ['tokens', 'create', 'ci', ...forBob, '--expires', '12h']))
+  t.true(Math.abs(Date.parse(created.expiresAt) - Date.now() - 43_200_000) < 60_000)
+  const listed = json(await own('list', '-o', 'json'))
+  t.like(listed, [{ name: 'deploy', scopes: 'send,read', to: ['@ops', 'bob'], usedAt: null }])
+  t.like(json(await works(t, shell, ['tokens', 'list', ...forBob])), [{ id: created.id, name: 'ci', scopes: 'send' }])
+  await own('revoke', String(listed[0].id))
+  t.deepEqual(json(await own('list', '-o', 'json')), [])
+  t.is((await shell.run(['tokens', 'revoke', String(created.id), '--context', 'alice'])).code, 5)
+  for (const wrong of [
+    ['create', 'x', '--scope', 'all'],
+    ['create', 'x', '--scope', ''],
+    ['create', 'x', '--to', 'a,,b'],
+    ['create', 'x', '--expires', 'soon'],
+    ['revoke', 'x'],
+  ])
+    t.is((await shell.run(['tokens', ...wrong, '--context', 'alice'])).code, 2, wrong.join(' '))
+})
+
 test.serial('devices are listed and revoked from the shell', async (t) => {
   const { shell } = await aliceAndBob(t)
   const as = (...args: string[]) => works(t, shell, [...args, '--context', 'alice', '-o', 'json'])

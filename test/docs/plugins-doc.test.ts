@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
+import { CreateToken } from '../../client/index.ts'
 import type { ClientMessage, ServerMessage } from '../../core/index.ts'
 import { loadPlugin } from '../../core/plugin/plugin-loader.ts'
 import { testServer } from '../../testing/index.ts'
@@ -56,6 +57,19 @@ test('lamps: over HTTP one sees whether Ann is there', async (t) => {
   await server.settled()
   t.deepEqual(await (await lamp('ann')).json(), { on: false })
   t.is((await lamp('nobody')).status, 404)
+})
+
+test('counts: a token of Ann reads the number of her unread messages; without the scope it is refused', async (t) => {
+  const { server } = await fromDocument(t, 'counts')
+  const [ann, bob] = [await server.user('ann'), await server.user('bob')]
+  await bob.says('ann', 'hi')
+  const url = await server.http()
+  const create = async (read: boolean) =>
+    (await ann.request(CreateToken, { name: 'x', read, send: !read, manage: false })).token
+  const unread = (token: string) => fetch(`${url}/unread`, { headers: { Authorization: `Bearer ${token}` } })
+  t.is(await (await unread(await create(true))).text(), '1')
+  t.is((await unread(await create(false))).status, 403)
+  t.is((await unread('x')).status, 401)
 })
 
 test('reports: Bob reports Ann’s message to him, the moderator receives it once, and messages of others cannot be reported', async (t) => {

@@ -129,6 +129,9 @@ const MATRIX: Record<string, Row> = {
     rest: 'not_allowed',
   }),
   query_devices: row(nothing, 'ok'),
+  create_token: row(() => ({ name: 'deploy', send: true, read: false, manage: false }), 'ok'),
+  query_tokens: row(nothing, 'ok'),
+  revoke_token: row(() => ({ id: 1_000_000 }), 'no_token'),
   revoke_device: row(() => ({ device: 1 }), 'no_device'),
   set_profile: row(() => ({ about: 'hi' }), 'ok'),
   query_profiles: row(

@@ -1,0 +1,31 @@
+import { definePlugin } from '../../core/index.ts'
+import { AccountDisabled, accounts } from '../accounts/index.ts'
+import { TokenRevoked } from './events.ts'
+import { FAILURES } from './failures.ts'
+import { handleTokens } from './handlers.ts'
+import { LIMITS } from './limits.ts'
+import * as messages from './messages.ts'
+import { Tokens } from './tokens.ts'
+
+export type { Access, Grant, Scope, Target } from './access.ts'
+export { bearerOf, type Tokens } from './tokens.ts'
+
+/** How often expired tokens are looked for. */
+const EXPIRY_MS = 1000
+
+/** Tokens, with which programs act as their users without a login. */
+export const tokens = definePlugin({
+  name: 'tokens',
+  messages,
+  failures: FAILURES,
+  limits: LIMITS,
+  needs: { accounts },
+  setup(app, { needs: { accounts }, limits, db, log }) {
+    const tokens = new Tokens({ app, db, accounts, limits, log })
+    handleTokens({ app, db, limits })
+    app.on(TokenRevoked, ({ id }) => tokens.revoked((grant) => grant.id === id))
+    app.on(AccountDisabled, ({ userId }) => tokens.revoked((grant) => grant.userId === userId))
+    app.every(EXPIRY_MS, () => tokens.endExpired())
+    return tokens
+  },
+})
