@@ -7,7 +7,7 @@ import type { AnyPlugin } from './plugin.ts'
  * The version of what plugins are written against. A new major number breaks some, a new minor one brings more that
  * they may use.
  */
-export const API_VERSION = '1.1.0'
+export const API_VERSION = '1.2.0'
 
 /** @throws SetupError for a plugin that was written for another version, or does not say it rightly */
 export function checkApi({ name, api }: AnyPlugin) {
