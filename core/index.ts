@@ -28,6 +28,16 @@ export {
 export type { HttpListener, HttpOptions } from './listeners/http.ts'
 export type { Listener, ListenerHandlers, OnConnection } from './listeners/listener.ts'
 export { listenTcp, type TcpAddress, type TcpListener, type TcpOptions } from './listeners/tcp.ts'
+export {
+  type Counter,
+  type Counters,
+  type Histogram,
+  histogramSamples,
+  type MetricFamily,
+  type MetricType,
+  type Sample,
+} from './metrics/metrics.ts'
+export type { Metrics, Reading } from './metrics/registry.ts'
 export { fingerprint, generateKeyPair, type KeyPair } from './noise/index.ts'
 export { API_VERSION } from './plugin/api-version.ts'
 export type { BeforeOptions, RuleFacts } from './plugin/before.ts'

@@ -24,6 +24,8 @@ export interface ServerOptions {
   readonly db: Knex
   /** Distinguishes a database that is down or full, which refuses requests as `unavailable`, from a fault of a plugin. */
   readonly isUnavailable?: (error: unknown) => boolean
+  /** Rejects if the database does not answer: the server is not ready then. If left out, it always answers. */
+  readonly checkDatabase?: () => Promise<unknown>
   /** Load of the database: requests wait while it is busy. If left out, they never wait. */
   readonly databaseLoad?: DatabaseLoad
   /** Limits of the server and of its plugins that are not the default. */

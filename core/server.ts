@@ -1,28 +1,24 @@
 import type { Duplex } from 'node:stream'
 import { type Clock, SYSTEM_CLOCK, type Timer } from './clock.ts'
 import { RunQueue } from './flow/run-queue.ts'
+import { Readiness } from './http/readiness.ts'
 import { Routes } from './http/routes.ts'
 import type { Limits } from './limits.ts'
 import type { HttpListener, HttpOptions } from './listeners/http.ts'
 import { Listeners } from './listeners/listeners.ts'
 import type { TcpAddress, TcpListener } from './listeners/tcp.ts'
+import { MetricRegistry } from './metrics/registry.ts'
 import { fingerprint } from './noise/index.ts'
 import { controlPlugin } from './plugin/control-plugin.ts'
 import { limitsInForce } from './plugin/definitions.ts'
 import { Dispatcher } from './plugin/dispatcher.ts'
-import {
-  Bus,
-  ServerStarted,
-  SessionDrained,
-  SessionEnded,
-  SessionStarted,
-  UserOffline,
-  UserOnline,
-} from './plugin/events.ts'
+import { Bus, ServerStarted, SessionDrained } from './plugin/events.ts'
 import type { AnyPlugin } from './plugin/plugin.ts'
-import { factsOf, type PluginFacts } from './plugin/plugin-facts.ts'
+import type { PluginFacts } from './plugin/plugin-facts.ts'
 import { PluginHost } from './plugin/plugin-host.ts'
 import { IDLE_DATABASE } from './plugin/request-queue.ts'
+import type { ServerFigures } from './plugin/server-metrics.ts'
+import { SessionEvents } from './plugin/session-events.ts'
 import type { ServerOptions } from './server-options.ts'
 import { Admission } from './session/admission.ts'
 import { type NativeHost, NativeTransport } from './session/native.ts'
@@ -53,17 +49,18 @@ export class Server {
   readonly #dispatcher: Dispatcher
   readonly #connections = new Set<PeerSession>()
   readonly #admission: Admission
-  readonly #started = new Set<UserSession>()
-  /** Users announced as online and not yet as offline. */
-  readonly #online = new Set<number>()
+  readonly #sessionEvents = new SessionEvents(this.#bus)
   readonly #listeners: Listeners
   readonly #routes = new Routes()
+  readonly #readiness: Readiness
   readonly #clock: Clock
   readonly #startedAt: number
   readonly #sessionHost: SessionHost & NativeHost
   #control: AnyPlugin | undefined
   #watch: Timer | undefined
   #stopping: Promise<void> | undefined
+  #accepted = 0
+  #refused = 0
 
   constructor(options: ServerOptions) {
     const { log, audit, db, staticKey, secret, epoch = '', clock = SYSTEM_CLOCK } = options
@@ -74,6 +71,11 @@ export class Server {
     this.sessions = new Sessions(this.limits, clock)
     this.#listeners = new Listeners(log)
     this.#admission = new Admission(this.limits, clock)
+    this.#readiness = new Readiness({
+      clock,
+      isOpen: () => this.#isReady && this.#stopping === undefined,
+      checkDatabase: options.checkDatabase ?? (async () => {}),
+    })
     this.fingerprint = fingerprint(staticKey.publicKey)
     this.#dispatcher = new Dispatcher({
       catalogue: this.catalogue,
@@ -89,6 +91,7 @@ export class Server {
       dispatcher: this.#dispatcher,
       catalogue,
       routes: this.#routes,
+      metrics: new MetricRegistry(),
       users: new Users(sessions),
       presence: new Presence(sessions),
       limits,
@@ -99,6 +102,7 @@ export class Server {
       epoch,
       clock,
       pluginFailed: options.pluginFailed,
+      isOwn: (plugin) => this.#isOwn(plugin),
       onBehalfOf: (user) => PeerSession.detached(this.#sessionHost, user),
       remote: (user, address) => PeerSession.detached(this.#sessionHost, user, address),
       accept: (stream, address) => (this.#isReady ? this.accept(stream, { address }) : stream.destroy()),
@@ -115,15 +119,7 @@ export class Server {
         const rates = sessions.add(session)
         this.#admission.remove(session)
         // After the reply to the login has been queued.
-        setImmediate(() => {
-          if (!session.open) return
-          this.#started.add(session)
-          this.#bus.emit(SessionStarted.name, session)
-          const { user } = session
-          if (this.#online.has(user.id)) return
-          this.#online.add(user.id)
-          this.#bus.emit(UserOnline.name, user)
-        })
+        setImmediate(() => this.#sessionEvents.started(session))
         return rates
       },
       ratesOf: (user) => sessions.ratesOf(user),
@@ -163,7 +159,7 @@ export class Server {
       limits: this.limits,
       clock: this.#clock,
       admits: (address) => this.#admits({ address }),
-      isReady: () => this.#isReady && this.#stopping === undefined,
+      readiness: this.#readiness,
     })
   }
 
@@ -205,28 +201,33 @@ export class Server {
   #admits({ address, isOperator = false }: Origin): boolean {
     const isFull = this.#connections.size >= this.limits.connections
     if (this.#stopping === undefined && (isOperator || (!isFull && this.#admission.isInRate(address)))) return true
+    this.#refused++
     this.#options.log.debug({ address }, 'connection refused: no room, or stopping')
     return false
   }
 
   #take(session: PeerSession) {
     this.#connections.add(session)
+    this.#accepted++
     if (!session.isOperator) this.#admission.add(session)
     session.start()
   }
 
+  /** Numbers for the metrics. */
+  figures(): ServerFigures {
+    return {
+      connections: this.#connections,
+      accepted: this.#accepted,
+      refused: this.#refused,
+      users: this.sessions.users,
+      requests: this.#dispatcher.load,
+      outcomes: this.#dispatcher.outcomes.samples(),
+      plugins: this.#host.records,
+    }
+  }
+
   /** Data of `chatctl status`. */
   status() {
-    const plugins = this.#host.records.map(({ plugin, state }) => ({
-      name: plugin.name,
-      version: plugin.version,
-      ...state,
-    }))
-    const reports: Record<string, number | string> = Object.fromEntries(
-      this.#host.records.flatMap(({ plugin, report }) =>
-        Object.entries(report).map(([name, value]) => [this.#isOwn(plugin) ? name : `${plugin.name}.${name}`, value]),
-      ),
-    )
     return {
       uptime: Math.round((this.#clock.now() - this.#startedAt) / 1000),
       pid: process.pid,
@@ -235,14 +236,14 @@ export class Server {
       users: this.sessions.users,
       memory: process.memoryUsage().rss,
       ...this.#listeners.report(),
-      ...reports,
-      plugins,
+      ...this.#host.reports,
+      plugins: this.#host.states,
     }
   }
 
   /** The plugins as `chatctl plugin list` shows them, in the order of their start. */
   plugins(): Promise<readonly PluginFacts[]> {
-    return Promise.all(this.#host.records.map((record) => factsOf(record, this.#isOwn(record.plugin))))
+    return this.#host.facts()
   }
 
   #isOwn(plugin: AnyPlugin): boolean {
@@ -280,10 +281,7 @@ export class Server {
       return
     }
     this.sessions.remove(connection)
-    // SessionEnded is emitted once for each SessionStarted.
-    if (this.#started.delete(connection)) this.#bus.emit(SessionEnded.name, connection)
-    const { user } = connection
-    if (this.sessions.of(user.id).size === 0 && this.#online.delete(user.id)) this.#bus.emit(UserOffline.name, user)
+    this.#sessionEvents.ended(connection, this.sessions.of(connection.user.id).size)
   }
 }
 

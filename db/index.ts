@@ -8,6 +8,7 @@ export {
 } from './adopt/index.ts'
 export { backUp } from './backup.ts'
 export { ChangeFeed, type Follower } from './change-feed.ts'
+export type { OnCommit } from './commit-timing.ts'
 export { ConsumerWriter } from './consumer-writer.ts'
 export {
   type ConsumerRow,
@@ -101,7 +102,7 @@ export {
   membersOf,
   type SeenBy,
 } from './groups.ts'
-export { loadOf } from './load.ts'
+export { loadOf, poolOf } from './load.ts'
 export { headOf, type LogEntry } from './log.ts'
 export {
   contentColumns,
@@ -125,6 +126,7 @@ export {
   hasClientId,
   MSG_TYPE,
   messagesByIds,
+  sendTimeOf,
   withReadState,
 } from './messages.ts'
 export {
@@ -142,6 +144,7 @@ export {
 export { withoutPassword } from './mysql.ts'
 export { lockMysql } from './mysql-lock.ts'
 export { isDatabaseUrl, openDatabase } from './open.ts'
+export { ping } from './ping.ts'
 export { findProfiles, type ProfileRow, profileTimes, saveProfile } from './profiles.ts'
 export {
   countReactions,

@@ -1,15 +1,8 @@
 import type { Knex } from 'knex'
+import { CommitTiming, type OnCommit } from './commit-timing.ts'
 import { headOf, raiseHead } from './log.ts'
 import type { NewMessageRow } from './message-columns.ts'
-import {
-  addFound,
-  InDoubt,
-  type MessageStore,
-  type Outcome,
-  type Outcomes,
-  type Read,
-  type Stored,
-} from './message-store.ts'
+import { InDoubt, type MessageStore, type Outcome, type Read, type Stored } from './message-store.ts'
 import { isMysql } from './migrations/tables.ts'
 import { MysqlMessages } from './mysql-messages.ts'
 import { SqliteMessages } from './sqlite-messages.ts'
@@ -23,6 +16,7 @@ import {
   type MessageJob,
   messageJob,
   type ReadJob,
+  settleDoubts,
   settleReads,
 } from './writer-jobs.ts'
 
@@ -43,6 +37,7 @@ const MAX_LATE_READS = 50_000
 export class MessageWriter {
   readonly #store: MessageStore
   readonly #onError: (error: unknown) => void
+  readonly #timing: CommitTiming
   #closed = false
   #horizon: number
   /** Callers that wait for the queued read positions. */
@@ -66,16 +61,17 @@ export class MessageWriter {
   #idle: NodeJS.Timeout | undefined
   #committing = Promise.resolve()
 
-  private constructor(db: Knex, horizon: number, onError: (error: unknown) => void) {
+  private constructor(db: Knex, horizon: number, onError: (error: unknown) => void, onCommit: OnCommit) {
     this.#store = isMysql(db) ? new MysqlMessages(db) : new SqliteMessages(db)
     this.#horizon = horizon
     this.#onError = onError
+    this.#timing = new CommitTiming(onCommit)
   }
 
   /** @param onError called when a backfill fails; it is retried */
-  static async open(db: Knex, onError: (error: unknown) => void): Promise<MessageWriter> {
+  static async open(db: Knex, onError: (error: unknown) => void, onCommit: OnCommit = () => {}) {
     await raiseHead(db)
-    return new MessageWriter(db, await headOf(db), onError)
+    return new MessageWriter(db, await headOf(db), onError, onCommit)
   }
 
   /**
@@ -89,6 +85,7 @@ export class MessageWriter {
 
   /** The same for a caller that has its own job, whose methods must not throw: spares a promise for each message. */
   enqueue(job: MessageJob) {
+    if (this.#messages.length === 0) this.#timing.queued()
     this.#messages.push(job)
     this.#start()
   }
@@ -107,6 +104,11 @@ export class MessageWriter {
       if (isWaitedFor) this.#start()
       else this.#later ??= setTimeout(() => this.#startLate(), READ_DELAY_MS)
     })
+  }
+
+  /** Messages that wait for a commit. */
+  get queued(): number {
+    return this.#messages.length
   }
 
   /** The highest id of a message whose outcome was reported to its caller, or is about to be in this turn [D-6]. */
@@ -216,7 +218,7 @@ export class MessageWriter {
     this.#isRetryDue = false
     let failure: unknown
     try {
-      await this.#settleDoubts()
+      await settleDoubts(this.#store, this.#doubts, this.#horizon, (id) => this.#raise(id))
       await this.#storeAll(messages, reads)
       failure = this.#doubts[0]?.cause
     } catch (error) {
@@ -237,15 +239,18 @@ export class MessageWriter {
 
   async #storeAll(messages: readonly MessageJob[], reads: ReadonlyMap<string, ReadJob[]>) {
     if (messages.length + reads.size === 0) return
+    const timing = this.#timing.begin(messages.length)
     const committed = await this.#store.commit(
       messages.map(({ work }) => work),
       [...reads.values()].map((jobs) => furthest(jobs).work),
       this.#horizon,
     )
+    const finished = timing.committed()
     for (const [index, job] of messages.entries()) {
       const pause = this.#settle(job, committed.messages[index] as Outcome<Stored>)
       if (pause !== undefined) await pause
     }
+    finished()
     for (const [index, [key, jobs]] of [...reads].entries()) {
       const outcome = committed.reads[index] as Outcome<boolean>
       if ('error' in outcome) this.#refuseReads([[key, jobs]], outcome.error)
@@ -253,27 +258,18 @@ export class MessageWriter {
     }
   }
 
+  #raise(id: number) {
+    this.#horizon = Math.max(this.#horizon, id)
+  }
+
   #settle(job: MessageJob, outcome: Outcome<Stored>): Promise<void> | undefined {
     if ('done' in outcome) {
-      this.#horizon = Math.max(this.#horizon, outcome.done.id)
+      this.#raise(outcome.done.id)
       return job.resolve(outcome.done)
     }
     if (outcome.error instanceof InDoubt) this.#doubts.push(doubtOf(job, outcome.error))
     else job.reject(outcome.error)
     return undefined
-  }
-
-  /** @throws the error of the database: the messages stay in doubt */
-  async #settleDoubts() {
-    if (this.#doubts.length === 0) return
-    const rows = this.#doubts.map(({ work }) => work)
-    const outcomes: Outcomes = new Map()
-    addFound(outcomes, rows, await this.#store.find(rows), this.#horizon)
-    for (const found of outcomes.values()) if ('done' in found) this.#horizon = Math.max(this.#horizon, found.done.id)
-    for (const { work, resolve } of this.#doubts.splice(0)) {
-      const outcome = outcomes.get(work)
-      resolve(outcome !== undefined && 'done' in outcome ? outcome.done : undefined)
-    }
   }
 
   /** All queued read positions and those to retry. */

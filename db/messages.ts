@@ -39,6 +39,12 @@ export type HistoryPart =
   | { readonly before: number; readonly limit: number }
   | { readonly after: number; readonly limit: number }
 
+/** When a message was sent; undefined if there is none. */
+export async function sendTimeOf(db: Knex, id: number): Promise<number | undefined> {
+  const row = await db('chatmsg').where({ id }).first('send_time')
+  return row?.send_time
+}
+
 /** Private messages between two users, oldest first. */
 export async function conversation(
   db: Knex,

@@ -1,5 +1,5 @@
 import type { NewMessageRow } from './message-columns.ts'
-import type { InDoubt, Read, Stored } from './message-store.ts'
+import { addFound, type InDoubt, type MessageStore, type Outcomes, type Read, type Stored } from './message-store.ts'
 
 /** A message queued for the writer. */
 export interface MessageJob {
@@ -105,3 +105,20 @@ export function settleReads(jobs: readonly ReadJob[], hasMoved: boolean) {
 /** The first job with the highest position. */
 export const furthest = (jobs: readonly ReadJob[]): ReadJob =>
   jobs.reduce((far, job) => (job.work.upTo > far.work.upTo ? job : far), jobs[0] as ReadJob)
+
+/**
+ * Looks up messages whose outcome is unknown, and takes those from the list that it settles.
+ * @param raise called with the id of each message that is stored, before any of them is settled
+ * @throws the error of the database: the messages stay in doubt
+ */
+export async function settleDoubts(store: MessageStore, doubts: Doubt[], horizon: number, raise: (id: number) => void) {
+  if (doubts.length === 0) return
+  const rows = doubts.map(({ work }) => work)
+  const outcomes: Outcomes = new Map()
+  addFound(outcomes, rows, await store.find(rows), horizon)
+  for (const found of outcomes.values()) if ('done' in found) raise(found.done.id)
+  for (const { work, resolve } of doubts.splice(0)) {
+    const outcome = outcomes.get(work)
+    resolve(outcome !== undefined && 'done' in outcome ? outcome.done : undefined)
+  }
+}

@@ -12,6 +12,7 @@ import { idempotency } from './idempotency/index.ts'
 import { legacy } from './legacy/index.ts'
 import { login } from './login/index.ts'
 import { privateMessages } from './messages/index.ts'
+import { metrics } from './metrics/index.ts'
 import { page } from './page/index.ts'
 import { profiles } from './profiles/index.ts'
 import { reactions } from './reactions/index.ts'
@@ -37,6 +38,7 @@ export {
   idempotency,
   legacy,
   login,
+  metrics,
   page,
   privateMessages,
   profiles,
@@ -70,6 +72,7 @@ export const BUILT_IN: readonly AnyPlugin[] = [
   schedule,
   admin,
   tap,
+  metrics,
   page,
   typing,
   streams,

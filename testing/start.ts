@@ -2,7 +2,7 @@ import type { Knex } from 'knex'
 import pino, { type Logger } from 'pino'
 import { createServer, type PluginFailure, ratesOff, SYSTEM_CLOCK } from '../core/index.ts'
 import { MIN_ITERATIONS } from '../core/scram/index.ts'
-import { isUnavailable, loadOf, migrate, openInMemory } from '../db/index.ts'
+import { isUnavailable, loadOf, migrate, openInMemory, ping } from '../db/index.ts'
 import { type Assembly, assemble, pluginMigrations } from '../plugins/assembly.ts'
 import { BUILT_IN, type KnownLimitSettings } from '../plugins/index.ts'
 import { ActivityTracker } from './activity-tracker.ts'
@@ -59,6 +59,7 @@ export async function startOn(db: Knex, options: TestServerOptions, builtIn = BU
       db,
       isUnavailable,
       databaseLoad: loadOf(db),
+      checkDatabase: () => ping(db),
       limits: { ...ratesOff(plugins), ...options.limits },
       clock: clock ?? SYSTEM_CLOCK,
       pluginFailed: (failure) => failures.push(failure),

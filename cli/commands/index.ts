@@ -32,6 +32,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<AnyCommand>>> = {
   protocol: async () => (await import('./protocol.ts')).protocol,
   plugin: async () => (await import('./plugin.ts')).plugin,
   status: async () => (await import('./status.ts')).status,
+  top: async () => (await import('./top.ts')).top,
   tap: async () => (await import('./tap.ts')).tap,
   users: async () => (await import('./users.ts')).users,
   broadcast: async () => (await import('./broadcast.ts')).broadcast,

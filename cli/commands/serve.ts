@@ -16,6 +16,7 @@ export const serve = defineCommand({
     ['$0 serve --plugin ./polls.ts', 'with a plugin of your own'],
     ['$0 serve --config chatctl.yaml', 'settings from a file'],
     ['$0 serve --http 7380', 'with a page for browsers, at http://127.0.0.1:7380'],
+    ['$0 serve --metrics 9380', 'with metrics for Prometheus, at http://127.0.0.1:9380/metrics'],
     ['$0 serve --legacy 5555', 'lets clients of the original chat room in too, from this machine'],
   ],
   builder: (args) => args.options(SERVE_OPTIONS),
@@ -76,7 +77,10 @@ async function refusePluginsFoundHere({ origin }: Configured) {
 }
 
 /** Opens the server of these settings; it listens nowhere yet. @throws SetupError, DatabaseError, CliError */
-async function openConfigured({ config, origin, pluginFolder, limits, legacy, http }: Configured, log: Logger) {
+async function openConfigured(
+  { config, origin, pluginFolder, limits, legacy, http, metrics }: Configured,
+  log: Logger,
+) {
   const { loadPlugin } = await import('../../core/plugin/plugin-loader.ts')
   const { shownOrigin } = await import('../config/server-config.ts')
   const { openServer } = await import('../server/assembly.ts')
@@ -89,8 +93,9 @@ async function openConfigured({ config, origin, pluginFolder, limits, legacy, ht
   await checkFree(config)
   if (legacy !== undefined) await checkFree(legacy, ' for original clients')
   if (http !== undefined) await checkFree(http, ' for HTTP')
+  if (metrics !== undefined) await checkFree(metrics, ' for metrics')
   const optionsFrom = shownOrigin(origin.options)
-  return openServer({ data, db, plugins, without, pluginOptions, optionsFrom, limits, legacy, log, migrate })
+  return openServer({ data, db, plugins, without, pluginOptions, optionsFrom, limits, legacy, metrics, log, migrate })
 }
 
 async function listen(
@@ -115,7 +120,7 @@ async function listen(
 function announce(server: Server, { host, port }: { host: string; port: number }, data: string, { output }: Shared) {
   const address = `${host.includes(':') ? `[${host}]` : host}:${port}`
   const { fingerprint } = server
-  const { legacy, http } = server.status() as { legacy?: string; http?: string }
+  const { legacy, http, metrics } = server.status() as { legacy?: string; http?: string; metrics?: string }
   if (process.stdout.isTTY !== true) {
     const record = {
       level: 'info',
@@ -126,6 +131,7 @@ function announce(server: Server, { host, port }: { host: string; port: number }
       address,
       fingerprint,
       ...(http !== undefined && { http }),
+      ...(metrics !== undefined && { metrics }),
       ...(legacy !== undefined && { legacy }),
       data,
       pid: process.pid,
@@ -139,7 +145,7 @@ function announce(server: Server, { host, port }: { host: string; port: number }
     `
   chatctl listens on ${bold(address)}
   server key         ${fingerprint}${http === undefined ? '' : `\n  in the browser     ${bold(http)}`}${legacy === undefined ? '' : `\n  original clients   ${legacy}, encrypted with a key that everyone knows`}
-  data folder        ${data}
+${metrics === undefined ? '' : `  metrics            ${metrics}\n`}  data folder        ${data}
 
   ${dim('In a second terminal (npx chatctl … in a checkout):')}
     chatctl register alice${option}

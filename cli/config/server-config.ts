@@ -1,14 +1,13 @@
-import { readFile } from 'node:fs/promises'
-import { dirname, extname, isAbsolute, relative, resolve } from 'node:path'
+import { dirname, isAbsolute, relative, resolve } from 'node:path'
 import { z } from 'zod'
 import type { TcpAddress } from '../../core/index.ts'
 import { isDatabaseUrl } from '../../db/open.ts'
 import { BUILT_IN_LIMITS, type KnownLimitSettings } from '../../plugins/built-in-limits.ts'
 import { CliError } from '../errors/exit.ts'
-import { reasonOf } from '../errors/system-error.ts'
 import { configFileHere, namedConfigFile, refuseConfigHere } from './config-file.ts'
 import { defaultData } from './contexts.ts'
 import { checkLimits, readLimits } from './limits.ts'
+import { absolute, settingsOf } from './settings-file.ts'
 
 /** Settings of a server: flags, then CHATCTL_…, then the config file, then defaults. */
 
@@ -25,6 +24,7 @@ const schema = z.strictObject({
   limits: z.union([z.literal('off'), limitsSchema]),
   legacy: z.string().refine((where) => where === '' || isAddress(where), 'is [HOST:]PORT'),
   http: z.string().refine((where) => where === 'off' || isAddress(where), 'is [HOST:]PORT or off'),
+  metrics: z.string().refine((where) => where === 'off' || isAddress(where), 'is [HOST:]PORT or off'),
   httpOrigins: z.array(z.string()),
   trustedProxies: z.array(z.string()),
   migrate: z.boolean(),
@@ -48,6 +48,8 @@ export interface Configured {
   readonly legacy: TcpAddress | undefined
   /** Where to listen for HTTP. */
   readonly http: TcpAddress | undefined
+  /** Where to serve metrics. */
+  readonly metrics: TcpAddress | undefined
 }
 
 const defaults = (): Settings => ({
@@ -63,6 +65,7 @@ const defaults = (): Settings => ({
   // Empty: no listener for clients of the original.
   legacy: '',
   http: 'off',
+  metrics: 'off',
   httpOrigins: [],
   trustedProxies: [],
   migrate: false,
@@ -83,6 +86,7 @@ export interface ServeFlags {
   legacy?: string | undefined
   http?: string | undefined
   'http-origin'?: string[] | undefined
+  metrics?: string | undefined
   'trusted-proxy'?: string[] | undefined
   migrate?: boolean | undefined
   'log-level'?: string | undefined
@@ -109,7 +113,7 @@ export async function readConfig(
   const layers: [settings: Settings, origin: (name: Setting) => string][] = [
     [fromFlags(flags), (name) => `flag --${FLAG_OF[name] ?? name}`],
     [fromEnvironment(environment), (name) => environmentName(name)],
-    ...(file === undefined ? [] : [[await fromFile(file), () => file] as [Settings, () => string]]),
+    ...(file === undefined ? [] : [[await settingsOf(file), () => file] as [Settings, () => string]]),
     [defaults(), () => 'default'],
   ]
   const merged: Record<string, unknown> = {}
@@ -128,8 +132,7 @@ export async function readConfig(
   if (!parsed.success)
     throw new CliError('usage', parsed.error.issues.map((issue) => describe(issue, origin)).join('; '))
   const config = parsed.data
-  const legacy = config.legacy === '' ? undefined : addressOf(config.legacy)
-  const http = config.http === 'off' ? undefined : addressOf(config.http)
+  const [legacy, http, metrics] = [config.legacy, config.http, config.metrics].map(addressOf)
   const open = [config, legacy, http].find((where) => where !== undefined && !isLoopback(where.host))?.host
   if (config.limits === 'off' && open !== undefined)
     throw new CliError(
@@ -139,7 +142,7 @@ export async function readConfig(
     )
   const limits = config.limits as KnownLimitSettings | 'off'
   const pluginFolder = file !== undefined && origin.plugins === file ? dirname(file) : process.cwd()
-  return { config, origin, pluginFolder, limits, legacy, http }
+  return { config, origin, pluginFolder, limits, legacy, http, metrics }
 }
 
 const FLAG_OF: Partial<Record<Setting, string>> = {
@@ -173,7 +176,9 @@ export function shownOrigin(origin: string): string | undefined {
 const ADDRESS = /^(?:\[([0-9a-fA-F:.]+)\]:|([^:\s]+):)?([0-9]{1,5})$/
 const isAddress = (where: string) => Number(ADDRESS.exec(where)?.[3] ?? 65_536) <= 65_535
 
-function addressOf(where: string): TcpAddress {
+/** Undefined where nothing is listened on. */
+function addressOf(where: string): TcpAddress | undefined {
+  if (where === '' || where === 'off') return undefined
   const [, inBrackets, plain, port] = ADDRESS.exec(where) ?? []
   return { host: inBrackets ?? plain ?? '127.0.0.1', port: Number(port) }
 }
@@ -181,7 +186,7 @@ function addressOf(where: string): TcpAddress {
 export const isLoopback = (host: string) => host === 'localhost' || host === '::1' || host.startsWith('127.')
 
 function fromFlags(flags: ServeFlags): Settings {
-  const { host, port, data, db, plugin, without, limits, legacy, http, migrate } = flags
+  const { host, port, data, db, plugin, without, limits, legacy, http, metrics, migrate } = flags
   return {
     host,
     port,
@@ -192,6 +197,7 @@ function fromFlags(flags: ServeFlags): Settings {
     limits: limits === undefined ? undefined : readLimits(limits),
     legacy,
     http,
+    metrics,
     httpOrigins: flags['http-origin'],
     trustedProxies: flags['trusted-proxy'],
     migrate,
@@ -224,6 +230,7 @@ function fromEnvironment(environment: NodeJS.ProcessEnv): Settings {
     limits: text('limits') === 'off' ? 'off' : json('limits'),
     legacy: text('legacy'),
     http: text('http'),
+    metrics: text('metrics'),
     httpOrigins: list('httpOrigins'),
     trustedProxies: list('trustedProxies'),
     migrate: migrate === undefined ? undefined : (SWITCH[migrate] ?? migrate),
@@ -249,49 +256,3 @@ function parseJson(text: string, where: string): unknown {
     throw new CliError('usage', `${where}: ${(error as Error).message}`, 'it takes JSON, such as {"NAME": VALUE}')
   }
 }
-
-/** How a config file is read, by its ending. Only files of code run code. */
-const READERS: Readonly<Record<string, (file: string) => Promise<unknown>>> = {
-  '.json': async (file) => JSON.parse(await readFile(file, 'utf8')),
-  '.yaml': async (file) => (await import('confbox/yaml')).parseYAML(await readFile(file, 'utf8')),
-  '.yml': (file) => readSettings('.yaml', file),
-  '.toml': async (file) => (await import('confbox/toml')).parseTOML(await readFile(file, 'utf8')),
-  '.js': async (file) => {
-    const { importFile } = await import('../../core/plugin/plugin-loader.ts')
-    return ((await importFile(file)) as { default?: unknown }).default
-  },
-  '.mjs': (file) => readSettings('.js', file),
-  '.ts': (file) => readSettings('.js', file),
-  '.mts': (file) => readSettings('.js', file),
-}
-
-async function readSettings(ending: string, file: string): Promise<unknown> {
-  const read = READERS[ending]
-  if (read === undefined) throw new Error(`its name ends with none of ${Object.keys(READERS).join(', ')}`)
-  return read(file)
-}
-
-async function fromFile(file: string): Promise<Settings> {
-  const folder = dirname(file)
-  let settings: Record<string, unknown>
-  try {
-    const read = (await readSettings(extname(file), file)) ?? {}
-    if (typeof read !== 'object' || Array.isArray(read)) throw new Error('it does not hold settings by name')
-    settings = read as Record<string, unknown>
-  } catch (error) {
-    throw new CliError('usage', `cannot read the config file ${file}: ${reasonOf(error)}`)
-  }
-  const { data, plugins } = settings
-  return {
-    ...settings,
-    // A mere port is a number in most formats.
-    ...(typeof settings.legacy === 'number' && { legacy: String(settings.legacy) }),
-    ...(typeof settings.http === 'number' && { http: String(settings.http) }),
-    ...(typeof data === 'string' && { data: resolve(folder, data) }),
-    ...(Array.isArray(plugins) && { plugins: plugins.map((specifier) => absolute(String(specifier), folder)) }),
-  }
-}
-
-/** Files are seen from where they are named; package names stay as they are. */
-const absolute = (specifier: string, folder: string) =>
-  specifier.startsWith('.') || isAbsolute(specifier) ? resolve(folder, specifier) : specifier

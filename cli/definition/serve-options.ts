@@ -69,6 +69,12 @@ export const SERVE_OPTIONS = {
     describe: 'address or network of a reverse proxy whose X-Forwarded-For is believed, as 10.0.0.0/8',
     group: 'Settings',
   },
+  metrics: {
+    type: 'string',
+    describe: '[HOST:]PORT to serve metrics for Prometheus on, or off, the default; HOST is 127.0.0.1 if left out',
+    coerce: lastOf('metrics'),
+    group: 'Settings',
+  },
   migrate: { type: 'boolean', describe: 'bring an older database up to date', group: 'Settings' },
   'log-level': {
     type: 'string',

@@ -45,6 +45,16 @@ export class Output {
     return this.#format === 'plain'
   }
 
+  /** Whether the output is for people. */
+  get isTable(): boolean {
+    return this.#format === 'table'
+  }
+
+  /** Whether it is one JSON document. */
+  get isDocument(): boolean {
+    return this.#asked === 'json'
+  }
+
   get #format(): Format {
     return this.#asked ?? (this.#isTerminal ? 'table' : 'plain')
   }

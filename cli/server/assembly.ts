@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises'
 import pino, { type Logger } from 'pino'
 import { type Clock, createServer, ratesOff, type Server } from '../../core/index.ts'
 import type { AnyPlugin } from '../../core/plugin/plugin.ts'
-import { isUnavailable, type LockOptions, loadOf } from '../../db/index.ts'
+import { isUnavailable, type LockOptions, loadOf, ping } from '../../db/index.ts'
 import { assemble, pluginMigrations } from '../../plugins/assembly.ts'
 import { BUILT_IN, type KnownLimitSettings, SHIPPED } from '../../plugins/index.ts'
 import { explained } from '../errors/explained.ts'
@@ -28,6 +28,8 @@ export interface OpenServerOptions {
   readonly limits?: KnownLimitSettings | 'off'
   /** Where to listen for clients of the original chat room; nowhere if left out. */
   readonly legacy?: { readonly host: string; readonly port: number } | undefined
+  /** Where to serve metrics; nowhere if left out. */
+  readonly metrics?: { readonly host: string; readonly port: number } | undefined
   readonly log: Logger
   /** The system's unless a test sets its own. */
   readonly clock?: Clock
@@ -85,6 +87,7 @@ export async function openServer(options: OpenServerOptions): Promise<ServerHand
       limits: options.limits === 'off' ? ratesOff(plugins) : (options.limits ?? {}),
       isUnavailable,
       databaseLoad: loadOf(db),
+      checkDatabase: () => ping(db),
       ...(options.clock !== undefined && { clock: options.clock }),
       log,
       audit: pino(
@@ -140,8 +143,16 @@ async function openAudit(dest: string, log: Logger) {
   })
 }
 
+/** The options of plugins, with the addresses where some listen. */
+const optionsOf = (options: OpenServerOptions): Readonly<Record<string, unknown>> => {
+  const { metrics: listen } = options
+  const pluginOptions = withLegacy(options)
+  if (listen === undefined) return pluginOptions
+  return { ...pluginOptions, metrics: { ...(pluginOptions.metrics as object | undefined), listen } }
+}
+
 /** With a listener for the original's clients, new passwords get the pre-hash that those clients can log in with. */
-function optionsOf({ legacy: where, pluginOptions = {} }: OpenServerOptions): Readonly<Record<string, unknown>> {
+function withLegacy({ legacy: where, pluginOptions = {} }: OpenServerOptions): Readonly<Record<string, unknown>> {
   if (where === undefined) return pluginOptions
   const of = (plugin: string) => (pluginOptions[plugin] ?? {}) as object
   return {

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { SECURITY_HEADERS } from './headers.ts'
+import type { Readiness } from './readiness.ts'
 import { HttpRefusal } from './refusal.ts'
 import { HttpRequest, splitTarget } from './request.ts'
 import { CHAT_PATH, HEALTH_PATH, type OwnedRoute, READY_PATH, type Routes } from './routes.ts'
@@ -12,8 +13,7 @@ export interface ExchangeParts {
   readonly maxBody: number
   /** Counts the request; returns the milliseconds after which it would be in the rate. */
   take(address: string): number
-  /** Whether connections are accepted. */
-  isReady(): boolean
+  readonly readiness: Readiness
 }
 
 /** Answers one request; resolves when its handler is done. Never rejects. */
@@ -25,8 +25,10 @@ export async function answer(raw: IncomingMessage, response: ServerResponse, par
       throw new HttpRefusal(429, 'too many requests from this address', { 'Retry-After': `${Math.ceil(wait / 1000)}` })
     const { path } = splitTarget(raw)
     if (path === HEALTH_PATH) return sendText(response, 200, 'ok')
-    if (path === READY_PATH)
-      return parts.isReady() ? sendText(response, 200, 'ok') : sendText(response, 503, 'not ready')
+    if (path === READY_PATH) {
+      const obstacle = await parts.readiness.obstacle()
+      return obstacle === undefined ? sendText(response, 200, 'ok') : sendText(response, 503, `not ready: ${obstacle}`)
+    }
     if (path === CHAT_PATH)
       throw new HttpRefusal(426, 'a WebSocket is here', { Upgrade: 'websocket', Connection: 'Upgrade' })
     const owned = path === '' ? undefined : parts.routes.of(path)

@@ -5,6 +5,7 @@ import type { Clock } from '../clock.ts'
 import { answer } from '../http/exchange.ts'
 import { OriginCheck } from '../http/origin-check.ts'
 import { PeerLimits } from '../http/peer-limits.ts'
+import type { Readiness } from '../http/readiness.ts'
 import type { Routes } from '../http/routes.ts'
 import { TrustedProxies } from '../http/trusted-proxies.ts'
 import type { Limits } from '../limits.ts'
@@ -30,8 +31,7 @@ export interface HttpHandlers extends ListenerHandlers {
   readonly clock: Clock
   /** Whether one more session is admitted from there; counts it. `onConnection` follows. */
   admits(address: string): boolean
-  /** Whether the server accepts connections at all. */
-  isReady(): boolean
+  readonly readiness: Readiness
 }
 
 export interface HttpListener extends Listener {
@@ -72,8 +72,8 @@ export async function listenHttp(options: HttpOptions, handlers: HttpHandlers): 
     requests++
     if (isClosing) response.setHeader('Connection', 'close')
     const { address } = peerOf(request)
-    const { routes, limits, isReady } = handlers
-    const parts = { routes, address, maxBody: limits.httpBody, take: (from: string) => peers.take(from), isReady }
+    const { routes, limits, readiness } = handlers
+    const parts = { routes, address, maxBody: limits.httpBody, take: (from: string) => peers.take(from), readiness }
     void answer(request, response, parts).then(() => {
       inFlight--
     })

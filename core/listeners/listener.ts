@@ -26,7 +26,12 @@ export interface Listener {
 }
 
 /** Resolves when the server listens. @throws SetupError naming `where` and the reason */
-export function listening(server: Server, listen: () => void, where: string, { onError }: ListenerHandlers) {
+export function listening(
+  server: Server,
+  listen: () => void,
+  where: string,
+  { onError }: Pick<ListenerHandlers, 'onError'>,
+) {
   return new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const why = error.code === 'EADDRINUSE' ? 'the address is in use' : error.message

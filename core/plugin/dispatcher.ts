@@ -18,14 +18,14 @@ import { type Bus, isThenable } from './events.ts'
 import { amended, faultOf, type Hook, Hooks, type Owned, type OwnedHook } from './hooks.ts'
 import { PERMITTED } from './permissions.ts'
 import type { PluginRecord } from './plugin-record.ts'
-import { type DatabaseLoad, RequestQueue } from './request-queue.ts'
+import { type Outcomes, RequestOutcomes } from './request-outcomes.ts'
+import { type DatabaseLoad, RequestQueue, userOf } from './request-queue.ts'
+import { isQueued, type Traits } from './traits.ts'
 
 type Values = Record<string, unknown>
 // biome-ignore lint/suspicious/noExplicitAny: typed at the door, App.handle
 type Handler = (session: any, values: any, request: { readonly ref: number }) => unknown
-// biome-ignore lint/suspicious/noExplicitAny: typed at the door, App.handle
-type IsPipelined = boolean | ((values: any) => boolean)
-type OwnedHandler = Owned<Handler> & Traits
+type OwnedHandler = Owned<Handler> & Traits & { readonly outcomes: Outcomes }
 
 /** A decoded message on its way to its handler. */
 interface Request {
@@ -48,15 +48,9 @@ export interface DispatcherParts {
   readonly databaseLoad: DatabaseLoad
 }
 
-/** How requests of one type are handled, see App.handle. */
-export interface Traits {
-  readonly rated: boolean
-  readonly serial: boolean
-  readonly pipelined: IsPipelined
-}
-
 /** From a request to its handler and back: permission, decoding, hooks. */
 export class Dispatcher implements Requests {
+  readonly outcomes = new RequestOutcomes()
   readonly #catalogue: Catalogue
   readonly #bus: Bus
   readonly #limits: Limits
@@ -75,10 +69,15 @@ export class Dispatcher implements Requests {
     this.#clock = clock
   }
 
+  /** Requests that run, and those that wait for their turn. */
+  get load() {
+    return this.#queue.load
+  }
+
   /** Returns the function that takes the handler off again; undefined if the message has one already. */
   handle(message: ClientMessage, plugin: PluginRecord, run: Handler, traits: Traits): (() => void) | undefined {
     if (this.#handlers.has(message)) return undefined
-    this.#handlers.set(message, { plugin, run, ...traits })
+    this.#handlers.set(message, { plugin, run, ...traits, outcomes: this.outcomes.of(message.name) })
     return () => this.#handlers.delete(message)
   }
 
@@ -95,7 +94,9 @@ export class Dispatcher implements Requests {
     const message = this.#catalogue.byType(frame.type)
     const owner = this.#permitted(session, message)
     if (message?.from !== 'client' || typeof owner === 'string') {
-      replies.refuse(readRef(frame), new Refused(typeof owner === 'string' ? owner : 'unknown_type'))
+      const refused = new Refused(typeof owner === 'string' ? owner : 'unknown_type')
+      this.refused(frame.type, refused)
+      replies.refuse(readRef(frame), refused)
       return undefined
     }
     const maxValues = session.user === undefined ? this.#limits.valuesBeforeLogin : this.#limits.values
@@ -109,12 +110,19 @@ export class Dispatcher implements Requests {
     }
   }
 
+  refused(type: number, { code }: Refused) {
+    const message = this.#catalogue.byType(type)
+    this.outcomes.of(message?.from === 'client' ? message.name : 'unknown').refuse(code)
+  }
+
   request(session: RequestSession, message: ClientMessage, values: Values, replies: Replies, mayQueue: boolean) {
     // Hooks and handlers belong to the very message of the catalogue: a copy would pass by the hooks.
     const isKnown = this.#catalogue.byType(message.type) === message
     const owner = this.#permitted(session, isKnown ? message : undefined)
     if (typeof owner === 'string') {
-      replies.refuse(LOCAL_REF, new Refused(owner))
+      const refused = new Refused(owner)
+      this.refused(message.type, refused)
+      replies.refuse(LOCAL_REF, refused)
       return undefined
     }
     const queues = mayQueue && isQueued(owner, values)
@@ -152,11 +160,12 @@ export class Dispatcher implements Requests {
 
   #refuseBytes(session: RequestSession, message: ClientMessage, frame: Frame, replies: Replies, error: WireError) {
     const text = `${message.name}: ${error.message}`
-    if (error.code === 'value') return replies.refuse(readRef(frame), new Refused('invalid_value', text))
+    const failure = error.code === 'oversized' ? 'too_large' : 'protocol_error'
+    const refused = new Refused(error.code === 'value' ? 'invalid_value' : failure, text)
+    this.refused(message.type, refused)
+    replies.refuse(readRef(frame), refused)
     // A malformed message: the session is closed, because the following bytes cannot be trusted.
-    const code = error.code === 'oversized' ? 'too_large' : 'protocol_error'
-    replies.refuse(readRef(frame), new Refused(code, text))
-    session.close(code)
+    if (error.code !== 'value') session.close(failure)
   }
 
   /** Runs the hooks, synchronously until one returns a promise, then the handler. */
@@ -250,11 +259,13 @@ export class Dispatcher implements Requests {
       this.#failed(request, owner.plugin, error)
       return
     }
+    owner.outcomes.ok++
     this.#ended(request)
     this.#bus.emit(message.name, session, values, reply)
   }
 
   #refuse(request: Request, refused: Refused) {
+    request.owner.outcomes.refuse(refused.code)
     try {
       request.replies.refuse(request.ref, refused)
     } finally {
@@ -281,16 +292,6 @@ export class Dispatcher implements Requests {
     plugin.log.warn({ err: error, event: request.message.name }, 'the database is not available')
     if (refuses) this.#refuse(request, new Refused('unavailable', undefined, { retryAfter: RETRY_MS }))
   }
-}
-
-/** Whether a request waits for its turn. */
-const isQueued = ({ pipelined }: Traits, values: Values): boolean =>
-  typeof pipelined === 'function' ? !pipelined(values) : !pipelined
-
-/** Whose request it is, for the fair queue: before a login the peer's network stands for the user. */
-function userOf({ user, isOperator, id, network }: RequestSession): string {
-  if (isOperator) return `operator ${id}`
-  return user === undefined ? network : `user ${user.id}`
 }
 
 /** Pause before a request may be repeated after a failure of the database. */

@@ -6,6 +6,7 @@ import type { Clock, Timer } from '../clock.ts'
 import { SetupError } from '../errors.ts'
 import type { Routes } from '../http/routes.ts'
 import type { Limits } from '../limits.ts'
+import type { MetricRegistry } from '../metrics/registry.ts'
 import type { Presence } from '../session/presence.ts'
 import type { UserSession } from '../session/session.ts'
 import type { RemoteSession, Transport, TransportSession } from '../session/transport.ts'
@@ -18,6 +19,7 @@ import { checkFailures, ownLimits } from './definitions.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { Bus } from './events.ts'
 import type { AnyPlugin, App } from './plugin.ts'
+import { factsOf, type PluginFacts } from './plugin-facts.ts'
 import { readOptions } from './plugin-options.ts'
 import { type PluginFailure, PluginRecord } from './plugin-record.ts'
 
@@ -28,6 +30,7 @@ export interface HostParts {
   readonly dispatcher: Dispatcher
   readonly catalogue: Catalogue
   readonly routes: Routes
+  readonly metrics: MetricRegistry
   readonly users: Users
   readonly presence: Presence
   readonly limits: Limits
@@ -38,6 +41,8 @@ export interface HostParts {
   readonly epoch: string
   readonly clock: Clock
   readonly pluginFailed: ((failure: PluginFailure) => void) | undefined
+  /** Whether a plugin is built in: its status and metrics have no prefix. */
+  isOwn(plugin: AnyPlugin): boolean
   onBehalfOf(user: User): UserSession
   remote(user: User, address: string): RemoteSession
   accept(stream: Duplex, address: string): void
@@ -68,6 +73,27 @@ export class PluginHost {
     // All definitions first, so that a plugin may look up another one's message while it starts.
     for (const plugin of ordered) this.#define(plugin)
     for (const plugin of ordered) await this.#startOne(plugin, read.get(plugin.name))
+  }
+
+  /** The plugins as `chatctl plugin list` shows them, in the order of their start. */
+  facts(): Promise<PluginFacts[]> {
+    return Promise.all(this.records.map((record) => factsOf(record, this.#parts.isOwn(record.plugin))))
+  }
+
+  /** State of each plugin, for `chatctl status`. */
+  get states() {
+    return this.records.map(({ plugin: { name, version }, state }) => ({ name, version, ...state }))
+  }
+
+  /** What the plugins add to `chatctl status`. */
+  get reports(): Record<string, number | string> {
+    const named = this.records.flatMap(({ plugin, report }) =>
+      Object.entries(report).map(([name, value]) => [
+        this.#parts.isOwn(plugin) ? name : `${plugin.name}.${name}`,
+        value,
+      ]),
+    )
+    return Object.fromEntries(named)
   }
 
   async stop() {
@@ -165,6 +191,13 @@ export class PluginHost {
         },
       },
       emit: (event, payload) => bus.emit(event.name, payload),
+      metrics: this.#parts.metrics.of({
+        prefix: this.#parts.isOwn(plugin)
+          ? 'chatctl_'
+          : `chatctl_plugin_${plugin.name.replace(/\W/g, '_').toLowerCase()}_`,
+        failed: (error) => record.failed(error, 'metrics'),
+        onStop: (remove) => cleanups.push(remove),
+      }),
       every: (ms, task) => {
         const guarded = async () => {
           try {

@@ -10,7 +10,7 @@ const FAILURE_WINDOW_MS = 60_000
 /** An error thrown by a plugin's code. */
 export interface PluginFailure {
   readonly plugin: string
-  /** Name of the handled message or event, `before MESSAGE` with the fault, `http PREFIX`, `timer`, `status` or `stop`. */
+  /** Name of the handled message or event, `before MESSAGE` with the fault, `http PREFIX`, `timer`, `status`, `metrics` or `stop`. */
   readonly event: string
   readonly error: unknown
 }
@@ -37,6 +37,8 @@ export class PluginRecord {
   } = { handles: [], before: [], listens: [], routes: [], timers: [] }
   readonly #clock: Clock
   readonly #pluginFailed: RecordParts['pluginFailed']
+  /** Number of failures since the start. */
+  failures = 0
   #failures: number[] = []
   #lastFailure = ''
 
@@ -71,6 +73,7 @@ export class PluginRecord {
   /** Logs what the plugin's code threw while it dealt with `event`. */
   failed(error: unknown, event: string) {
     const reason = error instanceof Error ? error.message : String(error)
+    this.failures++
     this.#lastFailure = `${event}: ${reason}`
     // Only the last ones matter; a plugin that fails thousands of times a second must not fill the memory.
     this.#failures = [...this.#failures.slice(1 - DEGRADED_AFTER), this.#clock.now()]

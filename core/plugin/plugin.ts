@@ -5,6 +5,7 @@ import type { ZodType } from 'zod'
 import type { Clock } from '../clock.ts'
 import type { HttpRoute } from '../http/routes.ts'
 import type { LimitDefinitions, Limits, LimitValues } from '../limits.ts'
+import type { Metrics } from '../metrics/registry.ts'
 import type { Presence } from '../session/presence.ts'
 import type { Session, UserSession } from '../session/session.ts'
 import type { RemoteSession, Transport, TransportSession } from '../session/transport.ts'
@@ -156,6 +157,8 @@ export interface App {
    * @param address the peer's, without port
    */
   remote(user: User, address: string): RemoteSession
+  /** Metrics, which the plugin `metrics` exports and `chatctl top` shows. */
+  readonly metrics: Metrics
   /** Adds to `chatctl status`: `polls.open` for what a plugin "polls" calls `open`. */
   status(report: () => Record<string, number | string>): void
   /** Runs when the plugin stops, last registered first. */

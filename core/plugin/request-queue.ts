@@ -1,3 +1,5 @@
+import type { RequestSession } from '../session/requests.ts'
+
 /** Load of the database. Core knows no SQL: the code that opens the database passes this to the server. */
 export interface DatabaseLoad {
   /** How many more statements can be asked for before others wait noticeably long. Negative when too many wait. */
@@ -39,6 +41,12 @@ export class RequestQueue {
     this.#atOnce = atOnce
     this.#database = database
     database.onProgress(() => this.#continue())
+  }
+
+  get load(): { readonly running: number; readonly waiting: number } {
+    let waiting = 0
+    for (const starts of this.#waiting.values()) waiting += starts.length
+    return { running: this.#runningInAll, waiting }
   }
 
   /** Whether a request of that user may start now. If so it counts as running until `ended`; otherwise it must queue. */
@@ -111,4 +119,10 @@ export class RequestQueue {
     }
     this.#isShort = false
   }
+}
+
+/** Whose request it is, for the fair queue: before a login the peer's network stands for the user. */
+export function userOf({ user, isOperator, id, network }: RequestSession): string {
+  if (isOperator) return `operator ${id}`
+  return user === undefined ? network : `user ${user.id}`
 }

@@ -119,6 +119,11 @@ export class PeerSession implements TransportSession, RequestSession {
     return writable
   }
 
+  /** Bytes that the peer has not taken. */
+  get queued(): number {
+    return this.#transport.queued
+  }
+
   /** Requests whose handlers have not answered. */
   get inFlight(): number {
     return this.#inFlight
@@ -210,6 +215,7 @@ export class PeerSession implements TransportSession, RequestSession {
       const wait = waited ? 0 : this.admit(frame.type, frame.end - frame.format)
       if (wait > 0) return wait
     } catch (error) {
+      this.#host.requests.refused(frame.type, error as Refused)
       if (this.open) replies.refuse(readRef(frame), error as Refused)
       return undefined
     }

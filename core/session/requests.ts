@@ -22,6 +22,8 @@ export interface RequestSession extends Session {
 export interface Requests {
   /** Whether a message of that type counts against the request rate. */
   isRated(type: number): boolean
+  /** Counts a request that was refused before it was dispatched. */
+  refused(type: number, refused: Refused): void
   /**
    * Handles one frame. A promise makes the connection's next frame wait: until the handler has started, or, for a serial
    * one, until it has answered.

@@ -31,6 +31,7 @@ export class ConsumerStore {
   readonly writer: ConsumerWriter
   readonly #parts: ConsumerStoreParts
   readonly #loaded = new Map<number, Map<string, Promise<Consumer | undefined>>>()
+  readonly #held = new Set<Consumer>()
   readonly #queue = new KeyedQueue<number>()
 
   constructor(parts: ConsumerStoreParts) {
@@ -43,8 +44,19 @@ export class ConsumerStore {
     return this.#queue.run(userId, task)
   }
 
+  /** Notes that a session receives the events of a consumer. */
+  hold(consumer: Consumer) {
+    this.#held.add(consumer)
+  }
+
+  /** The consumers whose events a session receives. */
+  get active(): Consumer[] {
+    return [...this.#held].filter(({ active }) => active)
+  }
+
   /** Evicts the consumers of users who are offline. */
   evict(isOnline: (userId: number) => boolean) {
+    for (const consumer of this.#held) if (!consumer.active) this.#held.delete(consumer)
     // Tasks in the queue rely on the loaded consumers.
     for (const userId of this.#loaded.keys())
       if (!isOnline(userId) && !this.#queue.isBusy(userId)) this.#loaded.delete(userId)

@@ -44,6 +44,15 @@ export class Consumer {
     return [...this.#inFlight].filter((id) => id <= this.#position).sort((a, b) => a - b)
   }
 
+  get inFlight(): number {
+    return this.#inFlight.size
+  }
+
+  /** The lowest id in flight; Infinity if there is none. */
+  get oldestInFlight(): number {
+    return Math.min(...this.#inFlight)
+  }
+
   get row(): ConsumerRow {
     const { userId, name, position, pending } = this
     return { user_id: userId, name, position, pending, moved_at: this.#movedAt }

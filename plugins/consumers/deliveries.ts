@@ -19,6 +19,7 @@ export function startDelivery({ conversations, store }: Parts, consumer: Consume
     onForgotten: (id) => consumer.forget(id),
   })
   consumer.holder = { session, delivery }
+  store.hold(consumer)
   // After the reply.
   setImmediate(() => delivery.catchUp())
 }

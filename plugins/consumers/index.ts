@@ -6,6 +6,7 @@ import { handleConsumers } from './consumers.ts'
 import { FAILURES } from './failures.ts'
 import { LIMITS } from './limits.ts'
 import * as messages from './messages.ts'
+import { defineConsumerMetrics } from './metrics.ts'
 
 /** How long a consumer stays loaded, at most, after its user went offline. */
 const EVICTION_MS = 60_000
@@ -25,6 +26,7 @@ export const consumers = definePlugin({
     const parts = { app, db, store, conversations: needs.messages }
     handleConsumers(parts)
     handleAcknowledgements(parts)
+    defineConsumerMetrics(parts)
     // Not when a user goes offline: a request in flight may load a consumer after that.
     app.every(EVICTION_MS, () => store.evict((userId) => app.presence.isOnline(userId)))
     app.onStop(() => store.writer.close())

@@ -26,6 +26,8 @@ export class Deliveries {
   readonly #window: number
   readonly #horizon: () => number
   readonly #byUser = new Map<number, Map<UserSession, Delivery>>()
+  /** Sessions that fan-outs have reached since the start. */
+  fannedOut = 0
   /** Sessions of fan-outs since the last pause. */
   #reached = 0
   /** Sessions whose end this waits for. */
@@ -72,6 +74,7 @@ export class Deliveries {
       if (deliveries === undefined) continue
       deliverable ??= newDeliverable(conversation, message)
       this.#reached += deliveries.size
+      this.fannedOut += deliveries.size
       for (const delivery of deliveries.values()) delivery.stored(deliverable)
     }
   }

@@ -7,6 +7,7 @@ import { Deliveries } from './deliveries.ts'
 import { FAILURES } from './failures.ts'
 import { LIMITS } from './limits.ts'
 import * as messages from './messages.ts'
+import { commitMetrics, defineQueueMetrics } from './metrics.ts'
 import { PrivateMessages } from './private-messages.ts'
 import { handleQueries } from './queries.ts'
 import { handleRecall } from './recall.ts'
@@ -29,11 +30,13 @@ export const privateMessages = definePlugin({
     readReceipts: z.boolean().default(true),
   }),
   async setup(app, { options: { readReceipts }, needs, limits, log, db }) {
-    const writer = await MessageWriter.open(db, (error) => log.warn({ err: error }, 'cannot mark messages as read'))
+    const onError = (error: unknown) => log.warn({ err: error }, 'cannot mark messages as read')
+    const writer = await MessageWriter.open(db, onError, commitMetrics(app.metrics))
     app.onStop(() => writer.close())
     const sources = new Sources(() => writer.readsSettled())
     const horizon = () => writer.horizon
     const deliveries = new Deliveries({ app, log, window: limits.unacknowledged, horizon })
+    defineQueueMetrics(app.metrics, { writer, deliveries })
     const stored = new StoredMessages({ app, db, sources, deliveries, writer })
     const writeRules = new WriteRules()
     const parts = { app, db, limits, log, writer, sources, deliveries, stored, writeRules }

@@ -19,7 +19,7 @@ test('usage errors name the wrong word and suggest a right one', async (t) => {
   for (const [words, says] of [
     ['users delete x --data room', /^error: unknown command "users delete"\nhint: commands: list, create, /],
     ['friends foo', /^error: unknown command "friends foo"\nhint: commands: list, requests/],
-    ['stop --data room', /^error: unknown command "stop"\nhint: commands: serve, register/],
+    ['halt --data room', /^error: unknown command "halt"\nhint: commands: serve, register/],
     ['restore', /^error: unknown command "restore"\nhint: commands: serve/],
     ['statsu', /^error: unknown command "statsu"\nhint: did you mean status\? commands: /],
     ['users', /^error: say which command of users\nhint: commands: list/],

@@ -84,3 +84,14 @@ test('reports: Bob reports Ann’s message to him, the moderator receives it onc
   await moderator.hearsNothing()
   t.is(await carol.refused(report(carol)), 'reports.no_message')
 })
+
+test('raffle: draws are counted, in all and by role', async (t) => {
+  const { server, request } = await fromDocument(t, 'raffle')
+  const ann = await server.user('ann')
+  await ann.request(request('draw'), {} as never)
+  const families = await server.app.metrics.collect()
+  const sampleOf = (name: string) => families.find((family) => family.name === name)?.samples[0]
+  t.like(sampleOf('chatctl_plugin_raffle_drawn'), { value: 1 })
+  t.like(sampleOf('chatctl_plugin_raffle_drawers'), { labels: { role: 'user' }, value: 1 })
+  t.like(sampleOf('chatctl_plugin_raffle_waiting'), { value: 0 })
+})

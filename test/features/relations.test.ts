@@ -90,6 +90,7 @@ const MATRIX: Record<string, Row> = {
   query_protocol: row(nothing, EVERYONE),
   query_status: row(nothing, ADMIN),
   query_plugins: row(nothing, ADMIN),
+  query_metrics: row(nothing, ADMIN),
   new_salt: row(() => ({ clientSalt: Buffer.alloc(16, 7) }), EVERYONE),
   register: row(({ me: user }) => ({ user, ...keys }), { anonymous: 'no_salt', rest: 'not_allowed' }),
   // A password change starts with it too.
