@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { Refused } from '../errors.ts'
 import type { Limits } from '../limits.ts'
-import { LOCAL_REF, type Replies, type RequestSession, type Requests } from '../session/requests.ts'
+import { LOCAL_REF, type Rating, type Replies, type RequestSession, type Requests } from '../session/requests.ts'
 import {
   type Catalogue,
   type ClientMessage,
@@ -50,7 +50,7 @@ export interface DispatcherParts {
 
 /** How requests of one type are handled, see App.handle. */
 export interface Traits {
-  readonly rated: boolean
+  readonly rated: Rating
   readonly serial: boolean
   readonly pipelined: IsPipelined
 }
@@ -86,7 +86,7 @@ export class Dispatcher implements Requests {
     return this.#hooks.add(message, { plugin, run, rule })
   }
 
-  isRated(type: number): boolean {
+  ratingOf(type: number): Rating {
     const message = this.#catalogue.byType(type)
     return message?.from !== 'client' || (this.#handlers.get(message)?.rated ?? true)
   }
