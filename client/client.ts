@@ -14,8 +14,8 @@ import {
 } from '../plugins/messages/messages.ts'
 import { type ChatMessage, kindNumber, type MessageRef, toChatMessage } from './chat-message.ts'
 import { type ClientError, RefusedByServer } from './errors.ts'
+import { FileTransfers } from './file-transfers.ts'
 import type { LinkOptions, RequestOptions } from './link.ts'
-import { MessageChanges } from './message-changes.ts'
 import { MessageStream } from './message-stream.ts'
 import type { Subscribe } from './session.ts'
 import type {
@@ -34,7 +34,7 @@ import type {
 const NO_SUCH_GROUP = ['group_not_exist', 'not_member']
 
 /** A user's client, created by `connect`; it reconnects until it is closed. */
-export class Client extends MessageChanges {
+export class Client extends FileTransfers {
   readonly #stream = new MessageStream()
   /** Incremented when the server has been restored, which makes ids received before stale. */
   #generation = 0
@@ -53,12 +53,12 @@ export class Client extends MessageChanges {
   async send(
     to: string | { readonly group: string },
     text: string,
-    { clientId = newClientId(), style = {}, hops = 0, replyTo = 0, ...limits }: SendOptions = {},
+    { clientId = newClientId(), style = {}, hops = 0, replyTo = 0, file = 0, ...limits }: SendOptions = {},
   ): Promise<SentMessage> {
     if (typeof to !== 'string' && typeof to?.group !== 'string')
       throw new TypeError('send(to, text): `to` is the name of a user, or { group: NAME }')
     if (typeof text !== 'string') throw new TypeError('send(to, text): the text is a string')
-    const message = { text, clientId, hops, replyTo, ...style }
+    const message = { text, clientId, hops, replyTo, file, ...style }
     const signal = this.link.limit(limits)
     const send = () =>
       typeof to === 'string'

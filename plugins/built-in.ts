@@ -6,6 +6,7 @@ import { consumers } from './consumers/index.ts'
 import { contacts } from './contacts/index.ts'
 import { devices } from './devices/index.ts'
 import { edits } from './edits/index.ts'
+import { files } from './files/index.ts'
 import { friends } from './friends/index.ts'
 import { groups } from './groups/index.ts'
 import { idempotency } from './idempotency/index.ts'
@@ -29,6 +30,7 @@ export {
   contacts,
   devices,
   edits,
+  files,
   friends,
   groups,
   idempotency,
@@ -58,6 +60,7 @@ export const BUILT_IN: readonly AnyPlugin[] = [
   profiles,
   edits,
   reactions,
+  files,
   contacts,
   consumers,
   idempotency,

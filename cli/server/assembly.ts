@@ -79,7 +79,7 @@ export async function openServer(options: OpenServerOptions): Promise<ServerHand
       plugins,
       builtIn: SHIPPED,
       epoch: memory.epoch,
-      pluginOptions: optionsOf(options),
+      pluginOptions: optionsOf(options, plugins),
       ...(options.optionsFrom !== undefined && { optionsFrom: options.optionsFrom }),
       db,
       limits: options.limits === 'off' ? ratesOff(plugins) : (options.limits ?? {}),
@@ -140,13 +140,19 @@ async function openAudit(dest: string, log: Logger) {
   })
 }
 
-/** With a listener for the original's clients, new passwords get the pre-hash that those clients can log in with. */
-function optionsOf({ legacy: where, pluginOptions = {} }: OpenServerOptions): Readonly<Record<string, unknown>> {
-  if (where === undefined) return pluginOptions
+/**
+ * Files are in the data folder. With a listener for the original's clients, new passwords get the pre-hash that those
+ * clients can log in with.
+ */
+function optionsOf(options: OpenServerOptions, plugins: readonly AnyPlugin[]): Readonly<Record<string, unknown>> {
+  const { legacy: where, pluginOptions = {}, data } = options
   const of = (plugin: string) => (pluginOptions[plugin] ?? {}) as object
   return {
     ...pluginOptions,
-    registration: { preHash: 'md5x10', ...of('registration') },
-    legacy: { ...of('legacy'), ...where },
+    ...(plugins.some(({ name }) => name === 'files') && { files: { folder: dataPaths(data).files, ...of('files') } }),
+    ...(where !== undefined && {
+      registration: { preHash: 'md5x10', ...of('registration') },
+      legacy: { ...of('legacy'), ...where },
+    }),
   }
 }

@@ -21,6 +21,7 @@ const REQUESTS: Readonly<Record<string, (user: string) => object>> = {
   acknowledge_room: () => ({ upTo: 1 }),
   typing: () => ({}),
   query_room_history: () => ({}),
+  query_files: () => ({}),
   search_messages: () => ({ text: 'hi' }),
   schedule_message: () => ({ text: 'hi', delay: 3_600_000 }),
 }
