@@ -10,7 +10,7 @@ import { dataPaths } from '../cli/server/paths.ts'
 import { connect } from '../client/index.ts'
 import { CipherState, openRecord, sealRecords } from '../core/noise/index.ts'
 import { decode, encode, type Frame, type Message, MessageSplitter, Ping } from '../core/wire/index.ts'
-import { MessageWriter, MSG_TYPE, openDatabase } from '../db/index.ts'
+import { MessageWriter, MSG_TYPE, NO_FILE, openDatabase } from '../db/index.ts'
 import { OnNewMessage, SendMessage } from '../plugins/messages/messages.ts'
 import { testServer } from '../testing/index.ts'
 
@@ -134,6 +134,7 @@ async function writer(file: string) {
       hops: 0,
       color: '',
       reply_to: 0,
+      file: NO_FILE,
     })
     for (const rows of [1, 50, 500])
       await timeAsync(`store a message, ${rows} a turn`, rows, () =>

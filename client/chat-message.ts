@@ -13,6 +13,24 @@ export interface TextStyle {
   readonly color?: string
 }
 
+/** A file that a message carries. */
+export interface MessageFile {
+  /** For `download` and `fileInfo`. */
+  readonly id: number
+  readonly name: string
+  /** Bytes. */
+  readonly size: number
+  /** Media type, found by the server in the bytes. */
+  readonly type: string
+  /** Pixels of a picture, as shown. */
+  readonly width?: number
+  readonly height?: number
+  /** Base64 of the ThumbHash, a placeholder of the picture. */
+  readonly thumbhash?: string
+  /** Whether there is a preview to download. */
+  readonly preview: boolean
+}
+
 /** A message for bots and scripts; `JSON.stringify` gives the documented JSON form, with times in ISO 8601. */
 export interface ChatMessage {
   readonly id: number
@@ -35,6 +53,7 @@ export interface ChatMessage {
   /** Time of the last edit. */
   readonly editedAt?: Date
   readonly style?: TextStyle
+  readonly file?: MessageFile
 }
 
 /** Identifies a message to acknowledge or answer. */
@@ -59,6 +78,14 @@ export function toChatMessage({
   hops,
   replyTo,
   editedAt,
+  file,
+  fileName,
+  fileSize,
+  fileType,
+  fileWidth,
+  fileHeight,
+  fileThumbhash,
+  filePreview,
   ...style
 }: WireMessage): ChatMessage {
   const { font, fontSize, color } = style
@@ -76,5 +103,12 @@ export function toChatMessage({
     ...(replyTo > 0 && { replyTo }),
     ...(editedAt > 0 && { editedAt: new Date(editedAt) }),
     ...(Object.keys(given).length > 0 && { style: given }),
+    ...(file > 0 && {
+      file: {
+        ...{ id: file, name: fileName, size: fileSize, type: fileType, preview: filePreview },
+        ...(fileWidth > 0 && { width: fileWidth, height: fileHeight }),
+        ...(fileThumbhash && { thumbhash: fileThumbhash }),
+      },
+    }),
   }
 }

@@ -53,12 +53,12 @@ export class Client extends Streaming {
   async send(
     to: string | { readonly group: string },
     text: string,
-    { clientId = newClientId(), style = {}, hops = 0, replyTo = 0, ...limits }: SendOptions = {},
+    { clientId = newClientId(), style = {}, hops = 0, replyTo = 0, file = 0, ...limits }: SendOptions = {},
   ): Promise<SentMessage> {
     if (typeof to !== 'string' && typeof to?.group !== 'string')
       throw new TypeError('send(to, text): `to` is the name of a user, or { group: NAME }')
     if (typeof text !== 'string') throw new TypeError('send(to, text): the text is a string')
-    const message = { text, clientId, hops, replyTo, ...style }
+    const message = { text, clientId, hops, replyTo, file, ...style }
     const signal = this.link.limit(limits)
     const send = () =>
       typeof to === 'string'

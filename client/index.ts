@@ -8,10 +8,11 @@ export { Catalogue, fromEntries, type InputOf, type Message, type ValuesOf } fro
 export * from '../plugins/built-in-messages.ts'
 export type { ByteStream } from './byte-stream.ts'
 export type { Address } from './channel.ts'
-export type { ChatMessage, Kind, MessageRef, TextStyle } from './chat-message.ts'
+export type { ChatMessage, Kind, MessageFile, MessageRef, TextStyle } from './chat-message.ts'
 export type { Client } from './client.ts'
 export type { LoginKeys } from './credentials.ts'
 export { ClientError, type ClientErrorCode, type Failure, RefusedByServer } from './errors.ts'
+export type { DownloadOptions, ListedFile, StoredFile, TransferProgress, UploadOptions } from './file-transfers.ts'
 export type { GrowingMessage } from './incoming-streams.ts'
 export type { KeyedOptions, RequestOptions } from './link.ts'
 export type { DeviceCredentials } from './login.ts'
@@ -29,6 +30,8 @@ export type {
   SendOptions,
   SentMessage,
 } from './types.ts'
+
+export type { UploadSource } from './upload-source.ts'
 
 /** Message types of the protocol itself and of the built-in plugins. */
 export const BUILT_IN_MESSAGES: readonly Message[] = [...CONTROL_MESSAGES, ...Object.values(builtIn)]

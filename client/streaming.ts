@@ -1,9 +1,9 @@
 import { newClientId } from '../core/wire/index.ts'
 import { FollowStreams } from '../plugins/streams/messages.ts'
 import { abortedBy, ClientError } from './errors.ts'
+import { FileTransfers } from './file-transfers.ts'
 import { type GrowingMessage, IncomingStreams } from './incoming-streams.ts'
 import type { RequestOptions } from './link.ts'
-import { MessageChanges } from './message-changes.ts'
 import { OutgoingStream } from './outgoing-stream.ts'
 import type { SendOptions, SentMessage } from './types.ts'
 import { unlessAborted } from './waiting.ts'
@@ -12,7 +12,7 @@ import { unlessAborted } from './waiting.ts'
 type Recipient = string | { readonly group: string }
 
 /** Messages that are seen while they are written. */
-export abstract class Streaming extends MessageChanges {
+export abstract class Streaming extends FileTransfers {
   abstract send(to: Recipient, text: string, options?: SendOptions): Promise<SentMessage>
 
   /**

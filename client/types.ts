@@ -58,6 +58,8 @@ export interface SendOptions extends RequestOptions {
   readonly style?: TextStyle
   /** Id of the message of this conversation that this one answers. Default 0, none. */
   readonly replyTo?: number
+  /** Id of an uploaded file that the message carries; with it the text may be empty. Default 0, none. */
+  readonly file?: number
   /** For programs: the `hops` of the answered message plus one. Default 0, a message of a person. */
   readonly hops?: number
 }

@@ -44,6 +44,29 @@ export {
 export { editMessage, firstTextOf } from './edits.ts'
 export { DatabaseError, DatabaseInUse } from './errors.ts'
 export {
+  beginUpload,
+  deleteFile,
+  FILE_STATE,
+  type FileRow,
+  type FileUsage,
+  type FinishedFile,
+  factsOf,
+  fileMessages,
+  filesByIds,
+  filesOf,
+  fileUsage,
+  findFile,
+  findFileFacts,
+  finishUpload,
+  heldFiles,
+  type NewUpload,
+  readableFile,
+  releaseFile,
+  type UploadConflict,
+  type UploadLimits,
+  useFile,
+} from './files.ts'
+export {
   answerRequest,
   befriend,
   block,
@@ -107,10 +130,13 @@ export { headOf, type LogEntry } from './log.ts'
 export {
   contentColumns,
   contentOf,
+  type FileFacts,
+  fileOf,
   type MessageColumns,
   type MessageContent,
   type MessageRow,
   type NewMessageRow,
+  NO_FILE,
   newRow,
   plainContent,
   type StoredRow,

@@ -33,6 +33,7 @@ const LOSSES: Readonly<Record<keyof typeof MIGRATIONS, readonly [about: string, 
   '0017_devices': ['the keys of devices: they must be added again', 'device'],
   '0018_closed_requests': ['nothing: index ranges'],
   '0019_membership_indexes': ['nothing: indexes'],
+  '0021_files': ['which files there are, and which messages carry them', 'stored_file'],
   '0023_tokens': ['the tokens of users: they must be made again', 'api_token'],
   '0028_correspondence_order': ['nothing: indexes'],
 }

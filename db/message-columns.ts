@@ -53,10 +53,43 @@ export interface Placement {
 /** What a message consists of, without its place in the database. */
 export interface MessageColumns extends Envelope, ContentColumns {}
 
+/** A file as messages describe it. */
+export interface FileFacts {
+  readonly id: number
+  readonly name: string
+  /** Bytes. */
+  readonly size: number
+  /** Media type, found in the bytes. */
+  readonly type: string
+  /** Pixels, as shown; 0 if it is no picture. */
+  readonly width: number
+  readonly height: number
+  /** Base64 of the ThumbHash; empty for none. */
+  readonly thumbhash: string
+  readonly hasPreview: boolean
+}
+
+/** Of a message without a file. */
+export const NO_FILE: FileFacts = {
+  id: 0,
+  name: '',
+  size: 0,
+  type: '',
+  width: 0,
+  height: 0,
+  thumbhash: '',
+  hasPreview: false,
+}
+
 export interface NewMessageRow extends MessageColumns {
   /** Id of the message that this one answers; 0: none. Stored in `message_extra`. */
   readonly reply_to: number
+  /** Its id is stored in `message_extra`. */
+  readonly file: FileFacts
 }
+
+/** Whether a message has a row in `message_extra`. */
+export const hasExtra = ({ reply_to, file }: NewMessageRow) => reply_to !== 0 || file !== NO_FILE
 
 /** A row of `chatmsg`. */
 export interface StoredRow extends MessageColumns, Placement {
@@ -68,7 +101,31 @@ export interface MessageRow extends StoredRow {
   readonly reply_to: number | null
   /** Time of the last edit, milliseconds since 1970 UTC; 0: never edited. */
   readonly edited_at: number | null
+  readonly file_id: number | null
+  readonly file_name: string | null
+  readonly file_size: number | null
+  readonly file_type: string | null
+  readonly file_width: number | null
+  readonly file_height: number | null
+  readonly file_thumbhash: string | null
+  /** Key of the preview; empty for none. */
+  readonly file_preview: string | null
 }
+
+/** The file of a row. */
+export const fileOf = (row: MessageRow): FileFacts =>
+  row.file_id === null || row.file_name === null
+    ? NO_FILE
+    : {
+        id: row.file_id,
+        name: row.file_name,
+        size: row.file_size ?? 0,
+        type: row.file_type ?? '',
+        width: row.file_width ?? 0,
+        height: row.file_height ?? 0,
+        thumbhash: row.file_thumbhash ?? '',
+        hasPreview: (row.file_preview ?? '') !== '',
+      }
 
 /** The part of the text form that the numbers of a row stand for. */
 export interface Names {
@@ -88,6 +145,14 @@ export interface TextForm extends MessageContent, Names {
   readonly hops: number
   readonly replyTo: number
   readonly editedAt: number
+  readonly file: number
+  readonly fileName: string
+  readonly fileSize: number
+  readonly fileType: string
+  readonly fileWidth: number
+  readonly fileHeight: number
+  readonly fileThumbhash: string
+  readonly filePreview: boolean
 }
 
 /** Columns of an INSERT, in the order of insertValues. */
@@ -114,6 +179,7 @@ export const newRow = (
   envelope: Envelope,
   { text, font, fontSize, color }: MessageContent,
   replyTo: number,
+  file: FileFacts,
 ): NewMessageRow => ({
   user_id: envelope.user_id,
   target_id: envelope.target_id,
@@ -126,6 +192,7 @@ export const newRow = (
   font_size: fontSize,
   color,
   reply_to: replyTo,
+  file,
 })
 
 /** The values of an INSERT, in the order of INSERT_COLUMNS. @param id number in the log */
@@ -154,6 +221,7 @@ export const textForm = (
   { from, to, group, unread }: Names,
   replyTo: number,
   editedAt: number,
+  file: FileFacts,
 ): TextForm => ({
   id,
   kind: row.msg_type,
@@ -169,6 +237,14 @@ export const textForm = (
   color: row.color,
   replyTo,
   editedAt,
+  file: file.id,
+  fileName: file.name,
+  fileSize: file.size,
+  fileType: file.type,
+  fileWidth: file.width,
+  fileHeight: file.height,
+  fileThumbhash: file.thumbhash,
+  filePreview: file.hasPreview,
 })
 
 /** Content as columns, for tables other than `chatmsg` that keep a copy. */

@@ -92,19 +92,24 @@ export async function withReadState(db: Knex, rows: readonly MessageRow[]): Prom
   return rows.map((row) => (row.id <= (read.get(`${row.target_id} ${row.user_id}`) ?? 0) ? { ...row, isRead: 0 } : row))
 }
 
-/** Messages with their rows of `message_extra`, in one statement: an edit changes both. */
+const FILE_COLUMNS = ['name', 'size', 'type', 'width', 'height', 'thumbhash', 'preview'].map(
+  (column) => `f.${column} as file_${column}`,
+)
+
+/** Messages with their rows of `message_extra`, in one statement: an edit changes both. With their files. */
 const withExtras = (db: Knex) =>
   db<MessageRow>('chatmsg')
-    .leftJoin('message_extra', 'message_extra.message_id', 'chatmsg.id')
-    .select<MessageRow[]>('chatmsg.*', 'message_extra.reply_to', 'message_extra.edited_at')
+    .leftJoin('message_extra as e', 'e.message_id', 'chatmsg.id')
+    .leftJoin('stored_file as f', 'f.id', 'e.file_id')
+    .select<MessageRow[]>('chatmsg.*', 'e.reply_to', 'e.edited_at', 'e.file_id', ...FILE_COLUMNS)
 
 /** The messages with these ids, without deleted ones, in any order. */
 export const messagesByIds = async (db: Knex, ids: readonly number[]): Promise<MessageRow[]> =>
-  ids.length === 0 ? [] : withExtras(db).whereIn('id', ids).where({ isActive: 1 })
+  ids.length === 0 ? [] : withExtras(db).whereIn('chatmsg.id', ids).where({ 'chatmsg.isActive': 1 })
 
 /** The message with this id, unless it is deleted. */
 export const findMessage = (db: Knex, id: number): Promise<MessageRow | undefined> =>
-  withExtras(db).where({ id, isActive: 1 }).first()
+  withExtras(db).where({ 'chatmsg.id': id, 'chatmsg.isActive': 1 }).first()
 
 /** Whether a user has stored a message, deleted or not, under a client id. */
 export const hasClientId = async (db: Knex, userId: number, clientId: string): Promise<boolean> =>

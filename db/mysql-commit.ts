@@ -1,4 +1,4 @@
-import { INSERT_COLUMNS, insertValues, type NewMessageRow } from './message-columns.ts'
+import { hasExtra, INSERT_COLUMNS, insertValues, type NewMessageRow } from './message-columns.ts'
 import { MSG_TYPE, placementOf } from './messages.ts'
 import { isServerError, type Run } from './writer-connection.ts'
 
@@ -23,7 +23,7 @@ export const stepsOf = (
   // The row `head` is the last lock: it is held only for the INSERT and the commit.
   ...takeNumbers(messages.length),
   insert(messages),
-  ...(messages.some(isReply) ? [insertReplies(messages)] : []),
+  ...(messages.some(hasExtra) ? [insertExtras(messages)] : []),
 ]
 
 const insertPairs = (pairs: ReadonlyMap<string, readonly [number, number]>): Step =>
@@ -68,14 +68,13 @@ function insert(messages: readonly NewMessageRow[]): Step {
   return step(`insert into chatmsg (${INSERT_COLUMNS.join(', ')}) values ${rows.join(', ')}`, ...values)
 }
 
-const isReply = ({ reply_to }: NewMessageRow) => reply_to !== 0
-
-/** The INSERT of the answered messages, by the numbers of the replies. */
-function insertReplies(messages: readonly NewMessageRow[]): Step {
-  const replies = messages.flatMap(({ reply_to }, index) => (reply_to === 0 ? [] : [{ reply_to, number: index + 1 }]))
+/** The INSERT of answered messages and files, by the numbers of the messages. */
+function insertExtras(messages: readonly NewMessageRow[]): Step {
+  const extras = messages.flatMap((row, index) => (hasExtra(row) ? [{ row, number: index + 1 }] : []))
+  const rows = extras.map(({ number }) => `(@head + ${number}, ?, ?)`)
   return step(
-    `insert into message_extra (message_id, reply_to) values ${replies.map(({ number }) => `(@head + ${number}, ?)`).join(', ')}`,
-    ...replies.map(({ reply_to }) => reply_to),
+    `insert into message_extra (message_id, reply_to, file_id) values ${rows.join(', ')}`,
+    ...extras.flatMap(({ row }) => [row.reply_to, row.file.id]),
   )
 }
 

@@ -16,6 +16,8 @@ export interface ScheduledRow extends ContentColumns {
   readonly hops: number
   /** Id of the message that this one answers; 0: none. */
   readonly reply_to: number
+  /** Id of its file; 0: none. */
+  readonly file_id: number
   readonly made_at: number
   readonly due_at: number
   readonly next_at: number

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import { LRUCache } from 'lru-cache'
-import { INSERT_COLUMNS, insertValues, type NewMessageRow, type StoredRow } from './message-columns.ts'
+import { hasExtra, INSERT_COLUMNS, insertValues, type NewMessageRow, type StoredRow } from './message-columns.ts'
 import {
   addFound,
   type Committed,
@@ -111,7 +111,7 @@ export class SqliteMessages implements MessageStore {
       return { done: { id: earlier.id, row: earlier, repeat: true } }
     }
     numbers.last++
-    if (row.reply_to !== 0) statements.insertReply.run(numbers.last, row.reply_to)
+    if (hasExtra(row)) statements.insertExtra.run(numbers.last, row.reply_to, row.file.id)
     if (seq !== null) sequences.set(target_id, seq)
     else if (!this.#writersTo(target_id).has(user_id)) {
       statements.insertPair.run(target_id, user_id)
@@ -203,7 +203,7 @@ function prepare(database: Database) {
       `insert into chatmsg (${INSERT_COLUMNS.join(', ')}) values (${INSERT_COLUMNS.map(() => '?').join(', ')})
        on conflict (client_id, user_id) do nothing`,
     ),
-    insertReply: sql('insert into message_extra (message_id, reply_to) values (?, ?)'),
+    insertExtra: sql('insert into message_extra (message_id, reply_to, file_id) values (?, ?, ?)'),
     findStored: sql('select * from chatmsg where user_id = ? and client_id = ?'),
     insertPair: sql('insert into correspondence (reader_id, writer_id) values (?, ?) on conflict do nothing'),
     newest: sql(

@@ -3,6 +3,7 @@ import { FAILURES as accounts } from './accounts/failures.ts'
 import { FAILURES as consumers } from './consumers/failures.ts'
 import { FAILURES as devices } from './devices/failures.ts'
 import { FAILURES as edits } from './edits/failures.ts'
+import { FAILURES as files } from './files/failures.ts'
 import { FAILURES as friends } from './friends/failures.ts'
 import { FAILURES as groups } from './groups/failures.ts'
 import { FAILURES as idempotency } from './idempotency/failures.ts'
@@ -22,6 +23,7 @@ export const BUILT_IN_FAILURES = {
   ...registration,
   ...messages,
   ...edits,
+  ...files,
   ...friends,
   ...groups,
   ...consumers,

@@ -2,6 +2,7 @@ import { LIMITS, type LimitValues, ratesOff } from '../core/limits.ts'
 import { LIMITS as consumers } from './consumers/limits.ts'
 import { LIMITS as devices } from './devices/limits.ts'
 import { LIMITS as edits } from './edits/limits.ts'
+import { LIMITS as files } from './files/limits.ts'
 import { LIMITS as friends } from './friends/limits.ts'
 import { LIMITS as groups } from './groups/limits.ts'
 import { LIMITS as idempotency } from './idempotency/limits.ts'
@@ -25,6 +26,7 @@ export const BUILT_IN_LIMITS = {
   ...messages,
   ...edits,
   ...reactions,
+  ...files,
   ...friends,
   ...groups,
   ...profiles,

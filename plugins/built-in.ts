@@ -6,6 +6,7 @@ import { consumers } from './consumers/index.ts'
 import { contacts } from './contacts/index.ts'
 import { devices } from './devices/index.ts'
 import { edits } from './edits/index.ts'
+import { files } from './files/index.ts'
 import { friends } from './friends/index.ts'
 import { groups } from './groups/index.ts'
 import { idempotency } from './idempotency/index.ts'
@@ -33,6 +34,7 @@ export {
   contacts,
   devices,
   edits,
+  files,
   friends,
   groups,
   idempotency,
@@ -65,6 +67,7 @@ export const BUILT_IN: readonly AnyPlugin[] = [
   profiles,
   edits,
   reactions,
+  files,
   contacts,
   consumers,
   idempotency,

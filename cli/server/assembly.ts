@@ -81,7 +81,7 @@ export async function openServer(options: OpenServerOptions): Promise<ServerHand
       plugins,
       builtIn: SHIPPED,
       epoch: memory.epoch,
-      pluginOptions: optionsOf(options),
+      pluginOptions: optionsOf(options, plugins),
       ...(options.optionsFrom !== undefined && { optionsFrom: options.optionsFrom }),
       db,
       limits: options.limits === 'off' ? ratesOff(plugins) : (options.limits ?? {}),
@@ -143,21 +143,20 @@ async function openAudit(dest: string, log: Logger) {
   })
 }
 
-/** The options of plugins, with the addresses where some listen. */
-const optionsOf = (options: OpenServerOptions): Readonly<Record<string, unknown>> => {
-  const { metrics: listen } = options
-  const pluginOptions = withLegacy(options)
-  if (listen === undefined) return pluginOptions
-  return { ...pluginOptions, metrics: { ...(pluginOptions.metrics as object | undefined), listen } }
-}
-
-/** With a listener for the original's clients, new passwords get the pre-hash that those clients can log in with. */
-function withLegacy({ legacy: where, pluginOptions = {} }: OpenServerOptions): Readonly<Record<string, unknown>> {
-  if (where === undefined) return pluginOptions
+/**
+ * Files are in the data folder. With a listener for the original's clients, new passwords get the pre-hash that those
+ * clients can log in with.
+ */
+function optionsOf(options: OpenServerOptions, plugins: readonly AnyPlugin[]): Readonly<Record<string, unknown>> {
+  const { legacy: where, metrics: listen, pluginOptions = {}, data } = options
   const of = (plugin: string) => (pluginOptions[plugin] ?? {}) as object
   return {
     ...pluginOptions,
-    registration: { preHash: 'md5x10', ...of('registration') },
-    legacy: { ...of('legacy'), ...where },
+    ...(plugins.some(({ name }) => name === 'files') && { files: { folder: dataPaths(data).files, ...of('files') } }),
+    ...(listen !== undefined && { metrics: { ...of('metrics'), listen } }),
+    ...(where !== undefined && {
+      registration: { preHash: 'md5x10', ...of('registration') },
+      legacy: { ...of('legacy'), ...where },
+    }),
   }
 }

@@ -21,6 +21,7 @@ export function controlSocket(data: string): string {
 /** The files of a server's data folder. */
 export const dataPaths = (data: string) => ({
   database: join(data, 'chat.db'),
+  files: join(data, 'files'),
   key: join(data, 'server.key'),
   secret: join(data, 'server.secret'),
   audit: join(data, 'audit.log'),

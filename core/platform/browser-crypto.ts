@@ -42,6 +42,11 @@ export const randomBytes: Port['randomBytes'] = (length) => asBuffer(crypto.getR
 
 export const sha256: Port['sha256'] = (...parts) => asBuffer(sha2(Buffer.concat(parts)))
 
+export const newSha256: Port['newSha256'] = () => {
+  const hash = sha2.create()
+  return { update: (bytes) => void hash.update(bytes), digest: () => asBuffer(hash.digest()) }
+}
+
 export const hmacSha256: Port['hmacSha256'] = (key, data) => asBuffer(hmac(sha2, key, toBytes(data)))
 
 export const hkdfSha256: Port['hkdfSha256'] = (salt, inputKeyMaterial, length) =>

@@ -39,6 +39,11 @@ const pbkdf2Async = promisify(pbkdf2)
 
 export const sha256: Port['sha256'] = (...parts) => createHash('sha256').update(Buffer.concat(parts)).digest()
 
+export const newSha256: Port['newSha256'] = () => {
+  const hash = createHash('sha256')
+  return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest() }
+}
+
 export const hmacSha256: Port['hmacSha256'] = (key, data) => createHmac('sha256', key).update(data).digest()
 
 export const hkdfSha256: Port['hkdfSha256'] = (salt, inputKeyMaterial, length) =>

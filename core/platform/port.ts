@@ -10,11 +10,19 @@ export interface Runtime {
   afterTurn(task: () => void): void
 }
 
+/** A hash of bytes that come in parts. */
+export interface RunningHash {
+  update(bytes: Uint8Array): void
+  /** Ends it. */
+  digest(): Buffer
+}
+
 /** Primitives without the checks of their callers: `core/noise` and `core/scram` check lengths and name the errors. */
 export interface Crypto<PrivateKey> {
   randomBytes(length: number): Buffer
   /** SHA-256 of the concatenated parts. */
   sha256(...parts: Uint8Array[]): Buffer
+  newSha256(): RunningHash
   /** Strings are encoded as UTF-8. */
   hmacSha256(key: Uint8Array, data: string | Uint8Array): Buffer
   /** HKDF-SHA-256 without info. */

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { Refused } from '../errors.ts'
 import type { Limits } from '../limits.ts'
-import { LOCAL_REF, type Replies, type RequestSession, type Requests } from '../session/requests.ts'
+import { LOCAL_REF, type Rating, type Replies, type RequestSession, type Requests } from '../session/requests.ts'
 import {
   type Catalogue,
   type ClientMessage,
@@ -85,7 +85,7 @@ export class Dispatcher implements Requests {
     return this.#hooks.add(message, { plugin, run, rule })
   }
 
-  isRated(type: number): boolean {
+  ratingOf(type: number): Rating {
     const message = this.#catalogue.byType(type)
     return message?.from !== 'client' || (this.#handlers.get(message)?.rated ?? true)
   }

@@ -160,7 +160,7 @@ export class PluginHost {
       clock,
       signal: record.abort.signal,
       secret: (purpose) => createHmac('sha256', secret).update(`${plugin.name}:${purpose}`).digest(),
-      handle: (message, handler, { rated = true, serial = false, pipelined = rated === false } = {}) => {
+      handle: (message, handler, { rated = true, serial = false, pipelined = rated !== true } = {}) => {
         known(message)
         const undo = dispatcher.handle(message, record, handler, { rated, serial, pipelined })
         if (undo === undefined) throw new SetupError(`plugin ${plugin.name}: ${message.name} has a handler already`)

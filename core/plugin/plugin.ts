@@ -7,6 +7,7 @@ import type { HttpRoute } from '../http/routes.ts'
 import type { LimitDefinitions, Limits, LimitValues } from '../limits.ts'
 import type { Metrics } from '../metrics/registry.ts'
 import type { Presence } from '../session/presence.ts'
+import type { Rating } from '../session/requests.ts'
 import type { Session, UserSession } from '../session/session.ts'
 import type { RemoteSession, Transport, TransportSession } from '../session/transport.ts'
 import type { User } from '../session/user.ts'
@@ -85,7 +86,8 @@ export interface App {
    * Answers a message type; each has exactly one owner. Handlers of one connection start in the order its messages
    * came; the reply goes out when the returned promise resolves. A thrown Refused is the answer "no".
    * Of one user only `limits.requestsAtOnce` requests run at once, and requests wait while the database is busy.
-   * @param options.rated false for messages that count as signals and not against the user's request rate
+   * @param options.rated false for messages that count as signals and not against the user's request rate; `bulk` the
+   *   same for messages of any length, whose bytes the handler limits
    * @param options.serial true when the connection's next message has to wait until this one is answered: for work that
    *   must not pile up, or must not be overtaken
    * @param options.pipelined true for a handler that only hands something to a writer that batches: as many as the
@@ -96,7 +98,7 @@ export interface App {
     message: M,
     handler: (session: SessionOf<M>, values: ValuesOf<M>, request: Request) => MaybePromise<ReplyInput<M>>,
     options?: {
-      readonly rated?: boolean
+      readonly rated?: Rating
       readonly serial?: boolean
       readonly pipelined?: boolean | ((values: ValuesOf<M>) => boolean)
     },

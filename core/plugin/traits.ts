@@ -1,6 +1,8 @@
+import type { Rating } from '../session/requests.ts'
+
 /** How requests of one type are handled, see App.handle. */
 export interface Traits {
-  readonly rated: boolean
+  readonly rated: Rating
   readonly serial: boolean
   // biome-ignore lint/suspicious/noExplicitAny: typed at the door, App.handle
   readonly pipelined: boolean | ((values: any) => boolean)

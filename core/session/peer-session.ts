@@ -244,7 +244,7 @@ export class PeerSession implements TransportSession, RequestSession {
   rate(type: number, bytes: number): number {
     const { clock, limits, requests } = this.#host
     if (this.#rates === undefined) return 0
-    return this.#rates.take(requests.isRated(type), bytes, clock.now(), limits.requestPause)
+    return this.#rates.take(requests.ratingOf(type), bytes, clock.now(), limits.requestPause)
   }
 
   admitPart(): number {

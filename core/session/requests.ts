@@ -5,6 +5,11 @@ import type { Session } from './session.ts'
 /** The `ref` of a request of this process: any but 0, which would want no reply. */
 export const LOCAL_REF = 1
 
+/**
+ * What a message counts as: true a request, false a signal, `bulk` a signal of any length, whose handler limits the bytes.
+ */
+export type Rating = boolean | 'bulk'
+
 /** Receives the outcome of a request: the connection it came on, or the caller inside this process. */
 export interface Replies {
   reply<M extends ServerMessage>(message: M, ref: number, values: InputOf<M>): void
@@ -20,10 +25,10 @@ export interface RequestSession extends Session {
 
 /** Carries requests to their handlers. */
 export interface Requests {
-  /** Whether a message of that type counts against the request rate. */
-  isRated(type: number): boolean
   /** Counts a request that was refused before it was dispatched. */
   refused(type: number, refused: Refused): void
+  /** What a message of that type counts as. */
+  ratingOf(type: number): Rating
   /**
    * Handles one frame. A promise makes the connection's next frame wait: until the handler has started, or, for a serial
    * one, until it has answered.

@@ -4,6 +4,7 @@ import { Refused } from '../errors.ts'
 import { lruCache } from '../flow/lru-cache.ts'
 import { TokenBucket } from '../flow/token-bucket.ts'
 import type { Limits } from '../limits.ts'
+import type { Rating } from './requests.ts'
 import type { UserSession } from './session.ts'
 import type { Role, User } from './user.ts'
 
@@ -37,10 +38,10 @@ export class Rates {
    * @param bytes length of format and data
    * @throws Refused `rate_limited` for a request that would wait longer than `pause` ms; signals are never refused
    */
-  take(isRequest: boolean, bytes: number, now: number, pause: number): number {
+  take(rating: Rating, bytes: number, now: number, pause: number): number {
     const more = bytes >> TOKEN_BYTES_LOG2
     // A signal that cost as much as a request has been charged as one, and the next signals wait for that.
-    if (!isRequest && more === 0) return Math.max(this.signals.take(now), this.requests.debt(now))
+    if (rating === 'bulk' || (!rating && more === 0)) return Math.max(this.signals.take(now), this.requests.debt(now))
     // A message that costs more than the burst takes all of it, or it could never be sent.
     const tokens = Math.min(1 + more, this.requests.burst)
     const wait = this.requests.take(now, tokens)

@@ -39,6 +39,8 @@ export function sizeOf<M extends Message>(message: M, input: InputOf<M>): number
 const measured: number[] = []
 /** How many of them there are. The array keeps its length: emptied, it would be allocated anew for each message. */
 let texts = 0
+/** Values that each entry of the message's list has on the wire. */
+let entryWidth = 0
 
 interface Size {
   format: number
@@ -46,8 +48,9 @@ interface Size {
 }
 
 /** @param listName list that the input is an entry of, at `index` */
-function addSizes({ steps, list }: Plan, input: Values, size: Size, listName = '', index = 0) {
-  for (const step of steps) {
+function addSizes({ steps, list }: Plan, input: Values, size: Size, width = steps.length, listName = '', index = 0) {
+  for (let at = 0; at < width; at++) {
+    const step = steps[at] as Step
     const length = measureValue(step, input, listName, index)
     size.data += length
     if (step.size === undefined) {
@@ -61,7 +64,20 @@ function addSizes({ steps, list }: Plan, input: Values, size: Size, listName = '
   if (groups.length > list.field.max) throw new WireError('value', `more than ${list.field.max} entries`, list.name)
   size.format += 1
   size.data += 4
-  for (let at = 0; at < groups.length; at++) addSizes(list.plan, groups[at], size, list.name, at)
+  entryWidth = widthOf(list.plan, groups)
+  for (let at = 0; at < groups.length; at++) addSizes(list.plan, groups[at], size, entryWidth, list.name, at)
+}
+
+/** Trailing fields that have their default in all entries of a list are left out: most messages have few of them. */
+function widthOf({ steps, required }: Plan, groups: readonly Values[]): number {
+  let width = Math.max(required, 1)
+  for (const group of groups)
+    for (let at = steps.length; at > width; at--) {
+      const { name, field } = steps[at - 1] as Step
+      const value = group[name]
+      if (value !== undefined && value !== field.default) width = at
+    }
+  return width
 }
 
 function measureValue({ field, name }: Step, input: Values, listName: string, index: number): number {
@@ -72,12 +88,15 @@ function measureValue({ field, name }: Step, input: Values, listName: string, in
   }
 }
 
-function writeValues(writer: Writer, { steps, list }: Plan, input: Values) {
-  for (const step of steps) writer.value(step, input[step.name] ?? step.field.default)
+function writeValues(writer: Writer, { steps, list }: Plan, input: Values, width = steps.length) {
+  for (let at = 0; at < width; at++) {
+    const step = steps[at] as Step
+    writer.value(step, input[step.name] ?? step.field.default)
+  }
   if (list === undefined) return
   const groups = input[list.name] as Values[]
   writer.count(groups.length)
-  for (const group of groups) writeValues(writer, list.plan, group)
+  for (const group of groups) writeValues(writer, list.plan, group, entryWidth)
 }
 
 /** Writes format and data in parallel. */

@@ -14,6 +14,8 @@ export interface Step {
 /** Steps of a message in wire order: compiled once per definition, executed for each message. */
 export interface Plan {
   readonly steps: readonly Step[]
+  /** Number of leading steps whose fields have no default. */
+  readonly required: number
   readonly list: { readonly name: string; readonly field: ListField; readonly plan: Plan } | undefined
 }
 
@@ -35,7 +37,8 @@ function planFor(fields: Fields): Plan {
     if (isList(field)) list = { name, field, plan: planFor(field.fields) }
     else steps.push({ name, field, size: SIZES[field.kind], letter: LETTERS[field.kind].charCodeAt(0) })
   }
-  return { steps, list }
+  const firstOptional = steps.findIndex(({ field }) => field.default !== undefined)
+  return { steps, required: firstOptional === -1 ? steps.length : firstOptional, list }
 }
 
 const isList = (field: AnyField): field is ListField => field.kind === 'list'

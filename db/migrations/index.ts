@@ -17,6 +17,7 @@ import * as repliesEditsReactions from './0016_replies_edits_reactions.ts'
 import * as devices from './0017_devices.ts'
 import * as closedRequests from './0018_closed_requests.ts'
 import * as membershipIndexes from './0019_membership_indexes.ts'
+import * as files from './0021_files.ts'
 import * as tokens from './0023_tokens.ts'
 import * as correspondenceOrder from './0028_correspondence_order.ts'
 
@@ -41,6 +42,7 @@ export const MIGRATIONS = {
   '0017_devices': devices,
   '0018_closed_requests': closedRequests,
   '0019_membership_indexes': membershipIndexes,
+  '0021_files': files,
   '0023_tokens': tokens,
   '0028_correspondence_order': correspondenceOrder,
 }
@@ -62,4 +64,5 @@ export const NEW_TABLES = [
   'message_former_text',
   'message_reaction',
   'api_token',
+  'stored_file',
 ] as const

@@ -1,5 +1,7 @@
 import { InOrder, Refused, type UserSession, type ValuesOf } from '../../core/index.ts'
 import {
+  type FileFacts,
+  fileOf,
   groupHistory,
   groupMessageIds,
   groupMessagesTo,
@@ -9,10 +11,12 @@ import {
   groupsSeen,
   type MessageRow,
   MSG_TYPE,
+  NO_FILE,
   type SeenBy,
   textForm,
   unreadByGroup,
 } from '../../db/index.ts'
+import { Attachments } from '../messages/attachments.ts'
 import { type HistorySource, historyPage } from '../messages/page.ts'
 import { Replies } from '../messages/replies.ts'
 import type { Trail } from '../messages/search.ts'
@@ -23,6 +27,8 @@ import * as messages from './messages.ts'
 import { conversationOf, type Parts } from './parts.ts'
 import { roleIn } from './roster.ts'
 
+type Message = ValuesOf<typeof messages.ChatroomMessage>
+
 /** Messages in groups: one stored row per message, one read position per member. */
 export function handleConversation(parts: Parts) {
   handlePosts(parts)
@@ -31,7 +37,7 @@ export function handleConversation(parts: Parts) {
 }
 
 function handlePosts({ app, db, roster, conversations }: Parts) {
-  const post = (session: UserSession, group: Group, message: ValuesOf<typeof messages.ChatroomMessage>) => {
+  const post = (session: UserSession, group: Group, message: Message, file: FileFacts) => {
     const { user } = session
     const conversation = conversationOf(group.id)
     return conversations.post(
@@ -40,6 +46,7 @@ function handlePosts({ app, db, roster, conversations }: Parts) {
         kind: MSG_TYPE.group,
         content: message,
         replyTo: message.replyTo,
+        file,
         clientId: message.clientId,
         hops: conversations.hops({ key: conversation, group: group.name }, user, message.hops),
       },
@@ -58,23 +65,31 @@ function handlePosts({ app, db, roster, conversations }: Parts) {
   /** Look-ups of names that a session has sent, in the order of its messages. */
   const names = new InOrder<UserSession>()
   const replies = new Replies({ db, conversations })
+  const attachments = new Attachments({ db, conversations })
 
-  /** The group of a reply. Membership is checked first: the other refusals tell that a group exists. */
-  const groupOf = async (session: UserSession, message: ValuesOf<typeof messages.ChatroomMessage>) => {
-    const group = await roster.member(message.group, session.user)
+  /**
+   * Posts a reply, or a message with a file, in the order of the look-ups. Membership is checked first: the other refusals
+   * tell that a group exists.
+   */
+  const postWithReferences = async (session: UserSession, message: Message) => {
     const { replyTo, clientId } = message
-    await replies.check(session, { targetId: group.id, isGroup: true, replyTo, clientId })
-    return group
+    const find = async () => {
+      const group = await roster.member(message.group, session.user)
+      if (replyTo !== 0) await replies.check(session, { targetId: group.id, isGroup: true, replyTo, clientId })
+      return { group, attached: await attachments.take(session, message) }
+    }
+    const { group, attached } = await names.find(session, find)
+    const { text, file } = attached
+    return roster.asMember(group, session.user, (current) => post(session, current, { ...message, text }, file))
   }
 
   app.handle(
     messages.ChatroomMessage,
     (session, message) => {
-      conversations.checkText(message.text)
-      const found = names.find(session, () =>
-        message.replyTo === 0 ? roster.named(message.group) : groupOf(session, message),
-      )
-      const act = (group: Group) => post(session, group, message)
+      conversations.checkContent(message)
+      if (message.replyTo !== 0 || message.file !== 0) return postWithReferences(session, message)
+      const found = names.find(session, () => roster.named(message.group))
+      const act = (group: Group) => post(session, group, message, NO_FILE)
       // Synchronous if the group is cached, so that all messages of one turn reach one commit.
       return found instanceof Promise
         ? found.then((group) => roster.asMember(group, session.user, act))
@@ -133,7 +148,14 @@ async function toUser(
     const from = byId.get(row.user_id)?.name ?? `#${row.user_id}`
     return {
       conversation: conversationOf(row.target_id),
-      message: textForm(row.id, row, { from, to: '', group: name, unread }, row.reply_to ?? 0, row.edited_at ?? 0),
+      message: textForm(
+        row.id,
+        row,
+        { from, to: '', group: name, unread },
+        row.reply_to ?? 0,
+        row.edited_at ?? 0,
+        fileOf(row),
+      ),
     }
   })
 }

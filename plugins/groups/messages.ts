@@ -14,7 +14,7 @@ import {
   uint64,
   userName,
 } from '../../core/wire/index.ts'
-import { historyRange, replyTo, textStyle } from '../messages/fields.ts'
+import { attachedFile, historyRange, replyTo, textStyle } from '../messages/fields.ts'
 import { ChatHistory, MessageStored } from '../messages/messages.ts'
 
 const groupName = (about: string) => line(about, { min: 1, max: 120 })
@@ -223,11 +223,12 @@ export const ChatroomMessage = clientMessage({
   allow: 'user',
   fields: {
     group,
-    text: text('text; may contain line breaks', { min: 1, max: MAX_TEXT }),
+    text: text('text; may contain line breaks; empty only with `file`', { max: MAX_TEXT }),
     clientId: optional(line('idempotency key, as in send_message', { max: 64 }), ''),
     ...textStyle,
     hops: optional(uint8('as in send_message'), 0),
     replyTo,
+    file: attachedFile,
   },
   reply: MessageStored,
 })

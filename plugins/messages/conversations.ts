@@ -2,8 +2,8 @@ import type { Knex } from 'knex'
 import type { Logger } from 'pino'
 import { type App, newClientId, Refused, Retries, type User, type UserSession } from '../../core/index.ts'
 import {
+  type FileFacts,
   isUnavailable,
-  type MessageColumns,
   type MessageContent,
   type MessageWriter,
   type NewMessageRow,
@@ -16,6 +16,7 @@ import type { Audience } from './audience.ts'
 import type { Deliveries, DeliveryRequest } from './deliveries.ts'
 import type { Delivery } from './delivery.ts'
 import { BotLoop, ConversationChanged, emitChange } from './events.ts'
+import type { FileSource } from './file-source.ts'
 import type { MessagesLimits } from './limits.ts'
 import { type Exchange, Loops } from './loops.ts'
 import { ConversationRead } from './messages.ts'
@@ -35,6 +36,8 @@ export interface NewMessage {
   readonly content: MessageContent
   /** Id of the message that this one answers, see Replies; 0: none. */
   readonly replyTo: number
+  /** See Attachments; NO_FILE for none. */
+  readonly file: FileFacts
   /** Idempotency key of the sender; empty if it has none. */
   readonly clientId: string
   /** See Conversations.hops. */
@@ -88,6 +91,8 @@ export class Conversations {
   readonly #writeRules: WriteRules
   readonly #loops: Loops
   readonly #retries: Retries
+  /** Undefined on a server without files. */
+  fileSource: FileSource | undefined
   readonly #outcomes: PostOutcomes = {
     stored: (row, audience, stored) => this.#stored(row, audience, stored),
     pause: () => this.#deliveries.pause(),
@@ -107,6 +112,12 @@ export class Conversations {
     this.#loops = new Loops(app, limits)
     this.#retries = new Retries(app, isUnavailable, (error) => log.warn({ err: error }, 'work for the database failed'))
     app.on(BotLoop, (loop) => log.warn(loop, 'bots answer each other'))
+  }
+
+  /** Checks the text of a message, which only with a file may be empty. @throws Refused `too_large`, `invalid_value` */
+  checkContent({ text, file }: { readonly text: string; readonly file: number }) {
+    if (text.length === 0 && file === 0) throw new Refused('invalid_value', 'text: is empty')
+    this.checkText(text)
   }
 
   /** @throws Refused `too_large` */
@@ -144,7 +155,7 @@ export class Conversations {
    * Stores a message and pushes it to its audience; resolves after the commit [D-1]. A repeat is not pushed [D-2].
    * Rejects with Refused `unavailable`, `client_id_reused`.
    */
-  post({ senderId, kind, content, replyTo, clientId, hops }: NewMessage, audience: Audience): Promise<Posted> {
+  post({ senderId, kind, content, replyTo, file, clientId, hops }: NewMessage, audience: Audience): Promise<Posted> {
     const envelope = {
       user_id: senderId,
       target_id: audience.targetId,
@@ -153,7 +164,7 @@ export class Conversations {
       send_time: this.#app.clock.time(),
       hops,
     }
-    const row = newRow(envelope, content, replyTo)
+    const row = newRow(envelope, content, replyTo, file)
     return new Promise((resolve, reject) => {
       this.#writer.enqueue(new PendingPost(row, audience, this.#outcomes, resolve, reject))
     })
@@ -163,22 +174,27 @@ export class Conversations {
     const posted = { id, sentAt: row.send_time, repeat }
     if (!repeat) {
       const { conversation, names, recipients, except } = audience
-      this.#deliveries.fanOut(conversation, textForm(id, row, names, wanted.reply_to, 0), recipients, except)
-      if (this.#deliveries.isOwnWanted) this.#fanOutOwn(id, row, wanted.reply_to, audience)
+      this.#deliveries.fanOut(
+        conversation,
+        textForm(id, row, names, wanted.reply_to, 0, wanted.file),
+        recipients,
+        except,
+      )
+      if (this.#deliveries.isOwnWanted) this.#fanOutOwn(id, wanted, audience)
       emitChange(this.#app, row, recipients)
     } else if (!isSame(wanted, row)) return checkRepeat(this.#db, wanted, { id, row }).then(() => posted)
     return posted
   }
 
   /** Pushes a message to the other sessions of its sender that asked for own messages. */
-  #fanOutOwn(id: number, row: MessageColumns, replyTo: number, audience: Audience) {
+  #fanOutOwn(id: number, row: NewMessageRow, audience: Audience) {
     const { conversation, names, recipients, except, sentOn } = audience
     const senderId = row.user_id
     // A note to oneself is unread, and has been pushed to all sessions.
     if (except !== senderId && recipients.includes(senderId)) return
     const { from, to, group } = names
     // As in the history: a private message is unread until its recipient acknowledges it.
-    const message = textForm(id, row, { from, to, group, unread: group === '' }, replyTo, 0)
+    const message = textForm(id, row, { from, to, group, unread: group === '' }, row.reply_to, 0, row.file)
     this.#deliveries.fanOutOwn(conversation, message, senderId, sentOn)
   }
 

@@ -1,4 +1,4 @@
-import { line, optional, uint8, uint64 } from '../../core/wire/index.ts'
+import { bool, line, optional, uint8, uint32, uint64 } from '../../core/wire/index.ts'
 
 /** Text style chosen by the sender. */
 export const textStyle = {
@@ -9,6 +9,26 @@ export const textStyle = {
 
 /** Reference to an answered message. */
 export const replyTo = optional(uint64('id of the message of this conversation that this one answers; 0: none'), 0)
+
+/** File of a message to be sent. */
+export const attachedFile = optional(
+  uint64(
+    'id of a file that this user may read, see begin_upload; with an empty text the text is `name (size)`; 0: none',
+  ),
+  0,
+)
+
+/** What a message tells about its file. */
+export const fileFacts = {
+  file: optional(uint64('id of the file, for read_file; 0: none'), 0),
+  fileName: optional(line('name of the file', { max: 255 }), ''),
+  fileSize: optional(uint64('bytes of the file'), 0),
+  fileType: optional(line('media type of the file, found in its bytes', { max: 127 }), ''),
+  fileWidth: optional(uint32('pixels, as shown; 0: not known, or no picture'), 0),
+  fileHeight: optional(uint32('pixels, as shown; 0: not known, or no picture'), 0),
+  fileThumbhash: optional(line('base64 of the ThumbHash, a placeholder of the picture; empty: none', { max: 64 }), ''),
+  filePreview: optional(bool('true: read_file has a preview'), false),
+}
 
 /** Further places of a page of history, beside `before`. */
 export const historyRange = {

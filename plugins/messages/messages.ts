@@ -13,7 +13,7 @@ import {
   uint64,
   userName,
 } from '../../core/wire/index.ts'
-import { historyRange, replyTo, textStyle } from './fields.ts'
+import { attachedFile, fileFacts, historyRange, replyTo, textStyle } from './fields.ts'
 
 const message = {
   id: uint64('id of the message; ids ascend within a conversation'),
@@ -28,6 +28,7 @@ const message = {
   hops: optional(uint8('length of the chain of bot replies; 0: written by a person'), 0),
   replyTo: optional(uint64('id of the message of the same conversation that this one answers; 0: none'), 0),
   editedAt: optional(uint64('time of the last edit, milliseconds since 1970 UTC; 0: never edited'), 0),
+  ...fileFacts,
 }
 
 export const MessageStored = serverMessage({
@@ -48,7 +49,7 @@ export const SendMessage = clientMessage({
   allow: 'user',
   fields: {
     to: userName('name of the recipient'),
-    text: text('text; may contain line breaks', { min: 1, max: MAX_TEXT }),
+    text: text('text; may contain line breaks; empty only with `file`', { max: MAX_TEXT }),
     clientId: optional(
       line('idempotency key, unique per sender: a message sent again after a lost reply is stored once; empty: none', {
         max: 64,
@@ -61,6 +62,7 @@ export const SendMessage = clientMessage({
       0,
     ),
     replyTo,
+    file: attachedFile,
   },
   reply: MessageStored,
 })

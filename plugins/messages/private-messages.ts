@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import {
   conversation,
+  fileOf,
   type MessageRow,
   MSG_TYPE,
   messagesTo,
@@ -108,6 +109,7 @@ export class PrivateMessages {
         { ...names, unread: row.isRead === 1 },
         row.reply_to ?? 0,
         row.edited_at ?? 0,
+        fileOf(row),
       )
       return { conversation: privateWith(row.user_id), message }
     })

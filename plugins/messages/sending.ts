@@ -1,6 +1,7 @@
 import type { User, UserSession, ValuesOf } from '../../core/index.ts'
-import { MSG_TYPE } from '../../db/index.ts'
+import { type FileFacts, MSG_TYPE, NO_FILE } from '../../db/index.ts'
 import { type Account, existing } from '../accounts/index.ts'
+import { Attachments } from './attachments.ts'
 import { privateAudience } from './audience.ts'
 import { SendMessage } from './messages.ts'
 import type { Parts } from './parts.ts'
@@ -8,11 +9,12 @@ import { Replies } from './replies.ts'
 
 export function handleSending({ app, db, accounts, conversations, names }: Parts) {
   const replies = new Replies({ db, conversations })
+  const attachments = new Attachments({ db, conversations })
 
   const hopsOf = (user: User, to: Account, claimed: number) =>
     conversations.isQuiet(user, claimed) ? 0 : conversations.hops(exchangeOf(user, to), user, claimed)
 
-  const post = (session: UserSession, to: Account, message: ValuesOf<typeof SendMessage>) => {
+  const post = (session: UserSession, to: Account, message: ValuesOf<typeof SendMessage>, file: FileFacts) => {
     const { user } = session
     return conversations.post(
       {
@@ -20,6 +22,7 @@ export function handleSending({ app, db, accounts, conversations, names }: Parts
         kind: MSG_TYPE.chat,
         content: message,
         replyTo: message.replyTo,
+        file,
         clientId: message.clientId,
         hops: hopsOf(user, to, message.hops),
       },
@@ -27,26 +30,28 @@ export function handleSending({ app, db, accounts, conversations, names }: Parts
     )
   }
 
-  /** The recipient of a reply, in the order of the look-ups. */
-  const recipientOf = async (session: UserSession, { to, replyTo, clientId }: ValuesOf<typeof SendMessage>) => {
-    const account = enabled(await accounts.find(to), to)
-    await replies.check(session, { targetId: account.id, isGroup: false, replyTo, clientId })
-    return account
+  /** Posts a reply, or a message with a file, in the order of the look-ups. */
+  const postWithReferences = async (session: UserSession, message: ValuesOf<typeof SendMessage>) => {
+    const { to, replyTo, clientId } = message
+    const find = async () => {
+      const account = enabled(await accounts.find(to), to)
+      if (replyTo !== 0) await replies.check(session, { targetId: account.id, isGroup: false, replyTo, clientId })
+      return { account, attached: await attachments.take(session, message) }
+    }
+    const { account, attached } = await names.find(session, find)
+    return post(session, account, { ...message, text: attached.text }, attached.file)
   }
 
   app.handle(
     SendMessage,
     (session, message) => {
-      conversations.checkText(message.text)
-      if (message.replyTo !== 0)
-        return Promise.resolve(names.find(session, () => recipientOf(session, message))).then((to) =>
-          post(session, to, message),
-        )
+      conversations.checkContent(message)
+      if (message.replyTo !== 0 || message.file !== 0) return postWithReferences(session, message)
       const to = names.find(session, () => accounts.find(message.to))
       // Synchronous if the recipient is cached, so that all messages of one turn reach one commit.
       return to instanceof Promise
-        ? to.then((account) => post(session, enabled(account, message.to), message))
-        : post(session, enabled(to, message.to), message)
+        ? to.then((account) => post(session, enabled(account, message.to), message, NO_FILE))
+        : post(session, enabled(to, message.to), message, NO_FILE)
     },
     { pipelined: true },
   )

@@ -86,4 +86,12 @@ const EMPTY: WireMessage = {
   hops: 0,
   replyTo: 0,
   editedAt: 0,
+  file: 0,
+  fileName: '',
+  fileSize: 0,
+  fileType: '',
+  fileWidth: 0,
+  fileHeight: 0,
+  fileThumbhash: '',
+  filePreview: false,
 }

@@ -13,7 +13,7 @@ import {
   uint32,
   uint64,
 } from '../../core/wire/index.ts'
-import { replyTo, textStyle } from '../messages/fields.ts'
+import { attachedFile, replyTo, textStyle } from '../messages/fields.ts'
 
 const id = uint32('id of the scheduled message')
 
@@ -35,7 +35,7 @@ export const ScheduleMessage = clientMessage({
     'Schedules a message to a user or a group, at most a year ahead. Permission to write there is checked when it is sent.',
   allow: 'user',
   fields: {
-    text: text('text; may contain line breaks', { min: 1, max: MAX_TEXT }),
+    text: text('text; may contain line breaks; empty only with `file`', { max: MAX_TEXT }),
     to: optional(line('name of the recipient; empty for a group', { max: 255 }), ''),
     group: optional(line('name of the group; empty for a user', { max: 120 }), ''),
     at: optional(uint64('time of sending, milliseconds since 1970 UTC; 0: use `delay`'), 0),
@@ -50,6 +50,7 @@ export const ScheduleMessage = clientMessage({
     ...textStyle,
     hops: optional(uint8('as in send_message'), 0),
     replyTo,
+    file: attachedFile,
   },
   reply: MessageScheduled,
 })
@@ -69,6 +70,7 @@ export const ScheduledList = serverMessage({
       state: oneOf('state of the scheduled message', ['waiting', 'sent', 'failed', 'cancelled']),
       reason: line('reason for which it failed, or for which the last attempt failed; otherwise empty', { max: 512 }),
       messageId: uint64('id of the sent message; 0 if it was not sent'),
+      file: optional(uint64('id of the file; 0: none'), 0),
     }),
   },
 })

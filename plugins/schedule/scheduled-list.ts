@@ -22,6 +22,7 @@ export function handleScheduledList({ app, db, accounts, conversations }: Parts)
           state: row.state === 'sending' ? 'waiting' : row.state,
           reason: row.reason,
           messageId: row.message_id,
+          file: row.file_id,
         })),
       )
       return { more: page.length < rows.length, messages }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { newClientId, Refused, type User, type ValuesOf } from '../../core/index.ts'
 import { cancelScheduled, contentColumns, findScheduled, insertScheduled, type ScheduledRow } from '../../db/index.ts'
+import { Attachments } from '../messages/attachments.ts'
 import { FAILURES as MESSAGE_FAILURES } from '../messages/failures.ts'
 import { Replies } from '../messages/replies.ts'
 import { FAILURES } from './failures.ts'
@@ -14,11 +15,12 @@ const MAX_AHEAD_MS = 366 * 86_400_000
 export function handleScheduling(parts: Parts, wake: () => void) {
   const { app, db, conversations } = parts
   const replies = new Replies({ db, conversations })
+  const attachments = new Attachments({ db, conversations })
 
   app.handle(ScheduleMessage, async (session, message) => {
     const { user } = session
-    const { text, to, group, clientId, replyTo } = message
-    conversations.checkText(text)
+    const { to, group, clientId, replyTo } = message
+    conversations.checkContent(message)
     const target = await targetOf(parts, user, to, group)
     const key = { user_id: user.id, client_id: clientId || newClientId() }
     // A repeated request gets the first reply, however late it comes.
@@ -27,9 +29,10 @@ export function handleScheduling(parts: Parts, wake: () => void) {
       const place = { targetId: target.target_id, isGroup: target.is_group === 1 }
       await replies.check(session, { ...place, replyTo, clientId: '' })
     }
+    if (earlier === undefined) await attachments.take(session, { ...message, clientId: '' })
     const { row, repeat } =
       earlier === undefined ? await store(parts, { ...key, ...target }, message, wake) : { row: earlier, repeat: true }
-    checkSame(row, target, text)
+    checkSame(row, target, message)
     return { id: row.id, at: row.due_at, repeat }
   })
 
@@ -69,7 +72,13 @@ async function store(
   const now = app.clock.time()
   const times = { made_at: now, due_at: dueTime(now, message.at, message.delay) }
   const { text, hops } = message
-  const content = { ...contentColumns(message), text_hash: hashOf(text), hops, reply_to: message.replyTo }
+  const content = {
+    ...contentColumns(message),
+    text_hash: hashOf(text),
+    hops,
+    reply_to: message.replyTo,
+    file_id: message.file,
+  }
   try {
     const stored = await insertScheduled(db, { ...key, ...content, ...times }, limits.scheduled)
     if (stored !== undefined) return stored
@@ -80,12 +89,16 @@ async function store(
   }
 }
 
-/** @throws Refused `client_id_reused` when the client id was used for another recipient or text */
-function checkSame(row: ScheduledRow, { target_id, is_group }: Target, text: string) {
+/** @throws Refused `client_id_reused` when the client id was used for another recipient, text or file */
+function checkSame(
+  row: ScheduledRow,
+  { target_id, is_group }: Target,
+  { text, file }: ValuesOf<typeof ScheduleMessage>,
+) {
   const isSameTarget = row.target_id === target_id && row.is_group === is_group
   // Settled rows have no text any more; rows of an earlier version have no hash.
   const isSameText = row.text_hash === null ? row.msg === '' || row.msg === text : row.text_hash === hashOf(text)
-  if (!isSameTarget || !isSameText) throw new Refused(MESSAGE_FAILURES.client_id_reused)
+  if (!isSameTarget || !isSameText || row.file_id !== file) throw new Refused(MESSAGE_FAILURES.client_id_reused)
 }
 
 const hashOf = (text: string) => createHash('sha256').update(text).digest('hex')

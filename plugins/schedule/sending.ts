@@ -47,7 +47,13 @@ async function post({ app, db, accounts }: Parts, row: ScheduledRow): Promise<nu
   const { id, name, nickname, role } = account
   const session = app.onBehalfOf({ id, name, nickname, role })
   // The same client id each time: stored once, however often it is sent before the outcome is stored.
-  const message = { ...contentOf(row), clientId: `scheduled-${row.id}`, hops: row.hops, replyTo: row.reply_to }
+  const message = {
+    ...contentOf(row),
+    clientId: `scheduled-${row.id}`,
+    hops: row.hops,
+    replyTo: row.reply_to,
+    file: row.file_id,
+  }
   if (!row.is_group) {
     const to = byId.get(row.target_id)?.name
     if (to === undefined) throw new Refused(ACCOUNT_FAILURES.user_not_exist)

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { definePlugin } from '../../core/index.ts'
-import { MSG_TYPE, plainContent } from '../../db/index.ts'
+import { MSG_TYPE, NO_FILE, plainContent } from '../../db/index.ts'
 import { actor } from '../accounts/actor.ts'
 import { type Account, accounts, SYSTEM } from '../accounts/index.ts'
 import { privateAudience } from '../messages/audience.ts'
@@ -20,7 +20,15 @@ export const system = definePlugin({
 
     const post = (to: Account, text: string, clientId: string) =>
       conversations.post(
-        { senderId: SYSTEM.id, kind: MSG_TYPE.system, content: plainContent(text), clientId, hops: 0, replyTo: 0 },
+        {
+          senderId: SYSTEM.id,
+          kind: MSG_TYPE.system,
+          content: plainContent(text),
+          clientId,
+          hops: 0,
+          replyTo: 0,
+          file: NO_FILE,
+        },
         privateAudience(SYSTEM, to, undefined),
       )
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { MessageWriter, MSG_TYPE, migrate, OutcomePending, openDatabase } from '../../db/index.ts'
+import { MessageWriter, MSG_TYPE, migrate, NO_FILE, OutcomePending, openDatabase } from '../../db/index.ts'
 import { Faults } from '../support/databases/fault-injection.ts'
 import { newDatabase } from '../support/databases/mariadb.ts'
 import { tempFolder } from '../support/temp-folder.ts'
@@ -28,7 +28,7 @@ const columns = (client_id: string) => ({
   ...{ font: '', font_size: 0, hops: 0, color: '' },
 })
 
-const chat = (client_id: string) => ({ ...columns(client_id), reply_to: 0 })
+const chat = (client_id: string) => ({ ...columns(client_id), reply_to: 0, file: NO_FILE })
 
 onMariadb('a batch is committed and its statement reported as interrupted: nobody is told of repeats', async (t) => {
   const { db, writer } = await openWriter(t)

@@ -22,6 +22,7 @@ const REQUESTS: Readonly<Record<string, (user: string) => object>> = {
   typing: () => ({}),
   open_stream: () => ({}),
   query_room_history: () => ({}),
+  query_files: () => ({}),
   search_messages: () => ({ text: 'hi' }),
   schedule_message: () => ({ text: 'hi', delay: 3_600_000 }),
 }

@@ -49,9 +49,23 @@ function slowDelivery(t: ExecutionContext, horizon = 100, options: Partial<Deliv
 }
 
 const style = { font: '', fontSize: 0, color: '', hops: 0, replyTo: 0, editedAt: 0 }
+const noFile = { file: 0, fileName: '', fileSize: 0, fileType: '', fileWidth: 0, fileHeight: 0 }
+const noPicture = { fileThumbhash: '', filePreview: false }
 const message = (id: number, text: string) => ({
   conversation: 'user 1',
-  message: { id, kind: 1, from: 'alice', to: 'bob', text, sentAt: 0, unread: true, ...style, group: '' },
+  message: {
+    id,
+    kind: 1,
+    from: 'alice',
+    to: 'bob',
+    text,
+    sentAt: 0,
+    unread: true,
+    ...style,
+    ...noFile,
+    ...noPicture,
+    group: '',
+  },
 })
 
 const stored = (id: number, text: string) => newDeliverable('user 1', message(id, text).message)

@@ -1,3 +1,6 @@
+import { createHash } from 'node:crypto'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import test from 'ava'
 import { BUILT_IN_MESSAGES, type Client, SendMessage } from '../../client/index.ts'
 import { type ClientMessage, encode } from '../../core/index.ts'
@@ -35,6 +38,8 @@ interface World {
   readonly ownGroup: string
   readonly ownMessage: number
   readonly othersMessage: number
+  readonly ownFile: number
+  readonly othersFile: number
 }
 
 /** One message type: requests on own objects and on the other user's, with expected outcomes. */
@@ -45,6 +50,8 @@ interface Row {
   readonly othersOutcome: Outcomes
 }
 
+/** SHA-256 of `x`, the content of all files. */
+const CONTENT_KEY = createHash('sha256').update('x').digest('hex')
 const PASSWORD = 'the same for all'
 const SALT = Buffer.alloc(32, 1)
 
@@ -180,6 +187,29 @@ const MATRIX: Record<string, Row> = {
     'ok',
     ({ othersMessage: id }) => ({ ids: [{ id }] }),
   ),
+  begin_upload: row(() => ({ name: 'x', size: 1, clientId: 'x' }), 'ok'),
+  upload_chunk: row(() => ({ upload: 1_000_000, offset: 0, data: Buffer.alloc(1) }), 'no_upload'),
+  finish_upload: row(() => ({ upload: 1_000_000, sha256: Buffer.alloc(32) }), 'no_upload'),
+  read_file: row(
+    ({ ownFile: file }) => ({ file }),
+    'ok',
+    ({ othersFile: file }) => ({ file }),
+    'no_file',
+  ),
+  query_file: row(
+    ({ ownFile: file }) => ({ file }),
+    'ok',
+    ({ othersFile: file }) => ({ file }),
+    'no_file',
+  ),
+  query_files: row(nothing, 'ok', othersGroup(), MEMBERS),
+  delete_file: row(
+    ({ ownFile: file }) => ({ file }),
+    'ok',
+    ({ othersFile: file }) => ({ file }),
+    'no_file',
+  ),
+  query_usage: row(nothing, 'ok'),
   search_messages: row(ownGroup(text), 'ok', othersGroup(text), MEMBERS),
   friend_list: row(nothing, 'ok'),
   add_friend: row(me, 'yourself', other, { friend: 'already_friends', blocked: 'blocked', rest: 'ok' }),
@@ -317,10 +347,21 @@ async function makeWorld(db: Awaited<ReturnType<typeof openDatabase>>, cell: str
   })
   const message = async (from: number, to: number) => {
     const plain = { font: '', font_size: 0, hops: 0, color: '', send_time: now, msg: 'hi', msg_type: 1, reply_to: 0 }
-    return (await writer.store({ ...plain, user_id: from, target_id: to, client_id: `${cell} ${from}` })).id
+    const { NO_FILE: file } = tables
+    return (await writer.store({ ...plain, file, user_id: from, target_id: to, client_id: `${cell} ${from}` })).id
   }
   const [ownMessage, othersMessage] = [await message(mine, theirs), await message(theirs, mine)]
   await writer.close()
+  const file = async (owner_id: number) => {
+    const about = { owner_id, client_id: 'f', name: 'f', size: 1, part: 'f', created_at: now }
+    const begun = await tables.beginUpload(db, about, { uploads: 9, userBytes: 9, serverBytes: 1e6, freeBytes: 9 })
+    if ('conflict' in begun) throw new Error(begun.conflict)
+    const facts = { type: 'text/plain', width: 0, height: 0, thumbhash: '', preview: '', preview_size: 0 }
+    const stored = { size: 1, state: tables.FILE_STATE.ready, content: CONTENT_KEY, ...facts }
+    await tables.finishUpload(db, begun.id, stored, now)
+    return begun.id
+  }
+  const [ownFile, othersFile] = [await file(mine), await file(theirs)]
   return {
     me: `me${cell}`,
     other: `other${cell}`,
@@ -329,6 +370,8 @@ async function makeWorld(db: Awaited<ReturnType<typeof openDatabase>>, cell: str
     ownGroup: `own${cell}`,
     ownMessage,
     othersMessage,
+    ownFile,
+    othersFile,
   }
 }
 
@@ -347,6 +390,9 @@ for (const relation of RELATIONS) {
     const server = await startLocalServer(t, { pluginOptions: { friends: {} } })
     const db = await openDatabase(server.db ?? `${server.data}/chat.db`)
     t.teardown(() => db.destroy())
+    const folder = join(server.data, 'files', CONTENT_KEY.slice(0, 2))
+    await mkdir(folder, { recursive: true })
+    await writeFile(join(folder, CONTENT_KEY.slice(2)), 'x')
     for (const message of requests) {
       const entry = MATRIX[message.name] as Row
       for (const whose of ['own', 'others'] as const) {

@@ -43,6 +43,11 @@ test('both platforms hash, derive and encrypt alike', async (t) => {
       fc.string({ unit: 'binary' }),
       async (secret, nonce, ad, data, text) => {
         t.is(hex(browser.sha256(ad, data)), hex(node.sha256(ad, data)))
+        for (const platform of [browser, node]) {
+          const running = platform.newSha256()
+          for (const part of [ad, data]) running.update(part)
+          t.is(hex(running.digest()), hex(node.sha256(ad, data)))
+        }
         t.is(hex(browser.hmacSha256(secret, text)), hex(node.hmacSha256(secret, text)))
         t.is(hex(browser.hkdfSha256(secret, data, 64)), hex(node.hkdfSha256(secret, data, 64)))
         t.is(browser.md5Hex(text), node.md5Hex(text))

@@ -256,6 +256,29 @@ for (const [what, format, data] of WRONG_FORMATS) {
   })
 }
 
+test('trailing fields with their default in all items of a list are not sent', (t) => {
+  const Page = serverMessage({
+    type: 903,
+    name: 'page',
+    about: 'A page.',
+    fields: {
+      items: list('items', { id: uint8('id'), note: optional(line('note'), ''), seen: optional(bool('seen'), false) }),
+    },
+  })
+  const sent = (items: { id: number; note?: string; seen?: boolean }[]) => {
+    const bytes = frameOf(encode(Page, 0, { items }))
+    t.deepEqual(
+      decode(Page, bytes, VALUES).values.items,
+      items.map(({ id, note = '', seen = false }) => ({ id, note, seen })),
+    )
+    return formatOf(bytes)
+  }
+  t.is(sent([{ id: 1 }, { id: 2, note: '', seen: false }]), '!LLBB')
+  t.is(sent([{ id: 1 }, { id: 2, note: 'x' }]), '!LLB0sB1s')
+  t.is(sent([{ id: 1, seen: true }, { id: 2 }]), '!LLB0s?B0s?')
+  t.is(sent([]), '!LL')
+})
+
 test('values outside a field’s limits are refused with the field’s name, on both sides', (t) => {
   const good = { id: 1, name: 'bob' }
   for (const [wrong, field] of [

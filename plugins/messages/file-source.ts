@@ -1,0 +1,10 @@
+import type { UserSession } from '../../core/index.ts'
+import type { FileFacts } from '../../db/index.ts'
+
+/** Where the files of messages come from: the plugin `files`. */
+export interface FileSource {
+  /** The facts of a file for a message; it stays until the message is stored. @throws Refused `no_file` */
+  take(session: UserSession, id: number): Promise<FileFacts>
+  /** The facts of a file, also of one that was deleted. */
+  facts(id: number): Promise<FileFacts | undefined>
+}
