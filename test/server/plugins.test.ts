@@ -430,6 +430,7 @@ test('a built-in feature can be left out', async (t) => {
       'profiles',
       'edits',
       'reactions',
+      'api',
     ],
   })
   const alice = await server.user('alice')
@@ -437,7 +438,7 @@ test('a built-in feature can be left out', async (t) => {
   await t.throwsAsync(testServer({ without: ['mesages'] }), { message: /no built-in plugin is named "mesages"/ })
   await t.throwsAsync(testServer({ without: ['messages'] }), {
     message:
-      /(friends|groups|contacts|consumers|system|schedule|typing|streams|edits|reactions) needs messages, which is not loaded/,
+      /(friends|groups|contacts|consumers|system|schedule|typing|streams|edits|reactions|api) needs messages, which is not loaded/,
   })
   await t.throwsAsync(testServer({ without: ['accounts'] }), { message: /needs accounts, which is not loaded/ })
 })
