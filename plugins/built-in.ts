@@ -1,6 +1,7 @@
 import type { AnyPlugin } from '../core/index.ts'
 import { accounts } from './accounts/index.ts'
 import { admin } from './admin/index.ts'
+import { api } from './api/index.ts'
 import { changes } from './changes/index.ts'
 import { consumers } from './consumers/index.ts'
 import { contacts } from './contacts/index.ts'
@@ -29,6 +30,7 @@ export { type Access, bearerOf } from './tokens/index.ts'
 export {
   accounts,
   admin,
+  api,
   changes,
   consumers,
   contacts,
@@ -80,6 +82,7 @@ export const BUILT_IN: readonly AnyPlugin[] = [
   typing,
   streams,
   tokens,
+  api,
 ]
 
 /** All built-in features: the default ones and those that must be enabled. */
