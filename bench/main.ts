@@ -174,7 +174,7 @@ async function onServer(
     ...(profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${resolve(profile)}`]),
     ...(isLimited ? LOOP_DELAY : []),
   ]
-  const server = { node, build, http: transport === 'ws', ...(isLimited && { limits: HOSTILE_LIMITS }) }
+  const server = { node, build, http: transport === 'ws' ? 0 : undefined, ...(isLimited && { limits: HOSTILE_LIMITS }) }
   const database = mysql === undefined ? undefined : await newDatabase(mysql)
   try {
     return await measured({

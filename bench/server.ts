@@ -46,8 +46,8 @@ export interface StartOptions {
   readonly node?: readonly string[]
   /** Limits of its configuration; default rates off. */
   readonly limits?: KnownLimitSettings
-  /** Whether it listens for HTTP too. */
-  readonly http?: boolean
+  /** Port of its HTTP listener, 0 for a free one; default none. */
+  readonly http?: number | undefined
   /** The `dist` folder of another build of chatctl; default this one. */
   readonly build?: string | undefined
 }
@@ -76,7 +76,7 @@ export async function startServer({
   db,
   node = [],
   limits = LIMITS,
-  http = false,
+  http,
   build,
 }: StartOptions): Promise<BenchServer> {
   const config = join(data, 'bench.json')
@@ -93,7 +93,7 @@ export async function startServer({
     'warn',
     '--log-format',
     'json',
-    ...(http ? ['--http', '0'] : []),
+    ...(http === undefined ? [] : ['--http', String(http)]),
   ]
   const main = build === undefined ? MAIN : join(build, 'cli/main.js')
   const env = { ...process.env, CHATCTL_DB: db ?? '', LOOP_DELAY: loopDelayFile(data) }

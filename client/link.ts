@@ -63,6 +63,8 @@ const DEFAULT_TIMEOUT_MS = 10_000
 const KEEP_ALIVE_TIMEOUTS = 3
 const FIRST_BACKOFF_MS = 250
 const MAX_BACKOFF_MS = 30_000
+/** Slow growth: after a restart of some seconds the clients are back within two more. */
+const BACKOFF_GROWTH = 1.5
 /** Closing reasons after which the client does not reconnect: deliberate, or certain to recur. */
 const FINAL_REASONS = ['logged_out', 'kicked', 'account_disabled', 'protocol_error', 'too_large']
 /** Permanent refusals of a login. */
@@ -255,7 +257,7 @@ export class Link {
   }
 
   async #reconnect() {
-    for (let ms = FIRST_BACKOFF_MS; ; ms = Math.min(ms * 2, MAX_BACKOFF_MS)) {
+    for (let ms = FIRST_BACKOFF_MS; ; ms = Math.min(ms * BACKOFF_GROWTH, MAX_BACKOFF_MS)) {
       // Jitter: the clients of a restarted server must not all reconnect at once.
       await pause(ms * (0.5 + Math.random() / 2), this.#end.signal)
       if (this.#ended !== undefined) return

@@ -212,7 +212,7 @@ test.serial('the load can speak WebSocket', async (t) => {
   const result = await measured({
     progress: () => {},
     signal: NEVER,
-    start: (data) => startServer({ data, http: true }),
+    start: (data) => startServer({ data, http: 0 }),
     load: ({ http = '' }, watcher, signal) => {
       webSocket = `${http.replace('http', 'ws')}/chat`
       const shape = { ...PERIOD, pairs: 1, window: 2 }
