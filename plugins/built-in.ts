@@ -12,6 +12,7 @@ import { groups } from './groups/index.ts'
 import { idempotency } from './idempotency/index.ts'
 import { legacy } from './legacy/index.ts'
 import { login } from './login/index.ts'
+import { mcp } from './mcp/index.ts'
 import { privateMessages } from './messages/index.ts'
 import { metrics } from './metrics/index.ts'
 import { page } from './page/index.ts'
@@ -40,6 +41,7 @@ export {
   idempotency,
   legacy,
   login,
+  mcp,
   metrics,
   page,
   privateMessages,
@@ -80,6 +82,7 @@ export const BUILT_IN: readonly AnyPlugin[] = [
   typing,
   streams,
   tokens,
+  mcp,
 ]
 
 /** All built-in features: the default ones and those that must be enabled. */

@@ -427,6 +427,7 @@ test('a built-in feature can be left out', async (t) => {
       'schedule',
       'typing',
       'streams',
+      'mcp',
       'profiles',
       'edits',
       'reactions',
@@ -438,7 +439,7 @@ test('a built-in feature can be left out', async (t) => {
   await t.throwsAsync(testServer({ without: ['mesages'] }), { message: /no built-in plugin is named "mesages"/ })
   await t.throwsAsync(testServer({ without: ['messages'] }), {
     message:
-      /(friends|groups|contacts|consumers|system|schedule|typing|streams|edits|reactions|files) needs messages, which is not loaded/,
+      /(friends|groups|contacts|consumers|system|schedule|typing|streams|edits|reactions|files|mcp) needs messages, which is not loaded/,
   })
   await t.throwsAsync(testServer({ without: ['accounts'] }), { message: /needs accounts, which is not loaded/ })
 })
