@@ -13,7 +13,7 @@ async function run(argv: readonly string[]): Promise<ExitName> {
     return 'ok'
   }
   if (argv.length === 1 && (first === 'version' || first === '--version')) {
-    const { version } = await import('./parser/version.ts')
+    const { version } = await import('./definition/version.ts')
     process.stdout.write(`${version()}\n`)
     return 'ok'
   }

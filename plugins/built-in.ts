@@ -13,6 +13,7 @@ import { groups } from './groups/index.ts'
 import { idempotency } from './idempotency/index.ts'
 import { legacy } from './legacy/index.ts'
 import { login } from './login/index.ts'
+import { mcp } from './mcp/index.ts'
 import { privateMessages } from './messages/index.ts'
 import { metrics } from './metrics/index.ts'
 import { page } from './page/index.ts'
@@ -42,6 +43,7 @@ export {
   idempotency,
   legacy,
   login,
+  mcp,
   metrics,
   page,
   privateMessages,
@@ -83,6 +85,7 @@ export const BUILT_IN: readonly AnyPlugin[] = [
   streams,
   tokens,
   api,
+  mcp,
 ]
 
 /** All built-in features: the default ones and those that must be enabled. */

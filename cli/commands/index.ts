@@ -28,6 +28,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<AnyCommand>>> = {
   profile: async () => (await import('./profile.ts')).profile,
   groups: async () => (await import('./groups.ts')).groups,
   bot: async () => (await import('./bot.ts')).bot,
+  mcp: async () => (await import('./mcp.ts')).mcp,
   inject: async () => (await import('./inject.ts')).inject,
   protocol: async () => (await import('./protocol.ts')).protocol,
   plugin: async () => (await import('./plugin.ts')).plugin,

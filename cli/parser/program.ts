@@ -1,10 +1,10 @@
 import { COMMANDS, commandOf } from '../commands/index.ts'
 import { INVOCATION, type Invocation } from '../definition/command.ts'
 import { GLOBAL_OPTIONS } from '../definition/command-facts.ts'
+import { version } from '../definition/version.ts'
 import { EXIT } from '../errors/exit.ts'
 import { markWords } from '../input/marks.ts'
 import { FORMATS } from '../output/output.ts'
-import { version } from './version.ts'
 import { yargs } from './yargs.ts'
 
 const EXIT_TEXT = `Exit codes: ${Object.entries(EXIT)

@@ -427,6 +427,7 @@ test('a built-in feature can be left out', async (t) => {
       'schedule',
       'typing',
       'streams',
+      'mcp',
       'profiles',
       'edits',
       'reactions',

@@ -72,6 +72,12 @@ export async function openShell(t: ExecutionContext, main = MAIN) {
   return {
     folder,
     home,
+    /** A command as another program starts it. */
+    commandLine: (args: readonly string[]) => ({
+      command: process.execPath,
+      args: [MAIN, ...args],
+      env: environment() as Record<string, string>,
+    }),
     /** Runs a bash script in which `chatctl` is defined; returns its stdout. */
     async shell(script: string): Promise<string> {
       const chatctl = `chatctl() { ${JSON.stringify(process.execPath)} ${JSON.stringify(main)} "$@"; }\n`
