@@ -4,7 +4,7 @@ import { Conflict, countRows, lockUsers } from './locks.ts'
 import { note, takeNumbers } from './log.ts'
 import type { MessageRow } from './message-columns.ts'
 import { closedRequest, MSG_TYPE, sortedById } from './messages.ts'
-import { BY_LANE } from './selects.ts'
+import { asking, BY_LANE } from './selects.ts'
 import { transact } from './transaction.ts'
 
 /** One direction of a friendship, which always has two rows. */
@@ -41,11 +41,15 @@ const pendingTo = (db: Knex, userId: number): Knex.QueryBuilder =>
 const pendingBy = (db: Knex, userId: number): Knex.QueryBuilder =>
   db(db.raw('chatmsg /*! force index (chatmsg_client_id) */')).where({ ...PENDING, user_id: userId })
 
-export const friendsOf = (db: Knex, userId: number): Promise<FriendRow[]> =>
-  db<FriendRow & { isActive: number }>('userfriend').where({ user_id: userId, isActive: 1 })
+export const friendsOf = async (db: Knex, userId: number): Promise<FriendRow[]> =>
+  (await asking(db)('select user_id, friend_id, add_time from userfriend where user_id = ? and isActive = 1', [
+    userId,
+  ])) as FriendRow[]
 
-export const blockedBy = (db: Knex, userId: number): Promise<number[]> =>
-  db('userblock').where({ user_id: userId, isActive: 1 }).orderBy('id').pluck('blocked_id')
+export async function blockedBy(db: Knex, userId: number): Promise<number[]> {
+  const sql = 'select blocked_id from userblock where user_id = ? and isActive = 1 order by id'
+  return ((await asking(db)(sql, [userId])) as { blocked_id: number }[]).map(({ blocked_id }) => blocked_id)
+}
 
 /** Pending requests from and to a user, oldest first. */
 export async function requestsOf(db: Knex, userId: number, limit: number): Promise<RequestRow[]> {

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import type { Database, Statement } from './sqlite-driver.ts'
-import { SQLITE_TURNS } from './turn.ts'
+import type { TurnBudget } from './turn.ts'
 
 type Values = readonly (number | string | null)[]
 
@@ -19,10 +19,11 @@ export async function sqliteRows(
 ): Promise<unknown[]> {
   if (statements.length === 0) return []
   const found: unknown[] = []
+  const { turns }: { turns: TurnBudget } = db.client
   let connection: Database = await db.client.acquireConnection()
   try {
     for (const [sql, values] of statements) {
-      const pause = SQLITE_TURNS.yieldIfSpent()
+      const pause = turns.yieldIfSpent()
       if (pause !== undefined) {
         // The pool has one connection: the writer of messages needs it.
         await db.client.releaseConnection(connection)
