@@ -16,10 +16,10 @@ export interface Page extends Part<Deliverable> {
 /** Where a user's messages are read from: a source for each sort of conversation. */
 export class Sources {
   readonly #sources: Source[] = []
-  readonly #readsSettled: () => Promise<void>
+  readonly #readsSettled: (above?: number) => Promise<void>
 
-  /** @param readsSettled resolves when acknowledged messages no longer count as unread in the database */
-  constructor(readsSettled: () => Promise<void>) {
+  /** @param readsSettled resolves when acknowledged messages above an id no longer count as unread in the database */
+  constructor(readsSettled: (above?: number) => Promise<void>) {
     this.#readsSettled = readsSettled
   }
 
@@ -34,7 +34,7 @@ export class Sources {
 
   /** A user's messages from some sources, at most `query.limit`. */
   async read(userId: number, query: Query, sources: readonly Source[] = this.#sources): Promise<Page> {
-    if (query.unreadOnly) await this.#readsSettled()
+    if (query.unreadOnly) await this.#readsSettled(query.after)
     const parts = await Promise.all(sources.map((source) => source.load(userId, query)))
     const readTo = Math.min(...parts.map((part) => part.readTo ?? Number.POSITIVE_INFINITY))
     const merged = parts
