@@ -25,9 +25,10 @@ export async function sqliteRows(
     for (const [sql, values] of statements) {
       const pause = turns.yieldIfSpent()
       if (pause !== undefined) {
-        // The pool has one connection: the writer of messages needs it.
-        await db.client.releaseConnection(connection)
+        // With the connection: the pauses of all reads follow each other, and a commit in between would make each longer.
         await pause
+        await db.client.releaseConnection(connection)
+        // After the writer of messages, if it waits.
         connection = await db.client.acquireConnection()
       }
       for (const row of rowsOf(db, connection, sql, values)) found.push(row)
