@@ -2,7 +2,7 @@ import type { Knex } from 'knex'
 import type { MessageRow } from './message-columns.ts'
 import { messagesByIds, PRIVATE, privateRange, sortedById, withReadState } from './messages.ts'
 import { idsIn, type Part, type Scanned } from './scan.ts'
-import { asking, type Select } from './selects.ts'
+import { asking, listOf, type Select } from './selects.ts'
 
 /** Selects private messages to a user. */
 export interface InboxQuery {
@@ -88,8 +88,9 @@ const SELECT_PAIRS = `select c.reader_id, c.writer_id, c.read_id,
 /** Pairs that have a row in `correspondence`. @param writerIds only these senders */
 export async function pairsOf(db: Knex, ends: Ends, writerIds?: readonly number[]): Promise<Pair[]> {
   const [where, values] = pairsWhere(ends)
-  const only = writerIds === undefined ? '' : `and c.writer_id in (${writerIds.map(Number).join(', ') || 'null'})`
-  return (await asking(db)(`${SELECT_PAIRS} ${where} ${only}`, values)) as Pair[]
+  if (writerIds === undefined) return (await asking(db)(`${SELECT_PAIRS} ${where}`, values)) as Pair[]
+  const [list, ids] = listOf(db, writerIds)
+  return (await asking(db)(`${SELECT_PAIRS} ${where} and c.writer_id in (${list})`, [...values, ...ids])) as Pair[]
 }
 
 /** Read positions between a user and another one. */

@@ -2,9 +2,8 @@ import type { Knex } from 'knex'
 import { withdrawInvitations } from './group-membership.ts'
 import { Conflict, countRows, lockUsers } from './locks.ts'
 import { note, takeNumbers } from './log.ts'
-import type { MessageRow } from './message-columns.ts'
-import { closedRequest, MSG_TYPE, sortedById } from './messages.ts'
-import { BY_LANE } from './selects.ts'
+import { closedRequest, MSG_TYPE } from './messages.ts'
+import { asking, BY_LANE } from './selects.ts'
 import { transact } from './transaction.ts'
 
 /** One direction of a friendship, which always has two rows. */
@@ -38,24 +37,35 @@ const pendingTo = (db: Knex, userId: number): Knex.QueryBuilder =>
   db(db.raw(BY_LANE)).where({ ...PENDING, target_id: userId })
 
 /** The hint, a comment to SQLite, keeps MariaDB from walking through the table in the order of ids. */
+const BY_CLIENT_ID = 'chatmsg /*! force index (chatmsg_client_id) */'
+
 const pendingBy = (db: Knex, userId: number): Knex.QueryBuilder =>
-  db(db.raw('chatmsg /*! force index (chatmsg_client_id) */')).where({ ...PENDING, user_id: userId })
+  db(db.raw(BY_CLIENT_ID)).where({ ...PENDING, user_id: userId })
 
-export const friendsOf = (db: Knex, userId: number): Promise<FriendRow[]> =>
-  db<FriendRow & { isActive: number }>('userfriend').where({ user_id: userId, isActive: 1 })
+export const friendsOf = async (db: Knex, userId: number): Promise<FriendRow[]> =>
+  (await asking(db)('select user_id, friend_id, add_time from userfriend where user_id = ? and isActive = 1', [
+    userId,
+  ])) as FriendRow[]
 
-export const blockedBy = (db: Knex, userId: number): Promise<number[]> =>
-  db('userblock').where({ user_id: userId, isActive: 1 }).orderBy('id').pluck('blocked_id')
+export async function blockedBy(db: Knex, userId: number): Promise<number[]> {
+  const sql = 'select blocked_id from userblock where user_id = ? and isActive = 1 order by id'
+  return ((await asking(db)(sql, [userId])) as { blocked_id: number }[]).map(({ blocked_id }) => blocked_id)
+}
 
 /** Pending requests from and to a user, oldest first. */
 export async function requestsOf(db: Knex, userId: number, limit: number): Promise<RequestRow[]> {
   // One index range for each end; an OR would read the pending requests of everyone.
-  const oldest = (pending: Knex.QueryBuilder): Promise<MessageRow[]> => pending.orderBy('id').limit(limit)
-  return sortedById([...(await oldest(pendingTo(db, userId))), ...(await oldest(pendingBy(db, userId)))]).slice(
-    0,
-    limit,
-  )
+  const values = [userId, limit]
+  const rows = [...(await asking(db)(REQUESTS_TO, values)), ...(await asking(db)(REQUESTS_BY, values))] as RequestRow[]
+  return rows.sort((a, b) => a.id - b.id).slice(0, limit)
 }
+
+const oldestPending = (messages: string, end: string) =>
+  `select id, user_id, target_id, msg, send_time from ${messages}
+   where ${end} = ? and msg_type = ${PENDING.msg_type} and lane = ${PENDING.lane} and client_id is null and seq is null
+   and isActive = 1 order by id limit ?`
+const REQUESTS_TO = oldestPending(BY_LANE, 'target_id')
+const REQUESTS_BY = oldestPending(BY_CLIENT_ID, 'user_id')
 
 /** Why a relation between two users was not changed. */
 export type FriendConflict =

@@ -3,7 +3,7 @@ import type { MessageRow } from './message-columns.ts'
 import { GROUP_LANE, type HistoryPart, MSG_TYPE, messagesByIds, sortedById } from './messages.ts'
 import { type Interval, narrowed, type PlaceQuery } from './places.ts'
 import { idsIn, type Part, type Range, type Scanned } from './scan.ts'
-import { asking, BY_LANE, selectForEach } from './selects.ts'
+import { asking, BY_LANE, listOf, selectForEach } from './selects.ts'
 
 export interface GroupRow {
   readonly id: number
@@ -88,12 +88,15 @@ export interface GroupQuery {
   readonly only?: readonly number[]
 }
 
+/** The groups of a user. */
+export const OF_MEMBER =
+  'from chatroom_user as u join chatroom as g on g.id = u.chatroom_id where u.user_id = ? and u.isActive = 1 and g.isActive = 1'
+
+const SELECT_SEEN = `select u.chatroom_id, g.chatroom_name, u.joined_seq, u.read_seq, g.last_seq ${OF_MEMBER}`
+
 /** Messages in a user's groups that the user may read, oldest first. */
 export async function groupMessagesTo(db: Knex, userId: number, query: GroupQuery): Promise<Part<GroupMessageRow>> {
-  const groups: SeenGroup[] = await db('chatroom_user as u')
-    .join('chatroom as g', 'g.id', 'u.chatroom_id')
-    .where({ 'u.user_id': userId, 'u.isActive': 1, 'g.isActive': 1 })
-    .select('u.chatroom_id', 'g.chatroom_name', 'u.joined_seq', 'u.read_seq', 'g.last_seq')
+  const groups = (await asking(db)(SELECT_SEEN, [userId])) as SeenGroup[]
   const byId = new Map(groups.map((group) => [group.chatroom_id, group]))
   const { ids, ...part } = query.only ? { ids: query.only } : await nextIds(db, userId, groups, query)
   const found = sortedById(await messagesByIds(db, ids)).flatMap((row) => {
@@ -200,10 +203,10 @@ export interface SeenBy {
 
 /** The groups that a user is a member of. @param only these groups */
 export async function groupsSeen(db: Knex, userId: number, only?: readonly number[]): Promise<SeenBy[]> {
-  return db('chatroom_user as u')
-    .join('chatroom as g', 'g.id', 'u.chatroom_id')
-    .where({ 'u.user_id': userId, 'u.isActive': 1, 'g.isActive': 1 })
-    .modify((query) => only && void query.whereIn('g.id', only))
-    .whereNot({ 'u.role': 'invited' })
-    .select({ id: 'g.id', name: 'g.chatroom_name', since: 'u.joined_seq', read: 'u.read_seq' })
+  if (only === undefined) return (await asking(db)(SELECT_SEEN_BY, [userId])) as SeenBy[]
+  const [list, ids] = listOf(db, only)
+  return (await asking(db)(`${SELECT_SEEN_BY} and g.id in (${list})`, [userId, ...ids])) as SeenBy[]
 }
+
+const SELECT_SEEN_BY = `select g.id, g.chatroom_name as name, u.joined_seq as since, u.read_seq as \`read\`
+  ${OF_MEMBER} and u.role <> 'invited'`

@@ -223,7 +223,7 @@ export {
 } from './tokens.ts'
 export { isUnavailable } from './transaction.ts'
 export { TurnBudget } from './turn.ts'
-export { type Unread, unreadByGroup, unreadBySender } from './unread.ts'
+export { MAX_COUNTED, type Unread, unreadByGroup, unreadBySender } from './unread.ts'
 export {
   findUsers,
   findUsersById,

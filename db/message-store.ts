@@ -64,6 +64,8 @@ export interface MessageStore {
   readonly batch: number
   /** Queued messages that are committed at once, instead of at the end of the event-loop turn. */
   readonly commitThreshold: number
+  /** Pause between a commit and one of read positions alone, in multiples of the time that the commit took. */
+  readonly readPause: number
   /**
    * Stores messages, in their order, and read positions; resolves after COMMIT [D-1]. A client id that its sender has used
    * is a repeat [D-2]. A stored message is never reported as an error, whatever fails after its commit.

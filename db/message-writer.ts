@@ -5,6 +5,7 @@ import type { NewMessageRow } from './message-columns.ts'
 import { InDoubt, type MessageStore, type Outcome, type Read, type Stored } from './message-store.ts'
 import { isMysql } from './migrations/tables.ts'
 import { MysqlMessages } from './mysql-messages.ts'
+import { ReadQueue } from './read-queue.ts'
 import { SqliteMessages } from './sqlite-messages.ts'
 import { isUnavailable } from './transaction.ts'
 import {
@@ -12,7 +13,6 @@ import {
   doubtOf,
   endOf,
   furthest,
-  lateOf,
   type MessageJob,
   messageJob,
   type ReadJob,
@@ -26,8 +26,6 @@ const READ_DELAY_MS = 50
 const IDLE_MS = 1000
 /** Pause before the retry of a failed commit. */
 const RETRY_MS = 250
-/** Read positions kept for retry while the database is not available; beyond it they are refused. */
-const MAX_LATE_READS = 50_000
 
 /**
  * The only writer of messages, with group commit: all work of one event-loop turn, or of the time of a commit, shares the
@@ -43,20 +41,21 @@ export class MessageWriter {
   /** Callers that wait for the queued read positions. */
   #afterReads: (() => void)[] = []
   #messages: MessageJob[] = []
-  /** Queued read positions, by reader and conversation: only the furthest one is stored. */
-  #reads = new Map<string, ReadJob[]>()
+  readonly #reads = new ReadQueue()
+  /** Time from which read positions alone may be committed, milliseconds of `performance.now`. */
+  #readsDue = 0
   /** Messages of commits whose outcome is unknown. Later messages are not stored before it is known [D-11]. */
   #doubts: Doubt[] = []
-  /** Read positions to retry, by reader and conversation. */
-  #late = new Map<string, ReadJob>()
   #retry: NodeJS.Timeout | undefined
   /** True if doubts and late positions are to be retried now. */
   #isRetryDue = false
   #running: Promise<void> | undefined
   /** Set until the end of this event-loop turn. */
   #turn: Promise<void> | undefined
-  /** Set while read positions without a waiting caller are queued. */
+  /** Set while queued read positions wait for a message, or for their time. */
   #later: NodeJS.Timeout | undefined
+  /** Time for which it is set. */
+  #laterAt = 0
   /** Set while the writer is idle and a backfill may be needed. */
   #idle: NodeJS.Timeout | undefined
   #committing = Promise.resolve()
@@ -97,12 +96,10 @@ export class MessageWriter {
    */
   markRead(work: Read, { isWaitedFor }: { isWaitedFor: boolean }): Promise<boolean> {
     return new Promise((resolve, reject) => {
-      const key = `${work.readerId} ${work.isGroup} ${work.fromId}`
-      const waiting = this.#reads.get(key)
-      if (waiting === undefined) this.#reads.set(key, [{ work, resolve, reject }])
-      else waiting.push({ work, resolve, reject })
-      if (isWaitedFor) this.#start()
-      else this.#later ??= setTimeout(() => this.#startLate(), READ_DELAY_MS)
+      this.#reads.add({ work, resolve, reject })
+      const wait = isWaitedFor ? this.#readsDue - performance.now() : READ_DELAY_MS
+      if (wait <= 0) this.#start()
+      else this.#startLater(wait)
     })
   }
 
@@ -116,10 +113,13 @@ export class MessageWriter {
     return this.#horizon
   }
 
-  /** Resolves when the read positions queued so far are stored, or have failed. */
-  readsSettled(): Promise<void> {
-    if (this.#reads.size + this.#late.size === 0) return this.#committing
-    this.#isRetryDue ||= this.#late.size > 0
+  /**
+   * Resolves when the read positions queued so far are stored, or have failed.
+   * @param above only those that reach beyond this id
+   */
+  readsSettled(above = 0): Promise<void> {
+    if (!this.#reads.reaches(above)) return this.#committing
+    this.#isRetryDue ||= this.#reads.lateSize > 0
     this.#start()
     return new Promise((resolve) => this.#afterReads.push(resolve))
   }
@@ -137,7 +137,7 @@ export class MessageWriter {
   /** Resolves when all queued work is stored. No work may be queued after it. */
   async close() {
     this.#closed = true
-    if (this.#doubts.length + this.#late.size > 0) this.#retryNow()
+    if (this.#doubts.length + this.#reads.lateSize > 0) this.#retryNow()
     if (this.#hasWork) this.#start()
     for (let busy = this.#turn ?? this.#running; busy !== undefined; busy = this.#turn ?? this.#running) await busy
     clearTimeout(this.#idle)
@@ -146,9 +146,15 @@ export class MessageWriter {
       reject(new Error('the server stopped before the outcome was known'))
   }
 
-  #startLate() {
-    this.#later = undefined
-    this.#start()
+  #startLater(wait: number) {
+    const at = performance.now() + wait
+    if (this.#later !== undefined && this.#laterAt <= at) return
+    clearTimeout(this.#later)
+    this.#laterAt = at
+    this.#later = setTimeout(() => {
+      this.#later = undefined
+      this.#start()
+    }, wait)
   }
 
   #start() {
@@ -208,7 +214,7 @@ export class MessageWriter {
     const messages =
       this.#messages.length <= this.#store.batch ? this.#messages : this.#messages.slice(0, this.#store.batch)
     this.#messages = this.#messages.slice(messages.length)
-    const reads = this.#takeReads()
+    const reads = this.#reads.take()
     const afterReads = this.#afterReads
     this.#afterReads = []
     clearTimeout(this.#later)
@@ -229,23 +235,26 @@ export class MessageWriter {
     // Work queued meanwhile would wait as long for the same error.
     if (this.#doubts.length > 0 || isUnavailable(failure)) {
       for (const job of this.#messages.splice(0)) job.reject(failure)
-      this.#refuseReads(this.#takeReads(), failure)
+      this.#refuseReads(this.#reads.take(), failure)
       afterReads.push(...this.#afterReads.splice(0))
     }
     for (const done of afterReads) done()
-    if (this.#doubts.length + this.#late.size > 0 && !this.#closed)
+    if (this.#doubts.length + this.#reads.lateSize > 0 && !this.#closed)
       this.#retry ??= setTimeout(() => this.#retryNow(), RETRY_MS).unref()
   }
 
   async #storeAll(messages: readonly MessageJob[], reads: ReadonlyMap<string, ReadJob[]>) {
     if (messages.length + reads.size === 0) return
     const timing = this.#timing.begin(messages.length)
+    const began = performance.now()
     const committed = await this.#store.commit(
       messages.map(({ work }) => work),
       [...reads.values()].map((jobs) => furthest(jobs).work),
       this.#horizon,
     )
     const finished = timing.committed()
+    const ended = performance.now()
+    this.#readsDue = ended + (ended - began) * this.#store.readPause
     for (const [index, job] of messages.entries()) {
       const pause = this.#settle(job, committed.messages[index] as Outcome<Stored>)
       if (pause !== undefined) await pause
@@ -272,24 +281,7 @@ export class MessageWriter {
     return undefined
   }
 
-  /** All queued read positions and those to retry. */
-  #takeReads(): Map<string, ReadJob[]> {
-    const reads = this.#reads
-    this.#reads = new Map()
-    for (const [key, late] of this.#late) reads.set(key, [late, ...(reads.get(key) ?? [])])
-    this.#late = new Map()
-    return reads
-  }
-
-  /** Rejects read positions; the furthest one of each conversation is kept for retry. */
   #refuseReads(reads: Iterable<readonly [string, readonly ReadJob[]]>, error: unknown) {
-    for (const [key, jobs] of reads) {
-      const last = furthest(jobs)
-      const isKept = isUnavailable(error) && !this.#closed && this.#late.size < MAX_LATE_READS
-      for (const job of jobs) {
-        if (job === last && isKept) this.#late.set(key, job.isLate ? job : lateOf(job, error))
-        else job.reject(error)
-      }
-    }
+    this.#reads.refuse(reads, error, { mayRetry: !this.#closed })
   }
 }

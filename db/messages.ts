@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import type { Envelope, MessageRow, Placement } from './message-columns.ts'
 import { idsIn, type Range } from './scan.ts'
+import { asking, listOf } from './selects.ts'
 
 /** Values of `chatmsg.msg_type`, as in the original. */
 export const MSG_TYPE = { chat: 1, system: 2, friendRequest: 3, group: 4 } as const
@@ -97,19 +98,19 @@ const FILE_COLUMNS = ['name', 'size', 'type', 'width', 'height', 'thumbhash', 'p
 )
 
 /** Messages with their rows of `message_extra`, in one statement: an edit changes both. With their files. */
-const withExtras = (db: Knex) =>
-  db<MessageRow>('chatmsg')
-    .leftJoin('message_extra as e', 'e.message_id', 'chatmsg.id')
-    .leftJoin('stored_file as f', 'f.id', 'e.file_id')
-    .select<MessageRow[]>('chatmsg.*', 'e.reply_to', 'e.edited_at', 'e.file_id', ...FILE_COLUMNS)
+const SELECT_WITH_EXTRAS = `select m.*, e.reply_to, e.edited_at, e.file_id, ${FILE_COLUMNS.join(', ')}
+  from chatmsg as m left join message_extra as e on e.message_id = m.id left join stored_file as f on f.id = e.file_id`
 
 /** The messages with these ids, without deleted ones, in any order. */
-export const messagesByIds = async (db: Knex, ids: readonly number[]): Promise<MessageRow[]> =>
-  ids.length === 0 ? [] : withExtras(db).whereIn('chatmsg.id', ids).where({ 'chatmsg.isActive': 1 })
+export async function messagesByIds(db: Knex, ids: readonly number[]): Promise<MessageRow[]> {
+  if (ids.length === 0) return []
+  const [list, values] = listOf(db, ids)
+  return (await asking(db)(`${SELECT_WITH_EXTRAS} where m.isActive = 1 and m.id in (${list})`, values)) as MessageRow[]
+}
 
 /** The message with this id, unless it is deleted. */
-export const findMessage = (db: Knex, id: number): Promise<MessageRow | undefined> =>
-  withExtras(db).where({ 'chatmsg.id': id, 'chatmsg.isActive': 1 }).first()
+export const findMessage = async (db: Knex, id: number): Promise<MessageRow | undefined> =>
+  (await messagesByIds(db, [id]))[0]
 
 /** Whether a user has stored a message, deleted or not, under a client id. */
 export const hasClientId = async (db: Knex, userId: number, clientId: string): Promise<boolean> =>

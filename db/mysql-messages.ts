@@ -29,6 +29,8 @@ const CACHED_PAIRS = 100_000
 export class MysqlMessages implements MessageStore {
   readonly batch = 1000
   readonly commitThreshold = 1000
+  /** None: the event loop goes on during a commit, and what comes meanwhile shares the next one. */
+  readonly readPause = 0
   readonly #db: Knex
   readonly #connection: WriterConnection
   readonly #pairs = new LRUCache<string, true>({ max: CACHED_PAIRS })

@@ -30,6 +30,10 @@ export function asking(db: Knex): Ask {
   })
 }
 
+/** The inside of `in (…)` for ids. On SQLite its text is the same for any number of them, so it is compiled once. */
+export const listOf = (db: Knex, ids: readonly number[]): Select =>
+  isMysql(db) ? [ids.map(Number).join(', ') || 'null', []] : ['select value from json_each(?)', [JSON.stringify(ids)]]
+
 /**
  * Runs a select for each item: on SQLite one by one, each a prepared statement; otherwise combined with UNION ALL into few
  * statements. The selects hold constants instead of columns of a join, because MySQL starts an index range only at a

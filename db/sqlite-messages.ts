@@ -24,6 +24,9 @@ const MIN_COMMIT_THRESHOLD = 1000
 /** Messages per millisecond of a flush: makes the flush a small part of the work. */
 const ROWS_PER_FLUSH_MS = 400
 
+/** A commit blocks the event loop: those of read positions alone take a quarter of its time at most. */
+const READ_PAUSE = 3
+
 /** Readers whose rows in `correspondence` are cached. */
 const CACHED_READERS = 20_000
 
@@ -34,6 +37,7 @@ const CACHED_READERS = 20_000
 export class SqliteMessages implements MessageStore {
   readonly batch = MAX_BATCH
   commitThreshold = MIN_COMMIT_THRESHOLD
+  readonly readPause = READ_PAUSE
   readonly #db: Knex
   /** Writers with a row in `correspondence`, by reader. */
   readonly #writers = new LRUCache<number, Set<number>>({ maxSize: CACHED_READERS, sizeCalculation: () => 1 })

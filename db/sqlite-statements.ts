@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import type { Database, Statement } from './sqlite-driver.ts'
-import { SQLITE_TURNS } from './turn.ts'
+import type { TurnBudget } from './turn.ts'
 
 type Values = readonly (number | string | null)[]
 
@@ -19,14 +19,16 @@ export async function sqliteRows(
 ): Promise<unknown[]> {
   if (statements.length === 0) return []
   const found: unknown[] = []
+  const { turns }: { turns: TurnBudget } = db.client
   let connection: Database = await db.client.acquireConnection()
   try {
     for (const [sql, values] of statements) {
-      const pause = SQLITE_TURNS.yieldIfSpent()
+      const pause = turns.yieldIfSpent()
       if (pause !== undefined) {
-        // The pool has one connection: the writer of messages needs it.
-        await db.client.releaseConnection(connection)
+        // With the connection: the pauses of all reads follow each other, and a commit in between would make each longer.
         await pause
+        await db.client.releaseConnection(connection)
+        // After the writer of messages, if it waits.
         connection = await db.client.acquireConnection()
       }
       for (const row of rowsOf(db, connection, sql, values)) found.push(row)

@@ -4,7 +4,7 @@ import { DatabaseError } from './errors.ts'
 import type { OpenOptions } from './mysql.ts'
 import { SILENT_LOG } from './silent-log.ts'
 import { Sqlite } from './sqlite-driver.ts'
-import { SQLITE_TURNS } from './turn.ts'
+import { TurnBudget } from './turn.ts'
 
 /** A single connection, never closed for being idle. */
 const POOL = { min: 1, max: 1 }
@@ -90,13 +90,19 @@ type SqliteClient = new (
  */
 function yieldingClient(): typeof Knex.Client {
   const Client: SqliteClient = createRequire(import.meta.url)('knex/lib/dialects/better-sqlite3/index.js')
+  const turns = new TurnBudget()
   return class extends Client {
+    /** Shared by all statements of this database. */
+    get turns() {
+      return turns
+    }
+
     override _driver() {
       return Sqlite
     }
 
     override async _query(connection: SqliteConnection, statement: object) {
-      await SQLITE_TURNS.yieldIfSpent()
+      await turns.yieldIfSpent()
       return super._query(connection, statement)
     }
 

@@ -41,6 +41,3 @@ export class TurnBudget {
     })
   }
 }
-
-/** All statements on SQLite share a part of each turn. */
-export const SQLITE_TURNS = new TurnBudget()

@@ -1,7 +1,8 @@
 import type { Knex } from 'knex'
 import { pairsOf } from './correspondence.ts'
+import { OF_MEMBER } from './groups.ts'
 import { GROUP_LANE, PRIVATE } from './messages.ts'
-import { asking, BY_LANE, type Select, selectForEach } from './selects.ts'
+import { asking, BY_LANE, listOf, type Select, selectForEach } from './selects.ts'
 
 /** Messages after a read position that a count of unread ones scans: clients show "999+". */
 export const MAX_COUNTED = 1000
@@ -63,12 +64,12 @@ export async function unreadBySender(db: Knex, userId: number, only?: ReadonlySe
 
 /** Unread messages of others by group of a user. @param only these groups */
 export async function unreadByGroup(db: Knex, userId: number, only?: ReadonlySet<number>): Promise<Unread> {
-  const groups: { chatroom_id: number; read_seq: number; last_seq: number }[] = await db('chatroom_user as u')
-    .join('chatroom as g', 'g.id', 'u.chatroom_id')
-    .where({ 'u.user_id': userId, 'u.isActive': 1, 'g.isActive': 1 })
-    .whereRaw('g.last_seq > u.read_seq')
-    .modify((query) => only && void query.whereIn('u.chatroom_id', [...only]))
-    .select('u.chatroom_id', 'u.read_seq', 'g.last_seq')
+  const [list, ids] = only === undefined ? ['', []] : listOf(db, [...only])
+  const groups = (await asking(db)(
+    `select u.chatroom_id, u.read_seq, g.last_seq ${OF_MEMBER} and g.last_seq > u.read_seq
+     ${only === undefined ? '' : `and g.id in (${list})`}`,
+    [userId, ...ids],
+  )) as { chatroom_id: number; read_seq: number; last_seq: number }[]
   return countEach(
     db,
     groups,

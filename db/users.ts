@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { note } from './log.ts'
+import { asking } from './selects.ts'
 import { isDuplicate, transact } from './transaction.ts'
 
 export interface UserRow {
@@ -21,11 +22,12 @@ type Identity = Pick<UserRow, 'username' | 'password' | 'nickname' | 'role'>
  * reveals less about which names exist.
  */
 export async function findUsers(db: Knex, usernames: readonly string[]): Promise<UserRow[]> {
-  const rows: (UserRow | { id: null })[] = await db
-    .select('userinfo.*')
-    .from(db.raw('(select 1) as one'))
-    .leftJoin('userinfo', (join) => join.onIn('userinfo.username', [...usernames]))
-  return rows.filter((row) => row.id !== null)
+  const names = usernames.map(() => '?').join(', ')
+  const rows = await asking(db)(
+    `select u.* from (select 1) as one left join userinfo as u on u.username in (${names})`,
+    usernames,
+  )
+  return (rows as (UserRow | { id: null })[]).filter((row) => row.id !== null)
 }
 
 /** One sample password per scheme, iteration count and length, with its number of accounts; most frequent first. */

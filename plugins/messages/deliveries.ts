@@ -60,6 +60,11 @@ export class Deliveries {
     return delivery
   }
 
+  /** Whether a session has a delivery. */
+  has(session: UserSession): boolean {
+    return this.#find(session) !== undefined
+  }
+
   /** Stops a delivery; one that has replaced it stays. */
   end(session: UserSession, delivery: Delivery) {
     delivery.stop()

@@ -61,6 +61,8 @@ export class Delivery {
   #failures = 0
   #isCatchingUp = false
   #isStopped = false
+  /** Epoch of the backlog while the delivery is held. */
+  #held: number | undefined
 
   constructor(session: UserSession, options: DeliveryOptions) {
     this.#session = session
@@ -69,6 +71,19 @@ export class Delivery {
     this.#backlog = new Backlog(options.window)
     this.#individually = options.individually ?? false
     this.#pushedUpTo = options.after
+  }
+
+  /** Pushes nothing until `release`: the caller counts what is unread, which stands for the first read. */
+  hold() {
+    this.#held = this.#backlog.beginRead()
+  }
+
+  /** @param isEmpty nothing was unread when the hold began, so nothing needs to be read */
+  release(isEmpty: boolean) {
+    const epoch = this.#held as number
+    this.#held = undefined
+    if (isEmpty) this.#backlog.endRead(epoch, { found: [], more: false }, 0)
+    else this.#backlog.failRead()
   }
 
   /** A message has just been stored. */
@@ -159,7 +174,7 @@ export class Delivery {
   }
 
   #canPushBacklog(): boolean {
-    return !this.stopped && !this.#backlog.isEmpty && this.#room() > 0
+    return !this.stopped && this.#held === undefined && !this.#backlog.isEmpty && this.#room() > 0
   }
 
   async #read() {

@@ -33,7 +33,7 @@ export const privateMessages = definePlugin({
     const onError = (error: unknown) => log.warn({ err: error }, 'cannot mark messages as read')
     const writer = await MessageWriter.open(db, onError, commitMetrics(app.metrics))
     app.onStop(() => writer.close())
-    const sources = new Sources(() => writer.readsSettled())
+    const sources = new Sources((above) => writer.readsSettled(above))
     const horizon = () => writer.horizon
     const deliveries = new Deliveries({ app, log, window: limits.unacknowledged, horizon })
     defineQueueMetrics(app.metrics, { writer, deliveries })

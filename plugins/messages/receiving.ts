@@ -37,25 +37,41 @@ function handleReceive({ app, sources, deliveries, privateMessages }: Parts) {
     const { sources: from, kind, wants, wantsOwn } = filter
     const { id } = session.user
     const query = { unreadOnly: true, ...(kind !== undefined && { kind }) }
-    const delivery = deliveries.begin(session, {
+    return deliveries.begin(session, {
       load: (above, limit) => sources.read(id, { ...query, after: above, limit }, from),
       after,
       wants,
       ...(own && { own: { wants: wantsOwn, load: (ids) => sources.sent(id, ids) } }),
     })
-    // [D-5] After the reply.
-    setImmediate(() => delivery.catchUp())
+  }
+
+  /** Begins the first delivery of a session, and reads nothing if nothing is unread: what is stored meanwhile, it has. */
+  const beginFirst = async (session: UserSession, filter: Filter, values: ValuesOf<typeof Receive>) => {
+    const delivery = begin(session, filter, values)
+    delivery.hold()
+    try {
+      const { count, isNone } = await sources.countUnread(session)
+      delivery.release(isNone)
+      return { delivery, unread: count }
+    } catch (error) {
+      deliveries.end(session, delivery)
+      throw error
+    }
   }
 
   app.handle(
     Receive,
     async (session, values) => {
       const filter = await filterOf(values.from, values.kind)
-      // First, because it may fail: the earlier delivery goes on then.
-      const unread = await sources.countUnread(session)
+      const isFirst = !deliveries.has(session)
+      // Otherwise counted first, because it may fail: the earlier delivery goes on then.
+      const first = isFirst ? await beginFirst(session, filter, values) : undefined
+      const unread = first?.unread ?? (await sources.countUnread(session)).count
       if (!session.open) throw new Refused('logged_out')
       // [D-5] Just before the reply: pushes before the reply are those of the earlier delivery.
-      begin(session, filter, values)
+      const delivery = first?.delivery ?? begin(session, filter, values)
+      // [D-5] After the reply.
+      setImmediate(() => delivery.catchUp())
       return { unread }
     },
     { serial: true },

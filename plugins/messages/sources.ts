@@ -1,5 +1,5 @@
 import { Refused, type User, type UserSession } from '../../core/index.ts'
-import type { Part } from '../../db/index.ts'
+import { MAX_COUNTED, type Part } from '../../db/index.ts'
 import { FAILURES as GROUP_FAILURES } from '../groups/failures.ts'
 import type { Deliverable } from './deliverable.ts'
 import { fitting } from './page.ts'
@@ -16,10 +16,10 @@ export interface Page extends Part<Deliverable> {
 /** Where a user's messages are read from: a source for each sort of conversation. */
 export class Sources {
   readonly #sources: Source[] = []
-  readonly #readsSettled: () => Promise<void>
+  readonly #readsSettled: (above?: number) => Promise<void>
 
-  /** @param readsSettled resolves when acknowledged messages no longer count as unread in the database */
-  constructor(readsSettled: () => Promise<void>) {
+  /** @param readsSettled resolves when acknowledged messages above an id no longer count as unread in the database */
+  constructor(readsSettled: (above?: number) => Promise<void>) {
     this.#readsSettled = readsSettled
   }
 
@@ -34,7 +34,7 @@ export class Sources {
 
   /** A user's messages from some sources, at most `query.limit`. */
   async read(userId: number, query: Query, sources: readonly Source[] = this.#sources): Promise<Page> {
-    if (query.unreadOnly) await this.#readsSettled()
+    if (query.unreadOnly) await this.#readsSettled(query.after)
     const parts = await Promise.all(sources.map((source) => source.load(userId, query)))
     const readTo = Math.min(...parts.map((part) => part.readTo ?? Number.POSITIVE_INFINITY))
     const merged = parts
@@ -79,15 +79,14 @@ export class Sources {
     return { found, next: next === undefined ? nextSource : next * count + nth }
   }
 
-  /** Counts a user's unread messages, and charges the count. */
-  async countUnread(session: UserSession): Promise<number> {
+  /** Counts a user's unread messages, and charges the count. `isNone`: there are none, also behind those counted. */
+  async countUnread(session: UserSession): Promise<{ count: number; isNone: boolean }> {
     await this.#readsSettled()
     const unread = await Promise.all(this.#sources.map((source) => source.unread(session.user.id)))
-    chargeCount(
-      session,
-      unread.reduce((sum, { scanned }) => sum + scanned, 0),
-    )
-    return unread.flatMap(({ counts }) => [...counts.values()]).reduce((sum, count) => sum + count, 0)
+    const scanned = unread.reduce((sum, one) => sum + one.scanned, 0)
+    chargeCount(session, scanned)
+    const count = unread.flatMap(({ counts }) => [...counts.values()]).reduce((sum, one) => sum + one, 0)
+    return { count, isNone: count === 0 && scanned < MAX_COUNTED }
   }
 
   /** The messages that a search of a user goes through. @throws Refused `group_not_exist`, and as the sources refuse */

@@ -112,7 +112,9 @@ async function faultsOf(db: Knex, { sql, bindings }: Statement): Promise<{ scans
   const rows: { detail: string }[] = await db.raw(`explain query plan ${sql}`, bindings)
   const details = rows.map(({ detail }) => detail)
   return {
-    scans: details.filter((detail) => /^SCAN (?!(slice|scanned|one)\b|CONSTANT ROW|\d+-ROW VALUES)/.test(detail)),
+    scans: details.filter((detail) =>
+      /^SCAN (?!(slice|scanned|one|json_each)\b|CONSTANT ROW|\d+-ROW VALUES)/.test(detail),
+    ),
     sorts: details.filter((detail) => /TEMP B-TREE FOR ORDER BY/.test(detail)),
   }
 }

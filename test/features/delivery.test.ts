@@ -143,6 +143,40 @@ test('messages stored while the window is full are kept and pushed without a rea
   t.deepEqual(asked, [0])
 })
 
+test('a held delivery pushes nothing, then what was stored meanwhile, without a read if nothing was unread [D-5]', async (t) => {
+  const { delivery, asked, pushed } = slowDelivery(t)
+  delivery.hold()
+  delivery.stored(stored(1, 'first;'))
+  delivery.stored(stored(2, 'second;'))
+  delivery.forget('user 1', 2)
+  delivery.catchUp()
+  await setImmediate()
+  t.is(pushed().length, 0)
+  delivery.release(true)
+  delivery.stored(stored(3, 'third;'))
+  t.is(pushed().length, 0, 'before the reply, which the owner sends first')
+  delivery.catchUp()
+  await setImmediate()
+  t.regex(pushed().toString(), /first;.*third;/s)
+  t.false(pushed().includes('second;'))
+  t.deepEqual(asked, [])
+})
+
+test('a held delivery reads the database if something was unread, or became so to a conversation that was left', async (t) => {
+  for (const release of [false, true]) {
+    const { delivery, asked, answer, pushed } = slowDelivery(t)
+    delivery.hold()
+    delivery.stored(stored(2, 'second;'))
+    if (release) delivery.left('group 7')
+    delivery.release(release)
+    delivery.catchUp()
+    await answer({ found: [message(1, 'first;'), message(2, 'second;')], more: false })
+    t.deepEqual(asked, [0])
+    t.is(pushed().toString().split('second;').length, 2, 'once')
+    t.true(pushed().includes('first;'))
+  }
+})
+
 test('a filter by id holds for new messages as well', async (t) => {
   const { delivery, answer, pushed } = slowDelivery(t, 100, { after: 5 })
   delivery.catchUp()

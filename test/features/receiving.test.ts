@@ -3,6 +3,7 @@ import { type ChatMessage, type Client, CreateRoom, JoinRoom, OnNewMessage } fro
 import { definePlugin } from '../../core/index.ts'
 import { privateMessages } from '../../plugins/messages/index.ts'
 import { Receiving } from '../../plugins/messages/messages.ts'
+import { testServer } from '../../testing/index.ts'
 import { hears, nextPush, texts } from '../support/requests.ts'
 import { startLocalServer } from '../support/server.ts'
 
@@ -132,4 +133,26 @@ test('a page of the inbox says that more follow if private and group messages to
   t.deepEqual([texts(page.messages), page.more], [['one', 'two', 'three'], true])
   const next = await alice.inbox({ limit: 3, after: page.messages.at(-1)?.id ?? 0 })
   t.deepEqual([texts(next.messages), next.more], [['four'], false])
+})
+
+test('receive of a user who has read everything reads no message from the database', async (t) => {
+  await using server = await testServer()
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
+  await alice.client.send('bob', 'before')
+  const [message] = await hears(bob.client, 1, { acknowledge: false })
+  await bob.client.acknowledge(message as ChatMessage)
+  await bob.client.close()
+  await server.settled()
+
+  const statements: string[] = []
+  server.db.on('query', ({ sql }: { sql: string }) => statements.push(sql))
+  const again = await server.user('bob')
+  const heard = hears(again.client, 1)
+  await server.settled()
+  t.deepEqual(
+    statements.filter((sql) => /select m\.\*/.test(sql)),
+    [],
+  )
+  await alice.client.send('bob', 'after')
+  t.deepEqual(texts(await heard), ['after'])
 })
