@@ -1,16 +1,23 @@
-import { KeyedQueue } from '../../core/index.ts'
-import type { BlobStore } from './store/blob-store.ts'
+import type { Logger } from 'pino'
+import { KeyedQueue, Refused } from '../../core/index.ts'
+import { FAILURES } from './failures.ts'
+import type { BlobFacts, BlobStore } from './store/blob-store.ts'
+
+/** Pause before a request may be repeated that failed because of the store. */
+const RETRY_MS = 2000
 
 /** The store, shared by uploads that add content and the sweep that deletes it: content in use is not deleted. */
 export class Contents {
-  readonly store: BlobStore
+  readonly #store: BlobStore
+  readonly #log: Logger
   /** Keys in use, with the number of their users. */
   readonly #used = new Map<string, number>()
   /** Deletions, by key. */
   readonly #deletions = new KeyedQueue<string>()
 
-  constructor(store: BlobStore) {
-    this.store = store
+  constructor(store: BlobStore, log: Logger) {
+    this.#store = store
+    this.#log = log
   }
 
   /** Runs work that stores content under these keys and then a row that names them. */
@@ -29,12 +36,36 @@ export class Contents {
     }
   }
 
+  /** Moves a file into the store, within `using`. @throws Refused `no_space`, `store_unavailable` */
+  put(key: string, path: string): Promise<void> {
+    return this.#asked(this.#store.put(key, path))
+  }
+
+  /** See BlobStore. @throws Refused `store_unavailable` */
+  read(key: string, offset: number, length: number): Promise<Buffer | undefined> {
+    return this.#asked(this.#store.read(key, offset, length))
+  }
+
+  list(): AsyncIterable<BlobFacts> {
+    return this.#store.list()
+  }
+
   /** Deletes content unless it is in use. False if it was kept. @param isUnused whether no row names it */
   delete(key: string, isUnused: () => Promise<boolean>): Promise<boolean> {
     return this.#deletions.run(key, async () => {
       if (!(await isUnused()) || this.#used.has(key)) return false
-      await this.store.delete(key)
+      await this.#store.delete(key)
       return true
     })
+  }
+
+  async #asked<T>(answer: Promise<T>): Promise<T> {
+    try {
+      return await answer
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOSPC') throw new Refused(FAILURES.no_space)
+      this.#log.error({ err: error }, 'the store of the files has failed')
+      throw new Refused(FAILURES.store_unavailable, undefined, { retryAfter: RETRY_MS })
+    }
   }
 }

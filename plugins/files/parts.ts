@@ -26,6 +26,8 @@ export interface Parts {
   readonly uploads: OpenUploads
   readonly rate: ByteRate
   readonly contents: Contents
+  /** Undefined if files are not scanned. */
+  readonly scanning: { start(): void } | undefined
   readonly window: SessionWindow
   /** Work on uploads and deletions, by file. */
   readonly changes: KeyedQueue<number>

@@ -33,7 +33,7 @@ export function handleReading(parts: Parts) {
     const wanted = Math.max(0, Math.min(length || most, most, size - offset))
     if (wanted === 0) return { size, data: Buffer.alloc(0) }
     await rate.take(session.user.id, wanted)
-    const data = await contents.store.read(key, offset, wanted)
+    const data = await contents.read(key, offset, wanted)
     if (data !== undefined) return { size, data }
     log.error({ file: id, content: key }, 'the content of a file is missing in the store')
     throw new Refused(MESSAGE_FAILURES.no_file)
