@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import { KeyedQueue, Refused } from '../../core/index.ts'
 import { FAILURES } from './failures.ts'
 import type { BlobFacts, BlobStore } from './store/blob-store.ts'
+import { UseCounts } from './use-counts.ts'
 
 /** Pause before a request may be repeated that failed because of the store. */
 const RETRY_MS = 2000
@@ -10,8 +11,7 @@ const RETRY_MS = 2000
 export class Contents {
   readonly #store: BlobStore
   readonly #log: Logger
-  /** Keys in use, with the number of their users. */
-  readonly #used = new Map<string, number>()
+  readonly #used = new UseCounts<string>()
   /** Deletions, by key. */
   readonly #deletions = new KeyedQueue<string>()
 
@@ -22,17 +22,13 @@ export class Contents {
 
   /** Runs work that stores content under these keys and then a row that names them. */
   async using<T>(keys: readonly string[], work: () => Promise<T>): Promise<T> {
-    for (const key of keys) this.#used.set(key, (this.#used.get(key) ?? 0) + 1)
+    for (const key of keys) this.#used.add(key)
     try {
       // A deletion that is past its last check must end before the content is stored again.
       for (const key of keys) await this.#deletions.run(key, () => {})
       return await work()
     } finally {
-      for (const key of keys) {
-        const left = (this.#used.get(key) ?? 1) - 1
-        if (left > 0) this.#used.set(key, left)
-        else this.#used.delete(key)
-      }
+      for (const key of keys) this.#used.remove(key)
     }
   }
 

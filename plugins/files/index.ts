@@ -23,6 +23,7 @@ import { SessionWindow } from './session-window.ts'
 import { openStore } from './store/open-store.ts'
 import { Sweep } from './sweep.ts'
 import { handleUploading } from './uploading.ts'
+import { UseCounts } from './use-counts.ts'
 
 export { FileScanned } from './scanning.ts'
 export { FilesSwept, type Swept } from './sweep.ts'
@@ -69,6 +70,7 @@ export const files = definePlugin({
       contents: new Contents(openStore(options.store ?? folder, options.s3), log),
       rate: new ByteRate(limits, app.clock),
       window: new SessionWindow(limits.fileWindow),
+      attaching: new UseCounts<number>(),
       scanning: undefined,
     }
     const scanning = options.scan && new Scanning(unscanned, options.scan)

@@ -77,7 +77,7 @@ export class Sweep {
   }
 
   async #expireFiles(isDryRun: boolean): Promise<number> {
-    const { app, db, limits, uploads, partFiles, changes } = this.#parts
+    const { app, db, limits, uploads, partFiles, changes, attaching } = this.#parts
     const now = app.clock.time()
     for (const id of uploads.ids()) await useFile(db, id, now)
     const since = (days: number | undefined) => (days === undefined ? 0 : now - days * DAY_MS)
@@ -94,7 +94,7 @@ export class Sweep {
       else
         for (const { id, part } of unused)
           await changes.run(id, async () => {
-            if (!(await expireFile(db, expiry, id))) return
+            if (attaching.has(id) || !(await expireFile(db, expiry, id))) return
             count++
             await uploads.close(id)
             await partFiles.remove(part)
