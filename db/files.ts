@@ -228,3 +228,28 @@ function rangesOf(place: FilePlace, before: number) {
   if (userId !== otherId) directions.push(privateRange({ to: userId, from: otherId, below: before }))
   return directions.map((range) => ({ ...range, filter: `${range.filter} and ${HAS_FILE}` }))
 }
+
+/** Complete files above an id, in the order of ids. */
+export const completeFiles = (db: Knex, after: number, limit: number): Promise<FileRow[]> =>
+  files(db)
+    .where({ isActive: 1 })
+    .where('state', '>', FILE_STATE.uploading)
+    .where('id', '>', after)
+    .orderBy('id')
+    .limit(limit)
+
+/** The usage of users with files, with ids above `after`, ascending. */
+export async function usageByOwner(
+  db: Knex,
+  after: number,
+  limit: number,
+): Promise<{ readonly owner_id: number; readonly files: number; readonly bytes: number }[]> {
+  const rows = await db('stored_file')
+    .where({ isActive: 1 })
+    .where('owner_id', '>', after)
+    .groupBy('owner_id')
+    .orderBy('owner_id')
+    .limit(limit)
+    .select('owner_id', { files: db.raw('count(*)'), bytes: db.raw('sum(size)') })
+  return rows.map(({ owner_id, files: count, bytes }) => ({ owner_id, files: Number(count), bytes: Number(bytes) }))
+}

@@ -44,7 +44,16 @@ export {
 export { editMessage, firstTextOf } from './edits.ts'
 export { DatabaseError, DatabaseInUse } from './errors.ts'
 export {
+  type Expiry,
+  expireFile,
+  newestFile,
+  unusedContents,
+  unusedFiles,
+  wantedParts,
+} from './file-expiry.ts'
+export {
   beginUpload,
+  completeFiles,
   deleteFile,
   FILE_STATE,
   type FileRow,
@@ -64,6 +73,7 @@ export {
   releaseFile,
   type UploadConflict,
   type UploadLimits,
+  usageByOwner,
   useFile,
 } from './files.ts'
 export {

@@ -86,7 +86,7 @@ async function openConfigured(
   const { openServer } = await import('../server/assembly.ts')
   const { refuseInUse } = await import('../server/data-folder.ts')
   const { checkFree } = await import('../server/free-port.ts')
-  const { data, db, migrate, without, options: pluginOptions } = config
+  const { data, db, files, migrate, without, options: pluginOptions } = config
   const plugins = await Promise.all(config.plugins.map((specifier) => loadPlugin(specifier, pluginFolder)))
   // Before anything is made or migrated in the data folder.
   await refuseInUse(data)
@@ -95,7 +95,20 @@ async function openConfigured(
   if (http !== undefined) await checkFree(http, ' for HTTP')
   if (metrics !== undefined) await checkFree(metrics, ' for metrics')
   const optionsFrom = shownOrigin(origin.options)
-  return openServer({ data, db, plugins, without, pluginOptions, optionsFrom, limits, legacy, metrics, log, migrate })
+  return openServer({
+    data,
+    db,
+    files,
+    plugins,
+    without,
+    pluginOptions,
+    optionsFrom,
+    limits,
+    legacy,
+    metrics,
+    log,
+    migrate,
+  })
 }
 
 async function listen(

@@ -7,7 +7,7 @@ import { CliError } from '../errors/exit.ts'
 import { configFileHere, namedConfigFile, refuseConfigHere } from './config-file.ts'
 import { defaultData } from './contexts.ts'
 import { checkLimits, readLimits } from './limits.ts'
-import { absolute, settingsOf } from './settings-file.ts'
+import { absolute, settingsOf, storePlace } from './settings-file.ts'
 
 /** Settings of a server: flags, then CHATCTL_…, then the config file, then defaults. */
 
@@ -18,6 +18,7 @@ const schema = z.strictObject({
   port: z.number().int().min(0).max(65_535),
   data: z.string().min(1),
   db: z.string().refine((url) => url === '' || isDatabaseUrl(url), 'is mysql://USER:PASSWORD@HOST:PORT/NAME'),
+  files: z.string(),
   plugins: z.array(z.string()),
   without: z.array(z.string()),
   options: z.record(z.string(), z.unknown()),
@@ -58,6 +59,8 @@ const defaults = (): Settings => ({
   data: defaultData(),
   // Empty: chat.db in the data folder.
   db: '',
+  // Empty: the folder `files` in the data folder.
+  files: '',
   plugins: [],
   without: [],
   options: {},
@@ -80,6 +83,7 @@ export interface ServeFlags {
   port?: number | undefined
   data?: string | undefined
   db?: string | undefined
+  files?: string | undefined
   plugin?: string[] | undefined
   without?: string[] | undefined
   limits?: string | undefined
@@ -186,12 +190,13 @@ function addressOf(where: string): TcpAddress | undefined {
 export const isLoopback = (host: string) => host === 'localhost' || host === '::1' || host.startsWith('127.')
 
 function fromFlags(flags: ServeFlags): Settings {
-  const { host, port, data, db, plugin, without, limits, legacy, http, metrics, migrate } = flags
+  const { host, port, data, db, files, plugin, without, limits, legacy, http, metrics, migrate } = flags
   return {
     host,
     port,
     data: data === undefined ? undefined : resolve(data),
     db,
+    files: files === undefined ? undefined : storePlace(files, process.cwd()),
     plugins: plugin?.map((specifier) => absolute(specifier, process.cwd())),
     without,
     limits: limits === undefined ? undefined : readLimits(limits),
@@ -218,12 +223,14 @@ function fromEnvironment(environment: NodeJS.ProcessEnv): Settings {
     return value === undefined ? undefined : parseJson(value, environmentName(name))
   }
   const data = text('data')
+  const stored = text('files')
   const migrate = text('migrate')
   return {
     host: text('host'),
     port: text('port') === undefined ? undefined : Number(text('port')),
     data: data === undefined ? undefined : resolve(data),
     db: text('db'),
+    files: stored === undefined ? undefined : storePlace(stored, process.cwd()),
     plugins: list('plugins')?.map((specifier) => absolute(specifier, process.cwd())),
     without: list('without'),
     options: json('options'),

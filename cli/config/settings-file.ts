@@ -35,13 +35,14 @@ export async function settingsOf(file: string): Promise<Record<string, unknown>>
   } catch (error) {
     throw new CliError('usage', `cannot read the config file ${file}: ${reasonOf(error)}`)
   }
-  const { data, plugins } = settings
+  const { data, files, plugins } = settings
   return {
     ...settings,
     ...Object.fromEntries(
       PORTS.flatMap((name) => (typeof settings[name] === 'number' ? [[name, String(settings[name])]] : [])),
     ),
     ...(typeof data === 'string' && { data: resolve(folder, data) }),
+    ...(typeof files === 'string' && { files: storePlace(files, folder) }),
     ...(Array.isArray(plugins) && { plugins: plugins.map((specifier) => absolute(String(specifier), folder)) }),
   }
 }
@@ -52,3 +53,7 @@ const PORTS = ['legacy', 'http', 'metrics'] as const
 /** Files are seen from where they are named; package names stay as they are. */
 export const absolute = (specifier: string, folder: string) =>
   specifier.startsWith('.') || isAbsolute(specifier) ? resolve(folder, specifier) : specifier
+
+/** A folder is seen from where it is named; a store elsewhere is a URL. */
+export const storePlace = (place: string, folder: string) =>
+  place === '' || place.startsWith('s3://') ? place : resolve(folder, place)

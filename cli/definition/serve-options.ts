@@ -27,6 +27,12 @@ export const SERVE_OPTIONS = {
     coerce: notEmpty('db'),
     group: 'Settings',
   },
+  files: {
+    type: 'string',
+    describe: 'folder of uploaded files, or s3://BUCKET/PREFIX?endpoint=URL&region=NAME; default files/ in --data',
+    coerce: notEmpty('files'),
+    group: 'Settings',
+  },
   plugin: {
     type: 'string',
     array: true,

@@ -11,12 +11,15 @@ import { lockDatabase, openServerDatabase } from './database.ts'
 import { GenerationRecord } from './generation-record.ts'
 import { loadKeys } from './keys.ts'
 import { dataPaths } from './paths.ts'
+import { pluginOptionsOf } from './plugin-options.ts'
 
 export interface OpenServerOptions {
   /** Folder of the database, the keys, the audit log and the control socket. Made if missing, mode 0700. */
   readonly data: string
   /** URL of a MySQL or MariaDB database; a SQLite file in the data folder if left out. */
   readonly db?: string | undefined
+  /** Folder of the files, or `s3://…`; `files` in the data folder if left out. */
+  readonly files?: string | undefined
   /** Besides the built-in ones. */
   readonly plugins?: readonly AnyPlugin[]
   /** Names of built-in plugins to leave out. */
@@ -81,7 +84,7 @@ export async function openServer(options: OpenServerOptions): Promise<ServerHand
       plugins,
       builtIn: SHIPPED,
       epoch: memory.epoch,
-      pluginOptions: optionsOf(options, plugins),
+      pluginOptions: pluginOptionsOf(options, new Set(plugins.map(({ name }) => name))),
       ...(options.optionsFrom !== undefined && { optionsFrom: options.optionsFrom }),
       db,
       limits: options.limits === 'off' ? ratesOff(plugins) : (options.limits ?? {}),
@@ -141,22 +144,4 @@ async function openAudit(dest: string, log: Logger) {
     audit.on('error', (error) => log.error({ err: error, path: dest }, 'the audit log cannot be written'))
     return audit
   })
-}
-
-/**
- * Files are in the data folder. With a listener for the original's clients, new passwords get the pre-hash that those
- * clients can log in with.
- */
-function optionsOf(options: OpenServerOptions, plugins: readonly AnyPlugin[]): Readonly<Record<string, unknown>> {
-  const { legacy: where, metrics: listen, pluginOptions = {}, data } = options
-  const of = (plugin: string) => (pluginOptions[plugin] ?? {}) as object
-  return {
-    ...pluginOptions,
-    ...(plugins.some(({ name }) => name === 'files') && { files: { folder: dataPaths(data).files, ...of('files') } }),
-    ...(listen !== undefined && { metrics: { ...of('metrics'), listen } }),
-    ...(where !== undefined && {
-      registration: { preHash: 'md5x10', ...of('registration') },
-      legacy: { ...of('legacy'), ...where },
-    }),
-  }
 }

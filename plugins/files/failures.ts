@@ -7,5 +7,6 @@ export const FAILURES = defineFailures({
   no_space: { code: 77, text: 'the server has no space for the file' },
   file_incomplete: { code: 78, text: 'bytes of the file are missing' },
   file_differs: { code: 79, text: 'the received bytes do not have the SHA-256 of the file' },
+  store_unavailable: { code: 81, text: 'the store of the files does not answer; retry later' },
   file_held: { code: 80, text: 'the file is still being scanned; retry later' },
 })

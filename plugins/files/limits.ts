@@ -33,6 +33,7 @@ export const LIMITS = defineLimits({
     'ms',
     'time that an upload without progress, or a file that no message carries, is kept; then it is deleted',
   ),
+  fileScan: limit(60_000, 'ms', 'time for the scan of one file; beyond it the scan is repeated'),
   fileGrace: limit(DAY_MS, 'ms', 'time for which content that no file has any more stays in the store'),
 })
 

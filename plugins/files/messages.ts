@@ -195,3 +195,80 @@ export const QueryUsage = clientMessage({
   fields: {},
   reply: FileUsage,
 })
+
+export const FilesSweptReport = serverMessage({
+  type: 184,
+  name: 'files_gc_report',
+  about: 'What a sweep of the files has deleted, or would delete.',
+  fields: {
+    files: uint32('files that no message carries any more, and uploads without progress'),
+    parts: uint32('rests of uploads'),
+    contents: uint32('contents that no file has'),
+    bytes: uint64('bytes of these contents'),
+    waiting: uint32('contents that no file has, and that stay for a while'),
+  },
+})
+
+export const FilesGc = clientMessage({
+  type: 84,
+  name: 'files_gc',
+  about:
+    'Deletes files that no message carries, rests of uploads, and contents that no file has. Runs by itself every hour.',
+  allow: 'admin',
+  fields: { dryRun: optional(bool('true: only count'), false) },
+  reply: FilesSweptReport,
+})
+
+export const FilesVerified = serverMessage({
+  type: 185,
+  name: 'files_verified',
+  about: 'Result of a check of some files.',
+  fields: {
+    next: uint64('`after` of the next request; 0: there are no more files'),
+    files: uint32('files checked'),
+    bytes: uint64('bytes read'),
+    faults: list('what is wrong', {
+      file,
+      name: line('name of the file', { max: 255 }),
+      owner: line('name of the user who has uploaded it', { max: 255 }),
+      variant: oneOf('the file or its preview', ['original', 'preview']),
+      fault: oneOf('its content is not in the store, or has another SHA-256', ['missing', 'differs']),
+    }),
+  },
+})
+
+export const VerifyFiles = clientMessage({
+  type: 85,
+  name: 'verify_files',
+  about: 'Reads the contents of some files, and compares them with their SHA-256.',
+  allow: 'admin',
+  fields: { after: optional(uint64('`next` of the reply before; 0: the beginning'), 0) },
+  reply: FilesVerified,
+})
+
+export const FileQuotas = serverMessage({
+  type: 186,
+  name: 'file_quotas',
+  about: 'Space that files take: of all users, and a page of users by id.',
+  fields: {
+    files: uint32('files of all users'),
+    bytes: uint64('bytes of all users'),
+    store: uint64('most bytes of all users'),
+    quota: uint64('most bytes of one user'),
+    next: uint64('`after` of the next request; 0: there are no more users'),
+    users: list('users with files', {
+      user: line('name of the user', { max: 255 }),
+      files: uint32('number of files'),
+      bytes: uint64('their bytes'),
+    }),
+  },
+})
+
+export const QueryFileQuotas = clientMessage({
+  type: 86,
+  name: 'query_file_quotas',
+  about: 'Requests the space that the files of all users take.',
+  allow: 'admin',
+  fields: { after: optional(uint64('`next` of the reply before; 0: the beginning'), 0) },
+  reply: FileQuotas,
+})

@@ -3,7 +3,7 @@ import type { FileRow } from '../../db/index.ts'
 import type { Part, PartFiles } from './part-files.ts'
 
 /** Time without a chunk after which the file of an upload is closed; the upload can be resumed. */
-const IDLE_MS = 60_000
+const IDLE_MS = 300_000
 
 /** An upload that can take chunks. */
 export interface OpenUpload {
@@ -42,6 +42,10 @@ export class OpenUploads {
     const upload = this.#open.get(id)
     this.#open.delete(id)
     await upload?.part.close()
+  }
+
+  ids(): number[] {
+    return [...this.#open.keys()]
   }
 
   /** Ids of uploads that nobody has used for some time. */

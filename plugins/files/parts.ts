@@ -10,6 +10,7 @@ import type { FilesLimits } from './limits.ts'
 import type { OpenUploads } from './open-uploads.ts'
 import type { PartFiles } from './part-files.ts'
 import type { SessionWindow } from './session-window.ts'
+import type { UseCounts } from './use-counts.ts'
 
 type Needs = Context<undefined, { readonly messages: typeof privateMessages; readonly groups: typeof groups }>['needs']
 
@@ -26,6 +27,10 @@ export interface Parts {
   readonly uploads: OpenUploads
   readonly rate: ByteRate
   readonly contents: Contents
+  /** Undefined if files are not scanned. */
+  readonly scanning: { start(): void } | undefined
+  /** Files of messages that are being stored. */
+  readonly attaching: UseCounts<number>
   readonly window: SessionWindow
   /** Work on uploads and deletions, by file. */
   readonly changes: KeyedQueue<number>

@@ -33,7 +33,7 @@ export function handleReading(parts: Parts) {
     const wanted = Math.max(0, Math.min(length || most, most, size - offset))
     if (wanted === 0) return { size, data: Buffer.alloc(0) }
     await rate.take(session.user.id, wanted)
-    const data = await contents.store.read(key, offset, wanted)
+    const data = await contents.read(key, offset, wanted)
     if (data !== undefined) return { size, data }
     log.error({ file: id, content: key }, 'the content of a file is missing in the store')
     throw new Refused(MESSAGE_FAILURES.no_file)
@@ -50,14 +50,21 @@ export function handleReading(parts: Parts) {
 
 /** Gives files to messages. */
 export function provideFiles(parts: Parts) {
-  const { app, db, conversations } = parts
+  const { app, db, conversations, attaching } = parts
   conversations.fileSource = {
     take: async (session, id) => {
-      const row = await readable(parts, session, id)
-      // From now on it cannot expire before the message is stored.
-      if (!(await useFile(db, id, app.clock.time()))) throw new Refused(MESSAGE_FAILURES.no_file)
-      return factsOf(row)
+      attaching.add(id)
+      try {
+        const row = await readable(parts, session, id)
+        // The present sweep, if there is one, does not take it either.
+        if (!(await useFile(db, id, app.clock.time()))) throw new Refused(MESSAGE_FAILURES.no_file)
+        return factsOf(row)
+      } catch (error) {
+        attaching.remove(id)
+        throw error
+      }
     },
+    release: (id) => attaching.remove(id),
     facts: (id) => findFileFacts(db, id),
   }
   app.onStop(() => {

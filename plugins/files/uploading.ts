@@ -120,7 +120,8 @@ function handleChunks({ app, uploads, rate, window, changes }: Parts) {
   )
 }
 
-function handleFinish({ app, db, partFiles, uploads, contents, changes }: Parts) {
+function handleFinish({ app, db, partFiles, uploads, contents, changes, scanning }: Parts) {
+  const stateOfNew = scanning === undefined ? FILE_STATE.ready : FILE_STATE.held
   const finish = async (row: FileRow, sha256: Uint8Array) => {
     const { part } = await uploads.open(row)
     if (part.size !== row.size)
@@ -132,13 +133,14 @@ function handleFinish({ app, db, partFiles, uploads, contents, changes }: Parts)
     }
     const { path, ...result } = await processed(partFiles.path(row.part), row.size, hash.toString('hex'))
     await contents.using([result.content], async () => {
-      await contents.store.put(result.content, path)
-      const finished = { ...result, state: FILE_STATE.ready, preview: '', preview_size: 0 }
+      await contents.put(result.content, path)
+      const finished = { ...result, state: stateOfNew, preview: '', preview_size: 0 }
       // Deleted or expired meanwhile: the sweep deletes the content.
       if (!(await finishUpload(db, row.id, finished, app.clock.time()))) throw new Refused(FAILURES.no_upload)
     })
     await uploads.close(row.id)
     await partFiles.remove(row.part)
+    scanning?.start()
   }
 
   app.handle(

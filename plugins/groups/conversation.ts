@@ -79,8 +79,13 @@ function handlePosts({ app, db, roster, conversations }: Parts) {
       return { group, attached: await attachments.take(session, message) }
     }
     const { group, attached } = await names.find(session, find)
-    const { text, file } = attached
-    return roster.asMember(group, session.user, (current) => post(session, current, { ...message, text }, file))
+    const { text, file, release } = attached
+    const act = (current: Group) => post(session, current, { ...message, text }, file)
+    try {
+      return await roster.asMember(group, session.user, act)
+    } finally {
+      release()
+    }
   }
 
   app.handle(

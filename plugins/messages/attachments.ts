@@ -15,7 +15,11 @@ interface Carrier {
 export interface Attached {
   readonly text: string
   readonly file: FileFacts
+  /** To be called when the message is stored, or is not going to be. */
+  release(): void
 }
+
+const nothing = () => {}
 
 /** Files of messages to be sent. */
 export class Attachments {
@@ -27,24 +31,24 @@ export class Attachments {
 
   /** @throws Refused `no_file`, as for an unknown file, if the sender may not read it */
   async take(session: UserSession, { text, file: id, clientId }: Carrier): Promise<Attached> {
-    if (id === 0) return { text, file: NO_FILE }
-    const file = await this.#factsOf(session, id, clientId)
-    return { text: text || fileCaption(file), file }
+    if (id === 0) return { text, file: NO_FILE, release: nothing }
+    const { file, release } = await this.#factsOf(session, id, clientId)
+    return { text: text || fileCaption(file), file, release }
   }
 
-  async #factsOf(session: UserSession, id: number, clientId: string): Promise<FileFacts> {
+  async #factsOf(session: UserSession, id: number, clientId: string): Promise<Omit<Attached, 'text'>> {
     const { db, conversations } = this.#parts
     const source = conversations.fileSource
     if (source === undefined) throw new Refused(FAILURES.no_file)
     try {
-      return await source.take(session, id)
+      return { file: await source.take(session, id), release: () => source.release(id) }
     } catch (error) {
       if (!(error instanceof Refused) || clientId === '') throw error
       // A repeat of a stored message gets the first answer, even if the file was deleted since [D-2].
       await conversations.postsSettled()
-      const facts = (await hasClientId(db, session.user.id, clientId)) ? await source.facts(id) : undefined
-      if (facts === undefined) throw error
-      return facts
+      const file = (await hasClientId(db, session.user.id, clientId)) ? await source.facts(id) : undefined
+      if (file === undefined) throw error
+      return { file, release: nothing }
     }
   }
 }

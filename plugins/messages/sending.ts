@@ -39,7 +39,8 @@ export function handleSending({ app, db, accounts, conversations, names }: Parts
       return { account, attached: await attachments.take(session, message) }
     }
     const { account, attached } = await names.find(session, find)
-    return post(session, account, { ...message, text: attached.text }, attached.file)
+    const { text, file, release } = attached
+    return post(session, account, { ...message, text }, file).finally(release)
   }
 
   app.handle(

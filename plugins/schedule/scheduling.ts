@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { newClientId, Refused, type User, type ValuesOf } from '../../core/index.ts'
+import { newClientId, Refused, type User, type UserSession, type ValuesOf } from '../../core/index.ts'
 import { cancelScheduled, contentColumns, findScheduled, insertScheduled, type ScheduledRow } from '../../db/index.ts'
 import { Attachments } from '../messages/attachments.ts'
 import { FAILURES as MESSAGE_FAILURES } from '../messages/failures.ts'
@@ -7,6 +7,8 @@ import { Replies } from '../messages/replies.ts'
 import { FAILURES } from './failures.ts'
 import { CancelScheduled, ScheduleMessage } from './messages.ts'
 import type { Parts } from './parts.ts'
+
+type Scheduling = ValuesOf<typeof ScheduleMessage>
 
 /** Longest time ahead. */
 const MAX_AHEAD_MS = 366 * 86_400_000
@@ -16,6 +18,15 @@ export function handleScheduling(parts: Parts, wake: () => void) {
   const { app, db, conversations } = parts
   const replies = new Replies({ db, conversations })
   const attachments = new Attachments({ db, conversations })
+
+  const storeWithFile = async (session: UserSession, key: Parameters<typeof store>[1], message: Scheduling) => {
+    const { release } = await attachments.take(session, { ...message, clientId: '' })
+    try {
+      return await store(parts, key, message, wake)
+    } finally {
+      release()
+    }
+  }
 
   app.handle(ScheduleMessage, async (session, message) => {
     const { user } = session
@@ -29,9 +40,10 @@ export function handleScheduling(parts: Parts, wake: () => void) {
       const place = { targetId: target.target_id, isGroup: target.is_group === 1 }
       await replies.check(session, { ...place, replyTo, clientId: '' })
     }
-    if (earlier === undefined) await attachments.take(session, { ...message, clientId: '' })
     const { row, repeat } =
-      earlier === undefined ? await store(parts, { ...key, ...target }, message, wake) : { row: earlier, repeat: true }
+      earlier === undefined
+        ? await storeWithFile(session, { ...key, ...target }, message)
+        : { row: earlier, repeat: true }
     checkSame(row, target, message)
     return { id: row.id, at: row.due_at, repeat }
   })
@@ -66,7 +78,7 @@ function dueTime(now: number, at: number, delay: number): number {
 async function store(
   { app, limits, db }: Parts,
   key: Target & { readonly user_id: number; readonly client_id: string },
-  message: ValuesOf<typeof ScheduleMessage>,
+  message: Scheduling,
   wake: () => void,
 ) {
   const now = app.clock.time()
@@ -90,11 +102,7 @@ async function store(
 }
 
 /** @throws Refused `client_id_reused` when the client id was used for another recipient, text or file */
-function checkSame(
-  row: ScheduledRow,
-  { target_id, is_group }: Target,
-  { text, file }: ValuesOf<typeof ScheduleMessage>,
-) {
+function checkSame(row: ScheduledRow, { target_id, is_group }: Target, { text, file }: Scheduling) {
   const isSameTarget = row.target_id === target_id && row.is_group === is_group
   // Settled rows have no text any more; rows of an earlier version have no hash.
   const isSameText = row.text_hash === null ? row.msg === '' || row.msg === text : row.text_hash === hashOf(text)
