@@ -9,6 +9,7 @@ import type { Contents } from './contents.ts'
 import type { FilesLimits } from './limits.ts'
 import type { OpenUploads } from './open-uploads.ts'
 import type { PartFiles } from './part-files.ts'
+import type { Previews } from './pictures/index.ts'
 import type { SessionWindow } from './session-window.ts'
 
 type Needs = Context<undefined, { readonly messages: typeof privateMessages; readonly groups: typeof groups }>['needs']
@@ -29,6 +30,7 @@ export interface Parts {
   /** Undefined if files are not scanned. */
   readonly scanning: { start(): void } | undefined
   readonly window: SessionWindow
+  readonly previews: Previews
   /** Work on uploads and deletions, by file. */
   readonly changes: KeyedQueue<number>
 }

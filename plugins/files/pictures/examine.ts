@@ -15,11 +15,12 @@ const UNKNOWN = 'application/octet-stream'
 /** @throws PictureRefused for a broken picture, and one with metadata that cannot be removed */
 export async function examine(source: Source): Promise<Examined> {
   const picture = await readPicture(source)
-  return { type: picture?.type ?? (await typeOf(await source.read(0, SAMPLE_BYTES))), picture }
+  return { type: picture?.type ?? (await typeOf(source)), picture }
 }
 
-/** The type of what is no picture of ours: never one that is shown inline. */
-export async function typeOf(sample: Uint8Array): Promise<string> {
+/** The type of what is not shown as a picture, broken ones included. */
+export async function typeOf(source: Source): Promise<string> {
+  const sample = await source.read(0, SAMPLE_BYTES)
   const found = await fileTypeFromBuffer(sample)
   return found?.mime ?? (isText(sample) ? 'text/plain' : UNKNOWN)
 }

@@ -1,6 +1,6 @@
 /** Pictures of the plugin `files`: their types, their bytes without metadata, and their previews. */
 
-export { type Examined, examine } from './examine.ts'
+export { type Examined, examine, typeOf } from './examine.ts'
 export { fileSource } from './file-source.ts'
 export { MAX_PIXELS, type Picture } from './kind.ts'
 export { rewritten } from './pieces.ts'

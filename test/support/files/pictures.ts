@@ -16,7 +16,9 @@ export const POSITIONS = [true, false].map((isLittle) => {
 
 /** A picture of two colours, wider than high, so that a wrong orientation or colour shows. */
 export function drawing(width = 60, height = 40): Sharp {
-  const corner = { create: { width: width / 3, height: height / 4, channels: 3, background: '#1020f0' } } as const
+  const corner = {
+    create: { width: Math.ceil(width / 3), height: Math.ceil(height / 4), channels: 3, background: '#1020f0' },
+  } as const
   return sharp({ create: { width, height, channels: 3, background: '#c04020' } }).composite([
     { input: corner, left: 0, top: 0 },
   ])
@@ -29,13 +31,16 @@ export function photo(format: Format, width?: number, height?: number): Promise<
     IFD3: { GPSLatitudeRef: 'N', GPSLatitude: '48/1 8/1 4512/100' },
   }
   const xmp = `<x:xmpmeta xmlns:x="adobe:ns:meta/">${PLACE}</x:xmpmeta>`
-  return drawing(width, height)
-    .withMetadata({ orientation: 6 })
-    .withExifMerge(exif)
-    .withIccProfile('p3')
-    .withXmp(xmp)
-    .toFormat(format)
-    .toBuffer()
+  return (
+    drawing(width, height)
+      .withMetadata({ orientation: 6 })
+      .withExifMerge(exif)
+      .withIccProfile('p3')
+      .withXmp(xmp)
+      // With little effort: the encoders for AVIF and WebP take seconds otherwise.
+      .toFormat(format, format === 'avif' || format === 'webp' ? { effort: 0 } : {})
+      .toBuffer()
+  )
 }
 
 export interface Rewritten extends Picture {
