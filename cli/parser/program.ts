@@ -3,7 +3,6 @@ import { INVOCATION, type Invocation } from '../definition/command.ts'
 import { GLOBAL_OPTIONS } from '../definition/command-facts.ts'
 import { EXIT } from '../errors/exit.ts'
 import { markWords } from '../input/marks.ts'
-import { FORMATS } from '../output/output.ts'
 import { version } from './version.ts'
 import { yargs } from './yargs.ts'
 
@@ -30,7 +29,7 @@ export async function program(argv: readonly string[], invocation?: Invocation) 
     .usage('$0 <command>\n\nA headless, encrypted chat server, and every way to talk to it from a shell.')
     .locale('en')
     .version(version())
-    .options({ ...GLOBAL_OPTIONS, output: { ...GLOBAL_OPTIONS.output, choices: FORMATS } })
+    .options(GLOBAL_OPTIONS)
     .middleware((args) => {
       Object.assign(args, { [INVOCATION]: invocation })
     })
