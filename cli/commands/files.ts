@@ -6,6 +6,7 @@ import { WHO } from '../definition/options.ts'
 import { CliError } from '../errors/exit.ts'
 import { STDIN } from '../input/marks.ts'
 import { type Column, isFormat } from '../output/output.ts'
+import { filesForOperator } from './files-operator.ts'
 
 /** @throws CliError `usage` */
 function fileId(word: string): number {
@@ -184,5 +185,5 @@ export const files = defineGroup(
     ['$0 files get 7', 'fetch one'],
     ['$0 files list --with bob', 'what you have sent each other'],
   ],
-  [get, list, info, remove, usage],
+  [get, list, info, remove, usage, ...filesForOperator],
 )

@@ -226,3 +226,18 @@ test('too large a file is refused before it flows, from stdin too', async (t) =>
   t.is(streamed.code, 5)
   t.regex(streamed.stderr, /no file of more than 1000 bytes/)
 })
+
+test('the operator sweeps the store, finds a flipped bit in it, and sees who stores how much', async (t) => {
+  const { shell, put, path } = await open(t)
+  await put('a.txt', 'content')
+  const { id } = json(await works(t, shell, ['send', 'bob', '--file', 'a.txt', ...AS.alice, '-o', 'json'])).file
+  const at = ['--data', './room', '-o', 'json']
+  t.like(json(await works(t, shell, ['files', 'gc', '--dry-run', ...at])), { dryRun: true, files: 0, contents: 0 })
+  t.like(json(await works(t, shell, ['files', 'quota', ...at])), [{ user: 'alice', files: 1, bytes: 7 }])
+  await works(t, shell, ['files', 'verify', ...at])
+  const { sha256 } = json(await works(t, shell, ['files', 'info', `${id}`, ...AS.bob, '-o', 'json']))
+  await writeFile(path(join('room/files', sha256.slice(0, 2), sha256.slice(2))), 'Content')
+  const checked = await shell.run(['files', 'verify', ...at])
+  t.is(checked.code, 1)
+  t.like(json(checked), [{ file: id, fault: 'differs' }])
+})
