@@ -10,7 +10,8 @@ import {
 } from '../client/index.ts'
 import type { ClientMessage, ReplyOf } from '../core/wire/index.ts'
 import type { Answer, Asker, AskOptions } from './asker.ts'
-import type { EffectOptions, Effects, Recipient, SayOptions } from './effects.ts'
+import type { EffectOptions, Effects, Recipient, SayFileOptions, SayOptions } from './effects.ts'
+import { type FileSource, ReceivedFile } from './files.ts'
 import type { BotLog } from './log.ts'
 
 /** Identity of the bot. */
@@ -43,6 +44,11 @@ class Context {
     return this.effects.send(to, text, options)
   }
 
+  /** Sends a file to a user or a group. A second run of the handler does not send it again. */
+  sendFile(to: Recipient, source: FileSource, options?: SayFileOptions): Promise<SentMessage> {
+    return this.effects.sendFile(to, source, options)
+  }
+
   /** Gives a message of the bot's own a new text. A second run of the handler does not edit it again. */
   async edit({ id }: Pick<SentMessage, 'id'>, text: string, options?: EffectOptions) {
     await this.effects.request(EditMessage, { id, text }, options)
@@ -58,6 +64,8 @@ export interface ReplyOptions extends SayOptions {
   /** Whether the reply names the message that it answers (`replyTo`). Default false. */
   readonly quote?: boolean
 }
+
+export interface ReplyFileOptions extends SayFileOptions, ReplyOptions {}
 
 export interface ReactOptions extends EffectOptions {
   /** Whether the reaction is removed. Default false. */
@@ -79,6 +87,8 @@ export class MessageContext<State> extends Context {
   readonly chat: string
   /** Match of the `hears` pattern; in other handlers, of the whole text. */
   readonly match: RegExpMatchArray
+  /** The file of the message. */
+  readonly file: ReceivedFile | undefined
   /** State of this chat; changes are stored when the handler has finished. */
   state: State
   readonly #asker: Asker
@@ -96,6 +106,8 @@ export class MessageContext<State> extends Context {
     this.message = parts.message
     this.chat = parts.chat
     this.match = parts.match
+    const { file } = parts.message
+    this.file = file && new ReceivedFile(file, parts.client, parts.signal)
     this.state = parts.state
     this.#asker = parts.asker
   }
@@ -117,6 +129,11 @@ export class MessageContext<State> extends Context {
   /** Replies in the conversation of the message, even if its group was renamed since. */
   reply(text: string, { quote = false, ...options }: ReplyOptions = {}): Promise<SentMessage> {
     return this.effects.reply(this.message, text, { ...options, ...(quote && { replyTo: this.message.id }) })
+  }
+
+  /** Replies with a file: a path, the bytes, or a stream of them. */
+  replyFile(source: FileSource, { quote = false, ...options }: ReplyFileOptions = {}): Promise<SentMessage> {
+    return this.effects.replyFile(this.message, source, { ...options, ...(quote && { replyTo: this.message.id }) })
   }
 
   /** Reacts to the message with one emoji. */

@@ -1,6 +1,16 @@
 import { createHash } from 'node:crypto'
-import type { Client, InputOf, MessageRef, RequestOptions, SendOptions, SentMessage } from '../client/index.ts'
+import {
+  type Client,
+  type InputOf,
+  type MessageRef,
+  RefusedByServer,
+  type RequestOptions,
+  type SendOptions,
+  type SentMessage,
+  type UploadOptions,
+} from '../client/index.ts'
 import type { ClientMessage, ReplyOf } from '../core/wire/index.ts'
+import { type FileOptions, type FileSource, type Openable, openSource } from './files.ts'
 
 /** Name of a user, or a group. */
 export type Recipient = string | { readonly group: string }
@@ -13,6 +23,11 @@ export interface EffectOptions extends RequestOptions {
 }
 
 export interface SayOptions extends EffectOptions, Pick<SendOptions, 'style' | 'replyTo'> {}
+
+export interface SayFileOptions extends SayOptions, FileOptions {}
+
+/** Refusals of an upload whose first run had another file. */
+const OTHER_CONTENT = ['client_id_reused', 'file_differs']
 
 /** Longest idempotency key: the client id of a message. */
 const MAX_KEY_BYTES = 64
@@ -58,6 +73,52 @@ export class Effects {
     this.#signal.throwIfAborted()
     const sendOptions = { ...options, clientId, hops: this.#hops, signal: this.#withRunSignal(signal) }
     return this.#client.reply(message, text, sendOptions).catch(site)
+  }
+
+  /** Uploads a file and sends it. */
+  async sendFile(to: Recipient, source: FileSource, options: SayFileOptions = {}): Promise<SentMessage> {
+    return this.#withFile(source, options, this.sendFile, (text, more) => this.#client.send(to, text, more))
+  }
+
+  /** Uploads a file and sends it to the conversation of a message. */
+  async replyFile(message: MessageRef, source: FileSource, options: SayFileOptions = {}): Promise<SentMessage> {
+    return this.#withFile(source, options, this.replyFile, (text, more) => this.#client.reply(message, text, more))
+  }
+
+  async #withFile(
+    source: FileSource,
+    { key, signal: given, name, text = '', keepMetadata = false, ...options }: SayFileOptions,
+    callee: (...args: never[]) => unknown,
+    send: (text: string, options: SendOptions) => Promise<SentMessage>,
+  ): Promise<SentMessage> {
+    const site = callSite(callee)
+    const clientId = this.#key(key)
+    this.#signal.throwIfAborted()
+    const signal = this.#withRunSignal(given)
+    const opened = await openSource(source, name, this.#client)
+    try {
+      const file = await this.#upload(opened, toWireKey(`file of ${clientId}`), { keepMetadata, signal })
+      return await send(text, { ...options, clientId, hops: this.#hops, signal, file })
+    } catch (error) {
+      return site(error)
+    } finally {
+      await opened.close()
+    }
+  }
+
+  /** A second run resumes the upload of the first, unless it makes a file of other content. */
+  async #upload(
+    { name, size, open }: Openable,
+    clientId: string,
+    options: Pick<UploadOptions, 'keepMetadata' | 'signal'>,
+  ) {
+    const about = { ...options, name, size }
+    try {
+      return (await this.#client.upload(open(), { ...about, clientId })).id
+    } catch (error) {
+      if (!(error instanceof RefusedByServer) || !OTHER_CONTENT.includes(error.failure)) throw error
+      return (await this.#client.upload(open(), about)).id
+    }
   }
 
   async request<M extends ClientMessage>(

@@ -2,7 +2,15 @@
 export type { Answer, AskOptions } from './asker.ts'
 export { type Bot, createBot, type StartOptions } from './bot.ts'
 export type { ArgumentSchemas, ArgumentsOf } from './command.ts'
-export type { MessageContext, PushContext, ReactOptions, ReplyOptions, ScheduleContext, Self } from './context.ts'
+export type {
+  MessageContext,
+  PushContext,
+  ReactOptions,
+  ReplyFileOptions,
+  ReplyOptions,
+  ScheduleContext,
+  Self,
+} from './context.ts'
 export type {
   AnyContext,
   BotLifeEvents,
@@ -13,8 +21,9 @@ export type {
   Middleware,
   Options,
 } from './definition.ts'
-export type { EffectOptions, Recipient, SayOptions } from './effects.ts'
+export type { EffectOptions, Recipient, SayFileOptions, SayOptions } from './effects.ts'
 export { BotError, type BotErrorCode } from './errors.ts'
+export type { FileOptions, FileSource, ReceivedFile, StreamOptions } from './files.ts'
 export { runningHandler } from './handler-runner.ts'
 export type { BotLog } from './log.ts'
 export type { RunningBot } from './running-bot.ts'

@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises'
+import { basename } from 'node:path'
 import { type ChatMessage, toChatMessage } from '../client/chat-message.ts'
 import {
   AddFriend,
@@ -6,11 +8,13 @@ import {
   type InputOf,
   JoinRoom,
   MessageEdited,
+  type MessageFile,
   MessageRecalled,
   OnNewMessage,
   RefusedByServer,
   type SendOptions,
   type SentMessage,
+  type StoredFile,
   type ValuesOf,
 } from '../client/index.ts'
 import type { ClientMessage, ReplyOf, ServerMessage } from '../core/index.ts'
@@ -27,6 +31,12 @@ export interface HearOptions {
   readonly group?: string
   /** Milliseconds of real time. Default 5000. */
   readonly within?: number
+}
+
+/** A message with its file. */
+export interface HeardFile extends ChatMessage {
+  readonly file: MessageFile
+  readonly content: Buffer
 }
 
 export interface UserParts {
@@ -103,6 +113,35 @@ export class TestUser {
       isWanted(wanted, message)
     const what = [quoted(wanted), from && `from ${from}`, group && `in ${group}`].filter(Boolean).join(' ')
     return this.#hear(matches, what, within)
+  }
+
+  /** Uploads a file and sends it; resolves when both are stored. @param source a path, or the content */
+  async sendsFile(
+    to: string | { readonly group: string },
+    source: string | Uint8Array,
+    { name, text = '' }: { readonly name?: string; readonly text?: string } = {},
+  ): Promise<SentMessage & { readonly file: StoredFile }> {
+    const shown = name ?? (typeof source === 'string' ? basename(source) : 'file')
+    const file = await this.client.upload(typeof source === 'string' ? await readFile(source) : source, { name: shown })
+    return { ...(await this.says(to, text, { file: file.id })), file }
+  }
+
+  /**
+   * Hears a message with a file of this name, as `hears` does, and fetches the content.
+   * @throws Error as `hears` does
+   */
+  async hearsFile(wanted: string | RegExp, { from, group, within }: HearOptions = {}): Promise<HeardFile> {
+    const isWantedName = (name: string) => (typeof wanted === 'string' ? name === wanted : name.search(wanted) >= 0)
+    const matches = ({ file, ...message }: ChatMessage) =>
+      file !== undefined &&
+      isWantedName(file.name) &&
+      (from ?? message.from) === message.from &&
+      (group ?? message.group) === message.group
+    const what = [`a file ${quoted(wanted)}`, from && `from ${from}`, group && `in ${group}`].filter(Boolean).join(' ')
+    const message = await this.#hear(matches, what, within)
+    const chunks: Buffer[] = []
+    for await (const chunk of this.client.download((message.file as MessageFile).id)) chunks.push(chunk)
+    return { ...message, file: message.file as MessageFile, content: Buffer.concat(chunks) }
   }
 
   /**

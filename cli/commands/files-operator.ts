@@ -13,7 +13,7 @@ const gc = defineCommand({
   describe: 'Delete files that no message carries, and what they leave in the store; the server does it every hour too',
   examples: [
     ['$0 files gc --dry-run', 'what it would delete'],
-    ['$0 files gc -o json', ''],
+    ['$0 files gc -o json', 'deletes, and prints the counts'],
   ],
   builder: (args) =>
     args.options({ ...SERVER_FOLDER, 'dry-run': { type: 'boolean', describe: 'delete nothing, only count' } }),

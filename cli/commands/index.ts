@@ -23,6 +23,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<AnyCommand>>> = {
   react: async () => (await import('./react.ts')).react,
   recall: async () => (await import('./recall.ts')).recall,
   friends: async () => (await import('./friends.ts')).friends,
+  files: async () => (await import('./files.ts')).files,
   devices: async () => (await import('./devices.ts')).devices,
   tokens: async () => (await import('./tokens.ts')).tokens,
   profile: async () => (await import('./profile.ts')).profile,

@@ -6,6 +6,7 @@ import { notEmpty, wholeNumber } from '../definition/coerce.ts'
 import { defineCommand, type Shared } from '../definition/command.ts'
 import { WHO } from '../definition/options.ts'
 import { CliError, type ExitName } from '../errors/exit.ts'
+import type { SaveFile } from '../files/arrivals.ts'
 import { parseDuration } from '../input/duration.ts'
 import { STDIN } from '../input/marks.ts'
 import { messageLine } from '../output/message-view.ts'
@@ -33,6 +34,7 @@ export const listen = defineCommand({
     ['$0 listen --streams', 'in a terminal: messages that grow, such as answers of language models'],
     ['$0 listen --from bob | jq -r .text', 'NDJSON when stdout is no terminal'],
     ['$0 listen --exec ./handler', 'the message as a line of JSON on its stdin; what it prints is the answer'],
+    ['$0 listen --save-files ./inbox', 'files too, each saved there before its message is printed'],
     ['$0 listen --exec ./handler --jobs 1 -- --verbose', 'with arguments of its own'],
   ],
   builder: (args) =>
@@ -76,6 +78,11 @@ export const listen = defineCommand({
         coerce: wholeNumber('since', 0, Number.MAX_SAFE_INTEGER),
       },
       own: { type: 'boolean', describe: 'also messages that you send elsewhere meanwhile; they stay as they are' },
+      'save-files': {
+        type: 'string',
+        describe: 'save the files of messages in this folder, as ID-NAME, before the message is printed or handled',
+        coerce: notEmpty('save-files'),
+      },
       typing: { type: 'boolean', describe: 'also who is writing; this counts as no message' },
       streams: {
         type: 'boolean',
@@ -99,6 +106,7 @@ export const listen = defineCommand({
       typing = false,
       streams = false,
       ack,
+      saveFiles,
       args = [],
       ...exec
     },
@@ -117,7 +125,8 @@ export const listen = defineCommand({
       const { listenExec } = await import('../exec/run.ts')
       const { exec: program, jobs = 4, retries = 3, execTimeout = '5m' } = exec
       const words = args.map((word) => (word === STDIN ? '-' : word))
-      const options = { program, args: words, jobs, retries, timeout: parseDuration(execTimeout) }
+      const save = await saver(saveFiles, shared)
+      const options = { program, args: words, jobs, retries, timeout: parseDuration(execTimeout), save }
       return listenExec(options, stops, { ...(from && { from }), ...(type && { kind: type }) }, shared)
     }
     const [alone] = Object.entries({ jobs: exec.jobs, retries: exec.retries, 'exec-timeout': exec.execTimeout })
@@ -126,8 +135,8 @@ export const listen = defineCommand({
     if (alone !== undefined) throw new CliError('usage', `--${alone} goes with --exec`)
     if (args.length > 0) throw new CliError('usage', `nothing takes "${args[0]}": words go with --exec`)
     if (type !== undefined && !isKind(type)) {
-      if (own || typing || streams)
-        throw new CliError('usage', `--own, --typing and --streams are for messages: ${KINDS.join(', ')}`)
+      if (own || typing || streams || saveFiles !== undefined)
+        throw new CliError('usage', `--own, --typing, --streams and --save-files are for messages: ${KINDS.join(', ')}`)
       return asUser(shared, (client) => pushes(client, shared, type, stops), { reconnect: true })
     }
     const wanted = (message: Pick<ChatMessage, 'kind' | 'from' | 'group' | 'to'>) =>
@@ -135,14 +144,24 @@ export const listen = defineCommand({
       (from === undefined ||
         (isNamed(message.from, from) && message.group === undefined) ||
         isNamed(message.to ?? '', from))
-    const what = { stops, wanted, from, kind: type, since, own, typing, streams, ack }
+    const save = await saver(saveFiles, shared)
+    const what = { stops, wanted, save, from, kind: type, since, own, typing, streams, ack }
     return asUser(shared, (client) => messages(client, shared, what), { reconnect: true })
   },
 })
 
+/** Saves the file of a message, if there is a folder for it. */
+async function saver(folder: string | undefined, { output }: Shared): Promise<SaveFile | undefined> {
+  if (folder === undefined) return undefined
+  const { Arrivals } = await import('../files/arrivals.ts')
+  const arrivals = await Arrivals.in(folder, output)
+  return (client, message, signal) => arrivals.save(client, message, signal)
+}
+
 interface What {
   readonly stops: Stops
   readonly wanted: (message: Pick<ChatMessage, 'kind' | 'from' | 'group' | 'to'>) => boolean
+  readonly save: SaveFile | undefined
   readonly from: string | undefined
   readonly kind: Kind | undefined
   readonly since: number | undefined
@@ -155,7 +174,7 @@ interface What {
 async function messages(
   client: Client,
   shared: Shared,
-  { stops, wanted, from, kind, since, own, typing, streams, ack }: What,
+  { stops, wanted, save, from, kind, since, own, typing, streams, ack }: What,
 ): Promise<ExitName> {
   const { output } = shared
   const watch = new StopConditions(stops, shared.signal)
@@ -170,7 +189,8 @@ async function messages(
   const print = async (message: ChatMessage) => {
     if (message.id <= last || !wanted(message)) return
     const isOwn = client.isOwn(message)
-    await record(message, () => messageLine(output, message, isOwn))
+    const shown = (await save?.(client, message, watch.signal)) ?? message
+    await record(shown, () => messageLine(output, shown, isOwn))
     // After printing: a closed pipe leaves it unread.
     if (ack && message.unread && !isOwn) await acknowledge(client, message, output, watch.signal)
     watch.counted()

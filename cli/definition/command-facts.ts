@@ -14,7 +14,12 @@ export interface CommandFacts {
 
 /** Options of every command, see program.ts. */
 export const GLOBAL_OPTIONS = {
-  output: { alias: 'o', type: 'string', describe: 'form of the data on stdout', global: true },
+  output: {
+    alias: 'o',
+    type: 'string',
+    describe: 'form of the data on stdout: table, json, ndjson or plain',
+    global: true,
+  },
   timeout: { type: 'string', describe: 'for connecting and for each request; default 10s', global: true },
   color: { type: 'boolean', describe: 'colours on a terminal; --no-color turns them off', global: true },
 } as const

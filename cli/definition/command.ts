@@ -5,7 +5,7 @@ import { defaultData } from '../config/contexts.ts'
 import { CliError, type ExitName } from '../errors/exit.ts'
 import { parseDuration } from '../input/duration.ts'
 import { unmark } from '../input/marks.ts'
-import { FORMATS, type Format, Output } from '../output/output.ts'
+import { FORMATS, isFormat, Output } from '../output/output.ts'
 import { type CommandFacts, factsOf } from './command-facts.ts'
 import { fromEnvironment } from './environment.ts'
 
@@ -30,7 +30,7 @@ export interface Shared {
 }
 
 interface SharedArgs {
-  output?: string
+  output?: string | undefined
   color?: boolean
   context?: string
   as?: string
@@ -50,6 +50,8 @@ export interface Command<A> {
   readonly examples?: readonly Example[]
   /** `--timeout` is the command's own; connecting and requests then have that of the environment, or the default. */
   readonly ownTimeout?: boolean
+  /** `--output` is the command's own where it names no form of the data. */
+  readonly ownOutput?: boolean
   readonly builder?: (args: Argv<object>) => Argv<A>
   /** Whether it reaches a server through its data folder; if left out: with the option `data`, and where there is `as`, as the operator. */
   readonly needsDataFolder?: (args: ArgumentsCamelCase<A>) => boolean
@@ -77,6 +79,7 @@ export function defineCommand<A>({
   describe,
   examples = [],
   ownTimeout = false,
+  ownOutput = false,
   builder,
   needsDataFolder,
   run,
@@ -95,6 +98,7 @@ export function defineCommand<A>({
       refuseRepeats(args)
       const unmarked = Object.fromEntries(Object.entries(args).map(([name, value]) => [name, unmark(value)]))
       const own = { ...(unmarked as SharedArgs), ...(ownTimeout && { timeout: undefined }) }
+      if (ownOutput && !isFormat(own.output)) delete own.output
       const facts = factsOf({ command, builder: builder as CommandModule['builder'] })
       const data = (needsDataFolder?.(args) ?? usesDataFolder(facts, own)) ? await dataFolder(own) : undefined
       const shared = readShared(own, data, invocation.interrupt)
@@ -150,10 +154,11 @@ function usesDataFolder({ options }: CommandFacts, { as, data, config }: SharedA
 
 function readShared(args: SharedArgs, data: string | undefined, signal: AbortSignal): Shared {
   const format = args.output ?? fromEnvironment('OUTPUT')
-  if (format !== undefined && !FORMATS.includes(format as Format))
-    throw new CliError('usage', `CHATCTL_OUTPUT: "${format}" is none of ${FORMATS.join(', ')}`)
+  const source = args.output === undefined ? 'CHATCTL_OUTPUT' : '--output'
+  if (format !== undefined && !isFormat(format))
+    throw new CliError('usage', `${source}: "${format}" is none of ${FORMATS.join(', ')}`)
   const shared = {
-    output: new Output(format as Format | undefined, args.color),
+    output: new Output(format, args.color),
     context: args.context ?? fromEnvironment('CONTEXT'),
     as: args.as,
     data: data ?? '',
@@ -184,6 +189,8 @@ const LISTS = [
   '_',
   'args',
   'fields',
+  'file',
+  'ids',
   'plugin',
   'plugins',
   'without',

@@ -2,8 +2,8 @@ import { isUtf8 } from 'node:buffer'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { access, constants, stat } from 'node:fs/promises'
 import { delimiter, resolve } from 'node:path'
-import type { ChatMessage } from '../../client/index.ts'
 import { CliError } from '../errors/exit.ts'
+import type { SavedMessage } from '../files/arrivals.ts'
 import { printableJson } from '../output/printable.ts'
 
 /** Longest answer of a handler, in bytes: the default of the server's own limit. */
@@ -41,7 +41,7 @@ export class HandlerProgram {
   }
 
   /** Runs it for one message; resolves with its answer, empty for none. @throws HandlerError */
-  async run(message: ChatMessage): Promise<string> {
+  async run(message: SavedMessage): Promise<string> {
     const child = spawn(this.#program, this.#args, {
       stdio: ['pipe', 'pipe', 'inherit'],
       env: {
@@ -49,6 +49,7 @@ export class HandlerProgram {
         CHATCTL_ID: String(message.id),
         CHATCTL_FROM: message.from,
         CHATCTL_GROUP: message.group ?? '',
+        ...fileVariables(message),
       },
       // In a process group of its own: Ctrl-C leaves it to finish, and what it has started is killed with it.
       detached: true,
@@ -99,6 +100,15 @@ export class HandlerProgram {
     process.off('exit', this.#exit)
   }
 }
+
+/** Facts of the message's file, and its path if it was saved; empty without a file. */
+const fileVariables = ({ file }: SavedMessage) => ({
+  CHATCTL_FILE_ID: String(file?.id ?? ''),
+  CHATCTL_FILE_NAME: file?.name ?? '',
+  CHATCTL_FILE_SIZE: String(file?.size ?? ''),
+  CHATCTL_FILE_TYPE: file?.type ?? '',
+  CHATCTL_FILE: file?.saved ?? '',
+})
 
 const TOO_LONG = `it answered more than ${MAX_REPLY} bytes`
 

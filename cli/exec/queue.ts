@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { retryDelay } from '../../client/errors.ts'
 import type { ChatMessage, Client } from '../../client/index.ts'
 import { CliError } from '../errors/exit.ts'
 import { refusalOf } from '../errors/refusal.ts'
+import { pauseOf } from '../errors/transient.ts'
+import type { SavedMessage, SaveFile } from '../files/arrivals.ts'
 import { HandlerError, type HandlerProgram } from './program.ts'
 
 const FIRST_PAUSE_MS = 1000
@@ -16,6 +17,8 @@ export interface HandlerQueueOptions {
   readonly jobs: number
   /** Retries for a message after its first run failed. */
   readonly retries: number
+  /** Saves the file of a message before its first run. */
+  readonly save: SaveFile | undefined
   note(text: string): void
   /** Called when the answer to a message is stored and the message acknowledged. `replyId` undefined: no answer. */
   onHandled(message: ChatMessage, replyId: number | undefined): Promise<void>
@@ -102,7 +105,8 @@ export class HandlerQueue {
   }
 
   async #handle(message: ChatMessage) {
-    const replyId = await this.#answer(message)
+    const { save } = this.#options
+    const replyId = await this.#answer((await save?.(this.#client, message, this.#stop.signal)) ?? message)
     await this.#acknowledge(message)
     await this.#options.onHandled(message, replyId)
   }
@@ -120,7 +124,7 @@ export class HandlerQueue {
   }
 
   /** Runs the handler until it succeeds, with back-off. @throws CliError after the last retry */
-  async #answer(message: ChatMessage): Promise<number | undefined> {
+  async #answer(message: SavedMessage): Promise<number | undefined> {
     const { handler, retries, note } = this.#options
     for (let tries = 1, pause = FIRST_PAUSE_MS; ; tries++, pause = Math.min(pause * 2, LAST_PAUSE_MS)) {
       try {
@@ -174,12 +178,4 @@ export class HandlerQueue {
       }
     }
   }
-}
-
-/** Milliseconds until the retry; undefined where a retry does not help. */
-function pauseOf(error: unknown): number | undefined {
-  const refusal = refusalOf(error)
-  if (refusal !== undefined) return retryDelay(refusal, 0)
-  const { code } = error as { code?: string }
-  return code === 'timed_out' || code === 'lost' ? FIRST_PAUSE_MS : undefined
 }

@@ -4,6 +4,7 @@ import { asUser } from '../client/sessions.ts'
 import { StopConditions, type Stops } from '../client/stop-conditions.ts'
 import type { Shared } from '../definition/command.ts'
 import { EXIT, type ExitName } from '../errors/exit.ts'
+import type { SaveFile } from '../files/arrivals.ts'
 import { printableLine } from '../output/printable.ts'
 import { HandlerProgram } from './program.ts'
 import { HandlerQueue } from './queue.ts'
@@ -15,11 +16,13 @@ export interface Exec {
   readonly retries: number
   /** Milliseconds for one run. */
   readonly timeout: number
+  /** Saves the file of a message before its run. */
+  readonly save: SaveFile | undefined
 }
 
 /** Runs a program for each message, see HandlerQueue. A message is acknowledged when it was handled. */
 export async function listenExec(
-  { program, args, timeout, ...limits }: Exec,
+  { program, args, timeout, save, ...limits }: Exec,
   stops: Stops,
   filter: Pick<MessagesOptions, 'from' | 'kind'>,
   shared: Shared,
@@ -34,7 +37,7 @@ export async function listenExec(
   try {
     const act = async (client: Client) => {
       interrupt.removeEventListener('abort', giveUp)
-      await handleAll(client, shared, { handler, limits, stops, watch, filter })
+      await handleAll(client, shared, { handler, save, limits, stops, watch, filter })
       return watch.exit()
     }
     return await asUser({ ...shared, signal: connection.signal }, act, { reconnect: true })
@@ -46,16 +49,18 @@ export async function listenExec(
 
 interface Parts {
   readonly handler: HandlerProgram
+  readonly save: SaveFile | undefined
   readonly limits: { readonly jobs: number; readonly retries: number }
   readonly stops: Stops
   readonly watch: StopConditions
   readonly filter: Pick<MessagesOptions, 'from' | 'kind'>
 }
 
-async function handleAll(client: Client, { output }: Shared, { handler, limits, stops, watch, filter }: Parts) {
+async function handleAll(client: Client, { output }: Shared, { handler, save, limits, stops, watch, filter }: Parts) {
   const failed = new AbortController()
   const queue = new HandlerQueue(client, {
     handler,
+    save,
     ...limits,
     note: (text) => output.note(text),
     onFailed: () => failed.abort(),

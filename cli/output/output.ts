@@ -6,6 +6,8 @@ import { printable, printableJson, printableLine } from './printable.ts'
 export const FORMATS = ['table', 'json', 'ndjson', 'plain'] as const
 export type Format = (typeof FORMATS)[number]
 
+export const isFormat = (word: string | undefined): word is Format => FORMATS.some((format) => format === word)
+
 /** How one value of a record is shown to people; programs get the record as it is. */
 export interface Column<R> {
   readonly title: string
@@ -111,9 +113,9 @@ export class Output {
   }
 
   /** @throws the stream's error, EPIPE when the reader has gone */
-  write(text: string): Promise<void> {
+  write(data: string | Uint8Array): Promise<void> {
     return new Promise((resolve, reject) => {
-      process.stdout.write(text, (error) => (error ? reject(error) : resolve()))
+      process.stdout.write(data, (error) => (error ? reject(error) : resolve()))
     })
   }
 

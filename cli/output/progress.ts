@@ -1,3 +1,6 @@
+import { byteSize } from '../../plugins/messages/file-caption.ts'
+import { printableLine } from './printable.ts'
+
 const WIDTH = 30
 /** Shortest time between two drawings, in milliseconds. */
 const DRAW_INTERVAL_MS = 100
@@ -7,12 +10,12 @@ const DRAW_INTERVAL_MS = 100
  */
 export class ProgressBar {
   readonly #isTerminal = process.stderr.isTTY === true
-  readonly #unit: 'rows' | '%'
+  readonly #unit: 'rows' | '%' | 'bytes'
   #step = ''
   #drawn = 0
 
   /** @param unit what is counted; with `%`, `done` and `total` are a share of the step and 100 */
-  constructor(unit: 'rows' | '%' = 'rows') {
+  constructor(unit: 'rows' | '%' | 'bytes' = 'rows') {
     this.#unit = unit
   }
 
@@ -23,12 +26,17 @@ export class ProgressBar {
       if (isNew) this.end()
       if (!isNew && done < total && performance.now() - this.#drawn < DRAW_INTERVAL_MS) return
       this.#drawn = performance.now()
-      const far = this.#unit === '%' ? `${Math.round(done)} %` : `${count(done)} of ${count(total)}`
-      process.stderr.write(`\r\x1b[K${bar(done, total)} ${step} ${far}`)
+      process.stderr.write(`\r\x1b[K${bar(done, total)} ${printableLine(step)} ${this.#far(done, total)}`)
     } else if (isNew) {
       process.stderr.write(this.#unit === '%' ? `${step}\n` : `${step}: ${count(total)} rows, from ${count(done)}\n`)
     }
     this.#step = step
+  }
+
+  #far(done: number, total: number): string {
+    if (this.#unit === '%') return `${Math.round(done)} %`
+    const show = this.#unit === 'bytes' ? byteSize : count
+    return `${show(done)} of ${show(total)}`
   }
 
   /** Ends the line, with the last state left on it. */

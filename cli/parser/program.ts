@@ -4,7 +4,6 @@ import { GLOBAL_OPTIONS } from '../definition/command-facts.ts'
 import { version } from '../definition/version.ts'
 import { EXIT } from '../errors/exit.ts'
 import { markWords } from '../input/marks.ts'
-import { FORMATS } from '../output/output.ts'
 import { yargs } from './yargs.ts'
 
 const EXIT_TEXT = `Exit codes: ${Object.entries(EXIT)
@@ -30,7 +29,7 @@ export async function program(argv: readonly string[], invocation?: Invocation) 
     .usage('$0 <command>\n\nA headless, encrypted chat server, and every way to talk to it from a shell.')
     .locale('en')
     .version(version())
-    .options({ ...GLOBAL_OPTIONS, output: { ...GLOBAL_OPTIONS.output, choices: FORMATS } })
+    .options(GLOBAL_OPTIONS)
     .middleware((args) => {
       Object.assign(args, { [INVOCATION]: invocation })
     })

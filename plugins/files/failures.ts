@@ -8,5 +8,6 @@ export const FAILURES = defineFailures({
   file_incomplete: { code: 78, text: 'bytes of the file are missing' },
   file_differs: { code: 79, text: 'the received bytes do not have the SHA-256 of the file' },
   store_unavailable: { code: 81, text: 'the store of the files does not answer; retry later' },
+  picture_refused: { code: 82, text: 'the picture is broken, or has metadata that cannot be removed' },
   file_held: { code: 80, text: 'the file is still being scanned; retry later' },
 })

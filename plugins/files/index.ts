@@ -16,6 +16,7 @@ import * as messages from './messages.ts'
 import { OpenUploads } from './open-uploads.ts'
 import { PartFiles } from './part-files.ts'
 import type { Parts } from './parts.ts'
+import { Previews } from './pictures/index.ts'
 import { handleQueries } from './queries.ts'
 import { handleReading, provideFiles } from './reading.ts'
 import { Scanning } from './scanning.ts'
@@ -59,6 +60,8 @@ export const files = definePlugin({
     const uploads = new OpenUploads(partFiles, app.clock)
     const changes = new KeyedQueue<number>()
     app.onStop(() => uploads.closeAll())
+    const previews = new Previews({ clock: app.clock, log })
+    app.onStop(() => previews.close())
     app.every(IDLE_CHECK_MS, () => {
       for (const id of uploads.idle()) void changes.run(id, () => uploads.close(id))
     })
@@ -69,6 +72,7 @@ export const files = definePlugin({
       conversations: needs.messages,
       contents: new Contents(openStore(options.store ?? folder, options.s3), log),
       rate: new ByteRate(limits, app.clock),
+      previews,
       window: new SessionWindow(limits.fileWindow),
       attaching: new UseCounts<number>(),
       scanning: undefined,

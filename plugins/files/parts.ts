@@ -9,6 +9,7 @@ import type { Contents } from './contents.ts'
 import type { FilesLimits } from './limits.ts'
 import type { OpenUploads } from './open-uploads.ts'
 import type { PartFiles } from './part-files.ts'
+import type { Previews } from './pictures/index.ts'
 import type { SessionWindow } from './session-window.ts'
 import type { UseCounts } from './use-counts.ts'
 
@@ -32,6 +33,7 @@ export interface Parts {
   /** Files of messages that are being stored. */
   readonly attaching: UseCounts<number>
   readonly window: SessionWindow
+  readonly previews: Previews
   /** Work on uploads and deletions, by file. */
   readonly changes: KeyedQueue<number>
 }

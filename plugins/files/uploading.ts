@@ -120,9 +120,9 @@ function handleChunks({ app, uploads, rate, window, changes }: Parts) {
   )
 }
 
-function handleFinish({ app, db, partFiles, uploads, contents, changes, scanning }: Parts) {
+function handleFinish({ app, db, partFiles, uploads, contents, changes, scanning, previews }: Parts) {
   const stateOfNew = scanning === undefined ? FILE_STATE.ready : FILE_STATE.held
-  const finish = async (row: FileRow, sha256: Uint8Array) => {
+  const finish = async (row: FileRow, { sha256, keepMetadata }: ValuesOf<typeof FinishUpload>) => {
     const { part } = await uploads.open(row)
     if (part.size !== row.size)
       throw new Refused(FAILURES.file_incomplete, `${part.size} of ${row.size} bytes have arrived; send the others`)
@@ -131,10 +131,15 @@ function handleFinish({ app, db, partFiles, uploads, contents, changes, scanning
       await part.clear()
       throw new Refused(FAILURES.file_differs)
     }
-    const { path, ...result } = await processed(partFiles.path(row.part), row.size, hash.toString('hex'))
-    await contents.using([result.content], async () => {
+    const uploaded = { path: partFiles.path(row.part), content: hash.toString('hex'), size: row.size }
+    const derived = (suffix: string) => partFiles.path(row.part, suffix)
+    const { path, preview, ...result } = await processed(uploaded, { previews, derived, keepMetadata })
+    const keys = preview === undefined ? [result.content] : [result.content, preview.content]
+    await contents.using(keys, async () => {
       await contents.put(result.content, path)
-      const finished = { ...result, state: stateOfNew, preview: '', preview_size: 0 }
+      if (preview !== undefined) await contents.put(preview.content, preview.path)
+      const ofPreview = { preview: preview?.content ?? '', preview_size: preview?.size ?? 0 }
+      const finished = { ...result, ...ofPreview, state: stateOfNew }
       // Deleted or expired meanwhile: the sweep deletes the content.
       if (!(await finishUpload(db, row.id, finished, app.clock.time()))) throw new Refused(FAILURES.no_upload)
     })
@@ -145,11 +150,12 @@ function handleFinish({ app, db, partFiles, uploads, contents, changes, scanning
 
   app.handle(
     FinishUpload,
-    ({ user }, { upload: id, sha256 }) =>
-      changes.run(id, async () => {
+    ({ user }, values) =>
+      changes.run(values.upload, async () => {
+        const { upload: id } = values
         const row = await findFile(db, id)
         if (row?.owner_id !== user.id) throw new Refused(FAILURES.no_upload)
-        if (row.state === FILE_STATE.uploading) await finish(row, sha256)
+        if (row.state === FILE_STATE.uploading) await finish(row, values)
         const finished = await findFile(db, id)
         if (finished === undefined) throw new Refused(FAILURES.no_upload)
         return infoOf(finished, user.id)

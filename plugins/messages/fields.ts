@@ -24,8 +24,8 @@ export const fileFacts = {
   fileName: optional(line('name of the file', { max: 255 }), ''),
   fileSize: optional(uint64('bytes of the file'), 0),
   fileType: optional(line('media type of the file, found in its bytes', { max: 127 }), ''),
-  fileWidth: optional(uint32('pixels, as shown; 0: not known, or no picture'), 0),
-  fileHeight: optional(uint32('pixels, as shown; 0: not known, or no picture'), 0),
+  fileWidth: optional(uint32('pixels, as shown; 0: no picture that may be shown'), 0),
+  fileHeight: optional(uint32('pixels, as shown; 0: no picture that may be shown'), 0),
   fileThumbhash: optional(line('base64 of the ThumbHash, a placeholder of the picture; empty: none', { max: 64 }), ''),
   filePreview: optional(bool('true: read_file has a preview'), false),
 }

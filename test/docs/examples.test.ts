@@ -1,11 +1,14 @@
 // The example bots, tested through the package's exports as docs/BOTS.md describes.
 import test from 'ava'
 import { testServer } from 'chatctl/testing'
+import sharp from 'sharp'
 import echo from '../../examples/echo-bot.ts'
 import onCall from '../../examples/on-call-bot/index.ts'
 import pollBot from '../../examples/poll-bot.ts'
 import polls from '../../examples/polls/index.ts'
 import { CreatePoll } from '../../examples/polls/messages.ts'
+import thumbnail from '../../examples/thumbnail-bot.ts'
+import { drawing } from '../support/files/pictures.ts'
 
 const MINUTE = 60_000
 
@@ -88,4 +91,17 @@ test('the poll bot opens polls, votes on behalf of users, and closes polls', asy
   t.is(await ann.asks('polls', '/close 1'), 'Tea or coffee?\n1 × coffee\n1 × tea')
   await ann.request(CreatePoll, { question: 'Cake?' })
   await bob.hears('ann asks: Cake? (2)', group)
+})
+
+test('the thumbnail bot answers a picture with its thumbnail, and says what is none', async (t) => {
+  await using server = await testServer()
+  await server.bot(thumbnail, 'thumbnail')
+  const ann = await server.user('ann')
+  const { id } = await ann.sendsFile('thumbnail', await drawing(640, 480).jpeg().toBuffer(), { name: 'sea.jpg' })
+  const answer = await ann.hearsFile('sea-small.webp', { from: 'thumbnail' })
+  t.like(answer, { text: 'of sea.jpg', replyTo: id, file: { type: 'image/webp', width: 320, height: 240 } })
+  t.like(await sharp(answer.content).metadata(), { format: 'webp', width: 320, height: 240 })
+  await ann.sendsFile('thumbnail', Buffer.from('<!doctype html>'), { name: 'page.png' })
+  await ann.hears('page.png is no picture that I can read.')
+  t.is(await ann.asks('thumbnail', 'hello'), 'Send me a picture.')
 })

@@ -85,8 +85,9 @@ test('what a browser loads with the client uses nothing of Node', (t) => {
   t.deepEqual(breaches, [])
 })
 
-/** The writers of db/ wait for the disk, whose time is the system's; clients of the original are as they are. */
-const OWN_TIME = /^core\/(clock|watchdog\/watchdog|watchdog\/watchdog-thread|wire\/client-id)\.ts$|^plugins\/legacy\//
+/** A child process has no clock of the server; clients of the original are as they are. */
+const OWN_TIME =
+  /^core\/(clock|watchdog\/watchdog|watchdog\/watchdog-thread|wire\/client-id)\.ts$|^plugins\/(legacy\/|files\/pictures\/preview-process\.ts$)/
 
 test('the server takes the time from its clock only', (t) => {
   const breaches = files.filter((file) => {
