@@ -73,11 +73,11 @@ testInBrowser('invitations from while Ann was away are listed; she joins one gro
   t.is(await ann.dialog.getByText('Invited by bob').count(), 3)
   await ann.press('Decline the invitation to writers')
   await ann.dialog.getByText('writers').waitFor({ state: 'detached' })
-  await ann.press('Join the group readers')
+  await ann.press('Join group readers')
   await ann.dialog.getByText('readers').waitFor({ state: 'detached' })
   // One that was withdrawn without a notice.
   await bob.request(DissolveRoom, { group: 'gone' })
-  await ann.press('Join the group gone')
+  await ann.press('Join group gone')
   await ann.dialog.getByText('There are no requests.').waitFor()
   await ann.press('Close', ann.dialog)
   await ann.contact('readers').waitFor()

@@ -35,6 +35,31 @@ export interface Style {
 /** Messages in the document at most: a long history must not make the page slow. */
 export const MAX_SHOWN = 300
 
+/** A file that a message carries. */
+export interface AttachedFile {
+  readonly id: number
+  readonly name: string
+  /** Bytes. */
+  readonly size: number
+  /** Media type, found by the server in the bytes. */
+  readonly type: string
+  /** Pixels of a picture. */
+  readonly width?: number | undefined
+  readonly height?: number | undefined
+  /** Placeholder of a picture, base64 of a ThumbHash. */
+  readonly thumbhash?: string | undefined
+  /** Whether there is a small picture of it. */
+  readonly preview: boolean
+}
+
+/** A file to be sent. */
+export interface NewFile {
+  readonly name: string
+  readonly content: Blob
+  /** A picture keeps what the camera wrote into it. */
+  readonly keepMetadata: boolean
+}
+
 export interface Message {
   readonly id: number
   readonly key: Key
@@ -51,6 +76,16 @@ export interface Message {
   readonly replyTo?: number | undefined
   /** Time of the last edit, milliseconds since 1970. */
   readonly editedAt?: number | undefined
+  readonly file?: AttachedFile | undefined
+  /** Whether the text only names the file. */
+  readonly isCaption: boolean
+}
+
+/** A message whose text grows; it becomes an ordinary one. */
+export interface Growing {
+  readonly stream: number
+  readonly from: string
+  readonly text: string
 }
 
 /** Users who reacted to a message with an emoji. */
@@ -72,6 +107,7 @@ export interface Unsent {
   readonly text: string
   readonly style: Style
   readonly replyTo?: number | undefined
+  readonly file?: NewFile | undefined
   readonly createdAt: number
   /** Why the server refused it; it is sent again only on request. */
   readonly refused?: CallFailure | undefined

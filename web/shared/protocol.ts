@@ -4,10 +4,12 @@ import type {
   Device,
   FriendRequest,
   Group,
+  Growing,
   Invitation,
   Key,
   Member,
   Message,
+  NewFile,
   Profile,
   Reaction,
   Status,
@@ -53,6 +55,13 @@ export interface NewMessage {
   readonly style: Style
   /** Id of the message that it answers. */
   readonly replyTo?: number | undefined
+  readonly file?: NewFile | undefined
+}
+
+export interface ContentQuery {
+  /** Id of the file. */
+  readonly file: number
+  readonly variant: 'original' | 'preview'
 }
 
 /** Calls of a view to the worker, by name. All are asynchronous. */
@@ -68,6 +77,11 @@ export interface Calls {
   send(argument: NewMessage): void
   retry(argument: { clientId: string }): void
   discard(argument: { clientId: string }): void
+  /** Ends the upload of a message's file, and drops the message. */
+  cancel(argument: { clientId: string }): void
+  /** Content of a file; its media type is not set. */
+  content(argument: ContentQuery): Blob
+  stopContent(argument: { file: number }): void
   history(argument: HistoryQuery): HistoryPage
   search(argument: SearchQuery): SearchPage
   /** The user is writing, to be repeated while it goes on. */
@@ -114,6 +128,8 @@ export type WorkerEvent =
   | { readonly type: 'unsent'; readonly unsent: Unsent[] }
   /** New messages of others. */
   | { readonly type: 'messages'; readonly key: Key; readonly messages: Message[] }
+  /** How far the upload of an unsent message is, or the download of the file `file ID`: 0 to 1. */
+  | { readonly type: 'progress'; readonly of: string; readonly share: number }
   /** The server has stored a message of this browser. */
   | { readonly type: 'sent'; readonly clientId: string; readonly message: Message }
   | { readonly type: 'recalled'; readonly id: number }
@@ -127,6 +143,8 @@ export type WorkerEvent =
   /** Somebody joined, left or changed a group. */
   | { readonly type: 'groupChanged'; readonly key: Key; readonly change: GroupChange }
   | { readonly type: 'friendAnswered'; readonly user: string; readonly accepted: boolean }
+  /** The text of a message grows; without `growing`, it has ended. */
+  | { readonly type: 'growing'; readonly key: Key; readonly stream: number; readonly growing?: Growing }
   | { readonly type: 'typing'; readonly key: Key; readonly from: string; readonly state: boolean }
   | { readonly type: 'profile'; readonly profile: Profile }
   /** Messages may have been missed: conversations are loaded again. */

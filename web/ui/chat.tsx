@@ -11,6 +11,7 @@ import { Members } from './members.tsx'
 import { Menu } from './menu.tsx'
 import { MessageList } from './message-list.tsx'
 import { plainName, titleOf } from './names.ts'
+import { stage } from './staging.ts'
 import { attempt, contacts, conversation, open } from './state.ts'
 import { writers } from './typing.ts'
 import { call } from './worker.ts'
@@ -27,8 +28,24 @@ function OpenChat({ conversation }: { conversation: Conversation }) {
   const areMembersShown = useSignal(false)
   const contact = contacts.value.get(key)
   const name = contact?.name ?? key.slice(1)
+  const isDropping = useSignal(false)
+  const drop = {
+    onDragOver: (event: DragEvent) => {
+      if (!event.dataTransfer?.types.includes('Files')) return
+      event.preventDefault()
+      isDropping.value = true
+    },
+    onDragLeave: () => {
+      isDropping.value = false
+    },
+    onDrop: (event: DragEvent) => {
+      isDropping.value = false
+      if (stage(key, event.dataTransfer?.files)) event.preventDefault()
+    },
+  }
   return (
-    <main class="chat">
+    <main class="chat" {...drop}>
+      {isDropping.value && <p class="drop">{t('file.drop')}</p>}
       <header class="bar">
         <IconButton icon="back" label={t('chat.back')} onClick={() => open(undefined)} />
         <Avatar name={name} isGroup={isGroup(key)} />

@@ -1,12 +1,17 @@
 import { useSignal } from '@preact/signals'
 import { useLayoutEffect, useRef } from 'preact/hooks'
 import type { Key } from '../shared/model.ts'
+import type { NewMessage } from '../shared/protocol.ts'
+import { AttachButtons } from './attach-buttons.tsx'
 import type { Conversation } from './conversation.ts'
 import { loadDraft, saveDraft } from './drafts.ts'
 import { EmojiButton } from './emoji-button.tsx'
 import { t } from './i18n.ts'
 import { Icon, IconButton } from './icons.tsx'
 import { isDark, settings } from './settings.ts'
+import { isShrinkable, shrunk } from './shrink.ts'
+import { type PictureChoices, StagedFiles } from './staged-files.tsx'
+import { stage, takeStaged } from './staging.ts'
 import { attempt, me, status } from './state.ts'
 import { styleOf } from './style.ts'
 import { StyleBar } from './style-bar.tsx'
@@ -27,10 +32,12 @@ export function Composer({ conversation }: { conversation: Conversation }) {
   const { text, write, type, wasSent } = useDraft(user, key)
   const isStyling = useSignal(false)
   const excess = new TextEncoder().encode(text.value).length - MAX_BYTES
+  const choices = useSignal<PictureChoices>({ shrink: false, keepMetadata: false })
   const send = async () => {
     const sent = text.value
-    if (sent.trim() === '' || excess > 0) return
     const about = subject.value
+    const files = about?.kind === 'edit' ? [] : takeStaged(key)
+    if (excess > 0 || (sent.trim() === '' && files.length === 0)) return
     subject.value = undefined
     write('')
     wasSent()
@@ -38,8 +45,10 @@ export function Composer({ conversation }: { conversation: Conversation }) {
     const work =
       about?.kind === 'edit'
         ? call('edit', { id, text: sent })
-        : call('send', { key, text: sent, style: settings.value.style, replyTo: id || undefined })
-    if (!(await attempt(work))) write(sent + text.value)
+        : sendAll({ key, text: sent, style: settings.value.style, replyTo: id || undefined }, files, choices.value)
+    if (await attempt(work)) return
+    write(sent + text.value)
+    stage(key, files)
   }
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key !== 'Enter' || event.isComposing || event.keyCode === COMPOSING_KEY_CODE || event.shiftKey) return
@@ -62,12 +71,14 @@ export function Composer({ conversation }: { conversation: Conversation }) {
     >
       {isStyling.value && <StyleBar />}
       {subject.value !== undefined && <SubjectBar conversation={conversation} subject={subject.value} />}
+      <StagedFiles conversationKey={key} choices={choices} />
       {excess > 0 && (
         <p class="failure" role="alert">
           {t('composer.tooLong', { n: excess })}
         </p>
       )}
       <div class="composer-line">
+        <AttachButtons onFiles={(files) => stage(key, files ?? [])} />
         <EmojiButton onPick={(emoji) => insert(input.current, emoji)} />
         <IconButton
           icon="style"
@@ -87,6 +98,9 @@ export function Composer({ conversation }: { conversation: Conversation }) {
           value={text.value}
           onInput={({ currentTarget }) => type(currentTarget.value)}
           onKeyDown={onKeyDown}
+          onPaste={(event) => {
+            if (stage(key, event.clipboardData?.files)) event.preventDefault()
+          }}
         />
         <button type="submit" class="icon-button primary" aria-label={t('composer.send')} title={t('composer.send')}>
           <Icon name="send" />
@@ -94,6 +108,16 @@ export function Composer({ conversation }: { conversation: Conversation }) {
       </div>
     </form>
   )
+}
+
+/** One message, or one for each file; the text goes with the first. */
+async function sendAll(message: NewMessage, files: readonly File[], { shrink, keepMetadata }: PictureChoices) {
+  if (files.length === 0) return call('send', message)
+  for (const [index, file] of files.entries()) {
+    const content = shrink && isShrinkable(file) ? await shrunk(file) : file
+    const attached = { name: content.name, content, keepMetadata }
+    await call('send', { ...message, text: index === 0 ? message.text.trim() : '', file: attached })
+  }
 }
 
 /** The text that is being written: kept over reloads, and others are told that it is being written. */

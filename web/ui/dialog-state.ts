@@ -13,9 +13,10 @@ export type DialogName =
   | 'requests'
   | 'search'
   | 'settings'
+  | 'viewer'
 
 export interface DialogContentProps {
-  /** The user, or the key of the conversation, that the dialog is about. */
+  /** The user, the key of the conversation, or the id of the message that the dialog is about. */
   readonly about: string
   readonly close: () => void
 }

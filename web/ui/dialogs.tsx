@@ -9,6 +9,7 @@ import { Requests } from './requests.tsx'
 import { Search } from './search.tsx'
 import { SettingsDialog } from './settings-dialog.tsx'
 import { contacts, dropContact } from './state.ts'
+import { Viewer } from './viewer.tsx'
 import { call } from './worker.ts'
 
 const nameOf = (key: string) => contacts.value.get(key)?.name ?? ''
@@ -23,6 +24,7 @@ const DIALOGS: Readonly<Record<DialogName, FunctionComponent<DialogContentProps>
   requests: Requests,
   search: Search,
   settings: SettingsDialog,
+  viewer: Viewer,
   deleteFriend: ({ about: user, close }) => (
     <Confirmation
       title={t('friend.delete')}

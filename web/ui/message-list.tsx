@@ -2,12 +2,13 @@ import { useSignal } from '@preact/signals'
 import { Fragment } from 'preact'
 import type { Message } from '../shared/model.ts'
 import type { Conversation } from './conversation.ts'
+import { GrowingRow } from './growing-row.tsx'
 import { dateOf, t } from './i18n.ts'
 import { Icon } from './icons.tsx'
 import { MessageRow } from './message-row.tsx'
 import { usePlace } from './place.ts'
 import { idOf, rowsOf } from './scrolling.ts'
-import { unsent } from './state.ts'
+import { growing, unsent } from './state.ts'
 import { UnsentRow } from './unsent-row.tsx'
 
 /** The messages of a conversation: a list that keeps its place while messages come and go above and below. */
@@ -16,7 +17,10 @@ export function MessageList({ conversation }: { conversation: Conversation }) {
   const active = useSignal(0)
   const messages = conversation.messages.value
   const waiting = unsent.value.filter(({ key }) => key === conversation.key)
-  const { ref, isAtBottom, look, toEnd } = usePlace(conversation, waiting.length)
+  const texts = [...growing.value.values()].filter(({ key }) => key === conversation.key)
+  // Changes whenever the rows below the messages change their height.
+  const below = texts.reduce((sum, { text }) => sum + text.length, waiting.length + texts.length)
+  const { ref, isAtBottom, look, toEnd } = usePlace(conversation, below)
   return (
     <div class="list-frame">
       <ol
@@ -37,6 +41,7 @@ export function MessageList({ conversation }: { conversation: Conversation }) {
           firstUnread={conversation.firstUnread.value}
           active={active.value}
         />
+        {conversation.isAtEnd.value && texts.map((growing) => <GrowingRow key={growing.stream} growing={growing} />)}
         {conversation.isAtEnd.value && waiting.map((message) => <UnsentRow key={message.clientId} message={message} />)}
       </ol>
       {!(isAtBottom.value && conversation.isAtEnd.value) && (

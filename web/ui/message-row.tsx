@@ -1,6 +1,7 @@
 import { isGroup, type Message } from '../shared/model.ts'
 import { Avatar } from './avatar.tsx'
 import type { Conversation, Subject } from './conversation.ts'
+import { FileView } from './file-view.tsx'
 import { fullTimeOf, t, timeOf } from './i18n.ts'
 import { Menu, type MenuItem } from './menu.tsx'
 import { plainName } from './names.ts'
@@ -29,7 +30,7 @@ export interface MessageRowProps {
 }
 
 export function MessageRow({ conversation, message, before, isReachable, isTarget }: MessageRowProps) {
-  const { id, key, from, mine, sentAt, text, bot } = message
+  const { id, key, from, mine, sentAt, text, bot, file, isCaption } = message
   const continues = before?.from === from && sentAt - before.sentAt < RUN_MS
   const style = settings.value.plainStyles ? {} : styleOf(message.style, { isDark: isDark(), mine })
   return (
@@ -47,9 +48,12 @@ export function MessageRow({ conversation, message, before, isReachable, isTarge
           </p>
         )}
         {message.replyTo !== undefined && <Quoted id={message.replyTo} conversation={conversation} />}
-        <div class="text" dir="auto" style={style}>
-          <Linked text={text} />
-        </div>
+        {file !== undefined && <FileView file={file} message={id} isReachable={isReachable} />}
+        {!isCaption && (
+          <div class="text" dir="auto" style={style}>
+            <Linked text={text} />
+          </div>
+        )}
         <Reactions message={message} conversation={conversation} isReachable={isReachable} />
         <p class="meta">
           {message.editedAt !== undefined && <span title={fullTimeOf(message.editedAt)}>{t('message.edited')}</span>}

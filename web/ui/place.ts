@@ -8,9 +8,9 @@ const LOAD_AHEAD = 1
 
 /**
  * Keeps the place in the list of a conversation, loads what comes into view, and marks it as read.
- * @param waiting number of rows below the messages
+ * @param below changes with the rows below the messages
  */
-export function usePlace(conversation: Conversation, waiting: number) {
+export function usePlace(conversation: Conversation, below: number) {
   const ref = useRef<HTMLOListElement>(null)
   const anchor = useRef(new ScrollAnchor()).current
   const isAtBottom = useSignal(true)
@@ -32,7 +32,7 @@ export function usePlace(conversation: Conversation, waiting: number) {
   }
   useLayoutEffect(
     () => restore(conversation.target || conversation.firstUnread.peek()),
-    [conversation.messages.value, waiting],
+    [conversation.messages.value, below],
   )
   useEffect(() => {
     addEventListener('focus', look)

@@ -2,6 +2,7 @@ import { batch, computed, effect, signal, untracked } from '@preact/signals'
 import {
   type Contact,
   type FriendRequest,
+  type Growing,
   type Invitation,
   isGroup,
   type Key,
@@ -13,6 +14,7 @@ import { announceMessage } from './announce.ts'
 import { Conversation } from './conversation.ts'
 import { errorText } from './i18n.ts'
 import { addProfiles, forgetProfiles } from './profiles.ts'
+import { setProgress } from './progress.ts'
 import { setWriting } from './typing.ts'
 
 export const status = signal<Status | undefined>(undefined)
@@ -20,6 +22,8 @@ export const contacts = signal<ReadonlyMap<Key, Contact>>(new Map())
 export const unsent = signal<readonly Unsent[]>([])
 export const requests = signal<readonly FriendRequest[]>([])
 export const invitations = signal<readonly Invitation[]>([])
+/** Messages whose text grows, by stream. */
+export const growing = signal<ReadonlyMap<number, Growing & { readonly key: Key }>>(new Map())
 /** The latest change of a group, for those who show its members. */
 export const groupChange = signal<{ readonly key: Key; readonly change: GroupChange } | undefined>(undefined)
 /** A short message at the edge of the page. */
@@ -132,6 +136,13 @@ const handlers: Handlers = {
     groupChange.value = event
   },
   friendAnswered: () => {},
+  progress: ({ of, share }) => setProgress(of, share),
+  growing: ({ key, stream, growing: latest }) => {
+    const next = new Map(growing.value)
+    if (latest === undefined) next.delete(stream)
+    else next.set(stream, { ...latest, key })
+    growing.value = next
+  },
   typing: ({ key, from, state }) => setWriting(key, from, state),
   profile: ({ profile }) => addProfiles([profile]),
   resynced: () => void conversation.value?.load(),

@@ -1,19 +1,44 @@
+import { byteSize } from '../../plugins/messages/file-caption.ts'
 import type { Unsent } from '../shared/model.ts'
 import { ActionButton } from './action-button.tsx'
+import { Running } from './file-view.tsx'
 import { failureText, t } from './i18n.ts'
+import { Icon } from './icons.tsx'
+import { progress } from './progress.ts'
 import { Linked } from './text.tsx'
 import { call } from './worker.ts'
 
 /** A message that the server has not stored yet. */
-export function UnsentRow({ message: { clientId, text, refused } }: { message: Unsent }) {
+export function UnsentRow({ message: { clientId, text, file, refused } }: { message: Unsent }) {
   return (
     <li class={`unsent is-mine ${refused === undefined ? '' : 'is-refused'}`}>
       <div class="bubble">
-        <div class="text" dir="auto">
-          <Linked text={text} />
-        </div>
+        {file !== undefined && (
+          <div class="file">
+            <Icon name="file" />
+            <span class="who">
+              <bdi class="file-name">{file.name}</bdi>
+              <span class="hint">{byteSize(file.content.size)}</span>
+            </span>
+          </div>
+        )}
+        {text !== '' && (
+          <div class="text" dir="auto">
+            <Linked text={text} />
+          </div>
+        )}
         {refused === undefined ? (
-          <p class="meta">{t('message.sending')}</p>
+          <p class="meta">
+            {file === undefined ? (
+              t('message.sending')
+            ) : (
+              <Running
+                label={t('file.uploading', { name: file.name })}
+                share={progress.value.get(clientId) ?? 0}
+                cancel={() => call('cancel', { clientId })}
+              />
+            )}
+          </p>
         ) : (
           <p class="meta" role="alert">
             {t('message.refused', { reason: failureText(refused) })}{' '}

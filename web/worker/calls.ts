@@ -23,6 +23,7 @@ import {
 import { groupKey } from '../shared/model.ts'
 import type { ArgumentOf, CallName, ResultOf } from '../shared/protocol.ts'
 import type { Chat } from './chat.ts'
+import { contentKey } from './transfers.ts'
 
 type CallTable = { readonly [N in CallName]: (chat: Chat, argument: ArgumentOf<N>) => Promise<ResultOf<N>> }
 
@@ -41,6 +42,9 @@ export const calls: { readonly [name in CallName]: (chat: Chat, argument: never)
   send: ({ session }, message) => session.outbox.add(message),
   retry: ({ session }, { clientId }) => session.outbox.retry(clientId),
   discard: ({ session }, { clientId }) => session.outbox.discard(clientId),
+  cancel: ({ session }, { clientId }) => session.outbox.cancel(clientId),
+  content: ({ session }, query) => session.transfers.content(query),
+  stopContent: async ({ session }, { file }) => session.transfers.stop(contentKey(file)),
   history: ({ session }, query) => session.history(query),
   search: ({ session }, query) => session.search(query),
   read: ({ session }, place) => session.read(place),

@@ -14,6 +14,8 @@ import { Outbox } from './outbox.ts'
 import { Requests } from './requests.ts'
 import { retryWhileConnected } from './retry.ts'
 import { Roster } from './roster.ts'
+import { followStreams } from './streams.ts'
+import { Transfers } from './transfers.ts'
 
 /** Messages in one page of history. */
 const PAGE = 50
@@ -31,6 +33,7 @@ export class Session {
   readonly roster: Roster
   readonly requests: Requests
   readonly outbox: Outbox
+  readonly transfers: Transfers
   readonly changes: Changes
   readonly #feed: Feed
   readonly #log: Log
@@ -46,7 +49,9 @@ export class Session {
     this.changes = new Changes(client, me, emit)
     this.#log = new Log(client, this.changes, emit)
     this.#feed = new Feed({ client, me, roster: this.roster, log: this.#log, emit, onGap })
-    this.outbox = new Outbox({ client, me, nameOf: (key) => this.roster.nameOf(key), emit })
+    this.transfers = new Transfers(client, emit)
+    const { transfers } = this
+    this.outbox = new Outbox({ client, me, transfers, nameOf: (key) => this.roster.nameOf(key), emit })
     client.on(ConversationRead, ({ reader, from, group, upTo }) => {
       if (group === '' && from === me.user && reader !== me.user) emit({ type: 'receipt', key: userKey(reader), upTo })
     })
@@ -77,6 +82,7 @@ export class Session {
     await this.roster.load()
     await this.#feed.subscribe()
     await this.requests.load()
+    await followStreams(this.client, (place) => this.#keyOf(place), this.#emit)
     await this.outbox.start()
   }
 

@@ -24,7 +24,15 @@ export const loadDevice = () => get<StoredDevice>('device')
 export const saveDevice = (device: StoredDevice) => set('device', device)
 export const deleteDevice = () => del('device')
 
-export const saveUnsent = (unsent: Unsent) => set(outboxKey(unsent), unsent)
+/** A browser that keeps no files, or has no room, keeps the message until its last tab is closed. */
+export async function saveUnsent(unsent: Unsent) {
+  try {
+    await set(outboxKey(unsent), unsent)
+  } catch (error) {
+    if (unsent.file === undefined) throw error
+  }
+}
+
 export const deleteUnsent = (unsent: Unsent) => del(outboxKey(unsent))
 
 /** Messages that a user wrote and the server has not acknowledged, oldest first. */
