@@ -60,12 +60,15 @@ export class Bot<State = undefined> {
 
   constructor(options: Options<State>) {
     const { name, consumer = name, concurrency = 1, prefix = '/', timeLimit = 1 } = options
+    const { debounce = 0, perUser: { perHour } = { perHour: 1 } } = options
     for (const given of [name, consumer])
       if (given === '' || Buffer.byteLength(given) > MAX_NAME_BYTES || /\p{Cc}/u.test(given))
         throw new TypeError(`"${given}" cannot name a bot or its consumer: 1 to ${MAX_NAME_BYTES} bytes, one line`)
     if (!Number.isInteger(concurrency) || concurrency < 1)
       throw new TypeError(`concurrency must be an integer of at least 1, not ${concurrency}`)
     if (!(timeLimit > 0)) throw new TypeError(`timeLimit must be a positive number of milliseconds, not ${timeLimit}`)
+    if (!(debounce >= 0)) throw new TypeError(`debounce must be milliseconds, not ${debounce}`)
+    if (!(perHour >= 1)) throw new TypeError(`perUser.perHour must be at least 1, not ${perHour}`)
     if (prefix === '' || /\s/.test(prefix)) throw new TypeError(`"${prefix}" cannot be the prefix of commands`)
     this.#definition = {
       options,

@@ -1,18 +1,13 @@
-import {
-  type ChatMessage,
-  type Client,
-  ClientError,
-  EditMessage,
-  type InputOf,
-  React,
-  type SentMessage,
-  Typing,
-} from '../client/index.ts'
+import { type ChatMessage, type Client, EditMessage, type InputOf, React, type SentMessage } from '../client/index.ts'
+import { untilAborted } from '../client/until-aborted.ts'
 import type { ClientMessage, ReplyOf } from '../core/wire/index.ts'
 import type { Answer, Asker, AskOptions } from './asker.ts'
+import { chatHistory, type HistoryEntry, type HistoryOptions } from './chat-history.ts'
 import type { EffectOptions, Effects, Recipient, SayFileOptions, SayOptions } from './effects.ts'
 import { type FileSource, ReceivedFile } from './files.ts'
 import type { BotLog } from './log.ts'
+import { withoutNoReply } from './no-reply.ts'
+import type { TypingNotices } from './typing.ts'
 
 /** Identity of the bot. */
 export interface Self {
@@ -28,7 +23,7 @@ class Context {
   readonly client: Client
   readonly bot: Self
   readonly log: BotLog
-  /** Aborted when the bot ends before the handler has. */
+  /** Aborted when the run ends before its handler has: the bot stops, the message is recalled, or its time is over. */
   readonly signal: AbortSignal
 
   constructor({ effects, client, bot, log, signal }: ContextParts) {
@@ -83,6 +78,8 @@ export interface ContextParts {
 /** Context of a message handler. */
 export class MessageContext<State> extends Context {
   readonly message: ChatMessage
+  /** With `debounce`, the sender's messages just before it too; it is the last one. */
+  readonly messages: readonly ChatMessage[]
   /** Key of the conversation: `user NAME` or `group NAME`. */
   readonly chat: string
   /** Match of the `hears` pattern; in other handlers, of the whole text. */
@@ -92,24 +89,29 @@ export class MessageContext<State> extends Context {
   /** State of this chat; changes are stored when the handler has finished. */
   state: State
   readonly #asker: Asker
+  readonly #typing: TypingNotices
 
   constructor(
     parts: ContextParts & {
       readonly message: ChatMessage
+      readonly earlier: readonly ChatMessage[]
       readonly chat: string
       readonly match: RegExpMatchArray
       readonly state: State
       readonly asker: Asker
+      readonly typing: TypingNotices
     },
   ) {
     super(parts)
     this.message = parts.message
+    this.messages = [...parts.earlier, parts.message]
     this.chat = parts.chat
     this.match = parts.match
     const { file } = parts.message
     this.file = file && new ReceivedFile(file, parts.client, parts.signal)
     this.state = parts.state
     this.#asker = parts.asker
+    this.#typing = parts.typing
   }
 
   get text(): string {
@@ -155,17 +157,43 @@ export class MessageContext<State> extends Context {
   }
 
   /**
-   * Shows in the conversation that the bot is writing, for some seconds; repeat it in a long run. The server drops notices
-   * within 3 s of the last one. A notice that does not arrive is only logged: the handler goes on.
+   * Sends a message while its text is being made, such as by a language model: sessions that follow streams see it grow, everyone
+   * else gets the whole one. Until its first text the bot shows as writing. A source without text, or with NO_REPLY alone, sends
+   * nothing. When the source fails or the run is aborted, nothing is stored. A second run of the handler does not send it again.
+   * @returns undefined if nothing was sent
    */
-  async typing(): Promise<void> {
-    const where = this.group === undefined ? { to: this.from } : { group: this.group }
-    try {
-      await this.client.request(Typing, where, { signal: this.signal })
-    } catch (error) {
-      if (!(error instanceof ClientError)) throw error
-      this.log.debug({ err: error }, 'no typing notice')
+  async stream(
+    source: AsyncIterable<string> | Iterable<string>,
+    { quote = false, ...options }: ReplyOptions = {},
+  ): Promise<SentMessage | undefined> {
+    await this.#typing.start(this.#here)
+    const { signal } = this
+    const typing = this.#typing
+    const pieces = async function* () {
+      let isFirst = true
+      for await (const piece of withoutNoReply(untilAborted(source, signal))) {
+        if (isFirst) typing.stop()
+        isFirst = false
+        yield piece
+      }
     }
+    try {
+      const replyTo = quote ? { replyTo: this.message.id } : {}
+      return await this.effects.stream(this.message, pieces(), { ...options, ...replyTo })
+    } finally {
+      typing.stop()
+    }
+  }
+
+  /** Shows in the conversation that the bot is writing, until the handler ends, or `typing(false)`. Resolves when it is sent. */
+  async typing(state = true): Promise<void> {
+    if (state) await this.#typing.start(this.#here)
+    else this.#typing.stop()
+  }
+
+  /** The messages of this chat up to this one, oldest first, as a language model takes them. */
+  history(options: HistoryOptions = {}): Promise<HistoryEntry[]> {
+    return chatHistory(this.client, this.bot.user, this.message, options)
   }
 
   get #here(): Recipient {

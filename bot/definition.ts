@@ -57,6 +57,15 @@ export interface Options<State> {
   readonly prefix?: string
   /** Whether system messages are handled; default false. */
   readonly systemMessages?: boolean
+  /**
+   * Milliseconds: messages that a user sends in a chat with shorter pauses are answered by one run of `message`, which gets the last
+   * one, and all as `ctx.messages`. Default 0: one run for each.
+   */
+  readonly debounce?: number
+  /** Limits the runs of `message` for each user: for handlers that cost money. Beyond it the user is told once. */
+  readonly perUser?: { readonly perHour: number }
+  /** A text, such as `/stop`, with which a user aborts the run that answers an earlier message of the same user; default none. */
+  readonly stop?: string
 }
 
 /** A command and its handler. */

@@ -121,6 +121,19 @@ export class Effects {
     }
   }
 
+  /** Sends a text that is being made to the conversation of a message; undefined for no text. */
+  async stream(
+    { from, group }: MessageRef,
+    source: AsyncIterable<string> | Iterable<string>,
+    { key, signal, ...options }: SayOptions = {},
+  ): Promise<SentMessage | undefined> {
+    const site = callSite(this.stream)
+    const clientId = this.#key(key)
+    this.#signal.throwIfAborted()
+    const streamOptions = { ...options, clientId, hops: this.#hops, signal: this.#withRunSignal(signal) }
+    return this.#client.stream(group === undefined ? from : { group }, source, streamOptions).catch(site)
+  }
+
   async request<M extends ClientMessage>(
     message: M,
     values: InputOf<M>,

@@ -1,9 +1,11 @@
-import type { ChatMessage, Client, Identity, KeptState } from '../client/index.ts'
+import { type ChatMessage, type Client, type Identity, type KeptState, MessageRecalled } from '../client/index.ts'
 import type { Clock } from '../core/clock.ts'
 import { ChatQueues } from './chat-queues.ts'
 import { chatOf, laneOf } from './chats.ts'
 import type { PushContext } from './context.ts'
+import { CostGuard } from './cost-guard.ts'
 import { CrossChatQuestions } from './cross-chat-questions.ts'
+import { Debouncer } from './debouncer.ts'
 import type { Definition } from './definition.ts'
 import { BotStopped } from './errors.ts'
 import { ABANDONED, HandlerRunner } from './handler-runner.ts'
@@ -11,7 +13,7 @@ import type { BotLog } from './log.ts'
 import { OpenQuestions } from './open-questions.ts'
 import { ReadMarks } from './read-marks.ts'
 import { Retrier } from './retrier.ts'
-import { Router } from './router.ts'
+import { type Route, Router } from './router.ts'
 import { Schedules } from './schedules.ts'
 import { openState } from './state.ts'
 import { type EventWork, isEvent, type ScheduleWork, type Work } from './work.ts'
@@ -52,6 +54,8 @@ export class EventProcessor<State> {
   readonly #retrier: Retrier
   readonly #marks: ReadMarks
   readonly #schedules: Schedules<State>
+  readonly #debouncer: Debouncer
+  readonly #guard: CostGuard | undefined
   #unfinished = 0
 
   constructor(parts: EventProcessorParts<State>) {
@@ -88,6 +92,12 @@ export class EventProcessor<State> {
       begin: (work) => this.#queues.push(laneOf(work.chat), work),
     })
     this.#marks = new ReadMarks(client, log)
+    const { debounce = 0, perUser } = definition.options
+    this.#debouncer = new Debouncer(clock, debounce, (lane, work) => this.#queues.push(lane, work))
+    this.#guard = perUser && new CostGuard(clock, perUser.perHour)
+    client.on(MessageRecalled, ({ id, from, group }) => {
+      this.#recalled(id, laneOf(chatOf({ from, ...(group !== '' && { group }) })))
+    })
   }
 
   /** Loads the stored state and resumes unfinished schedule runs. Call before the first event. */
@@ -107,6 +117,7 @@ export class EventProcessor<State> {
   /** Starts no more work and abandons open questions; resolves when running handlers have ended. */
   stop(): Promise<void> {
     this.#schedules.stop()
+    this.#debouncer.stop()
     const finished = this.#queues.stop()
     // Their answers come again at the next start.
     this.#questions.abandon(new BotStopped())
@@ -123,10 +134,34 @@ export class EventProcessor<State> {
     // Acknowledged with the event whose handler asked.
     if (taken === true) return
     if (taken !== false) return void this.#sendHint(work, taken.hint)
+    if (this.#isStop(message)) return void this.#finish(work)
+    const route = this.#router.route(message)
     // Messages without a handler must not wait behind an open question.
-    if (this.#questions.has(lane) && this.#router.route(message) === undefined) return void this.#finish(work)
-    this.#queues.push(lane, work)
+    if (this.#questions.has(lane) && route === undefined) return void this.#finish(work)
+    if (route?.isFallback && (this.#parts.definition.options.debounce ?? 0) > 0) this.#debouncer.add(lane, work)
+    else {
+      this.#debouncer.flush(lane)
+      this.#queues.push(lane, work)
+    }
     this.#relieveWindow()
+  }
+
+  /** Whether the message has stopped a run that answers an earlier one of the same user. */
+  #isStop({ text, from, group }: ChatMessage): boolean {
+    const { stop } = this.#parts.definition.options
+    if (stop === undefined || text.trim().toLowerCase() !== stop.toLowerCase()) return false
+    return this.#handlers.cancel(
+      (message) => message.from === from && message.group === group,
+      'the sender has stopped it',
+    )
+  }
+
+  /** Nobody waits for an answer to a recalled message any more. */
+  #recalled(id: number, lane: string) {
+    this.#handlers.cancel((message) => message.id === id, 'the message was recalled')
+    const isRecalled = (work: Work) => isEvent(work) && work.message.id === id
+    const waiting = this.#debouncer.remove(lane, id) ?? this.#queues.withdraw(lane, isRecalled)
+    if (waiting !== undefined) void this.#finish(waiting as EventWork)
   }
 
   /** Runs the handler of a push. */
@@ -156,11 +191,19 @@ export class EventProcessor<State> {
   /** Runs the handler of an event, then acknowledges the event. Does not reject. */
   async #handle(work: EventWork) {
     const route = this.#router.route(work.message)
-    if (route === undefined) return this.#finish(work)
+    if (route === undefined || !(await this.#mayCost(work, route))) return this.#finish(work)
     const outcome = await this.#handlers.message(work, route)
     // The event comes again at the next start.
     if (outcome === ABANDONED) return
     await this.#finish(work, { ...outcome, isHandled: true })
+  }
+
+  /** Counts a run of `message`; beyond the limit of its user, the user is told once. */
+  async #mayCost(work: EventWork, { isFallback }: Route<State>): Promise<boolean> {
+    const over = isFallback ? this.#guard?.take(work.message.from) : undefined
+    if (over?.isNews)
+      await this.#handlers.hint(work, `That is enough for this hour. Ask me again in ${over.minutes} minutes.`)
+    return over === undefined
   }
 
   /** Runs the handler of a schedule, then completes its record and acknowledges its answers. Does not reject. */
@@ -183,15 +226,15 @@ export class EventProcessor<State> {
     { kept, isHandled = false }: { kept?: KeptState | undefined; isHandled?: boolean } = {},
   ) {
     const { client, consumer } = this.#parts
-    const { message, answers } = work
-    const done = [message, ...answers.values()]
+    const { message, earlier = [], answers } = work
+    const done = [...earlier, message, ...answers.values()]
     const isComplete = await this.#complete(work, async () => {
       // All in one turn of the event loop, so that they leave in one write.
       await Promise.all(
         done.map(({ id }) => client.acknowledgeEvent(consumer, id, id === message.id ? kept : undefined)),
       )
     })
-    this.#unfinished--
+    this.#unfinished -= 1 + earlier.length
     if (isComplete && isHandled) for (const handled of done) this.#marks.mark(handled)
   }
 

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { LRUCache } from 'lru-cache'
-import type { Client, Identity, KeptState } from '../client/index.ts'
+import type { ChatMessage, Client, Identity, KeptState } from '../client/index.ts'
 import { Asker, type AskerParts } from './asker.ts'
 import { type ContextParts, MessageContext, PushContext, ScheduleContext } from './context.ts'
 import type { AnyContext, DefinedSchedule, Definition } from './definition.ts'
@@ -11,7 +11,8 @@ import { isBotLoop, MAX_ATTEMPTS, type Retrier } from './retrier.ts'
 import type { Route } from './router.ts'
 import { RunLimit, SLOW_MS } from './run-limit.ts'
 import type { StateStore } from './state.ts'
-import type { EventWork, ScheduleWork, Work } from './work.ts'
+import { TypingNotices } from './typing.ts'
+import { type EventWork, isEvent, type ScheduleWork, type Work } from './work.ts'
 
 /** Default time limit of a run; waits for answers do not count. */
 const DEFAULT_TIME_LIMIT_MS = 900_000
@@ -24,7 +25,9 @@ const HANDLER = new AsyncLocalStorage<string>()
 /** Name of the handler in whose asynchronous context this is called, also from a promise that it did not await. */
 export const runningHandler = (): string | undefined => HANDLER.getStore()
 
-const isTimedOut = (error: unknown) => error instanceof BotError && error.code === 'handler_timed_out'
+/** Whether a run was ended before its handler; its event counts as handled. */
+const isEndedEarly = (error: unknown): error is BotError =>
+  error instanceof BotError && (error.code === 'handler_timed_out' || error.code === 'handler_cancelled')
 
 /** Outcome of a run that ended because the bot stops: its event comes again at the next start. */
 export const ABANDONED = Symbol('abandoned')
@@ -55,7 +58,9 @@ interface Job<State> {
   readonly hops: number
   /** Chat to report when the server stops a bot loop; undefined if the work has none. */
   readonly chat: string | undefined
-  makeContext(parts: ContextParts & { state: State; asker: Asker }): AnyContext<State> & { readonly state: State }
+  makeContext(
+    parts: ContextParts & { state: State; asker: Asker; typing: TypingNotices },
+  ): AnyContext<State> & { readonly state: State }
   run(context: AnyContext<State>): unknown
 }
 
@@ -72,6 +77,8 @@ export class HandlerRunner<State> {
   readonly #reportedLoops = new LRUCache<string, true>({ max: REPORTED_LOOP_ENTRIES })
   /** Slow runs, oldest first. */
   readonly #slow = new Set<RunLimit>()
+  /** Runs of handlers by the id of their message. */
+  readonly #running = new Map<number, { readonly message: ChatMessage; readonly limit: RunLimit }>()
 
   constructor(parts: HandlerRunnerParts<State>) {
     this.#parts = parts
@@ -89,7 +96,8 @@ export class HandlerRunner<State> {
       origin: `${this.#parts.consumer}/${message.id}`,
       hops: message.hops + 1,
       chat,
-      makeContext: (parts) => new MessageContext<State>({ ...parts, message, chat, match: route.match }),
+      makeContext: (parts) =>
+        new MessageContext<State>({ ...parts, message, earlier: work.earlier ?? [], chat, match: route.match }),
       run: (context) => this.#throughMiddleware(context as MessageContext<State>, route),
     })
   }
@@ -106,6 +114,13 @@ export class HandlerRunner<State> {
       makeContext: (parts) => new ScheduleContext<State>({ ...parts, time, chat: schedule.chat }),
       run: (context) => schedule.run(context as ScheduleContext<State>),
     })
+  }
+
+  /** Ends the runs for messages that match, whose events count as handled; false if there is none. @param why in the log */
+  cancel(matches: (message: ChatMessage) => boolean, why: string): boolean {
+    const runs = [...this.#running.values()].filter(({ message }) => matches(message))
+    for (const { limit } of runs) limit.cancel(why)
+    return runs.length > 0
   }
 
   /** Times out the oldest slow run before its limit; false if there is none. */
@@ -156,7 +171,9 @@ export class HandlerRunner<State> {
       },
     })
     const asker = new Asker(parts, { effects: contextParts.effects, abandon, work, limit })
-    const context = job.makeContext({ ...contextParts, state, asker })
+    const typing = new TypingNotices(this.#parts.client, parts.clock, this.#log)
+    const context = job.makeContext({ ...contextParts, state, asker, typing })
+    if (isEvent(work)) this.#running.set(work.message.id, { message: work.message, limit })
     made(context)
     try {
       // Names the handler in the log of unhandled rejections.
@@ -164,11 +181,13 @@ export class HandlerRunner<State> {
       await Promise.race([running, limit.timedOut])
     } catch (error) {
       // The handler may never end; its context refuses further effects.
-      if (isTimedOut(error)) abandon(error)
+      if (isEndedEarly(error)) abandon(error)
       throw error
     } finally {
       limit.end()
       this.#slow.delete(limit)
+      if (isEvent(work)) this.#running.delete(work.message.id)
+      typing.stop()
       asker.end()
     }
     return this.states?.save(work.chat, work.key, JSON.stringify(context.state))
@@ -181,7 +200,7 @@ export class HandlerRunner<State> {
 
   #isAbandoned(context: AnyContext<State> | undefined): boolean {
     if (this.#end.aborted) return true
-    return context?.signal.aborted === true && !isTimedOut(context.signal.reason)
+    return context?.signal.aborted === true && !isEndedEarly(context.signal.reason)
   }
 
   async #throughMiddleware(context: MessageContext<State>, { run }: Route<State>) {
@@ -194,15 +213,15 @@ export class HandlerRunner<State> {
     await step(0)
   }
 
-  /** Replies to a message that is not one of the accepted answers. */
+  /** Replies to a message for which no handler runs. */
   async hint(work: EventWork, hint: string) {
     const { message } = work
     const key = `${this.#parts.consumer}/${message.id}/hint`
     try {
       const { effects } = this.#contextParts(key, message.hops + 1)
-      await this.#retrier.run(() => effects.send(message.from, hint, { key }), { maxAttempts: MAX_ATTEMPTS })
+      await this.#retrier.run(() => effects.reply(message, hint, { key }), { maxAttempts: MAX_ATTEMPTS })
     } catch (error) {
-      if (!this.#end.aborted) this.#log.warn({ err: error, event: message.id }, 'could not send the accepted answers')
+      if (!this.#end.aborted) this.#log.warn({ err: error, event: message.id }, 'could not send a hint')
     }
   }
 
@@ -215,6 +234,8 @@ export class HandlerRunner<State> {
       this.#parts.onLoop(chat)
       return
     }
+    if (error instanceof BotError && error.code === 'handler_cancelled')
+      return this.#log.info({ ...at, why: error.message }, 'a handler was cancelled')
     const { onError } = this.#parts.definition
     try {
       if (onError === undefined || context === undefined) this.#log.error({ err: error, ...at }, 'a handler failed')

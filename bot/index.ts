@@ -1,6 +1,7 @@
 // The public API of `chatctl/bot`, described in docs/BOTS.md.
 export type { Answer, AskOptions } from './asker.ts'
 export { type Bot, createBot, type StartOptions } from './bot.ts'
+export type { HistoryEntry, HistoryOptions } from './chat-history.ts'
 export type { ArgumentSchemas, ArgumentsOf } from './command.ts'
 export type {
   MessageContext,
@@ -26,5 +27,7 @@ export { BotError, type BotErrorCode } from './errors.ts'
 export type { FileOptions, FileSource, ReceivedFile, StreamOptions } from './files.ts'
 export { runningHandler } from './handler-runner.ts'
 export type { BotLog } from './log.ts'
+export { NO_REPLY } from './no-reply.ts'
 export type { RunningBot } from './running-bot.ts'
 export type { StateOptions } from './state.ts'
+export { asTools, type BotTool, type ToolOptions } from './tools.ts'

@@ -9,6 +9,8 @@ export interface Route<State> {
   readonly handler: string
   readonly match: RegExpMatchArray
   readonly run: MessageHandler<State>
+  /** True for the handler of `message`, which answers everything that no other handler does. */
+  readonly isFallback?: boolean
 }
 
 /** Chooses the handler of a message: the command, else the first matching pattern, else `message`. */
@@ -47,7 +49,7 @@ export class Router<State> {
       const match = matchOf(pattern, message.text)
       if (match !== undefined) return { handler: `hears ${pattern}`, match, run }
     }
-    if (fallback !== undefined) return { handler: 'message', match: whole, run: fallback }
+    if (fallback !== undefined) return { handler: 'message', match: whole, run: fallback, isFallback: true }
     // In a group, the command may belong to another bot.
     if (call === undefined || this.#commands.size === 0 || message.group !== undefined) return undefined
     return { handler: 'unknown command', match: whole, run: (context) => context.reply(this.#unknown(call.name)) }

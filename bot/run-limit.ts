@@ -16,7 +16,7 @@ export interface RunLimitOptions {
 
 /** Time limit of one run of a handler. Waits for answers do not count: each has its own timeout. */
 export class RunLimit {
-  /** Rejects with `handler_timed_out` when the limit is reached. */
+  /** Rejects with `handler_timed_out` when the limit is reached, with `handler_cancelled` when it is cancelled. */
   readonly timedOut: Promise<never>
   readonly #options: RunLimitOptions
   #reject: (error: BotError) => void = () => {}
@@ -45,6 +45,12 @@ export class RunLimit {
     } finally {
       if (--this.#pauses === 0) this.#resume()
     }
+  }
+
+  /** Ends the run because nobody wants its result. @param why in the log */
+  cancel(why: string) {
+    this.end()
+    this.#reject(new BotError('handler_cancelled', why))
   }
 
   /** Times out now. */

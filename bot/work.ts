@@ -12,6 +12,8 @@ export interface Work {
 
 export interface EventWork extends Work {
   readonly message: ChatMessage
+  /** Messages of the same sender just before it, which its handler answers too; see Options.debounce. */
+  readonly earlier?: readonly ChatMessage[]
 }
 
 export interface ScheduleWork extends Work {

@@ -1,12 +1,12 @@
 import { newClientId } from '../core/wire/index.ts'
 import { FollowStreams } from '../plugins/streams/messages.ts'
-import { abortedBy, ClientError } from './errors.ts'
+import { ClientError } from './errors.ts'
 import { FileTransfers } from './file-transfers.ts'
 import { type GrowingMessage, IncomingStreams } from './incoming-streams.ts'
 import type { RequestOptions } from './link.ts'
 import { OutgoingStream } from './outgoing-stream.ts'
 import type { SendOptions, SentMessage } from './types.ts'
-import { unlessAborted } from './waiting.ts'
+import { untilAborted } from './until-aborted.ts'
 
 /** Name of a user, or a group. */
 type Recipient = string | { readonly group: string }
@@ -78,28 +78,5 @@ export abstract class Streaming extends FileTransfers {
     } catch (error) {
       if (!(error instanceof ClientError)) throw error
     }
-  }
-}
-
-/** The items of a source. @throws ClientError of the signal as soon as it aborts, also while the source waits */
-async function* untilAborted(
-  source: AsyncIterable<string> | Iterable<string>,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<string> {
-  const items = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]()
-  let isDone = false
-  try {
-    for (;;) {
-      const next = await unlessAborted(Promise.resolve(items.next()), signal)
-      if (next === undefined || signal?.aborted) throw abortedBy(signal as AbortSignal, 'the message was not finished')
-      if (next.done) {
-        isDone = true
-        return
-      }
-      yield next.value
-    }
-  } finally {
-    // Neither awaited nor reported: the source may wait for ever, and the caller gets the error that ended the stream.
-    if (!isDone) void Promise.resolve(items.return?.()).catch(() => {})
   }
 }

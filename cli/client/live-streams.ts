@@ -17,15 +17,16 @@ export async function showStreams(
   {
     screen,
     isWanted,
-  }: { readonly screen: Screen; isWanted(message: Pick<ChatMessage, 'kind' | 'from' | 'group'>): boolean },
+  }: { readonly screen: Screen; isWanted(message: Pick<ChatMessage, 'kind' | 'from' | 'to' | 'group'>): boolean },
 ): Promise<LiveStreams> {
   const live = new LiveText(screen)
   const texts = new Map<number, string>()
   const stop = await client.followStreams((message) => {
-    const { stream, from, group, isOver } = message
+    const { stream, from, to, group, isOver } = message
+    const finished =
+      group === undefined ? { kind: 'chat' as const, from, to: to ?? '' } : { kind: 'group' as const, from, group }
     if (isOver) texts.delete(stream)
-    else if (isWanted({ kind: group === undefined ? 'chat' : 'group', from, ...(group !== undefined && { group }) }))
-      texts.set(stream, `${colors.dim(colors.italic(heading(message)))} ${body(message)}`)
+    else if (isWanted(finished)) texts.set(stream, `${colors.dim(colors.italic(heading(message)))} ${body(message)}`)
     // A closed pipe ends the command at its next message.
     live.show([...texts.values()]).catch(() => {})
   })

@@ -102,16 +102,25 @@ const create = defineCommand({
   examples: [
     ['$0 bot new dice', 'into ./dice'],
     ['$0 bot new dice --dir bots/dice', 'into another folder'],
+    ['$0 bot new helper --template llm', 'a bot that answers with a language model; its tests need none'],
   ],
   builder: (args) =>
     args
       .positional('name', { type: 'string', demandOption: true, describe: 'name of the bot: a-z, 0-9 and dashes' })
-      .options({ dir: { type: 'string', describe: 'folder to write; default ./NAME' } }),
-  async run({ name, dir }, { output }) {
+      .options({
+        dir: { type: 'string', describe: 'folder to write; default ./NAME' },
+        template: {
+          type: 'string',
+          choices: ['commands', 'llm'] as const,
+          default: 'commands' as const,
+          describe: 'commands: a bot of commands and questions; llm: one around a language model',
+        },
+      }),
+  async run({ name, dir, template }, { output }) {
     const { checkName, nextSteps, writeTemplate } = await import('../authoring/template.ts')
     checkName(name)
     const folder = resolve(dir ?? name)
-    const files = await writeTemplate('bot', folder, [['{{name}}', name]])
+    const files = await writeTemplate(template === 'llm' ? 'bot-llm' : 'bot', folder, [['{{name}}', name]])
     const made = { title: 'written', value: ({ folder }: { folder: string }) => folder }
     const inIt = { title: 'files', value: ({ files }: { files: string[] }) => files.join(', ') }
     await output.item({ name, folder, files }, [made, inIt], made)

@@ -183,7 +183,10 @@ async function messages(
   const off = client.onLife('restored', () => {
     last = 0
   })
-  const live = await liveStreams(client, output, { isWanted: wanted, streams })
+  const live = await liveStreams(client, output, {
+    isWanted: (message) => wanted(message) && (own || !client.isOwn(message)),
+    streams,
+  })
   const record = (values: object, toLine: () => string) =>
     live === undefined ? output.record(values, toLine) : live.print(toLine())
   const print = async (message: ChatMessage) => {

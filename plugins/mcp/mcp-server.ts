@@ -12,6 +12,7 @@ const INSTRUCTIONS = `Tools to talk with people over a chat server. Rules:
 
 /** The record of a call; texts are not in it. */
 export interface CallRecord {
+  readonly user: string
   readonly agent: string
   readonly tool: string
   readonly to: string | undefined
@@ -45,7 +46,9 @@ function register(server: McpServer, tool: Tool, agent: Agent, parts: McpParts) 
     const record = (outcome: string, fault?: unknown) => {
       const { to, with: other, in: place } = args as Record<string, unknown>
       const where = [to, other, place].find((value) => typeof value === 'string') as string | undefined
-      parts.record({ agent: agent.name, tool: name, to: where, outcome, ms: Math.round(clock.now() - begun) }, fault)
+      const { user } = agent.caller
+      const ms = Math.round(clock.now() - begun)
+      parts.record({ user, agent: agent.name, tool: name, to: where, outcome, ms }, fault)
     }
     try {
       const result = await tool.run(agent, args as never, callOf(context))

@@ -57,6 +57,50 @@ async function runBot(shell: Shell, file: string, key: string, args: readonly st
   }
 }
 
+/** Its first process says half of an answer and hangs; the next one gives the whole answer. */
+const interrupted = `import { existsSync, writeFileSync } from 'node:fs'
+import { createBot } from 'chatctl/bot'
+async function* answer() {
+  if (existsSync('./asked')) return yield* ['the ', 'whole ', 'answer']
+  writeFileSync('./asked', '')
+  yield 'half an '
+  await new Promise(() => {})
+}
+export default createBot({ name: 'echo' }).message((ctx) => ctx.stream(answer()))
+`
+
+for (const [when, grace] of [
+  ['within the time to resume, the stream goes on', 15_000],
+  ['later, the half answer stays and is marked', 50],
+] as const)
+  test.serial(`a bot is killed in the middle of an answer and started again: ${when}`, async (t) => {
+    const shell = await openShell(t)
+    const { server } = await shell.serve(['--limits', `streamGrace=${grace}`])
+    const key = await botAccount(shell, 'echo')
+    const args = ['--server', server]
+    const file = await write(shell, 'bot.ts', interrupted)
+    const first = await runBot(shell, file, key, args)
+    const ann = await person(t, server, 'ann')
+    const seen: string[] = []
+    let sees = () => {}
+    const half = new Promise<void>((resolve) => {
+      sees = resolve
+    })
+    await ann.client.followStreams(({ text, isOver }) => {
+      seen.push(isOver ? 'over' : text)
+      if (text === 'half an ') sees()
+    })
+    await ann.says('echo', 'why?')
+    await half
+    await first.stop('SIGKILL')
+    if (grace < 15_000) t.is(await ann.hears(), 'half an … (interrupted)')
+    const second = await runBot(shell, file, key, args)
+    t.is(await ann.hears(), 'the whole answer')
+    t.is((await ann.client.history('echo')).messages.length, grace < 15_000 ? 3 : 2)
+    t.is(seen.filter((text) => text === 'over').length, grace < 15_000 ? 2 : 1)
+    await second.stop()
+  })
+
 test.serial('users create --bot prints a key once, whether the server runs or not', async (t) => {
   const shell = await openShell(t)
   const before = await shell.run(['users', 'create', 'early', '--bot', '--data', './room'])

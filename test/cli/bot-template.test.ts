@@ -32,6 +32,20 @@ test.serial('a new bot passes its check and tests, runs and answers', async (t) 
   t.is((await bot.done).code, 0)
 })
 
+test.serial('a new bot around a language model passes its check and tests without a key, and answers', async (t) => {
+  t.timeout(120_000)
+  const shell = await openShell(t)
+  const made = await shell.run(['bot', 'new', 'helper', '--template', 'llm', '-o', 'json'])
+  t.is(made.code, 0, made.stderr)
+  t.true(JSON.parse(made.stdout).files.includes('model.ts'))
+  const folder = join(shell.folder, 'helper')
+  await install(folder)
+  await runIn(folder, 'npm', ['run', '--silent', 'check'])
+  const { stdout } = await runIn(folder, 'npm', ['test', '--silent'])
+  t.regex(stdout, /# pass 3\n# fail 0\n/)
+  t.is((await shell.run(['bot', 'new', 'other', '--template', 'none'])).code, 2)
+})
+
 test.serial('bot new overwrites nothing, and refuses an invalid name', async (t) => {
   const shell = await openShell(t)
   await shell.run(['bot', 'new', 'dice'])

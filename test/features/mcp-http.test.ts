@@ -1,9 +1,12 @@
+import { readFile } from 'node:fs/promises'
 import { Client as Client2, StreamableHTTPClientTransport as Transport2 } from '@modelcontextprotocol/client'
 import test, { type ExecutionContext } from 'ava'
 import { Client as Client1 } from 'mcp-sdk-1/client/index.js'
 import { StreamableHTTPClientTransport as Transport1 } from 'mcp-sdk-1/client/streamableHttp.js'
+import { dataPaths } from '../../cli/server/paths.ts'
 import { CreateToken, RevokeToken } from '../../client/index.ts'
 import { type TestServer, type TestUser, testServer } from '../../testing/index.ts'
+import { startLocalServer } from '../support/server.ts'
 
 /** `/mcp` with tokens, driven by the client libraries of both generations of the protocol. */
 
@@ -113,6 +116,23 @@ test('a revoked token ends a wait at once, and opens nothing more', async (t) =>
   await alice.request(RevokeToken, { id })
   await failed
   await t.throwsAsync(drive(t, server, token))
+})
+
+test('every call is in the audit log, without texts and tokens', async (t) => {
+  const server = await startLocalServer(t)
+  const { url } = await server.server.listenHttp({ host: '127.0.0.1', port: 0 })
+  const alice = await server.user('alice')
+  const { id, token } = await alice.request(CreateToken, { name: 'agent', ...RIGHTS })
+  const client = new Client2({ name: 'test', version: '1' })
+  const requestInit = { headers: { Authorization: `Bearer ${token}` } }
+  await client.connect(new Transport2(new URL('/mcp', url), { requestInit }))
+  t.teardown(() => client.close())
+  await client.callTool({ name: 'send', arguments: { to: 'alice', text: 'between us' } })
+  await server.close()
+  const lines = (await readFile(dataPaths(server.data).audit, 'utf8')).split('\n')
+  const calls = lines.filter((line) => line.includes('agent_call'))
+  t.like(JSON.parse(calls[0] ?? ''), { user: 'alice', agent: `token ${id}`, tool: 'send', to: 'alice', outcome: 'ok' })
+  t.false(lines.some((line) => line.includes('between us') || line.includes(token)))
 })
 
 test('without a token, with a wrong one, and from a page of another site nothing is served', async (t) => {
