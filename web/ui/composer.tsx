@@ -46,6 +46,8 @@ export function Composer({ conversation }: { conversation: Conversation }) {
       about?.kind === 'edit'
         ? call('edit', { id, text: sent })
         : sendAll({ key, text: sent, style: settings.value.style, replyTo: id || undefined }, files, choices.value)
+    // For these pictures only: it tells where somebody was.
+    choices.value = { ...choices.value, keepMetadata: false }
     if (await attempt(work)) return
     write(sent + text.value)
     stage(key, files)

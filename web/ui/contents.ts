@@ -11,10 +11,11 @@ const MAX_LOADED = 100
 /** Time for which a browser may take a download. */
 const DOWNLOAD_MS = 60_000
 
-export const isPicture = ({ type }: AttachedFile) => PICTURE_TYPES.includes(type)
+/** Whether the file itself may be shown: the server gives the size of such pictures only. */
+export const isPicture = ({ type, width = 0 }: AttachedFile) => width > 0 && PICTURE_TYPES.includes(type)
 
 /** Whether a picture is shown without being asked for. */
-export const isShownInline = (file: AttachedFile) => isPicture(file) && (file.preview || file.size <= MAX_UNASKED_BYTES)
+export const isShownInline = (file: AttachedFile) => file.preview || (isPicture(file) && file.size <= MAX_UNASKED_BYTES)
 
 /** What the progress of a download is about, as in worker/transfers.ts. */
 export const contentKey = ({ id }: AttachedFile) => `file ${id}`

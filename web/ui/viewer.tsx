@@ -13,7 +13,7 @@ import { conversation } from './state.ts'
 export function Viewer({ about, close }: DialogContentProps) {
   const id = useSignal(Number(about))
   const pictures = (conversation.value?.messages.value ?? []).filter(
-    ({ file }) => file !== undefined && isPicture(file),
+    ({ file }) => file !== undefined && (file.preview || isPicture(file)),
   )
   const at = pictures.findIndex((message) => message.id === id.value)
   const message = pictures[at]
@@ -61,13 +61,13 @@ function Large({ file }: { file: Parameters<typeof download>[0] }) {
       const loaded = await pictureOf(file, variant)
       if (!isOpen || isComplete.value) return
       url.value = loaded
-      isComplete.value = variant === 'original'
+      isComplete.value = variant === 'original' || !isPicture(file)
     }
     const fail = (error: unknown) => {
       failure.value = errorText(error)
     }
     if (file.preview) load('preview').catch(fail)
-    load('original').catch(fail)
+    if (isPicture(file)) load('original').catch(fail)
     return () => {
       isOpen = false
     }

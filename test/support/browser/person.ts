@@ -31,7 +31,8 @@ export class Person {
       if (/Content Security Policy|Trusted/i.test(message.text())) t.fail(message.text())
     })
     context.on('request', (request) => {
-      if (new URL(request.url()).protocol !== 'data:' && !request.url().startsWith(url)) t.fail(request.url())
+      const address = request.url().replace(/^blob:/, '')
+      if (!address.startsWith('data:') && !address.startsWith(url)) t.fail(address)
     })
     return person
   }
