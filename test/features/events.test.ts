@@ -213,7 +213,8 @@ test('wait answers with the next messages, or with 204 after its time', async (t
   const { id } = later.json.messages[0]
   await says('five')
   t.is((await wait(`&after=${id}`)).json.messages[0].text, 'five')
-  for (const wrong of ['&seconds=61', '&seconds=0', '&seconds=x', '&after=x']) t.is((await wait(wrong)).status, 400, wrong)
+  for (const wrong of ['&seconds=61', '&seconds=0', '&seconds=x', '&after=x'])
+    t.is((await wait(wrong)).status, 400, wrong)
   t.is((await call('/v1/wait', { token })).status, 400)
 })
 
