@@ -135,6 +135,14 @@ export {
   membersOf,
   type SeenBy,
 } from './groups.ts'
+export {
+  findIncomingHook,
+  type IncomingHookRow,
+  incomingHooksOf,
+  insertIncomingHook,
+  revokeIncomingHook,
+  useIncomingHook,
+} from './incoming-hooks.ts'
 export { loadOf, poolOf } from './load.ts'
 export { headOf, type LogEntry } from './log.ts'
 export {

@@ -6,6 +6,7 @@ import { LIMITS as files } from './files/limits.ts'
 import { LIMITS as friends } from './friends/limits.ts'
 import { LIMITS as groups } from './groups/limits.ts'
 import { LIMITS as idempotency } from './idempotency/limits.ts'
+import { LIMITS as incoming } from './incoming/limits.ts'
 import { LIMITS as login } from './login/limits.ts'
 import { LIMITS as messages } from './messages/limits.ts'
 import { LIMITS as profiles } from './profiles/limits.ts'
@@ -37,6 +38,7 @@ export const BUILT_IN_LIMITS = {
   ...typing,
   ...streams,
   ...tokens,
+  ...incoming,
 }
 
 export interface BuiltInLimits extends LimitValues<typeof BUILT_IN_LIMITS> {}

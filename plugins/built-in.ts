@@ -11,6 +11,7 @@ import { files } from './files/index.ts'
 import { friends } from './friends/index.ts'
 import { groups } from './groups/index.ts'
 import { idempotency } from './idempotency/index.ts'
+import { incoming } from './incoming/index.ts'
 import { legacy } from './legacy/index.ts'
 import { login } from './login/index.ts'
 import { mcp } from './mcp/index.ts'
@@ -41,6 +42,7 @@ export {
   friends,
   groups,
   idempotency,
+  incoming,
   legacy,
   login,
   mcp,
@@ -86,6 +88,7 @@ export const BUILT_IN: readonly AnyPlugin[] = [
   tokens,
   api,
   mcp,
+  incoming,
 ]
 
 /** All built-in features: the default ones and those that must be enabled. */

@@ -25,6 +25,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<AnyCommand>>> = {
   friends: async () => (await import('./friends.ts')).friends,
   files: async () => (await import('./files.ts')).files,
   devices: async () => (await import('./devices.ts')).devices,
+  hooks: async () => (await import('./hooks.ts')).hooks,
   tokens: async () => (await import('./tokens.ts')).tokens,
   profile: async () => (await import('./profile.ts')).profile,
   groups: async () => (await import('./groups.ts')).groups,

@@ -1,7 +1,10 @@
 import type { ServerResponse } from 'node:http'
 import { definePlugin, type HttpRequest } from '../../core/index.ts'
+import { accounts } from '../accounts/index.ts'
+import { consumers } from '../consumers/index.ts'
 import { groups } from '../groups/index.ts'
 import { idempotency } from '../idempotency/index.ts'
+import { login } from '../login/index.ts'
 import { privateMessages } from '../messages/index.ts'
 import { bearerOf, tokens } from '../tokens/index.ts'
 import { callingOperation } from './calling.ts'
@@ -12,6 +15,8 @@ import { readingOperations } from './reading.ts'
 import { allowed, operationFor, Router } from './router.ts'
 import { requireScope } from './scopes.ts'
 import { sendingOperations } from './sending.ts'
+import { streamingOperations } from './streaming.ts'
+import { waitingOperation } from './waiting.ts'
 
 const PREFIX = '/v1'
 
@@ -25,13 +30,18 @@ const MAX_BODY_BYTES = 256 * 1024
 /** The HTTP API: requests of the catalogue with a token, as JSON. */
 export const api = definePlugin({
   name: 'api',
-  needs: { tokens, messages: privateMessages, groups, idempotency },
-  setup(app, { needs: { tokens } }) {
+  needs: { accounts, login, tokens, messages: privateMessages, groups, consumers, idempotency },
+  setup(app, { needs, log }) {
+    const { tokens } = needs
     const calls = new Calls(app)
+    const streams = { ...needs, app, conversations: needs.messages }
+    const failed = (error: unknown) => log.warn({ err: error }, 'cannot acknowledge events')
     const router = new Router([
       ...sendingOperations(calls),
       ...readingOperations(app, calls),
       callingOperation(app, calls),
+      ...streamingOperations(streams, failed),
+      waitingOperation(streams, failed),
     ])
 
     let document: string | undefined

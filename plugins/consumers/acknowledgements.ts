@@ -1,6 +1,15 @@
 import { InOrder, type UserSession } from '../../core/index.ts'
+import type { ConsumerStore } from './consumer-store.ts'
 import { AcknowledgeEvent, QueryState } from './messages.ts'
 import type { Parts } from './parts.ts'
+
+/** Acknowledges several events with one write. @throws Refused `no_consumer` */
+export async function acknowledgeAll(store: ConsumerStore, userId: number, name: string, ids: readonly number[]) {
+  const consumer = await store.require(userId, name)
+  const isNew = ids.map((id) => consumer.acknowledge(id)).includes(true)
+  // A repeated acknowledgement after a failed write: done only once the position is written.
+  await (isNew ? store.save(consumer) : store.writer.settled())
+}
 
 /** Acknowledgements of events, and the state that is stored with them. */
 export function handleAcknowledgements({ app, store }: Parts) {

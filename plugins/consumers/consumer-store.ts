@@ -67,16 +67,28 @@ export class ConsumerStore {
     return this.#loaded.get(userId)?.get(name)
   }
 
+  /** The consumer, loaded if it is not. */
+  find(userId: number, name: string): Promise<Consumer | undefined> {
+    const own = this.#consumersOf(userId)
+    const known = own.get(name)
+    if (known !== undefined) return known
+    const loading = this.#load(userId, name)
+    own.set(name, loading)
+    const evict = () => own.get(name) === loading && own.delete(name)
+    loading.then((found) => found ?? evict(), evict)
+    return loading
+  }
+
   /** @throws Refused `no_consumer` */
   async require(userId: number, name: string): Promise<Consumer> {
-    const found = await this.#find(userId, name)
+    const found = await this.find(userId, name)
     if (found === undefined) throw noConsumer(name)
     return found
   }
 
   /** Finds or creates a consumer. To be called in turn. @param position of a new one @throws Refused `too_many` */
   async openOrCreate(userId: number, name: string, position: number): Promise<{ consumer: Consumer; isNew: boolean }> {
-    const found = await this.#find(userId, name)
+    const found = await this.find(userId, name)
     if (found !== undefined) return { consumer: found, isNew: false }
     const { db, clock, limits } = this.#parts
     const row = { user_id: userId, name, position, pending: [], moved_at: clock.time() }
@@ -149,17 +161,6 @@ export class ConsumerStore {
     const own = this.#loaded.get(userId) ?? new Map<string, Promise<Consumer | undefined>>()
     this.#loaded.set(userId, own)
     return own
-  }
-
-  #find(userId: number, name: string): Promise<Consumer | undefined> {
-    const own = this.#consumersOf(userId)
-    const known = own.get(name)
-    if (known !== undefined) return known
-    const loading = this.#load(userId, name)
-    own.set(name, loading)
-    const evict = () => own.get(name) === loading && own.delete(name)
-    loading.then((found) => found ?? evict(), evict)
-    return loading
   }
 
   async #load(userId: number, name: string): Promise<Consumer | undefined> {

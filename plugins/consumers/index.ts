@@ -1,6 +1,6 @@
 import { definePlugin } from '../../core/index.ts'
 import { privateMessages } from '../messages/index.ts'
-import { handleAcknowledgements } from './acknowledgements.ts'
+import { acknowledgeAll, handleAcknowledgements } from './acknowledgements.ts'
 import { ConsumerStore } from './consumer-store.ts'
 import { handleConsumers } from './consumers.ts'
 import { FAILURES } from './failures.ts'
@@ -30,5 +30,10 @@ export const consumers = definePlugin({
     // Not when a user goes offline: a request in flight may load a consumer after that.
     app.every(EVICTION_MS, () => store.evict((userId) => app.presence.isOnline(userId)))
     app.onStop(() => store.writer.close())
+    return {
+      has: async (userId: number, name: string) => (await store.find(userId, name)) !== undefined,
+      /** Acknowledges events of a consumer; resolves after the commit. @throws Refused `no_consumer` */
+      acknowledge: (userId: number, name: string, ids: readonly number[]) => acknowledgeAll(store, userId, name, ids),
+    }
   },
 })

@@ -127,6 +127,11 @@ export class Conversations {
     if (size > limit) throw new Refused('too_large', `the text is ${size} bytes long, at most ${limit} are allowed`)
   }
 
+  /** Messages pushed to one session and not acknowledged, at most. */
+  get window(): number {
+    return this.#limits.unacknowledged
+  }
+
   /** Bytes of a text at most. */
   get maxText(): number {
     return this.#limits.text

@@ -27,6 +27,7 @@ export const TokenCreated = serverMessage({
     id,
     token: line('the token, a secret', { max: 255 }),
     expiresAt: uint64('time from which it is not valid, milliseconds since 1970 UTC; 0: it does not expire'),
+    secret: optional(line('key of signatures of an incoming hook; empty for a token', { max: 255 }), ''),
   },
 })
 

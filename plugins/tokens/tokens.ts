@@ -1,18 +1,17 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Knex } from 'knex'
 import type { Logger } from 'pino'
-import { type App, type Clock, lruCache, Refused, TokenBucket, tokenBuckets } from '../../core/index.ts'
+import { type App, type Clock, lruCache, Refused } from '../../core/index.ts'
 import { findToken, useToken } from '../../db/index.ts'
 import type { Accounts } from '../accounts/index.ts'
 import { type Access, Grant } from './access.ts'
+import { FailureRate } from './failure-rate.ts'
 import { FAILURES } from './failures.ts'
 import type { TokenLimits } from './limits.ts'
 import { hashOf, isToken } from './secret.ts'
 
 /** Tokens in memory; what was opened with an evicted one ends, and its client comes again. */
 const CACHED_TOKENS = 50_000
-/** Networks whose wrong tokens are counted. */
-const NETWORKS = 50_000
 /** How exactly the time of the last use is stored. */
 const USED_MS = 60_000
 
@@ -30,10 +29,11 @@ export const bearerOf = ({ authorization = '' }: IncomingHttpHeaders): string | 
 
 /** The way from a token to its user, for all plugins that take requests over HTTP. */
 export class Tokens {
+  /** Wrong tokens by address, those of hooks included. */
+  readonly failures: FailureRate
   readonly #parts: TokensParts
   readonly #clock: Clock
   readonly #known = lruCache<string, Grant>(CACHED_TOKENS, { dispose: (grant) => grant.end() })
-  readonly #failures
   /** Changes with each revocation: a look-up that began before is stale. */
   #revocations = 0
   #nextExpiry = Number.POSITIVE_INFINITY
@@ -41,8 +41,7 @@ export class Tokens {
   constructor(parts: TokensParts) {
     this.#parts = parts
     this.#clock = parts.app.clock
-    const burst = parts.limits.tokenFailures
-    this.#failures = tokenBuckets<string>(NETWORKS, { rate: burst / 60, burst, clock: this.#clock })
+    this.failures = new FailureRate(parts.limits.tokenFailures, this.#clock)
   }
 
   /**
@@ -83,20 +82,10 @@ export class Tokens {
     for (const [hash, grant] of [...this.#known.entries()]) if (ends(grant)) this.#known.delete(hash)
   }
 
-  /** Every lookup counts, and a right one is given back: the limit holds for requests at the same time too. */
   async #lookUp(hash: string | undefined, network: string): Promise<Grant> {
-    const burst = this.#parts.limits.tokenFailures
-    const now = this.#clock.now()
-    const bucket = this.#failures.get(network) ?? new TokenBucket(burst / 60, burst, now)
-    this.#failures.set(network, bucket)
-    const retryAfter = bucket.take(now)
-    if (retryAfter > 0) {
-      bucket.giveBack()
-      throw new Refused('rate_limited', 'too many wrong tokens from this address; retry later', { retryAfter })
-    }
-    const grant = hash === undefined ? undefined : await this.#load(hash)
+    const load = async () => (hash === undefined ? undefined : this.#load(hash))
+    const grant = await this.failures.lookUp(network, load)
     if (grant === undefined) throw new Refused(FAILURES.bad_token)
-    bucket.giveBack()
     return grant
   }
 

@@ -41,6 +41,28 @@ test.serial('tokens are created, listed and revoked from the shell, also by the 
     t.is((await shell.run(['tokens', ...wrong, '--context', 'alice'])).code, 2, wrong.join(' '))
 })
 
+test.serial('incoming hooks are created, listed and revoked from the shell', async (t) => {
+  const { shell } = await aliceAndBob(t)
+  const hooks = (...args: string[]) => works(t, shell, ['hooks', 'incoming', ...args, '--context', 'alice'])
+  await works(t, shell, ['groups', 'create', 'ops', '--context', 'alice'])
+  t.regex((await hooks('create', 'alerts', '--group', 'ops', '-o', 'plain')).stdout, /^\/hooks\/chatctl_\w{49}\n$/)
+  const signed = json(await hooks('create', 'git', '--to', 'alice', '--format', 'github', '--signed', '-o', 'json'))
+  t.regex(signed.secret, /^[0-9a-f]{64}$/)
+  t.like(json(await hooks('list', '-o', 'json')), [
+    { name: 'alerts', group: 'ops', format: 'auto', signed: false, usedAt: null },
+    { name: 'git', to: 'alice', format: 'github', signed: true },
+  ])
+  await hooks('revoke', String(signed.id))
+  t.is(json(await hooks('list', '-o', 'json')).length, 1)
+  for (const wrong of [
+    ['create', 'x'],
+    ['create', 'x', '--to', 'alice', '--group', 'ops'],
+    ['create', 'x', '--to', 'alice', '--format', 'teams'],
+    ['revoke', 'x'],
+  ])
+    t.is((await shell.run(['hooks', 'incoming', ...wrong, '--context', 'alice'])).code, 2, wrong.join(' '))
+})
+
 test.serial('devices are listed and revoked from the shell', async (t) => {
   const { shell } = await aliceAndBob(t)
   const as = (...args: string[]) => works(t, shell, [...args, '--context', 'alice', '-o', 'json'])

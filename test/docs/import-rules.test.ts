@@ -92,7 +92,7 @@ const OWN_TIME =
 test('the server takes the time from its clock only', (t) => {
   const breaches = files.filter((file) => {
     if (!/^(core|plugins)\//.test(file) || OWN_TIME.test(file)) return false
-    return /\b(setTimeout|setInterval|Date\.now|performance\.now|new Date\(\))/.test(sourceOf(file))
+    return /(?<!\.)\b(setTimeout|setInterval|Date\.now|performance\.now|new Date\(\))/.test(sourceOf(file))
   })
   t.deepEqual(breaches, [])
 })

@@ -1,7 +1,10 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import test from 'ava'
+import { pino } from 'pino'
+import { CreateIncomingHook } from '../../client/index.ts'
 import { bytes, clientMessage, definePlugin, line, list, Refused, serverMessage, text } from '../../core/index.ts'
+import { newToken } from '../../plugins/tokens/secret.ts'
 import { type ApiAnswer, apiServer, tokenOf } from '../support/http/api.ts'
 import { requireProgram } from '../support/processes/required.ts'
 
@@ -272,9 +275,35 @@ test('a token with targets reaches them only, and does not tell whether others e
   t.is(outcome(await post('/v1/call/recall_message', { id: 1 })), '403 out_of_scope')
 })
 
+test('the log holds no token, whatever fails', async (t) => {
+  const lines: string[] = []
+  const log = pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) })
+  const { server, call } = await apiServer(t, { log })
+  const alice = await server.user('alice')
+  const token = await tokenOf(alice)
+  const hook = await alice.request(CreateIncomingHook, { name: 'x', to: 'alice' })
+  await call('/v1/to/alice', { token, method: 'POST', body: 'hi' })
+  await call('/v1/to/nobody', { token, method: 'POST', body: 'hi' })
+  await call(`/hooks/${hook.token}`, { method: 'POST', body: 'hi' })
+  await call(`/hooks/${hook.token}`, { method: 'POST', body: '{' })
+  const wrong = `${token.slice(0, -6)}aaaaaa`
+  await call('/v1/inbox', { token: wrong })
+  await server.db.schema.dropTable('api_token')
+  await server.db.schema.dropTable('incoming_hook')
+  const other = newToken()
+  t.is((await call('/v1/inbox', { token: other })).status, 500)
+  t.is((await call(`/hooks/${other}`, { method: 'POST', body: 'hi' })).status, 500)
+  await server.settled()
+  const all = lines.join('')
+  t.true(lines.length > 0 && all.includes('no such table'))
+  for (const secret of [token, hook.token, hook.secret, wrong, other]) t.false(all.includes(secret))
+  t.true(server.failures().length > 0)
+})
+
 test('every line of a request that names somebody is known as a target', async (t) => {
   const { server } = await apiServer(t)
-  const others = /^(clientId|client(First|Final)|font|color|note|about|avatar|emoji|nickname|name|key|consumer|type)$/
+  const others =
+    /^(clientId|client(First|Final)|font|color|note|about|avatar|emoji|nickname|name|key|consumer|type|format)$/
   const targets = /^(to|user|with|from|group)$/
   for (const message of server.app.catalogue)
     if (message.from === 'client')

@@ -10,6 +10,7 @@ const [CLOSED, NONE] = ['closed group', 'absent group'] as const
 const REQUESTS: Readonly<Record<string, (user: string) => object>> = {
   join_room: () => ({}),
   leave_room: () => ({}),
+  create_incoming_hook: () => ({ name: 'ci' }),
   query_room_users: () => ({}),
   invite_to_room: (user) => ({ user }),
   decline_invitation: () => ({}),

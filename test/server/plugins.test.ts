@@ -428,6 +428,7 @@ test('a built-in feature can be left out', async (t) => {
       'typing',
       'streams',
       'mcp',
+      'incoming',
       'profiles',
       'edits',
       'reactions',

@@ -19,6 +19,8 @@ export interface ServerProcessOptions extends RunOptions {
 export interface ServerProcess extends ServerHandle {
   readonly shell: Shell
   readonly pid: number
+  /** URL of its HTTP listener, with `--http`. */
+  readonly http: string
   /** Starts it again, on another port. */
   start(options?: RunOptions): Promise<void>
   /** Sends a signal and waits for the end; returns its output and exit code. */
@@ -51,6 +53,9 @@ export async function startServerProcess(
     },
     get address() {
       return server.server
+    },
+    get http() {
+      return String(server.listening.http)
     },
     get pid() {
       return Number(server.listening.pid)
