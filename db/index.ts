@@ -135,6 +135,21 @@ export {
   membersOf,
   type SeenBy,
 } from './groups.ts'
+export {
+  allHooks,
+  countDeadLetters,
+  deadLetters,
+  deleteHookAttempt,
+  type HookAttemptRow,
+  type HookChange,
+  type HookRow,
+  hookAttempts,
+  insertHook,
+  type NewHookRow,
+  removeHook,
+  saveHookAttempt,
+  updateHook,
+} from './hooks.ts'
 export { loadOf, poolOf } from './load.ts'
 export { headOf, type LogEntry } from './log.ts'
 export {

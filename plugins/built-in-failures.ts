@@ -6,6 +6,7 @@ import { FAILURES as edits } from './edits/failures.ts'
 import { FAILURES as files } from './files/failures.ts'
 import { FAILURES as friends } from './friends/failures.ts'
 import { FAILURES as groups } from './groups/failures.ts'
+import { FAILURES as hooks } from './hooks/failures.ts'
 import { FAILURES as idempotency } from './idempotency/failures.ts'
 import { FAILURES as login } from './login/failures.ts'
 import { FAILURES as messages } from './messages/failures.ts'
@@ -31,6 +32,7 @@ export const BUILT_IN_FAILURES = {
   ...schedule,
   ...streams,
   ...tokens,
+  ...hooks,
 }
 
 export type BuiltInFailureName = keyof typeof BUILT_IN_FAILURES

@@ -10,6 +10,7 @@ import { edits } from './edits/index.ts'
 import { files } from './files/index.ts'
 import { friends } from './friends/index.ts'
 import { groups } from './groups/index.ts'
+import { hooks } from './hooks/index.ts'
 import { idempotency } from './idempotency/index.ts'
 import { legacy } from './legacy/index.ts'
 import { login } from './login/index.ts'
@@ -40,6 +41,7 @@ export {
   files,
   friends,
   groups,
+  hooks,
   idempotency,
   legacy,
   login,
@@ -77,6 +79,7 @@ export const BUILT_IN: readonly AnyPlugin[] = [
   idempotency,
   system,
   schedule,
+  hooks,
   admin,
   tap,
   metrics,

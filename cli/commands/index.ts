@@ -28,6 +28,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<AnyCommand>>> = {
   tokens: async () => (await import('./tokens.ts')).tokens,
   profile: async () => (await import('./profile.ts')).profile,
   groups: async () => (await import('./groups.ts')).groups,
+  hooks: async () => (await import('./hooks.ts')).hooks,
   bot: async () => (await import('./bot.ts')).bot,
   mcp: async () => (await import('./mcp.ts')).mcp,
   inject: async () => (await import('./inject.ts')).inject,

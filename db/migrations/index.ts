@@ -19,6 +19,7 @@ import * as closedRequests from './0018_closed_requests.ts'
 import * as membershipIndexes from './0019_membership_indexes.ts'
 import * as files from './0021_files.ts'
 import * as tokens from './0023_tokens.ts'
+import * as hooks from './0025_hooks.ts'
 import * as correspondenceOrder from './0028_correspondence_order.ts'
 
 /** Oldest first. The keys are recorded in the database, so they never change. */
@@ -44,6 +45,7 @@ export const MIGRATIONS = {
   '0019_membership_indexes': membershipIndexes,
   '0021_files': files,
   '0023_tokens': tokens,
+  '0025_hooks': hooks,
   '0028_correspondence_order': correspondenceOrder,
 }
 
@@ -65,4 +67,6 @@ export const NEW_TABLES = [
   'message_reaction',
   'api_token',
   'stored_file',
+  'hook',
+  'hook_attempt',
 ] as const
