@@ -41,13 +41,16 @@ export async function deliver(parts: Parts, target: Target, id: number): Promise
     const [event] = await readEvents(parts, target.userId, [id])
     if (event === undefined) return { kind: 'dropped' }
     const answer = await send(parts, target, event.message)
+    if (answer instanceof Error) return { kind: 'failed', reason: reasonOf(answer) }
     if (answer.status === GONE) return { kind: 'gone' }
     if (answer.status < 200 || answer.status > 299) return { kind: 'failed', reason: `answered ${answer.status}` }
     if (target.isReply) await reply(parts, target, owner, event.message, answer)
     return { kind: 'delivered' }
   } catch (error) {
-    const reason = toLine((error as Error).message, REASON_BYTES)
-    return { kind: isUnavailable(error) || isTransientRefusal(error) ? 'postponed' : 'failed', reason }
+    // Of the database: what the receiver has done is in `answer`.
+    const isTransient = isUnavailable(error) || isTransientRefusal(error)
+    parts.log.warn({ err: error, hook: target.id, event: id }, 'a hook cannot deliver an event now')
+    return { kind: isTransient ? 'postponed' : 'failed', reason: reasonOf(error) }
   }
 }
 
@@ -57,11 +60,18 @@ export async function readEvents({ conversations }: Parts, userId: number, only:
   return only.length === 0 ? [] : (await conversations.read(userId, query)).found
 }
 
-function send(parts: Parts, { id: hook, url, secrets }: Target, message: WireMessage): Promise<Answer> {
+const reasonOf = (error: unknown) => toLine((error as Error).message, REASON_BYTES)
+
+/** The answer, or why there is none. */
+async function send(parts: Parts, { id: hook, url, secrets }: Target, message: WireMessage): Promise<Answer | Error> {
   const body = JSON.stringify(toEvent(message))
   // A new generation of the database gives ids anew: they are other events.
   const id = `msg_${parts.app.epoch}_${hook}_${message.id}`
-  return post(parts.posting, { url, body, headers: signedHeaders(secrets, id, body, parts.app.clock.time()) })
+  try {
+    return await post(parts.posting, { url, body, headers: signedHeaders(secrets, id, body, parts.app.clock.time()) })
+  } catch (error) {
+    return error as Error
+  }
 }
 
 function toEvent(message: WireMessage) {

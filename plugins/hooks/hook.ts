@@ -51,6 +51,11 @@ export class Hook {
     }
   }
 
+  /** Requests under way. */
+  get running(): number {
+    return this.#attempting.size
+  }
+
   get pending(): number {
     return this.#intake.pending.length
   }

@@ -8,6 +8,7 @@ export function defineHookMetrics(metrics: Metrics, hooks: Iterable<Hook>) {
     return Object.entries(states).map(([state, value]) => ({ labels: { state }, value }))
   })
   const sum = (count: (hook: Hook) => number) => [...hooks].reduce((total, hook) => total + count(hook), 0)
+  metrics.gauge('hook_requests_running', 'requests of outgoing webhooks under way', () => sum(({ running }) => running))
   metrics.gauge('hook_events_pending', 'events of outgoing webhooks that wait for an attempt', () =>
     sum(({ pending }) => pending),
   )
