@@ -40,7 +40,7 @@ export interface HookAttemptRow {
 
 type Stored = Omit<HookRow, 'pending'> & { readonly pending: string; readonly isActive: number }
 
-const toRow = ({ pending, isActive: _, ...row }: Stored): HookRow => ({
+const toRow = ({ pending, ...row }: Stored): HookRow => ({
   ...row,
   pending: pending === '' ? [] : pending.split(',').map(Number),
 })

@@ -97,6 +97,7 @@ export class Hook {
   async stop() {
     this.#isStopped = true
     this.#timer?.cancel()
+    this.#retry?.cancel()
     await Promise.all([...this.#attempting, this.#filling])
     if (this.#saver.isUnsaved) await this.#saver.save()
   }

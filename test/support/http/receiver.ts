@@ -1,6 +1,7 @@
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { ExecutionContext } from 'ava'
+import { Webhook } from 'standardwebhooks'
 
 export interface Received {
   readonly headers: IncomingHttpHeaders
@@ -30,15 +31,17 @@ export interface Receiver {
 
 export async function startReceiver(t: ExecutionContext): Promise<Receiver> {
   let wake = () => {}
-  const server = createServer(async (request, response) => {
+  const server = createServer((request, response) => {
     if (receiver.isDown) return void request.socket.destroy()
     const chunks: Buffer[] = []
-    for await (const chunk of request) chunks.push(chunk)
-    const body = Buffer.concat(chunks).toString()
-    const received = { headers: request.headers, body, ...JSON.parse(body) } as Received
-    receiver.received.push(received)
-    receiver.respond(received, response)
-    wake()
+    request.on('data', (chunk) => chunks.push(chunk))
+    request.on('end', () => {
+      const body = Buffer.concat(chunks).toString()
+      const received = { headers: request.headers, body, ...JSON.parse(body) } as Received
+      receiver.received.push(received)
+      receiver.respond(received, response)
+      wake()
+    })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   t.teardown(() => {
@@ -61,6 +64,17 @@ export async function startReceiver(t: ExecutionContext): Promise<Receiver> {
     ids: () => receiver.received.map(({ data }) => data.id),
   }
   return receiver
+}
+
+/** Verifies a request as its receiver does, whose clock is that of the server. @throws Error */
+export function verify(secret: string, { headers, body }: Received, now: number): unknown {
+  const { now: system } = Date
+  Date.now = () => now
+  try {
+    return new Webhook(secret).verify(body, headers as Record<string, string>)
+  } finally {
+    Date.now = system
+  }
 }
 
 /** Answers with a status. */
