@@ -75,11 +75,12 @@ async function send(parts: Parts, { id: hook, url, secrets }: Target, message: W
 }
 
 function toEvent(message: WireMessage) {
-  const { id, from, to, group, text, sentAt, editedAt, replyTo, hops } = message
+  const { id, from, to, group, text, sentAt, editedAt, replyTo, hops, file, fileName, fileSize, fileType } = message
+  const attached = file === 0 ? {} : { file: { id: file, name: fileName, size: fileSize, type: fileType } }
   return {
     type: `message.${kindOf(message) ?? 'other'}`,
     timestamp: new Date(sentAt).toISOString(),
-    data: { id, from, to, group, text, sentAt, editedAt, replyTo, hops },
+    data: { id, from, to, group, text, sentAt, editedAt, replyTo, hops, ...attached },
   }
 }
 

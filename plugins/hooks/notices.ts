@@ -1,4 +1,4 @@
-import { type HookRow, MSG_TYPE, plainContent } from '../../db/index.ts'
+import { type HookRow, MSG_TYPE, NO_FILE, plainContent } from '../../db/index.ts'
 import { SYSTEM } from '../accounts/index.ts'
 import { privateAudience } from '../messages/audience.ts'
 import type { Parts } from './parts.ts'
@@ -39,6 +39,7 @@ async function tell(
       clientId: key,
       hops: 0,
       replyTo: 0,
+      file: NO_FILE,
     },
     privateAudience(SYSTEM, owner, undefined),
   )

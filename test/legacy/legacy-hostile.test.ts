@@ -287,7 +287,19 @@ test('--legacy takes a port or an address, and an invalid value is refused with 
   const clash = await shell.run(['serve', '--data', './other', '--port', '0', '--legacy', `[::1]:${taken}`])
   t.is(clash.code, 1)
   t.regex(clash.stderr, /original clients on ::1:\d+: the address is in use/)
-  const others = ['groups', 'contacts', 'schedule', 'typing', 'streams', 'mcp', 'edits', 'reactions', 'files', 'api']
+  const others = [
+    'groups',
+    'contacts',
+    'hooks',
+    'schedule',
+    'typing',
+    'streams',
+    'mcp',
+    'edits',
+    'reactions',
+    'files',
+    'api',
+  ]
   const without = others.flatMap((name) => ['--without', name])
   const needs = await shell.run(['serve', '--data', './third', '--port', '0', '--legacy', '0', ...without])
   t.regex(needs.stderr, /legacy needs groups/)
