@@ -136,6 +136,21 @@ export {
   type SeenBy,
 } from './groups.ts'
 export {
+  allHooks,
+  countDeadLetters,
+  deadLetters,
+  deleteHookAttempt,
+  type HookAttemptRow,
+  type HookChange,
+  type HookRow,
+  hookAttempts,
+  insertHook,
+  type NewHookRow,
+  removeHook,
+  saveHookAttempt,
+  updateHook,
+} from './hooks.ts'
+export {
   findIncomingHook,
   type IncomingHookRow,
   incomingHooksOf,

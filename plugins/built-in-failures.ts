@@ -6,6 +6,7 @@ import { FAILURES as edits } from './edits/failures.ts'
 import { FAILURES as files } from './files/failures.ts'
 import { FAILURES as friends } from './friends/failures.ts'
 import { FAILURES as groups } from './groups/failures.ts'
+import { FAILURES as hooks } from './hooks/failures.ts'
 import { FAILURES as idempotency } from './idempotency/failures.ts'
 import { FAILURES as incoming } from './incoming/failures.ts'
 import { FAILURES as login } from './login/failures.ts'
@@ -33,6 +34,7 @@ export const BUILT_IN_FAILURES = {
   ...streams,
   ...tokens,
   ...incoming,
+  ...hooks,
 }
 
 export type BuiltInFailureName = keyof typeof BUILT_IN_FAILURES

@@ -5,6 +5,7 @@ import { LIMITS as edits } from './edits/limits.ts'
 import { LIMITS as files } from './files/limits.ts'
 import { LIMITS as friends } from './friends/limits.ts'
 import { LIMITS as groups } from './groups/limits.ts'
+import { LIMITS as hooks } from './hooks/limits.ts'
 import { LIMITS as idempotency } from './idempotency/limits.ts'
 import { LIMITS as incoming } from './incoming/limits.ts'
 import { LIMITS as login } from './login/limits.ts'
@@ -34,6 +35,7 @@ export const BUILT_IN_LIMITS = {
   ...consumers,
   ...idempotency,
   ...schedule,
+  ...hooks,
   ...tap,
   ...typing,
   ...streams,

@@ -10,6 +10,7 @@ import { edits } from './edits/index.ts'
 import { files } from './files/index.ts'
 import { friends } from './friends/index.ts'
 import { groups } from './groups/index.ts'
+import { hooks } from './hooks/index.ts'
 import { idempotency } from './idempotency/index.ts'
 import { incoming } from './incoming/index.ts'
 import { legacy } from './legacy/index.ts'
@@ -41,6 +42,7 @@ export {
   files,
   friends,
   groups,
+  hooks,
   idempotency,
   incoming,
   legacy,
@@ -79,6 +81,7 @@ export const BUILT_IN: readonly AnyPlugin[] = [
   idempotency,
   system,
   schedule,
+  hooks,
   admin,
   tap,
   metrics,

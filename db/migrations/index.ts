@@ -20,6 +20,7 @@ import * as membershipIndexes from './0019_membership_indexes.ts'
 import * as files from './0021_files.ts'
 import * as tokens from './0023_tokens.ts'
 import * as incomingHooks from './0024_incoming_hooks.ts'
+import * as hooks from './0025_hooks.ts'
 import * as correspondenceOrder from './0028_correspondence_order.ts'
 
 /** Oldest first. The keys are recorded in the database, so they never change. */
@@ -46,6 +47,7 @@ export const MIGRATIONS = {
   '0021_files': files,
   '0023_tokens': tokens,
   '0024_incoming_hooks': incomingHooks,
+  '0025_hooks': hooks,
   '0028_correspondence_order': correspondenceOrder,
 }
 
@@ -68,4 +70,6 @@ export const NEW_TABLES = [
   'api_token',
   'stored_file',
   'incoming_hook',
+  'hook',
+  'hook_attempt',
 ] as const

@@ -83,6 +83,7 @@ const OWNER = { ...MANAGERS, 'group admin': 'role_too_low' }
 /** Who may write to the other user in private. */
 const WRITERS = { friend: 'ok', admin: 'ok', blocked: 'blocked', rest: 'not_friends' }
 const ADMIN = { admin: 'ok', rest: 'not_allowed' }
+const HOOKS = { admin: 'no_hook', rest: 'not_allowed' }
 /** Also without login. */
 const EVERYONE = { anonymous: 'ok', rest: 'ok' }
 
@@ -98,6 +99,17 @@ const MATRIX: Record<string, Row> = {
   query_status: row(nothing, ADMIN),
   query_plugins: row(nothing, ADMIN),
   query_metrics: row(nothing, ADMIN),
+  add_hook: row(
+    ({ me: user }) => ({ user, url: 'http://10.0.0.1/', kinds: '', reply: false, to: [] }),
+    { admin: 'hook_url', rest: 'not_allowed' },
+    ({ other: user }) => ({ user, url: 'http://10.0.0.1/', kinds: '', reply: false, to: [] }),
+    { admin: 'hook_url', rest: 'not_allowed' },
+  ),
+  query_hooks: row(nothing, ADMIN),
+  change_hook: row(() => ({ hook: 1, change: 'remove' }), HOOKS),
+  rotate_hook: row(() => ({ hook: 1 }), HOOKS),
+  redeliver: row(() => ({ hook: 1 }), HOOKS),
+  query_failed_events: row(() => ({ hook: 1 }), HOOKS),
   new_salt: row(() => ({ clientSalt: Buffer.alloc(16, 7) }), EVERYONE),
   register: row(({ me: user }) => ({ user, ...keys }), { anonymous: 'no_salt', rest: 'not_allowed' }),
   // A password change starts with it too.

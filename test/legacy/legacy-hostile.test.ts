@@ -290,6 +290,7 @@ test('--legacy takes a port or an address, and an invalid value is refused with 
   const others = [
     'groups',
     'contacts',
+    'hooks',
     'schedule',
     'typing',
     'streams',

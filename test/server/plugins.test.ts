@@ -425,6 +425,7 @@ test('a built-in feature can be left out', async (t) => {
       'consumers',
       'system',
       'schedule',
+      'hooks',
       'typing',
       'streams',
       'mcp',

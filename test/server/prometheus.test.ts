@@ -89,6 +89,7 @@ testWithPrometheus('each example alert is raised by what it is for', async (t) =
     ['ChatctlEventLoopBlocked', buckets('chatctl_event_loop_delay_seconds')],
     ['ChatctlDatabaseBusy', [`chatctl_database_waiting{${labels}}: 1x30`]],
     ['ChatctlConsumerBehind', [`chatctl_consumer_lag_seconds{${labels}}: 400x30`]],
+    ['ChatctlHookFails', [`chatctl_hooks{${labels},state="failing"}: 1x90`]],
     ['ChatctlPluginDegraded', [`chatctl_plugin_degraded{${labels},plugin="p"}: 1x30`]],
   ]
   const rules = await readFile(examplePath('prometheus/rules.yml'), 'utf8')
@@ -105,7 +106,7 @@ testWithPrometheus('each example alert is raised by what it is for', async (t) =
     promql_expr_test: [
       {
         expr: `count(ALERTS{alertname="${alert}",alertstate="firing"})`,
-        eval_time: '25m',
+        eval_time: alert === 'ChatctlHookFails' ? '80m' : '25m',
         exp_samples: [{ labels: '{}', value: 1 }],
       },
     ],
