@@ -72,7 +72,9 @@ export class StreamTransport implements Transport {
     this.#response.useChunkedEncodingByDefault = false
     this.#response.writeHead(200, HEADERS)
     this.#isOpen = true
-    this.#queue(`retry: ${RETRY_MS}\n\n${events.join('')}`)
+    const before = this.#pending
+    this.#pending = ''
+    this.#queue(`retry: ${RETRY_MS}\n\n${events.join('')}${before}`)
   }
 
   push(push: Push) {
@@ -94,7 +96,8 @@ export class StreamTransport implements Transport {
 
   #queue(text: string) {
     this.#pending += text
-    if (this.#isFlushing) return
+    // A session has pushes, such as of groups, before its consumer is found.
+    if (this.#isFlushing || !this.#isOpen) return
     this.#isFlushing = true
     setImmediate(() => this.#flush())
   }

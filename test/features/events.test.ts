@@ -1,5 +1,6 @@
 import test, { type ExecutionContext } from 'ava'
 import { Consume, DeleteConsumer, QueryConsumers, QueryTokens, RevokeToken, SetUserActive } from '../../client/index.ts'
+import { KeepAlive, SessionStarted } from '../../core/index.ts'
 import type { TestServerOptions } from '../../testing/index.ts'
 import { apiServer, type TokenOptions, tokenOf } from '../support/http/api.ts'
 import { EventReader } from '../support/http/events.ts'
@@ -176,6 +177,14 @@ test('a token with targets gets their events only, and others do not fill its wi
   await alice.says({ group: 'ops' }, 'to all')
   t.deepEqual(await reader.texts(1), ['to all'])
   await server.settled()
+})
+
+test('pushes from before the consumer is active come after the beginning', async (t) => {
+  const { server, read } = await open(t)
+  server.app.on(SessionStarted, (session) => session.send(KeepAlive, {}))
+  const reader = await read()
+  t.is((await reader.next())?.event, 'ready')
+  t.is((await reader.next())?.event, KeepAlive.name)
 })
 
 test('silence is broken by comments', async (t) => {
