@@ -6,7 +6,7 @@ import { type Caller, NotAllowed } from './caller.ts'
 import { Inbox } from './inbox.ts'
 import { Questions } from './questions.ts'
 import { nameOf, type Rights, type Target } from './rights.ts'
-import { conversationOf, fitting, type MessageView, viewOf, type WireMessage } from './views.ts'
+import { conversationOf, fitting, isOwn, type MessageView, viewOf, type WireMessage } from './views.ts'
 
 /** Messages an agent may send in a minute. */
 const SENDS_PER_MINUTE = 20
@@ -90,7 +90,7 @@ export class Agent {
   view(messages: readonly WireMessage[]): MessageView[] {
     const { user } = this.caller
     for (const message of messages)
-      if (message.from !== user) this.#hops.set(nameOf(conversationOf(message, user)), message.hops)
+      if (!isOwn(message, user)) this.#hops.set(nameOf(conversationOf(message, user)), message.hops)
     return messages.map((message) => viewOf(message, user))
   }
 

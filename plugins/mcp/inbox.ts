@@ -4,7 +4,7 @@ import { Acknowledge, QueryInbox } from '../messages/messages.ts'
 import { type Caller, failureOf } from './caller.ts'
 import { type Call, lookUntil } from './looking.ts'
 import type { Rights, Target } from './rights.ts'
-import { conversationOf, type WireMessage } from './views.ts'
+import { conversationOf, isOwn, type WireMessage } from './views.ts'
 
 /** Which messages a `wait` is for. */
 export interface Wanted {
@@ -75,7 +75,7 @@ export class Inbox {
 
   #matches(message: WireMessage, wanted: Wanted): boolean {
     const { user } = this.#caller
-    if (message.from === user || !this.mayRead(message)) return false
+    if (isOwn(message, user) || !this.mayRead(message)) return false
     const conversation = conversationOf(message, user)
     if (wanted.in !== undefined && !isSame(wanted.in, conversation)) return false
     return !wanted.mention || message.text.toLowerCase().includes(`@${user.toLowerCase()}`)

@@ -3,7 +3,7 @@ import { QueryHistory } from '../messages/messages.ts'
 import { type Caller, NotAllowed } from './caller.ts'
 import { type Call, lookUntil } from './looking.ts'
 import { nameOf, type Rights, reach, type Target } from './rights.ts'
-import type { WireMessage } from './views.ts'
+import { isOwn, type WireMessage } from './views.ts'
 
 /** Begins the last line of a question, which tells how to answer. All state of a question is in its message. */
 const MARK = '→ '
@@ -97,7 +97,7 @@ export class Questions {
     for (let seen = 0; seen < MAX_MESSAGES; ) {
       const page = await this.#page(target, { after, limit: 0 })
       for (const message of page) {
-        if (message.from === this.#caller.user) {
+        if (isOwn(message, this.#caller.user)) {
           if (optionsOf(message.text) !== undefined) last = message.id
           continue
         }

@@ -32,6 +32,13 @@ export const conversationOf = (
   self: string,
 ): Target => (group === '' ? { user: from === self ? to : from } : { group })
 
+/**
+ * Whether the agent's account wrote it. In its conversation with itself a person who shares the account speaks too, and a
+ * program's messages have hops.
+ */
+export const isOwn = ({ from, to, group, hops }: WireMessage, self: string): boolean =>
+  from === self && (group !== '' || to !== self || hops > 0)
+
 export function viewOf(message: WireMessage, self: string): MessageView {
   const { id, from, sentAt, hops, replyTo, text } = message
   const shown = cutTo(text, TEXT_BYTES)

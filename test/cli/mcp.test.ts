@@ -129,6 +129,20 @@ test.serial('an ask after a restart of the server is answered from the original 
   t.like(await waiting, { state: 'answered', answer: 'yes', by: 'carol' })
 })
 
+test.serial('a wait and an ask go on while the server is killed and started again', async (t) => {
+  const { shell, room } = await aliceAndBob(t)
+  const agent = await drive(t, shell)
+  t.is((await agent.call('wait', { seconds: 0 })).message, null)
+  const waiting = agent.call('wait', { seconds: 45 })
+  const asking = agent.call('ask', { to: 'bob', question: 'Deploy?', seconds: 45 })
+  await works(t, shell, ['listen', '--context', 'bob', '--count', '1', '--for', '20s'])
+  await room.stop('SIGKILL')
+  await shell.serve(['--port', room.server.split(':')[1] ?? ''])
+  await works(t, shell, ['send', '--context', 'bob', 'alice', 'go on'])
+  t.is((await waiting).message.text, 'go on')
+  t.like(await asking, { state: 'answered', answer: 'go on' })
+})
+
 test.serial('two agents wait at once, each gets every message, also after it was killed', async (t) => {
   const { shell } = await aliceAndBob(t)
   const [one, two] = [await drive(t, shell, ['--agent', 'one']), await drive(t, shell, ['--agent', 'two'])]

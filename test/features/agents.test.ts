@@ -91,6 +91,20 @@ test('of two open questions a plain answer is for the last one; a reply is for i
   t.deepEqual(await agent.call('ask_result', { ask: asks[0] }), { error: 'no_question' })
 })
 
+test('an agent with a person’s own account asks that person, in the conversation with oneself', async (t) => {
+  await using server = await testServer()
+  const [mine, phone] = [await server.user('ann'), await server.user('ann')]
+  const agent = agentOf(server, mine)
+  await agent.call('wait', { seconds: 0 })
+  const asking = agent.call('ask', { to: 'ann', question: 'Deploy?', options: ['yes', 'no'] })
+  await phone.hears(/Deploy/)
+  await agent.call('send', { to: 'ann', text: 'yes' })
+  await agent.waits()
+  const { id } = await phone.says('ann', 'no')
+  t.like(await asking, { state: 'answered', answer: 'no', by: 'ann', id })
+  t.like((await agent.call('wait', { seconds: 0 })).message, { id, text: 'no', conversation: 'ann' })
+})
+
 test('in a group any person may answer, and no program', async (t) => {
   await using server = await testServer()
   const [helper, bob, robot] = [
