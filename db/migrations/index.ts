@@ -17,6 +17,7 @@ import * as repliesEditsReactions from './0016_replies_edits_reactions.ts'
 import * as devices from './0017_devices.ts'
 import * as closedRequests from './0018_closed_requests.ts'
 import * as membershipIndexes from './0019_membership_indexes.ts'
+import * as avatarPictures from './0020_avatar_pictures.ts'
 import * as files from './0021_files.ts'
 import * as tokens from './0023_tokens.ts'
 import * as incomingHooks from './0024_incoming_hooks.ts'
@@ -44,6 +45,7 @@ export const MIGRATIONS = {
   '0017_devices': devices,
   '0018_closed_requests': closedRequests,
   '0019_membership_indexes': membershipIndexes,
+  '0020_avatar_pictures': avatarPictures,
   '0021_files': files,
   '0023_tokens': tokens,
   '0024_incoming_hooks': incomingHooks,

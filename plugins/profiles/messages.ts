@@ -2,12 +2,14 @@ import { clientMessage, line, list, optional, serverMessage, uint64, userName } 
 
 /** Profiles in one request. */
 const MAX_PROFILES = 100
+/** Bytes of a small picture in base64, and of an object around it. */
+const MAX_AVATAR = 2048
 
 const profile = {
   user: userName('name of the user'),
   nickname: line('display name', { max: 256 }),
   avatar: line('how the clients draw the user: a JSON object that the server does not interpret; empty: none', {
-    max: 512,
+    max: MAX_AVATAR,
   }),
   about: line('what the user says of oneself', { max: 800 }),
   changedAt: uint64('time of the last change, milliseconds since 1970 UTC; 0: never set'),
@@ -19,7 +21,7 @@ export const SetProfile = clientMessage({
   about: 'Replaces the profile of this user. Both fields are set: one that is left out becomes empty.',
   allow: 'user',
   fields: {
-    avatar: optional(line('how the clients draw the user: a JSON object; empty: none', { max: 512 }), ''),
+    avatar: optional(line('how the clients draw the user: a JSON object; empty: none', { max: MAX_AVATAR }), ''),
     about: optional(line('what the user says of oneself, at most 200 characters', { max: 800 }), ''),
   },
 })

@@ -98,12 +98,12 @@ test('the avatar is a JSON object, and the text a line that can be seen', async 
     t.is(await alice.refused(set({ avatar })), 'invalid_value', avatar)
   for (const about of ['a'.repeat(201), `a${'\u0301'.repeat(6)}`, '\u2800', 'a\u200bb'])
     t.is(await alice.refused(set({ about })), 'invalid_value', JSON.stringify(about))
-  await t.throwsAsync(set({ avatar: JSON.stringify({ a: 'x'.repeat(505) }) }))
+  await t.throwsAsync(set({ avatar: JSON.stringify({ a: 'x'.repeat(2041) }) }))
   await t.throwsAsync(set({ about: 'two\nlines' }))
   t.is((await profilesOf(alice))[0]?.changedAt, 0)
-  await set({ avatar: JSON.stringify({ a: 'x'.repeat(504) }), about: '长'.repeat(200) })
+  await set({ avatar: JSON.stringify({ a: 'x'.repeat(2040) }), about: '长'.repeat(200) })
   const [profile] = await profilesOf(alice)
-  t.deepEqual([profile?.avatar.length, profile?.about], [512, '长'.repeat(200)])
+  t.deepEqual([profile?.avatar.length, profile?.about], [2048, '长'.repeat(200)])
 })
 
 test('a user may change the profile a limited number of times an hour', async (t) => {

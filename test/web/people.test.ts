@@ -1,3 +1,5 @@
+import { Buffer } from 'node:buffer'
+import sharp from 'sharp'
 import {
   CreateRoom,
   DissolveRoom,
@@ -8,8 +10,10 @@ import {
   Typing,
   UserTyping,
 } from '../../client/index.ts'
+import type { Person } from '../support/browser/person.ts'
 import { befriend, openStage } from '../support/browser/stage.ts'
 import { testInBrowser } from '../support/browser.ts'
+import { PLACE, photo } from '../support/files/pictures.ts'
 import { nextPush } from '../support/requests.ts'
 
 testInBrowser('Ann dresses up and writes about herself; Bob sees it, in his page and by the protocol', async (t) => {
@@ -37,6 +41,33 @@ testInBrowser('Ann dresses up and writes about herself; Bob sees it, in his page
   t.not(await bob.contact('ann').locator('.avatar img').getAttribute('src'), before)
 })
 
+testInBrowser('Ann’s avatar is a picture of hers, until she dresses up again', async (t) => {
+  const { server, visitor } = await openStage(t)
+  const [annElsewhere, bobElsewhere] = [await server.user('ann'), await server.user('bob')]
+  await befriend(annElsewhere, bobElsewhere, ['ann', 'bob'])
+  const [ann, bob] = [await visitor('ann'), await visitor('bob')]
+  await ann.logIn()
+  await bob.logIn()
+  await ann.press('My profile')
+  const picture = { name: 'me.jpg', mimeType: 'image/jpeg', buffer: await photo('jpeg', 900, 600) }
+  await ann.dialog.getByLabel('Use a picture').setInputFiles(picture)
+  const shown = (person: Person) => person.page.locator('img[src^="data:image/webp"]')
+  await shown(ann).waitFor()
+  await ann.page.screenshot({ path: 'dist/screenshots/avatar-picture.png' })
+  const told = nextPush(bobElsewhere, ProfileChanged)
+  await ann.press('Save', ann.dialog)
+  const { avatar } = await told
+  const bytes = Buffer.from(JSON.parse(avatar).picture, 'base64')
+  t.like(await sharp(bytes).metadata(), { format: 'webp', width: 64, height: 64 })
+  t.false(bytes.includes(PLACE))
+  await shown(bob).waitFor()
+
+  await ann.press('My profile')
+  await ann.dialog.getByLabel('Hat', { exact: true }).fill('3')
+  await ann.press('Save', ann.dialog)
+  await shown(bob).waitFor({ state: 'detached' })
+})
+
 testInBrowser('an avatar that is no choice of parts changes nothing', async (t) => {
   const { server, person } = await openStage(t)
   const [bob, carl] = [await server.user('bob'), await server.user('carl')]
@@ -46,6 +77,7 @@ testInBrowser('an avatar that is no choice of parts changes nothing', async (t) 
     clothing: -1,
     seed: 'x',
     backgroundColor: ['url(//evil.example)'],
+    picture: 'AAAA"><svg onload=1>',
   })
   await bob.request(SetProfile, { avatar, about: '<b>bold</b>' })
   const ann = await person('ann')

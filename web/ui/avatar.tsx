@@ -1,7 +1,6 @@
 import { signal } from '@preact/signals'
-import type { Dress } from '../shared/model.ts'
 import { plainName } from './names.ts'
-import { dressOf, wantProfile } from './profiles.ts'
+import { type Look, lookOf, wantProfile } from './profiles.ts'
 
 type Art = typeof import('./avatar-art.ts')
 
@@ -16,7 +15,9 @@ export async function loadAvatars() {
   art.value = await import('./avatar-art.ts')
 }
 
-function pictureOf(user: string, dress: Dress): string | undefined {
+function pictureOf(user: string, { dress, picture: own }: Look): string | undefined {
+  // The browser finds out itself what kind of picture it is; it runs nothing in it.
+  if (own !== undefined) return `data:image/webp;base64,${own}`
   if (art.value === undefined) return undefined
   const key = user + JSON.stringify(dress)
   const picture = drawn.get(key) ?? `data:image/svg+xml,${encodeURIComponent(art.value.drawAvatar(user, dress))}`
@@ -29,14 +30,14 @@ export interface AvatarProps {
   readonly name: string
   readonly isGroup?: boolean
   /** In place of the user's own, while it is being chosen. */
-  readonly dress?: Dress
+  readonly look?: Look
   readonly isLarge?: boolean
 }
 
 /** Picture of a user, or the first letter of a group's name. */
-export function Avatar({ name, isGroup = false, dress, isLarge = false }: AvatarProps) {
+export function Avatar({ name, isGroup = false, look, isLarge = false }: AvatarProps) {
   if (!isGroup) wantProfile(name)
-  const picture = isGroup ? undefined : pictureOf(name, dress ?? dressOf(name))
+  const picture = isGroup ? undefined : pictureOf(name, look ?? lookOf(name))
   const [letter = ''] = plainName(name)
   return (
     <span class={`avatar ${isGroup ? 'of-group' : ''} ${isLarge ? 'is-large' : ''}`} aria-hidden="true">

@@ -1,5 +1,4 @@
 import { useSignal } from '@preact/signals'
-import type { Dress } from '../shared/model.ts'
 import { ActionButton } from './action-button.tsx'
 import { Avatar, art } from './avatar.tsx'
 import { Dialog } from './dialog.tsx'
@@ -7,8 +6,9 @@ import type { DialogContentProps } from './dialog-state.ts'
 import { Field, Form } from './form.tsx'
 import { t } from './i18n.ts'
 import { titleOf } from './names.ts'
-import { dressOf, profiles, wantProfile } from './profiles.ts'
-import { me } from './state.ts'
+import { avatarPicture } from './picture-drawing.ts'
+import { avatarOf, type Look, lookOf, profiles, wantProfile } from './profiles.ts'
+import { attempt, me } from './state.ts'
 import { call } from './worker.ts'
 
 const MAX_ABOUT = 200
@@ -31,18 +31,29 @@ export function ProfileDialog({ about: user, close }: DialogContentProps) {
 /** The user dresses up, and writes about oneself. */
 export function OwnProfileDialog({ close }: DialogContentProps) {
   const user = me.value?.user ?? ''
-  const dress = useSignal<Dress>(dressOf(user))
+  const look = useSignal<Look>(lookOf(user))
+  const take = async (file: File | undefined) => {
+    if (file !== undefined) look.value = { ...look.value, picture: await avatarPicture(file) }
+  }
   return (
     <Dialog title={t('profile.own')} onClose={close}>
       <Form
         action={t('profile.save')}
         onSubmit={(values) =>
-          call('setProfile', { avatar: JSON.stringify(dress.value), about: values.text('about').trim() }).then(close)
+          call('setProfile', { avatar: avatarOf(look.value), about: values.text('about').trim() }).then(close)
         }
       >
         <div class="profile">
-          <Avatar name={user} dress={dress.value} isLarge />
+          <Avatar name={user} look={look.value} isLarge />
         </div>
+        <label class="choice">
+          {t('profile.picture')}
+          <input
+            type="file"
+            accept="image/*"
+            onChange={({ currentTarget }) => void attempt(take(currentTarget.files?.[0]))}
+          />
+        </label>
         <div class="dress">
           {art.value?.PARTS.map(({ name, count, canBeNone }) => (
             <label key={name} class="choice">
@@ -51,9 +62,10 @@ export function OwnProfileDialog({ close }: DialogContentProps) {
                 type="range"
                 min={canBeNone ? 0 : 1}
                 max={count}
-                value={dress.value[name] ?? (canBeNone ? 0 : 1)}
+                value={look.value.dress[name] ?? (canBeNone ? 0 : 1)}
                 onInput={({ currentTarget }) => {
-                  dress.value = { ...dress.value, [name]: Number(currentTarget.value) }
+                  // In place of the picture.
+                  look.value = { dress: { ...look.value.dress, [name]: Number(currentTarget.value) } }
                 }}
               />
             </label>
@@ -69,7 +81,7 @@ export function OwnProfileDialog({ close }: DialogContentProps) {
       <ActionButton
         kind="link"
         work={async () => {
-          dress.value = {}
+          look.value = { dress: {} }
         }}
       >
         {t('dress.reset')}

@@ -42,25 +42,40 @@ export function forgetProfiles() {
   profiles.value = new Map()
 }
 
-const dresses = new WeakMap<Profile, Dress>()
+/** How a user is drawn: dressed up, or by a picture of their own. */
+export interface Look {
+  readonly dress: Dress
+  /** Base64 of a small picture. */
+  readonly picture?: string | undefined
+}
 
-/** How a user is dressed; nothing for a user without a profile, and for one that is not of this page. */
-export function dressOf(user: string): Dress {
+const looks = new WeakMap<Profile, Look>()
+const NOTHING: Look = { dress: {} }
+
+/** The look of a user; nothing for a user without a profile, and for one that is not of this page. */
+export function lookOf(user: string): Look {
   const profile = profiles.value.get(user)
-  if (profile === undefined) return {}
-  const known = dresses.get(profile) ?? parseDress(profile.avatar)
-  dresses.set(profile, known)
+  if (profile === undefined) return NOTHING
+  const known = looks.get(profile) ?? parseLook(profile.avatar)
+  looks.set(profile, known)
   return known
 }
 
-/** Only numbers are taken from the text of another user. */
-function parseDress(text: string): Dress {
+const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/
+
+/** Only numbers, and the bytes of a picture, are taken from the text of another user. */
+function parseLook(text: string): Look {
   let parsed: unknown
   try {
     parsed = JSON.parse(text)
   } catch {
-    return {}
+    return NOTHING
   }
-  if (typeof parsed !== 'object' || parsed === null) return {}
-  return Object.fromEntries(Object.entries(parsed).filter(([, value]) => Number.isInteger(value)))
+  if (typeof parsed !== 'object' || parsed === null) return NOTHING
+  const dress = Object.fromEntries(Object.entries(parsed).filter(([, value]) => Number.isInteger(value)))
+  const { picture } = parsed as { picture?: unknown }
+  return { dress, picture: typeof picture === 'string' && BASE64.test(picture) ? picture : undefined }
 }
+
+/** The avatar of a profile. */
+export const avatarOf = ({ dress, picture }: Look) => JSON.stringify({ ...dress, picture })

@@ -4,7 +4,7 @@ import { byteSize } from '../../plugins/messages/file-caption.ts'
 import type { Key } from '../shared/model.ts'
 import { t } from './i18n.ts'
 import { Icon, IconButton } from './icons.tsx'
-import { isShrinkable } from './shrink.ts'
+import { isShrinkable } from './picture-drawing.ts'
 import { stagedFor, unstage } from './staging.ts'
 
 /** What is done with pictures before they are sent. */
