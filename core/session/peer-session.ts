@@ -13,7 +13,7 @@ import {
   type ServerMessage,
 } from '../wire/index.ts'
 import { networkOf } from './address.ts'
-import { DETACHED } from './detached.ts'
+import { DETACHED, REMOTE } from './detached.ts'
 import { LocalRequests } from './local-requests.ts'
 import { Push } from './push.ts'
 import type { Replies, RequestSession, Requests } from './requests.ts'
@@ -89,7 +89,7 @@ export class PeerSession implements TransportSession, RequestSession {
    * @param address of a peer that makes its requests, which count against the user's rate; the server's own do not
    */
   static detached(host: SessionHost, user: User, address?: string): RemoteSession {
-    const session = new PeerSession(host, DETACHED, { address: address ?? 'server' })
+    const session = new PeerSession(host, address === undefined ? DETACHED : REMOTE, { address: address ?? 'server' })
     session.#user = user
     if (address !== undefined) session.#rates = host.ratesOf(user)
     session.#state = 'attached'

@@ -9,6 +9,7 @@ import { privateMessages } from '../messages/index.ts'
 import { bearerOf, tokens } from '../tokens/index.ts'
 import { callingOperation } from './calling.ts'
 import { Calls } from './calls.ts'
+import { fileOperations } from './files.ts'
 import { openApi } from './openapi.ts'
 import { sendProblem } from './problems.ts'
 import { readingOperations } from './reading.ts'
@@ -40,6 +41,7 @@ export const api = definePlugin({
       ...sendingOperations(calls),
       ...readingOperations(app, calls),
       callingOperation(app, calls),
+      ...fileOperations(app, calls),
       ...streamingOperations(streams, failed),
       waitingOperation(streams, failed),
     ])

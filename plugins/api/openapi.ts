@@ -1,6 +1,7 @@
 import type { Catalogue, ClientMessage, Fields, Message } from '../../core/index.ts'
 import { ChatroomMessage } from '../groups/messages.ts'
 import { MessageStored, SendMessage } from '../messages/messages.ts'
+import { filePaths } from './openapi-files.ts'
 import { fieldSchema, schemaOf } from './openapi-schemas.ts'
 import { STREAM_PATHS } from './openapi-streams.ts'
 import { READING } from './reading.ts'
@@ -166,7 +167,13 @@ export function openApi(catalogue: Catalogue): Json {
     },
     servers: [{ url: '/' }],
     security: [{ token: [] }],
-    paths: { ...sendingPaths(), ...readingPaths(catalogue), ...STREAM_PATHS, ...callingPaths(requests) },
+    paths: {
+      ...sendingPaths(),
+      ...readingPaths(catalogue),
+      ...STREAM_PATHS,
+      ...filePaths(catalogue),
+      ...callingPaths(requests),
+    },
     components: {
       securitySchemes: { token: { type: 'http', scheme: 'bearer' } },
       responses: {

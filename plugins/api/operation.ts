@@ -13,7 +13,7 @@ export interface Exchange {
 
 /** A path of the API with a method. */
 export interface Operation {
-  readonly method: 'GET' | 'POST'
+  readonly method: 'GET' | 'POST' | 'PUT'
   /** Below `/v1`; a segment that begins with a colon takes any text. */
   readonly path: string
   /** The scope without which it is refused; what else a message needs is checked with it. */

@@ -18,18 +18,22 @@ const STATUS: Readonly<Record<string, number>> = {
   login_failed: 403,
   unknown_type: 404,
   too_large: 413,
+  file_too_large: 413,
   client_id_reused: 422,
   key_reused: 422,
   rate_limited: 429,
   too_many_attempts: 429,
   too_many_sessions: 429,
   internal: 500,
+  no_space: 507,
   unavailable: 503,
+  store_unavailable: 503,
+  file_held: 503,
   shutting_down: 503,
   logged_out: 503,
 }
 
-const statusOf = (name: string): number => STATUS[name] ?? (/^no_|_not_exist$/.test(name) ? 404 : 409)
+const statusOf = (name: string): number => STATUS[name] ?? (/^no_(?!space$)|_not_exist$/.test(name) ? 404 : 409)
 
 /** A failure as RFC 9457 has it; `name` is that of the protocol. */
 interface Problem {

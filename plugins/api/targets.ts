@@ -7,6 +7,8 @@ type Values = Readonly<Record<string, unknown>>
 /** Fields that name a user or a group, in the messages of all plugins. */
 const USER_FIELDS = ['to', 'user', 'with', 'from', 'member']
 const GROUP_FIELDS = ['group']
+/** Requests that reach nobody: a file is read by those to whom a message carries it. */
+const WITHOUT_TARGET = ['ping', 'begin_upload', 'upload_chunk', 'finish_upload', 'query_usage']
 
 /** The users and groups that a request is about. */
 export function targetsOf(fields: Fields, values: Values): Target[] {
@@ -26,7 +28,7 @@ export function targetsOf(fields: Fields, values: Values): Target[] {
  * @throws Refused `out_of_scope`
  */
 export function checkTargets(token: Grant, { name, fields }: ClientMessage, values: Values) {
-  if (token.targets === undefined) return
+  if (token.targets === undefined || WITHOUT_TARGET.includes(name)) return
   const targets = targetsOf(fields, values)
   if (targets.length === 0)
     throw new Refused(FAILURES.out_of_scope, `this token has targets, and ${name} is not about one of them`)

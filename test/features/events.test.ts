@@ -1,9 +1,11 @@
+import { once } from 'node:events'
 import test, { type ExecutionContext } from 'ava'
 import { Consume, DeleteConsumer, QueryConsumers, QueryTokens, RevokeToken, SetUserActive } from '../../client/index.ts'
-import { KeepAlive, SessionStarted } from '../../core/index.ts'
+import { KeepAlive, SessionEnded, SessionStarted } from '../../core/index.ts'
 import type { TestServerOptions } from '../../testing/index.ts'
 import { apiServer, type TokenOptions, tokenOf } from '../support/http/api.ts'
 import { EventReader } from '../support/http/events.ts'
+import { openSocket } from '../support/http/http.ts'
 
 /** Bob reads events over HTTP; Alice writes. */
 async function open(t: ExecutionContext, options: TestServerOptions & TokenOptions = {}) {
@@ -185,6 +187,30 @@ test('pushes from before the consumer is active come after the beginning', async
   const reader = await read()
   t.is((await reader.next())?.event, 'ready')
   t.is((await reader.next())?.event, KeepAlive.name)
+})
+
+test('a reader that stops reading costs bounded memory, and is cut off', async (t) => {
+  const { server, url, alice, token } = await open(t, { limits: { unacknowledged: 10_000 } })
+  const socket = await openSocket(url)
+  t.teardown(() => socket.destroy())
+  socket.write(`GET /v1/events?consumer=ci HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n\r\n`)
+  await once(socket, 'data')
+  socket.pause()
+  const ended = server.next(SessionEnded)
+  // More than the buffers of the system hold.
+  const text = 'x'.repeat(16_000)
+  for (let count = 0; count < 1000; count++) await alice.says('bob', text)
+  for (let second = 0; second < 20; second++) await server.clock.advance(1000)
+  t.is((await ended).user.name, 'bob')
+  const { id } = await alice.says('bob', 'the last')
+  const reader = await EventReader.open(url, '/v1/events?consumer=ci', { token })
+  t.teardown(() => reader.close())
+  const ids: number[] = []
+  while (ids.at(-1) !== id) {
+    const event = await reader.next()
+    if (event?.event === 'message') ids.push(event.data.id)
+  }
+  t.is(ids.length, 1001)
 })
 
 test('silence is broken by comments', async (t) => {
