@@ -1,23 +1,26 @@
 import { z } from 'zod'
 import { definePlugin, isLoopback } from '../../core/index.ts'
 import { poolOf } from '../../db/index.ts'
+import { tokens } from '../tokens/index.ts'
 import { type Exposition, toOpenMetrics } from './exposition.ts'
 import { listenForScrapes } from './listener.ts'
 import { LoopDelay } from './loop-delay.ts'
 import * as messages from './messages.ts'
 import { processMetrics } from './process-metrics.ts'
+import { serveMetrics } from './route.ts'
 
 /** Exports the metrics that the server and its plugins define with `app.metrics`; see docs/METRICS.md. */
 export const metrics = definePlugin({
   name: 'metrics',
   messages,
+  needs: { tokens },
   options: z
     .strictObject({
       /** Where `/metrics` is served; nowhere if left out. */
       listen: z.strictObject({ host: z.string().min(1), port: z.number().int().min(0).max(65_535) }).optional(),
     })
     .default({}),
-  async setup(app, { options: { listen }, log, db }) {
+  async setup(app, { options: { listen }, needs, log, db }) {
     const delay = new LoopDelay()
     delay.start()
     app.onStop(() => delay.stop())
@@ -33,7 +36,6 @@ export const metrics = definePlugin({
     const collect = async () => [...(await app.metrics.collect()), ...processMetrics()]
     app.handle(messages.QueryMetrics, async () => ({ json: JSON.stringify(await collect()) }))
 
-    if (listen === undefined) return
     let reading: Promise<Exposition> | undefined
     /** Scrapes at the same time share one reading. */
     const read = () => {
@@ -44,6 +46,8 @@ export const metrics = definePlugin({
         })
       return reading
     }
+    serveMetrics(app, needs.tokens, read)
+    if (listen === undefined) return
     const onError = (error: unknown) => log.error({ err: error }, 'cannot serve the metrics')
     const listener = await listenForScrapes(listen, { read, onError })
     app.onStop(() => listener.close())

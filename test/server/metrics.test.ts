@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import test from 'ava'
-import { AcknowledgeEvent, Consume, QueryMetrics } from '../../client/index.ts'
+import { AcknowledgeEvent, Consume, CreateToken, QueryMetrics } from '../../client/index.ts'
 import { clientMessage, definePlugin, HttpRefusal, type MetricFamily, SetupError } from '../../core/index.ts'
 import { type TestServer, testServer } from '../../testing/index.ts'
 import { ask, startHttpServer } from '../support/http/http.ts'
@@ -178,6 +178,29 @@ test('/metrics at an address of its own has them in the OpenMetrics format', asy
     [...text.matchAll(/^# TYPE (\w+) /gm)].map(([, name]) => name),
     names,
   )
+})
+
+test('/metrics on the HTTP listener needs a token of an admin with the scope read', async (t) => {
+  await using server = await testServer()
+  const [ann, root] = [await server.user('ann'), await server.user('root', { role: 'admin' })]
+  const url = await server.http()
+  const scopes = { send: false, read: true, manage: false }
+  const tokenOf = async ({ client }: typeof ann, change: object = {}) =>
+    (await client.request(CreateToken, { name: JSON.stringify(change), ...scopes, ...change })).token
+  const scrape = (token?: string) =>
+    ask(url, '/metrics', { headers: token === undefined ? {} : { Authorization: `Bearer ${token}` } })
+  const { status, headers, text } = await scrape(await tokenOf(root))
+  t.is(status, 200)
+  t.regex(String(headers['content-type']), /^application\/openmetrics-text/)
+  t.regex(text, /^chatctl_sessions 2$/m)
+  t.like(await scrape(), { status: 401, headers: { 'www-authenticate': 'Bearer' } })
+  t.is((await scrape('chatctl_wrong')).status, 401)
+  for (const token of [
+    await tokenOf(ann),
+    await tokenOf(root, { read: false, send: true }),
+    await tokenOf(root, { targets: 'ann' }),
+  ])
+    t.is((await scrape(token)).status, 403)
 })
 
 test('a taken address stops the start', async (t) => {
