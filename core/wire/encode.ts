@@ -16,14 +16,15 @@ export function encode<M extends Message>(message: M, ref: number, input: InputO
   const plan = planOf(message)
   texts = 0
   const size = { format: 2, data: 4 }
-  addSizes(plan, input as Values, size)
+  const width = widthOfMessage(plan, input as Values)
+  addSizes(plan, input as Values, size, width)
   const bytes = Buffer.allocUnsafe(HEADER_BYTES + size.format + size.data)
   bytes.writeUInt32BE(message.type, 0)
   bytes.writeUInt32BE(size.format, 4)
   bytes.writeUInt32BE(size.data, 8)
   const writer = new Writer(bytes, size.format)
   writer.count(ref)
-  writeValues(writer, plan, input as Values)
+  writeValues(writer, plan, input as Values, width)
   return bytes
 }
 
@@ -31,7 +32,8 @@ export function encode<M extends Message>(message: M, ref: number, input: InputO
 export function sizeOf<M extends Message>(message: M, input: InputOf<M>): number {
   texts = 0
   const size = { format: 2, data: 4 }
-  addSizes(planOf(message), input as Values, size)
+  const plan = planOf(message)
+  addSizes(plan, input as Values, size, widthOfMessage(plan, input as Values))
   return size.format + size.data
 }
 
@@ -48,7 +50,7 @@ interface Size {
 }
 
 /** @param listName list that the input is an entry of, at `index` */
-function addSizes({ steps, list }: Plan, input: Values, size: Size, width = steps.length, listName = '', index = 0) {
+function addSizes({ steps, list }: Plan, input: Values, size: Size, width: number, listName = '', index = 0) {
   for (let at = 0; at < width; at++) {
     const step = steps[at] as Step
     const length = measureValue(step, input, listName, index)
@@ -71,12 +73,21 @@ function addSizes({ steps, list }: Plan, input: Values, size: Size, width = step
 /** Trailing fields that have their default in all entries of a list are left out: most messages have few of them. */
 function widthOf({ steps, required }: Plan, groups: readonly Values[]): number {
   let width = Math.max(required, 1)
-  for (const group of groups)
-    for (let at = steps.length; at > width; at--) {
-      const { name, field } = steps[at - 1] as Step
-      const value = group[name]
-      if (value !== undefined && value !== field.default) width = at
-    }
+  for (const group of groups) width = widened(steps, group, width)
+  return width
+}
+
+/** The same of the fields of a message, unless a list follows them. */
+const widthOfMessage = ({ steps, required, list }: Plan, input: Values): number =>
+  list === undefined ? widened(steps, input, required) : steps.length
+
+/** The number of fields up to the last one that differs from its default, at least `width`. */
+function widened(steps: readonly Step[], values: Values, width: number): number {
+  for (let at = steps.length; at > width; at--) {
+    const { name, field } = steps[at - 1] as Step
+    const value = values[name]
+    if (value !== undefined && value !== field.default) return at
+  }
   return width
 }
 
@@ -88,7 +99,7 @@ function measureValue({ field, name }: Step, input: Values, listName: string, in
   }
 }
 
-function writeValues(writer: Writer, { steps, list }: Plan, input: Values, width = steps.length) {
+function writeValues(writer: Writer, { steps, list }: Plan, input: Values, width: number) {
   for (let at = 0; at < width; at++) {
     const step = steps[at] as Step
     writer.value(step, input[step.name] ?? step.field.default)

@@ -32,7 +32,7 @@ export class Contents {
     }
   }
 
-  /** Moves a file into the store, within `using`. @throws Refused `no_space`, `store_unavailable` */
+  /** Puts the content of a file into the store, within `using`. @throws Refused `no_space`, `store_unavailable` */
   put(key: string, path: string): Promise<void> {
     return this.#asked(this.#store.put(key, path))
   }

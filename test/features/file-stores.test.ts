@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { readdir, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { BeginUpload, FilesGc, FinishUpload, UploadChunk } from '../../client/index.ts'
@@ -32,13 +32,14 @@ for (const [name, open] of Object.entries(STORES))
     const contents = [randomBytes(1), randomBytes(3000), randomBytes(9 * MIB)]
     for (const content of contents) {
       const [key, path] = [keyOf(content), join(folder, 'part')]
-      for (let times = 0; times < 2; times++) {
-        await writeFile(path, content)
-        await store.put(key, path)
-      }
+      await writeFile(path, content)
+      for (let times = 0; times < 2; times++) await store.put(key, path)
+      t.true(content.equals(await readFile(path)), 'the file stays')
       t.deepEqual(await store.stat(key), { key, size: content.length })
       t.deepEqual(await store.read(key, 0, 10), content.subarray(0, 10))
       const middle = Math.floor(content.length / 2)
+      const border = MIB - 5
+      t.deepEqual(await store.read(key, border, 10), content.subarray(border, border + 10))
       t.deepEqual(await store.read(key, middle, 1000), content.subarray(middle, middle + 1000))
       t.deepEqual(await store.read(key, content.length, 10), Buffer.alloc(0))
     }
@@ -50,6 +51,26 @@ for (const [name, open] of Object.entries(STORES))
     t.deepEqual(await keysIn(store), left.map(keyOf).sort())
     await t.throwsAsync(async () => store.read('../../etc/passwd', 0, 1), { message: /is no key/ })
   })
+
+test('a folder takes content from another disk, and removes what a crash has left', async (t) => {
+  const [folder, other] = [await tempFolder(t), '/dev/shm']
+  const device = async (path: string) => (await stat(path)).dev
+  const isOther = await device(other).then(
+    async (found) => found !== (await device(folder)),
+    () => false,
+  )
+  const content = randomBytes(1000)
+  const path = join(isOther ? other : folder, `part-${keyOf(content)}`)
+  t.teardown(() => rm(path, { force: true }))
+  await writeFile(path, content)
+  await mkdir(join(folder, '.new'))
+  await writeFile(join(folder, '.new', 'rest'), 'of a crash')
+  const store = openStore(folder, undefined)
+  await store.put(keyOf(content), path)
+  t.deepEqual(await store.read(keyOf(content), 0, 1000), content)
+  t.deepEqual(await keysIn(store), [keyOf(content)])
+  t.deepEqual(await readdir(join(folder, '.new')), [])
+})
 
 test('a place that is no store, or a store without credentials, is refused at the start', async (t) => {
   for (const [store, s3, message] of [
@@ -69,7 +90,7 @@ test('on S3, a file is uploaded, read and swept', async (t) => {
   const { id } = await client.upload(content, { name: 'x' })
   const parts: Buffer[] = []
   for await (const part of client.download(id)) parts.push(part)
-  t.deepEqual(Buffer.concat(parts), content)
+  t.true(content.equals(Buffer.concat(parts)))
   const objects = async () =>
     (await readdir(join(folder, 'chat'), { recursive: true })).filter((name) => name.endsWith('_object'))
   t.is((await objects()).length, 1)

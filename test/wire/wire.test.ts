@@ -1,5 +1,5 @@
 import test from 'ava'
-import { BUILT_IN_MESSAGES } from '../../client/index.ts'
+import { BUILT_IN_MESSAGES, SendMessage } from '../../client/index.ts'
 import {
   bool,
   bytes,
@@ -256,7 +256,11 @@ for (const [what, format, data] of WRONG_FORMATS) {
   })
 }
 
-test('trailing fields with their default in all items of a list are not sent', (t) => {
+test('trailing fields with their default, of a message or in all items of its list, are not sent', (t) => {
+  const hello = { to: 'bob', text: 'hi' }
+  for (const values of [hello, { ...hello, clientId: '', hops: 0, file: 0 }])
+    t.is(formatOf(frameOf(encode(SendMessage, 8, values))), '!L3s2s')
+  t.is(formatOf(frameOf(encode(SendMessage, 8, { ...hello, clientId: 'x' }))), '!L3s2s1s')
   const Page = serverMessage({
     type: 903,
     name: 'page',

@@ -7,7 +7,7 @@ export interface BlobFacts {
 
 /** Content by its SHA-256. Knows nothing of files, users and databases. */
 export interface BlobStore {
-  /** Moves a file into the store. Durable and complete when it resolves; replaces the same content. */
+  /** Puts the content of a file, which stays, into the store. Durable and complete when it resolves; replaces the same content. */
   put(key: string, path: string): Promise<void>
   /** A part of the content, shorter only at its end; undefined if it is not in the store. */
   read(key: string, offset: number, length: number): Promise<Buffer | undefined>

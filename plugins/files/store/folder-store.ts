@@ -1,14 +1,21 @@
-import { mkdir, open, opendir, rename, rm, stat } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
+import { copyFile, link, mkdir, open, opendir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { BlobFacts, BlobStore } from './blob-store.ts'
 
 /** Digits of a key that name its folder. */
 const PREFIX = 2
+/** Folder of content that does not have its name yet. */
+const NEW = '.new'
+/** A file system without links, or another one than that of the store. */
+const NO_LINKS = ['EXDEV', 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']
 const KEY = /^[0-9a-f]{64}$/
 
 /** Content in files of a folder: `ab/cdef…` for the key `abcdef…`. */
 export class FolderStore implements BlobStore {
   readonly #folder: string
+  /** Names in the folder NEW that are in use. */
+  readonly #incoming = new Set<string>()
 
   constructor(folder: string) {
     this.#folder = folder
@@ -17,9 +24,20 @@ export class FolderStore implements BlobStore {
   async put(key: string, path: string) {
     const target = this.#path(key)
     const folder = dirname(target)
-    if ((await mkdir(folder, { recursive: true, mode: 0o700 })) !== undefined) await sync(this.#folder)
+    for (const needed of [folder, join(this.#folder, NEW)])
+      if ((await mkdir(needed, { recursive: true, mode: 0o700 })) !== undefined) await sync(this.#folder)
     await sync(path)
-    await rename(path, target)
+    const name = `${key}-${randomBytes(8).toString('hex')}`
+    const fresh = join(this.#folder, NEW, name)
+    this.#incoming.add(name)
+    try {
+      await linkOrCopy(path, fresh)
+      await rename(fresh, target)
+    } finally {
+      // A rename between two names of one file does nothing.
+      await rm(fresh, { force: true })
+      this.#incoming.delete(name)
+    }
     await sync(folder)
   }
 
@@ -50,6 +68,7 @@ export class FolderStore implements BlobStore {
   }
 
   async *list(): AsyncGenerator<BlobFacts> {
+    await this.#removeRests()
     const root = await absentAsUndefined(opendir(this.#folder))
     if (root === undefined) return
     for await (const { name } of root) {
@@ -59,6 +78,12 @@ export class FolderStore implements BlobStore {
         if (found !== undefined) yield found
       }
     }
+  }
+
+  /** Removes what a crash has left of `put`. */
+  async #removeRests() {
+    const names = (await absentAsUndefined(readdir(join(this.#folder, NEW)))) ?? []
+    for (const name of names) if (!this.#incoming.has(name)) await rm(join(this.#folder, NEW, name), { force: true })
   }
 
   #path(key: string): string {
@@ -73,6 +98,17 @@ async function absentAsUndefined<T>(found: Promise<T>): Promise<T | undefined> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
+  }
+}
+
+/** The original stays: it is needed again if the row cannot be stored. */
+async function linkOrCopy(from: string, to: string) {
+  try {
+    await link(from, to)
+  } catch (error) {
+    if (!NO_LINKS.includes(String((error as NodeJS.ErrnoException).code))) throw error
+    await copyFile(from, to)
+    await sync(to)
   }
 }
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
 import { AwsClient } from 'aws4fetch'
+import { lruCache } from '../../../core/index.ts'
 import type { BlobFacts, BlobStore } from './blob-store.ts'
 
 export interface S3Options {
@@ -16,6 +17,9 @@ export interface S3Options {
 
 /** Bytes in one request: larger content goes in parts of this size, of which one is in memory. */
 const PART_BYTES = 8 * 1024 * 1024
+/** Bytes that are read in one request, and blocks of them in memory. */
+const BLOCK_BYTES = 1024 * 1024
+const KEPT_BLOCKS = 8
 const TIMEOUT_MS = 60_000
 const RETRIES = 2
 const KEY = /^[0-9a-f]{64}$/
@@ -25,6 +29,7 @@ export class S3Store implements BlobStore {
   readonly #client: AwsClient
   readonly #bucketUrl: string
   readonly #prefix: string
+  readonly #blocks = lruCache<string, Promise<Buffer | undefined>>(KEPT_BLOCKS)
 
   constructor({ endpoint, bucket, prefix, region, accessKeyId, secretAccessKey }: S3Options) {
     this.#client = new AwsClient({ accessKeyId, secretAccessKey, region, service: 's3', retries: RETRIES })
@@ -50,17 +55,17 @@ export class S3Store implements BlobStore {
   }
 
   async read(key: string, offset: number, length: number): Promise<Buffer | undefined> {
-    const headers = { Range: `bytes=${offset}-${offset + length - 1}` }
-    const response = await this.#fetch('GET', this.#url(key), { headers })
-    if (response.status === 404) return drained(response)
-    if (response.status !== 416) await checked(response)
-    const bytes = Buffer.from(await response.arrayBuffer())
-    // 200: a service without ranges has sent the whole object.
-    return response.status === 416
-      ? Buffer.alloc(0)
-      : response.status === 200
-        ? bytes.subarray(offset, offset + length)
-        : bytes
+    const parts: Buffer[] = []
+    for (let at = offset; at < offset + length; ) {
+      const number = Math.floor(at / BLOCK_BYTES)
+      const block = await this.#block(key, number)
+      if (block === undefined) return undefined
+      const part = block.subarray(at - number * BLOCK_BYTES, offset + length - number * BLOCK_BYTES)
+      if (part.length > 0) parts.push(part)
+      if (block.length < BLOCK_BYTES) break
+      at = (number + 1) * BLOCK_BYTES
+    }
+    return parts.length === 1 ? parts[0] : Buffer.concat(parts)
   }
 
   async stat(key: string): Promise<BlobFacts | undefined> {
@@ -71,6 +76,7 @@ export class S3Store implements BlobStore {
   }
 
   async delete(key: string) {
+    for (const name of this.#blocks.keys()) if (name.startsWith(key)) this.#blocks.delete(name)
     const response = await this.#fetch('DELETE', this.#url(key))
     if (response.status !== 404) await checked(response)
     await drained(response)
@@ -89,6 +95,36 @@ export class S3Store implements BlobStore {
       }
       next = tagOf(page, 'NextContinuationToken')
     }
+  }
+
+  /** A block of an object, shorter at its end. Kept for a while: readers take far smaller parts, one after another. */
+  async #block(key: string, number: number): Promise<Buffer | undefined> {
+    const name = `${key} ${number}`
+    const block = this.#blocks.get(name) ?? this.#fetchBlock(key, number)
+    this.#blocks.set(name, block)
+    try {
+      const bytes = await block
+      if (bytes === undefined) this.#blocks.delete(name)
+      return bytes
+    } catch (error) {
+      this.#blocks.delete(name)
+      throw error
+    }
+  }
+
+  async #fetchBlock(key: string, number: number): Promise<Buffer | undefined> {
+    const offset = number * BLOCK_BYTES
+    const headers = { Range: `bytes=${offset}-${offset + BLOCK_BYTES - 1}` }
+    const response = await this.#fetch('GET', this.#url(key), { headers })
+    if (response.status === 404) return drained(response)
+    if (response.status === 416) {
+      await drained(response)
+      return Buffer.alloc(0)
+    }
+    await checked(response)
+    const bytes = Buffer.from(await response.arrayBuffer())
+    // 200: a service without ranges has sent the whole object.
+    return response.status === 200 ? bytes.subarray(offset, offset + BLOCK_BYTES) : bytes
   }
 
   async #putParts(key: string, size: number, part: (at: number) => Promise<Buffer>) {
