@@ -3,43 +3,49 @@
 import { createServer, type Socket } from 'node:net'
 import { CipherState, Outbox, openRecord, RecordSplitter } from '../core/noise/index.ts'
 import { encode, MessageSplitter } from '../core/wire/index.ts'
-import { Sqlite } from '../db/sqlite-driver.ts'
 import { MessageStored, OnNewMessage, SendMessage } from '../plugins/messages/messages.ts'
 import { CEILING_KEY } from './ceiling.ts'
+import { openStore } from './ceiling-store.ts'
 import { Template, writeId } from './load/template.ts'
 
 const LIMITS = { message: 1024 * 1024, format: 64 * 1024, values: 8192 }
 
-const [file = '', size = '64'] = process.argv.slice(2)
-const db = new Sqlite(file)
-db.pragma('journal_mode = WAL')
-db.pragma('synchronous = FULL')
-db.exec('create table message (id integer primary key, sender int, target int, sent_at int, text text)')
-db.exec('create index conversation on message (target, id)')
-const insert = db.prepare('insert into message (sender, target, sent_at, text) values (?, ?, ?, ?)')
-const [begin, commit] = [db.prepare('begin immediate'), db.prepare('commit')]
+const [where = '', size = '64'] = process.argv.slice(2)
+const text = 'x'.repeat(Number(size))
+const keep = await openStore(where, text)
 
 const stored = new Template(encode(MessageStored, 0, { id: 0, sentAt: 1, repeat: false }))
 const push = Template.of(OnNewMessage, {
-  messages: [{ id: 0, kind: 1, from: 'a', to: 'b', text: 'x'.repeat(Number(size)), sentAt: 1, unread: true }],
+  messages: [{ id: 0, kind: 1, from: 'a', to: 'b', text, sentAt: 1, unread: true }],
 })
 
 const peers: Outbox[] = []
 let waiting: { peer: number; ref: number }[] = []
 
-function store() {
+let isStoring = false
+
+/** Stores all messages of a turn; those that come during a commit are stored in the next one. */
+function storeSoon() {
+  if (isStoring || waiting.length === 0) return
+  isStoring = true
+  setImmediate(() => void store())
+}
+
+async function store() {
   const batch = waiting
   waiting = []
-  begin.run()
-  const ids = batch.map(({ peer }) =>
-    Number(insert.run(peer, peer ^ 1, Date.now(), 'x'.repeat(Number(size))).lastInsertRowid),
-  )
-  commit.run()
+  const ids = keep(batch.map(({ peer }) => peer))
+  answer(batch, ids instanceof Promise ? await ids : ids)
+  isStoring = false
+  storeSoon()
+}
+
+function answer(batch: typeof waiting, ids: readonly number[]) {
   for (const [index, { peer, ref }] of batch.entries()) {
     const id = ids[index] as number
-    const answer = stored.copy(ref)
-    writeId(answer, id, stored.firstUint64)
-    peers[peer]?.push(answer)
+    const reply = stored.copy(ref)
+    writeId(reply, id, stored.firstUint64)
+    peers[peer]?.push(reply)
     const message = push.copy(0)
     // The id comes after the length of the list.
     writeId(message, id, push.firstUint64 + 4)
@@ -58,8 +64,8 @@ const server = createServer({ noDelay: true }, (socket: Socket) => {
     for (const record of records.push(chunk)) {
       for (const { type, bytes, data } of messages.push(openRecord(receive, record))) {
         if (type !== SendMessage.type) continue
-        if (waiting.length === 0) setImmediate(store)
         waiting.push({ peer, ref: bytes.readUInt32BE(data) })
+        storeSoon()
       }
     }
   })

@@ -41,7 +41,7 @@ async function bench(options: BenchOptions, mysql: string | undefined) {
   const grownRows = options.workloads.includes('grown') ? await onGrown(options, mysql) : []
   for (const workload of options.workloads) {
     for (const { title, ceiling, run, isLimited } of trials(workload, options)) {
-      const ceilingResult = ceiling && (await measured(trial(`${title}, ceiling`, ceiling)))
+      const ceilingResult = ceiling && (await onCeiling(`${title}, ceiling`, ceiling, options, mysql))
       const result = onServer(title, { run, isLimited }, options, mysql)
       // A server that an attack brings down is a result too.
       const row = isLimited ? await result.catch((error: Error) => serverEnded(title, error)) : await result
@@ -66,7 +66,7 @@ type Load = Pick<Trial, 'start' | 'load'>
 interface Plan {
   readonly title: string
   /** The same load on the ceiling's server. */
-  readonly ceiling?: Load
+  readonly ceiling?: Trial['load']
   readonly run: Trial['load']
   /** Whether the server runs with its default limits. */
   readonly isLimited?: boolean | undefined
@@ -143,10 +143,7 @@ function pairs(shape: PairShape, { size, seconds, warmUp }: BenchOptions): Plan 
   const options = { ...shape, size, seconds, warmUp }
   return {
     title: `${shape.pairs} pairs × ${shape.window}`,
-    ceiling: {
-      start: (data) => startCeiling({ data, size }),
-      load: ({ port }, ...rest) => load.pairs(ceilingPairs(port), options, ...rest),
-    },
+    ceiling: ({ port }, ...rest) => load.pairs(ceilingPairs(port), options, ...rest),
     run: (server, ...rest) => load.pairs(load.friendsOn(addressOf(server)), options, ...rest),
   }
 }
@@ -161,6 +158,15 @@ function ceilingPairs(port: number): load.MakePair {
     })
     last = pair
     return pair
+  }
+}
+
+async function onCeiling(title: string, run: Trial['load'], { size }: BenchOptions, mysql: string | undefined) {
+  const database = mysql === undefined ? undefined : await newDatabase(mysql)
+  try {
+    return await measured(trial(title, { start: (data) => startCeiling({ data, db: database?.url, size }), load: run }))
+  } finally {
+    await database?.drop()
   }
 }
 

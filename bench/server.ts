@@ -101,8 +101,8 @@ export async function startServer({
 }
 
 /** Starts the ceiling's server (ceiling-server.ts). @param size bytes of text in a message */
-export const startCeiling = ({ data, size }: { data: string; size: number }): Promise<BenchServer> =>
-  start([CEILING, join(data, 'ceiling.db'), String(size)], process.env, data)
+export const startCeiling = ({ data, db, size }: Pick<StartOptions, 'data' | 'db'> & { size: number }) =>
+  start([CEILING, db ?? join(data, 'ceiling.db'), String(size)], process.env, data)
 
 /** Node arguments that make a server measure its event-loop delay. */
 export const LOOP_DELAY = ['--import', new URL('../test/support/endurance/loop-delay.js', import.meta.url).href]

@@ -5,6 +5,8 @@ import { PAGE_BYTES } from './page.ts'
 
 /** Rows in one read of the database. */
 const ROWS_PER_READ = 200
+/** Ids of a trail in one read at most. */
+const MAX_IDS_PER_READ = 3200
 
 /** Bytes of text whose search costs as much as one request: some milliseconds of this process. */
 const BYTES_PER_TOKEN = 256 * 1024
@@ -113,11 +115,12 @@ interface Match {
 
 /**
  * Merges the ids of all trails, newest first, without duplicates: a note to oneself is both sent and received. Only ids are
- * kept, so that the memory is small for a member of many groups.
+ * kept, so that the memory is small for a member of many groups. Each read of a trail is larger than the one before: it
+ * costs a look-up for each conversation in it.
  */
 async function* merged(trails: readonly Trail[], before: number): AsyncGenerator<Step, void, void> {
-  const heads: { trail: Trail; ids: number[] }[] = []
-  for (const trail of trails) heads.push({ trail, ids: await trail.ids(before, ROWS_PER_READ) })
+  const heads: { trail: Trail; ids: number[]; read: number }[] = []
+  for (const trail of trails) heads.push({ trail, ids: await trail.ids(before, ROWS_PER_READ), read: ROWS_PER_READ })
   for (let last = before; ; ) {
     const head = heads.reduce<(typeof heads)[number] | undefined>(
       (newest, one) => ((one.ids[0] ?? 0) > (newest?.ids[0] ?? 0) ? one : newest),
@@ -125,7 +128,10 @@ async function* merged(trails: readonly Trail[], before: number): AsyncGenerator
     )
     const id = head?.ids.shift()
     if (head === undefined || id === undefined) return
-    if (head.ids.length === 0) head.ids = await head.trail.ids(id, ROWS_PER_READ)
+    if (head.ids.length === 0) {
+      head.read = Math.min(head.read * 2, MAX_IDS_PER_READ)
+      head.ids = await head.trail.ids(id, head.read)
+    }
     if (id < last) yield { id, trail: head.trail }
     last = id
   }

@@ -14,8 +14,16 @@ import { readOptions } from '../../bench/options.ts'
 import { startCeiling, startServer } from '../../bench/server.ts'
 import { sqliteAlone } from '../../bench/store.ts'
 import { dataPaths } from '../../cli/server/paths.ts'
-import { conversation, groupHistory, membersOf, migrate, unreadByGroup, unreadBySender } from '../../db/index.ts'
-import { emptyDatabase } from '../support/databases/empty-database.ts'
+import {
+  conversation,
+  groupHistory,
+  isDatabaseUrl,
+  membersOf,
+  migrate,
+  unreadByGroup,
+  unreadBySender,
+} from '../../db/index.ts'
+import { emptyDatabase, emptyPlace } from '../support/databases/empty-database.ts'
 import { openShell } from '../support/processes/shell.ts'
 import { startLocalServer } from '../support/server.ts'
 import { tempFolder } from '../support/temp-folder.ts'
@@ -106,9 +114,10 @@ test.serial('the benchmark measures a server of its own and the ceiling', async 
   t.true(server.memory > 20 * 1024 ** 2)
   t.false(isRunning(pid))
 
+  const place = await emptyPlace(t)
   const ceiling = await measured({
     ...of,
-    start: (data) => startCeiling({ data, size: 64 }),
+    start: (data) => startCeiling({ data, db: isDatabaseUrl(place) ? place : undefined, size: 64 }),
     load: ({ port }, watcher, signal) =>
       load.pairs(
         async () => [await CeilingUser.connect(port, 'a', signal), await CeilingUser.connect(port, 'b', signal)],
