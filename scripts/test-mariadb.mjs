@@ -12,6 +12,7 @@ const TESTS = [
   'db/scans',
   'db/writer-outage',
   'endurance/faults',
+  'endurance/transfer',
   'features/accounts',
   'features/consumers',
   'features/contacts',

@@ -64,7 +64,13 @@ const LOGIN_FAILURES: readonly Failure[] = [
 ]
 
 /** Failures of a server that is there and cannot serve now: `unreachable`, so that a script retries later. */
-const OUT_OF_SERVICE: readonly Failure[] = ['unavailable', 'shutting_down', 'timed_out']
+const OUT_OF_SERVICE: readonly Failure[] = [
+  'unavailable',
+  'shutting_down',
+  'timed_out',
+  'store_unavailable',
+  'file_held',
+]
 
 const exitOf = (failure: Failure): ExitName => {
   if (LOGIN_FAILURES.includes(failure)) return 'authentication'

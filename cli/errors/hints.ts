@@ -48,6 +48,15 @@ export const FAILURE_HINTS: Readonly<Record<string, string>> = {
   client_id_reused: 'leave out --id, or choose another one',
   no_message: '`chatctl history NAME` shows the ids of messages; only their sender edits and recalls them',
   not_editable: '`chatctl recall ID` deletes it; then send it again',
+  no_file: 'it may have been deleted, or its message recalled; `chatctl files list --with NAME` lists what is there',
+  no_upload: 'run it again',
+  file_too_large: 'send it in parts: `split -b 90M FILE`; the operator sets the limit `fileSize`',
+  quota_exceeded:
+    '`chatctl files list` and `chatctl files delete ID` make room; the operator sets the limit `fileQuota`',
+  no_space: 'run it again later; the operator makes room on the disk of the server',
+  file_held: 'run it again in a moment',
+  file_differs: 'the file was changed while it was sent: run it again',
+  store_unavailable: 'run it again later',
   no_scheduled: '`chatctl scheduled list --all` shows yours, also those that were sent or cancelled',
   outcome_unknown: 'look whether it was done before you run it again',
 }

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
-import { openShell, type Ran, type Shell } from '../support/processes/shell.ts'
+import { openShell, type Ran, type RunOptions, type Shell } from '../support/processes/shell.ts'
 
 export const json = ({ stdout }: Ran) => JSON.parse(stdout)
 
@@ -14,9 +14,9 @@ export async function works(t: ExecutionContext, shell: Shell, args: readonly st
 }
 
 /** A server with Alice and Bob registered and logged in, contexts named after them. */
-export async function aliceAndBob(t: ExecutionContext, args: readonly string[] = []) {
+export async function aliceAndBob(t: ExecutionContext, args: readonly string[] = [], options: RunOptions = {}) {
   const shell = await openShell(t)
-  const room = await shell.serve(args)
+  const room = await shell.serve(args, options)
   await writeFile(join(shell.folder, 'a.pw'), 'correct horse')
   await writeFile(join(shell.folder, 'b.pw'), 'battery staple\n')
   const at = ['--server', room.server]

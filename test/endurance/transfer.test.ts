@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import { aliceAndBob } from '../cli/alice-and-bob.ts'
+import { newDatabase } from '../support/databases/mariadb.ts'
 import { isLong } from '../support/endurance/rounds.ts'
+import { S3_CREDENTIALS, startS3 } from '../support/s3.ts'
 
 const AS = { alice: ['--context', 'alice'], bob: ['--context', 'bob'] } as const
 
@@ -33,17 +35,25 @@ async function grows(find: () => Promise<string | undefined>, bytes: number): Pr
   }
 }
 
-test('an upload and a download go on after SIGKILL of the program, and of the server', async (t) => {
-  // Slow enough that both are in the middle when they are killed.
-  const limits = ['--limits', `fileBytes=${RATE},fileBurst=131072`]
-  const { shell, room } = await aliceAndBob(t, limits)
+interface Store {
+  readonly args?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+}
+
+/** An upload and a download, each interrupted by the death of the program and of the server. */
+async function play(t: ExecutionContext, { args = [], env = {} }: Store = {}) {
+  const database = process.env.TEST_DATABASE && (await newDatabase(process.env.TEST_DATABASE))
+  if (database) t.teardown(database.drop)
+  const ofDatabase = database ? ['--db', database.url] : []
+  const settings = ['--limits', `fileBytes=${RATE},fileBurst=131072`, ...args, ...ofDatabase]
+  const { shell, room } = await aliceAndBob(t, settings, { env })
   const path = (name: string) => join(shell.folder, name)
   const content = randomBytes(TRANSFER_BYTES)
   await writeFile(path('large.bin'), content)
   let server = room
   const crash = async () => {
     await server.stop('SIGKILL')
-    server = await shell.serve([...limits, '--port', room.server.replace(/.*:/, '')])
+    server = await shell.serve([...settings, '--port', room.server.replace(/.*:/, '')], { env })
   }
   const uploaded = partIn(path('room/files/.part'), /^[0-9a-f]+$/)
   const downloaded = partIn(shell.folder, /\.part$/)
@@ -63,4 +73,13 @@ test('an upload and a download go on after SIGKILL of the program, and of the se
   }
   t.true((await readFile(path('got.bin'))).equals(content))
   t.is((await shell.run(['inbox', ...AS.bob, '-o', 'plain'])).stdout.split('\n').length, 2)
+}
+
+test.serial('an upload and a download go on after SIGKILL of the program, and of the server', (t) => play(t))
+
+test.serial('so they do with a store on S3', async (t) => {
+  const { store } = await startS3(t)
+  const { accessKeyId, secretAccessKey } = S3_CREDENTIALS
+  const env = { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey }
+  await play(t, { args: ['--files', store], env })
 })

@@ -18,6 +18,9 @@ import {
   rewrite,
 } from '../support/files/pictures.ts'
 
+/** Where the colour table of a GIF ends. */
+const coloursEnd = (gif: Buffer) => 13 + 3 * 2 ** (((gif[10] ?? 0) & 7) + 1)
+
 const hasPlace = (bytes: Buffer) => [PLACE, ...POSITIONS].some((part) => bytes.includes(part))
 
 for (const format of ['jpeg', 'png', 'webp', 'avif'] as const)
@@ -119,7 +122,7 @@ test('comments, texts and data of applications are dropped from a GIF', async (t
   const blocks = (text: string) => Buffer.concat([Buffer.of(text.length), Buffer.from(text), Buffer.of(0)])
   const extension = (label: number, ...parts: Buffer[]) => Buffer.concat([Buffer.of(0x21, label), ...parts])
   const xmp = Buffer.concat([Buffer.of(11), Buffer.from('XMP DataXMP'), blocks(PLACE)])
-  const colours = 13 + 3 * 2 ** (((plain[10] ?? 0) & 7) + 1)
+  const colours = coloursEnd(plain)
   const more = [extension(0xfe, blocks(PLACE)), extension(0x01, blocks(PLACE)), extension(0xff, xmp)]
   const picture = await rewrite(inserted(plain, colours, ...more))
   t.deepEqual(picture?.bytes, (await rewrite(plain))?.bytes)
@@ -135,7 +138,7 @@ for (const format of FORMATS)
 
 test('a GIF that is a script too loses the script, for its bytes are those of no picture', async (t) => {
   const plain = await drawing().gif().toBuffer()
-  const colours = 13 + 3 * 2 ** (((plain[10] ?? 0) & 7) + 1)
+  const colours = coloursEnd(plain)
   const script = '*/=1;alert(document.domain)/*'
   const comment = Buffer.concat([Buffer.of(0x21, 0xfe, script.length), Buffer.from(script), Buffer.of(0)])
   const polyglot = Buffer.concat([inserted(plain, colours, comment), Buffer.from('*/;alert(2)')])
@@ -250,4 +253,32 @@ test('the photo of a telephone in HEIC loses its position too, and is not shown'
 test('the metadata of an animated AVIF cannot be removed: it is refused', async (t) => {
   const plain = await photo('avif')
   t.is(await outcome(inserted(plain, plain.readUInt32BE(0), Buffer.from('\0\0\0\x08moov', 'latin1'))), 'unsupported')
+})
+
+test('a picture of more parts than any has is refused', async (t) => {
+  const PARTS = 100_001
+  const jpeg = await drawing().jpeg().toBuffer()
+  const png = await drawing().png().toBuffer()
+  const gif = await drawing().gif().toBuffer()
+  const webp = Buffer.concat([
+    await drawing().webp().toBuffer(),
+    Buffer.alloc(8 * PARTS).fill(Buffer.from('ABCD\0\0\0\0')),
+  ])
+  webp.writeUInt32LE(webp.length - 8, 4)
+  const many = [
+    inserted(jpeg, 2, Buffer.alloc(4 * PARTS).fill(jpegSegment(0xfe, ''))),
+    inserted(jpeg, 2, Buffer.alloc(PARTS, 0xff)),
+    inserted(png, 33, Buffer.alloc(12 * PARTS).fill(pngChunk('tEXt', Buffer.alloc(0)))),
+    inserted(gif, coloursEnd(gif), Buffer.alloc(3 * PARTS).fill(Buffer.of(0x21, 0xfe, 0))),
+    webp,
+  ]
+  for (const bytes of many) t.is(await outcome(bytes), 'malformed')
+})
+
+test('a picture may have any number of restart markers, fill bytes and blocks of data', async (t) => {
+  const jpeg = await drawing().jpeg().toBuffer()
+  const data = Buffer.alloc(400_000)
+  for (let at = 0; at < data.length; at += 2)
+    data.writeUInt16BE([0xff00, 0xffd3, 0xffff, 0x0000][(at / 2) % 4] ?? 0, at)
+  t.is((await rewrite(inserted(jpeg, jpeg.length - 2, data)))?.bytes.length, jpeg.length + data.length)
 })

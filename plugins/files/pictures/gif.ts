@@ -21,6 +21,7 @@ export async function rewriteGif(reader: Reader): Promise<Rewrite> {
   pieces.keep(0, reader.at)
   let hasImage = false
   for (;;) {
+    reader.countPart()
     const start = reader.at
     const kind = await reader.byte()
     if (kind === TRAILER) break
@@ -52,8 +53,13 @@ async function extension(reader: Reader): Promise<boolean> {
 
 async function skipBlocks(reader: Reader) {
   for (;;) {
-    const length = await reader.byte()
-    if (length === 0) return
-    reader.skip(length)
+    const bytes = await reader.window()
+    let at = 0
+    while (at < bytes.length) {
+      const length = bytes[at] ?? 0
+      at += 1 + length
+      if (length === 0) return reader.skip(at)
+    }
+    reader.skip(at)
   }
 }

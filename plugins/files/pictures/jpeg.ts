@@ -43,7 +43,10 @@ export async function rewriteJpeg(reader: Reader): Promise<Rewrite> {
 async function nextMarker(reader: Reader): Promise<number> {
   if ((await reader.byte()) !== 0xff) throw malformed('the JPEG has bytes between its segments')
   let marker = 0xff
-  while (marker === 0xff) marker = await reader.byte()
+  while (marker === 0xff) {
+    reader.countPart()
+    marker = await reader.byte()
+  }
   return marker
 }
 
@@ -73,10 +76,15 @@ function frame(payload: Uint8Array, found: Found) {
 /** Moves to the marker after the compressed data. */
 async function skipScan(reader: Reader) {
   for (;;) {
-    await reader.find(0xff)
-    const [, after] = await reader.peek(2)
-    if (after !== undefined && after !== 0 && !isRestart(after) && after !== 0xff) return
-    reader.skip(after === 0 || (after !== undefined && isRestart(after)) ? 2 : 1)
+    const bytes = await reader.window(2)
+    let at = bytes.indexOf(0xff)
+    while (at >= 0 && at + 1 < bytes.length) {
+      const after = bytes[at + 1] ?? 0
+      if (after === 0xff) at++
+      else if (after === 0 || isRestart(after)) at = bytes.indexOf(0xff, at + 2)
+      else return reader.skip(at)
+    }
+    reader.skip(at < 0 ? bytes.length : at)
   }
 }
 

@@ -18,6 +18,7 @@ export async function rewritePng(reader: Reader): Promise<Rewrite> {
   let orientation: number | undefined
   let hasData = false
   for (;;) {
+    reader.countPart()
     const start = reader.at
     const head = await reader.take(8)
     const [length, name] = [viewOf(head).getUint32(0), latin(head, 4)]

@@ -1,4 +1,4 @@
-import { PictureRefused } from './refusal.ts'
+import { malformed, PictureRefused } from './refusal.ts'
 
 /** The bytes of a picture, at random access: a file, memory, or a Blob of a browser. */
 export interface Source {
@@ -13,6 +13,8 @@ export const bytesSource = (bytes: Uint8Array): Source => ({
 })
 
 export const WINDOW_BYTES = 64 * 1024
+/** Parts of a picture (segments, chunks, blocks): a large one has some ten thousand. Each costs turns of the event loop. */
+const MAX_PARTS = 100_000
 const NOTHING = new Uint8Array(0)
 
 /** A cursor over a source. Memory: one window, or one larger part that a caller asks for. */
@@ -22,6 +24,7 @@ export class Reader {
   at = 0
   #window: Uint8Array = NOTHING
   #windowAt = 0
+  #parts = 0
 
   constructor(source: Source) {
     this.source = source
@@ -56,19 +59,19 @@ export class Reader {
     this.at += length
   }
 
-  /** Moves to the next byte of this value. @throws PictureRefused `truncated` */
-  async find(byte: number) {
-    for (;;) {
-      const window = await this.peek(1)
-      if (window.length === 0) throw truncated()
-      const from = this.at - this.#windowAt
-      const found = this.#window.indexOf(byte, from)
-      if (found >= 0) {
-        this.at += found - from
-        return
-      }
-      this.at = this.#windowAt + this.#window.length
-    }
+  /**
+   * The bytes that are in memory from here on, at least `length`: for loops over many small parts, which would take seconds
+   * with a promise for each.
+   * @throws PictureRefused `truncated`
+   */
+  async window(length = 1): Promise<Uint8Array> {
+    if ((await this.peek(length)).length < length) throw truncated()
+    return this.#window.subarray(this.at - this.#windowAt)
+  }
+
+  /** Counts a part that was read by itself. @throws PictureRefused `malformed` for too many */
+  countPart() {
+    if (++this.#parts > MAX_PARTS) throw malformed('the picture has too many parts')
   }
 
   async #load(length: number) {

@@ -47,6 +47,7 @@ async function chunks(reader: Reader): Promise<Found> {
   if (end > reader.source.size) throw truncated()
   const found: Found = { kept: [] }
   while (reader.at + 8 <= end) {
+    reader.countPart()
     const at = reader.at
     const head = await reader.take(8)
     const [name, length] = [latin(head, 0, 4), viewOf(head).getUint32(4, true)]
