@@ -1,5 +1,9 @@
+import { Buffer } from 'node:buffer'
+import { startMortalChromium } from '../support/browser/chromium.ts'
+import { Person } from '../support/browser/person.ts'
 import { openStage } from '../support/browser/stage.ts'
 import { openPage, testInBrowser } from '../support/browser.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 
 testInBrowser('the line is cut while Ann sends: her message is stored once', async (t) => {
   const { server, web, person } = await openStage(t)
@@ -48,6 +52,47 @@ testInBrowser('the browser ends with an unsent message: it is sent once after th
     ['survives'],
   )
 })
+
+testInBrowser(
+  'the browser is killed with an unsent message and a file: they are sent once after the restart',
+  async (t) => {
+    const { server, web } = await openStage(t)
+    const [bob, annElsewhere] = [await server.user('bob'), await server.user('ann')]
+    await annElsewhere.close()
+    const profile = await tempFolder(t)
+    const start = async () => {
+      const browser = await startMortalChromium(profile)
+      t.teardown(browser.kill)
+      const page = await openPage(t, browser.context, web.url)
+      return { ann: new Person('ann', page), kill: browser.kill }
+    }
+    const { ann, kill } = await start()
+    await ann.logIn()
+    await ann.openUser('bob')
+    web.block(true)
+    await ann.contacts.getByText('No connection').waitFor()
+    await ann.say('survives')
+    await ann.page
+      .locator('input[type=file]')
+      .first()
+      .setInputFiles({ name: 'f.txt', mimeType: '', buffer: Buffer.from('kept') })
+    await ann.press('Send')
+    await ann.page.locator('.unsent', { hasText: 'f.txt' }).waitFor()
+    await kill()
+    web.block(false)
+
+    const { ann: again } = await start()
+    await again.contacts.waitFor()
+    await again.openUser('bob')
+    await again.messages().nth(1).waitFor()
+    // Files do not hold up texts, so either may be first.
+    t.deepEqual(
+      new Set((await bob.history('ann')).messages.map(({ text }) => text)),
+      new Set(['survives', 'f.txt (4 B)']),
+    )
+    t.is((await bob.history('ann')).messages.length, 2)
+  },
+)
 
 testInBrowser('a page that opens without a server logs in and sends what was left, once there is one', async (t) => {
   const { server, web, person } = await openStage(t)

@@ -1,5 +1,8 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { type Browser, chromium } from 'playwright-core'
+import { createInterface } from 'node:readline'
+import { type Browser, type BrowserContext, chromium } from 'playwright-core'
 
 const PATHS = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
 
@@ -26,4 +29,32 @@ const ARGS = [
 export async function startChromium(): Promise<Browser> {
   if (executablePath === undefined) throw new Error('Chromium is not installed (Debian: apt-get install chromium)')
   return chromium.launch({ executablePath, args: ARGS })
+}
+
+/** A browser whose process can be killed. */
+export interface MortalBrowser {
+  readonly context: BrowserContext
+  /** Ends it as a crash does. */
+  kill(): Promise<void>
+}
+
+/** Starts a Chromium with its profile in a folder, where a later one finds it. */
+export async function startMortalChromium(profile: string): Promise<MortalBrowser> {
+  const args = [...ARGS, '--headless', '--remote-debugging-port=0', `--user-data-dir=${profile}`, 'about:blank']
+  const child = spawn(executablePath ?? '', args, { stdio: ['ignore', 'ignore', 'pipe'] })
+  let address: string | undefined
+  for await (const line of createInterface({ input: child.stderr })) {
+    address = /^DevTools listening on (\S+)$/.exec(line)?.[1]
+    if (address !== undefined) break
+  }
+  if (address === undefined) throw new Error('Chromium ended before it was ready')
+  child.stderr.resume()
+  const [context] = (await chromium.connectOverCDP(address)).contexts()
+  if (context === undefined) throw new Error('Chromium has no profile')
+  const kill = async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+  }
+  return { context, kill }
 }
