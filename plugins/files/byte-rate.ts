@@ -23,6 +23,7 @@ export class ByteRate {
     const bucket = this.#perUser.get(userId) ?? new TokenBucket(fileBytes, fileBurst, now)
     this.#perUser.set(userId, bucket)
     const wait = bucket.take(now, bytes)
-    if (wait > 0) await new Promise<void>((resolve) => this.#clock.after(wait, resolve))
+    // The wait may be long, and does not keep a stopping server alive.
+    if (wait > 0) await new Promise<void>((resolve) => this.#clock.after(wait, resolve).unref())
   }
 }
