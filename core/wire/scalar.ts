@@ -22,6 +22,8 @@ export const SIZES: Record<ScalarKind, number | undefined> = {
 
 /** Longest text that is processed byte by byte in JavaScript: up to here that is faster than a native call. */
 const SHORT_TEXT_BYTES = 128
+/** Length from which bytes are a view of their frame. */
+const LONG_BYTES = 16 * 1024
 
 /** Reads a value other than text, without checking it. */
 export function readScalar(kind: ScalarKind, bytes: Buffer, at: number, length: number): unknown {
@@ -48,8 +50,8 @@ export function readScalar(kind: ScalarKind, bytes: Buffer, at: number, length: 
     case 'float64':
       return bytes.readDoubleBE(at)
     default:
-      // A copy: a view would keep the whole buffer of the frame alive.
-      return Buffer.from(bytes.subarray(at, at + length))
+      // A copy: a view would keep the whole buffer of the frame alive. Long bytes are most of their frame.
+      return length < LONG_BYTES ? Buffer.from(bytes.subarray(at, at + length)) : bytes.subarray(at, at + length)
   }
 }
 

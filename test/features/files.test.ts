@@ -196,6 +196,36 @@ test('who may not read a message with a file is refused as for a file that does 
   t.is(await refusal(t, bob.deleteFile(unattached)), 'no_file')
 })
 
+test('the database is asked the same, whether a file that a user may not read exists or not', async (t) => {
+  await using server = await testServer()
+  const [alice, mallory] = [await server.user('alice'), await server.user('mallory')]
+  await alice.request(CreateRoom, GROUP)
+  const files = []
+  for (const name of ['unattached', 'private', 'group'])
+    files.push((await alice.client.upload(randomBytes(9), { name })).id)
+  const [, inPrivate = 0, inGroup = 0] = files
+  await alice.client.send('alice', '', { file: inPrivate })
+  await alice.client.send(GROUP, '', { file: inGroup })
+  const asked: string[] = []
+  server.db.on('query', ({ sql }: { sql: string }) => asked.push(sql))
+  const statementsOf = async (work: () => Promise<unknown>) => {
+    await server.settled()
+    asked.length = 0
+    t.is(await mallory.refused(work()), 'no_file')
+    return asked.join('\n')
+  }
+  const requests = [
+    (file: number) => mallory.request(QueryFile, { file }),
+    (file: number) => mallory.request(ReadFile, { file }),
+    (file: number) => mallory.client.send('mallory', 'mine?', { file, clientId: '' }),
+  ]
+  for (const request of requests) {
+    const unknown = await statementsOf(() => request(1_000_000))
+    t.true(unknown.includes('stored_file'))
+    for (const file of files) t.is(await statementsOf(() => request(file)), unknown)
+  }
+})
+
 test('the files of a conversation and own files are listed, newest first, in pages', async (t) => {
   const { alice, bob, carol } = await people(t, 'alice', 'bob', 'carol')
   await alice.request(CreateRoom, GROUP)
