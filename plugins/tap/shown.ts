@@ -25,7 +25,7 @@ const OPEN_FIELDS: Readonly<Record<string, readonly string[]>> = {
 const SECRET = /password|passwd|secret|token|salt|proof|verifier|^(stored|server|private)_?key$/i
 
 /** Lines with text of people. In messages of foreign plugins all lines but names are taken for such. */
-const TEXT_LINES = ['note', 'lastText', 'about', 'avatar', 'emoji']
+const TEXT_LINES = ['note', 'lastText', 'about', 'avatar', 'emoji', 'fileName']
 const NAMES = ['user', 'from', 'to', 'group', 'name', 'nickname', 'role', 'clientId']
 
 /** JSON of one record at most, so that it does not delay the event loop. */
