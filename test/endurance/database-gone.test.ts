@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ExecutionContext } from 'ava'
-import type { RefusedByServer } from '../../client/index.ts'
+import type { Client, RefusedByServer } from '../../client/index.ts'
 import { hasMariadb, newDatabase, startMariadb } from '../support/databases/mariadb.ts'
 import { KEPT, Ledger } from '../support/endurance/ledger.ts'
 import { isLong, line, MINUTES, seeded, testWhere, times } from '../support/endurance/rounds.ts'
@@ -24,8 +24,7 @@ async function openTraffic(t: ExecutionContext) {
   const ledger = new Ledger()
   const refusals: number[] = []
   let over = false
-  const sendOn = async (name: string) => {
-    const client = await server.user(name)
+  const sendOn = async (name: string, client: Client) => {
     let last = 0
     const deliver = async (text: string) => {
       ledger.attempt(text)
@@ -46,7 +45,9 @@ async function openTraffic(t: ExecutionContext) {
     }
     await Promise.all(Array.from({ length: WINDOW }, one))
   }
-  const sending = Promise.all(NAMES.map(sendOn))
+  // Before the first trouble: a registration in the middle of it may be refused.
+  const senders = await Promise.all(NAMES.map((name) => server.user(name)))
+  const sending = Promise.all(NAMES.map((name, index) => sendOn(name, senders[index] as Client)))
   return {
     mariadb,
     server,
