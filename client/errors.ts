@@ -54,6 +54,21 @@ export function abortedBy(signal: AbortSignal, what: string): ClientError {
   return timedOut ? new ClientError('timed_out', `${what} in time`) : new ClientError('aborted', 'stopped')
 }
 
+/** Closing reasons after which a client does not reconnect: deliberate, or certain to recur. */
+const FINAL_REASONS = ['logged_out', 'kicked', 'account_disabled', 'protocol_error', 'too_large']
+/** Permanent refusals of a login. */
+const FINAL_REFUSALS = ['login_failed', 'account_disabled', 'user_not_exist']
+
+/** True if a client must not reconnect after the server closed its connection. */
+export const isFinalClosing = ({ failure }: RefusedByServer): boolean => FINAL_REASONS.includes(failure)
+
+/** Permanent errors of a reconnect: another key, or a login that cannot succeed any more. */
+export function isFinalError(error: unknown): boolean {
+  if (!(error instanceof ClientError)) return true
+  if (error instanceof RefusedByServer) return FINAL_REFUSALS.includes(error.failure)
+  return ['key_changed', 'weak_server', 'authentication', 'aborted'].includes(error.code)
+}
+
 const FIRST_BACKOFF_MS = 1000
 const MAX_BACKOFF_MS = 30_000
 /** Longest `retryAfter` of a server that is honoured. */

@@ -5,7 +5,7 @@ import { Addresses } from './addresses.ts'
 import type { Address } from './channel.ts'
 import { Connection } from './connection.ts'
 import { LEAST_ITERATIONS } from './credentials.ts'
-import { abortedBy, ClientError, RefusedByServer, retryDelay } from './errors.ts'
+import { abortedBy, ClientError, isFinalClosing, isFinalError, RefusedByServer, retryDelay } from './errors.ts'
 import { pause, unlessAborted } from './waiting.ts'
 
 export interface LinkOptions {
@@ -65,10 +65,6 @@ const FIRST_BACKOFF_MS = 250
 const MAX_BACKOFF_MS = 30_000
 /** Slow growth: after a restart of some seconds the clients are back within two more. */
 const BACKOFF_GROWTH = 1.5
-/** Closing reasons after which the client does not reconnect: deliberate, or certain to recur. */
-const FINAL_REASONS = ['logged_out', 'kicked', 'account_disabled', 'protocol_error', 'too_large']
-/** Permanent refusals of a login. */
-const FINAL_REFUSALS = ['login_failed', 'account_disabled', 'user_not_exist']
 
 /** A connection to a server that reconnects until it is closed, and retries requests meanwhile. */
 export class Link {
@@ -243,7 +239,7 @@ export class Link {
     if (this.#connection !== connection) return lost
     this.#connection = undefined
     this.#addresses.leave()
-    const isFinal = closing !== undefined && FINAL_REASONS.includes(closing.failure)
+    const isFinal = closing !== undefined && isFinalClosing(closing)
     if (!this.#mayReconnect || isFinal) {
       this.#finish(reason)
       return reason
@@ -291,11 +287,4 @@ export class Link {
     this.#connection = undefined
     this.#life.emit('closed', error)
   }
-}
-
-/** Permanent errors of a reconnect: another key, or a login that cannot succeed any more. */
-function isFinalError(error: unknown): boolean {
-  if (!(error instanceof ClientError)) return true
-  if (error instanceof RefusedByServer) return FINAL_REFUSALS.includes(error.failure)
-  return ['key_changed', 'weak_server', 'authentication', 'aborted'].includes(error.code)
 }
