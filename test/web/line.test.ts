@@ -5,6 +5,14 @@ import { openStage } from '../support/browser/stage.ts'
 import { openPage, testInBrowser } from '../support/browser.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 
+/** Cuts the page off its server, and writes a message there that stays unsent. */
+async function writesOffline(person: Person, web: Awaited<ReturnType<typeof openStage>>['web'], text: string) {
+  web.block(true)
+  await person.contacts.getByText('No connection').waitFor()
+  await person.say(text)
+  await person.page.locator('.unsent', { hasText: text }).waitFor()
+}
+
 testInBrowser('the line is cut while Ann sends: her message is stored once', async (t) => {
   const { server, web, person } = await openStage(t)
   const bob = await server.user('bob')
@@ -34,10 +42,7 @@ testInBrowser('the browser ends with an unsent message: it is sent once after th
   const bob = await server.user('bob')
   const ann = await person('ann')
   await ann.openUser('bob')
-  web.block(true)
-  await ann.contacts.getByText('No connection').waitFor()
-  await ann.say('survives')
-  await ann.page.locator('.unsent', { hasText: 'survives' }).waitFor()
+  await writesOffline(ann, web, 'survives')
   // The worker ends with its last tab.
   await ann.page.close()
   web.block(false)
@@ -95,10 +100,7 @@ testInBrowser('a page that opens without a server logs in and sends what was lef
   const bob = await server.user('bob')
   const ann = await person('ann')
   await ann.openUser('bob')
-  web.block(true)
-  await ann.contacts.getByText('No connection').waitFor()
-  await ann.say('left behind')
-  await ann.page.locator('.unsent', { hasText: 'left behind' }).waitFor()
+  await writesOffline(ann, web, 'left behind')
   await ann.page.close()
 
   const again = ann.in(await openPage(t, ann.context, web.url))
