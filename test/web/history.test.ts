@@ -72,6 +72,29 @@ testInBrowser('Ann scrolls back 40 pages in 10,000 messages: at most 300 rows, a
   await ann.sees('after that')
 })
 
+/** The page never gets an answer about reactions. */
+const WITHOUT_REACTIONS = `
+  const post = MessagePort.prototype.postMessage
+  MessagePort.prototype.postMessage = function (message, ...rest) {
+    if (message.name !== 'reactions') post.call(this, message, ...rest)
+  }`
+
+testInBrowser('Ann scrolls on while the reactions to what she sees are still on their way', async (t) => {
+  const { server, visitor } = await openStage(t, { limits: LIMITS })
+  const [bob, annElsewhere] = [await server.user('bob'), await server.user('ann')]
+  await sendMany(bob, 'ann', 200)
+  const last = (await annElsewhere.history('bob', { limit: 1 })).messages[0]
+  if (last !== undefined) await annElsewhere.acknowledge(last)
+  const ann = await visitor('ann')
+  await ann.page.addInitScript(WITHOUT_REACTIONS)
+  await ann.page.reload()
+  await ann.logIn()
+  await ann.openUser('bob')
+  await ann.sees(/^message 200$/)
+  for (let page = 1; page <= 3; page++) await pageUp(ann.page)
+  t.true((await ann.texts())[0]?.startsWith('message 1\n'))
+})
+
 testInBrowser('a conversation opens at the first unread message, and the line stays while Ann reads', async (t) => {
   const { server, person } = await openStage(t, { limits: LIMITS })
   const bob = await server.user('bob')

@@ -39,7 +39,8 @@ export class Conversation {
   #arrived: Message[] = []
   /** Recalled while a page was loading, which may still contain them. */
   readonly #recalled = new Set<number>()
-  #isLoading = false
+  /** The page that is being loaded. */
+  #loading: Promise<HistoryPage> | undefined
   #readUpTo = 0
 
   constructor(key: Key, target = 0) {
@@ -56,7 +57,7 @@ export class Conversation {
 
   async loadOlder() {
     const [first] = this.messages.value
-    if (this.older.value !== 'more' || this.#isLoading || first === undefined) return
+    if (this.older.value !== 'more' || this.#loading !== undefined || first === undefined) return
     this.older.value = 'loading'
     await this.#load({ before: first.id }, ({ messages, more }) => {
       const all = [...this.#existing(messages), ...this.messages.value]
@@ -68,7 +69,7 @@ export class Conversation {
 
   async loadNewer() {
     const last = this.messages.value.at(-1)
-    if (this.isAtEnd.value || this.#isLoading || last === undefined) return
+    if (this.isAtEnd.value || this.#loading !== undefined || last === undefined) return
     await this.#load({ after: last.id }, ({ messages, hasNewer }) => {
       const all = [...this.messages.value, ...this.#existing(messages)]
       if (all.length > MAX_SHOWN) this.older.value = 'more'
@@ -79,7 +80,7 @@ export class Conversation {
 
   /** Shows the newest messages again, after scrolling far back. */
   async jumpToEnd() {
-    if (this.isAtEnd.value || this.#isLoading) return
+    if (this.isAtEnd.value) return
     await this.#load({}, ({ messages, more }) => {
       this.messages.value = this.#existing(messages)
       this.isAtEnd.value = true
@@ -88,7 +89,7 @@ export class Conversation {
   }
 
   receive(messages: readonly Message[]) {
-    if (this.#isLoading) this.#arrived.push(...messages)
+    if (this.#loading !== undefined) this.#arrived.push(...messages)
     else if (this.isAtEnd.value && messages.length > 0) this.#merge(messages)
   }
 
@@ -137,19 +138,28 @@ export class Conversation {
 
   /** One page at a time; messages that arrive meanwhile are shown after it. */
   async #load(place: Omit<HistoryQuery, 'key'>, show: (page: HistoryPage) => void) {
-    this.#isLoading = true
+    while (this.#loading !== undefined) await Promise.allSettled([this.#loading])
     this.failure.value = undefined
+    this.#loading = call('history', { key: this.key, ...place }).finally(() => {
+      this.#loading = undefined
+    })
     try {
-      const page = await call('history', { key: this.key, ...place })
-      batch(() => show(page))
+      const page = await this.#loading
+      batch(() => {
+        show(page)
+        this.#receiveArrived()
+      })
       await this.#loadReactions(page.messages)
     } catch (error) {
       batch(() => {
         this.failure.value = error
         if (this.older.value === 'loading') this.older.value = 'more'
+        this.#receiveArrived()
       })
     }
-    this.#isLoading = false
+  }
+
+  #receiveArrived() {
     this.receive(this.#arrived.splice(0))
   }
 
@@ -170,6 +180,8 @@ export class Conversation {
   }
 
   #showNewest({ messages, more }: HistoryPage) {
+    // Since it was asked for, an older page has pushed the newest messages out of what is shown.
+    if (!this.isAtEnd.value) return
     const [first] = messages
     const known = this.messages.value
     const isConnected = first !== undefined && known.some(({ id }) => id >= first.id)
