@@ -1,6 +1,7 @@
 /** Exports of `chatctl`: the parts of a server and the plugin API. The client is in `chatctl/client`. */
 
 export { type Clock, SYSTEM_CLOCK, type Timer } from './clock.ts'
+export { ALONE, type Answers, type Cluster } from './cluster/cluster.ts'
 export { Refused, SetupError } from './errors.ts'
 export { FairSemaphore } from './flow/fair-semaphore.ts'
 export { InOrder } from './flow/in-order.ts'

@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import type { Logger } from 'pino'
 import type { Clock } from './clock.ts'
+import type { Cluster } from './cluster/cluster.ts'
 import type { LimitSettings } from './limits.ts'
 import type { KeyPair } from './noise/index.ts'
 import type { AnyPlugin } from './plugin/plugin.ts'
@@ -32,6 +33,8 @@ export interface ServerOptions {
   readonly limits?: LimitSettings
   /** The system's unless a test sets its own. */
   readonly clock?: Clock
+  /** The other nodes that use the database; none if left out. */
+  readonly cluster?: Cluster
   /** Called for each failure of a plugin's code, which is also logged. */
   readonly pluginFailed?: (failure: PluginFailure) => void
   readonly log: Logger

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { type Clock, SYSTEM_CLOCK, type Timer } from './clock.ts'
+import { ALONE } from './cluster/cluster.ts'
 import { RunQueue } from './flow/run-queue.ts'
 import { Readiness } from './http/readiness.ts'
 import { Routes } from './http/routes.ts'
@@ -101,6 +102,7 @@ export class Server {
       secret,
       epoch,
       clock,
+      cluster: options.cluster ?? ALONE,
       pluginFailed: options.pluginFailed,
       isOwn: (plugin) => this.#isOwn(plugin),
       onBehalfOf: (user) => PeerSession.detached(this.#sessionHost, user),

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises'
 import pino, { type Logger } from 'pino'
-import { type Clock, createServer, ratesOff, type Server } from '../../core/index.ts'
+import { type Clock, type Cluster, createServer, ratesOff, type Server } from '../../core/index.ts'
 import type { AnyPlugin } from '../../core/plugin/plugin.ts'
 import { isUnavailable, type LockOptions, loadOf, ping } from '../../db/index.ts'
 import { assemble, pluginMigrations } from '../../plugins/assembly.ts'
@@ -36,6 +36,8 @@ export interface OpenServerOptions {
   readonly log: Logger
   /** The system's unless a test sets its own. */
   readonly clock?: Clock
+  /** The other nodes that use the database; without it the server has the database for itself. */
+  readonly cluster?: Cluster
   /** Whether to bring an older database up to date; a new one always is. */
   readonly migrate?: boolean
 }
@@ -70,8 +72,10 @@ export async function openServer(options: OpenServerOptions): Promise<ServerHand
     const audit = await openAudit(paths.audit, log)
     ends.push(() => audit.end())
     const watch = new LockWatch(log)
-    const lock = await lockDatabase(data, where, watch.options)
-    ends.push(() => lock.release())
+    if (options.cluster === undefined) {
+      const lock = await lockDatabase(data, where, watch.options)
+      ends.push(() => lock.release())
+    }
     const migrations = pluginMigrations(plugins)
     const { db, isNew } = await openServerDatabase(where, { migrations, log, migrate: options.migrate ?? false })
     ends.push(() => db.destroy())
@@ -92,6 +96,7 @@ export async function openServer(options: OpenServerOptions): Promise<ServerHand
       databaseLoad: loadOf(db),
       checkDatabase: () => ping(db),
       ...(options.clock !== undefined && { clock: options.clock }),
+      ...(options.cluster !== undefined && { cluster: options.cluster }),
       log,
       audit: pino(
         { base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (level) => ({ level }) } },

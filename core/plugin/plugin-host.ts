@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream'
 import type { Knex } from 'knex'
 import type { Logger } from 'pino'
 import type { Clock, Timer } from '../clock.ts'
+import type { Cluster } from '../cluster/cluster.ts'
 import { SetupError } from '../errors.ts'
 import type { Routes } from '../http/routes.ts'
 import type { Limits } from '../limits.ts'
@@ -40,6 +41,7 @@ export interface HostParts {
   readonly secret: Buffer
   readonly epoch: string
   readonly clock: Clock
+  readonly cluster: Cluster
   readonly pluginFailed: ((failure: PluginFailure) => void) | undefined
   /** Whether a plugin is built in: its status and metrics have no prefix. */
   isOwn(plugin: AnyPlugin): boolean
@@ -137,7 +139,7 @@ export class PluginHost {
   }
 
   #app(record: PluginRecord): App {
-    const { bus, dispatcher, catalogue, users, presence, limits, audit, secret, epoch, clock } = this.#parts
+    const { bus, dispatcher, catalogue, users, presence, limits, audit, secret, epoch, clock, cluster } = this.#parts
     const { accept, admit, onBehalfOf, remote, routes } = this.#parts
     const { plugin, cleanups, registered } = record
     const known = (message: Message) => {
@@ -158,6 +160,7 @@ export class PluginHost {
       remote,
       epoch,
       clock,
+      cluster,
       signal: record.abort.signal,
       secret: (purpose) => createHmac('sha256', secret).update(`${plugin.name}:${purpose}`).digest(),
       handle: (message, handler, { rated = true, serial = false, pipelined = rated !== true } = {}) => {

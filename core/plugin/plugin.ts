@@ -3,6 +3,7 @@ import type { Knex } from 'knex'
 import type { Logger } from 'pino'
 import type { ZodType } from 'zod'
 import type { Clock } from '../clock.ts'
+import type { Cluster } from '../cluster/cluster.ts'
 import type { HttpRoute } from '../http/routes.ts'
 import type { LimitDefinitions, Limits, LimitValues } from '../limits.ts'
 import type { Metrics } from '../metrics/registry.ts'
@@ -73,6 +74,8 @@ export interface App {
   readonly catalogue: Catalogue
   /** The server's clock; tests replace the system's. */
   readonly clock: Clock
+  /** The other nodes that use the database. */
+  readonly cluster: Cluster
   /** Aborted when the plugin stops. */
   readonly signal: AbortSignal
   /** Generation of the database: a new text after it went back to an earlier state. Empty when it is not known. */

@@ -1,0 +1,47 @@
+import { copyFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { ExecutionContext } from 'ava'
+import type { OpenServerOptions } from '../../../cli/server/assembly.ts'
+import { dataPaths } from '../../../cli/server/paths.ts'
+import { newDatabase } from '../databases/mariadb.ts'
+import { type LocalServer, startLocalServer } from '../server.ts'
+import { tempFolder } from '../temp-folder.ts'
+import { Bus, type BusNode } from './bus.ts'
+
+/** A server of a cluster, and what it sees of the others. */
+export interface Node extends LocalServer {
+  readonly bus: BusNode
+}
+
+/** Starts servers on one database and with one key, which a bus in this process connects. */
+export async function startNodes(
+  t: ExecutionContext,
+  count: number,
+  options: Partial<OpenServerOptions> = {},
+): Promise<Node[]> {
+  const db = await sharedDatabase(t)
+  const bus = new Bus()
+  const nodes: Node[] = []
+  for (let n = 0; n < count; n++) {
+    const data = await tempFolder(t)
+    const [first] = nodes
+    if (first !== undefined) await copyKeys(first.data, data)
+    const node = bus.join()
+    nodes.push({ ...(await startLocalServer(t, { ...options, data, db, cluster: node })), bus: node })
+  }
+  return nodes
+}
+
+async function sharedDatabase(t: ExecutionContext): Promise<string> {
+  const server = process.env.TEST_DATABASE
+  if (server === undefined) return join(await tempFolder(t), 'chat.db')
+  const { url, drop } = await newDatabase(server)
+  t.teardown(drop)
+  return url
+}
+
+async function copyKeys(from: string, to: string) {
+  const [source, target] = [dataPaths(from), dataPaths(to)]
+  await copyFile(source.key, target.key)
+  await copyFile(source.secret, target.secret)
+}
