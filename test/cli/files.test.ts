@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { drawing, photo } from '../support/files/pictures.ts'
@@ -47,6 +47,37 @@ test('a file is sent with its text, listed, fetched and deleted', async (t) => {
   t.is((await shell.run(['files', 'delete', `${id}`, ...AS.bob])).code, 5)
   t.is((await works(t, shell, ['files', 'delete', `${id}`, ...AS.alice])).stdout, `${id}\n`)
   t.is((await shell.run(['files', 'get', `${id}`, ...AS.bob])).code, 5)
+})
+
+test('a room is restored from a backup of its database and a copy of its files', async (t) => {
+  const { shell, room, path, put, read } = await open(t)
+  const contents = ['kept', 'deleted later', 'sent later'].map((name) => ({ name, bytes: randomBytes(100_000) }))
+  const ids: string[] = []
+  const send = async ({ name, bytes }: { name: string; bytes: Buffer }) => {
+    await put(name, bytes)
+    const sent = json(await works(t, shell, ['send', 'bob', '--file', name, ...AS.alice, '-o', 'json']))
+    ids.push(`${sent.file.id}`)
+  }
+  const [kept, deleted, later] = contents as [(typeof contents)[0], (typeof contents)[0], (typeof contents)[0]]
+  await send(kept)
+  await send(deleted)
+  await works(t, shell, ['db', 'backup', 'room.db', '--data', './room'])
+  // Between the backup and the end of the copy the room goes on.
+  await works(t, shell, ['files', 'delete', `${ids[1]}`, ...AS.alice])
+  await send(later)
+  await cp(path('room/files'), path('copy'), { recursive: true })
+  await room.stop()
+
+  await rm(path('room/files'), { recursive: true })
+  await rename(path('copy'), path('room/files'))
+  await works(t, shell, ['db', 'restore', 'room.db', '--data', './room', '--yes'])
+  await shell.serve(['--port', room.server.replace(/.*:/, '')])
+  await works(t, shell, ['files', 'verify', '--data', './room'])
+  for (const [index, { name, bytes }] of [kept, deleted].entries()) {
+    await works(t, shell, ['files', 'get', `${ids[index]}`, '-o', `again-${index}`, ...AS.bob])
+    t.true(bytes.equals(await read(`again-${index}`)), name)
+  }
+  t.is((await shell.run(['files', 'get', `${ids[2]}`, '-o', 'none', ...AS.bob])).code, 5)
 })
 
 test('stdin is sent as a file, and a file goes to stdout', async (t) => {

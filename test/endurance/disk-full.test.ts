@@ -1,9 +1,11 @@
 import { spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmdirSync } from 'node:fs'
-import { rm, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
+import { BeginUpload, UploadChunk } from '../../client/index.ts'
 import { KEPT, Ledger } from '../support/endurance/ledger.ts'
 import { line, MINUTES, testWhere, times } from '../support/endurance/rounds.ts'
 import { storedFor } from '../support/endurance/senders.ts'
@@ -28,6 +30,7 @@ function canMount(): boolean {
 const test = testWhere(canMount(), 'a small file system cannot be mounted here: a full disk', { optional: true })
 
 const PADDING = 'x'.repeat(8000)
+const CHUNK_BYTES = 64 * 1024
 
 test('on a full disk the server refuses messages and serves reads, and it recovers once there is space', async (t) => {
   const rounds = times(2, 20)
@@ -75,6 +78,58 @@ test('on a full disk the server refuses messages and serves reads, and it recove
   const db = new Database(join(data, 'chat.db'), { readonly: true })
   t.is(db.pragma('integrity_check', { simple: true }), 'ok')
   db.close()
+})
+
+test('on a full disk an upload is refused, and it goes on where it was once there is space', async (t) => {
+  const data = await tempFolder(t)
+  const files = join(data, 'files')
+  await mkdir(files)
+  t.true(mount(files, '16m'))
+  t.teardown(() => {
+    if (!unmount(files)) throw new Error(`${files} cannot be unmounted`)
+  })
+  const options = {
+    CHATCTL_OPTIONS: JSON.stringify({
+      registration: { iterations: 4096, minPassword: 1 },
+      friends: { messagesFrom: 'anyone' },
+    }),
+  }
+  const args = ['--data', data, '--limits', 'fileFreeSpace=1']
+  const server = await startServerProcess(t, { args, env: options })
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
+  const ballast = join(files, 'ballast')
+  const content = randomBytes(4 * 1024 * 1024)
+  const how = { name: 'x', size: content.length, clientId: 'x' }
+  const { upload } = await alice.request(BeginUpload, how)
+  await fill(ballast, 256 * 1024)
+  const chunk = (offset: number) =>
+    alice.request(UploadChunk, { upload, offset, data: content.subarray(offset, offset + CHUNK_BYTES) })
+  let offset = 0
+  let refused: string | undefined
+  while (refused === undefined) {
+    const sending = chunk(offset)
+    await sending.then(
+      () => {
+        offset += CHUNK_BYTES
+      },
+      async () => {
+        refused = await refusal(t, sending)
+      },
+    )
+  }
+  t.is(refused, 'no_space')
+  t.true(offset < content.length)
+  t.is(await refusal(t, chunk(offset)), 'no_space', 'refused at the second attempt too')
+  t.is(await refusal(t, alice.request(BeginUpload, { ...how, clientId: 'y' })), 'no_space', 'before its bytes flow')
+  t.deepEqual((await alice.files()).files, [])
+  await alice.send('bob', 'the room goes on')
+  await rm(ballast)
+  const { id } = await alice.upload(content, { name: 'x', clientId: 'x' })
+  await alice.send('bob', 'here it is', { file: id })
+  const got: Buffer[] = []
+  for await (const part of bob.download(id)) got.push(part)
+  t.true(content.equals(Buffer.concat(got)))
+  t.is((await server.stop()).code, 0)
 })
 
 /** Fills a disk up to some bytes. */

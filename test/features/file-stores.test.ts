@@ -8,6 +8,7 @@ import { openStore } from '../../plugins/files/store/open-store.ts'
 import { testServer } from '../../testing/index.ts'
 import { S3_CREDENTIALS, startS3 } from '../support/s3.ts'
 import { tempFolder } from '../support/temp-folder.ts'
+import { openProxy } from '../support/wire/proxy.ts'
 
 const MIB = 1024 ** 2
 const keyOf = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
@@ -98,6 +99,47 @@ test('on S3, a file is uploaded, read and swept', async (t) => {
   await server.clock.advance(3_600_000)
   await (await server.operator()).request(FilesGc, {})
   t.is((await objects()).length, 0)
+})
+
+test('S3 dies in the middle of a PUT: no file, no object, and the upload ends once it is back', async (t) => {
+  const s3 = await startS3(t)
+  // Of three parts the first arrives, and half of the second.
+  let budget = 12 * MIB
+  let die = () => {}
+  const died = new Promise<void>((resolve) => {
+    die = resolve
+  })
+  const proxy = await openProxy(
+    t,
+    { host: '127.0.0.1', port: s3.port },
+    {
+      keep: false,
+      loses: (from, bytes) => {
+        if (from === 'client') budget -= bytes
+        if (budget < 0) die()
+        return budget < 0
+      },
+    },
+  )
+  const store = `s3://chat/files?endpoint=http://${proxy.address}`
+  const options = { files: { store, s3: S3_CREDENTIALS, folder: await tempFolder(t) } }
+  await using server = await testServer({ pluginOptions: options, clock: 'system' })
+  const alice = await server.user('alice')
+  const data = randomBytes(20 * MIB)
+  const uploading = alice.client.upload(data, { name: 'x', clientId: 'x' })
+  await died
+  const { upload } = await alice.request(BeginUpload, { name: 'x', size: data.length, clientId: 'x' })
+  const finish = { upload, sha256: createHash('sha256').update(data).digest() }
+  t.is(await alice.refused(alice.request(FinishUpload, finish)), 'store_unavailable')
+  t.deepEqual((await alice.client.files()).files, [])
+  t.deepEqual(await keysIn(openStore(s3.store, S3_CREDENTIALS)), [])
+
+  budget = Number.POSITIVE_INFINITY
+  const { id } = await uploading
+  t.deepEqual(await keysIn(openStore(s3.store, S3_CREDENTIALS)), [keyOf(data)])
+  const parts: Buffer[] = []
+  for await (const part of alice.client.download(id)) parts.push(part)
+  t.true(data.equals(Buffer.concat(parts)))
 })
 
 test('while S3 does not answer, an upload is not finished, and then it is', async (t) => {

@@ -4,8 +4,8 @@ import type { ExecutionContext } from 'ava'
 export interface ProxyOptions {
   /** Whether to keep all bytes for `captured`. Default true. */
   readonly keep?: boolean
-  /** Called for each chunk of the server: true drops it and breaks its link. */
-  readonly loses?: () => boolean
+  /** Called for each chunk: true drops it and breaks its link. */
+  readonly loses?: (from: 'client' | 'server', bytes: number) => boolean
 }
 
 /** A TCP proxy that records traffic and can break its links. `to` is read for each new link: the server may move. */
@@ -32,7 +32,7 @@ export async function openProxy(
       from.on('data', (chunk: Buffer) => {
         if (dead.has(from)) return
         if (keep) kept.push(chunk)
-        if (from === server && loses()) return void server.destroy()
+        if (loses(from === server ? 'server' : 'client', chunk.length)) return void from.destroy()
         // The reply is lost although the server has executed the request.
         if (!(deaf && from === server)) into.write(chunk)
       })
