@@ -1,4 +1,5 @@
 import type { Client } from '../../client/index.ts'
+import type { McpParts } from '../../plugins/mcp/mcp-server.ts'
 import { botLogin } from '../bots/credentials.ts'
 import { asContext, asUser } from '../client/sessions.ts'
 import { notEmpty } from '../definition/coerce.ts'
@@ -71,13 +72,23 @@ async function serve(client: Client, user: string, shared: Shared, { name, right
   const { openStderrLog } = await import('../output/logger.ts')
   const { stopSignal } = await import('../server/stop-signal.ts')
   const { version } = await import('../definition/version.ts')
+  const { ReportAgentCall } = await import('../../plugins/mcp/messages.ts')
   const log = await openStderrLog('info', process.stderr.isTTY === true)
   const agent = new Agent(name, new ClientCaller(client, user), rights)
   const makeServer = await loadMcp()
-  const parts = {
+  const reports = new Set<Promise<unknown>>()
+  const parts: McpParts = {
     version: version(),
-    record: (call: object, fault?: unknown) =>
-      fault === undefined ? log.info(call, 'tool call') : log.error({ err: fault, ...call }, 'a tool failed'),
+    record(call, fault) {
+      if (fault === undefined) log.info(call, 'tool call')
+      else log.error({ err: fault, ...call }, 'a tool failed')
+      const { tool, outcome, ms, to = '' } = call
+      const reported = client
+        .request(ReportAgentCall, { agent: name, tool, outcome, ms, to })
+        .catch((error: unknown) => log.warn({ err: error, ...call }, 'the server has not recorded this call'))
+        .finally(() => reports.delete(reported))
+      reports.add(reported)
+    },
   }
   const ended = new Promise<void>((resolve, reject) => {
     process.stdin.once('close', resolve)
@@ -91,6 +102,7 @@ async function serve(client: Client, user: string, shared: Shared, { name, right
     await ended
   } finally {
     await stdio.close()
+    await Promise.all(reports)
   }
 }
 

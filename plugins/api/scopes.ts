@@ -6,7 +6,16 @@ import type { Scope } from '../tokens/index.ts'
 const CREDENTIALS = /(^|_)(token|device|password|login|salt|hook|hooks|endpoint)s?(_|$)/
 
 /** Only for a session that stays, or with an operation of its own. */
-const OF_SESSIONS = ['receive', 'consume', 'once', 'logout', 'register', 'create_user', 'stream_delta']
+const OF_SESSIONS = [
+  'receive',
+  'consume',
+  'once',
+  'logout',
+  'register',
+  'create_user',
+  'stream_delta',
+  'report_agent_call',
+]
 const OF_STREAMS = /_streams?$/
 
 /** Everything else: `query_` and `search_` need `read`, the rest needs `manage`. */

@@ -7,12 +7,18 @@ import { privateMessages } from '../messages/index.ts'
 import { type Access, bearerOf, tokens } from '../tokens/index.ts'
 import { Endpoints, MAX_BODY_BYTES } from './endpoints.ts'
 import type { McpParts } from './mcp-server.ts'
+import { ReportAgentCall } from './messages.ts'
 
 /** Tools for language models over HTTP, with a token: the Model Context Protocol. */
 export const mcp = definePlugin({
   name: 'mcp',
   needs: { tokens, messages: privateMessages, groups, contacts, consumers },
+  messages: { ReportAgentCall },
   setup(app, { needs: { tokens }, log }) {
+    // What a program of the user's says: it could say nothing, or something else.
+    app.handle(ReportAgentCall, ({ user }, { to, ...call }) => {
+      app.audit.info({ event: 'agent_call', user: user.name, ...call, ...(to !== '' && { to }), reported: true })
+    })
     const record: McpParts['record'] = (call, fault) => {
       app.audit.info({ event: 'agent_call', ...call })
       if (fault !== undefined) log.error({ err: fault, ...call }, 'a tool failed')

@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { Client as Client2 } from '@modelcontextprotocol/client'
 import { StdioClientTransport as Transport2 } from '@modelcontextprotocol/client/stdio'
@@ -71,6 +73,17 @@ for (const generation of [1, 2] as const)
       ],
     )
     t.false(agent.log().includes('"hi"'), 'texts are not logged')
+    const audit = (await readFile(join(shell.folder, 'room', 'audit.log'), 'utf8')).trim().split('\n')
+    t.deepEqual(
+      audit
+        .map((line) => JSON.parse(line))
+        .filter(({ event }) => event === 'agent_call')
+        .map(({ user, agent, tool, to, outcome, reported }) => ({ user, agent, tool, to, outcome, reported })),
+      [
+        { user: 'alice', agent: 'builder', tool: 'send', to: 'bob', outcome: 'ok', reported: true },
+        { user: 'alice', agent: 'builder', tool: 'send', to: 'carol', outcome: 'not_allowed', reported: true },
+      ],
+    )
   })
 
 test.serial('progress keeps a call alive beyond the limit of its client', async (t) => {

@@ -157,6 +157,7 @@ const MATRIX: Record<string, Row> = {
   ),
   query_incoming_hooks: row(nothing, 'ok'),
   revoke_incoming_hook: row(() => ({ id: 1_000_000 }), 'no_incoming_hook'),
+  report_agent_call: row(() => ({ agent: 'a', tool: 'send', outcome: 'ok', ms: 1 }), 'ok'),
   create_token: row(() => ({ name: 'deploy', send: true, read: false, manage: false }), 'ok'),
   query_tokens: row(nothing, 'ok'),
   revoke_token: row(() => ({ id: 1_000_000 }), 'no_token'),
