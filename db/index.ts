@@ -202,6 +202,7 @@ export {
 } from './migrate.ts'
 export { withoutPassword } from './mysql.ts'
 export { lockMysql } from './mysql-lock.ts'
+export { hasLivingNode, LEASE_MS, type NewNode, type NodeRow, Nodes } from './nodes.ts'
 export { isDatabaseUrl, openDatabase } from './open.ts'
 export { ping } from './ping.ts'
 export { findProfiles, type ProfileRow, profileTimes, saveProfile } from './profiles.ts'

@@ -19,6 +19,7 @@ import * as closedRequests from './0018_closed_requests.ts'
 import * as membershipIndexes from './0019_membership_indexes.ts'
 import * as avatarPictures from './0020_avatar_pictures.ts'
 import * as files from './0021_files.ts'
+import * as nodes from './0022_nodes.ts'
 import * as tokens from './0023_tokens.ts'
 import * as incomingHooks from './0024_incoming_hooks.ts'
 import * as hooks from './0025_hooks.ts'
@@ -47,6 +48,7 @@ export const MIGRATIONS = {
   '0019_membership_indexes': membershipIndexes,
   '0020_avatar_pictures': avatarPictures,
   '0021_files': files,
+  '0022_nodes': nodes,
   '0023_tokens': tokens,
   '0024_incoming_hooks': incomingHooks,
   '0025_hooks': hooks,
@@ -74,4 +76,6 @@ export const NEW_TABLES = [
   'incoming_hook',
   'hook',
   'hook_attempt',
+  'cluster',
+  'node',
 ] as const
