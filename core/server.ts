@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import { type Clock, SYSTEM_CLOCK, type Timer } from './clock.ts'
 import { ALONE } from './cluster/cluster.ts'
 import { RunQueue } from './flow/run-queue.ts'
+import { waitWhile } from './flow/wait-while.ts'
 import { Readiness } from './http/readiness.ts'
 import { Routes } from './http/routes.ts'
 import type { Limits } from './limits.ts'
@@ -23,6 +24,7 @@ import { SessionEvents } from './plugin/session-events.ts'
 import type { ServerOptions } from './server-options.ts'
 import { Admission } from './session/admission.ts'
 import { type NativeHost, NativeTransport } from './session/native.ts'
+import { OtherNodes } from './session/other-nodes.ts'
 import { type Origin, PeerSession, type SessionHost } from './session/peer-session.ts'
 import { Presence } from './session/presence.ts'
 import type { UserSession } from './session/session.ts'
@@ -35,14 +37,12 @@ import { Catalogue, CONTROL_MESSAGES } from './wire/index.ts'
 /** How often silent and stalled connections are looked at. */
 const WATCH_MS = 1000
 
-/** How often a stopping server looks whether its requests have been answered. */
-const DRAIN_LOOK_MS = 5
-
 /** A chat server without features: what it can do is in its plugins. */
 export class Server {
   readonly limits: Limits
   readonly catalogue = new Catalogue(CONTROL_MESSAGES)
   readonly sessions: Sessions
+  readonly presence: Presence
   readonly fingerprint: string
   readonly #options: ServerOptions
   readonly #bus = new Bus()
@@ -50,7 +50,8 @@ export class Server {
   readonly #dispatcher: Dispatcher
   readonly #connections = new Set<PeerSession>()
   readonly #admission: Admission
-  readonly #sessionEvents = new SessionEvents(this.#bus)
+  readonly #others: OtherNodes | undefined
+  readonly #sessionEvents: SessionEvents
   readonly #listeners: Listeners
   readonly #routes = new Routes()
   readonly #readiness: Readiness
@@ -64,12 +65,15 @@ export class Server {
   #refused = 0
 
   constructor(options: ServerOptions) {
-    const { log, audit, db, staticKey, secret, epoch = '', clock = SYSTEM_CLOCK } = options
+    const { log, audit, db, staticKey, secret, epoch = '', clock = SYSTEM_CLOCK, cluster } = options
     this.#options = options
     this.#clock = clock
     this.#startedAt = clock.now()
     this.limits = limitsInForce(options.plugins, options.limits, options.builtIn)
-    this.sessions = new Sessions(this.limits, clock)
+    this.#others = cluster && new OtherNodes({ cluster, clock, log, catalogue: this.catalogue })
+    this.sessions = new Sessions(this.limits, clock, this.#others)
+    this.presence = new Presence(this.sessions, this.#others?.users)
+    this.#sessionEvents = new SessionEvents(this.#bus, this.presence)
     this.#listeners = new Listeners(log)
     this.#admission = new Admission(this.limits, clock)
     this.#readiness = new Readiness({
@@ -93,8 +97,8 @@ export class Server {
       catalogue,
       routes: this.#routes,
       metrics: new MetricRegistry(),
-      users: new Users(sessions),
-      presence: new Presence(sessions),
+      users: new Users(sessions, this.#others?.relay),
+      presence: this.presence,
       limits,
       log,
       audit,
@@ -102,7 +106,7 @@ export class Server {
       secret,
       epoch,
       clock,
-      cluster: options.cluster ?? ALONE,
+      cluster: cluster ?? ALONE,
       pluginFailed: options.pluginFailed,
       isOwn: (plugin) => this.#isOwn(plugin),
       onBehalfOf: (user) => PeerSession.detached(this.#sessionHost, user),
@@ -142,9 +146,9 @@ export class Server {
       throw error
     }
     this.#watch = this.#clock.every(WATCH_MS, () => {
-      const now = this.#clock.now()
-      for (const connection of this.#connections) connection.watch(now)
+      for (const connection of this.#connections) connection.watch(this.#clock.now())
     })
+    this.#others?.start(this.sessions, (user, isThere) => this.#sessionEvents.changedElsewhere(user, isThere))
     this.#bus.emit(ServerStarted.name)
   }
 
@@ -265,14 +269,13 @@ export class Server {
     this.#watch?.cancel()
     this.#listeners.close()
     for (const connection of this.#connections) connection.stopAccepting()
-    const clock = this.#clock
-    const end = clock.now() + this.limits.drain
     const busy = () => this.#listeners.isBusy || [...this.#connections].some(({ inFlight }) => inFlight > 0)
-    while (busy() && clock.now() < end) await new Promise<void>((resolve) => clock.after(DRAIN_LOOK_MS, resolve))
+    await waitWhile(busy, this.limits.drain, this.#clock)
     const gone = [...this.#connections].map((connection) => connection.closed)
     for (const connection of this.#connections) connection.close(reason)
     this.#listeners.destroy()
     await Promise.all(gone)
+    this.#others?.stop()
     await this.#host.stop()
   }
 
@@ -283,7 +286,7 @@ export class Server {
       return
     }
     this.sessions.remove(connection)
-    this.#sessionEvents.ended(connection, this.sessions.of(connection.user.id).size)
+    this.#sessionEvents.ended(connection)
   }
 }
 

@@ -193,7 +193,10 @@ const kick = defineCommand({
   builder: (args) => args.positional('name', nameArgument).options(SERVER_FOLDER),
   async run({ name }, shared) {
     const { KickUser } = await messages()
-    const { sessions } = await asOperator(shared, (client) => client.request(KickUser, { user: name }))
+    const kicked = await asOperator(shared, (client) => client.request(KickUser, { user: name }))
+    const { sessions, silentNodes } = kicked
+    if (silentNodes !== '')
+      shared.output.note(`no answer of node ${silentNodes}: sessions there may go on; kick again once it answers`)
     await shared.output.item(
       { user: name, sessions },
       [

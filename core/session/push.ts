@@ -6,9 +6,11 @@ export class Push<M extends ServerMessage = ServerMessage> {
   readonly values: InputOf<M>
   #bytes: Buffer | undefined
 
-  constructor(message: M, values: InputOf<M>) {
+  /** @param bytes the encoded message, if another node has encoded it */
+  constructor(message: M, values: InputOf<M>, bytes?: Buffer) {
     this.message = message
     this.values = values
+    this.#bytes = bytes
   }
 
   /** @throws WireError for a value outside its field's limits */

@@ -57,6 +57,14 @@ interface Present {
   readonly rates: Rates
 }
 
+/** The other nodes of a cluster. */
+export interface Elsewhere {
+  /** How many sessions the user has on nodes that certainly live. */
+  certainSessionsOf(userId: number): number
+  /** A session of this node has begun or ended. */
+  changed(user: User): void
+}
+
 /** The sessions of each online user, and the request rate they share. */
 export class Sessions {
   readonly #byUser = new Map<number, Present>()
@@ -66,10 +74,13 @@ export class Sessions {
   readonly #left: LRUCache<number, Rates>
   readonly #limits: Limits
   readonly #clock: Clock
+  readonly #elsewhere: Elsewhere | undefined
 
-  constructor(limits: Limits, clock: Clock) {
+  /** @param elsewhere the other nodes of a cluster */
+  constructor(limits: Limits, clock: Clock, elsewhere?: Elsewhere) {
     this.#limits = limits
     this.#clock = clock
+    this.#elsewhere = elsewhere
     // Each entry has its own TTL. With a resolution of 0 the cache reads the clock at each access.
     this.#left = lruCache(BUCKETS, { ttl: 1, ttlResolution: 0, perf: clock })
   }
@@ -98,10 +109,12 @@ export class Sessions {
     if (onNetwork >= this.#limits.sessionsPerAddress)
       throw new Refused('too_many_sessions', 'there are too many open sessions from this address')
     const present = this.#byUser.get(id) ?? { sessions: new Set(), rates: this.#takeRates(id, role) }
-    if (present.sessions.size >= this.#limits.sessionsPerUser) throw new Refused('too_many_sessions')
+    const elsewhere = this.#elsewhere?.certainSessionsOf(id) ?? 0
+    if (present.sessions.size + elsewhere >= this.#limits.sessionsPerUser) throw new Refused('too_many_sessions')
     if (!session.isOperator) this.#byNetwork.set(session.network, onNetwork + 1)
     present.sessions.add(session)
     this.#byUser.set(id, present)
+    this.#elsewhere?.changed(session.user)
     // The operator's haste is not the user's.
     return session.isOperator ? this.#newRates(MACHINE_RATE) : present.rates
   }
@@ -121,6 +134,7 @@ export class Sessions {
     const { id } = session.user
     const present = this.#byUser.get(id)
     if (present?.sessions.delete(session) !== true) return
+    this.#elsewhere?.changed(session.user)
     if (!session.isOperator) this.#removeFromNetwork(session.network)
     if (present.sessions.size > 0) return
     this.#byUser.delete(id)

@@ -133,14 +133,14 @@ export class Accounts {
     const { id, verifier: old } = await this.#change(name, { password: formatVerifier(verifier) })
     if (old !== undefined) this.shapes.count(shapeOf(old), -1)
     this.shapes.count(shapeOf(verifier), 1)
-    this.#app.users.close(id, 'logged_out', { except: exceptSession })
+    this.#app.users.closeHere(id, 'logged_out', (session) => session.id !== exceptSession)
   }
 
   /** Enables or disables an account; disabling ends the user's sessions. @throws Refused `user_not_exist` */
   async setActive(name: string, active: boolean) {
     const { id } = await this.#change(name, { isActive: active ? 1 : 0 })
     if (active) return
-    this.#app.users.close(id, 'account_disabled')
+    this.#app.users.closeHere(id, 'account_disabled', () => true)
     this.#app.emit(AccountDisabled, { userId: id })
   }
 

@@ -101,7 +101,13 @@ export const UserKicked = serverMessage({
   type: 153,
   name: 'user_kicked',
   about: 'The sessions of the user were ended.',
-  fields: { sessions: uint16('number of sessions ended') },
+  fields: {
+    sessions: uint16('number of sessions ended'),
+    silentNodes: optional(
+      line('nodes of a cluster that did not answer, with commas: their sessions of the user may go on', { max: 1000 }),
+      '',
+    ),
+  },
 })
 
 export const KickUser = clientMessage({

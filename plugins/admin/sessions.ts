@@ -14,8 +14,10 @@ export function handleSessions(app: App, accounts: Accounts) {
 
   app.handle(KickUser, async (session, { user }) => {
     const account = await accounts.require(user)
-    const sessions = app.users.close(account.id, 'kicked')
-    app.audit.info({ event: 'user_kicked', ...actor(session), user: account.name, sessions })
-    return { sessions }
+    const { sessions, silent } = await app.users.close(account.id, 'kicked')
+    const silentNodes = silent.join(', ')
+    const nodes = silentNodes === '' ? {} : { silentNodes }
+    app.audit.info({ event: 'user_kicked', ...actor(session), user: account.name, sessions, ...nodes })
+    return { sessions, silentNodes }
   })
 }

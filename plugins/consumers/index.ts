@@ -28,7 +28,7 @@ export const consumers = definePlugin({
     handleAcknowledgements(parts)
     defineConsumerMetrics(parts)
     // Not when a user goes offline: a request in flight may load a consumer after that.
-    app.every(EVICTION_MS, () => store.evict((userId) => app.presence.isOnline(userId)))
+    app.every(EVICTION_MS, () => store.evict((userId) => app.presence.isHere(userId)))
     app.onStop(() => store.writer.close())
     return {
       has: async (userId: number, name: string) => (await store.find(userId, name)) !== undefined,

@@ -2,11 +2,13 @@ import { PresenceThrottle, type User, UserOffline, UserOnline } from '../../core
 import { FriendOnOffLine } from './messages.ts'
 import type { Parts } from './parts.ts'
 
-/** Notifies friends when a user comes online or goes offline. */
+/** Notifies friends on this node when a user comes online or goes offline on any: each node does so. */
 export function announcePresence({ app, circles, conversations }: Parts) {
   const notifyFriends = async (user: User, online: boolean) => {
     const { friends } = await circles.of(user.id)
-    return app.users.announce(friends.keys(), FriendOnOffLine, { user: user.name, online })
+    return app.users.announce(friends.keys(), FriendOnOffLine, { user: user.name, online }, undefined, {
+      isLocal: true,
+    })
   }
   const announce = async (user: User, online: boolean) =>
     (await conversations.retry(() => notifyFriends(user, online))) ?? 0

@@ -2,7 +2,10 @@ import { PresenceThrottle, type User, UserOffline, UserOnline } from '../../core
 import { RoomUserOnOffLine } from './messages.ts'
 import type { Parts } from './parts.ts'
 
-/** Notifies the other members of each of a user's groups when the user comes online or goes offline: one push per group. */
+/**
+ * Notifies the other members of each of a user's groups when the user comes online or goes offline: one push per group. Each
+ * node notifies those on it.
+ */
 export function announcePresence({ app, roster, conversations }: Parts) {
   const notifyMembers = async (user: User, online: boolean) => {
     let pushes = 0
@@ -15,7 +18,7 @@ export function announcePresence({ app, roster, conversations }: Parts) {
         return userId !== user.id && now?.name === group.name && now.members.has(user.id) && now.members.has(userId)
       }
       const values = { group: group.name, user: user.name, online }
-      pushes += await app.users.announce(group.memberIds, RoomUserOnOffLine, values, isRecipient)
+      pushes += await app.users.announce(group.memberIds, RoomUserOnOffLine, values, isRecipient, { isLocal: true })
     }
     return pushes
   }

@@ -223,12 +223,12 @@ test('kicking Bob ends all his sessions with the reason, and his client does not
     client.onLife('reconnected', () => life.push('reconnected'))
     return new Promise<Error>((resolve) => client.onLife('closed', resolve))
   })
-  t.deepEqual(await operator.request(KickUser, { user: 'Bob' }), { sessions: 2 })
+  t.deepEqual(await operator.request(KickUser, { user: 'Bob' }), { sessions: 2, silentNodes: '' })
   for (const end of ends) t.like(await end, { failure: 'kicked', message: 'an admin ended the session' })
   t.deepEqual(life, [])
   await t.throwsAsync(phone.inbox(), { message: 'an admin ended the session' })
   t.deepEqual(await alice.inbox(), { more: false, messages: [] }, 'others stay')
-  t.deepEqual(await operator.request(KickUser, { user: 'bob' }), { sessions: 0 })
+  t.deepEqual(await operator.request(KickUser, { user: 'bob' }), { sessions: 0, silentNodes: '' })
   t.is(await refusal(t, operator.request(KickUser, { user: 'nobody' })), 'user_not_exist')
   await t.notThrowsAsync(server.user('bob'), 'he may log in again')
 })
@@ -236,7 +236,7 @@ test('kicking Bob ends all his sessions with the reason, and his client does not
 test('an admin who kicks himself gets the reply first', async (t) => {
   const server = await startLocalServer(t)
   const root = await adminOf(server, await operatorOf(t, server), 'root')
-  t.deepEqual(await root.request(KickUser, { user: 'root' }), { sessions: 1 })
+  t.deepEqual(await root.request(KickUser, { user: 'root' }), { sessions: 1, silentNodes: '' })
 })
 
 test('broadcasts and kicks are in the audit log, without the text', async (t) => {
