@@ -11,6 +11,8 @@ export interface DatabaseLock {
 }
 
 export interface LockOptions {
+  /** MySQL: seconds to wait for another holder; 2 if left out. */
+  readonly wait?: number
   /** Called when the connection that holds the lock is lost, and when the lock is reacquired. */
   readonly onChange?: (isHeld: boolean) => void
   /** Called after reacquiring: resolves with whether nobody else used the database in between. */

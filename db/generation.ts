@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Knex } from 'knex'
+import { DatabaseError } from './errors.ts'
 
 const TABLE = 'chatctl_database'
 
@@ -36,10 +37,12 @@ export const newEpoch = () => randomBytes(12).toString('hex')
  * Counts a server start, and begins a new generation when the database is older than the data folder's record: fewer
  * starts, fewer messages, or another file.
  * @param before the data folder's record, if there is one
+ * @param isShared whether other nodes use the database: they go on with its generation
+ * @throws DatabaseError when a shared database would get a new generation
  */
 export async function countStart(
   db: Knex,
-  { before, file }: { before: Remembered | undefined; file: number },
+  { before, file, isShared }: { before: Remembered | undefined; file: number; isShared: boolean },
 ): Promise<Remembered & { readonly wentBack: boolean }> {
   const newest = await newestMessage(db)
   return db.transaction(async (trx) => {
@@ -48,6 +51,11 @@ export async function countStart(
     // A restore by chatctl has begun a new generation already.
     const isSame = before?.epoch === epoch
     const wentBack = isSame && (starts < before.starts || newest < before.newest || file !== before.file)
+    if (wentBack && isShared)
+      throw new DatabaseError(
+        'the database is an earlier state than the one that this node knows, and other nodes use it: stop all nodes, ' +
+          'then start this one first',
+      )
     const now = { epoch: wentBack ? await renewEpoch(trx) : epoch, starts: starts + 1, newest, file, wentBack }
     await write(trx, 'starts', String(now.starts))
     return now

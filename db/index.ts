@@ -202,7 +202,16 @@ export {
 } from './migrate.ts'
 export { withoutPassword } from './mysql.ts'
 export { lockMysql } from './mysql-lock.ts'
-export { hasLivingNode, LEASE_MS, type NewNode, type NodeRow, Nodes } from './nodes.ts'
+export {
+  type ClusterIdentity,
+  clusterIdentity,
+  LEASE_MS,
+  livingNodes,
+  type NewNode,
+  type NodeRow,
+  Nodes,
+  setClusterIdentity,
+} from './nodes.ts'
 export { isDatabaseUrl, openDatabase } from './open.ts'
 export { ping } from './ping.ts'
 export { findProfiles, type ProfileRow, profileTimes, saveProfile } from './profiles.ts'

@@ -40,7 +40,7 @@ class MysqlLock implements DatabaseLock {
   static async take(url: string, options: LockOptions): Promise<MysqlLock> {
     const lock = new MysqlLock(url, options)
     try {
-      lock.#hold(await lock.#acquire(LOCK_WAIT_S))
+      lock.#hold(await lock.#acquire(options.wait ?? LOCK_WAIT_S))
     } catch (error) {
       if (error instanceof DatabaseError) throw error
       throw new DatabaseError(`cannot open the database ${withoutPassword(url)}: ${explain(error)}`, { cause: error })

@@ -82,6 +82,12 @@ export class Nodes {
     return this.#db('node').where('until', '>', this.#now()).select('id')
   }
 
+  /** @param but a node that is left out */
+  async livingIds(but: number): Promise<number[]> {
+    const ids = await this.living().whereNot({ id: but }).orderBy('id').pluck('id')
+    return ids.map(Number)
+  }
+
   async isAlive(id: number): Promise<boolean> {
     return (await this.living().where({ id }).first()) !== undefined
   }
@@ -113,7 +119,28 @@ export class Nodes {
   }
 }
 
-/** Whether a node of a cluster uses the database; false for a database without the table of nodes. */
-export async function hasLivingNode(db: Knex, clock: { time(): number }): Promise<boolean> {
-  return (await db.schema.hasTable('node')) && (await new Nodes(db, clock).living().first()) !== undefined
+/** Names of the living nodes of a cluster; none for a database without the table of nodes. */
+export async function livingNodes(db: Knex, clock: { time(): number }): Promise<string[]> {
+  if (!(await db.schema.hasTable('node'))) return []
+  return (await new Nodes(db, clock).alive()).map(({ name }) => name)
+}
+
+/** What all nodes of a cluster have alike. */
+export interface ClusterIdentity {
+  /** Of the server key. */
+  readonly fingerprint: string
+  /** A MAC with the secret as its key. */
+  readonly secretMac: string
+}
+
+/** Undefined before the first node has joined. */
+export async function clusterIdentity(db: Knex): Promise<ClusterIdentity | undefined> {
+  const row = await db('cluster').where({ id: 1 }).whereNotNull('fingerprint').first('fingerprint', 'secret_mac')
+  return row && { fingerprint: row.fingerprint, secretMac: row.secret_mac }
+}
+
+export async function setClusterIdentity(db: Knex, identity: ClusterIdentity): Promise<ClusterIdentity> {
+  const { fingerprint, secretMac } = identity
+  await db('cluster').where({ id: 1 }).update({ fingerprint, secret_mac: secretMac })
+  return identity
 }

@@ -5,6 +5,8 @@ import { hasMariadb, startMariadb } from '../dist/test/support/databases/mariadb
 
 const TESTS = [
   'cluster/leases',
+  'cluster/membership',
+  'cluster/nodes',
   'db/adopt',
   'db/database',
   'db/database-lock',

@@ -1,13 +1,17 @@
 import { open } from 'node:fs/promises'
 import pino, { type Logger } from 'pino'
-import { type Clock, type Cluster, createServer, ratesOff, type Server } from '../../core/index.ts'
+import { type Clock, createServer, ratesOff, type Server, SYSTEM_CLOCK } from '../../core/index.ts'
 import type { AnyPlugin } from '../../core/plugin/plugin.ts'
-import { isUnavailable, type LockOptions, loadOf, ping } from '../../db/index.ts'
+import { isUnavailable, livingNodes, loadOf, ping } from '../../db/index.ts'
 import { assemble, pluginMigrations } from '../../plugins/assembly.ts'
 import { BUILT_IN, type KnownLimitSettings, SHIPPED } from '../../plugins/index.ts'
 import { explained } from '../errors/explained.ts'
+import { requireKeys } from './cluster/identity.ts'
+import type { ClusterOptions } from './cluster/link.ts'
+import { Membership } from './cluster/membership.ts'
 import { openFolder } from './data-folder.ts'
-import { lockDatabase, openServerDatabase } from './database.ts'
+import { openServerDatabase } from './database.ts'
+import { DatabaseClaim } from './database-claim.ts'
 import { GenerationRecord } from './generation-record.ts'
 import { loadKeys } from './keys.ts'
 import { dataPaths } from './paths.ts'
@@ -36,15 +40,15 @@ export interface OpenServerOptions {
   readonly log: Logger
   /** The system's unless a test sets its own. */
   readonly clock?: Clock
-  /** The other nodes that use the database; without it the server has the database for itself. */
-  readonly cluster?: Cluster
+  /** How the server joins the other nodes that use the database; without it the server has the database for itself. */
+  readonly cluster?: ClusterOptions | undefined
   /** Whether to bring an older database up to date; a new one always is. */
   readonly migrate?: boolean
 }
 
 export interface ServerHandle {
   readonly server: Server
-  /** Resolves when another server has taken the database after a lost connection: the server has to stop. */
+  /** Resolves when another server may have taken the database, or what the node owned: the server has to stop. */
   readonly lost: Promise<Error>
   /** Opens the audit log's file again, after log rotation has renamed it. */
   reopenLogs(): void
@@ -57,57 +61,19 @@ export interface ServerHandle {
  * @throws SetupError, DatabaseError, CliError
  */
 export async function openServer(options: OpenServerOptions): Promise<ServerHandle> {
-  const { data, log } = options
-  const paths = dataPaths(data)
-  const plugins = assemble(options, options.legacy === undefined ? BUILT_IN : SHIPPED)
-  const where = options.db || paths.database
   // Released in reverse order.
   const ends: (() => unknown)[] = []
   const end = async () => {
     for (const act of ends.splice(0).reverse()) await act()
   }
-  const folder = await openFolder(data, log)
-  ends.push(() => folder.release())
   try {
-    const audit = await openAudit(paths.audit, log)
-    ends.push(() => audit.end())
-    const watch = new LockWatch(log)
-    if (options.cluster === undefined) {
-      const lock = await lockDatabase(data, where, watch.options)
-      ends.push(() => lock.release())
-    }
-    const migrations = pluginMigrations(plugins)
-    const { db, isNew } = await openServerDatabase(where, { migrations, log, migrate: options.migrate ?? false })
-    ends.push(() => db.destroy())
-    const keys = await loadKeys(paths, { isNew, log })
-    const memory = await GenerationRecord.begin(data, { db, where, log })
-    ends.push(() => memory.end())
-    watch.isUnchanged = () => memory.isUnchanged()
-    const server = await createServer({
-      ...keys,
-      plugins,
-      builtIn: SHIPPED,
-      epoch: memory.epoch,
-      pluginOptions: pluginOptionsOf(options, new Set(plugins.map(({ name }) => name))),
-      ...(options.optionsFrom !== undefined && { optionsFrom: options.optionsFrom }),
-      db,
-      limits: options.limits === 'off' ? ratesOff(plugins) : (options.limits ?? {}),
-      isUnavailable,
-      databaseLoad: loadOf(db),
-      checkDatabase: () => ping(db),
-      ...(options.clock !== undefined && { clock: options.clock }),
-      ...(options.cluster !== undefined && { cluster: options.cluster }),
-      log,
-      audit: pino(
-        { base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (level) => ({ level }) } },
-        audit,
-      ),
-    })
+    const parts = await openParts(options, ends)
+    const server = await serverOf(options, parts)
     let closing: Promise<void> | undefined
     return {
       server,
-      lost: watch.lost,
-      reopenLogs: () => audit.reopen(),
+      lost: parts.lost,
+      reopenLogs: () => parts.audit.reopen(),
       close: () => (closing ??= server.stop().then(end)),
     }
   } catch (error) {
@@ -116,28 +82,60 @@ export async function openServer(options: OpenServerOptions): Promise<ServerHand
   }
 }
 
-/** State of the lock on a MySQL database, which a lost connection releases. */
-class LockWatch {
-  /** Settles with the error when others have taken the database. */
-  readonly lost: Promise<Error>
-  readonly options: LockOptions
-  /** Checked before the lock is taken again: whether no other server has used the database meanwhile. */
-  isUnchanged: () => Promise<boolean> = async () => true
+/** What a server is made of. @param ends gets what releases them, in the order in which they were opened */
+async function openParts(options: OpenServerOptions, ends: (() => unknown)[]) {
+  const { data, log, cluster, clock = SYSTEM_CLOCK } = options
+  const paths = dataPaths(data)
+  const plugins = assemble(options, options.legacy === undefined ? BUILT_IN : SHIPPED)
+  const where = options.db || paths.database
+  const folder = await openFolder(data, log)
+  ends.push(() => folder.release())
+  const audit = await openAudit(paths.audit, log)
+  ends.push(() => audit.end())
+  const claim = await (cluster === undefined ? DatabaseClaim.alone(data, where, log) : DatabaseClaim.joining(where))
+  ends.push(() => claim.release())
+  const migrations = pluginMigrations(plugins)
+  const { db, isNew } = await openServerDatabase(where, { migrations, log, migrate: options.migrate ?? false })
+  ends.push(() => db.destroy())
+  if (cluster !== undefined) await requireKeys(db, data)
+  const keys = await loadKeys(paths, { isNew, log })
+  const isShared = cluster !== undefined && (await livingNodes(db, clock)).length > 0
+  const memory = await GenerationRecord.begin(data, { db, where, log, isShared })
+  ends.push(() => memory.end())
+  claim.isUnchanged = () => memory.isUnchanged()
+  const { epoch } = memory
+  if (cluster === undefined) return { audit, plugins, db, keys, epoch, lost: claim.lost }
+  const settings = { options: options.pluginOptions ?? {} }
+  const membership = await Membership.join(cluster, { db, data, keys, clock, log, room: epoch, settings })
+  ends.push(() => membership.leave())
+  await claim.release()
+  return { audit, plugins, db, keys, epoch, lost: membership.lease.lost, membership }
+}
 
-  constructor(log: Logger) {
-    let lose: (error: Error) => void = () => {}
-    this.lost = new Promise((resolve) => {
-      lose = resolve
-    })
-    this.options = {
-      isUnchanged: () => this.isUnchanged(),
-      onChange: (isHeld) =>
-        isHeld
-          ? log.info('the lock of the database is held again')
-          : log.warn('the connection that holds the lock of the database was lost; trying to take it again'),
-      onLost: lose,
-    }
-  }
+function serverOf(
+  options: OpenServerOptions,
+  { audit, plugins, db, keys, epoch, membership }: Awaited<ReturnType<typeof openParts>>,
+): Promise<Server> {
+  return createServer({
+    ...keys,
+    plugins,
+    builtIn: SHIPPED,
+    epoch,
+    pluginOptions: pluginOptionsOf(options, new Set(plugins.map(({ name }) => name))),
+    ...(options.optionsFrom !== undefined && { optionsFrom: options.optionsFrom }),
+    db,
+    limits: options.limits === 'off' ? ratesOff(plugins) : (options.limits ?? {}),
+    isUnavailable,
+    databaseLoad: loadOf(db),
+    checkDatabase: () => ping(db),
+    ...(options.clock !== undefined && { clock: options.clock }),
+    ...(membership !== undefined && { cluster: membership.link.cluster }),
+    log: options.log,
+    audit: pino(
+      { base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (level) => ({ level }) } },
+      audit,
+    ),
+  })
 }
 
 /** The audit log, written synchronously: the line is on disk before the audited action. */

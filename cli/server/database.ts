@@ -2,17 +2,20 @@ import { open, realpath } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { Knex } from 'knex'
 import type { Logger } from 'pino'
-import { SetupError } from '../../core/index.ts'
+import { SetupError, SYSTEM_CLOCK } from '../../core/index.ts'
 import {
   checkAfterCrash,
   checkLog,
+  DatabaseInUse,
   type DatabaseLock,
   finishRestore,
   isDatabaseUrl,
   isHalfAdopted,
   isHalfRestored,
   isUnused,
+  LEASE_MS,
   type LockOptions,
+  livingNodes,
   lockFile,
   lockMysql,
   type Migrations,
@@ -21,6 +24,7 @@ import {
   openDatabase,
   refuseNewer,
   UNFINISHED_ROLLBACK,
+  withoutPassword,
 } from '../../db/index.ts'
 import { explained } from '../errors/explained.ts'
 
@@ -43,7 +47,16 @@ export interface ServerDatabase {
  * @throws DatabaseInUse when another one holds it
  */
 export async function lockDatabase(data: string, where: string, options?: LockOptions): Promise<DatabaseLock> {
-  if (isDatabaseUrl(where)) return lockMysql(where, options)
+  if (isDatabaseUrl(where)) {
+    const lock = await lockMysql(where, options)
+    try {
+      await refuseNodes(where)
+      return lock
+    } catch (error) {
+      await lock.release()
+      throw error
+    }
+  }
   return explained(`cannot lock the database ${where}`, async () => {
     // Two folders may name one file, also through links.
     const path = await realpath(where).catch(async (error) => {
@@ -55,6 +68,21 @@ export async function lockDatabase(data: string, where: string, options?: LockOp
     // The lock of the folder that the file is in: a server of that folder holds the same one.
     return lockFile(join(folder, 'lock'), `the database ${path}`)
   })
+}
+
+/** @throws DatabaseInUse when nodes of a cluster use the database */
+async function refuseNodes(where: string) {
+  const db = await openDatabase(where, { readOnly: true })
+  try {
+    const names = await livingNodes(db, SYSTEM_CLOCK)
+    if (names.length > 0)
+      throw new DatabaseInUse(
+        `the database ${withoutPassword(where)} as node of a cluster: ${names.join(', ')} (one that was killed counts for ` +
+          `${LEASE_MS / 1000} s)`,
+      )
+  } finally {
+    await db.destroy()
+  }
 }
 
 /**
@@ -105,6 +133,12 @@ async function bringUpToDate(db: Knex, migrations: Migrations, wanted: boolean):
     throw new SetupError(
       `the database needs ${pending.length} migration(s): ${pending.join(', ')}. Make a backup, then run ` +
         '`chatctl db migrate` with the same --data and --plugin, or `chatctl serve --migrate`',
+    )
+  const nodes = await livingNodes(db, SYSTEM_CLOCK)
+  if (nodes.length > 0)
+    throw new SetupError(
+      `the database needs ${pending.length} migration(s), and nodes of a cluster use it: ${nodes.join(', ')}. Stop them ` +
+        'first, or start this node with their version',
     )
   await migrate(db, migrations)
   return isNew

@@ -28,15 +28,19 @@ export class GenerationRecord {
     this.#timer = setInterval(() => this.#save(), SAVE_INTERVAL_MS).unref()
   }
 
-  /** Counts a start of the server. @throws CliError when it cannot be written down */
+  /**
+   * Counts a start of the server.
+   * @param isShared whether other nodes use the database
+   * @throws CliError when it cannot be written down; DatabaseError as countStart does
+   */
   static async begin(
     data: string,
-    { db, where, log }: { db: Knex; where: string; log: Logger },
+    { db, where, log, isShared }: { db: Knex; where: string; log: Logger; isShared: boolean },
   ): Promise<GenerationRecord> {
     const path = join(data, 'generation.json')
     const before = await readMemory(path, log)
     const file = isDatabaseUrl(where) ? 0 : await fileNumber(where)
-    const { wentBack, ...known } = await countStart(db, { before, file })
+    const { wentBack, ...known } = await countStart(db, { before, file, isShared })
     if (wentBack)
       log.warn(
         { before, found: { starts: known.starts - 1, newest: known.newest, file } },

@@ -24,6 +24,8 @@ export interface LocalServer extends ServerHandle {
   readonly server: Server
   /** URL of the database, undefined for SQLite. */
   readonly db: string | undefined
+  /** Resolves when the server has to stop, see ServerHandle of the assembly. */
+  readonly lost: Promise<Error>
   /** Stops the server and closes the database. */
   close(): Promise<void>
 }
@@ -57,5 +59,14 @@ export async function startLocalServer(
   await opened.server.listenControl(control)
   const where = { data, host, port, address: `${host}:${port}`, control }
   const { connect, operator, user } = new Clients(t, () => where)
-  return { ...where, db, server: opened.server, close: () => opened.close(), connect, operator, user }
+  return {
+    ...where,
+    db,
+    server: opened.server,
+    lost: opened.lost,
+    close: () => opened.close(),
+    connect,
+    operator,
+    user,
+  }
 }

@@ -1,3 +1,4 @@
+import type { ClusterLink } from '../../../cli/server/cluster/link.ts'
 import type { Answers, Cluster } from '../../../core/cluster/cluster.ts'
 
 type Listener = (payload: unknown, from: number) => void
@@ -8,10 +9,18 @@ export class Bus {
   readonly #nodes: BusNode[] = []
 
   /** A new node, which is told what the others say from now on. */
-  join(): BusNode {
-    const node = new BusNode(this, this.#nodes.length + 1)
+  join(id = this.#nodes.length + 1): BusNode {
+    const node = new BusNode(this, id)
     this.#nodes.push(node)
     return node
+  }
+
+  get size(): number {
+    return this.#nodes.length
+  }
+
+  leave(node: BusNode) {
+    this.#nodes.splice(this.#nodes.indexOf(node), 1)
   }
 
   /** Those that the node reaches. */
@@ -26,7 +35,7 @@ export class Bus {
 }
 
 /** What one node sees of the bus. */
-export class BusNode implements Cluster {
+export class BusNode implements Cluster, ClusterLink {
   readonly node: number
   /** Nothing reaches this node, and it reaches nobody, until `heal`. */
   isCut = false
@@ -38,6 +47,18 @@ export class BusNode implements Cluster {
   constructor(bus: Bus, node: number) {
     this.#bus = bus
     this.node = node
+  }
+
+  get cluster(): Cluster {
+    return this
+  }
+
+  peer() {
+    return this.isCut ? undefined : 'bus'
+  }
+
+  async close() {
+    this.#bus.leave(this)
   }
 
   cut() {

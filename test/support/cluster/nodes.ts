@@ -26,13 +26,24 @@ export async function startNodes(
     const data = await tempFolder(t)
     const [first] = nodes
     if (first !== undefined) await copyKeys(first.data, data)
-    const node = bus.join()
-    nodes.push({ ...(await startLocalServer(t, { ...options, data, db, cluster: node })), bus: node })
+    nodes.push(await startNode(t, bus, { ...options, data, db }))
   }
   return nodes
 }
 
-async function sharedDatabase(t: ExecutionContext): Promise<string> {
+/** Starts one more node. */
+export async function startNode(t: ExecutionContext, bus: Bus, options: Partial<OpenServerOptions>): Promise<Node> {
+  let joined: BusNode | undefined
+  const connect = async ({ node }: { node: number }) => {
+    joined = bus.join(node)
+    return joined
+  }
+  const server = await startLocalServer(t, { ...options, cluster: { name: `node-${bus.size + 1}`, connect } })
+  if (joined === undefined) throw new Error('the server has not joined')
+  return { ...server, bus: joined }
+}
+
+export async function sharedDatabase(t: ExecutionContext): Promise<string> {
   const server = process.env.TEST_DATABASE
   if (server === undefined) return join(await tempFolder(t), 'chat.db')
   const { url, drop } = await newDatabase(server)
@@ -40,7 +51,7 @@ async function sharedDatabase(t: ExecutionContext): Promise<string> {
   return url
 }
 
-async function copyKeys(from: string, to: string) {
+export async function copyKeys(from: string, to: string) {
   const [source, target] = [dataPaths(from), dataPaths(to)]
   await copyFile(source.key, target.key)
   await copyFile(source.secret, target.secret)
