@@ -222,18 +222,20 @@ export class Hook {
     const { id } = this.row
     this.#reason = reason
     this.#failingSince ||= now
+    // A delivery of another conversation may reset it while this failure is being stored.
+    const failingSince = this.#failingSince
     entry.attempts++
     const pause = pauseAfter(entry.attempts)
     log.info({ hook: id, event: entry.id, attempts: entry.attempts, reason }, 'a hook has failed')
     entry.dueAt = now + (pause ?? RETRY_MS)
     const attempt = { hook_id: id, message_id: entry.id, attempts: entry.attempts, failed_at: now, reason }
     if (pause === undefined) {
-      await tellGivenUp(this.#parts, this.row, this.#failingSince)
+      await tellGivenUp(this.#parts, this.row, failingSince)
       await this.dead.add({ ...attempt, next_at: 0 })
       this.#outbox.remove(entry)
     } else await saveHookAttempt(db, { ...attempt, next_at: entry.dueAt })
     this.#saveLater()
-    if (now - this.#failingSince >= MAX_FAILING_MS) return this.#giveUp(entry, 'it has failed for five days')
+    if (now - failingSince >= MAX_FAILING_MS) return this.#giveUp(entry, 'it has failed for five days')
     return pause === undefined ? 'dead' : 'failed'
   }
 

@@ -482,3 +482,27 @@ test('the requests of hooks are counted', async (t) => {
   t.like(samples('chatctl_hooks'), [{ value: 0 }, { labels: { state: 'failing' }, value: 1 }])
   t.like(samples('chatctl_hook_events_pending'), [{ value: 1 }])
 })
+
+test('a hook that fails for one conversation while it delivers another one stays enabled', async (t) => {
+  const { server, receiver, ann, carol, add, hook, idle, advance } = await openStage(t)
+  await add('bob')
+  const answers: ServerResponse[] = []
+  receiver.respond = (_received, response) =>
+    answers.length < 2 ? answers.push(response) : response.writeHead(204).end()
+  await ann.says('bob', 'from Ann')
+  await carol.says('bob', 'from Carol')
+  await receiver.arrived(2)
+  // The only connection is taken: the failure is not stored before the other event is delivered.
+  const transaction = await server.db.transaction()
+  const delivered = server.next(HookAttempted)
+  answers[0]?.writeHead(503).end()
+  answers[1]?.writeHead(204).end()
+  t.like(await delivered, { outcome: 'delivered' })
+  await transaction.rollback()
+  await idle()
+  t.not((await hook())?.state, 'disabled')
+  await advance(5 * SECOND)
+  await receiver.arrived(3)
+  await idle()
+  t.like(await hook(), { state: 'ok', pending: 0 })
+})
