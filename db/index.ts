@@ -159,7 +159,8 @@ export {
   useIncomingHook,
 } from './incoming-hooks.ts'
 export { loadOf, poolOf } from './load.ts'
-export { headOf, type LogEntry } from './log.ts'
+export { headOf, type LogEntry, type NumberedEntry } from './log.ts'
+export { LogFeed, type LogFeedParts, type MessageRouter } from './log-feed.ts'
 export {
   contentColumns,
   contentOf,
@@ -185,6 +186,7 @@ export {
   hasClientId,
   MSG_TYPE,
   messagesByIds,
+  messagesInLog,
   sendTimeOf,
   withReadState,
 } from './messages.ts'

@@ -4,12 +4,14 @@ import { once } from 'node:events'
 import { hasMariadb, startMariadb } from '../dist/test/support/databases/mariadb.js'
 
 const TESTS = [
+  'cluster/delivery',
   'cluster/leases',
   'cluster/membership',
   'cluster/nodes',
   'db/adopt',
   'db/database',
   'db/database-lock',
+  'db/log-feed',
   'db/migrations',
   'db/restore',
   'db/scans',

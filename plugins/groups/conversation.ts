@@ -239,8 +239,8 @@ function addSource(parts: Parts) {
       return { found: found.map(({ name, read_id }) => ({ with: '', group: name, own: read_id, other: 0 })) }
     },
     place: async ({ user_id, target_id, seq }) => {
-      const name = (await groupNameOf(db, target_id)) ?? ''
       const loaded = await roster.byId(target_id)
+      const name = loaded?.name ?? (await groupNameOf(db, target_id)) ?? ''
       const sender = (await accounts.byIds([user_id])).get(user_id)
       const readers = {
         *[Symbol.iterator]() {

@@ -60,6 +60,11 @@ export class Deliveries {
     return delivery
   }
 
+  /** Whether a session of a user has a delivery. */
+  hasAny(userId: number): boolean {
+    return this.#byUser.has(userId)
+  }
+
   /** Whether a session has a delivery. */
   has(session: UserSession): boolean {
     return this.#find(session) !== undefined
