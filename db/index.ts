@@ -215,6 +215,7 @@ export {
   setClusterIdentity,
 } from './nodes.ts'
 export { isDatabaseUrl, openDatabase } from './open.ts'
+export { Outdated, UNCHECKED } from './outdated.ts'
 export { ping } from './ping.ts'
 export { findProfiles, type ProfileRow, profileTimes, saveProfile } from './profiles.ts'
 export {

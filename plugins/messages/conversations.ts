@@ -12,6 +12,7 @@ import {
   OutcomePending,
   type Stored,
   textForm,
+  UNCHECKED,
 } from '../../db/index.ts'
 import type { Audience } from './audience.ts'
 import type { Deliveries, DeliveryRequest } from './deliveries.ts'
@@ -44,6 +45,8 @@ export interface NewMessage {
   readonly clientId: string
   /** See Conversations.hops. */
   readonly hops: number
+  /** See Conversations.checkedUpTo; UNCHECKED if its sender's rights are not checked. */
+  readonly checkedUpTo: number
 }
 
 export interface ConversationsParts {
@@ -84,6 +87,7 @@ export class Conversations {
     stored: (row, audience, stored) => this.#stored(row, audience, stored),
     pause: () => this.#deliveries.pause(),
     notStored: (row, audience, error) => this.#notStored(row, audience, error),
+    outdated: (post) => void this.#checkAgain(post),
   }
 
   constructor(parts: ConversationsParts) {
@@ -142,6 +146,14 @@ export class Conversations {
     return this.#loops.hops(exchange, sender, claimed)
   }
 
+  /**
+   * To be taken when a message comes in, before anything is looked up for it: a later change of what is checked then is noticed
+   * at the commit, although another server has made it.
+   */
+  get checkedUpTo(): number {
+    return this.#shared?.checkedUpTo ?? UNCHECKED
+  }
+
   /** Whether `hops` is 0 in every conversation, which spares the description of this one. */
   isQuiet(sender: User, claimed: number): boolean {
     return this.#loops.isQuiet(sender, claimed)
@@ -151,7 +163,8 @@ export class Conversations {
    * Stores a message and pushes it to its audience; resolves after the commit [D-1]. A repeat is not pushed [D-2].
    * Rejects with Refused `unavailable`, `client_id_reused`.
    */
-  post({ senderId, kind, content, replyTo, file, clientId, hops }: NewMessage, audience: Audience): Promise<Posted> {
+  post(message: NewMessage, audience: Audience): Promise<Posted> {
+    const { senderId, kind, content, replyTo, file, clientId, hops, checkedUpTo } = message
     const envelope = {
       user_id: senderId,
       target_id: audience.targetId,
@@ -160,7 +173,7 @@ export class Conversations {
       send_time: this.#app.clock.time(),
       hops,
     }
-    const row = newRow(envelope, content, replyTo, file)
+    const row = newRow(envelope, content, replyTo, file, checkedUpTo)
     return new Promise((resolve, reject) => {
       this.#writer.enqueue(new PendingPost(row, audience, this.#outcomes, resolve, reject))
     })
@@ -178,6 +191,20 @@ export class Conversations {
     const message = textForm(id, row, audience.names, reply_to, 0, file)
     if (this.#shared === undefined) this.#fanOut.push(message, row, audience)
     else this.#shared.add(id, { message, row, audience })
+  }
+
+  /** What was checked of a message has changed before its commit. */
+  async #checkAgain(post: PendingPost) {
+    try {
+      const { work, audience } = post
+      await this.caughtUp()
+      // Before the check, as in a request.
+      const row = { ...work, checkedUpTo: this.#shared?.seen ?? UNCHECKED }
+      const [source] = this.#sources.ofKind(work.msg_type)
+      this.#writer.enqueue(post.again(row, (await source?.checkAgain(work, audience)) ?? audience))
+    } catch (error) {
+      post.fail(error)
+    }
   }
 
   /**

@@ -1,7 +1,17 @@
 import type { ExecutionContext } from 'ava'
 import test from 'ava'
 import type { Knex } from 'knex'
-import { insertUser, LogFeed, MessageWriter, MSG_TYPE, migrate, NO_FILE, newRow, plainContent } from '../../db/index.ts'
+import {
+  insertUser,
+  LogFeed,
+  MessageWriter,
+  MSG_TYPE,
+  migrate,
+  NO_FILE,
+  newRow,
+  plainContent,
+  UNCHECKED,
+} from '../../db/index.ts'
 import { emptyDatabase } from '../support/databases/empty-database.ts'
 
 let clientIds = 0
@@ -11,6 +21,7 @@ const rowFrom = (user_id: number) =>
     plainContent('hello'),
     0,
     NO_FILE,
+    UNCHECKED,
   )
 
 /** Stores a message, as a server does, and returns its number. */
