@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { hasMariadb, startMariadb } from '../dist/test/support/databases/mariadb.js'
 
 const TESTS = [
+  'cluster/causal',
   'cluster/delivery',
   'cluster/leases',
   'cluster/membership',

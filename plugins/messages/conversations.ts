@@ -229,6 +229,11 @@ export class Conversations {
     this.#deliveries.left(userId, conversation)
   }
 
+  /** The same for everyone. */
+  ended(conversation: string) {
+    this.#deliveries.ended(conversation)
+  }
+
   /** Adds a sort of conversation, whose messages are delivered, counted and searched with all others. */
   addSource(source: Source) {
     this.#sources.add(source)

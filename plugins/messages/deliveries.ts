@@ -124,6 +124,12 @@ export class Deliveries {
     for (const delivery of this.#of(userId)) delivery.left(conversation)
   }
 
+  /** Nobody may read a conversation any more. */
+  ended(conversation: string) {
+    for (const deliveries of this.#byUser.values())
+      for (const delivery of deliveries.values()) delivery.left(conversation)
+  }
+
   /** A message was deleted. */
   forget(userId: number, conversation: string, id: number) {
     for (const delivery of this.#of(userId)) delivery.forget(conversation, id)

@@ -135,3 +135,14 @@ test('a check made in the turn in which a change is told counts as made before i
   await new Promise((resolve) => setImmediate(resolve))
   t.is(feed.checkedUpTo, 1)
 })
+
+test('a server that has not read the log for too long stores nothing, and does again after it has', async (t) => {
+  const { db, feed, time, store } = await follow(t)
+  await store(2)
+  const writer = await MessageWriter.open(db, (error) => t.fail(String(error)), undefined, feed)
+  t.teardown(() => writer.close())
+  time.now = 2001
+  await t.throwsAsync(writer.store(rowFrom(1)), { name: 'LogTooOld' })
+  await feed.catchUp()
+  t.is((await writer.store(rowFrom(1))).id, 2)
+})
