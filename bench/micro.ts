@@ -135,6 +135,7 @@ async function writer(file: string) {
       color: '',
       reply_to: 0,
       file: NO_FILE,
+      checkedUpTo: -1,
     })
     for (const rows of [1, 50, 500])
       await timeAsync(`store a message, ${rows} a turn`, rows, () =>

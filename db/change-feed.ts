@@ -1,10 +1,10 @@
 import type { Knex } from 'knex'
-import { changesAfter, headOf, type LogEntry, type Topic } from './log.ts'
+import { changesAfter, headOf, type NumberedEntry, type Topic } from './log.ts'
 
 /** Keeps something that was read from the database, such as a cache. */
 export interface Follower {
-  /** The entry's subject has changed. */
-  changed(entry: LogEntry): void
+  /** The entry's subject has changed. The next entry is told after the returned promise, if there is one. */
+  changed(entry: NumberedEntry): void | Promise<void>
   /** Any subject may have changed: the log cannot be read now. Whatever is read from here on is current. */
   missed(): void
 }
@@ -23,7 +23,7 @@ export class ChangeFeed {
   /** The read that begins when the current one has ended. */
   #next: Promise<void> | undefined
 
-  private constructor(db: Knex, seen: number, onError: (error: unknown) => void) {
+  protected constructor(db: Knex, seen: number, onError: (error: unknown) => void) {
     this.#db = db
     this.#seen = seen
     this.#onError = onError
@@ -63,15 +63,27 @@ export class ChangeFeed {
     try {
       for (let isMore = true; isMore; ) isMore = await this.#read()
     } catch (error) {
-      for (const followers of this.#followers.values()) for (const follower of followers) follower.missed()
-      this.#onError(error)
+      this.missed(error)
+    }
+  }
+
+  /** Reports that the log cannot be read. */
+  protected missed(error: unknown) {
+    for (const followers of this.#followers.values()) for (const follower of followers) follower.missed()
+    this.#onError(error)
+  }
+
+  protected async tell(entry: NumberedEntry) {
+    for (const follower of this.#followers.get(entry.topic) ?? []) {
+      const pause = follower.changed(entry)
+      if (pause !== undefined) await pause
     }
   }
 
   async #read(): Promise<boolean> {
     const { entries, isMore } = await changesAfter(this.#db, this.#seen)
     for (const entry of entries) {
-      for (const follower of this.#followers.get(entry.topic) ?? []) follower.changed(entry)
+      await this.tell(entry)
       this.#seen = entry.id
     }
     return isMore

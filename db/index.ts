@@ -159,7 +159,8 @@ export {
   useIncomingHook,
 } from './incoming-hooks.ts'
 export { loadOf, poolOf } from './load.ts'
-export { headOf, type LogEntry } from './log.ts'
+export { headOf, type LogEntry, type NumberedEntry } from './log.ts'
+export { LogFeed, type LogFeedParts, type MessageRouter } from './log-feed.ts'
 export {
   contentColumns,
   contentOf,
@@ -185,6 +186,7 @@ export {
   hasClientId,
   MSG_TYPE,
   messagesByIds,
+  messagesInLog,
   sendTimeOf,
   withReadState,
 } from './messages.ts'
@@ -213,6 +215,7 @@ export {
   setClusterIdentity,
 } from './nodes.ts'
 export { isDatabaseUrl, openDatabase } from './open.ts'
+export { Outdated, UNCHECKED } from './outdated.ts'
 export { ping } from './ping.ts'
 export { findProfiles, type ProfileRow, profileTimes, saveProfile } from './profiles.ts'
 export {

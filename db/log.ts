@@ -1,4 +1,5 @@
 import type { Knex } from 'knex'
+import { asking } from './selects.ts'
 
 /**
  * What an entry of the log is about. `recall`, `edit`, `reaction`: a message; `group`: name, settings or members of a group; `user`: an
@@ -41,12 +42,14 @@ export async function note(trx: Knex.Transaction, { topic, subject, target_id, l
   return id
 }
 
-/** A page of the entries above a number, in their order. */
+/** A page of the entries above a number, in their order. @param upTo the last number that is wanted */
 export async function changesAfter(
   db: Knex,
   after: number,
+  upTo = Number.MAX_SAFE_INTEGER,
 ): Promise<{ readonly entries: readonly NumberedEntry[]; readonly isMore: boolean }> {
-  const entries = await db<NumberedEntry>('change_log').where('id', '>', after).orderBy('id').limit(PAGE)
+  const sql = 'select * from change_log where id > ? and id <= ? order by id limit ?'
+  const entries = (await asking(db)(sql, [after, upTo, PAGE])) as NumberedEntry[]
   return { entries, isMore: entries.length === PAGE }
 }
 

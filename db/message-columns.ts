@@ -86,6 +86,8 @@ export interface NewMessageRow extends MessageColumns {
   readonly reply_to: number
   /** Its id is stored in `message_extra`. */
   readonly file: FileFacts
+  /** Number of the log up to which its sender's rights were checked, see Outdated; or UNCHECKED. Not stored. */
+  readonly checkedUpTo: number
 }
 
 /** Whether a message has a row in `message_extra`. */
@@ -180,6 +182,7 @@ export const newRow = (
   { text, font, fontSize, color }: MessageContent,
   replyTo: number,
   file: FileFacts,
+  checkedUpTo: number,
 ): NewMessageRow => ({
   user_id: envelope.user_id,
   target_id: envelope.target_id,
@@ -193,6 +196,7 @@ export const newRow = (
   color,
   reply_to: replyTo,
   file,
+  checkedUpTo,
 })
 
 /** The values of an INSERT, in the order of INSERT_COLUMNS. @param id number in the log */

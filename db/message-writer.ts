@@ -19,6 +19,7 @@ import {
   settleDoubts,
   settleReads,
 } from './writer-jobs.ts'
+import { LogTooOld, OwnLog, type WriterLog } from './writer-log.ts'
 
 /** How long a read position without a waiting caller may wait for a message to share a commit with. */
 const READ_DELAY_MS = 50
@@ -28,16 +29,16 @@ const IDLE_MS = 1000
 const RETRY_MS = 250
 
 /**
- * The only writer of messages, with group commit: all work of one event-loop turn, or of the time of a commit, shares the
- * next commit. So the cost of a flush is shared under load, and nothing waits for a timer without load. A turn with more
- * work than the commit threshold takes several commits, because queued work costs memory and caches.
+ * The only writer of messages of a server, with group commit: all work of one event-loop turn, or of the time of a commit,
+ * shares the next commit. So the cost of a flush is shared under load, and nothing waits for a timer without load. A turn
+ * with more work than the commit threshold takes several commits, because queued work costs memory and caches.
  */
 export class MessageWriter {
   readonly #store: MessageStore
   readonly #onError: (error: unknown) => void
   readonly #timing: CommitTiming
+  readonly #log: WriterLog
   #closed = false
-  #horizon: number
   /** Callers that wait for the queued read positions. */
   #afterReads: (() => void)[] = []
   #messages: MessageJob[] = []
@@ -60,17 +61,20 @@ export class MessageWriter {
   #idle: NodeJS.Timeout | undefined
   #committing = Promise.resolve()
 
-  private constructor(db: Knex, horizon: number, onError: (error: unknown) => void, onCommit: OnCommit) {
+  private constructor(db: Knex, log: WriterLog, onError: (error: unknown) => void, onCommit: OnCommit) {
     this.#store = isMysql(db) ? new MysqlMessages(db) : new SqliteMessages(db)
-    this.#horizon = horizon
+    this.#log = log
     this.#onError = onError
     this.#timing = new CommitTiming(onCommit)
   }
 
-  /** @param onError called when a backfill fails; it is retried */
-  static async open(db: Knex, onError: (error: unknown) => void, onCommit: OnCommit = () => {}) {
+  /**
+   * @param onError called when a backfill fails; it is retried
+   * @param log left out by the only server of a database
+   */
+  static async open(db: Knex, onError: (error: unknown) => void, onCommit: OnCommit = () => {}, log?: WriterLog) {
     await raiseHead(db)
-    return new MessageWriter(db, await headOf(db), onError, onCommit)
+    return new MessageWriter(db, log ?? new OwnLog(await headOf(db)), onError, onCommit)
   }
 
   /**
@@ -110,7 +114,12 @@ export class MessageWriter {
 
   /** The highest id of a message whose outcome was reported to its caller, or is about to be in this turn [D-6]. */
   get horizon(): number {
-    return this.#horizon
+    return this.#log.seen
+  }
+
+  /** Resolves when the commit in progress has ended, and its outcomes were reported. */
+  committed(): Promise<void> {
+    return this.#committing
   }
 
   /**
@@ -224,7 +233,8 @@ export class MessageWriter {
     this.#isRetryDue = false
     let failure: unknown
     try {
-      await settleDoubts(this.#store, this.#doubts, this.#horizon, (id) => this.#raise(id))
+      if (this.#log.isBehind) throw new LogTooOld()
+      await settleDoubts(this.#store, this.#doubts, this.#log.knownUpTo, (id) => this.#log.reported(id))
       await this.#storeAll(messages, reads)
       failure = this.#doubts[0]?.cause
     } catch (error) {
@@ -250,7 +260,7 @@ export class MessageWriter {
     const committed = await this.#store.commit(
       messages.map(({ work }) => work),
       [...reads.values()].map((jobs) => furthest(jobs).work),
-      this.#horizon,
+      this.#log.knownUpTo,
     )
     const finished = timing.committed()
     const ended = performance.now()
@@ -267,13 +277,9 @@ export class MessageWriter {
     }
   }
 
-  #raise(id: number) {
-    this.#horizon = Math.max(this.#horizon, id)
-  }
-
   #settle(job: MessageJob, outcome: Outcome<Stored>): Promise<void> | undefined {
     if ('done' in outcome) {
-      this.#raise(outcome.done.id)
+      this.#log.reported(outcome.done.id)
       return job.resolve(outcome.done)
     }
     if (outcome.error instanceof InDoubt) this.#doubts.push(doubtOf(job, outcome.error))

@@ -108,6 +108,14 @@ export async function messagesByIds(db: Knex, ids: readonly number[]): Promise<M
   return (await asking(db)(`${SELECT_WITH_EXTRAS} where m.isActive = 1 and m.id in (${list})`, values)) as MessageRow[]
 }
 
+/** The messages with numbers above `after`, up to another one, in their order, deleted ones too; at most `limit`. */
+export const messagesInLog = async (db: Knex, after: number, upTo: number, limit: number): Promise<MessageRow[]> =>
+  (await asking(db)(`${SELECT_WITH_EXTRAS} where m.id > ? and m.id <= ? order by m.id limit ?`, [
+    after,
+    upTo,
+    limit,
+  ])) as MessageRow[]
+
 /** The message with this id, unless it is deleted. */
 export const findMessage = async (db: Knex, id: number): Promise<MessageRow | undefined> =>
   (await messagesByIds(db, [id]))[0]

@@ -1,5 +1,6 @@
 import { hasExtra, INSERT_COLUMNS, insertValues, type NewMessageRow } from './message-columns.ts'
 import { MSG_TYPE, placementOf } from './messages.ts'
+import { DECIDING, subjectsOf } from './outdated.ts'
 import { isServerError, type Run } from './writer-connection.ts'
 
 /** One statement of a commit. */
@@ -10,21 +11,38 @@ export interface Step {
 
 const step = (sql: string, ...values: readonly unknown[]): Step => ({ sql, values })
 
+/** The statements of a commit. */
+export interface Steps {
+  readonly locks: readonly Step[]
+  /** A query, after all locks: if it finds a row, nothing is stored. */
+  readonly guard: Step | undefined
+  readonly inserts: readonly Step[]
+}
+
 /**
  * The statements that store messages.
  * @param pairs rows of `correspondence` that may be missing
+ * @param checkedFrom number of the log above which no change may decide on the messages, see Outdated
  */
 export const stepsOf = (
   messages: readonly NewMessageRow[],
   pairs: ReadonlyMap<string, readonly [reader: number, writer: number]>,
-): Step[] => [
-  ...(pairs.size > 0 ? [insertPairs(pairs)] : []),
-  ...takeSequences(messages),
+  checkedFrom: number | undefined,
+): Steps => ({
   // The row `head` is the last lock: it is held only for the INSERT and the commit.
-  ...takeNumbers(messages.length),
-  insert(messages),
-  ...(messages.some(hasExtra) ? [insertExtras(messages)] : []),
-]
+  locks: [...(pairs.size > 0 ? [insertPairs(pairs)] : []), ...takeSequences(messages), ...takeNumbers(messages.length)],
+  guard: checkedFrom === undefined ? undefined : changesOf(messages, checkedFrom),
+  inserts: [insert(messages), ...(messages.some(hasExtra) ? [insertExtras(messages)] : [])],
+})
+
+/** The changes above a number that may decide on messages. */
+export const changesOf = (messages: readonly NewMessageRow[], from: number): Step =>
+  step(
+    'select * from change_log where id > ? and topic in (?) and subject in (?)',
+    from,
+    DECIDING,
+    subjectsOf(messages),
+  )
 
 const insertPairs = (pairs: ReadonlyMap<string, readonly [number, number]>): Step =>
   step('insert into correspondence (reader_id, writer_id) values ? on duplicate key update read_id = read_id', [
@@ -86,10 +104,11 @@ const VALUES_AFTER_SEQ = placeholders(INSERT_COLUMNS.slice(SEQ + 1))
 const FIRST = 'select @head + 1 as first'
 
 /**
- * Commits all steps or none, and returns the first number. MariaDB takes them in one packet, a compound statement: a lock is
- * not held while the client computes. MySQL has none outside of routines: there each step is a round trip.
+ * Commits all steps or none, and returns the first number; undefined if the guard has found something. MariaDB takes them in
+ * one packet, a compound statement: a lock is not held while the client computes. MySQL has none outside of routines: there
+ * each step is a round trip.
  */
-export function stepCommit(): (run: Run, steps: readonly Step[]) => Promise<number> {
+export function stepCommit(): (run: Run, steps: Steps) => Promise<number | undefined> {
   let commit: typeof commitAtOnce | undefined
   return async (run, steps) => {
     commit ??= (await isMariaDb(run)) ? commitAtOnce : commitOneByOne
@@ -108,23 +127,30 @@ async function isMariaDb(run: Run): Promise<boolean> {
   return /mariadb/i.test(String(row?.version))
 }
 
-async function commitAtOnce(run: Run, steps: readonly Step[]): Promise<number> {
-  const [rows] = await run<[{ first: number }[]]>(
+async function commitAtOnce(run: Run, { locks, guard, inserts }: Steps): Promise<number | undefined> {
+  const sqlOf = (steps: readonly Step[]) => steps.map(({ sql }) => `${sql};`).join('\n')
+  const store = `${sqlOf(inserts)} commit;`
+  const [rows] = await run<[{ first: number | null }[]]>(
     `begin not atomic
        declare exit handler for sqlexception begin rollback; resignal; end;
        start transaction;
-       ${steps.map(({ sql }) => `${sql};`).join('\n')}
-       commit;
+       ${sqlOf(locks)}
+       ${guard === undefined ? store : `if exists (${guard.sql}) then rollback; set @head = null; else ${store} end if;`}
        ${FIRST};
      end`,
-    steps.flatMap(({ values }) => values),
+    [...locks, ...(guard === undefined ? [] : [guard]), ...inserts].flatMap(({ values }) => values),
   )
-  return Number(rows[0]?.first)
+  return rows[0]?.first == null ? undefined : Number(rows[0].first)
 }
 
-async function commitOneByOne(run: Run, steps: readonly Step[]): Promise<number> {
+async function commitOneByOne(run: Run, { locks, guard, inserts }: Steps): Promise<number | undefined> {
   await run('start transaction')
-  for (const { sql, values } of steps) await run(sql, values)
+  for (const { sql, values } of locks) await run(sql, values)
+  if (guard !== undefined && (await run<unknown[]>(guard.sql, guard.values)).length > 0) {
+    await run('rollback')
+    return undefined
+  }
+  for (const { sql, values } of inserts) await run(sql, values)
   const [row] = await run<{ first: number }[]>(FIRST)
   await run('commit')
   return Number(row?.first)

@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { LRUCache } from 'lru-cache'
+import type { NumberedEntry } from './log.ts'
 import type { NewMessageRow, StoredRow } from './message-columns.ts'
 import {
   addFound,
@@ -12,11 +13,15 @@ import {
   type Stored,
 } from './message-store.ts'
 import { PRIVATE } from './messages.ts'
-import { stepCommit, stepsOf } from './mysql-commit.ts'
+import { changesOf, stepCommit, stepsOf } from './mysql-commit.ts'
 import { MysqlPositions } from './mysql-positions.ts'
+import { checkedFrom, isOutdated, Outdated } from './outdated.ts'
 import { backfillReadMarks } from './read-marks.ts'
 import { backOff, isDuplicate, isTimeout, isTransient, isUnavailable, MAX_ATTEMPTS, retry } from './transaction.ts'
 import { type Run, WriterConnection } from './writer-connection.ts'
+
+/** Work on the connection of a commit, after it. */
+type Afterwards = (run: Run, horizon: number) => Promise<void>
 
 /** Pairs of reader and writer whose row in `correspondence` is known to exist. */
 const CACHED_PAIRS = 100_000
@@ -77,11 +82,19 @@ export class MysqlMessages implements MessageStore {
     rows: readonly NewMessageRow[],
     outcomes: Outcomes,
     horizon: number,
-    afterwards?: (run: Run, horizon: number) => Promise<void>,
+    afterwards?: Afterwards,
   ): Promise<void> {
     let open = rows
+    let checkedFrom = 0
     for (let tries = 1; ; tries++) {
-      const { error, asked } = await this.#attempt(open, outcomes, afterwards)
+      const { error, asked, changes } = await this.#attempt(open, outcomes, { checkedFrom, afterwards })
+      if (changes !== undefined) {
+        open = refuseOutdated(open, changes, outcomes)
+        if (open.length === 0) return
+        // The others were not concerned.
+        checkedFrom = Math.max(...changes.map(({ id }) => id))
+        continue
+      }
       if (error === undefined) return
       // No statement has reached the database.
       if (!asked && isUnavailable(error) && (!isTransient(error) || tries === MAX_ATTEMPTS))
@@ -111,21 +124,26 @@ export class MysqlMessages implements MessageStore {
     }
   }
 
-  /** Stores all rows or none. `asked`: a statement was sent, so that after an error they may be stored. */
+  /**
+   * Stores all rows or none. `asked`: a statement was sent, so that after an error they may be stored. `changes`: nothing was
+   * stored because of these, which may concern some of the rows.
+   */
   async #attempt(
     rows: readonly NewMessageRow[],
     outcomes: Outcomes,
-    afterwards: ((run: Run, horizon: number) => Promise<void>) | undefined,
-  ): Promise<{ error?: unknown; asked: boolean }> {
+    { checkedFrom, afterwards }: { checkedFrom: number; afterwards: Afterwards | undefined },
+  ): Promise<{ error?: unknown; asked: boolean; changes?: readonly NumberedEntry[] | undefined }> {
     let asked = false
     try {
-      await this.#connection.use(async (run) => {
+      const changes = await this.#connection.use(async (run) => {
         asked = rows.length > 0
-        const stored = asked ? await this.#storeAll(run, rows) : []
+        const stored = asked ? await this.#storeAll(run, rows, checkedFrom) : []
+        if ('changes' in stored) return stored.changes
         for (const [index, row] of rows.entries()) outcomes.set(row, { done: stored[index] as Stored })
         await afterwards?.(run, stored.at(-1)?.id ?? 0)
+        return undefined
       })
-      return { asked }
+      return { asked, changes }
     } catch (error) {
       return { error, asked }
     }
@@ -151,9 +169,20 @@ export class MysqlMessages implements MessageStore {
     }
   }
 
-  async #storeAll(run: Run, messages: readonly NewMessageRow[]): Promise<Stored[]> {
+  /** @param inspected number of the log up to which changes are known not to concern these messages */
+  async #storeAll(
+    run: Run,
+    messages: readonly NewMessageRow[],
+    inspected: number,
+  ): Promise<Stored[] | { changes: readonly NumberedEntry[] }> {
     const pairs = this.#newPairs(messages)
-    const first = await this.#commit(run, stepsOf(messages, pairs))
+    const checked = checkedFrom(messages)
+    const from = checked && Math.max(checked, inspected)
+    const first = await this.#commit(run, stepsOf(messages, pairs, from))
+    if (first === undefined) {
+      const { sql, values } = changesOf(messages, from ?? 0)
+      return { changes: await run<NumberedEntry[]>(sql, values) }
+    }
     // After the commit: an entry of a rolled back transaction would stay wrong.
     for (const pair of pairs.keys()) this.#pairs.set(pair, true)
     return messages.map((row, index) => ({ id: first + index, row, repeat: false }))
@@ -171,6 +200,17 @@ export class MysqlMessages implements MessageStore {
 
 const failureOf = (outcome: Outcome<unknown>) => ('error' in outcome ? outcome.error : undefined)
 const causeOf = (error: unknown) => (error instanceof InDoubt ? error.cause : error)
+
+/** Refuses the rows that one of the changes concerns, and returns the others. */
+function refuseOutdated(
+  rows: readonly NewMessageRow[],
+  changes: readonly NumberedEntry[],
+  outcomes: Outcomes,
+): readonly NewMessageRow[] {
+  const isConcerned = (row: NewMessageRow) => changes.some((entry) => isOutdated(row, entry))
+  for (const row of rows) if (isConcerned(row)) outcomes.set(row, { error: new Outdated() })
+  return rows.filter((row) => !outcomes.has(row))
+}
 
 function fail(rows: readonly NewMessageRow[], outcomes: Outcomes, error: unknown) {
   for (const row of rows) outcomes.set(row, { error })

@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { LRUCache } from 'lru-cache'
+import type { NumberedEntry } from './log.ts'
 import { hasExtra, INSERT_COLUMNS, insertValues, type NewMessageRow, type StoredRow } from './message-columns.ts'
 import {
   addFound,
@@ -12,6 +13,7 @@ import {
   type Stored,
 } from './message-store.ts'
 import { GROUP_LANE, MSG_TYPE, placementOf } from './messages.ts'
+import { checkedFrom, DECIDING, isOutdated, Outdated } from './outdated.ts'
 import { type Entry, placeOf } from './places.ts'
 import { backfillReadMarks } from './read-marks.ts'
 import type { Database, RunResult, Statement } from './sqlite-driver.ts'
@@ -80,8 +82,13 @@ export class SqliteMessages implements MessageStore {
     const numbers: Numbers = { last: statements.findHead.get() as number, sequences: new Map() }
     const { last: before } = numbers
     const pairs: NewMessageRow[] = []
+    const changes = changesSince(statements, checkedFrom(messages))
     const committed = {
-      messages: messages.map((row) => this.#insert(statements, row, numbers, pairs)),
+      messages: messages.map((row) =>
+        changes.some((entry) => isOutdated(row, entry))
+          ? { error: new Outdated() }
+          : this.#insert(statements, row, numbers, pairs),
+      ),
       reads: reads.map((read) => ({ done: markRead(statements, read) })),
     }
     for (const [id, last] of numbers.sequences) statements.setSequence.run(last, id)
@@ -139,6 +146,10 @@ interface Numbers {
   last: number
   readonly sequences: Map<number, number>
 }
+
+/** Changes above a number; none without one. */
+const changesSince = ({ findChanges }: Statements, from: number | undefined) =>
+  from === undefined ? [] : (findChanges.all(from) as NumberedEntry[])
 
 const findStored = (statements: Statements, { user_id, client_id }: NewMessageRow) =>
   statements.findStored.get(user_id, client_id) as StoredRow | undefined
@@ -214,6 +225,9 @@ function prepare(database: Database) {
       'select id from chatmsg where target_id = ? and lane = ? and seq is null and id <= ? order by id desc limit 1',
     ).pluck(),
     readPair: sql('update correspondence set read_id = ? where reader_id = ? and writer_id = ? and read_id < ?'),
+    findChanges: sql(
+      `select * from change_log where id > ? and topic in (${DECIDING.map((topic) => `'${topic}'`).join(', ')})`,
+    ),
     findHead: sql('select last from head where id = 1').pluck(),
     setHead: sql('update head set last = ? where id = 1'),
     findSequence: sql('select last_seq from chatroom where id = ?').pluck(),

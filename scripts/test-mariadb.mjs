@@ -4,13 +4,18 @@ import { once } from 'node:events'
 import { hasMariadb, startMariadb } from '../dist/test/support/databases/mariadb.js'
 
 const TESTS = [
+  'cluster/causal',
+  'cluster/delivery',
   'cluster/leases',
   'cluster/membership',
   'cluster/nodes',
+  'cluster/permissions',
   'db/adopt',
   'db/database',
   'db/database-lock',
+  'db/log-feed',
   'db/migrations',
+  'db/outdated',
   'db/restore',
   'db/scans',
   'db/writer-outage',

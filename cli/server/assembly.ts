@@ -10,7 +10,7 @@ import { requireKeys } from './cluster/identity.ts'
 import type { ClusterOptions } from './cluster/link.ts'
 import { Membership } from './cluster/membership.ts'
 import { openFolder } from './data-folder.ts'
-import { openServerDatabase } from './database.ts'
+import { openServerDatabase, type ServerDatabase } from './database.ts'
 import { DatabaseClaim } from './database-claim.ts'
 import { GenerationRecord } from './generation-record.ts'
 import { loadKeys } from './keys.ts'
@@ -42,6 +42,8 @@ export interface OpenServerOptions {
   readonly clock?: Clock
   /** How the server joins the other nodes that use the database; without it the server has the database for itself. */
   readonly cluster?: ClusterOptions | undefined
+  /** A database that is open already, which the caller closes: several servers of one process share a SQLite connection. */
+  readonly database?: ServerDatabase | undefined
   /** Whether to bring an older database up to date; a new one always is. */
   readonly migrate?: boolean
 }
@@ -95,8 +97,9 @@ async function openParts(options: OpenServerOptions, ends: (() => unknown)[]) {
   const claim = await (cluster === undefined ? DatabaseClaim.alone(data, where, log) : DatabaseClaim.joining(where))
   ends.push(() => claim.release())
   const migrations = pluginMigrations(plugins)
-  const { db, isNew } = await openServerDatabase(where, { migrations, log, migrate: options.migrate ?? false })
-  ends.push(() => db.destroy())
+  const { db, isNew } =
+    options.database ?? (await openServerDatabase(where, { migrations, log, migrate: options.migrate ?? false }))
+  if (options.database === undefined) ends.push(() => db.destroy())
   if (cluster !== undefined) await requireKeys(db, data)
   const keys = await loadKeys(paths, { isNew, log })
   const isShared = cluster !== undefined && (await livingNodes(db, clock)).length > 0

@@ -55,8 +55,10 @@ export class LoadCache<K extends string | number, V extends object> {
   }
 
   #fetch(key: K): Promise<V | undefined> {
-    const loading = this.#load(key).then((value) => {
-      if (value !== undefined && this.#loading.get(key) === loading) this.#cached.set(key, value)
+    const loading: Promise<V | undefined> = this.#load(key).then((value) => {
+      // Invalidated meanwhile: nobody gets a value that was stale before.
+      if (this.#loading.get(key) !== loading) return this.get(key)
+      if (value !== undefined) this.#cached.set(key, value)
       return value
     })
     this.#loading.set(key, loading)

@@ -12,7 +12,7 @@ export interface ConsumingParts {
     has(userId: number, name: string): Promise<boolean>
     acknowledge(userId: number, name: string, ids: readonly number[]): Promise<void>
   }
-  readonly conversations: { horizon(): number; readonly window: number }
+  readonly conversations: { horizon(): number; caughtUp(): Promise<void> | undefined; readonly window: number }
 }
 
 /** Where a reader wants to go on. */
@@ -66,6 +66,7 @@ export class Consuming {
    */
   async begin(session: TransportSession, userId: number, { consumer, all, receivedTo }: Place) {
     const { consumers, conversations } = this.#parts
+    await conversations.caughtUp()
     const isAhead = receivedTo !== undefined && receivedTo > conversations.horizon()
     if (receivedTo !== undefined && !isAhead && !(await consumers.has(userId, consumer)))
       await session.receive(MoveConsumer, { consumer, after: receivedTo })

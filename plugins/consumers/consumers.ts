@@ -12,7 +12,11 @@ export function handleConsumers(parts: Parts) {
     Consume,
     (session, { consumer: name, all, maxAge }) =>
       store.inTurn(session.user.id, async () => {
+        // A new consumer begins behind what this request comes after.
+        await conversations.caughtUp()
         const { consumer, isNew } = await store.openOrCreate(session.user.id, name, all ? 0 : conversations.horizon())
+        // What was acknowledged on another node is not passed on here any more.
+        await conversations.caughtUp()
         const tooOld = maxAge > 0 ? await lastIdBefore(db, app.clock.time() - maxAge) : 0
         if (!session.open) throw new Refused('logged_out')
         consumer.skipTo(tooOld)

@@ -37,7 +37,7 @@ export function handleConversation(parts: Parts) {
 }
 
 function handlePosts({ app, db, roster, conversations }: Parts) {
-  const post = (session: UserSession, group: Group, message: Message, file: FileFacts) => {
+  const post = (session: UserSession, group: Group, message: Message, file: FileFacts, checkedUpTo: number) => {
     const { user } = session
     const conversation = conversationOf(group.id)
     return conversations.post(
@@ -49,6 +49,7 @@ function handlePosts({ app, db, roster, conversations }: Parts) {
         file,
         clientId: message.clientId,
         hops: conversations.hops({ key: conversation, group: group.name }, user, message.hops),
+        checkedUpTo,
       },
       {
         conversation,
@@ -73,6 +74,7 @@ function handlePosts({ app, db, roster, conversations }: Parts) {
    */
   const postWithReferences = async (session: UserSession, message: Message) => {
     const { replyTo, clientId } = message
+    const { checkedUpTo } = conversations
     const find = async () => {
       const group = await roster.member(message.group, session.user)
       if (replyTo !== 0) await replies.check(session, { targetId: group.id, isGroup: true, replyTo, clientId })
@@ -80,7 +82,7 @@ function handlePosts({ app, db, roster, conversations }: Parts) {
     }
     const { group, attached } = await names.find(session, find)
     const { text, file, release } = attached
-    const act = (current: Group) => post(session, current, { ...message, text }, file)
+    const act = (current: Group) => post(session, current, { ...message, text }, file, checkedUpTo)
     try {
       return await roster.asMember(group, session.user, act)
     } finally {
@@ -93,8 +95,9 @@ function handlePosts({ app, db, roster, conversations }: Parts) {
     (session, message) => {
       conversations.checkContent(message)
       if (message.replyTo !== 0 || message.file !== 0) return postWithReferences(session, message)
+      const { checkedUpTo } = conversations
       const found = names.find(session, () => roster.named(message.group))
-      const act = (group: Group) => post(session, group, message, NO_FILE)
+      const act = (group: Group) => post(session, group, message, NO_FILE, checkedUpTo)
       // Synchronous if the group is cached, so that all messages of one turn reach one commit.
       return found instanceof Promise
         ? found.then((group) => roster.asMember(group, session.user, act))
@@ -239,8 +242,8 @@ function addSource(parts: Parts) {
       return { found: found.map(({ name, read_id }) => ({ with: '', group: name, own: read_id, other: 0 })) }
     },
     place: async ({ user_id, target_id, seq }) => {
-      const name = (await groupNameOf(db, target_id)) ?? ''
       const loaded = await roster.byId(target_id)
+      const name = loaded?.name ?? (await groupNameOf(db, target_id)) ?? ''
       const sender = (await accounts.byIds([user_id])).get(user_id)
       const readers = {
         *[Symbol.iterator]() {
@@ -268,6 +271,13 @@ function addSource(parts: Parts) {
     checkWriter: async ({ user }, { target_id }) => {
       const group = await roster.byId(target_id)
       if (!group?.members.has(user.id)) throw new Refused(FAILURES.not_member)
+    },
+    checkAgain: async ({ user_id, target_id }, audience) => {
+      const sender = (await accounts.byIds([user_id])).get(user_id)
+      if (sender?.active === false) throw new Refused('account_disabled')
+      const group = await roster.byId(target_id)
+      if (!group?.members.has(user_id)) throw new Refused(FAILURES.not_member)
+      return { ...audience, names: { ...audience.names, group: group.name }, recipients: group.memberIds }
     },
     trails: async (user, { with: other, group: name }) => {
       if (other !== '') return []

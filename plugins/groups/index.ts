@@ -1,9 +1,10 @@
-import { definePlugin, type User } from '../../core/index.ts'
+import { ALONE, definePlugin, type User } from '../../core/index.ts'
 import { accounts } from '../accounts/index.ts'
 import { changes } from '../changes/index.ts'
 import { privateMessages } from '../messages/index.ts'
 import { handleConversation } from './conversation.ts'
 import { FAILURES } from './failures.ts'
+import { followForeignChanges } from './foreign-changes.ts'
 import { handleGroups } from './groups.ts'
 import { handleInvitations } from './invitations.ts'
 import { LIMITS } from './limits.ts'
@@ -27,6 +28,7 @@ export const groups = definePlugin({
       Promise.all([conversations.postsSettled(), conversations.readsSettled()]),
     )
     const parts = { app, limits, db, roster, accounts: needs.accounts, conversations }
+    if (app.cluster !== ALONE) followForeignChanges(parts, needs.changes)
     handleGroups(parts)
     handleMembership(parts)
     handleInvitations(parts)

@@ -1,4 +1,4 @@
-import { type HookRow, MSG_TYPE, NO_FILE, plainContent } from '../../db/index.ts'
+import { type HookRow, MSG_TYPE, NO_FILE, plainContent, UNCHECKED } from '../../db/index.ts'
 import { SYSTEM } from '../accounts/index.ts'
 import { privateAudience } from '../messages/audience.ts'
 import type { Parts } from './parts.ts'
@@ -40,6 +40,7 @@ async function tell(
       hops: 0,
       replyTo: 0,
       file: NO_FILE,
+      checkedUpTo: UNCHECKED,
     },
     privateAudience(SYSTEM, owner, undefined),
   )

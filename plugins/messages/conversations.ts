@@ -4,6 +4,7 @@ import { type App, newClientId, Refused, Retries, type User, type UserSession } 
 import {
   type FileFacts,
   isUnavailable,
+  type MessageColumns,
   type MessageContent,
   type MessageWriter,
   type NewMessageRow,
@@ -11,17 +12,19 @@ import {
   OutcomePending,
   type Stored,
   textForm,
+  UNCHECKED,
 } from '../../db/index.ts'
 import type { Audience } from './audience.ts'
 import type { Deliveries, DeliveryRequest } from './deliveries.ts'
 import type { Delivery } from './delivery.ts'
-import { BotLoop, ConversationChanged, emitChange } from './events.ts'
+import { BotLoop } from './events.ts'
+import type { FanOut, SharedLog } from './fan-out.ts'
 import type { FileSource } from './file-source.ts'
 import type { MessagesLimits } from './limits.ts'
 import { type Exchange, Loops } from './loops.ts'
-import { ConversationRead } from './messages.ts'
 import { pageSize } from './page.ts'
 import { PendingPost, type Posted, type PostOutcomes } from './pending-post.ts'
+import { type Acknowledgement, RETRY_MS, ReadPositions } from './read-positions.ts'
 import { checkRepeat, isSame } from './repeats.ts'
 import type { Query, Source } from './source.ts'
 import type { Page, Sources } from './sources.ts'
@@ -42,28 +45,9 @@ export interface NewMessage {
   readonly clientId: string
   /** See Conversations.hops. */
   readonly hops: number
+  /** See Conversations.checkedUpTo; UNCHECKED if its sender's rights are not checked. */
+  readonly checkedUpTo: number
 }
-
-/** An acknowledgement of a conversation up to a message. */
-export interface Acknowledgement {
-  /** See Deliverable. */
-  readonly conversation: string
-  /** The group, or the user whose messages were read. */
-  readonly fromId: number
-  readonly isGroup: boolean
-  /** Name of that user; empty in a group. */
-  readonly from: string
-  /** Name of the group; empty in private. */
-  readonly group: string
-  readonly upTo: number
-  /** A user to notify that the messages were read. */
-  readonly receiptTo?: number | undefined
-  /** False lets the commit wait a little for a message to share it with. */
-  readonly isWaitedFor: boolean
-}
-
-/** Pause after which a request may be sent again that failed because of the database. */
-const RETRY_MS = 1000
 
 export interface ConversationsParts {
   readonly app: App
@@ -72,6 +56,9 @@ export interface ConversationsParts {
   readonly writer: MessageWriter
   readonly sources: Sources
   readonly deliveries: Deliveries
+  readonly fanOut: FanOut
+  /** Undefined for the only server of a database. */
+  readonly shared: SharedLog | undefined
   readonly stored: StoredMessages
   readonly writeRules: WriteRules
   readonly db: Knex
@@ -88,20 +75,27 @@ export class Conversations {
   readonly #writer: MessageWriter
   readonly #sources: Sources
   readonly #deliveries: Deliveries
+  readonly #fanOut: FanOut
+  readonly #shared: SharedLog | undefined
   readonly #writeRules: WriteRules
   readonly #loops: Loops
   readonly #retries: Retries
+  readonly #readPositions: ReadPositions
   /** Undefined on a server without files. */
   fileSource: FileSource | undefined
   readonly #outcomes: PostOutcomes = {
     stored: (row, audience, stored) => this.#stored(row, audience, stored),
     pause: () => this.#deliveries.pause(),
     notStored: (row, audience, error) => this.#notStored(row, audience, error),
+    outdated: (post) => void this.#checkAgain(post),
   }
 
-  constructor({ app, db, limits, log, writer, sources, deliveries, stored, writeRules }: ConversationsParts) {
+  constructor(parts: ConversationsParts) {
+    const { app, db, limits, log, writer, sources, deliveries, fanOut, shared, stored, writeRules } = parts
     this.stored = stored
     this.#db = db
+    this.#fanOut = fanOut
+    this.#shared = shared
     this.#writeRules = writeRules
     this.#app = app
     this.#limits = limits
@@ -110,6 +104,7 @@ export class Conversations {
     this.#sources = sources
     this.#deliveries = deliveries
     this.#loops = new Loops(app, limits)
+    this.#readPositions = new ReadPositions({ app, log, writer, deliveries })
     this.#retries = new Retries(app, isUnavailable, (error) => log.warn({ err: error }, 'work for the database failed'))
     app.on(BotLoop, (loop) => log.warn(loop, 'bots answer each other'))
   }
@@ -151,6 +146,14 @@ export class Conversations {
     return this.#loops.hops(exchange, sender, claimed)
   }
 
+  /**
+   * To be taken when a message comes in, before anything is looked up for it: a later change of what is checked then is noticed
+   * at the commit, although another server has made it.
+   */
+  get checkedUpTo(): number {
+    return this.#shared?.checkedUpTo ?? UNCHECKED
+  }
+
   /** Whether `hops` is 0 in every conversation, which spares the description of this one. */
   isQuiet(sender: User, claimed: number): boolean {
     return this.#loops.isQuiet(sender, claimed)
@@ -160,7 +163,8 @@ export class Conversations {
    * Stores a message and pushes it to its audience; resolves after the commit [D-1]. A repeat is not pushed [D-2].
    * Rejects with Refused `unavailable`, `client_id_reused`.
    */
-  post({ senderId, kind, content, replyTo, file, clientId, hops }: NewMessage, audience: Audience): Promise<Posted> {
+  post(message: NewMessage, audience: Audience): Promise<Posted> {
+    const { senderId, kind, content, replyTo, file, clientId, hops, checkedUpTo } = message
     const envelope = {
       user_id: senderId,
       target_id: audience.targetId,
@@ -169,7 +173,7 @@ export class Conversations {
       send_time: this.#app.clock.time(),
       hops,
     }
-    const row = newRow(envelope, content, replyTo, file)
+    const row = newRow(envelope, content, replyTo, file, checkedUpTo)
     return new Promise((resolve, reject) => {
       this.#writer.enqueue(new PendingPost(row, audience, this.#outcomes, resolve, reject))
     })
@@ -177,30 +181,30 @@ export class Conversations {
 
   #stored(wanted: NewMessageRow, audience: Audience, { id, row, repeat }: Stored): Posted | Promise<Posted> {
     const posted = { id, sentAt: row.send_time, repeat }
-    if (!repeat) {
-      const { conversation, names, recipients, except } = audience
-      this.#deliveries.fanOut(
-        conversation,
-        textForm(id, row, names, wanted.reply_to, 0, wanted.file),
-        recipients,
-        except,
-      )
-      if (this.#deliveries.isOwnWanted) this.#fanOutOwn(id, wanted, audience)
-      emitChange(this.#app, row, recipients)
-    } else if (!isSame(wanted, row)) return checkRepeat(this.#db, wanted, { id, row }).then(() => posted)
+    if (!repeat) this.#passOn(id, row, wanted, audience)
+    else if (!isSame(wanted, row)) return checkRepeat(this.#db, wanted, { id, row }).then(() => posted)
     return posted
   }
 
-  /** Pushes a message to the other sessions of its sender that asked for own messages. */
-  #fanOutOwn(id: number, row: NewMessageRow, audience: Audience) {
-    const { conversation, names, recipients, except, sentOn } = audience
-    const senderId = row.user_id
-    // A note to oneself is unread, and has been pushed to all sessions.
-    if (except !== senderId && recipients.includes(senderId)) return
-    const { from, to, group } = names
-    // As in the history: a private message is unread until its recipient acknowledges it.
-    const message = textForm(id, row, { from, to, group, unread: group === '' }, row.reply_to, 0, row.file)
-    this.#deliveries.fanOutOwn(conversation, message, senderId, sentOn)
+  /** A message was stored. With other servers it may have to wait for theirs. */
+  #passOn(id: number, row: MessageColumns, { reply_to, file }: NewMessageRow, audience: Audience) {
+    const message = textForm(id, row, audience.names, reply_to, 0, file)
+    if (this.#shared === undefined) this.#fanOut.push(message, row, audience)
+    else this.#shared.add(id, { message, row, audience })
+  }
+
+  /** What was checked of a message has changed before its commit. */
+  async #checkAgain(post: PendingPost) {
+    try {
+      const { work, audience } = post
+      await this.caughtUp()
+      // Before the check, as in a request.
+      const row = { ...work, checkedUpTo: this.#shared?.seen ?? UNCHECKED }
+      const [source] = this.#sources.ofKind(work.msg_type)
+      this.#writer.enqueue(post.again(row, (await source?.checkAgain(work, audience)) ?? audience))
+    } catch (error) {
+      post.fail(error)
+    }
   }
 
   /**
@@ -215,41 +219,19 @@ export class Conversations {
     return new Refused('unavailable', undefined, { retryAfter: RETRY_MS, outcome })
   }
 
-  /**
-   * Acknowledges a conversation on all sessions of a user, and stores how far it is read [D-10]. If that moves the read
-   * position, the user's other sessions and `receiptTo` are notified, even if it is stored only after this was refused.
-   * @throws Refused `unavailable`
-   */
-  async acknowledge(session: UserSession, acknowledgement: Acknowledgement) {
-    const { user } = session
-    const { conversation, fromId, isGroup, upTo, isWaitedFor } = acknowledgement
-    // The client has the messages: there is room for more, whether or not the commit succeeds.
-    this.#deliveries.acknowledged(user.id, conversation, upTo)
-    try {
-      const hasMoved = await this.#writer.markRead({ readerId: user.id, fromId, isGroup, upTo }, { isWaitedFor })
-      if (hasMoved) this.#read(session, acknowledgement)
-    } catch (error) {
-      if (!(error instanceof OutcomePending)) throw error
-      error.outcome.then(
-        (hasMoved) => hasMoved && this.#read(session, acknowledgement),
-        (failure) => this.#log.warn({ err: failure }, 'cannot store a read position'),
-      )
-      throw new Refused('unavailable', undefined, { retryAfter: RETRY_MS })
-    }
-  }
-
-  #read(session: UserSession, { fromId, isGroup, from, group, upTo, receiptTo }: Acknowledgement) {
-    const { user } = session
-    if (isGroup) this.#app.emit(ConversationChanged, { groupId: fromId, userIds: [user.id] })
-    else this.#app.emit(ConversationChanged, { between: [user.id, fromId] })
-    const notice = { reader: user.name, from, group, upTo }
-    this.#app.users.send([user.id], ConversationRead, notice, { except: session, droppable: true })
-    if (receiptTo !== undefined) this.#app.users.send([receiptTo], ConversationRead, notice, { droppable: true })
+  /** See ReadPositions. @throws Refused `unavailable` */
+  acknowledge(session: UserSession, acknowledgement: Acknowledgement): Promise<void> {
+    return this.#readPositions.acknowledge(session, acknowledgement)
   }
 
   /** A user may not read a conversation any more: no message of it is pushed to the user from now on [D-7]. */
   left(userId: number, conversation: string) {
     this.#deliveries.left(userId, conversation)
+  }
+
+  /** The same for everyone. */
+  ended(conversation: string) {
+    this.#deliveries.ended(conversation)
   }
 
   /** Adds a sort of conversation, whose messages are delivered, counted and searched with all others. */
@@ -280,6 +262,14 @@ export class Conversations {
   /** The highest message id whose outcome is known; higher ones are still to be fanned out [D-6]. */
   horizon(): number {
     return this.#writer.horizon
+  }
+
+  /**
+   * With other servers: resolves when everything that they had stored before the call was passed on here, or cannot be read
+   * now. What a user was told by one server must not be new on another.
+   */
+  caughtUp(): Promise<void> | undefined {
+    return this.#shared?.catchUp()
   }
 
   /** Resolves when the messages posted so far are stored, or certainly are not. */

@@ -60,6 +60,11 @@ export class Deliveries {
     return delivery
   }
 
+  /** Whether a session of a user has a delivery. */
+  hasAny(userId: number): boolean {
+    return this.#byUser.has(userId)
+  }
+
   /** Whether a session has a delivery. */
   has(session: UserSession): boolean {
     return this.#find(session) !== undefined
@@ -117,6 +122,12 @@ export class Deliveries {
   /** A user may not read a conversation any more, and cannot acknowledge its messages in flight. */
   left(userId: number, conversation: string) {
     for (const delivery of this.#of(userId)) delivery.left(conversation)
+  }
+
+  /** Nobody may read a conversation any more. */
+  ended(conversation: string) {
+    for (const deliveries of this.#byUser.values())
+      for (const delivery of deliveries.values()) delivery.left(conversation)
   }
 
   /** A message was deleted. */

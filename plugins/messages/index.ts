@@ -1,10 +1,13 @@
 import { z } from 'zod'
 import { definePlugin, InOrder, type UserSession } from '../../core/index.ts'
-import { MessageWriter } from '../../db/index.ts'
+import { LogFeed, MessageWriter } from '../../db/index.ts'
 import { accounts } from '../accounts/index.ts'
+import { changes } from '../changes/index.ts'
 import { Conversations } from './conversations.ts'
 import { Deliveries } from './deliveries.ts'
 import { FAILURES } from './failures.ts'
+import { FanOut, type Routed } from './fan-out.ts'
+import { ForeignMessages } from './foreign-messages.ts'
 import { LIMITS } from './limits.ts'
 import * as messages from './messages.ts'
 import { commitMetrics, defineQueueMetrics } from './metrics.ts'
@@ -24,22 +27,35 @@ export const privateMessages = definePlugin({
   messages,
   failures: FAILURES,
   limits: LIMITS,
-  needs: { accounts },
+  needs: { changes, accounts },
   options: z.strictObject({
     /** Whether the sender of a private message is notified when it was read. The reader's other sessions always are. */
     readReceipts: z.boolean().default(true),
   }),
   async setup(app, { options: { readReceipts }, needs, limits, log, db }) {
     const onError = (error: unknown) => log.warn({ err: error }, 'cannot mark messages as read')
-    const writer = await MessageWriter.open(db, onError, commitMetrics(app.metrics))
+    const shared = needs.changes instanceof LogFeed ? (needs.changes as LogFeed<Routed>) : undefined
+    const writer = await MessageWriter.open(db, onError, commitMetrics(app.metrics), shared)
     app.onStop(() => writer.close())
     const sources = new Sources((above) => writer.readsSettled(above))
     const horizon = () => writer.horizon
     const deliveries = new Deliveries({ app, log, window: limits.unacknowledged, horizon })
     defineQueueMetrics(app.metrics, { writer, deliveries })
-    const stored = new StoredMessages({ app, db, sources, deliveries, writer })
+    const fanOut = new FanOut(app, deliveries)
+    if (shared !== undefined) {
+      const foreign = new ForeignMessages({ app, db, sources, deliveries })
+      foreign.follow(shared)
+      shared.route({
+        push: ({ message, row, audience }) => fanOut.push(message, row, audience),
+        pause: () => deliveries.pause(),
+        find: (row) => foreign.find(row),
+        committed: () => writer.committed(),
+      })
+    }
+    const settled = () => shared?.catchUp() ?? writer.settled()
+    const stored = new StoredMessages({ app, db, sources, deliveries, horizon, settled })
     const writeRules = new WriteRules()
-    const parts = { app, db, limits, log, writer, sources, deliveries, stored, writeRules }
+    const parts = { app, db, limits, log, writer, sources, deliveries, fanOut, shared, stored, writeRules }
     const conversations = new Conversations(parts)
     const privateMessages = new PrivateMessages(db, needs.accounts, { writeRules, readReceipts })
     sources.add(privateMessages.source())

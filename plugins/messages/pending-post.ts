@@ -1,5 +1,5 @@
 import type { Refused } from '../../core/index.ts'
-import type { MessageJob, NewMessageRow, Stored } from '../../db/index.ts'
+import { type MessageJob, type NewMessageRow, Outdated, type Stored } from '../../db/index.ts'
 import type { Audience } from './audience.ts'
 
 /** The reply to the sender. */
@@ -17,7 +17,12 @@ export interface PostOutcomes {
   /** Called after `stored`: what the next message waits for. */
   pause(): Promise<void> | undefined
   notStored(wanted: NewMessageRow, audience: Audience, error: unknown): Refused
+  /** The message is to be checked again, see Outdated. */
+  outdated(post: PendingPost): void
 }
+
+/** Checks of one message. Changes that decide on it come much less often. */
+const MAX_CHECKS = 10
 
 /**
  * A message in the queue of the writer. One object in place of a promise and two closures: thousands wait for a commit,
@@ -25,10 +30,11 @@ export interface PostOutcomes {
  */
 export class PendingPost implements MessageJob {
   readonly work: NewMessageRow
-  readonly #audience: Audience
+  readonly audience: Audience
   readonly #outcomes: PostOutcomes
   readonly #done: (posted: Posted | Promise<Posted>) => void
   readonly #failed: (error: unknown) => void
+  readonly #checks: number
 
   constructor(
     work: NewMessageRow,
@@ -36,17 +42,19 @@ export class PendingPost implements MessageJob {
     outcomes: PostOutcomes,
     done: (posted: Posted | Promise<Posted>) => void,
     failed: (error: unknown) => void,
+    checks = 1,
   ) {
     this.work = work
-    this.#audience = audience
+    this.audience = audience
     this.#outcomes = outcomes
     this.#done = done
     this.#failed = failed
+    this.#checks = checks
   }
 
   resolve(stored: Stored): Promise<void> | undefined {
     try {
-      this.#done(this.#outcomes.stored(this.work, this.#audience, stored))
+      this.#done(this.#outcomes.stored(this.work, this.audience, stored))
     } catch (error) {
       this.#failed(error)
     }
@@ -54,6 +62,17 @@ export class PendingPost implements MessageJob {
   }
 
   reject(error: unknown) {
-    this.#failed(this.#outcomes.notStored(this.work, this.#audience, error))
+    if (error instanceof Outdated && this.#checks < MAX_CHECKS) this.#outcomes.outdated(this)
+    else this.#failed(this.#outcomes.notStored(this.work, this.audience, error))
+  }
+
+  /** The same message after another check. */
+  again(work: NewMessageRow, audience: Audience): PendingPost {
+    return new PendingPost(work, audience, this.#outcomes, this.#done, this.#failed, this.#checks + 1)
+  }
+
+  /** The message is refused. */
+  fail(error: unknown) {
+    this.#failed(error)
   }
 }

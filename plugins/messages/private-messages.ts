@@ -1,4 +1,5 @@
 import type { Knex } from 'knex'
+import { Refused } from '../../core/index.ts'
 import {
   conversation,
   fileOf,
@@ -70,6 +71,13 @@ export class PrivateMessages {
       mayRead: (userId, { user_id, target_id }) => userId === user_id || userId === target_id,
       checkWriter: (session, { user_id, target_id }) =>
         this.#rules.check(session, user_id === session.user.id ? target_id : user_id),
+      checkAgain: async ({ user_id, target_id }, audience) => {
+        const byId = await this.#accounts.byIds([user_id, target_id])
+        if (byId.get(user_id)?.active === false) throw new Refused('account_disabled')
+        existing(byId.get(target_id)?.active ? byId.get(target_id) : undefined, audience.names.to)
+        if (audience.sentOn !== undefined) await this.#rules.check(audience.sentOn, target_id)
+        return audience
+      },
       trails: async ({ id }, { with: name, group }) => {
         if (group !== '') return []
         if (name === '') return [this.#trail({ user_id: id }), this.#trail({ target_id: id })]

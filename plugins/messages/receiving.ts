@@ -22,7 +22,7 @@ export function handleReceiving(parts: Parts) {
   handleAcknowledge(parts)
 }
 
-function handleReceive({ app, sources, deliveries, privateMessages }: Parts) {
+function handleReceive({ app, sources, deliveries, conversations, privateMessages }: Parts) {
   const filterOf = async (from: string, kind: number): Promise<Filter> => {
     if (from !== '') {
       const { id, name } = await privateMessages.partner(from)
@@ -62,6 +62,7 @@ function handleReceive({ app, sources, deliveries, privateMessages }: Parts) {
   app.handle(
     Receive,
     async (session, values) => {
+      await conversations.caughtUp()
       const filter = await filterOf(values.from, values.kind)
       const isFirst = !deliveries.has(session)
       // Otherwise counted first, because it may fail: the earlier delivery goes on then.

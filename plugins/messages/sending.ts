@@ -14,7 +14,13 @@ export function handleSending({ app, db, accounts, conversations, names }: Parts
   const hopsOf = (user: User, to: Account, claimed: number) =>
     conversations.isQuiet(user, claimed) ? 0 : conversations.hops(exchangeOf(user, to), user, claimed)
 
-  const post = (session: UserSession, to: Account, message: ValuesOf<typeof SendMessage>, file: FileFacts) => {
+  const post = (
+    session: UserSession,
+    to: Account,
+    message: ValuesOf<typeof SendMessage>,
+    file: FileFacts,
+    checkedUpTo: number,
+  ) => {
     const { user } = session
     return conversations.post(
       {
@@ -25,6 +31,7 @@ export function handleSending({ app, db, accounts, conversations, names }: Parts
         file,
         clientId: message.clientId,
         hops: hopsOf(user, to, message.hops),
+        checkedUpTo,
       },
       privateAudience(user, to, session),
     )
@@ -33,6 +40,7 @@ export function handleSending({ app, db, accounts, conversations, names }: Parts
   /** Posts a reply, or a message with a file, in the order of the look-ups. */
   const postWithReferences = async (session: UserSession, message: ValuesOf<typeof SendMessage>) => {
     const { to, replyTo, clientId } = message
+    const { checkedUpTo } = conversations
     const find = async () => {
       const account = enabled(await accounts.find(to), to)
       if (replyTo !== 0) await replies.check(session, { targetId: account.id, isGroup: false, replyTo, clientId })
@@ -40,7 +48,7 @@ export function handleSending({ app, db, accounts, conversations, names }: Parts
     }
     const { account, attached } = await names.find(session, find)
     const { text, file, release } = attached
-    return post(session, account, { ...message, text }, file).finally(release)
+    return post(session, account, { ...message, text }, file, checkedUpTo).finally(release)
   }
 
   app.handle(
@@ -48,11 +56,12 @@ export function handleSending({ app, db, accounts, conversations, names }: Parts
     (session, message) => {
       conversations.checkContent(message)
       if (message.replyTo !== 0 || message.file !== 0) return postWithReferences(session, message)
+      const { checkedUpTo } = conversations
       const to = names.find(session, () => accounts.find(message.to))
       // Synchronous if the recipient is cached, so that all messages of one turn reach one commit.
       return to instanceof Promise
-        ? to.then((account) => post(session, enabled(account, message.to), message, NO_FILE))
-        : post(session, enabled(to, message.to), message, NO_FILE)
+        ? to.then((account) => post(session, enabled(account, message.to), message, NO_FILE, checkedUpTo))
+        : post(session, enabled(to, message.to), message, NO_FILE, checkedUpTo)
     },
     { pipelined: true },
   )

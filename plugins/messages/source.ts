@@ -1,5 +1,6 @@
 import type { User, UserSession } from '../../core/index.ts'
-import type { MessageRow, Part, Unread } from '../../db/index.ts'
+import type { MessageRow, NewMessageRow, Part, Unread } from '../../db/index.ts'
+import type { Audience } from './audience.ts'
 import type { Deliverable } from './deliverable.ts'
 import type { Trail } from './search.ts'
 
@@ -77,6 +78,11 @@ export interface Source {
   mayRead(userId: number, row: MessageRow): boolean | Promise<boolean>
   /** Checks that a user may write where a message of its kinds is. @throws Refused */
   checkWriter(session: UserSession, row: MessageRow): void | Promise<void>
+  /**
+   * Checks a new message of its kinds again, after a change, and returns its audience as it is now.
+   * @throws Refused as a request to send it
+   */
+  checkAgain(row: NewMessageRow, audience: Audience): Promise<Audience>
   /**
    * The messages that a search of a user goes through; none if the place is not of this sort.
    * @throws Refused if there is no such user or group, or the user may not read it

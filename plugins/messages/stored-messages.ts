@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import { type App, KeyedQueue, Refused, type UserSession } from '../../core/index.ts'
-import { findMessage, type MessageRow, type MessageWriter, MSG_TYPE, messagesByIds } from '../../db/index.ts'
+import { findMessage, type MessageRow, MSG_TYPE, messagesByIds } from '../../db/index.ts'
 import type { Revision } from './deliverable.ts'
 import type { Deliveries } from './deliveries.ts'
 import { emitChange } from './events.ts'
@@ -16,7 +16,10 @@ export interface StoredMessagesParts {
   readonly db: Knex
   readonly sources: Sources
   readonly deliveries: Deliveries
-  readonly writer: Pick<MessageWriter, 'horizon' | 'settled'>
+  /** The highest id of a message that was fanned out. */
+  readonly horizon: () => number
+  /** Resolves when the messages that are stored by now were fanned out. */
+  readonly settled: () => Promise<void>
 }
 
 /**
@@ -80,9 +83,9 @@ export class StoredMessages {
   }
 
   async #find(id: number): Promise<MessageRow | undefined> {
-    const { db, writer } = this.#parts
+    const { db, horizon, settled } = this.#parts
     // The database may show it before it is fanned out, as it was sent [D-6].
-    if (id > writer.horizon) await writer.settled()
+    if (id > horizon()) await settled()
     return findMessage(db, id)
   }
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { definePlugin } from '../../core/index.ts'
-import { MSG_TYPE, NO_FILE, plainContent } from '../../db/index.ts'
+import { MSG_TYPE, NO_FILE, plainContent, UNCHECKED } from '../../db/index.ts'
 import { actor } from '../accounts/actor.ts'
 import { type Account, accounts, SYSTEM } from '../accounts/index.ts'
 import { privateAudience } from '../messages/audience.ts'
@@ -28,6 +28,7 @@ export const system = definePlugin({
           hops: 0,
           replyTo: 0,
           file: NO_FILE,
+          checkedUpTo: UNCHECKED,
         },
         privateAudience(SYSTEM, to, undefined),
       )

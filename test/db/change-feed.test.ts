@@ -11,7 +11,7 @@ async function follow(t: ExecutionContext) {
   const told: string[] = []
   for (const topic of ['user', 'group'] as const)
     feed.follow(topic, {
-      changed: ({ subject }) => told.push(`${topic} ${subject}`),
+      changed: ({ subject }) => void told.push(`${topic} ${subject}`),
       missed: () => told.push(`${topic}s missed`),
     })
   const user = async (name: string) =>
@@ -35,7 +35,7 @@ test('what was there before the feed was opened is not told', async (t) => {
   await user('alice')
   const told: unknown[] = []
   const later = await ChangeFeed.open(db, (error) => told.push(error))
-  later.follow('user', { changed: (entry) => told.push(entry), missed: () => told.push('missed') })
+  later.follow('user', { changed: (entry) => void told.push(entry), missed: () => told.push('missed') })
   await later.catchUp()
   t.deepEqual(told, [])
 })

@@ -66,7 +66,7 @@ test('rolling back to the original’s tables and migrating again keeps all rows
   const now = 1999999999999
   const made = await insertGroup(db, { name: '聊天室', ownerId: alice, isOpen: true, allHistory: false, now })
   const group = 'id' in made ? made.id : 0
-  const style = { font: 'serif', font_size: 12, color: 'red', hops: 0, reply_to: 0, file: NO_FILE }
+  const style = { font: 'serif', font_size: 12, color: 'red', hops: 0, reply_to: 0, file: NO_FILE, checkedUpTo: -1 }
   const message = { ...style, user_id: alice, send_time: now, client_id: 'a', msg: '你好 😀\n' }
   const writer = await MessageWriter.open(db, (error) => t.fail(String(error)))
   await writer.store({ ...message, target_id: bob, msg_type: 1 })
@@ -229,7 +229,7 @@ test('the error for a database that cannot be opened gives the reason without th
 const writerPool = (db: Knex): { acquireConnection: () => Promise<never> } =>
   isMysql(db) ? (reservedConnection(db) as never) : db.client
 
-const STYLE = { font: '', font_size: 0, hops: 0, color: '', reply_to: 0, file: NO_FILE }
+const STYLE = { font: '', font_size: 0, hops: 0, color: '', reply_to: 0, file: NO_FILE, checkedUpTo: -1 }
 const chat = (client_id: string, msg = 'hi', msg_type: number = MSG_TYPE.chat) => ({
   ...{ user_id: 1, target_id: 2, msg_type, msg, client_id, send_time: 1 },
   ...STYLE,

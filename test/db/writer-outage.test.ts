@@ -28,7 +28,7 @@ const columns = (client_id: string) => ({
   ...{ font: '', font_size: 0, hops: 0, color: '' },
 })
 
-const chat = (client_id: string) => ({ ...columns(client_id), reply_to: 0, file: NO_FILE })
+const chat = (client_id: string) => ({ ...columns(client_id), reply_to: 0, file: NO_FILE, checkedUpTo: -1 })
 
 onMariadb('a batch is committed and its statement reported as interrupted: nobody is told of repeats', async (t) => {
   const { db, writer } = await openWriter(t)

@@ -372,7 +372,16 @@ async function makeWorld(db: Awaited<ReturnType<typeof openDatabase>>, cell: str
   const message = async (from: number, to: number) => {
     const plain = { font: '', font_size: 0, hops: 0, color: '', send_time: now, msg: 'hi', msg_type: 1, reply_to: 0 }
     const { NO_FILE: file } = tables
-    return (await writer.store({ ...plain, file, user_id: from, target_id: to, client_id: `${cell} ${from}` })).id
+    return (
+      await writer.store({
+        ...plain,
+        file,
+        checkedUpTo: tables.UNCHECKED,
+        user_id: from,
+        target_id: to,
+        client_id: `${cell} ${from}`,
+      })
+    ).id
   }
   const [ownMessage, othersMessage] = [await message(mine, theirs), await message(theirs, mine)]
   await writer.close()

@@ -1,0 +1,235 @@
+import type { Knex } from 'knex'
+import { ChangeFeed } from './change-feed.ts'
+import { changesAfter, headOf, type NumberedEntry } from './log.ts'
+import type { MessageRow } from './message-columns.ts'
+import { messagesInLog } from './messages.ts'
+import type { WriterLog } from './writer-log.ts'
+
+/** Messages in one read. */
+const PAGE = 1000
+
+/** Age of the last read of the log beyond which the server acknowledges nothing: others may have changed anything since. */
+const MAX_AGE_MS = 2000
+
+/** Passes messages on to their recipients. @typeParam Routed a message with its recipients */
+export interface MessageRouter<Routed> {
+  push(message: Routed): void
+  /** A promise that the next entry waits for, if there is one. */
+  pause(): Promise<void> | undefined
+  /** Recipients of a message of another server as they are now; undefined for one that nobody is told of. */
+  find(row: MessageRow): Promise<Routed | undefined>
+  /** Resolves when the commit in progress has ended: its messages were passed to `add`. */
+  committed(): Promise<unknown>
+}
+
+export interface LogFeedParts {
+  readonly db: Knex
+  /** Monotonic time in milliseconds. */
+  readonly now: () => number
+  /** Tells the other servers that the log has this number. */
+  readonly say: (last: number) => void
+  /** Called when the log cannot be read; the followers have been told. */
+  readonly onError: (error: unknown) => void
+}
+
+/**
+ * The log of a database that several servers write to: messages and changes of all of them, each once and in the order of
+ * their numbers. Messages of this server are not read again.
+ */
+export class LogFeed<Routed = unknown> extends ChangeFeed implements WriterLog {
+  readonly knownUpTo = Number.MAX_SAFE_INTEGER
+  readonly #parts: LogFeedParts
+  #router: MessageRouter<Routed> | undefined
+  #seen: number
+  /** See `checkedUpTo`. */
+  #checkedUpTo: number
+  /** A number that the log has, according to others or to the database. */
+  #target: number
+  /** Time of the last read that had everything, see LogFeedParts.now. */
+  #readAt: number
+  /** Messages of this server above `#seen`, by number, ascending. */
+  readonly #own = new Map<number, Routed>()
+  #running: Promise<void> | undefined
+  #current: Promise<void> | undefined
+  #next: Promise<void> | undefined
+  /** The last number that this server has committed. */
+  #committed: number
+  #said: number
+  #isTurnOpen = false
+
+  private constructor(parts: LogFeedParts, seen: number) {
+    super(parts.db, seen, parts.onError)
+    this.#parts = parts
+    this.#seen = seen
+    this.#checkedUpTo = seen
+    this.#target = seen
+    this.#committed = seen
+    this.#said = seen
+    this.#readAt = parts.now()
+  }
+
+  static async start<Routed>(parts: LogFeedParts): Promise<LogFeed<Routed>> {
+    return new LogFeed<Routed>(parts, await headOf(parts.db))
+  }
+
+  /** Messages go to a router from now on. */
+  route(router: MessageRouter<Routed>) {
+    this.#router = router
+  }
+
+  /** Everything up to this number was told or passed on. */
+  get seen(): number {
+    return this.#seen
+  }
+
+  /**
+   * A number up to which all that is checked in this turn of the event loop follows the log. What was told in this very turn
+   * is above it: a check that was made just before does not know it.
+   */
+  get checkedUpTo(): number {
+    return this.#checkedUpTo
+  }
+
+  /** Whether the log was not read for so long that nothing may be acknowledged. */
+  get isBehind(): boolean {
+    return this.#parts.now() - this.#readAt > MAX_AGE_MS
+  }
+
+  /** Messages are passed on when they are added, or later. */
+  reported() {}
+
+  /** A message of this server was committed. It is passed on at once, or after the entries before it. */
+  add(id: number, message: Routed) {
+    if (id <= this.#seen) return
+    this.#hasCommitted(id)
+    if (id === this.#seen + 1 && this.#running === undefined) return this.#push(id, message)
+    this.#own.set(id, message)
+    this.reach(id)
+  }
+
+  /** The log has this number, it is said. Passes on what the database shows of it. */
+  reach(last: number) {
+    this.#target = Math.max(this.#target, last)
+    if (this.#target > this.#seen) this.#running ??= this.#run()
+  }
+
+  override async after<T>(change: () => Promise<T>): Promise<T> {
+    try {
+      return await super.after(change)
+    } finally {
+      this.#hasCommitted(this.#seen)
+    }
+  }
+
+  override catchUp(): Promise<void> {
+    // The head that is being read may not have the caller's commit.
+    this.#next ??= this.#readHead(this.#current)
+    return this.#next
+  }
+
+  async #readHead(before: Promise<void> | undefined) {
+    await before
+    this.#current = this.#next
+    this.#next = undefined
+    const begun = this.#parts.now()
+    let head: number
+    try {
+      head = await headOf(this.#parts.db)
+    } catch (error) {
+      return this.missed(error)
+    }
+    this.reach(head)
+    while (this.#seen < head && this.#running !== undefined) await this.#running
+    if (this.#seen >= head) this.#readAt = begun
+  }
+
+  /** Never rejects. */
+  async #run() {
+    try {
+      while (this.#seen < this.#target) {
+        const own = this.#own.get(this.#seen + 1)
+        if (own === undefined) await this.#read()
+        else await this.#pushAndPause(this.#seen + 1, own)
+      }
+    } catch (error) {
+      this.#target = this.#seen
+      this.missed(error)
+    } finally {
+      this.#running = undefined
+    }
+  }
+
+  /** Reads entries of others, up to the first message of this server. */
+  async #read() {
+    const [firstOwn = Number.MAX_SAFE_INTEGER] = this.#own.keys()
+    const { db } = this.#parts
+    const upTo = Math.min(this.#target, firstOwn - 1)
+    const rows = await messagesInLog(db, this.#seen, upTo, PAGE)
+    const { entries } = await changesAfter(db, this.#seen, upTo)
+    // A message that this server is committing may be among them.
+    if (rows.length > 0) await this.#router?.committed()
+    const before = this.#seen
+    for (const entry of inOrder(rows, entries)) {
+      // The end of a page of one of the lists, or of what this database shows.
+      if (entry.id !== this.#seen + 1) break
+      await this.#pass(entry)
+    }
+    if (this.#seen === before) throw new Error(`the database does not show number ${before + 1} of the log`)
+  }
+
+  async #pass(entry: MessageRow | NumberedEntry) {
+    const { id } = entry
+    if ('topic' in entry) {
+      await this.tell(entry)
+      return this.#see(id)
+    }
+    const message = this.#own.get(id) ?? (await this.#router?.find(entry))
+    if (message === undefined) this.#see(id)
+    else await this.#pushAndPause(id, message)
+  }
+
+  #pushAndPause(id: number, message: Routed): Promise<void> | undefined {
+    this.#push(id, message)
+    return this.#router?.pause()
+  }
+
+  #push(id: number, message: Routed) {
+    this.#own.delete(id)
+    // Before: a delivery that reads the database from now on finds the message there.
+    this.#see(id)
+    this.#router?.push(message)
+  }
+
+  #see(id: number) {
+    this.#seen = id
+    this.#endTurn()
+  }
+
+  #hasCommitted(id: number) {
+    this.#committed = Math.max(this.#committed, id)
+    this.#endTurn()
+  }
+
+  /** Once in a turn of the event loop. */
+  #endTurn() {
+    if (this.#isTurnOpen) return
+    this.#isTurnOpen = true
+    setImmediate(() => {
+      this.#isTurnOpen = false
+      this.#checkedUpTo = this.#seen
+      if (this.#committed <= this.#said) return
+      this.#said = this.#committed
+      this.#parts.say(this.#said)
+    })
+  }
+}
+
+/** Both lists ascend. */
+function* inOrder(rows: readonly MessageRow[], entries: readonly NumberedEntry[]) {
+  let next = 0
+  for (const row of rows) {
+    for (let entry = entries[next]; entry !== undefined && entry.id < row.id; entry = entries[++next]) yield entry
+    yield row
+  }
+  yield* entries.slice(next)
+}

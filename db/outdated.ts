@@ -1,0 +1,45 @@
+import type { NumberedEntry, Topic } from './log.ts'
+import type { NewMessageRow } from './message-columns.ts'
+import { MSG_TYPE } from './messages.ts'
+
+/**
+ * What the sender's server has checked of a message, such as a membership or a block, has changed between that check and the
+ * commit: it is not stored. To be checked again.
+ */
+export class Outdated extends Error {
+  constructor() {
+    super('a change came between the check of this message and its commit')
+    this.name = 'Outdated'
+  }
+}
+
+/** `checkedUpTo` of a message that is not checked again: the only server of a database makes changes wait for messages. */
+export const UNCHECKED = -1
+
+/** Topics of changes that decide whether a message may be written. */
+export const DECIDING: readonly Topic[] = ['user', 'group', 'relation']
+
+/** The number up to which all of these messages were checked; undefined if none is checked again. */
+export function checkedFrom(messages: readonly NewMessageRow[]): number | undefined {
+  let from: number | undefined
+  for (const { checkedUpTo } of messages)
+    if (checkedUpTo !== UNCHECKED && (from === undefined || checkedUpTo < from)) from = checkedUpTo
+  return from
+}
+
+/** Whether a message was checked before a change that decides whether it may be written, or to whom. */
+export function isOutdated(row: NewMessageRow, { id, topic, subject, target_id }: NumberedEntry): boolean {
+  if (row.checkedUpTo === UNCHECKED || id <= row.checkedUpTo) return false
+  const isGroup = row.msg_type === MSG_TYPE.group
+  if (topic === 'user') return subject === row.user_id || (!isGroup && subject === row.target_id)
+  if (topic === 'group') return isGroup && subject === row.target_id
+  if (topic !== 'relation' || isGroup) return false
+  return (
+    (subject === row.user_id && target_id === row.target_id) || (subject === row.target_id && target_id === row.user_id)
+  )
+}
+
+/** Subjects of the changes that decide on these messages: users and groups. */
+export const subjectsOf = (messages: readonly NewMessageRow[]): number[] => [
+  ...new Set(messages.flatMap(({ user_id, target_id }) => [user_id, target_id])),
+]

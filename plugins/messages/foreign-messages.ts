@@ -1,0 +1,83 @@
+import type { Knex } from 'knex'
+import type { App } from '../../core/index.ts'
+import { fileOf, type MessageRow, MSG_TYPE, messagesInLog, type NumberedEntry, textForm } from '../../db/index.ts'
+import type { Audience } from './audience.ts'
+import type { Deliveries } from './deliveries.ts'
+import { emitChange } from './events.ts'
+import type { Routed, SharedLog } from './fan-out.ts'
+import type { Sources } from './sources.ts'
+
+export interface ForeignMessagesParts {
+  readonly app: App
+  readonly db: Knex
+  readonly sources: Sources
+  readonly deliveries: Deliveries
+}
+
+/** Messages that other servers have stored, and their changes, for the sessions of this one. */
+export class ForeignMessages {
+  readonly #parts: ForeignMessagesParts
+
+  constructor(parts: ForeignMessagesParts) {
+    this.#parts = parts
+  }
+
+  /** Follows recalls and edits: what waits for a session is not pushed any more, or with its new text [D-8] [D-13]. */
+  follow(log: SharedLog) {
+    const missed = () => {}
+    log.follow('recall', { missed, changed: (entry) => this.#changed(entry) })
+    log.follow('edit', { missed, changed: (entry) => this.#changed(entry) })
+  }
+
+  /** A message with the users of this server who may read it now; undefined if nobody is told of it. */
+  async find(row: MessageRow): Promise<Routed | undefined> {
+    const { deliveries, sources } = this.#parts
+    const [source] = sources.ofKind(row.msg_type)
+    // A friend request; or recalled since, and the entry of that comes later.
+    if (source === undefined || row.isActive !== 1) return undefined
+    const { user_id, target_id } = row
+    const isGroup = row.msg_type === MSG_TYPE.group
+    const recipients = [target_id]
+    // Most private messages are of users who are elsewhere: their names are not looked up.
+    if (!isGroup && !deliveries.hasAny(user_id) && !deliveries.hasAny(target_id))
+      return { message: messageOf(row, NOBODY), row, audience: { ...NOBODY, targetId: target_id, recipients } }
+    const { conversation, from, to, group, readers } = await source.place(row)
+    const audience: Audience = {
+      conversation,
+      targetId: target_id,
+      names: { from, to, group, unread: true },
+      recipients: isGroup ? [...readers] : recipients,
+      except: isGroup ? user_id : undefined,
+      sentOn: undefined,
+    }
+    return { message: messageOf(row, audience), row, audience }
+  }
+
+  /** Also for a change of this server, which has done the same: neither does harm made twice. */
+  async #changed({ topic, subject }: NumberedEntry) {
+    const { app, db, deliveries, sources } = this.#parts
+    const [row] = await messagesInLog(db, subject - 1, subject, 1)
+    const [source] = row === undefined ? [] : sources.ofKind(row.msg_type)
+    if (row === undefined || source === undefined) return
+    const { conversation, readers } = await source.place(row)
+    const userIds = [...readers]
+    const revision = { id: row.id, text: row.msg, editedAt: row.edited_at ?? 0 }
+    for (const userId of userIds)
+      if (topic === 'recall') deliveries.forget(userId, conversation, row.id)
+      else deliveries.edited(userId, revision)
+    emitChange(app, row, userIds)
+  }
+}
+
+/** Of a message that no session of this server gets. */
+const NOBODY: Audience = {
+  conversation: '',
+  targetId: 0,
+  names: { from: '', to: '', group: '', unread: true },
+  recipients: [],
+  except: undefined,
+  sentOn: undefined,
+}
+
+const messageOf = (row: MessageRow, { names }: Audience) =>
+  textForm(row.id, row, names, row.reply_to ?? 0, row.edited_at ?? 0, fileOf(row))
