@@ -5,6 +5,7 @@ import {
   AddFriendResult,
   type Client,
   ConfirmFriendRequest,
+  ContactChanged,
   ConversationRead,
   CreateRoom,
   JoinLeaveChatroom,
@@ -12,6 +13,7 @@ import {
   KickUser,
   MessageRecalled,
   ProfileChanged,
+  QueryContacts,
   QueryUsers,
   RecallMessage,
   SetProfile,
@@ -102,4 +104,29 @@ test('kicking Bob ends his sessions on all nodes, and names a node that does not
   for (const end of ends) t.like(await end, { failure: 'kicked' })
   two.bus.cut()
   t.deepEqual(await operator.request(KickUser, { user: 'bob' }), { sessions: 0, silentNodes: String(two.bus.node) })
+})
+
+test('a list of contacts follows friendships, groups and profiles of users on the other node', async (t) => {
+  const { clock, one, two, enter } = await twoNodes(t)
+  const alice = await enter(one, 'alice')
+  const bob = await enter(two, 'bob')
+  const seen: string[] = []
+  alice.on(ContactChanged, ({ contacts }) => {
+    for (const { name, friend, online } of contacts)
+      seen.push(`${name}${friend ? ' friend' : ''}${online ? ' on' : ''}`)
+  })
+  const profiles: number[] = []
+  alice.on(ContactChanged, ({ contacts }) => profiles.push(...contacts.map(({ profileAt }) => profileAt)))
+  await alice.request(AddFriend, { user: 'bob' })
+  await alice.request(CreateRoom, { group: 'harbour' })
+  await alice.request(QueryContacts, { watch: true })
+  await bob.request(ConfirmFriendRequest, { user: 'alice', accept: true })
+  await eventually(clock, () => seen.includes('bob friend on'))
+  await bob.request(SetProfile, { avatar: '', about: 'at sea' })
+  await eventually(clock, () => profiles.some((at) => at > 0))
+  await bob.request(JoinRoom, { group: 'harbour' })
+  await eventually(clock, () => seen.includes('harbour'))
+  await bob.close()
+  await eventually(clock, () => seen.at(-1) === 'bob friend')
+  t.is(seen.filter((contact) => contact === 'bob friend').length, 1)
 })
