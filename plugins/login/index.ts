@@ -18,7 +18,8 @@ export const login = definePlugin({
   limits: LIMITS,
   needs: { accounts, registration },
   setup(app, { needs: { accounts, registration }, limits, log }) {
-    const attempts = new LoginAttempts(limits)
+    const attempts = new LoginAttempts(limits, app.cluster)
+    app.onStop(attempts.hear())
     const rate = new LoginRate(limits, app.clock)
     const exchanges = new Exchanges({ app, log, accounts, attempts, shape: registration.shape })
 
