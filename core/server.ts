@@ -107,8 +107,9 @@ export class Server {
       epoch,
       clock,
       cluster: cluster ?? ALONE,
+      eventRelay: this.#others?.events,
       pluginFailed: options.pluginFailed,
-      isOwn: (plugin) => this.#isOwn(plugin),
+      isOwn: (plugin) => plugin === this.#control || (options.builtIn ?? []).includes(plugin),
       onBehalfOf: (user) => PeerSession.detached(this.#sessionHost, user),
       remote: (user, address) => PeerSession.detached(this.#sessionHost, user, address),
       accept: (stream, address) => (this.#isReady ? this.accept(stream, { address }) : stream.destroy()),
@@ -148,7 +149,7 @@ export class Server {
     this.#watch = this.#clock.every(WATCH_MS, () => {
       for (const connection of this.#connections) connection.watch(this.#clock.now())
     })
-    this.#others?.start(this.sessions, (user, isThere) => this.#sessionEvents.changedElsewhere(user, isThere))
+    this.#others?.start(this.sessions, this.#sessionEvents)
     this.#bus.emit(ServerStarted.name)
   }
 
@@ -250,10 +251,6 @@ export class Server {
   /** The plugins as `chatctl plugin list` shows them, in the order of their start. */
   plugins(): Promise<readonly PluginFacts[]> {
     return this.#host.facts()
-  }
-
-  #isOwn(plugin: AnyPlugin): boolean {
-    return plugin === this.#control || (this.#options.builtIn ?? []).includes(plugin)
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { lockUsers } from './locks.ts'
+import { note } from './log.ts'
 import { transact } from './transaction.ts'
 
 /** A key with which a device logs in. Times in milliseconds since 1970 UTC. */
@@ -49,6 +50,17 @@ export const findDevice = (db: Knex, userId: number, id: number): Promise<Device
 export const useDevice = async (db: Knex, { user_id, id }: DeviceRow, now: number): Promise<boolean> =>
   (await db<StoredRow>('device').where({ id, user_id, isActive: 1 }).update({ used_at: now })) > 0
 
-/** Revokes a device logically. False if there was none. */
-export const revokeDevice = async (db: Knex, userId: number, id: number): Promise<boolean> =>
-  (await db<StoredRow>('device').where({ id, user_id: userId, isActive: 1 }).update({ isActive: 0 })) > 0
+/** Revokes a device logically, as a change of its user. False if there was none. */
+export const revokeDevice = (db: Knex, userId: number, id: number): Promise<boolean> =>
+  transact(db, async (trx) => {
+    const revoked = await trx<StoredRow>('device').where({ id, user_id: userId, isActive: 1 }).update({ isActive: 0 })
+    if (revoked > 0) await note(trx, { topic: 'user', subject: userId })
+    return revoked > 0
+  })
+
+/** Those of a user's devices that were revoked. */
+export async function revokedDevices(db: Knex, userId: number, ids: readonly number[]): Promise<number[]> {
+  const rows = await db<StoredRow>('device').where({ user_id: userId, isActive: 1 }).whereIn('id', ids).select('id')
+  const valid = new Set(rows.map(({ id }) => id))
+  return ids.filter((id) => !valid.has(id))
+}

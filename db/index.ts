@@ -39,6 +39,7 @@ export {
   insertDevice,
   type NewDeviceRow,
   revokeDevice,
+  revokedDevices,
   useDevice,
 } from './devices.ts'
 export { editMessage, firstTextOf } from './edits.ts'

@@ -3,7 +3,7 @@ import { asking } from './selects.ts'
 
 /**
  * What an entry of the log is about. `recall`, `edit`, `reaction`: a message; `group`: name, settings or members of a group; `user`: an
- * account; `relation`: friendship or block between a user and others.
+ * account, or a device or token that it has revoked; `relation`: friendship or block between a user and others.
  */
 export type Topic = 'recall' | 'edit' | 'reaction' | 'group' | 'user' | 'relation'
 

@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { countRows, lockUsers } from './locks.ts'
+import { note } from './log.ts'
 import { transact } from './transaction.ts'
 
 /** A token of a user. Times in milliseconds since 1970 UTC. */
@@ -46,6 +47,12 @@ export const findToken = (db: Knex, hash: string): Promise<TokenRow | undefined>
 export const useToken = (db: Knex, id: number, now: number) =>
   db<StoredRow>('api_token').where({ id, isActive: 1 }).update({ used_at: now })
 
-/** Revokes a token logically. False if there was none. */
-export const revokeToken = async (db: Knex, userId: number, id: number): Promise<boolean> =>
-  (await db<StoredRow>('api_token').where({ id, user_id: userId, isActive: 1 }).update({ isActive: 0 })) > 0
+/** Revokes a token logically, as a change of its user. False if there was none. */
+export const revokeToken = (db: Knex, userId: number, id: number): Promise<boolean> =>
+  transact(db, async (trx) => {
+    const revoked = await trx<StoredRow>('api_token')
+      .where({ id, user_id: userId, isActive: 1 })
+      .update({ isActive: 0 })
+    if (revoked > 0) await note(trx, { topic: 'user', subject: userId })
+    return revoked > 0
+  })

@@ -8,6 +8,7 @@ import { SetupError } from '../errors.ts'
 import type { Routes } from '../http/routes.ts'
 import type { Limits } from '../limits.ts'
 import type { MetricRegistry } from '../metrics/registry.ts'
+import type { EventRelay } from '../session/event-relay.ts'
 import type { Presence } from '../session/presence.ts'
 import type { UserSession } from '../session/session.ts'
 import type { RemoteSession, Transport, TransportSession } from '../session/transport.ts'
@@ -42,6 +43,8 @@ export interface HostParts {
   readonly epoch: string
   readonly clock: Clock
   readonly cluster: Cluster
+  /** The way of events to other nodes, if there are any. */
+  readonly eventRelay: EventRelay | undefined
   readonly pluginFailed: ((failure: PluginFailure) => void) | undefined
   /** Whether a plugin is built in: its status and metrics have no prefix. */
   isOwn(plugin: AnyPlugin): boolean
@@ -140,7 +143,7 @@ export class PluginHost {
 
   #app(record: PluginRecord): App {
     const { bus, dispatcher, catalogue, users, presence, limits, audit, secret, epoch, clock, cluster } = this.#parts
-    const { accept, admit, onBehalfOf, remote, routes } = this.#parts
+    const { accept, admit, onBehalfOf, remote, routes, eventRelay } = this.#parts
     const { plugin, cleanups, registered } = record
     const known = (message: Message) => {
       if (catalogue.byType(message.type) === message) return
@@ -194,6 +197,10 @@ export class PluginHost {
         },
       },
       emit: (event, payload) => bus.emit(event.name, payload),
+      share: (event, payload, about) => {
+        bus.emit(event.name, payload)
+        eventRelay?.say(event.name, payload, about)
+      },
       metrics: this.#parts.metrics.of({
         prefix: this.#parts.isOwn(plugin)
           ? 'chatctl_'

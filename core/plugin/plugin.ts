@@ -134,7 +134,14 @@ export interface App {
   /** Called for each message sent to a session, as a push or as a reply. */
   on<M extends ServerMessage>(message: M, listener: (session: Session, values: InputOf<M>) => unknown): () => void
   on<P>(event: EventType<P>, listener: (payload: P) => unknown): () => void
+  /** Emits an event on this node. */
   emit<P>(event: EventType<P>, payload: P): void
+  /**
+   * Emits an event of scope `cluster` on all nodes. It may be lost on the others, and come before they have followed a change
+   * of the log.
+   * @param about users whom it concerns: only nodes with a session of one of them are told
+   */
+  share<P>(event: EventType<P>, payload: P, about?: Iterable<number>): void
   /** A repeating timer that ends with the plugin. Milliseconds. */
   every(ms: number, task: () => unknown): void
   /**

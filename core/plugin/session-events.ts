@@ -1,10 +1,11 @@
+import type { OtherNodesListener } from '../session/other-nodes.ts'
 import type { Presence } from '../session/presence.ts'
 import type { UserSession } from '../session/session.ts'
 import type { User } from '../session/user.ts'
 import { type Bus, SessionEnded, SessionStarted, UserOffline, UserOnline } from './events.ts'
 
 /** The events of this node's sessions and of the cluster's users, each start with one end. */
-export class SessionEvents {
+export class SessionEvents implements OtherNodesListener {
   readonly #bus: Bus
   readonly #presence: Presence
   readonly #started = new Set<UserSession>()
@@ -31,10 +32,13 @@ export class SessionEvents {
     this.#mayBeOffline(session.user)
   }
 
-  /** A user has got the first session on another node, or lost the last one. */
-  changedElsewhere(user: User, hasSessions: boolean) {
+  userChanged(user: User, hasSessions: boolean) {
     if (hasSessions) this.#cameOnline(user)
     else this.#mayBeOffline(user)
+  }
+
+  emit(name: string, payload: unknown) {
+    this.#bus.emit(name, payload)
   }
 
   #cameOnline(user: User) {

@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
-import { type App, Refused } from '../../core/index.ts'
+import type { Logger } from 'pino'
+import { type App, Refused, type Session, type UserSession } from '../../core/index.ts'
 import { DEFAULT_ITERATIONS, fakeVerifier, shapeOf, type Verifier } from '../../core/scram/index.ts'
 import {
   type ChangeFeed,
@@ -12,9 +13,9 @@ import {
 } from '../../db/index.ts'
 import { type Account, existing, type Names, type NewAccount, SYSTEM, toAccount } from './account.ts'
 import { AccountCache } from './account-cache.ts'
-import { AccountDisabled } from './events.ts'
 import { FAILURES } from './failures.ts'
 import { checkNames } from './names.ts'
+import { SessionEnds } from './session-ends.ts'
 import type { Shapes } from './shapes.ts'
 import { formatVerifier } from './verifier.ts'
 
@@ -25,12 +26,14 @@ export interface AccountsParts {
   readonly db: Knex
   readonly changes: ChangeFeed
   readonly shapes: Shapes
+  readonly log: Logger
 }
 
 /** The one way to accounts for all plugins: reads are cached, and a change is visible to all of them at once. */
 export class Accounts {
   /** Shapes of the accounts' verifiers, for names that have none. */
   readonly shapes: Shapes
+  readonly #sessionEnds: SessionEnds
   readonly #app: App
   readonly #db: Knex
   readonly #changes: ChangeFeed
@@ -38,12 +41,18 @@ export class Accounts {
   /** Parsed in place of an account that does not exist: the same work as for one that does. */
   readonly #decoy: UserRow
 
-  constructor({ app, db, changes, shapes }: AccountsParts) {
+  constructor({ app, db, changes, shapes, log }: AccountsParts) {
     this.#app = app
     this.#db = db
     this.#changes = changes
     changes.follow('user', this.#cache)
     this.shapes = shapes
+    this.#sessionEnds = new SessionEnds({
+      app,
+      find: async (id) => (await this.byIds([id])).get(id),
+      onError: (error) => log.warn({ err: error }, 'cannot check the sessions of a changed account'),
+    })
+    changes.follow('user', this.#sessionEnds)
     this.#decoy = {
       id: 0,
       username: 'nobody',
@@ -128,20 +137,38 @@ export class Accounts {
     return { id, name: username }
   }
 
-  /** Sets new keys and ends the user's sessions, except one. @throws Refused `user_not_exist` */
-  async setVerifier(name: string, verifier: Verifier, exceptSession?: number) {
-    const { id, verifier: old } = await this.#change(name, { password: formatVerifier(verifier) })
-    if (old !== undefined) this.shapes.count(shapeOf(old), -1)
-    this.shapes.count(shapeOf(verifier), 1)
-    this.#app.users.closeHere(id, 'logged_out', (session) => session.id !== exceptSession)
+  /** A session has begun as that of the account: it ends with the account's password. */
+  sessionBegan(session: UserSession, account: Account) {
+    this.#sessionEnds.hasProven(session, account.verifier)
+    // Changed since it was read: the change was told before this session was there.
+    if (this.#cache.byId(account.id) !== account) this.#sessionEnds.check(account.id)
+  }
+
+  /** The verifier with which a session began. */
+  verifierOf(session: Session): Verifier | undefined {
+    return this.#sessionEnds.verifierOf(session)
+  }
+
+  /** Sets new keys and ends the user's sessions, but for the one that has set them. @throws Refused `user_not_exist` */
+  async setVerifier(name: string, verifier: Verifier, setBy?: UserSession) {
+    const before = setBy && this.verifierOf(setBy)
+    // Before the change is told: that ends the sessions with another verifier.
+    if (setBy !== undefined) this.#sessionEnds.hasProven(setBy, verifier)
+    try {
+      const { id, verifier: old } = await this.#change(name, { password: formatVerifier(verifier) })
+      if (old !== undefined) this.shapes.count(shapeOf(old), -1)
+      this.shapes.count(shapeOf(verifier), 1)
+      this.#app.users.closeHere(id, 'logged_out', (session) => session !== setBy)
+    } catch (error) {
+      if (setBy !== undefined) this.#sessionEnds.hasProven(setBy, before)
+      throw error
+    }
   }
 
   /** Enables or disables an account; disabling ends the user's sessions. @throws Refused `user_not_exist` */
   async setActive(name: string, active: boolean) {
     const { id } = await this.#change(name, { isActive: active ? 1 : 0 })
-    if (active) return
-    this.#app.users.closeHere(id, 'account_disabled', () => true)
-    this.#app.emit(AccountDisabled, { userId: id })
+    if (!active) this.#app.users.closeHere(id, 'account_disabled', () => true)
   }
 
   async #change(name: string, values: Parameters<typeof updateUser>[2]): Promise<Account> {

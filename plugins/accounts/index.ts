@@ -6,12 +6,11 @@ import { loadShapes } from './shapes.ts'
 
 export { type Account, existing, SYSTEM } from './account.ts'
 export type { Accounts } from './accounts.ts'
-export { AccountDisabled } from './events.ts'
 
 /** Accounts, for all other plugins: none of them queries the table. */
 export const accounts = definePlugin({
   name: 'accounts',
   failures: FAILURES,
   needs: { changes },
-  setup: async (app, { db, needs }) => new Accounts({ app, db, ...needs, shapes: await loadShapes(db) }),
+  setup: async (app, { db, log, needs }) => new Accounts({ app, db, log, ...needs, shapes: await loadShapes(db) }),
 })

@@ -9,7 +9,8 @@ export function handleSessions(app: App, accounts: Accounts) {
     const account = await accounts.require(user, { active: true })
     // Before the login: no acting as a user without a record.
     app.audit.info({ event: 'act_as', ...actor(session), as: account.name, session: session.id })
-    session.login({ id: account.id, name: account.name, nickname: account.nickname, role: account.role })
+    const { id, name, nickname, role } = account
+    accounts.sessionBegan(session.login({ id, name, nickname, role }), account)
   })
 
   app.handle(KickUser, async (session, { user }) => {

@@ -1,5 +1,6 @@
-import { definePlugin, type UserSession } from '../../core/index.ts'
+import { ALONE, definePlugin, type UserSession } from '../../core/index.ts'
 import { accounts } from '../accounts/index.ts'
+import { changes } from '../changes/index.ts'
 import { friends } from '../friends/index.ts'
 import { groups } from '../groups/index.ts'
 import { privateMessages } from '../messages/index.ts'
@@ -18,11 +19,13 @@ const CONTACTS_PER_PACKET = ContactInfo.fields.contacts.max
 export const contacts = definePlugin({
   name: 'contacts',
   messages,
-  needs: { accounts, messages: privateMessages, friends, groups, profiles },
-  setup(app, { needs: { accounts, messages, friends }, db, log }) {
+  needs: { accounts, changes, messages: privateMessages, friends, groups, profiles },
+  setup(app, { needs: { accounts, changes: feed, messages, friends }, db, log }) {
     const contactList = new ContactList({ app, db, accounts, friends, conversations: messages })
 
     const notify = async (userId: number, sessions: Iterable<UserSession>, changes: Changes) => {
+      // Another node has told of the change, which this one may not have read.
+      if (app.cluster !== ALONE) await feed.catchUp()
       const { contacts: list } = await contactList.load(userId, changes)
       const gone = goneFrom(list, changes)
       for (const session of sessions) {

@@ -1,17 +1,21 @@
 import type { UserSession } from '../../core/index.ts'
 
-/** The sessions that logged in with a device, for its revocation. */
+/** The sessions of this node that logged in with a device, for its revocation. */
 export class DeviceSessions {
-  readonly #byDevice = new Map<number, Set<UserSession>>()
+  /** By user and device. */
+  readonly #byUser = new Map<number, Map<number, Set<UserSession>>>()
   readonly #devices = new WeakMap<UserSession, number>()
 
   add(device: number, session: UserSession) {
-    const sessions = this.#byDevice.get(device) ?? new Set()
-    this.#byDevice.set(device, sessions.add(session))
+    const { id: userId } = session.user
+    const ofUser = this.#byUser.get(userId) ?? new Map<number, Set<UserSession>>()
+    const sessions = ofUser.get(device) ?? new Set()
+    this.#byUser.set(userId, ofUser.set(device, sessions.add(session)))
     this.#devices.set(session, device)
     void session.closed.then(() => {
       sessions.delete(session)
-      if (sessions.size === 0 && this.#byDevice.get(device) === sessions) this.#byDevice.delete(device)
+      if (sessions.size === 0 && ofUser.get(device) === sessions) ofUser.delete(device)
+      if (ofUser.size === 0 && this.#byUser.get(userId) === ofUser) this.#byUser.delete(userId)
     })
   }
 
@@ -20,13 +24,14 @@ export class DeviceSessions {
     return this.#devices.get(session)
   }
 
-  count(device: number): number {
-    return this.#byDevice.get(device)?.size ?? 0
+  /** Devices of a user that have sessions, with their number. */
+  countsOf(userId: number): [device: number, sessions: number][] {
+    return [...(this.#byUser.get(userId) ?? [])].map(([device, { size }]) => [device, size])
   }
 
   /** Closes the sessions of a device; returns how many there were. */
-  close(device: number): number {
-    const sessions = [...(this.#byDevice.get(device) ?? [])]
+  close(userId: number, device: number): number {
+    const sessions = [...(this.#byUser.get(userId)?.get(device) ?? [])]
     for (const session of sessions) session.close('logged_out')
     return sessions.length
   }

@@ -1,8 +1,27 @@
-import { definePlugin, KeyedQueue, Refused, type Session, toShownName, type UserSession } from '../../core/index.ts'
+import {
+  type App,
+  definePlugin,
+  KeyedQueue,
+  Refused,
+  Retries,
+  type Session,
+  toShownName,
+  type UserSession,
+} from '../../core/index.ts'
 import { deviceProof } from '../../core/scram/index.ts'
-import { type DeviceRow, devicesOf, findDevice, insertDevice, revokeDevice, useDevice } from '../../db/index.ts'
+import {
+  type DeviceRow,
+  devicesOf,
+  findDevice,
+  insertDevice,
+  isUnavailable,
+  revokeDevice,
+  revokedDevices,
+  useDevice,
+} from '../../db/index.ts'
 import { actor } from '../accounts/actor.ts'
 import { type Account, accounts } from '../accounts/index.ts'
+import { changes } from '../changes/index.ts'
 import { login } from '../login/index.ts'
 import { DeviceSessions } from './device-sessions.ts'
 import { FAILURES } from './failures.ts'
@@ -27,6 +46,18 @@ function hashOf({ verifier }: Account): string {
   throw new Refused('not_allowed', 'an account without a password has no devices')
 }
 
+/** Counts the sessions of a user's devices on all nodes; those of a node that does not answer are missing. */
+function countSessions({ cluster, onStop }: App, sessions: DeviceSessions) {
+  onStop(cluster.answer('devices', (userId) => sessions.countsOf(userId as number)))
+  return async (userId: number): Promise<Map<number, number>> => {
+    const { answers } = await cluster.ask<[number, number][]>('devices', userId)
+    const counts = new Map(sessions.countsOf(userId))
+    for (const elsewhere of answers.values())
+      for (const [device, count] of elsewhere) counts.set(device, (counts.get(device) ?? 0) + count)
+    return counts
+  }
+}
+
 /**
  * Keys of devices, which log in without the password. A device belongs to the password with which it was added: its row
  * holds a hash of the account's verifier, so that no change of the password, by whomever, leaves a device behind.
@@ -36,15 +67,29 @@ export const devices = definePlugin({
   messages,
   failures: FAILURES,
   limits: LIMITS,
-  needs: { accounts, login },
-  setup(app, { needs: { accounts, login }, limits, db, log }) {
+  needs: { accounts, changes, login },
+  setup(app, { needs: { accounts, changes, login }, limits, db, log }) {
     const sessions = new DeviceSessions()
     /** Logins and revocations of a user, one at a time: a revoked device must not have a session that it just began. */
     const queue = new KeyedQueue<number>()
+    const counted = countSessions(app, sessions)
+
+    const retries = new Retries(app, isUnavailable, (error) => log.warn({ err: error }, 'cannot check revoked devices'))
+    /** Ends the sessions of devices that were revoked, on whichever node. After a login in progress, in the queue. */
+    const endRevoked = (userId: number) =>
+      queue.run(userId, async () => {
+        const used = sessions.countsOf(userId).map(([device]) => device)
+        if (used.length === 0) return
+        for (const device of await revokedDevices(db, userId, used)) sessions.close(userId, device)
+      })
+    changes.follow('user', {
+      changed: ({ subject }) => void retries.until(() => endRevoked(subject)),
+      missed: () => {},
+    })
 
     /** The verifier that the session's login has proven: the password may have changed since. */
     const provenHash = async (session: UserSession): Promise<string> => {
-      const proven = login.verifierOf(session)
+      const proven = accounts.verifierOf(session)
       return proven === undefined ? hashOf(await accounts.require(session.user.name)) : hashOfVerifier(proven)
     }
 
@@ -100,12 +145,13 @@ export const devices = definePlugin({
       async (session) => {
         const current = sessions.deviceOf(session)
         const rows = await devicesOf(db, session.user.id, hashOf(await accounts.require(session.user.name)))
+        const counts = await counted(session.user.id)
         const list = rows.map(({ id, name, added_at, used_at }) => ({
           device: id,
           name,
           addedAt: added_at,
           usedAt: used_at,
-          sessions: sessions.count(id),
+          sessions: counts.get(id) ?? 0,
           current: id === current,
         }))
         return { devices: list }
@@ -115,8 +161,9 @@ export const devices = definePlugin({
 
     app.handle(RevokeDevice, (session, { device: id }) =>
       queue.run(session.user.id, async () => {
-        if (!(await revokeDevice(db, session.user.id, id))) throw new Refused(FAILURES.no_device)
-        const closed = sessions.close(id)
+        const wasRevoked = await changes.after(() => revokeDevice(db, session.user.id, id))
+        if (!wasRevoked) throw new Refused(FAILURES.no_device)
+        const closed = sessions.close(session.user.id, id)
         app.audit.info({ event: 'device_revoked', ...actor(session), user: session.user.name, device: id, closed })
       }),
     )

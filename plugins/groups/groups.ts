@@ -33,7 +33,7 @@ export function handleGroups(parts: Parts) {
       const values = { name, ownerId: user.id, isOpen: open, allHistory, now: clock.time(), groupsPerUser }
       const created = await roster.create(() => insertGroup(db, values))
       if ('conflict' in created) throw refusalOf(created.conflict, name)
-      app.emit(GroupChanged, { groupId: created.id, userIds: [user.id] })
+      app.share(GroupChanged, { groupId: created.id, userIds: [user.id] }, [user.id])
       return { id: created.id, group: name }
     })
   })

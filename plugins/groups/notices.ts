@@ -21,5 +21,5 @@ export function announceChange(
 ) {
   const userIds = [...new Set([...(before ?? after).memberIds, ...after.memberIds, ...alsoTo])]
   app.users.send(userIds, JoinLeaveChatroom, { ...notice, value })
-  app.emit(GroupChanged, { groupId: after.id, userIds })
+  app.share(GroupChanged, { groupId: after.id, userIds }, userIds)
 }

@@ -1,5 +1,4 @@
 import { definePlugin, Refused, type Session, type UserSession } from '../../core/index.ts'
-import type { Verifier } from '../../core/scram/index.ts'
 import { type Account, accounts } from '../accounts/index.ts'
 import { registration } from '../registration/index.ts'
 import { Exchanges } from './exchanges.ts'
@@ -19,19 +18,17 @@ export const login = definePlugin({
   limits: LIMITS,
   needs: { accounts, registration },
   setup(app, { needs: { accounts, registration }, limits, log }) {
-    const attempts = new LoginAttempts(limits)
+    const attempts = new LoginAttempts(limits, app.cluster)
+    app.onStop(attempts.hear())
     const rate = new LoginRate(limits, app.clock)
     const exchanges = new Exchanges({ app, log, accounts, attempts, shape: registration.shape })
-
-    /** The verifier that a session's login has proven. */
-    const proven = new WeakMap<Session, Verifier>()
 
     /** @throws Refused `rate_limited`, `too_many_sessions` */
     const enter = (session: Session, account: Account): UserSession => {
       rate.take(account)
-      const { id, name, nickname, role, verifier } = account
+      const { id, name, nickname, role } = account
       const entered = session.login({ id, name, nickname, role })
-      if (verifier !== undefined) proven.set(session, verifier)
+      accounts.sessionBegan(entered, account)
       log.info({ user: name, session: session.id, address: session.address }, 'logged in')
       return entered
     }
@@ -53,8 +50,7 @@ export const login = definePlugin({
       if (account.id !== session.user.id) throw new Refused('not_allowed')
       rate.take(account)
       const verifier = registration.verifierFor(session, keys)
-      await accounts.setVerifier(account.name, verifier, session.id)
-      proven.set(session, verifier)
+      await accounts.setVerifier(account.name, verifier, session)
       app.audit.info({ event: 'password_changed', user: account.name, address: session.address })
     })
 
@@ -83,8 +79,6 @@ export const login = definePlugin({
       },
       /** Logs a session in as an account that it has proven. @throws Refused `rate_limited`, `too_many_sessions` */
       enter,
-      /** The verifier that a session's login has proven; undefined for one without proof, as the operator's. */
-      verifierOf: (session: Session) => proven.get(session),
     }
   },
 })

@@ -1,10 +1,18 @@
 import { RateLimiterMemory } from 'rate-limiter-flexible'
-import { KeyedQueue, lruCache, Refused } from '../../core/index.ts'
+import { type Cluster, KeyedQueue, lruCache, Refused } from '../../core/index.ts'
 import { FAILURES } from './failures.ts'
 import type { LoginLimits } from './limits.ts'
 
 /** Pairs of account and address remembered as familiar, the last ones used. */
 const MAX_FAMILIAR = 50_000
+
+/** What a node tells the others of an attempt. */
+interface Attempt {
+  readonly pair: string
+  readonly address: string
+  /** Familiar: it succeeded for the first time; overLimit: it failed while its address was over the limit. */
+  readonly result: 'failed' | 'overLimit' | 'familiar'
+}
 
 /**
  * Counts failed logins per pair of account and address and per address, never per account alone, or anyone could lock out
@@ -13,6 +21,9 @@ const MAX_FAMILIAR = 50_000
  *
  * No answer reveals whether a pair is familiar or whether the name exists: over an address's limit a familiar pair gets a
  * challenge like any other name, and a wrong proof gets the same refusal.
+ *
+ * In a cluster the attempts of all nodes count, as far as nodes hear each other: with N nodes that do not, the limits are N
+ * times as high.
  */
 export class LoginAttempts {
   readonly #perPair: RateLimiterMemory
@@ -21,12 +32,19 @@ export class LoginAttempts {
   readonly #perFamiliarPair: readonly RateLimiterMemory[]
   readonly #familiar = lruCache<string, true>(MAX_FAMILIAR)
   readonly #queue = new KeyedQueue<string>()
+  readonly #cluster: Cluster
 
-  constructor({ loginFailures, loginFailuresPerAddress }: LoginLimits) {
+  constructor({ loginFailures, loginFailuresPerAddress }: LoginLimits, cluster: Cluster) {
+    this.#cluster = cluster
     const limiter = (points: number, duration: number) => new RateLimiterMemory({ points, duration })
     this.#perPair = limiter(loginFailures, 60)
     this.#perAddress = limiter(loginFailuresPerAddress, 3600)
     this.#perFamiliarPair = [limiter(loginFailures, 60), limiter(loginFailuresPerAddress, 3600)]
+  }
+
+  /** Counts the attempts on other nodes. Returns a function that ends it. */
+  hear(): () => void {
+    return this.#cluster.hear('login', (attempt) => void this.#count(attempt as Attempt))
   }
 
   /** Checks the limits at the beginning of a login. @throws Refused `too_many_attempts` */
@@ -61,18 +79,30 @@ export class LoginAttempts {
     if (over === undefined) {
       refuseIf(await overBy(this.#perPair, pair))
       const result = run()
-      if (result === undefined) {
-        await this.#perPair.penalty(pair)
-        await this.#perAddress.penalty(address)
-      } else this.#familiar.set(pair, true)
+      if (result === undefined) await this.#tell({ pair, address, result: 'failed' })
+      else if (!this.#familiar.has(pair)) await this.#tell({ pair, address, result: 'familiar' })
       return result
     }
     // Before the decision: the same work for every name.
     const result = run()
     const mayTry = await this.#mayStillTry(pair)
     if (mayTry && result !== undefined) return result
-    if (mayTry) for (const limiter of this.#perFamiliarPair) await limiter.penalty(pair)
+    if (mayTry) await this.#tell({ pair, address, result: 'overLimit' })
     return refuseIf(over)
+  }
+
+  /** Counts an attempt on this node and on the others. */
+  #tell(attempt: Attempt): Promise<void> {
+    this.#cluster.say('login', attempt)
+    return this.#count(attempt)
+  }
+
+  async #count({ pair, address, result }: Attempt) {
+    if (result === 'familiar') this.#familiar.set(pair, true)
+    else if (result === 'failed') {
+      await this.#perPair.penalty(pair)
+      await this.#perAddress.penalty(address)
+    } else for (const limiter of this.#perFamiliarPair) await limiter.penalty(pair)
   }
 
   /** Whether a familiar pair has attempts left while its address is over the limit. */

@@ -49,7 +49,7 @@ export const profiles = definePlugin({
       const values = { avatar: checkAvatar(wanted.avatar), about: checkAbout(wanted.about) }
       count(user.id)
       const changed_at = await saveProfile(db, user.id, values, clock.time())
-      app.emit(ProfileSaved, { userId: user.id })
+      app.share(ProfileSaved, { userId: user.id })
       const change = toProfile(user, { ...values, changed_at })
       app.users.send([user.id], ProfileChanged, change, { except: session, droppable: true })
       const { friends: known } = await friends.circleOf(user.id)

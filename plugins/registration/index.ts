@@ -35,7 +35,8 @@ export const registration = definePlugin({
   setup(app, { options, needs: { accounts }, limits }) {
     const { open, iterations, preHash, minPassword } = options
     const salts = new Salts(iterations)
-    const rate = new RegistrationRate(limits.registrations)
+    const rate = new RegistrationRate(limits.registrations, app.cluster)
+    app.onStop(rate.hear())
 
     const checkOpen = () => {
       if (!open) throw new Refused(FAILURES.registration_closed)

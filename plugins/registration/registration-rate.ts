@@ -1,14 +1,22 @@
 import { RateLimiterMemory } from 'rate-limiter-flexible'
-import { Refused, type Session } from '../../core/index.ts'
+import { type Cluster, Refused, type Session } from '../../core/index.ts'
 
-/** Limits registrations per address. */
+/** Limits registrations per address: those on all nodes, as far as nodes hear each other. */
 export class RegistrationRate {
   readonly #limiter: RateLimiterMemory
   /** Sessions whose next registration has been counted. */
   readonly #reserved = new WeakSet<Session>()
 
-  constructor(perHour: number) {
+  readonly #cluster: Cluster
+
+  constructor(perHour: number, cluster: Cluster) {
+    this.#cluster = cluster
     this.#limiter = new RateLimiterMemory({ points: perHour, duration: 3600 })
+  }
+
+  /** Counts the registrations on other nodes. Returns a function that ends it. */
+  hear(): () => void {
+    return this.#cluster.hear('registration', (network) => void this.#limiter.penalty(network as string))
   }
 
   /** Counts one registration, unless it is reserved. @throws Refused `rate_limited` */
@@ -21,6 +29,7 @@ export class RegistrationRate {
     await this.#limiter.consume(session.network).catch(({ msBeforeNext: retryAfter }: { msBeforeNext: number }) => {
       throw new Refused('rate_limited', 'too many registrations from this address; retry later', { retryAfter })
     })
+    this.#cluster.say('registration', session.network)
   }
 
   /** The session's next registration has been counted. */

@@ -26,6 +26,8 @@ export class Grant {
   /** Undefined for all. */
   readonly targets: ReadonlySet<string> | undefined
   usedAt: number
+  /** The user's account or tokens have changed: to be read again before it is used. */
+  isStale = false
   readonly #ended = new AbortController()
 
   constructor({ id, user_id, name, expires_at, scopes, targets, used_at }: TokenRow) {

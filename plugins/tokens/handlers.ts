@@ -1,9 +1,8 @@
 import type { Knex } from 'knex'
 import { type App, Refused, toShownName, type UserSession, type ValuesOf } from '../../core/index.ts'
-import { insertToken, revokeToken, type TokenRow, tokensOf } from '../../db/index.ts'
+import { type ChangeFeed, insertToken, revokeToken, type TokenRow, tokensOf } from '../../db/index.ts'
 import { actor } from '../accounts/actor.ts'
 import { parseTargets, SCOPES } from './access.ts'
-import { TokenRevoked } from './events.ts'
 import { FAILURES } from './failures.ts'
 import type { TokenLimits } from './limits.ts'
 import { CreateToken, QueryTokens, RevokeToken } from './messages.ts'
@@ -16,10 +15,11 @@ interface Parts {
   readonly app: App
   readonly db: Knex
   readonly limits: TokenLimits
+  readonly changes: ChangeFeed
 }
 
 /** A user's own tokens: create, list, revoke. */
-export function handleTokens({ app, db, limits }: Parts) {
+export function handleTokens({ app, db, limits, changes }: Parts) {
   const create = async (session: UserSession, wanted: ValuesOf<typeof CreateToken>) => {
     const { user } = session
     const token = newToken()
@@ -49,8 +49,8 @@ export function handleTokens({ app, db, limits }: Parts) {
   )
 
   app.handle(RevokeToken, async (session, { id }) => {
-    if (!(await revokeToken(db, session.user.id, id))) throw new Refused(FAILURES.no_token)
-    app.emit(TokenRevoked, { id })
+    const wasRevoked = await changes.after(() => revokeToken(db, session.user.id, id))
+    if (!wasRevoked) throw new Refused(FAILURES.no_token)
     app.audit.info({ event: 'token_revoked', ...actor(session), user: session.user.name, token: id })
   })
 }

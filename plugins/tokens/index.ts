@@ -1,6 +1,6 @@
 import { definePlugin } from '../../core/index.ts'
-import { AccountDisabled, accounts } from '../accounts/index.ts'
-import { TokenRevoked } from './events.ts'
+import { accounts } from '../accounts/index.ts'
+import { changes } from '../changes/index.ts'
 import { FAILURES } from './failures.ts'
 import { handleTokens } from './handlers.ts'
 import { LIMITS } from './limits.ts'
@@ -19,12 +19,11 @@ export const tokens = definePlugin({
   messages,
   failures: FAILURES,
   limits: LIMITS,
-  needs: { accounts },
-  setup(app, { needs: { accounts }, limits, db, log }) {
+  needs: { accounts, changes },
+  setup(app, { needs: { accounts, changes }, limits, db, log }) {
     const tokens = new Tokens({ app, db, accounts, limits, log })
-    handleTokens({ app, db, limits })
-    app.on(TokenRevoked, ({ id }) => tokens.revoked((grant) => grant.id === id))
-    app.on(AccountDisabled, ({ userId }) => tokens.revoked((grant) => grant.userId === userId))
+    handleTokens({ app, db, limits, changes })
+    changes.follow('user', tokens)
     app.every(EXPIRY_MS, () => tokens.endExpired())
     return tokens
   },

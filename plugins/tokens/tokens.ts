@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Knex } from 'knex'
 import type { Logger } from 'pino'
-import { type App, type Clock, lruCache, Refused } from '../../core/index.ts'
-import { findToken, useToken } from '../../db/index.ts'
+import { type App, type Clock, lruCache, Refused, Retries } from '../../core/index.ts'
+import { type Follower, findToken, isUnavailable, type LogEntry, useToken } from '../../db/index.ts'
 import type { Accounts } from '../accounts/index.ts'
 import { type Access, Grant } from './access.ts'
 import { FailureRate } from './failure-rate.ts'
@@ -28,20 +28,32 @@ export const bearerOf = ({ authorization = '' }: IncomingHttpHeaders): string | 
   /^Bearer +(\S+) *$/i.exec(authorization)?.[1]
 
 /** The way from a token to its user, for all plugins that take requests over HTTP. */
-export class Tokens {
+export class Tokens implements Follower {
   /** Wrong tokens by address, those of hooks included. */
   readonly failures: FailureRate
   readonly #parts: TokensParts
   readonly #clock: Clock
-  readonly #known = lruCache<string, Grant>(CACHED_TOKENS, { dispose: (grant) => grant.end() })
-  /** Changes with each revocation: a look-up that began before is stale. */
-  #revocations = 0
+  readonly #retries: Retries
+  readonly #known = lruCache<string, Grant>(CACHED_TOKENS, {
+    dispose: (grant, hash) => {
+      grant.end()
+      const ofUser = this.#byUser.get(grant.userId)
+      ofUser?.delete(hash)
+      if (ofUser?.size === 0) this.#byUser.delete(grant.userId)
+    },
+  })
+  /** Hashes in `#known`. */
+  readonly #byUser = new Map<number, Set<string>>()
+  /** For each read in progress the users that have changed since it began. */
+  readonly #reads = new Set<Set<number>>()
   #nextExpiry = Number.POSITIVE_INFINITY
 
   constructor(parts: TokensParts) {
     this.#parts = parts
     this.#clock = parts.app.clock
     this.failures = new FailureRate(parts.limits.tokenFailures, this.#clock)
+    const onError = (error: unknown) => parts.log.warn({ err: error }, 'cannot check the tokens of a changed account')
+    this.#retries = new Retries(parts.app, isUnavailable, onError)
   }
 
   /**
@@ -51,7 +63,8 @@ export class Tokens {
    */
   async authenticate(token: string | undefined, network: string): Promise<Access> {
     const hash = token !== undefined && isToken(token) ? hashOf(token) : undefined
-    const grant = (hash === undefined ? undefined : this.#known.get(hash)) ?? (await this.#lookUp(hash, network))
+    const known = hash === undefined ? undefined : this.#known.get(hash)
+    const grant = known?.isStale === false ? known : await this.#lookUp(hash, network)
     const now = this.#clock.time()
     if (grant.expiresAt <= now) throw new Refused(FAILURES.bad_token)
     const account = (await this.#parts.accounts.byIds([grant.userId])).get(grant.userId)
@@ -61,11 +74,17 @@ export class Tokens {
     return { user: { id, name, nickname, role }, token: grant }
   }
 
-  /** Tokens were revoked: ends what was opened with them. */
-  revoked(isRevoked: (grant: Grant) => boolean) {
-    this.#revocations++
-    this.#end(isRevoked)
+  /** An account has changed, or a token or device of it was revoked. */
+  changed({ subject: userId }: LogEntry) {
+    for (const changed of this.#reads) changed.add(userId)
+    const hashes = this.#byUser.get(userId)
+    if (hashes === undefined) return
+    for (const hash of hashes) this.#stale(hash)
+    void this.#retries.until(() => this.#check(userId))
   }
+
+  /** The entries are told later. */
+  missed() {}
 
   endExpired() {
     const now = this.#clock.time()
@@ -89,19 +108,40 @@ export class Tokens {
     return grant
   }
 
+  #stale(hash: string) {
+    const grant = this.#known.get(hash)
+    if (grant !== undefined) grant.isStale = true
+  }
+
+  /** Ends what was opened with tokens that are not valid any more. */
+  async #check(userId: number) {
+    const account = (await this.#parts.accounts.byIds([userId])).get(userId)
+    for (const hash of [...(this.#byUser.get(userId) ?? [])])
+      if (account?.active) await this.#load(hash)
+      else this.#known.delete(hash)
+  }
+
+  /** Reads a token; one that does not exist any more ends. */
   async #load(hash: string): Promise<Grant | undefined> {
     for (;;) {
-      const before = this.#revocations
-      const row = await findToken(this.#parts.db, hash)
+      const changed = new Set<number>()
+      this.#reads.add(changed)
+      const row = await findToken(this.#parts.db, hash).finally(() => this.#reads.delete(changed))
       // A request at the same time may have loaded it: both have the same signal.
       const known = this.#known.get(hash)
-      if (known !== undefined || row === undefined) return known
-      if (before !== this.#revocations) continue
-      const grant = new Grant(row)
-      this.#known.set(hash, grant)
-      this.#nextExpiry = Math.min(this.#nextExpiry, grant.expiresAt)
-      return grant
+      if (known?.isStale === false) return known
+      if (row === undefined) this.#known.delete(hash)
+      else if (changed.has(row.user_id)) continue
+      return row && this.#keep(hash, known ?? new Grant(row))
     }
+  }
+
+  #keep(hash: string, grant: Grant): Grant {
+    grant.isStale = false
+    this.#known.set(hash, grant)
+    this.#byUser.set(grant.userId, (this.#byUser.get(grant.userId) ?? new Set()).add(hash))
+    this.#nextExpiry = Math.min(this.#nextExpiry, grant.expiresAt)
+    return grant
   }
 
   #used(grant: Grant, now: number) {

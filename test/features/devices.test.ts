@@ -1,4 +1,4 @@
-import { generateKeyPairSync, randomBytes, sign } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 import test from 'ava'
 import { makeVerifier } from '../../cli/client/verifier.ts'
@@ -12,34 +12,11 @@ import {
   SetUserPassword,
 } from '../../client/index.ts'
 import { testServer } from '../../testing/index.ts'
+import { addDevice, closing, newKey } from '../support/device-key.ts'
 import { refusal } from '../support/requests.ts'
 import { startLocalServer } from '../support/server.ts'
 
-/** A new key of a device, as a browser makes it. */
-function newKey(namedCurve = 'P-256') {
-  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve })
-  const { x = '', y = '' } = publicKey.export({ format: 'jwk' })
-  return {
-    spki: publicKey.export({ format: 'der', type: 'spki' }),
-    point: Buffer.concat([Buffer.of(4), Buffer.from(x, 'base64url'), Buffer.from(y, 'base64url')]),
-    sign: async (data: Uint8Array) => sign('sha256', data, { key: privateKey, dsaEncoding: 'ieee-p1363' }),
-  }
-}
-
-/** Adds a device to the account of a client; returns what a login with it needs. */
-async function addDevice(client: Client, user: string, name = 'phone') {
-  const key = newKey()
-  const { device } = await client.request(AddDevice, { name, publicKey: key.spki })
-  return { user, device, sign: key.sign }
-}
-
 const devicesOf = async (client: Client) => (await client.request(QueryDevices, {})).devices
-
-/** Resolves with the name of the failure that a session is closed with. */
-const closing = (client: Client) =>
-  new Promise<string>((resolve) =>
-    client.onLife('closed', (error) => resolve((error as { failure?: string }).failure ?? '')),
-  )
 
 test('Alice adds her phone, which then logs in without her password, also after a restart', async (t) => {
   const server = await startLocalServer(t)
