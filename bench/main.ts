@@ -1,35 +1,28 @@
 // `npm run bench`: see README.md beside this file.
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { cpus, tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { EXIT } from '../cli/errors/exit.ts'
 import { Output } from '../cli/output/output.ts'
 import { ProgressBar } from '../cli/output/progress.ts'
 import { dataPaths } from '../cli/server/paths.ts'
-import type { Address } from '../client/channel.ts'
 import { newDatabase, startMariadb } from '../test/support/databases/mariadb.ts'
-import { CeilingUser } from './ceiling.ts'
 import { grown, grownColumns } from './grown/index.ts'
-import { ATTACKS } from './hostile/attacks.ts'
-import { hostile } from './hostile/bystander.ts'
-import * as load from './load/index.ts'
 import { type Measured, measured, type Trial } from './measured.ts'
-import { type BenchOptions, type PairShape, readOptions, type Workload } from './options.ts'
-import { type BenchServer, LOOP_DELAY, PINNED, pin, startCeiling, startServer } from './server.ts'
+import { type BenchOptions, readOptions } from './options.ts'
+import { type Plan, plans } from './plans.ts'
+import { profileOf } from './profile/index.ts'
+import { LOOP_DELAY, PINNED, pin, startCeiling, startServer } from './server.ts'
 import { mysqlAlone, type StoreResult, sqliteAlone } from './store.ts'
 import { COLUMNS, type Row, STORE_COLUMNS, writeTable } from './tables.ts'
 
 const ROWS_PER_TRANSACTION = [50, 500]
 /** Longest measurement of a database alone, whose rate is steady. */
 const MAX_STORE_SECONDS = 2
-const [POSTERS, GROUP_WINDOW] = [10, 8]
-const [LOGIN_USERS, LOGIN_WINDOW] = [100, 16]
 /** Time for which each request is repeated on a grown database. */
 const GROWN_MS = 400
 /** The default limits, except that all accounts of an attack are registered from one address. */
 const HOSTILE_LIMITS = { registrations: Number.MAX_SAFE_INTEGER }
-/** The default limit of a server. */
-const SESSIONS_PER_USER = 10
 
 const interrupt = new AbortController()
 const progress = new ProgressBar('%')
@@ -40,16 +33,34 @@ async function bench(options: BenchOptions, mysql: string | undefined) {
   const rows: Row[] = []
   const grownRows = options.workloads.includes('grown') ? await onGrown(options, mysql) : []
   for (const workload of options.workloads) {
-    for (const { title, ceiling, run, isLimited } of trials(workload, options)) {
+    for (const plan of plans(workload, options)) {
+      const { title, ceiling, isLimited } = plan
       const ceilingResult = ceiling && (await onCeiling(`${title}, ceiling`, ceiling, options, mysql))
-      const result = onServer(title, { run, isLimited }, options, mysql)
-      // A server that an attack brings down is a result too.
-      const row = isLimited ? await result.catch((error: Error) => serverEnded(title, error)) : await result
-      rows.push(withRatio(row, ceilingResult?.perSecond))
+      for (const version of versionsOf(options)) {
+        const result = onServer(plan, version, options, mysql)
+        // A server that an attack brings down is a result too.
+        const row = isLimited ? await result.catch((error: Error) => serverEnded(title, error)) : await result
+        rows.push(withRatio({ ...row, version: version.name }, ceilingResult?.perSecond))
+      }
     }
   }
   return { stores, rows, grownRows }
 }
+
+interface Version {
+  /** Undefined if only one is measured. */
+  readonly name?: string
+  /** See StartOptions. */
+  readonly build: string | undefined
+}
+
+const versionsOf = ({ before, build }: BenchOptions): Version[] =>
+  before === undefined
+    ? [{ build }]
+    : [
+        { name: 'before', build: before },
+        { name: 'after', build },
+      ]
 
 const onGrown = ({ rows, build }: BenchOptions, mysql: string | undefined) =>
   grown({
@@ -63,15 +74,6 @@ const onGrown = ({ rows, build }: BenchOptions, mysql: string | undefined) =>
 
 type Load = Pick<Trial, 'start' | 'load'>
 
-interface Plan {
-  readonly title: string
-  /** The same load on the ceiling's server. */
-  readonly ceiling?: Trial['load']
-  readonly run: Trial['load']
-  /** Whether the server runs with its default limits. */
-  readonly isLimited?: boolean | undefined
-}
-
 const trial = (title: string, { start, load }: Load): Trial => ({
   start,
   load,
@@ -79,86 +81,12 @@ const trial = (title: string, { start, load }: Load): Trial => ({
   signal: interrupt.signal,
 })
 
-/** Where the load connects: to the WebSocket of a server that has one. */
-const addressOf = ({ port, http }: BenchServer): Address =>
-  http === undefined ? { host: '127.0.0.1', port } : { url: `${http.replace('http', 'ws')}/chat` }
-
-function trials(workload: Workload, options: BenchOptions): Plan[] {
-  const { members, messages, size } = options
-  switch (workload) {
-    case 'pairs':
-      return options.shapes.map((shape) => pairs(shape, options))
-    case 'group': {
-      const group = { ...options, members, posters: Math.min(POSTERS, members), window: GROUP_WINDOW }
-      return [{ title: `group of ${members}`, run: (server, ...rest) => load.group(addressOf(server), group, ...rest) }]
-    }
-    case 'logins': {
-      const logins = { ...options, users: LOGIN_USERS, window: LOGIN_WINDOW }
-      return [false, true].map((receives) => ({
-        title: receives ? 'logins with receive' : 'logins',
-        run: (server, ...rest) => load.logins(addressOf(server), { ...logins, receives }, ...rest),
-      }))
-    }
-    case 'idle':
-      return options.sessions.map((sessions) => ({
-        title: `${sessions} idle sessions`,
-        run: (server, ...rest) =>
-          load.idle(addressOf(server), { sessions, perUser: SESSIONS_PER_USER, memory: server.memory }, ...rest),
-      }))
-    case 'unread':
-      return [
-        {
-          title: `${messages} unread`,
-          run: (server, ...rest) => load.unread(addressOf(server), { messages, size }, ...rest),
-        },
-      ]
-    // Measured by itself: its figures are not rates.
-    case 'grown':
-      return []
-    case 'hostile':
-      return attacksOf(options).map((attack) => ({
-        title: attack.name,
-        isLimited: true,
-        run: ({ port }, ...rest) => hostile({ host: '127.0.0.1', port }, attack, options.seconds, ...rest),
-      }))
-  }
-}
-
 /** Result of an attack that brought down the server. */
 function serverEnded(attack: string, error: Error): Measured {
   interrupt.signal.throwIfAborted()
   process.stderr.write(`error: ${attack}: ${error.message}\n`)
   const none = { unit: 'answers', count: 0, seconds: 0, perSecond: 0, cpuMs: 0, memory: 0 }
   return { workload: 'hostile', shape: `${attack}: the server ended`, ...none }
-}
-
-function attacksOf({ attacks }: BenchOptions) {
-  const unknown = attacks?.find((name) => !ATTACKS.some((attack) => attack.name === name))
-  if (unknown !== undefined)
-    throw new Error(`there is no attack "${unknown}": ${ATTACKS.map(({ name }) => name).join(', ')}`)
-  return ATTACKS.filter(({ name }) => attacks?.includes(name) ?? true)
-}
-
-function pairs(shape: PairShape, { size, seconds, warmUp }: BenchOptions): Plan {
-  const options = { ...shape, size, seconds, warmUp }
-  return {
-    title: `${shape.pairs} pairs × ${shape.window}`,
-    ceiling: ({ port }, ...rest) => load.pairs(ceilingPairs(port), options, ...rest),
-    run: (server, ...rest) => load.pairs(load.friendsOn(addressOf(server)), options, ...rest),
-  }
-}
-
-/** Connects pairs to the ceiling's server serially: it recognises them by their order. */
-function ceilingPairs(port: number): load.MakePair {
-  let last: Promise<unknown> = Promise.resolve()
-  return (index, signal) => {
-    const pair = last.then(async (): Promise<[CeilingUser, CeilingUser]> => {
-      const sender = await CeilingUser.connect(port, `a${index}`, signal)
-      return [sender, await CeilingUser.connect(port, `b${index}`, signal)]
-    })
-    last = pair
-    return pair
-  }
 }
 
 async function onCeiling(title: string, run: Trial['load'], { size }: BenchOptions, mysql: string | undefined) {
@@ -171,29 +99,36 @@ async function onCeiling(title: string, run: Trial['load'], { size }: BenchOptio
 }
 
 async function onServer(
-  title: string,
-  { run, isLimited = false }: Pick<Plan, 'run' | 'isLimited'>,
-  { profile, build, transport }: BenchOptions,
+  { title, run, isLimited = false }: Plan,
+  { name, build }: Version,
+  { profile, transport, db }: BenchOptions,
   mysql: string | undefined,
 ) {
-  const node = [
-    ...(profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${resolve(profile)}`]),
-    ...(isLimited ? LOOP_DELAY : []),
-  ]
-  const server = { node, build, http: transport === 'ws' ? 0 : undefined, ...(isLimited && { limits: HOSTILE_LIMITS }) }
+  const of = [title, db, ...(name === undefined ? [] : [name])].join(', ')
+  // Both wait for the same signal.
+  const profiled = profile === undefined || isLimited ? undefined : await profileOf(profile, of)
+  const server = {
+    node: isLimited ? LOOP_DELAY : [],
+    build,
+    http: transport === 'ws' ? 0 : undefined,
+    profile: profiled?.file,
+    ...(isLimited && { limits: HOSTILE_LIMITS }),
+  }
   const database = mysql === undefined ? undefined : await newDatabase(mysql)
   try {
-    return await measured({
-      ...trial(title, { start: (data) => startServer({ ...server, data, db: database?.url }), load: run }),
+    const result = await measured({
+      ...trial(of, { start: (data) => startServer({ ...server, data, db: database?.url }), load: run }),
       measuresLoop: isLimited,
       database: (data) => database?.url ?? dataPaths(data).database,
     })
+    await profiled?.summarize(result)
+    return result
   } finally {
     await database?.drop()
   }
 }
 
-const withRatio = (result: Measured, ceiling: number | undefined): Row =>
+const withRatio = (result: Row, ceiling: number | undefined): Row =>
   ceiling === undefined ? result : { ...result, ceiling, ratio: result.perSecond / ceiling }
 
 /** Measures the databases alone, from this process. */

@@ -43,10 +43,13 @@ export async function measured({ start, load, database, measuresLoop, progress, 
     const cpu: Promise<number>[] = []
     const memory: Promise<number>[] = []
     const turns: Promise<number>[] = []
+    const profiles: Promise<void>[] = []
     const watcher = {
       progress,
       measuring(on: boolean) {
+        if (on) server.startProfile?.()
         cpu.push(server.cpu())
+        if (!on && server.endProfile !== undefined) profiles.push(server.endProfile())
         if (!on) memory.push(server.memory())
         if (measuresLoop) turns.push(server.loopDelay())
       },
@@ -56,6 +59,7 @@ export async function measured({ start, load, database, measuresLoop, progress, 
     try {
       result = await load(server, watcher, AbortSignal.any([signal, run.signal]))
       figures = await Promise.all([Promise.all(cpu), Promise.all(memory), Promise.all(turns)])
+      await Promise.all(profiles)
     } catch (error) {
       await server.kill()
       throw error

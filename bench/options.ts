@@ -39,6 +39,8 @@ export interface BenchOptions {
   /** Messages in the databases of the workload `grown`. */
   readonly rows: readonly number[]
   readonly build: string | undefined
+  /** `dist` folder of another version, measured before the other one in each trial. */
+  readonly before: string | undefined
   readonly json: boolean
   readonly profile: string | undefined
 }
@@ -76,7 +78,14 @@ export async function readOptions(argv: readonly string[]): Promise<BenchOptions
       attacks: { type: 'string', describe: 'attacks of the hostile workload, comma-separated; default all' },
       rows: { type: 'string', default: '10000,1000000', describe: 'messages of the grown workload, ascending' },
       build: { type: 'string', describe: 'dist folder of another version to measure' },
-      profile: { type: 'string', describe: 'folder for CPU profiles of the server' },
+      before: {
+        type: 'string',
+        describe: 'dist folder of a version to measure first in each trial, to compare the two',
+      },
+      profile: {
+        type: 'string',
+        describe: 'folder for CPU profiles of the server while it is measured, with summaries',
+      },
       json: { type: 'boolean', default: false, describe: 'results as JSON' },
     })
     .example('$0 --workload pairs --pairs 100 --window 32', 'one shape')
@@ -95,7 +104,7 @@ export async function readOptions(argv: readonly string[]): Promise<BenchOptions
   }
   if (args.members < 2) throw new Error('--members must be at least 2')
   if (!(args.seconds > 0 && args.warmUp >= 0)) throw new Error('--seconds must be above 0, --warm-up 0 or more')
-  const { db, transport, members, messages, size, seconds, warmUp, build, json, profile } = args
+  const { db, transport, members, messages, size, seconds, warmUp, build, before, json, profile } = args
   return {
     db,
     transport,
@@ -110,6 +119,7 @@ export async function readOptions(argv: readonly string[]): Promise<BenchOptions
     attacks: args.attacks?.split(','),
     rows: rowsOf(args.rows),
     build,
+    before,
     json,
     profile,
   }

@@ -1,5 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
@@ -31,6 +32,10 @@ export interface BenchServer {
   memory(): Promise<number>
   /** Longest turn of its event loop since the last call, milliseconds; requires LOOP_DELAY. */
   loopDelay(): Promise<number>
+  /** Starts a CPU profile; only with `StartOptions.profile`. */
+  startProfile?(): void
+  /** Resolves when the profile is in its file. */
+  endProfile?(): Promise<void>
   /** Shuts it down. @throws Error when it had to be killed, or exited with a failure */
   stop(): Promise<void>
   /** Kills it. */
@@ -42,12 +47,14 @@ export interface StartOptions {
   readonly data: string
   /** URL of a MySQL database; default SQLite in the data folder. */
   readonly db?: string | undefined
-  /** Arguments for node, such as `--cpu-prof`. */
+  /** Arguments for node. */
   readonly node?: readonly string[]
-  /** Limits of its configuration; default rates off. */
-  readonly limits?: KnownLimitSettings
+  /** Limits of its configuration; default rates off, and for this build more connections. */
+  readonly limits?: KnownLimitSettings | 'off'
   /** Port of its HTTP listener, 0 for a free one; default none. */
   readonly http?: number | undefined
+  /** File for a CPU profile; default none. */
+  readonly profile?: string | undefined
   /** The `dist` folder of another build of chatctl; default this one. */
   readonly build?: string | undefined
 }
@@ -75,9 +82,11 @@ export async function startServer({
   data,
   db,
   node = [],
-  limits = LIMITS,
   http,
   build,
+  // Another version has other limits; of their names only `off` is known.
+  limits = build === undefined ? LIMITS : 'off',
+  profile,
 }: StartOptions): Promise<BenchServer> {
   const config = join(data, 'bench.json')
   await writeFile(config, JSON.stringify({ limits }))
@@ -96,9 +105,22 @@ export async function startServer({
     ...(http === undefined ? [] : ['--http', String(http)]),
   ]
   const main = build === undefined ? MAIN : join(build, 'cli/main.js')
-  const env = { ...process.env, CHATCTL_DB: db ?? '', LOOP_DELAY: loopDelayFile(data) }
-  return start([...node, main, ...args], env, data)
+  const env = { ...process.env, CHATCTL_DB: db ?? '', LOOP_DELAY: loopDelayFile(data), CPU_PROFILE: profile ?? '' }
+  const recorder = profile === undefined ? [] : RECORDER
+  const server = await start([...node, ...recorder, main, ...args], env, data)
+  return profile === undefined ? server : { ...server, ...profiler(server.pid, profile) }
 }
+
+/** Node arguments that make a server write a CPU profile between two signals. */
+const RECORDER = ['--import', new URL('./profile/record.js', import.meta.url).href]
+
+const profiler = (pid: number, file: string) => ({
+  startProfile: () => void process.kill(pid, 'SIGUSR2'),
+  async endProfile() {
+    process.kill(pid, 'SIGUSR2')
+    while (!existsSync(file)) await sleep(10)
+  },
+})
 
 /** Starts the ceiling's server (ceiling-server.ts). @param size bytes of text in a message */
 export const startCeiling = ({ data, db, size }: Pick<StartOptions, 'data' | 'db'> & { size: number }) =>

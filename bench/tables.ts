@@ -5,6 +5,8 @@ import type { StoreResult } from './store.ts'
 
 /** Row of the table of results. */
 export interface Row extends Measured {
+  /** `before` or `after`, if two versions are measured. */
+  readonly version?: string | undefined
   /** Rate of the ceiling for the same shape, in the same unit. */
   readonly ceiling?: number
   /** `perSecond` divided by `ceiling`. */
@@ -12,6 +14,7 @@ export interface Row extends Measured {
 }
 
 export const COLUMNS: readonly Column<Row>[] = [
+  { title: 'version', value: ({ version }) => version },
   ...RESULT_COLUMNS,
   { title: 'max ms', value: ({ max }) => max?.toFixed(0) },
   { title: 'failed', value: ({ failed }) => failed },

@@ -1,7 +1,10 @@
 import type { Knex } from 'knex'
 import type { Envelope, MessageRow, Placement } from './message-columns.ts'
+import { messageRow, SELECT_WITH_EXTRAS } from './message-rows.ts'
+import { isMysql } from './migrations/tables.ts'
 import { idsIn, type Range } from './scan.ts'
 import { asking, listOf } from './selects.ts'
+import { sqliteRows } from './sqlite-statements.ts'
 
 /** Values of `chatmsg.msg_type`, as in the original. */
 export const MSG_TYPE = { chat: 1, system: 2, friendRequest: 3, group: 4 } as const
@@ -88,24 +91,31 @@ export const sortedById = (rows: readonly MessageRow[]): MessageRow[] => [...row
 export async function withReadState(db: Knex, rows: readonly MessageRow[]): Promise<MessageRow[]> {
   const pairs = new Map(rows.map(({ target_id, user_id }) => [`${target_id} ${user_id}`, [target_id, user_id]]))
   if (pairs.size === 0) return []
-  const positions = await db('correspondence').whereIn(['reader_id', 'writer_id'], [...pairs.values()])
+  const positions = await positionsOf(db, [...pairs.values()])
   const read = new Map(positions.map(({ reader_id, writer_id, read_id }) => [`${reader_id} ${writer_id}`, read_id]))
   return rows.map((row) => (row.id <= (read.get(`${row.target_id} ${row.user_id}`) ?? 0) ? { ...row, isRead: 0 } : row))
 }
 
-const FILE_COLUMNS = ['name', 'size', 'type', 'width', 'height', 'thumbhash', 'preview'].map(
-  (column) => `f.${column} as file_${column}`,
-)
+type Position = { readonly reader_id: number; readonly writer_id: number; readonly read_id: number }
 
-/** Messages with their rows of `message_extra`, in one statement: an edit changes both. With their files. */
-const SELECT_WITH_EXTRAS = `select m.*, e.reply_to, e.edited_at, e.file_id, ${FILE_COLUMNS.join(', ')}
-  from chatmsg as m left join message_extra as e on e.message_id = m.id left join stored_file as f on f.id = e.file_id`
+const positionsOf = (db: Knex, pairs: number[][]): Promise<Position[]> =>
+  isMysql(db)
+    ? db('correspondence').whereIn(['reader_id', 'writer_id'], pairs)
+    : sqliteRows<Position>(db, [
+        [
+          `select c.reader_id, c.writer_id, c.read_id from json_each(?) cross join correspondence as c
+           where c.reader_id = json_each.value ->> 0 and c.writer_id = json_each.value ->> 1`,
+          [JSON.stringify(pairs)],
+        ],
+      ])
 
 /** The messages with these ids, without deleted ones, in any order. */
 export async function messagesByIds(db: Knex, ids: readonly number[]): Promise<MessageRow[]> {
   if (ids.length === 0) return []
   const [list, values] = listOf(db, ids)
-  return (await asking(db)(`${SELECT_WITH_EXTRAS} where m.isActive = 1 and m.id in (${list})`, values)) as MessageRow[]
+  const select = `${SELECT_WITH_EXTRAS} where m.isActive = 1 and m.id in (${list})`
+  if (!isMysql(db)) return sqliteRows(db, [[select, values]], messageRow)
+  return (await asking(db)(select, values)) as MessageRow[]
 }
 
 /** The messages with numbers above `after`, up to another one, in their order, deleted ones too; at most `limit`. */

@@ -4,6 +4,9 @@ import type { TurnBudget } from './turn.ts'
 
 type Values = readonly (number | string | null)[]
 
+/** Makes a row of the values of its columns. */
+type RowOf<T> = (values: readonly unknown[]) => T
+
 /** Statements that a connection keeps; their texts are constants of the source, some with lists of a few lengths. */
 const MAX_PREPARED = 200
 
@@ -12,13 +15,15 @@ const prepared = new WeakMap<Database, Map<string, Statement>>()
 /**
  * Runs statements that return rows, past Knex: building and compiling one takes ten times as long as running it. Yields to
  * timers and sockets between statements, as Knex's client does, and emits the same events.
+ * @param rowOf makes a row of its values; a text of a statement is always given with the same one, or none
  */
-export async function sqliteRows(
+export async function sqliteRows<T = unknown>(
   db: Knex,
   statements: readonly (readonly [sql: string, values: Values])[],
-): Promise<unknown[]> {
+  rowOf?: RowOf<T>,
+): Promise<T[]> {
   if (statements.length === 0) return []
-  const found: unknown[] = []
+  const found: T[] = []
   const { turns }: { turns: TurnBudget } = db.client
   let connection: Database = await db.client.acquireConnection()
   try {
@@ -31,7 +36,7 @@ export async function sqliteRows(
         // After the writer of messages, if it waits.
         connection = await db.client.acquireConnection()
       }
-      for (const row of rowsOf(db, connection, sql, values)) found.push(row)
+      for (const row of rowsOf(db, connection, sql, values, rowOf)) found.push(row)
     }
     return found
   } finally {
@@ -39,16 +44,23 @@ export async function sqliteRows(
   }
 }
 
-function rowsOf(db: Knex, connection: Database, sql: string, values: Values): unknown[] {
-  const statement = statementOf(connection, sql)
-  if (db.listenerCount('query') + db.listenerCount('query-response') === 0) return statement.all(values)
-  db.client.emit('query', { sql, bindings: values })
-  const rows = statement.all(values)
-  db.client.emit('query-response', rows, { sql, bindings: values })
+function rowsOf<T>(
+  db: Knex,
+  connection: Database,
+  sql: string,
+  values: Values,
+  rowOf: RowOf<T> | undefined,
+): readonly T[] {
+  const statement = statementOf(connection, sql, rowOf !== undefined)
+  const isHeard = db.listenerCount('query') + db.listenerCount('query-response') > 0
+  if (isHeard) db.client.emit('query', { sql, bindings: values })
+  const found = statement.all(values)
+  const rows = rowOf === undefined ? (found as T[]) : (found as unknown[][]).map(rowOf)
+  if (isHeard) db.client.emit('query-response', rows, { sql, bindings: values })
   return rows
 }
 
-function statementOf(connection: Database, sql: string): Statement {
+function statementOf(connection: Database, sql: string, isRaw: boolean): Statement {
   let known = prepared.get(connection)
   if (known === undefined) {
     known = new Map()
@@ -58,6 +70,7 @@ function statementOf(connection: Database, sql: string): Statement {
   if (statement === undefined) {
     if (known.size === MAX_PREPARED) known.clear()
     statement = connection.prepare(sql)
+    if (isRaw) statement.raw()
     known.set(sql, statement)
   }
   return statement

@@ -20,6 +20,7 @@ const TESTS = [
   'db/scans',
   'db/writer-outage',
   'endurance/faults',
+  'endurance/migration',
   'endurance/transfer',
   'features/accounts',
   'features/consumers',

@@ -7,6 +7,11 @@ import { aesGcmDecrypt, aesGcmEncrypt, nonce } from './primitives.ts'
  */
 export const MAX_RECORDS = 2 ** 32
 
+/** The nonce of the record in hand, of all keys: encryption is synchronous and keeps no reference to it. */
+const iv = nonce(0)
+/** Offset of the lower 32 bits of n. */
+const IV_COUNTER = 8
+
 /**
  * One direction of an encrypted connection (spec section 5.1): a key and the number n of its next record. Unlike the
  * spec's it always has a key, so that it never passes plaintext through.
@@ -54,6 +59,7 @@ export class CipherState {
 
   #nonce(): Buffer {
     if (this.#n >= MAX_RECORDS) throw new NoiseError('exhausted')
-    return nonce(this.#n)
+    iv.writeUInt32BE(this.#n, IV_COUNTER)
+    return iv
   }
 }

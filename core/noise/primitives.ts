@@ -1,9 +1,9 @@
 import {
   aesGcmOpen,
   aesGcmSeal,
-  generatePrivateKey,
   hkdfSha256,
   importPrivateKey,
+  generateKeyPair as newKeyPair,
   type PrivateKey,
   exportPrivateKey as privateBytes,
   publicKeyOf,
@@ -40,14 +40,13 @@ export interface KeyPair {
 }
 
 /** GENERATE_KEYPAIR (spec section 4.1). */
-export function generateKeyPair(): KeyPair {
-  return keyPair(generatePrivateKey())
-}
+export const generateKeyPair: () => KeyPair = newKeyPair
 
 /** Imports a stored private key; slow, so not per connection. @throws NoiseError `key` unless it has 32 bytes */
 export function keyPairFromPrivateKey(raw: Uint8Array): KeyPair {
   if (raw.length !== DH_LENGTH) throw new NoiseError('key')
-  return keyPair(importPrivateKey(raw))
+  const privateKey = importPrivateKey(raw)
+  return { publicKey: publicKeyOf(privateKey), privateKey }
 }
 
 /** The 32 raw bytes of the private key. Store them with mode 0600, and use them for nothing else (spec section 14). */
@@ -111,5 +110,3 @@ export function aesGcmDecrypt(key: Uint8Array, iv: Uint8Array, ad: Uint8Array, c
 export function fingerprint(publicKey: Uint8Array): string {
   return `SHA256:${sha256(publicKey).toString('base64').replace(/=+$/, '')}`
 }
-
-const keyPair = (privateKey: PrivateKey): KeyPair => ({ publicKey: publicKeyOf(privateKey), privateKey })

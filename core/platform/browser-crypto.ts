@@ -70,7 +70,10 @@ export const timingSafeEqual: Port['timingSafeEqual'] = (a, b) => {
   return difference === 0
 }
 
-export const generatePrivateKey: Port['generatePrivateKey'] = () => new PrivateKey(curve.utils.randomSecretKey())
+export const generateKeyPair: Port['generateKeyPair'] = () => {
+  const privateKey = new PrivateKey(curve.utils.randomSecretKey())
+  return { publicKey: publicKeyOf(privateKey), privateKey }
+}
 
 export const importPrivateKey: Port['importPrivateKey'] = (raw) => new PrivateKey(raw)
 

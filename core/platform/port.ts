@@ -33,7 +33,7 @@ export interface Crypto<PrivateKey> {
   pbkdf2Sha256(password: string | Uint8Array, salt: Uint8Array, iterations: number, length: number): Promise<Buffer>
   /** Compares arrays of the same length in constant time. */
   timingSafeEqual(a: Uint8Array, b: Uint8Array): boolean
-  generatePrivateKey(): PrivateKey
+  generateKeyPair(): { readonly publicKey: Buffer; readonly privateKey: PrivateKey }
   /** @param raw 32 bytes */
   importPrivateKey(raw: Uint8Array): PrivateKey
   exportPrivateKey(key: PrivateKey): Buffer

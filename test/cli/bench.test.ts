@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
@@ -11,6 +11,8 @@ import { seed } from '../../bench/grown/seed.ts'
 import * as load from '../../bench/load/index.ts'
 import { countMessages, measured } from '../../bench/measured.ts'
 import { readOptions } from '../../bench/options.ts'
+import { profileOf } from '../../bench/profile/index.ts'
+import { summaryOf } from '../../bench/profile/summary.ts'
 import { startCeiling, startServer } from '../../bench/server.ts'
 import { sqliteAlone } from '../../bench/store.ts'
 import { dataPaths } from '../../cli/server/paths.ts'
@@ -128,6 +130,69 @@ test.serial('the benchmark measures a server of its own and the ceiling', async 
   })
   isPlausible(t, ceiling)
   t.is(ceiling.stored, undefined)
+})
+
+test.serial('the CPU profile of a measured time is written with a summary', async (t) => {
+  const folder = await tempFolder(t)
+  const profile = await profileOf(folder, '2 pairs × 3, sqlite')
+  const result = await measured({
+    progress: () => {},
+    signal: NEVER,
+    start: (data) => startServer({ data, profile: profile.file }),
+    load: ({ port }, watcher, signal) =>
+      load.pairs(load.friendsOn({ host: '127.0.0.1', port }), { ...PERIOD, pairs: 2, window: 3 }, watcher, signal),
+  })
+  await profile.summarize(result)
+  t.deepEqual((await readdir(folder)).sort(), ['2-pairs-3-sqlite.cpuprofile', '2-pairs-3-sqlite.md'])
+  const summary = await readFile(join(folder, '2-pairs-3-sqlite.md'), 'utf8')
+  t.true(summary.startsWith('# 2 pairs × 3, sqlite\n'))
+  t.regex(summary, /^\| SQLite \| [\d.]+ % \| [\d.]+ \|$/m)
+  t.regex(summary, /^\| `run` native, in `#commit` db\/sqlite-messages\.js:\d+ \|/m)
+})
+
+test('a summary of a profile: shares of the time that the server was busy; a native function belongs to its caller', (t) => {
+  const frame = (functionName: string, url = '') => ({
+    functionName,
+    url,
+    scriptId: '1',
+    lineNumber: 9,
+    columnNumber: 0,
+  })
+  const summary = summaryOf(
+    {
+      nodes: [
+        { id: 1, callFrame: frame('(root)'), children: [2, 3, 5] },
+        { id: 2, callFrame: frame('(idle)') },
+        { id: 3, callFrame: frame('#commit', 'file:///somewhere/dist/db/sqlite-messages.js'), children: [4] },
+        { id: 4, callFrame: frame('run') },
+        { id: 5, callFrame: frame('(garbage collector)') },
+      ],
+      samples: [2, 3, 4, 5, 2],
+      timeDeltas: [0, 500, 100, 200, 100],
+      startTime: 0,
+      endTime: 900,
+    },
+    { title: 'a load', unit: 'messages', count: 10, cpuMs: 0.05 },
+  )
+  t.is(
+    summary,
+    `# a load
+
+Main thread: 0.0 s, idle 56 %; 10 messages, 40.00 µs each while it was not idle: waiting
+for a flush and the profiler are in it. Processor time of all threads: 50.0 µs each.
+
+| part | share | µs each |
+| --- | --- | --- |
+| SQLite | 50.0 % | 20.00 |
+| SQLite: own code | 25.0 % | 10.00 |
+| garbage collection | 25.0 % | 10.00 |
+
+| function, own time | share | µs each |
+| --- | --- | --- |
+| \`run\` native, in \`#commit\` db/sqlite-messages.js:10 | 50.0 % | 20.00 |
+| \`#commit\` db/sqlite-messages.js:10 | 25.0 % | 10.00 |
+`,
+  )
 })
 
 test.serial('the same requests are measured on databases of several sizes', async (t) => {

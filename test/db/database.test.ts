@@ -19,6 +19,7 @@ import {
   rollbackAll,
   unreadBySender,
 } from '../../db/index.ts'
+import { messageRow, ROW_COLUMNS } from '../../db/message-rows.ts'
 import { MIGRATIONS, NEW_TABLES } from '../../db/migrations/index.ts'
 import { isMysql } from '../../db/migrations/tables.ts'
 import { reservedConnection } from '../../db/mysql.ts'
@@ -519,4 +520,9 @@ onMariadb('MariaDB from the shell: serve, users, status, backup, rollback, migra
   await run('doctor')
   await run('db', 'drop', '--yes')
   t.is((await run('db', 'status')).upToDate, false)
+})
+
+test('each value of a row of a message is under the name of its column', (t) => {
+  const row = messageRow(ROW_COLUMNS)
+  t.deepEqual(Object.entries(row), ROW_COLUMNS.map((column) => [column, column]) as [string, unknown][])
 })

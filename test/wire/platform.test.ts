@@ -66,7 +66,7 @@ test('both platforms hash, derive and encrypt alike', async (t) => {
 })
 
 test('keys of one platform work on the other', (t) => {
-  const [ann, bob] = [node.generatePrivateKey(), browser.generatePrivateKey()]
+  const [ann, bob] = [node.generateKeyPair().privateKey, browser.generateKeyPair().privateKey]
   const bobInNode = node.importPrivateKey(browser.exportPrivateKey(bob))
   t.is(hex(node.publicKeyOf(bobInNode)), hex(browser.publicKeyOf(bob)))
   t.is(hex(browser.x25519(bob, node.publicKeyOf(ann))), hex(node.x25519(ann, browser.publicKeyOf(bob))))
