@@ -75,7 +75,7 @@ export class Client extends Streaming {
     try {
       return await this.send(group === undefined ? from : { group }, text, sameId)
     } catch (error) {
-      const renamed = await this.#renamed(message, error)
+      const renamed = await this.#renamed(message, error, this.link.limit(options))
       if (renamed === undefined) throw error
       return this.send({ group: renamed }, text, sameId)
     }
@@ -183,7 +183,7 @@ export class Client extends Streaming {
     try {
       await acknowledge(group)
     } catch (error) {
-      const renamed = await this.#renamed(message, error)
+      const renamed = await this.#renamed(message, error, signal)
       if (renamed === undefined) throw error
       await acknowledge(renamed)
     }
@@ -275,9 +275,14 @@ export class Client extends Streaming {
   }
 
   /** The new name of a message's group, if renaming may explain the refusal; undefined if it was not renamed. */
-  async #renamed({ id, group }: MessageRef, error: unknown): Promise<string | undefined> {
+  async #renamed(
+    { id, group }: MessageRef,
+    error: unknown,
+    signal: AbortSignal | undefined,
+  ): Promise<string | undefined> {
     if (group === undefined || !(error instanceof RefusedByServer) || !NO_SUCH_GROUP.includes(error.failure)) return
-    const [found] = (await this.inbox({ after: id - 1, limit: 1, all: true })).messages
+    const ask = (limit: AbortSignal) => this.inbox({ after: id - 1, limit: 1, all: true }, { signal: limit })
+    const [found] = (await this.link.retryUntilAnswered(ask, signal)).messages
     return found?.id === id && found.group !== group ? found.group : undefined
   }
 

@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import test from 'ava'
 import { RefusedByServer, retryDelay } from '../../client/errors.ts'
 import { type Client, ConversationRead, connect } from '../../client/index.ts'
-import { KeepAlive, Ping } from '../../core/index.ts'
+import { definePlugin, KeepAlive, Ping, Refused } from '../../core/index.ts'
 import { openDatabase, renewEpoch } from '../../db/index.ts'
 import { KickFromRoom, QueryRooms, RenameRoom } from '../../plugins/index.ts'
-import { OnNewMessage } from '../../plugins/messages/messages.ts'
+import { OnNewMessage, QueryInbox } from '../../plugins/messages/messages.ts'
 import { testServer } from '../../testing/index.ts'
 import { until } from '../support/bots/bots.ts'
 import { nextPush, refusal } from '../support/requests.ts'
@@ -220,6 +220,27 @@ test('Bob’s loop over all messages goes on when he is kicked from a group or i
   await loop
   t.deepEqual(heard, ['out with you', 'another name', 'bye'])
   t.deepEqual(skipped, ['ops: not_member'])
+  t.like(await bob.request(QueryRooms, {}), { groups: [{ group: 'research', unread: 0 }] })
+})
+
+test('Bob acknowledges a message of a renamed group although the database fails while its new name is looked up', async (t) => {
+  let failures = 0
+  const failing = definePlugin({
+    name: 'failing',
+    setup(app) {
+      app.before(QueryInbox, () => {
+        if (failures++ === 0) throw new Refused('unavailable')
+      })
+    },
+  })
+  await using server = await testServer({ plugins: [failing] })
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
+  for (const user of [alice, bob]) await user.joins('dev')
+  await alice.says({ group: 'dev' }, 'another name')
+  const message = await bob.hears('another name')
+  await alice.request(RenameRoom, { group: 'dev', name: 'research' })
+  await bob.client.acknowledge(message)
+  t.is(failures, 2)
   t.like(await bob.request(QueryRooms, {}), { groups: [{ group: 'research', unread: 0 }] })
 })
 

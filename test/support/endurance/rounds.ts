@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto'
 import test, { type ExecutionContext } from 'ava'
+import { Random } from '../random.ts'
 
 /** True in `npm run test:long`: many rounds instead of a few. */
 export const isLong = process.env.TEST_LONG === '1'
@@ -16,14 +17,8 @@ export const MINUTES = 60_000
 export function seeded(t: ExecutionContext): () => number {
   const seed = Number(process.env.TEST_SEED ?? randomInt(2 ** 31))
   t.log(`seed ${seed}`)
-  let state = seed >>> 0
-  // mulberry32
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
+  const random = new Random(seed)
+  return () => random.next()
 }
 
 /** Figures on one line of the report. */
