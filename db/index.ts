@@ -280,4 +280,5 @@ export {
   type UserRow,
   updateUser,
 } from './users.ts'
+export { checkShareable } from './visibility.ts'
 export { type MessageJob, OutcomePending } from './writer-jobs.ts'

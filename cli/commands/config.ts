@@ -14,7 +14,8 @@ const show = defineCommand({
     const { readConfig } = await import('../config/server-config.ts')
     const { withoutPassword } = await import('../../db/index.ts')
     const { config: settings, origin } = await readConfig(args, { here: true })
-    const config = { ...settings, db: settings.db && withoutPassword(settings.db) }
+    const db = settings.db && withoutPassword(settings.db)
+    const config = { ...settings, db, cluster: settings.cluster.map(withoutLogin) }
     if (output.isJson && !args.origin) return output.item(config, [])
     const rows = Object.entries(config).map(([setting, value]) => ({
       setting,
@@ -28,6 +29,15 @@ const show = defineCommand({
     ])
   },
 })
+
+/** A URL of NATS without user, password or token. */
+function withoutLogin(text: string): string {
+  if (!URL.canParse(text)) return text
+  const url = new URL(text)
+  url.username = ''
+  url.password = ''
+  return url.href
+}
 
 export const config = defineGroup(
   'config',

@@ -35,6 +35,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<AnyCommand>>> = {
   protocol: async () => (await import('./protocol.ts')).protocol,
   plugin: async () => (await import('./plugin.ts')).plugin,
   status: async () => (await import('./status.ts')).status,
+  cluster: async () => (await import('./cluster.ts')).cluster,
   top: async () => (await import('./top.ts')).top,
   tap: async () => (await import('./tap.ts')).tap,
   users: async () => (await import('./users.ts')).users,

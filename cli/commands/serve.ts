@@ -1,7 +1,7 @@
 import { isAbsolute } from 'node:path'
 import type { Logger } from 'pino'
 import { isLoopback, type Server, startWatchdog } from '../../core/index.ts'
-import type { Configured } from '../config/server-config.ts'
+import type { Configured, ServerConfig } from '../config/server-config.ts'
 import { defineCommand, type Shared } from '../definition/command.ts'
 import { SERVE_OPTIONS } from '../definition/serve-options.ts'
 import { CliError, type ExitName } from '../errors/exit.ts'
@@ -17,6 +17,7 @@ export const serve = defineCommand({
     ['$0 serve --config chatctl.yaml', 'settings from a file'],
     ['$0 serve --http 7380', 'with a page for browsers, at http://127.0.0.1:7380'],
     ['$0 serve --metrics 9380', 'with metrics for Prometheus, at http://127.0.0.1:9380/metrics'],
+    ['CHATCTL_DB=mysql://… $0 serve --cluster nats://127.0.0.1', 'as a node beside others on one database'],
     ['$0 serve --legacy 5555', 'lets clients of the original chat room in too, from this machine'],
   ],
   builder: (args) => args.options(SERVE_OPTIONS),
@@ -95,10 +96,12 @@ async function openConfigured(
   if (http !== undefined) await checkFree(http, ' for HTTP')
   if (metrics !== undefined) await checkFree(metrics, ' for metrics')
   const optionsFrom = shownOrigin(origin.options)
+  const cluster = config.cluster.length > 0 ? await clusterOf(config) : undefined
   return openServer({
     data,
     db,
     files,
+    cluster,
     plugins,
     without,
     pluginOptions,
@@ -109,6 +112,13 @@ async function openConfigured(
     log,
     migrate,
   })
+}
+
+/** Loaded only for a node: the client of NATS. */
+async function clusterOf({ cluster, nodeName, data, db }: ServerConfig) {
+  const { clusterOptions } = await import('../server/cluster/nats-options.ts')
+  const { dataPaths } = await import('../server/paths.ts')
+  return clusterOptions(cluster, { name: nodeName, where: db || dataPaths(data).database })
 }
 
 async function listen(

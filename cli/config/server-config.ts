@@ -19,6 +19,8 @@ const schema = z.strictObject({
   data: z.string().min(1),
   db: z.string().refine((url) => url === '' || isDatabaseUrl(url), 'is mysql://USER:PASSWORD@HOST:PORT/NAME'),
   files: z.string(),
+  cluster: z.array(z.string()),
+  nodeName: z.string(),
   plugins: z.array(z.string()),
   without: z.array(z.string()),
   options: z.record(z.string(), z.unknown()),
@@ -61,6 +63,10 @@ const defaults = (): Settings => ({
   db: '',
   // Empty: the folder `files` in the data folder.
   files: '',
+  // Empty: the server has the database for itself.
+  cluster: [],
+  // Empty: the name of the machine.
+  nodeName: '',
   plugins: [],
   without: [],
   options: {},
@@ -84,6 +90,8 @@ export interface ServeFlags {
   data?: string | undefined
   db?: string | undefined
   files?: string | undefined
+  cluster?: string[] | undefined
+  'node-name'?: string | undefined
   plugin?: string[] | undefined
   without?: string[] | undefined
   limits?: string | undefined
@@ -151,6 +159,7 @@ export async function readConfig(
 
 const FLAG_OF: Partial<Record<Setting, string>> = {
   plugins: 'plugin',
+  nodeName: 'node-name',
   httpOrigins: 'http-origin',
   trustedProxies: 'trusted-proxy',
   logLevel: 'log-level',
@@ -197,6 +206,8 @@ function fromFlags(flags: ServeFlags): Settings {
     data: data === undefined ? undefined : resolve(data),
     db,
     files: files === undefined ? undefined : storePlace(files, process.cwd()),
+    cluster: flags.cluster?.flatMap((urls) => entriesOf(urls)),
+    nodeName: flags['node-name'],
     plugins: plugin?.map((specifier) => absolute(specifier, process.cwd())),
     without,
     limits: limits === undefined ? undefined : readLimits(limits),
@@ -214,10 +225,10 @@ function fromFlags(flags: ServeFlags): Settings {
 /** `CHATCTL_LIMITS` and `CHATCTL_OPTIONS` are JSON, lists are separated by commas. */
 function fromEnvironment(environment: NodeJS.ProcessEnv): Settings {
   const text = (name: Setting) => environment[environmentName(name)] || undefined
-  const list = (name: Setting) =>
-    text(name)
-      ?.split(',')
-      .map((entry) => entry.trim())
+  const list = (name: Setting) => {
+    const value = text(name)
+    return value === undefined ? undefined : entriesOf(value)
+  }
   const json = (name: Setting) => {
     const value = text(name)
     return value === undefined ? undefined : parseJson(value, environmentName(name))
@@ -231,6 +242,8 @@ function fromEnvironment(environment: NodeJS.ProcessEnv): Settings {
     data: data === undefined ? undefined : resolve(data),
     db: text('db'),
     files: stored === undefined ? undefined : storePlace(stored, process.cwd()),
+    cluster: list('cluster'),
+    nodeName: text('nodeName'),
     plugins: list('plugins')?.map((specifier) => absolute(specifier, process.cwd())),
     without: list('without'),
     options: json('options'),
@@ -245,6 +258,9 @@ function fromEnvironment(environment: NodeJS.ProcessEnv): Settings {
     logFormat: text('logFormat'),
   }
 }
+
+/** Entries that are separated by commas. */
+const entriesOf = (text: string) => text.split(',').map((entry) => entry.trim())
 
 /** Words for yes and no; the schema refuses others. */
 const SWITCH: Readonly<Record<string, boolean>> = {

@@ -33,6 +33,21 @@ export const SERVE_OPTIONS = {
     coerce: notEmpty('files'),
     group: 'Settings',
   },
+  cluster: {
+    type: 'string',
+    array: true,
+    nargs: 1,
+    describe:
+      'servers of NATS through which the nodes on one database reach each other, nearest first: nats://HOST[:PORT],… or ' +
+      'tls://USER:PASSWORD@HOST,…; better given as CHATCTL_CLUSTER',
+    group: 'Settings',
+  },
+  'node-name': {
+    type: 'string',
+    describe: 'name of this node in `chatctl cluster status`; default the name of the machine',
+    coerce: notEmpty('node-name'),
+    group: 'Settings',
+  },
   plugin: {
     type: 'string',
     array: true,

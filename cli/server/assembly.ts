@@ -9,6 +9,8 @@ import { explained } from '../errors/explained.ts'
 import { requireKeys } from './cluster/identity.ts'
 import type { ClusterOptions } from './cluster/link.ts'
 import { Membership } from './cluster/membership.ts'
+import { nodePlugin } from './cluster/node-plugin.ts'
+import type { NodeState } from './cluster/node-state.ts'
 import { openFolder } from './data-folder.ts'
 import { openServerDatabase, type ServerDatabase } from './database.ts'
 import { DatabaseClaim } from './database-claim.ts'
@@ -72,6 +74,10 @@ export async function openServer(options: OpenServerOptions): Promise<ServerHand
     const parts = await openParts(options, ends)
     const server = await serverOf(options, parts)
     let closing: Promise<void> | undefined
+    parts.membership?.lease.reportWith((): NodeState => {
+      const { plugins: _plugins, ...figures } = server.status()
+      return { ...figures, isStopping: closing !== undefined }
+    })
     return {
       server,
       lost: parts.lost,
@@ -119,10 +125,11 @@ function serverOf(
   options: OpenServerOptions,
   { audit, plugins, db, keys, epoch, membership }: Awaited<ReturnType<typeof openParts>>,
 ): Promise<Server> {
+  const own = membership === undefined ? [] : [nodePlugin(membership)]
   return createServer({
     ...keys,
-    plugins,
-    builtIn: SHIPPED,
+    plugins: [...own, ...plugins],
+    builtIn: [...own, ...SHIPPED],
     epoch,
     pluginOptions: pluginOptionsOf(options, new Set(plugins.map(({ name }) => name))),
     ...(options.optionsFrom !== undefined && { optionsFrom: options.optionsFrom }),

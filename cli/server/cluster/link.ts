@@ -11,9 +11,20 @@ export interface Self {
   readonly log: Logger
 }
 
+/** What was counted since the start. */
+export interface LinkFigures {
+  readonly said: number
+  readonly heard: number
+  /** What could not be said or understood. */
+  readonly lost: number
+  /** Times after which something may have been missed. */
+  readonly gaps: number
+}
+
 /** Connection of a node to the others. */
 export interface ClusterLink {
   readonly cluster: Cluster
+  readonly figures: LinkFigures
   /** What the node reaches the others through; undefined while it reaches none. */
   peer(): string | undefined
   close(): Promise<void>

@@ -20,11 +20,13 @@ interface Joining {
 
 /** A server's place among the nodes of its cluster. */
 export class Membership {
+  readonly name: string
   readonly node: number
   readonly lease: NodeLease
   readonly link: ClusterLink
 
-  private constructor(node: number, lease: NodeLease, link: ClusterLink) {
+  private constructor(name: string, node: number, lease: NodeLease, link: ClusterLink) {
+    this.name = name
     this.node = node
     this.lease = lease
     this.link = link
@@ -45,7 +47,7 @@ export class Membership {
     const node = await nodes.join({ name, version: version(), protocol: NODE_PROTOCOL, settings })
     const lease = new NodeLease(nodes, node, { clock, log, joinedAt, others: others.map(({ id }) => id) })
     try {
-      return new Membership(node, lease, await connect({ node, room, others: () => lease.others, log }))
+      return new Membership(name, node, lease, await connect({ node, room, others: () => lease.others, log }))
     } catch (error) {
       await lease.end()
       throw error

@@ -50,7 +50,7 @@ export class NodeLease {
     return this.#clock.now() - this.#renewedAt
   }
 
-  /** Sets what is stored with each renewal, for `chatctl cluster status`. */
+  /** Sets what is stored with each renewal, see NodeState. */
   reportWith(report: () => object) {
     this.#report = report
   }

@@ -53,6 +53,10 @@ export class BusNode implements Cluster, ClusterLink {
     return this
   }
 
+  get figures() {
+    return { said: 0, heard: 0, lost: 0, gaps: 0 }
+  }
+
   peer() {
     return this.isCut ? undefined : 'bus'
   }

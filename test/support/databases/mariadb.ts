@@ -33,7 +33,7 @@ async function freePort(): Promise<number> {
 }
 
 /** Installs an empty MariaDB data folder. Returns how to start a server on it. */
-async function installMariadb(folder: string) {
+async function installMariadb(folder: string, log: readonly string[]) {
   const [mariadbd, install] = [find('mariadbd'), find('mariadb-install-db')]
   if (mariadbd === undefined || install === undefined)
     throw new Error('MariaDB is not installed: on Debian, apt-get install mariadb-server')
@@ -57,7 +57,7 @@ async function installMariadb(folder: string) {
         `--socket=${join(folder, 'socket')}`,
         `--port=${port}`,
         '--bind-address=127.0.0.1',
-        '--skip-log-bin',
+        ...log,
         '--innodb-buffer-pool-size=64M',
         '--skip-name-resolve',
       ],
@@ -68,10 +68,12 @@ async function installMariadb(folder: string) {
 /**
  * A private MariaDB server on loopback with its own folder, removed by `close`. As in a default installation, a commit
  * is flushed to disk.
+ * @param options.binlog whether commits become visible only when they are durable, as servers that share it need
  */
-export async function startMariadb() {
+export async function startMariadb({ binlog = false }: { binlog?: boolean } = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'chatctl-mariadb-'))
-  const launch = await installMariadb(folder)
+  const log = binlog ? ['--log-bin=binlog', '--sync-binlog=1'] : ['--skip-log-bin']
+  const launch = await installMariadb(folder, log)
   let port = await freePort()
   let child: ReturnType<typeof launch>
 

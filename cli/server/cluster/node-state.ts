@@ -1,0 +1,13 @@
+/** What a node stores about itself with each renewal of its lease: its status, as `chatctl status` shows it. */
+export interface NodeState {
+  readonly connections: number
+  readonly users: number
+  /** Server of NATS, or `not connected`. */
+  readonly nats?: string
+  /** Number up to which the node has followed the log. */
+  readonly seen?: number
+  /** Server of the database, where there is a choice. */
+  readonly endpoint?: string
+  /** Whether the node lets its requests finish and sends its clients to others. */
+  readonly isStopping: boolean
+}

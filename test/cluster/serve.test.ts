@@ -1,0 +1,83 @@
+import test from 'ava'
+import { openDatabase } from '../../db/index.ts'
+import { startNats } from '../support/cluster/nats.ts'
+import { canRunCluster, copyKeys, shareableMariadb } from '../support/cluster/processes.ts'
+import { openShell } from '../support/processes/shell.ts'
+
+test('two processes serve one database as nodes, and nothing else uses it meanwhile', async (t) => {
+  if (!canRunCluster(t)) return
+  const [{ url }, nats, shell] = [await shareableMariadb(t), await startNats(t), await openShell(t)]
+  const env = { CHATCTL_DB: url }
+  const asNode = { env: { ...env, CHATCTL_CLUSTER: nats.url } }
+  const one = await shell.serve(['--data', './one', '--node-name', 'one'], asNode)
+  const early = await shell.run(['serve', '--data', './two', '--port', '0'], asNode)
+  t.is(early.code, 1)
+  t.regex(
+    early.stderr,
+    /no key of the cluster yet: copy server\.key and server\.secret from the data folder of another/,
+  )
+  await copyKeys(shell, './one', './two')
+  const two = await shell.serve(['--data', './two', '--node-name', 'two'], asNode)
+
+  const { stdout } = await shell.run(['cluster', 'status', '-o', 'json'], { env })
+  const nodes: { name: string; state: string }[] = JSON.parse(stdout)
+  t.like(nodes, [
+    { id: 1, name: 'one', state: 'running' },
+    { id: 2, name: 'two', state: 'running' },
+  ])
+  for (const args of [
+    ['serve', '--data', './three', '--port', '0'],
+    ['db', 'migrate', '--data', './three'],
+    ['db', 'drop', '--yes', '--data', './three'],
+    ['users', 'create', 'ann', '--bot', '--data', './three'],
+  ]) {
+    const { code, stderr } = await shell.run(args, { env })
+    t.is(code, 5, stderr)
+    t.regex(
+      stderr,
+      /another server or command uses the database mysql:.* as node of a cluster: one, two \(one that was/,
+    )
+  }
+  const status = await shell.run(['status', '--data', './two', '-o', 'plain'])
+  t.regex(status.stdout, /^node\ttwo \(2\)$/m)
+  t.regex(status.stdout, /^nats\t127\.0\.0\.1:\d+$/m)
+
+  t.is((await two.stop()).code, 0)
+  const left = await shell.run(['cluster', 'status', '-o', 'json'], { env })
+  t.deepEqual(
+    JSON.parse(left.stdout).map(({ name }: { name: string }) => name),
+    ['one'],
+  )
+  t.is((await one.stop()).code, 0)
+  t.is((await shell.run(['cluster', 'status'], { env })).code, 3)
+  t.is((await shell.run(['db', 'migrate', '--data', './three'], { env })).code, 0)
+})
+
+test('a node whose lease was ended stops with the reason', async (t) => {
+  if (!canRunCluster(t)) return
+  const [{ url }, nats, shell] = [await shareableMariadb(t), await startNats(t), await openShell(t)]
+  const one = await shell.serve([], { env: { CHATCTL_DB: url, CHATCTL_CLUSTER: nats.url } })
+  const db = await openDatabase(url)
+  await db('node').delete()
+  await db.destroy()
+  const { code, stderr } = await one.done
+  t.is(code, 1)
+  t.regex(stderr, /the lease of this node has ended: it was paused, or cut from the database/)
+})
+
+test('a cluster is refused on a database that shows commits before they are on disk, and on SQLite', async (t) => {
+  if (!canRunCluster(t)) return
+  const [{ url }, shell] = [await shareableMariadb(t), await openShell(t)]
+  const db = await openDatabase(url)
+  await db.raw('set global sync_binlog = 0')
+  await db.destroy()
+  const env = { CHATCTL_CLUSTER: 'nats://127.0.0.1' }
+  const early = await shell.run(['serve', '--data', './one'], { env: { ...env, CHATCTL_DB: url } })
+  t.regex(
+    early.stderr,
+    /shows commits before they are on disk \(log_bin is ON, sync_binlog 0\): a cluster needs log_bin/,
+  )
+  const sqlite = await shell.run(['serve', '--data', './one'], { env })
+  t.regex(sqlite.stderr, /a SQLite file .* is for one server: a cluster needs MariaDB or MySQL/)
+  t.deepEqual([early.code, sqlite.code], [1, 1])
+})
