@@ -12,6 +12,15 @@ const LAST_ID = 0xffffffff
 interface Status extends Record<string, unknown> {
   readonly database: DatabaseState
   readonly plugins: readonly { name: string; state: string; reason: string }[]
+  readonly cluster?: ClusterStatus
+}
+
+interface ClusterStatus {
+  /** The one that answers. */
+  readonly node: number
+  readonly nodes: readonly { readonly node: number; readonly users: number; readonly connections: number }[]
+  /** Nodes that did not answer. */
+  readonly silent: readonly number[]
 }
 
 /** Labels and units of values in a table; others are shown as they are. */
@@ -85,26 +94,37 @@ interface Row {
 const VALUE: Column<Row> = { title: 'value', value: ({ value }) => value }
 
 /** Plugins that are not ok as `plugin NAME`, with what is wrong. */
-function rowsOf({ plugins, ...values }: Status): Row[] {
+function rowsOf({ plugins, cluster, ...values }: Status): Row[] {
   const troubled = plugins.filter(({ state }) => state !== 'ok')
   return [
     ...Object.entries(values).map(([name, value]) => ({ name, value: String(value) })),
+    ...(cluster === undefined ? [] : [{ name: 'cluster', value: nodesOf(cluster) }]),
     { name: 'plugins', value: String(plugins.length) },
     ...troubled.map(({ name, state, reason }) => ({ name: `plugin ${name}`, value: `${state}: ${reason}` })),
   ]
 }
 
-function columnsOf(status: Status): Column<Status>[] {
-  const values = Object.entries(status).filter(([name]) => name !== 'plugins')
+function columnsOf({ plugins: _plugins, cluster, ...status }: Status): Column<Status>[] {
+  const values = Object.entries(status)
   return [
     ...values.map(([name, value]) => {
       const [label = name, shown] = LABELS[name] ?? []
       const text = typeof value === 'number' && shown !== undefined ? shown(value) : String(value)
       return { title: label, value: () => text }
     }),
+    ...(cluster === undefined ? [] : [{ title: 'cluster', value: () => nodesOf(cluster) }]),
     { title: 'plugins', value: ({ plugins }) => plugins.map(toWords).join(', ') },
   ]
 }
+
+/** `node 1, this one: 5 users, 6 connections; node 2 does not answer` */
+const nodesOf = ({ node: own, nodes, silent }: ClusterStatus) =>
+  [
+    ...nodes.map(({ node, users, connections }) => {
+      return `node ${node}${node === own ? ', this one' : ''}: ${users} users, ${connections} connections`
+    }),
+    ...silent.map((node) => `node ${node} does not answer`),
+  ].join('; ')
 
 const toWords = ({ name, state, reason }: Status['plugins'][number]) =>
   state === 'ok' ? name : `${name} (${state}: ${reason})`

@@ -105,9 +105,10 @@ async function print(client: Client, filter: Filter, watch: StopConditions, { ou
   await isOver
 }
 
-const toRecord = ({ at, direction, session, user, name, values, outcome, dropped }: Entry, lost: number) => ({
+const toRecord = ({ at, direction, node, session, user, name, values, outcome, dropped }: Entry, lost: number) => ({
   at: new Date(at),
   direction,
+  ...(node !== 0 && { node }),
   session,
   ...(user !== '' && { user }),
   name,
@@ -116,10 +117,12 @@ const toRecord = ({ at, direction, session, user, name, values, outcome, dropped
   dropped: dropped + lost,
 })
 
-function toLine({ at, direction, session, user, name, values, outcome, dropped }: ReturnType<typeof toRecord>) {
+function toLine(record: ReturnType<typeof toRecord>) {
+  const { at, direction, node, session, user, name, values, outcome, dropped } = record
   const arrow = direction === 'in' ? '→' : '←'
   const who = printableLine(user ?? '-')
   const how = outcome === 'ok' ? '' : ` ${printableLine(outcome)}`
   const gap = dropped === 0 ? '' : `${dropped} lost\n`
-  return `${gap}${localTime(at)} ${who}#${session} ${arrow} ${printableLine(name)}${how} ${printableJson(values)}`
+  const where = node === undefined ? session : `${node}.${session}`
+  return `${gap}${localTime(at)} ${who}#${where} ${arrow} ${printableLine(name)}${how} ${printableJson(values)}`
 }

@@ -1,12 +1,35 @@
+import { ALONE } from '../cluster/cluster.ts'
 import { type Catalogue, Ping, QueryPlugins, QueryProtocol, QueryStatus, toEntry } from '../wire/index.ts'
-import { definePlugin } from './plugin.ts'
+import { type App, definePlugin } from './plugin.ts'
 import type { PluginFacts } from './plugin-facts.ts'
 import { defineServerMetrics, type ServerFigures } from './server-metrics.ts'
+
+/** What nodes tell each other for `chatctl status`. */
+interface NodeFigures {
+  readonly uptime: number
+  readonly connections: number
+  readonly users: number
+  readonly memory: number
+}
+
+/** Asks all nodes for their figures, and answers when others ask. Undefined without a cluster. */
+function clusterStatus({ cluster, onStop }: App, status: () => NodeFigures) {
+  if (cluster === ALONE) return undefined
+  const own = () => {
+    const { uptime, connections, users, memory } = status()
+    return { node: cluster.node, uptime, connections, users, memory }
+  }
+  onStop(cluster.answer('status', own))
+  return async () => {
+    const { answers, silent } = await cluster.ask<ReturnType<typeof own>>('status', null)
+    return { node: cluster.node, nodes: [own(), ...answers.values()].sort((a, b) => a.node - b.node), silent }
+  }
+}
 
 /** Answers the messages of the protocol itself. */
 export const controlPlugin = (server: {
   readonly catalogue: Catalogue
-  status(): object
+  status(): NodeFigures
   plugins(): Promise<readonly PluginFacts[]>
   figures(): ServerFigures
 }) =>
@@ -24,7 +47,11 @@ export const controlPlugin = (server: {
         }
         return protocol
       })
-      app.handle(QueryStatus, () => ({ json: JSON.stringify(server.status()) }))
+      const cluster = clusterStatus(app, () => server.status())
+      app.handle(QueryStatus, async () => {
+        const others = await cluster?.()
+        return { json: JSON.stringify({ ...server.status(), ...(others !== undefined && { cluster: others }) }) }
+      })
       app.handle(QueryPlugins, async () => ({ json: JSON.stringify(await server.plugins()) }))
     },
   })

@@ -59,7 +59,10 @@ export const Status = serverMessage({
   name: 'status',
   about: 'Status of the server.',
   fields: {
-    json: text('JSON object: uptime, connections, users, plugins and the reports of plugins', { max: MAX_TEXT }),
+    json: text(
+      'JSON object: uptime, connections, users, plugins and the reports of plugins; in a cluster `cluster`: `node`, `nodes` with their figures, and the `silent` ones, which did not answer',
+      { max: MAX_TEXT },
+    ),
   },
 })
 export const QueryStatus = clientMessage({

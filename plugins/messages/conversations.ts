@@ -21,7 +21,7 @@ import { BotLoop } from './events.ts'
 import type { FanOut, SharedLog } from './fan-out.ts'
 import type { FileSource } from './file-source.ts'
 import type { MessagesLimits } from './limits.ts'
-import { type Exchange, Loops } from './loops.ts'
+import type { Exchange, Loops } from './loops.ts'
 import { pageSize } from './page.ts'
 import { PendingPost, type Posted, type PostOutcomes } from './pending-post.ts'
 import { type Acknowledgement, RETRY_MS, ReadPositions } from './read-positions.ts'
@@ -60,6 +60,7 @@ export interface ConversationsParts {
   /** Undefined for the only server of a database. */
   readonly shared: SharedLog | undefined
   readonly stored: StoredMessages
+  readonly loops: Loops
   readonly writeRules: WriteRules
   readonly db: Knex
 }
@@ -91,7 +92,7 @@ export class Conversations {
   }
 
   constructor(parts: ConversationsParts) {
-    const { app, db, limits, log, writer, sources, deliveries, fanOut, shared, stored, writeRules } = parts
+    const { app, db, limits, log, writer, sources, deliveries, fanOut, shared, stored, loops, writeRules } = parts
     this.stored = stored
     this.#db = db
     this.#fanOut = fanOut
@@ -103,7 +104,7 @@ export class Conversations {
     this.#writer = writer
     this.#sources = sources
     this.#deliveries = deliveries
-    this.#loops = new Loops(app, limits)
+    this.#loops = loops
     this.#readPositions = new ReadPositions({ app, log, writer, deliveries })
     this.#retries = new Retries(app, isUnavailable, (error) => log.warn({ err: error }, 'work for the database failed'))
     app.on(BotLoop, (loop) => log.warn(loop, 'bots answer each other'))

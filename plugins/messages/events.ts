@@ -16,6 +16,17 @@ export function emitChange(
   else app.emit(ConversationChanged, { between: [user_id, target_id] })
 }
 
+/** A user has read a conversation up to a message: the windows of the user's sessions free up. */
+export const ReadPositionMoved = defineEvent<{
+  readonly userId: number
+  /** See Deliverable. */
+  readonly conversation: string
+  /** The group, or the user whose messages were read. */
+  readonly fromId: number
+  readonly isGroup: boolean
+  readonly upTo: number
+}>('messages.read_position_moved', { scope: 'cluster' })
+
 /** Bots have answered each other too often, and the last answer was refused. Emitted once for each chain. */
 export const BotLoop = defineEvent<{
   /** The refused bot and, if it is known, the other one. */

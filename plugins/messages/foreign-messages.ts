@@ -1,10 +1,12 @@
 import type { Knex } from 'knex'
 import type { App } from '../../core/index.ts'
 import { fileOf, type MessageRow, MSG_TYPE, messagesInLog, type NumberedEntry, textForm } from '../../db/index.ts'
+import type { Accounts } from '../accounts/index.ts'
 import type { Audience } from './audience.ts'
 import type { Deliveries } from './deliveries.ts'
 import { emitChange } from './events.ts'
 import type { Routed, SharedLog } from './fan-out.ts'
+import { type Exchange, exchangeOf, type Loops } from './loops.ts'
 import type { Sources } from './sources.ts'
 
 export interface ForeignMessagesParts {
@@ -12,6 +14,8 @@ export interface ForeignMessagesParts {
   readonly db: Knex
   readonly sources: Sources
   readonly deliveries: Deliveries
+  readonly accounts: Accounts
+  readonly loops: Loops
 }
 
 /** Messages that other servers have stored, and their changes, for the sessions of this one. */
@@ -38,10 +42,12 @@ export class ForeignMessages {
     const { user_id, target_id } = row
     const isGroup = row.msg_type === MSG_TYPE.group
     const recipients = [target_id]
+    if (!isGroup) await this.#countHops(exchangeOf({ id: user_id }, { id: target_id }), row)
     // Most private messages are of users who are elsewhere: their names are not looked up.
     if (!isGroup && !deliveries.hasAny(user_id) && !deliveries.hasAny(target_id))
       return { message: messageOf(row, NOBODY), row, audience: { ...NOBODY, targetId: target_id, recipients } }
     const { conversation, from, to, group, readers } = await source.place(row)
+    if (isGroup) await this.#countHops({ key: conversation, group }, row)
     const audience: Audience = {
       conversation,
       targetId: target_id,
@@ -51,6 +57,12 @@ export class ForeignMessages {
       sentOn: undefined,
     }
     return { message: messageOf(row, audience), row, audience }
+  }
+
+  /** Bots on different servers stop answering each other as those on one do. */
+  async #countHops(exchange: Exchange, { user_id, hops }: MessageRow) {
+    const { accounts, loops } = this.#parts
+    loops.heard(exchange, hops === 0 ? undefined : (await accounts.byIds([user_id])).get(user_id), hops)
   }
 
   /** Also for a change of this server, which has done the same: neither does harm made twice. */

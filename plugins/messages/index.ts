@@ -9,6 +9,7 @@ import { FAILURES } from './failures.ts'
 import { FanOut, type Routed } from './fan-out.ts'
 import { ForeignMessages } from './foreign-messages.ts'
 import { LIMITS } from './limits.ts'
+import { Loops } from './loops.ts'
 import * as messages from './messages.ts'
 import { commitMetrics, defineQueueMetrics } from './metrics.ts'
 import { PrivateMessages } from './private-messages.ts'
@@ -42,8 +43,9 @@ export const privateMessages = definePlugin({
     const deliveries = new Deliveries({ app, log, window: limits.unacknowledged, horizon })
     defineQueueMetrics(app.metrics, { writer, deliveries })
     const fanOut = new FanOut(app, deliveries)
+    const loops = new Loops(app, limits)
     if (shared !== undefined) {
-      const foreign = new ForeignMessages({ app, db, sources, deliveries })
+      const foreign = new ForeignMessages({ app, db, accounts: needs.accounts, sources, deliveries, loops })
       foreign.follow(shared)
       shared.route({
         push: ({ message, row, audience }) => fanOut.push(message, row, audience),
@@ -55,7 +57,7 @@ export const privateMessages = definePlugin({
     const settled = () => shared?.catchUp() ?? writer.settled()
     const stored = new StoredMessages({ app, db, sources, deliveries, horizon, settled })
     const writeRules = new WriteRules()
-    const parts = { app, db, limits, log, writer, sources, deliveries, fanOut, shared, stored, writeRules }
+    const parts = { app, db, limits, log, writer, sources, deliveries, fanOut, shared, stored, loops, writeRules }
     const conversations = new Conversations(parts)
     const privateMessages = new PrivateMessages(db, needs.accounts, { writeRules, readReceipts })
     sources.add(privateMessages.source())

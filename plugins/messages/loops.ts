@@ -31,6 +31,12 @@ export interface Exchange {
   readonly group: string
 }
 
+/** The private conversation of two users, in either direction. */
+export const exchangeOf = ({ id: one }: { readonly id: number }, { id: other }: { readonly id: number }): Exchange => ({
+  key: `users ${Math.min(one, other)} ${Math.max(one, other)}`,
+  group: '',
+})
+
 /**
  * Stops bots that answer each other. A program gives the hops of its message if it knows which one it answers. In
  * private a message after one of the other user counts as an answer, given or not. In a group bots also speak without
@@ -51,6 +57,13 @@ export class Loops {
     return claimed === 0 && user.role !== 'bot' && this.#chains.size === 0
   }
 
+  /** A message that was stored by another node. @param sender undefined if it was a person */
+  heard({ key, group }: Exchange, sender: User | undefined, hops: number) {
+    if (sender === undefined) return restart(this.#chains.get(key), this.#app.clock.now())
+    const chain = this.#chainOf(key, sender)
+    if (sender.role === 'bot' || group === '') this.#add(chain, sender, hops)
+  }
+
   /**
    * Length of the chain that a message continues; 0 for a person.
    * @param claimed given by the sender
@@ -63,8 +76,6 @@ export class Loops {
       return 0
     }
     const chain = this.#chainOf(key, user)
-    const [last] = chain.bots
-    if (last.id !== user.id) chain.bots.splice(0, 2, user, last)
     // The hops that programs of people give must not silence a group's bots.
     if (user.role !== 'bot' && group !== '' && claimed <= botHops) return claimed
     const isAnswer = chain.speaker !== user.id
@@ -72,11 +83,15 @@ export class Loops {
     const hops = Math.max(1, claimed, answered)
     const turns = chain.turns + (isAnswer ? 1 : 0)
     if (hops > botHops || (group !== '' && turns > botTurns)) this.#refuse(chain, user, group, hops)
+    this.#add(chain, user, hops)
+    return hops
+  }
+
+  #add(chain: Chain, user: User, hops: number) {
+    if (chain.speaker !== user.id) chain.turns++
     chain.hops = hops
-    chain.turns = turns
     chain.last = this.#app.clock.now()
     chain.speaker = user.id
-    return hops
   }
 
   #chainOf(key: string, user: User): Chain {
@@ -87,6 +102,8 @@ export class Loops {
       this.#chains.set(key, chain)
     } else if (now - chain.last >= QUIET_MS) restart(chain, now)
     else if (now - chain.began >= QUIET_MS) Object.assign(chain, { began: now, turns: 0 })
+    const [last] = chain.bots
+    if (last.id !== user.id) chain.bots.splice(0, 2, user, last)
     return chain
   }
 

@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import { type App, Refused, type UserSession } from '../../core/index.ts'
 import { type MessageWriter, OutcomePending } from '../../db/index.ts'
 import type { Deliveries } from './deliveries.ts'
-import { ConversationChanged } from './events.ts'
+import { ConversationChanged, ReadPositionMoved } from './events.ts'
 import { ConversationRead } from './messages.ts'
 
 /** An acknowledgement of a conversation up to a message. */
@@ -39,6 +39,12 @@ export class ReadPositions {
 
   constructor(parts: ReadPositionsParts) {
     this.#parts = parts
+    const { app, deliveries } = parts
+    app.on(ReadPositionMoved, ({ userId, conversation, fromId, isGroup, upTo }) => {
+      deliveries.acknowledged(userId, conversation, upTo)
+      if (isGroup) app.emit(ConversationChanged, { groupId: fromId, userIds: [userId] })
+      else app.emit(ConversationChanged, { between: [userId, fromId] })
+    })
   }
 
   /**
@@ -65,11 +71,12 @@ export class ReadPositions {
     }
   }
 
-  #read(session: UserSession, { fromId, isGroup, from, group, upTo, receiptTo }: Acknowledgement) {
+  #read(session: UserSession, acknowledgement: Acknowledgement) {
+    const { conversation, fromId, isGroup, from, group, upTo, receiptTo } = acknowledgement
     const { user } = session
     const { app } = this.#parts
-    if (isGroup) app.emit(ConversationChanged, { groupId: fromId, userIds: [user.id] })
-    else app.emit(ConversationChanged, { between: [user.id, fromId] })
+    const moved = { userId: user.id, conversation, fromId, isGroup, upTo }
+    app.share(ReadPositionMoved, moved, isGroup ? [user.id] : [user.id, fromId])
     const notice = { reader: user.name, from, group, upTo }
     app.users.send([user.id], ConversationRead, notice, { except: session, droppable: true })
     if (receiptTo !== undefined) app.users.send([receiptTo], ConversationRead, notice, { droppable: true })

@@ -3,6 +3,7 @@ import { type FileFacts, MSG_TYPE, NO_FILE } from '../../db/index.ts'
 import { type Account, existing } from '../accounts/index.ts'
 import { Attachments } from './attachments.ts'
 import { privateAudience } from './audience.ts'
+import { exchangeOf } from './loops.ts'
 import { SendMessage } from './messages.ts'
 import type { Parts } from './parts.ts'
 import { Replies } from './replies.ts'
@@ -69,9 +70,3 @@ export function handleSending({ app, db, accounts, conversations, names }: Parts
 
 /** A disabled account gets no messages, and is refused exactly like a name without an account. */
 const enabled = (account: Account | undefined, name: string) => existing(account?.active ? account : undefined, name)
-
-/** The private conversation of two users, in either direction. */
-export const exchangeOf = ({ id: one }: User, { id: other }: Account) => ({
-  key: `users ${Math.min(one, other)} ${Math.max(one, other)}`,
-  group: '',
-})

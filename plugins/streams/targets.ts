@@ -1,8 +1,8 @@
 import { Refused, type UserSession, type ValuesOf } from '../../core/index.ts'
 import { existing } from '../accounts/index.ts'
 import { conversationOf } from '../groups/parts.ts'
+import { exchangeOf } from '../messages/loops.ts'
 import { Replies } from '../messages/replies.ts'
-import { exchangeOf } from '../messages/sending.ts'
 import type { OpenStream } from './messages.ts'
 import type { Parts } from './parts.ts'
 

@@ -6,12 +6,13 @@ import { accounts } from '../accounts/index.ts'
 import { FAILURES as GROUP_FAILURES } from '../groups/failures.ts'
 import { LIMITS } from './limits.ts'
 import * as messages from './messages.ts'
-import { Tap } from './tap.ts'
+import { RemoteTaps, SessionOutput } from './remote-taps.ts'
+import { type Filter, Tap, type TapOutput } from './tap.ts'
 
 /** A tap of a tap would not end. */
 const UNTAPPABLE: readonly string[] = [messages.Tap.name, messages.Tapped.name]
 
-/** Shows an operator the messages of sessions as they come and go. Costs nothing while there is no tap. */
+/** Shows an operator the messages of sessions, on all nodes, as they come and go. Costs nothing while there is no tap. */
 export const tap = definePlugin({
   name: 'tap',
   messages,
@@ -20,6 +21,23 @@ export const tap = definePlugin({
   setup(app, { needs, limits, db }) {
     /** Functions that end the taps. */
     const taps = new Map<Session, () => void>()
+
+    /** Starts a tap of the sessions of this node. @param session the operator's, if it is on this node */
+    const start = (filter: Filter, output: TapOutput, session?: Session) => {
+      const { clock, cluster, catalogue } = app
+      const view = new Tap(filter, { output, clock, perSecond: limits.tapRate, node: cluster.node, session })
+      const offs = [...catalogue]
+        .filter((message) => !UNTAPPABLE.includes(message.name) && view.needs(message))
+        .map((message) =>
+          message.from === 'client'
+            ? app.on(message as ClientMessage, (from, values) => view.in(from, message, values))
+            : app.on(message as ServerMessage, (from, values) => view.out(from, message, values)),
+        )
+      return () => {
+        for (const off of offs) off()
+      }
+    }
+    const remote = new RemoteTaps(app, start)
 
     const end = (session: Session) => {
       taps.get(session)?.()
@@ -47,16 +65,10 @@ export const tap = definePlugin({
       if (taps.has(session)) end(session)
       else void session.closed.then(() => end(session))
       const filter = { user, type, group: group.toLowerCase(), texts }
-      const view = new Tap(session, filter, { clock: app.clock, perSecond: limits.tapRate })
-      const ends = [...app.catalogue]
-        .filter((message) => !UNTAPPABLE.includes(message.name) && view.needs(message))
-        .map((message) =>
-          message.from === 'client'
-            ? app.on(message as ClientMessage, (from, values) => view.in(from, message, values))
-            : app.on(message as ServerMessage, (from, values) => view.out(from, message, values)),
-        )
+      const output = new SessionOutput(session)
+      const ends = [start(filter, output, session), remote.begin(filter, output)]
       taps.set(session, () => {
-        for (const off of ends) off()
+        for (const end of ends) end()
       })
     })
 

@@ -5,10 +5,11 @@ import {
   Closing,
   Done,
   FAILURE_MESSAGES,
+  type InputOf,
   type Message,
   type Session,
 } from '../../core/index.ts'
-import { Tapped } from './messages.ts'
+import type { Tapped } from './messages.ts'
 import { shown } from './shown.ts'
 
 type Values = Readonly<Record<string, unknown>>
@@ -32,9 +33,28 @@ interface Told {
 
 const FAILURES: readonly Message[] = [...FAILURE_MESSAGES, Closing]
 
-/** One operator's view of the messages of all sessions. Records beyond its rate are dropped and counted. */
+/** Takes the records of a tap. */
+export interface TapOutput {
+  /** False while records are to be dropped and counted. */
+  isReady(): boolean
+  show(record: InputOf<typeof Tapped>): void
+}
+
+export interface TapParts {
+  readonly output: TapOutput
+  readonly clock: Clock
+  readonly perSecond: number
+  /** Id of this node in a cluster; 0 without other nodes. */
+  readonly node: number
+  /** The operator's, whose messages are not shown; undefined for an operator on another node. */
+  readonly session: Session | undefined
+}
+
+/** One operator's view of the messages of a node's sessions. Records beyond its rate are dropped and counted. */
 export class Tap {
-  readonly session: Session
+  readonly #session: Session | undefined
+  readonly #output: TapOutput
+  readonly #node: number
   readonly #filter: Filter
   readonly #clock: Clock
   readonly #rate: TokenBucket
@@ -42,8 +62,10 @@ export class Tap {
   /** A reply is emitted before its request: it waits for the request until the end of the turn, to be shown after it. */
   #reply: Told | undefined
 
-  constructor(session: Session, filter: Filter, { clock, perSecond }: { clock: Clock; perSecond: number }) {
-    this.session = session
+  constructor(filter: Filter, { output, clock, perSecond, node, session }: TapParts) {
+    this.#session = session
+    this.#output = output
+    this.#node = node
     this.#filter = filter
     this.#clock = clock
     this.#rate = new TokenBucket(perSecond, perSecond, clock.now())
@@ -82,7 +104,7 @@ export class Tap {
   }
 
   #isOf(session: Session): boolean {
-    return session !== this.session && (this.#filter.user === '' || session.user?.name === this.#filter.user)
+    return session !== this.#session && (this.#filter.user === '' || session.user?.name === this.#filter.user)
   }
 
   #isOfType({ name }: Message): boolean {
@@ -105,13 +127,13 @@ export class Tap {
 
   #tell(direction: 'in' | 'out', session: Session, message: Message, values: Values) {
     if (!this.#isOfType(message)) return
-    if (!this.session.writable || !this.#mayTell()) {
+    if (!this.#output.isReady() || !this.#mayTell()) {
       this.#dropped++
       return
     }
     const dropped = this.#dropped
     this.#dropped = 0
-    this.session.send(Tapped, {
+    this.#output.show({
       at: this.#clock.time(),
       direction,
       session: session.id,
@@ -120,6 +142,7 @@ export class Tap {
       values: shown(message, values, this.#filter.texts),
       outcome: FAILURES.includes(message) ? String(values.name) : 'ok',
       dropped,
+      node: this.#node,
     })
   }
 }

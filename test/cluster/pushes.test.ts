@@ -12,6 +12,7 @@ import {
   JoinRoom,
   KickUser,
   MessageRecalled,
+  OnNewMessage,
   ProfileChanged,
   QueryContacts,
   QueryUsers,
@@ -22,12 +23,12 @@ import {
 } from '../../client/index.ts'
 import { type Node, startNodes } from '../support/cluster/nodes.ts'
 import { clusterClock, eventually } from '../support/cluster/time.ts'
-import { nextPush } from '../support/requests.ts'
+import { nextPush, texts } from '../support/requests.ts'
 
 /** Two nodes, on which a user's sessions can be waited for. */
-async function twoNodes(t: ExecutionContext) {
+async function twoNodes(t: ExecutionContext, limits: Record<string, number> = {}) {
   const clock = clusterClock()
-  const [one, two] = (await startNodes(t, 2, { clock, limits: 'off' })) as [Node, Node]
+  const [one, two] = (await startNodes(t, 2, { clock, limits })) as [Node, Node]
   /** A session on a node that the other one knows of. */
   const enter = async (node: Node, name: string): Promise<Client> => {
     const client = await node.user(name)
@@ -66,9 +67,9 @@ test('a recall, a read receipt and a profile reach users on other nodes, once', 
   const receipts: unknown[] = []
   alice.on(ConversationRead, (receipt) => receipts.push(receipt))
   const { id: first } = await alice.send('bob', 'first')
+  const { id: second } = await alice.send('bob', 'second')
   await alice.request(RecallMessage, { id: first })
   await eventually(clock, () => recalled.length > 0)
-  const { id: second } = await phone.send('bob', 'second')
   for (const message of (await bob.inbox()).messages) await bob.acknowledge(message)
   await eventually(clock, () => receipts.length > 0)
   t.deepEqual(receipts, [{ reader: 'bob', from: 'alice', group: '', upTo: second }])
@@ -76,6 +77,25 @@ test('a recall, a read receipt and a profile reach users on other nodes, once', 
   await alice.request(SetProfile, { avatar: '', about: 'at sea' })
   t.like(await changed, { user: 'alice', about: 'at sea' })
   t.deepEqual([recalled, receipts.length], [[first], 1])
+})
+
+test('what Bob has read on one node makes room for more on his session on the other', async (t) => {
+  const { clock, one, two, enter } = await twoNodes(t, { unacknowledged: 2 })
+  const alice = await enter(one, 'alice')
+  const bob = await enter(one, 'bob')
+  const idle = await enter(two, 'bob')
+  const pushed: string[] = []
+  idle.on(OnNewMessage, ({ messages }) => pushed.push(...texts(messages)))
+  await idle.receive()
+  for (const text of ['first', 'second', 'third']) await alice.send('bob', text)
+  await eventually(clock, () => pushed.length >= 2)
+  await clock.advance(1000)
+  t.deepEqual(pushed, ['first', 'second'])
+  const [, second] = (await bob.inbox()).messages
+  if (second === undefined) return t.fail()
+  await bob.acknowledge(second)
+  await eventually(clock, () => pushed.length >= 3)
+  t.deepEqual(pushed, ['first', 'second', 'third'])
 })
 
 test('a friend request, its answer and the joining of a group are told on the nodes of those concerned', async (t) => {

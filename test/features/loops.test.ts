@@ -1,15 +1,12 @@
 import test, { type ExecutionContext } from 'ava'
-import { type Client, CreateRoom, connect, JoinRoom } from '../../client/index.ts'
+import { CreateRoom, JoinRoom } from '../../client/index.ts'
 import { definePlugin } from '../../core/index.ts'
-import { deriveKeys, storedKey } from '../../core/scram/index.ts'
-import { CreateUser } from '../../plugins/index.ts'
 import { BotLoop } from '../../plugins/messages/events.ts'
+import { echo, rawBot } from '../support/bots/raw-bot.ts'
 import { refusal } from '../support/requests.ts'
 import { startLocalServer } from '../support/server.ts'
 
 type Loop = { readonly bots: readonly string[]; readonly group: string; readonly hops: number }
-
-const SALT = Buffer.alloc(32, 1)
 
 /** A server whose loop events are recorded, and bots on it. */
 async function openLab(t: ExecutionContext, limits = {}) {
@@ -19,31 +16,8 @@ async function openLab(t: ExecutionContext, limits = {}) {
     setup: (app) => app.on(BotLoop, (loop) => loops.push(loop)),
   })
   const stage = await startLocalServer(t, { plugins: [watcher], limits })
-  const { clientKey, serverKey } = await deriveKeys('bot', SALT, 4096)
-  const bot = async (name: string): Promise<Client> => {
-    await using operator = await connect({ server: { path: stage.control }, reconnect: false })
-    const verifier = { salt: SALT, iterations: 4096, storedKey: storedKey(clientKey), serverKey }
-    await operator.request(CreateUser, { user: name, role: 'bot', ...verifier })
-    const client = await stage.connect()
-    await client.login(name, { password: 'bot' })
-    return client
-  }
+  const bot = (name: string) => rawBot(stage, name)
   return { stage, loops, bot }
-}
-
-/** Answers every message until one is refused; resolves with the failure. */
-async function echo(
-  client: Client,
-  answer: (message: { from: string; group?: string; hops: number }) => Promise<unknown>,
-) {
-  for await (const message of client.messages()) {
-    try {
-      await answer(message)
-    } catch (error) {
-      return (error as { failure?: string }).failure
-    }
-  }
-  return 'closed'
 }
 
 test('two bots that answer each other in private are stopped, although neither gives its hops', async (t) => {
