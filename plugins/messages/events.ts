@@ -6,6 +6,14 @@ export const ConversationChanged = defineEvent<
   { readonly between: readonly [number, number] } | { readonly groupId: number; readonly userIds: readonly number[] }
 >('messages.conversation_changed', { scope: 'cluster' })
 
+/** A user has acknowledged a conversation up to an id: the windows of the user's sessions free up. */
+export const ConversationAcknowledged = defineEvent<{
+  readonly userId: number
+  /** See Deliverable. */
+  readonly conversation: string
+  readonly upTo: number
+}>('messages.conversation_acknowledged', { scope: 'cluster' })
+
 /** @param readers users who can read the message */
 export function emitChange(
   app: App,

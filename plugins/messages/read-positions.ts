@@ -1,8 +1,8 @@
 import type { Logger } from 'pino'
-import { type App, Refused, type UserSession } from '../../core/index.ts'
+import { ALONE, type App, Refused, type UserSession } from '../../core/index.ts'
 import { type MessageWriter, OutcomePending } from '../../db/index.ts'
 import type { Deliveries } from './deliveries.ts'
-import { ConversationChanged } from './events.ts'
+import { ConversationAcknowledged, ConversationChanged } from './events.ts'
 import { ConversationRead } from './messages.ts'
 
 /** An acknowledgement of a conversation up to a message. */
@@ -39,6 +39,11 @@ export class ReadPositions {
 
   constructor(parts: ReadPositionsParts) {
     this.#parts = parts
+    const { app, deliveries } = parts
+    if (app.cluster === ALONE) return
+    app.on(ConversationAcknowledged, ({ userId, conversation, upTo }) =>
+      deliveries.acknowledged(userId, conversation, upTo),
+    )
   }
 
   /**
@@ -48,10 +53,10 @@ export class ReadPositions {
    */
   async acknowledge(session: UserSession, acknowledgement: Acknowledgement) {
     const { user } = session
-    const { deliveries, log, writer } = this.#parts
+    const { log, writer } = this.#parts
     const { conversation, fromId, isGroup, upTo, isWaitedFor } = acknowledgement
     // The client has the messages: there is room for more, whether or not the commit succeeds.
-    deliveries.acknowledged(user.id, conversation, upTo)
+    this.#acknowledged(user.id, conversation, upTo)
     try {
       const hasMoved = await writer.markRead({ readerId: user.id, fromId, isGroup, upTo }, { isWaitedFor })
       if (hasMoved) this.#read(session, acknowledgement)
@@ -65,11 +70,18 @@ export class ReadPositions {
     }
   }
 
+  #acknowledged(userId: number, conversation: string, upTo: number) {
+    const { app, deliveries } = this.#parts
+    if (app.cluster === ALONE) deliveries.acknowledged(userId, conversation, upTo)
+    // If this is lost, a window stays as it is until the session acknowledges what it has.
+    else app.share(ConversationAcknowledged, { userId, conversation, upTo }, [userId])
+  }
+
   #read(session: UserSession, { fromId, isGroup, from, group, upTo, receiptTo }: Acknowledgement) {
     const { user } = session
     const { app } = this.#parts
-    if (isGroup) app.emit(ConversationChanged, { groupId: fromId, userIds: [user.id] })
-    else app.emit(ConversationChanged, { between: [user.id, fromId] })
+    if (isGroup) app.share(ConversationChanged, { groupId: fromId, userIds: [user.id] }, [user.id])
+    else app.share(ConversationChanged, { between: [user.id, fromId] }, [user.id, fromId])
     const notice = { reader: user.name, from, group, upTo }
     app.users.send([user.id], ConversationRead, notice, { except: session, droppable: true })
     if (receiptTo !== undefined) app.users.send([receiptTo], ConversationRead, notice, { droppable: true })
