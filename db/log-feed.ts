@@ -164,8 +164,10 @@ export class LogFeed<Routed = unknown> extends ChangeFeed implements WriterLog {
     const [firstOwn = Number.MAX_SAFE_INTEGER] = this.#own.keys()
     const { db } = this.#parts
     const upTo = Math.min(this.#target, firstOwn - 1)
-    const rows = await messagesInLog(db, this.#seen, upTo, PAGE)
-    const { entries } = await changesAfter(db, this.#seen, upTo)
+    const [rows, { entries }] = await Promise.all([
+      messagesInLog(db, this.#seen, upTo, PAGE),
+      changesAfter(db, this.#seen, upTo),
+    ])
     // A message that this server is committing may be among them.
     if (rows.length > 0) await this.#router?.committed()
     const before = this.#seen

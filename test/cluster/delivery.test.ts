@@ -1,15 +1,20 @@
 import test, { type ExecutionContext } from 'ava'
 import {
+  Acknowledge,
   type ChatMessage,
   type Client,
+  ContactChanged,
   CreateRoom,
   EditMessage,
   JoinRoom,
   KickFromRoom,
   OnNewMessage,
+  QueryContacts,
   RecallMessage,
 } from '../../client/index.ts'
 import { type Node, startNodes } from '../support/cluster/nodes.ts'
+import { tokenOf } from '../support/http/api.ts'
+import { EventReader } from '../support/http/events.ts'
 import { hears, texts } from '../support/requests.ts'
 
 async function twoNodes(t: ExecutionContext): Promise<[Node, Node]> {
@@ -155,4 +160,44 @@ test('a message that waits for a full window on another node is pushed with its 
     heard.push((await loop.next()).value)
   }
   t.deepEqual(texts(heard), ['first', 'without a mistake', 'last'])
+})
+
+test('what Bob reads on one node makes room on his other session, and is read in the list of contacts there', async (t) => {
+  const [one, two] = await startNodes(t, 2, { limits: { unacknowledged: 1 } })
+  if (one === undefined || two === undefined) return t.fail()
+  const [alice, desk, phone] = [await one.user('alice'), await one.user('bob'), await two.user('bob')]
+  await desk.receive()
+  await phone.receive()
+  const [first, second] = [until(phone, 'one'), until(phone, 'two')]
+  const { id } = await alice.send('bob', 'one')
+  await alice.send('bob', 'two')
+  await first
+  t.is((await phone.request(QueryContacts, { watch: true })).unread, 2)
+  const counted = new Promise((resolve) => {
+    phone.on(ContactChanged, ({ contacts }) => contacts.some(({ unread }) => unread === 1) && resolve(undefined))
+  })
+  await desk.request(Acknowledge, { from: 'alice', upTo: id })
+  t.deepEqual(texts(await second), ['one', 'two'])
+  await counted
+})
+
+test('readers of events over HTTP at another node get every message once, in order', async (t) => {
+  const [one, two] = await twoNodes(t)
+  const http = await two.server.listenHttp({ host: '127.0.0.1', port: 0 })
+  const [alice, bob, carol] = [await one.user('alice'), await two.user('bob'), await two.user('carol')]
+  const reader = await EventReader.open(`http://127.0.0.1:${http.port}`, '/v1/events?consumer=ci', {
+    token: await tokenOf(bob),
+  })
+  t.teardown(() => reader.close())
+  t.is((await reader.next())?.event, 'ready')
+  const says = async (from: Client) => {
+    for (let n = 0; n < 20; n++) await from.send('bob', `${n}`)
+  }
+  await Promise.all([says(alice), says(carol)])
+  const ids: number[] = []
+  while (ids.length < 40) {
+    const event = await reader.next()
+    if (event?.event === 'message') ids.push(event.data.id)
+  }
+  t.true(ascends(ids))
 })
