@@ -32,6 +32,7 @@ export {
   privateIds,
 } from './correspondence.ts'
 export { type DatabaseLock, type LockOptions, lockFile } from './database-lock.ts'
+export { withoutPassword } from './database-url.ts'
 export {
   type DeviceRow,
   devicesOf,
@@ -43,6 +44,7 @@ export {
   useDevice,
 } from './devices.ts'
 export { editMessage, firstTextOf } from './edits.ts'
+export { type EndpointListeners, Endpoints } from './endpoints.ts'
 export { DatabaseError, DatabaseInUse } from './errors.ts'
 export {
   type Expiry,
@@ -203,7 +205,7 @@ export {
   rollbackAll,
   UNFINISHED_ROLLBACK,
 } from './migrate.ts'
-export { withoutPassword } from './mysql.ts'
+export { endpointOf } from './mysql.ts'
 export { lockMysql } from './mysql-lock.ts'
 export {
   type ClusterIdentity,
