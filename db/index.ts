@@ -9,7 +9,7 @@ export {
 export { backUp } from './backup.ts'
 export { ChangeFeed, type Follower } from './change-feed.ts'
 export type { OnCommit } from './commit-timing.ts'
-export { ConsumerWriter } from './consumer-writer.ts'
+export { ConsumerLost, ConsumerWriter } from './consumer-writer.ts'
 export {
   type ConsumerRow,
   consumersOf,
