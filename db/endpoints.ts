@@ -18,11 +18,13 @@ export interface MysqlConnection {
 
 type Ask = <T>(sql: string) => Promise<T[]>
 
-export interface EndpointListeners {
+export interface EndpointOptions {
   /** Another server is used from now on. */
   readonly onSwitch?: (from: string, to: string) => void
   /** Every server has been behind for long: the database was set back, and must not be used any more. */
   readonly onBehind?: (error: DatabaseError) => void
+  /** Time for which all servers may be behind; 30 s by default. */
+  readonly behindMs?: number
 }
 
 /** A server of the database that must not be used now. */
@@ -44,7 +46,7 @@ export class EndpointUnusable extends Error {
 export class Endpoints {
   readonly connectMs: number
   readonly #all: readonly ConnectionSettings[]
-  readonly #listeners: EndpointListeners
+  readonly #options: EndpointOptions
   #current: ConnectionSettings
   /** Counts the changes of the server in use. */
   #generation = 0
@@ -57,10 +59,10 @@ export class Endpoints {
   readonly #generations = new WeakMap<object, number>()
 
   /** @throws DatabaseError for a URL that is none */
-  constructor(url: string, listeners: EndpointListeners = {}) {
+  constructor(url: string, options: EndpointOptions = {}) {
     this.#all = connectionsOf(url)
     this.#current = this.#all[0] as ConnectionSettings
-    this.#listeners = listeners
+    this.#options = options
     this.connectMs = this.#all.length > 1 ? CONNECT_MS.several : CONNECT_MS.one
   }
 
@@ -161,7 +163,7 @@ export class Endpoints {
     const before = this.#current
     this.#current = settings
     this.#generation++
-    this.#listeners.onSwitch?.(endpointName(before), endpointName(settings))
+    this.#options.onSwitch?.(endpointName(before), endpointName(settings))
   }
 
   /** Resolves with the error of a server that is not usable. */
@@ -194,8 +196,8 @@ export class Endpoints {
       return
     }
     this.#behindSince ??= performance.now()
-    if (performance.now() - this.#behindSince < BEHIND_MS) return
-    this.#listeners.onBehind?.(
+    if (performance.now() - this.#behindSince < (this.#options.behindMs ?? BEHIND_MS)) return
+    this.#options.onBehind?.(
       new DatabaseError(
         `the database lacks commits that this server has seen: ${(errors[0] as Error).message}. ` +
           'It was restored from a backup, or has lost them. Start the server again to go on with what there is',

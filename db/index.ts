@@ -44,7 +44,7 @@ export {
   useDevice,
 } from './devices.ts'
 export { editMessage, firstTextOf } from './edits.ts'
-export { type EndpointListeners, Endpoints } from './endpoints.ts'
+export { type EndpointOptions, Endpoints } from './endpoints.ts'
 export { DatabaseError, DatabaseInUse } from './errors.ts'
 export {
   type Expiry,
