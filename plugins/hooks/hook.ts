@@ -278,7 +278,6 @@ export class Hook {
   async #update(change: HookChange) {
     if ((await updateHook(this.#parts.db, this.row, change)) > 0) return
     this.#isStopped = true
-    this.#timer?.cancel()
     this.#onLost(this)
   }
 

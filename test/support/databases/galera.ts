@@ -109,7 +109,7 @@ export class GaleraNode {
         'evs.keepalive_period=PT0.5S',
         'evs.inactive_check_period=PT0.5S',
       ],
-      ...['gcache.size=64M', 'gcache.recover=no'],
+      'gcache.size=64M',
     ]
     const log = openSync(this.#log, 'a')
     const child = spawn(
@@ -154,7 +154,7 @@ export async function startGalera() {
     await nodes[0]?.stop()
     for (const other of folders.slice(1)) await cp(folders[0] as string, other, { recursive: true })
     await nodes[0]?.start({ isFirst: true })
-    await Promise.all(nodes.slice(1).map((node) => node.start()))
+    for (const node of nodes.slice(1)) await node.start()
   } catch (error) {
     await close()
     throw error
