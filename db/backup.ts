@@ -1,7 +1,7 @@
 import { appendFile, open, rm } from 'node:fs/promises'
 import { DatabaseError } from './errors.ts'
 import { newEpoch } from './generation.ts'
-import { connectionOf, openMysql } from './mysql.ts'
+import { openMysql, serverOf } from './mysql.ts'
 import { runProgram } from './mysql-programs.ts'
 import { isDatabaseUrl } from './open.ts'
 import { isHalfRestored, setAsideTables } from './restore-mysql.ts'
@@ -47,6 +47,7 @@ async function copySqlite(path: string, file: string) {
 
 async function dumpMysql(url: string, file: string) {
   const db = await openMysql(url, { readOnly: true })
+  const server = serverOf(db)
   let aside: string[]
   let hasEpoch: boolean
   try {
@@ -57,8 +58,7 @@ async function dumpMysql(url: string, file: string) {
   } finally {
     await db.destroy()
   }
-  const { database } = connectionOf(url)
-  await runProgram(url, {
+  await runProgram(server, {
     names: [
       ['mariadb-dump', '--ssl', '--ssl-verify-server-cert'],
       ['mysqldump', '--ssl-mode=VERIFY_IDENTITY'],
@@ -66,7 +66,7 @@ async function dumpMysql(url: string, file: string) {
     task: 'the backup',
     args: [
       ...['--single-transaction', '--skip-lock-tables', '--default-character-set=utf8mb4', '--hex-blob'],
-      ...aside.map((table) => `--ignore-table=${database}.${table}`),
+      ...aside.map((table) => `--ignore-table=${server.database}.${table}`),
       `--result-file=${file}`,
     ],
   })

@@ -3,9 +3,12 @@ import {
   type ConsumerRow,
   deleteConsumer,
   findState,
+  keyOf,
   type StateRow,
   type StateUsage,
+  type StoredConsumer,
   saveConsumers,
+  takeConsumer,
   type UsageRow,
 } from './consumers.ts'
 import { transact } from './transaction.ts'
@@ -19,12 +22,26 @@ interface Batch {
   readonly consumers: Map<string, ConsumerRow>
   readonly states: Map<string, StateRow>
   readonly usages: Map<string, UsageRow>
-  readonly waiters: { resolve(): void; reject(error: unknown): void }[]
+  readonly waiters: Waiter[]
+}
+
+interface Waiter {
+  /** Key of the consumer; undefined for all. */
+  readonly key: string | undefined
+  resolve(): void
+  reject(error: unknown): void
+}
+
+/** Another server has taken the consumer, or it was deleted there: its position was not stored. */
+export class ConsumerLost extends Error {
+  constructor() {
+    super('another server has taken the consumer')
+    this.name = 'ConsumerLost'
+  }
 }
 
 const newBatch = (): Batch => ({ consumers: new Map(), states: new Map(), usages: new Map(), waiters: [] })
 
-const keyOf = ({ user_id, name }: Pick<ConsumerRow, 'user_id' | 'name'>) => `${user_id} ${name}`
 const stateKeyOf = (row: Omit<StateRow, 'state'>) => JSON.stringify([row.user_id, row.name, row.state_key])
 
 /** State to store under a key, and the consumer's usage with it. */
@@ -39,17 +56,23 @@ export interface StateChange extends StateUsage {
  */
 export class ConsumerWriter {
   readonly #db: Knex
+  readonly #onLost: (userId: number, name: string) => void
   #next = newBatch()
   #committing: Batch | undefined
   #timer: NodeJS.Timeout | undefined
   #running: Promise<void> | undefined
   #closed = false
 
-  constructor(db: Knex) {
+  /** @param onLost called for a consumer that another server has taken */
+  constructor(db: Knex, onLost: (userId: number, name: string) => void) {
     this.#db = db
+    this.#onLost = onLost
   }
 
-  /** Resolves when the cursor and the state are on disk. Rejects when the commit failed, which is still retried. */
+  /**
+   * Resolves when the cursor and the state are on disk. Rejects with ConsumerLost when another server has taken the
+   * consumer, and when the commit failed, which is still retried.
+   */
   save(consumer: ConsumerRow, change?: StateChange): Promise<void> {
     const key = keyOf(consumer)
     this.#next.consumers.set(key, consumer)
@@ -61,7 +84,7 @@ export class ConsumerWriter {
       this.#next.usages.set(key, { user_id, name, ...usage })
     }
     this.#startIn(BATCH_MS)
-    return new Promise((resolve, reject) => this.#next.waiters.push({ resolve, reject }))
+    return new Promise((resolve, reject) => this.#next.waiters.push({ key, resolve, reject }))
   }
 
   /** Starts the next commit without waiting for BATCH_MS, unless one is running. */
@@ -80,9 +103,32 @@ export class ConsumerWriter {
   async settled() {
     if (this.#running !== undefined) await this.#running
     if (this.#next.consumers.size === 0) return
-    const written = new Promise<void>((resolve, reject) => this.#next.waiters.push({ resolve, reject }))
+    const written = new Promise<void>((resolve, reject) => this.#next.waiters.push({ key: undefined, resolve, reject }))
     this.#start()
     await written
+  }
+
+  /**
+   * Takes a consumer for this server, between two commits.
+   * @param taken called at once, before anything can be saved: an unsaved cursor of the epoch before counts
+   */
+  async take(userId: number, name: string, taken: (row: StoredConsumer | undefined) => void) {
+    while (this.#running !== undefined) await this.#running
+    const taking = takeConsumer(this.#db, userId, name)
+    this.#running = taking.then(
+      () => {},
+      () => {},
+    )
+    try {
+      const row = await taking
+      const key = keyOf({ user_id: userId, name })
+      const unsaved = this.#next.consumers.get(key)
+      if (unsaved !== undefined && unsaved.epoch + 1 === row?.epoch)
+        this.#next.consumers.set(key, { ...unsaved, epoch: row.epoch })
+      taken(row)
+    } finally {
+      this.#ended()
+    }
   }
 
   async delete(userId: number, name: string) {
@@ -118,13 +164,21 @@ export class ConsumerWriter {
     try {
       const { consumers, states, usages } = batch
       const changes = { consumers: [...consumers.values()], states: [...states.values()], usages: [...usages.values()] }
-      await transact(this.#db, (trx) => saveConsumers(trx, changes))
-      for (const { resolve } of batch.waiters) resolve()
+      const lost = await transact(this.#db, (trx) => saveConsumers(trx, changes))
+      for (const { user_id, name } of changes.consumers)
+        if (lost.has(keyOf({ user_id, name }))) this.#onLost(user_id, name)
+      for (const { key, resolve, reject } of batch.waiters)
+        if (key !== undefined && lost.has(key)) reject(new ConsumerLost())
+        else resolve()
     } catch (error) {
       this.#requeue(batch)
       for (const { reject } of batch.waiters) reject(error)
     }
     this.#committing = undefined
+    this.#ended()
+  }
+
+  #ended() {
     this.#running = undefined
     if (this.#next.consumers.size > 0) this.#startIn(BATCH_MS)
   }

@@ -11,6 +11,8 @@ export interface ConsumerRow {
   /** Ids up to the position that are not handled yet, ascending. */
   readonly pending: readonly number[]
   readonly moved_at: number
+  /** Raised by each server that takes the consumer: only the last one may store its position. */
+  readonly epoch: number
 }
 
 /** Size of all state of a consumer, kept in its row. */
@@ -34,8 +36,9 @@ export type UsageRow = StateUsage & Pick<ConsumerRow, 'user_id' | 'name'>
 
 type Stored = Omit<StoredConsumer, 'pending'> & { readonly pending: string }
 
-const toRow = ({ pending, ...row }: Stored): StoredConsumer => ({
+const toRow = ({ pending, epoch, ...row }: Stored): StoredConsumer => ({
   ...row,
+  epoch: Number(epoch),
   pending: pending === '' ? [] : pending.split(',').map(Number),
 })
 
@@ -58,7 +61,7 @@ export const insertConsumer = (db: Knex, row: ConsumerRow, limit: number): Promi
       await lockUsers(trx, user_id)
       if ((await findConsumer(trx, user_id, name)) !== undefined) return 'exists'
       if ((await countRows(trx('consumer').where({ user_id }))) >= limit) return 'too_many'
-      await saveConsumers(trx, { consumers: [row], states: [], usages: [] })
+      await trx('consumer').insert({ ...row, pending: row.pending.join(',') })
       return 'made'
     },
     { repeatable: false },
@@ -82,10 +85,41 @@ export interface ConsumerChanges {
   readonly usages: readonly UsageRow[]
 }
 
-/** Upserts consumers and states. */
-export async function saveConsumers(trx: Knex.Transaction, { consumers, states, usages }: ConsumerChanges) {
-  const rows = consumers.map((row) => ({ ...row, pending: row.pending.join(',') }))
+type Key = Pick<ConsumerRow, 'user_id' | 'name'>
+
+export const keyOf = ({ user_id, name }: Key) => `${user_id} ${name}`
+
+/** Takes a consumer: what any server knows of it until now cannot be stored any more. @returns it, if there is one */
+export const takeConsumer = (db: Knex, user_id: number, name: string): Promise<StoredConsumer | undefined> =>
+  transact(db, async (trx) => {
+    await trx('consumer').where({ user_id, name }).increment('epoch', 1)
+    return findConsumer(trx, user_id, name)
+  })
+
+/**
+ * Updates consumers with their states.
+ * @returns keys of those that another server has taken or deleted: nothing of them is stored
+ */
+export async function saveConsumers(trx: Knex.Transaction, changes: ConsumerChanges): Promise<ReadonlySet<string>> {
+  const own = new Set<string>()
+  for (const chunk of chunks(changes.consumers)) for (const row of await lockOwn(trx, chunk)) own.add(keyOf(row))
+  const isOwn = (key: Key) => own.has(keyOf(key))
+  const rows = changes.consumers.filter(isOwn).map((row) => ({ ...row, pending: row.pending.join(',') }))
   for (const chunk of chunks(rows)) await trx('consumer').insert(chunk).onConflict(['user_id', 'name']).merge()
+  await saveStates(trx, changes.states.filter(isOwn), changes.usages.filter(isOwn))
+  return new Set(changes.consumers.map(keyOf).filter((key) => !own.has(key)))
+}
+
+/** Locks the consumers whose epoch is still the same. */
+async function lockOwn(trx: Knex.Transaction, rows: readonly ConsumerRow[]): Promise<Key[]> {
+  const wanted = rows.map(({ user_id, name, epoch }) => [user_id, name, epoch])
+  const own = () => trx('consumer').whereIn(['user_id', 'name', 'epoch'], wanted)
+  // An update: it locks in every kind of database.
+  await own().update({ epoch: trx.ref('epoch') })
+  return own().select('user_id', 'name')
+}
+
+async function saveStates(trx: Knex.Transaction, states: readonly StateRow[], usages: readonly UsageRow[]) {
   const kept = states.filter(({ state }) => state !== '')
   for (const chunk of chunks(kept))
     await trx('consumer_state').insert(chunk).onConflict(['user_id', 'name', 'state_key']).merge()

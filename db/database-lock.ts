@@ -1,4 +1,5 @@
 import { chmodSync, closeSync, openSync } from 'node:fs'
+import type { Endpoints } from './endpoints.ts'
 import { DatabaseInUse } from './errors.ts'
 import { Sqlite } from './sqlite-driver.ts'
 
@@ -19,6 +20,8 @@ export interface LockOptions {
   readonly isUnchanged?: () => Promise<boolean>
   /** Called when another process holds the lock, or has held it: the database must not be used any more. */
   readonly onLost?: (error: Error) => void
+  /** MySQL: the servers of the database, of which the lock is held at the one in use. */
+  readonly endpoints?: Endpoints | undefined
 }
 
 /**

@@ -22,6 +22,8 @@ export interface HookRow {
   /** Why it is disabled; empty while it is not. */
   readonly disabled: string
   readonly created_at: number
+  /** The node that delivers its events. */
+  readonly owner: number
 }
 
 export type NewHookRow = Omit<HookRow, 'id' | 'pending' | 'failing_since' | 'disabled'>
@@ -40,8 +42,9 @@ export interface HookAttemptRow {
 
 type Stored = Omit<HookRow, 'pending'> & { readonly pending: string; readonly isActive: number }
 
-const toRow = ({ pending, ...row }: Stored): HookRow => ({
+const toRow = ({ pending, owner, ...row }: Stored): HookRow => ({
   ...row,
+  owner: Number(owner),
   pending: pending === '' ? [] : pending.split(',').map(Number),
 })
 
@@ -63,9 +66,35 @@ export const insertHook = (db: Knex, row: NewHookRow, limit: number): Promise<nu
 export const allHooks = async (db: Knex): Promise<HookRow[]> =>
   (await db<Stored>('hook').where({ isActive: 1 }).orderBy('id')).map(toRow)
 
-export const updateHook = (db: Knex, id: number, { pending, ...change }: HookChange): Promise<number> =>
+/** @returns undefined if there is none, or it was removed */
+export async function findHook(db: Knex, id: number): Promise<HookRow | undefined> {
+  const row = await db<Stored>('hook').where({ id, isActive: 1 }).first()
+  return row && toRow(row)
+}
+
+/**
+ * Gives hooks of nodes that have ended to a node.
+ * @param living ids of the nodes that are alive; without it, there is no other node
+ * @param id of one; all if left out
+ */
+export async function claimHooks(db: Knex, node: number, living?: Knex.QueryBuilder, id?: number) {
+  const free = db<Stored>('hook').where({ isActive: 1, ...(id !== undefined && { id }) })
+  if (living !== undefined) free.whereNotIn('owner', living)
+  await free.whereNot({ owner: node }).update({ owner: node })
+}
+
+/** Gives a hook from one node to another. */
+export const passHook = (db: Knex, id: number, from: number, to: number): Promise<number> =>
+  db<Stored>('hook').where({ id, owner: from }).update({ owner: to })
+
+/** @returns 0 if the hook is another node's: nothing is stored then */
+export const updateHook = (
+  db: Knex,
+  { id, owner }: Pick<HookRow, 'id' | 'owner'>,
+  { pending, ...change }: HookChange,
+): Promise<number> =>
   db<Stored>('hook')
-    .where({ id })
+    .where({ id, owner })
     .update({ ...change, ...(pending !== undefined && { pending: pending.join(',') }) })
 
 /** Removes a hook logically; what it could not deliver is deleted. */
@@ -93,6 +122,10 @@ export const deadLetters = (db: Knex, hookId: number, after: number, limit: numb
     .where('message_id', '>', after)
     .orderBy('message_id')
     .limit(limit)
+
+/** Why the last failed attempt of a hook failed; empty if none did. */
+export const lastReason = async (db: Knex, hookId: number): Promise<string> =>
+  (await db('hook_attempt').where({ hook_id: hookId }).orderBy('failed_at', 'desc').first('reason'))?.reason ?? ''
 
 export const countDeadLetters = (db: Knex, hookId: number): Promise<number> =>
   countRows(db('hook_attempt').where({ hook_id: hookId, next_at: 0 }))

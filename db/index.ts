@@ -9,7 +9,7 @@ export {
 export { backUp } from './backup.ts'
 export { ChangeFeed, type Follower } from './change-feed.ts'
 export type { OnCommit } from './commit-timing.ts'
-export { ConsumerWriter } from './consumer-writer.ts'
+export { ConsumerLost, ConsumerWriter } from './consumer-writer.ts'
 export {
   type ConsumerRow,
   consumersOf,
@@ -32,6 +32,7 @@ export {
   privateIds,
 } from './correspondence.ts'
 export { type DatabaseLock, type LockOptions, lockFile } from './database-lock.ts'
+export { withoutPassword } from './database-url.ts'
 export {
   type DeviceRow,
   devicesOf,
@@ -43,6 +44,7 @@ export {
   useDevice,
 } from './devices.ts'
 export { editMessage, firstTextOf } from './edits.ts'
+export { type EndpointOptions, Endpoints } from './endpoints.ts'
 export { DatabaseError, DatabaseInUse } from './errors.ts'
 export {
   type Expiry,
@@ -138,15 +140,19 @@ export {
 } from './groups.ts'
 export {
   allHooks,
+  claimHooks,
   countDeadLetters,
   deadLetters,
   deleteHookAttempt,
+  findHook,
   type HookAttemptRow,
   type HookChange,
   type HookRow,
   hookAttempts,
   insertHook,
+  lastReason,
   type NewHookRow,
+  passHook,
   removeHook,
   saveHookAttempt,
   updateHook,
@@ -203,7 +209,7 @@ export {
   rollbackAll,
   UNFINISHED_ROLLBACK,
 } from './migrate.ts'
-export { withoutPassword } from './mysql.ts'
+export { endpointOf } from './mysql.ts'
 export { lockMysql } from './mysql-lock.ts'
 export {
   type ClusterIdentity,

@@ -1,4 +1,5 @@
 import type { Knex } from 'knex'
+import { endpointsOf } from './mysql.ts'
 import { asking } from './selects.ts'
 
 /**
@@ -50,13 +51,16 @@ export async function changesAfter(
 ): Promise<{ readonly entries: readonly NumberedEntry[]; readonly isMore: boolean }> {
   const sql = 'select * from change_log where id > ? and id <= ? order by id limit ?'
   const entries = (await asking(db)(sql, [after, upTo, PAGE])) as NumberedEntry[]
+  endpointsOf(db)?.saw(entries.at(-1)?.id ?? 0)
   return { entries, isMore: entries.length === PAGE }
 }
 
 /** The highest number of the log: of a message or of an entry. */
 export async function headOf(db: Knex): Promise<number> {
   const row = await db('head').where({ id: 1 }).first('last')
-  return Number(row?.last ?? 0)
+  const last = Number(row?.last ?? 0)
+  endpointsOf(db)?.saw(last)
+  return last
 }
 
 /** Raises the head to the highest number in use: rows that were written without it, by an adoption, are counted. */

@@ -39,6 +39,7 @@ const LOSSES: Readonly<Record<keyof typeof MIGRATIONS, readonly [about: string, 
   '0023_tokens': ['the tokens of users: they must be made again', 'api_token'],
   '0024_incoming_hooks': ['the incoming hooks of users: they must be made again', 'incoming_hook'],
   '0025_hooks': ['the outgoing webhooks, and what they have not delivered', 'hook', 'hook_attempt'],
+  '0026_owners': ['nothing: which server works on what'],
   '0028_correspondence_order': ['nothing: indexes'],
 }
 

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto'
 import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise'
 import type { DatabaseLock, LockOptions } from './database-lock.ts'
+import { type ConnectionSettings, withoutPassword } from './database-url.ts'
+import { withDeadline } from './deadline.ts'
+import { Endpoints } from './endpoints.ts'
 import { DatabaseError, DatabaseInUse } from './errors.ts'
-import { connectionOf, explain, withoutPassword } from './mysql.ts'
+import { explain } from './mysql.ts'
 
-const CONNECT_MS = 5000
 const PING_MS = 10_000
 const PING_TIMEOUT_MS = 5000
 const RETRY_MS = 1000
@@ -20,10 +22,11 @@ const LOCK_WAIT_S = 2
  */
 export const lockMysql = (url: string, options: LockOptions = {}): Promise<DatabaseLock> => MysqlLock.take(url, options)
 
-/** Pings the connection; when it is lost, reconnects and reacquires the lock, or calls `onLost` if another holds it. */
+/** Pings the connection; when it is lost, or another server is in use, reconnects and reacquires the lock, or calls `onLost` if another holds it. */
 class MysqlLock implements DatabaseLock {
   readonly #url: string
   readonly #options: LockOptions
+  readonly #endpoints: Endpoints
   #connection: Connection | undefined
   #id = 0
   /** Ids of all connections made here. The server may take a while to notice that one of them is lost. */
@@ -34,6 +37,7 @@ class MysqlLock implements DatabaseLock {
   private constructor(url: string, options: LockOptions) {
     this.#url = url
     this.#options = options
+    this.#endpoints = options.endpoints ?? new Endpoints(url)
   }
 
   /** @throws DatabaseInUse, DatabaseError */
@@ -56,15 +60,13 @@ class MysqlLock implements DatabaseLock {
     if (this.#isReleased) return
     this.#isReleased = true
     clearTimeout(this.#timer)
+    if (this.#options.endpoints === undefined) this.#endpoints.close()
     // Closing the connection releases the lock; a broken connection holds none.
     await this.#connection?.end().catch(() => this.#connection?.destroy())
   }
 
   async #acquire(waitS: number): Promise<Connection> {
-    const settings = connectionOf(this.#url)
-    const connection = await createConnection({ ...settings, connectTimeout: CONNECT_MS })
-    // An idle connection reports an error as an event, always followed by `end`, which is handled.
-    connection.on('error', () => {})
+    const connection = await this.#endpoints.connect((settings) => this.#open(settings))
     this.#ownConnections.add(connection.threadId)
     try {
       const selectOne = async (sql: string, ...values: (string | number)[]) => {
@@ -72,13 +74,28 @@ class MysqlLock implements DatabaseLock {
         return rows[0]
       }
       await connection.query('set session wait_timeout = ?', [IDLE_TIMEOUT_S])
-      const name = lockName(settings.database)
+      const name = lockName(this.#endpoints.current.database)
       const taken = await selectOne('select get_lock(?, ?) as taken', name, waitS)
       if (taken?.taken === 1) return connection
       const holder = (await selectOne('select is_used_lock(?) as id', name))?.id ?? undefined
       const place = await selectOne('select host from information_schema.processlist where id = ?', holder ?? 0)
       const by = holder === undefined ? '' : `, through connection ${holder}${place ? ` from ${place.host}` : ''}`
       throw new DatabaseInUse(`the database ${withoutPassword(this.#url)}${by}`, holder)
+    } catch (error) {
+      connection.destroy()
+      throw error
+    }
+  }
+
+  async #open(settings: ConnectionSettings): Promise<Connection> {
+    const { connectMs } = this.#endpoints
+    const connection = await createConnection({ ...settings, connectTimeout: connectMs })
+    // An idle connection reports an error as an event, always followed by `end`, which is handled.
+    connection.on('error', () => {})
+    const checked = this.#endpoints.check(async (sql) => (await connection.query(sql))[0] as never)
+    try {
+      await withDeadline(checked, connectMs, () => connection.destroy())
+      return connection
     } catch (error) {
       connection.destroy()
       throw error
@@ -99,6 +116,8 @@ class MysqlLock implements DatabaseLock {
     }
     connection.on('end', lost)
     const ping = () => {
+      // The lock is held where the pool writes.
+      if (!this.#endpoints.isCurrent(connection)) return lost()
       connection.query({ sql: 'do 1', timeout: PING_TIMEOUT_MS }).then(() => this.#schedule(PING_MS, ping), lost)
     }
     this.#schedule(PING_MS, ping)

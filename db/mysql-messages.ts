@@ -13,6 +13,7 @@ import {
   type Stored,
 } from './message-store.ts'
 import { PRIVATE } from './messages.ts'
+import { endpointsOf } from './mysql.ts'
 import { changesOf, stepCommit, stepsOf } from './mysql-commit.ts'
 import { MysqlPositions } from './mysql-positions.ts'
 import { checkedFrom, isOutdated, Outdated } from './outdated.ts'
@@ -183,6 +184,7 @@ export class MysqlMessages implements MessageStore {
       const { sql, values } = changesOf(messages, from ?? 0)
       return { changes: await run<NumberedEntry[]>(sql, values) }
     }
+    endpointsOf(this.#db)?.saw(first + messages.length - 1)
     // After the commit: an entry of a rolled back transaction would stay wrong.
     for (const pair of pairs.keys()) this.#pairs.set(pair, true)
     return messages.map((row, index) => ({ id: first + index, row, repeat: false }))

@@ -2,8 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createReadStream } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
+import type { ConnectionSettings } from './database-url.ts'
 import { DatabaseError } from './errors.ts'
-import { connectionOf } from './mysql.ts'
 
 /** Characters of a program's stderr that an error quotes. */
 const MAX_STDERR_CHARS = 4000
@@ -22,8 +22,8 @@ export interface Program {
  * Runs a command-line client of MySQL or MariaDB on a database.
  * @throws DatabaseError when none of the names is installed, or the program fails, with its stderr
  */
-export async function runProgram(url: string, { names, task, args, input }: Program): Promise<void> {
-  const { host, port, socketPath, user, password, database, ssl } = connectionOf(url)
+export async function runProgram(server: ConnectionSettings, { names, task, args, input }: Program): Promise<void> {
+  const { host, port, socketPath, user, password, database, ssl } = server
   const place = socketPath === undefined ? [`--host=${host}`, `--port=${port}`] : [`--socket=${socketPath}`]
   // Passed in the environment: arguments are visible to every user of the machine.
   const env = { ...process.env, MYSQL_PWD: password }

@@ -1,7 +1,11 @@
 import { createRequire } from 'node:module'
 import knex, { type Knex } from 'knex'
+import { type ConnectionSettings, endpointName, withoutPassword } from './database-url.ts'
+import { withDeadline } from './deadline.ts'
+import { Endpoints, type MysqlConnection } from './endpoints.ts'
 import { DatabaseError } from './errors.ts'
 import { SILENT_LOG } from './silent-log.ts'
+import { isServerUnfit, isTimeout } from './transaction.ts'
 
 export interface OpenOptions {
   /** Milliseconds until a statement times out, to detect a hanging server; no limit if omitted. */
@@ -10,9 +14,12 @@ export interface OpenOptions {
   readonly busyTimeout?: number
   /** MySQL: the server refuses every write; the check that commits survive a crash is skipped. */
   readonly readOnly?: boolean
+  /** MySQL: the servers of the URL, where several pools share the choice among them. */
+  readonly endpoints?: Endpoints | undefined
 }
 
-const CONNECT_MS = 5000
+/** Time in which a statement gets a connection. */
+const ACQUIRE_MS = 5000
 /** Size of the pool, without the connection reserved for the message writer. */
 const MAX_CONNECTIONS = 8
 
@@ -24,40 +31,26 @@ const SESSION =
   "set session sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout = 2, " +
   "transaction_isolation = 'READ-COMMITTED'"
 
-interface Connection {
-  readonly user: string
-  readonly password: string
-  readonly database: string
-  readonly host?: string
-  readonly port?: number
-  readonly socketPath?: string
-  readonly ssl?: object
-}
-
-/** The part of a mysql2 connection that is used here. */
-export interface MysqlConnection {
-  query(statement: string | object, done: (error: Error | null, result: never) => void): void
-  destroy(): void
-}
-
 /**
  * Opens a MySQL or MariaDB database, which must exist. The pool connects on demand and replaces lost connections.
- * @param url `mysql://user:password@host:port/name`; `?socket=/path` for a Unix socket, `?ssl=true` for TLS
+ * @param url `mysql://user:password@host:port/name`, also with `host:port,host:port`; `?socket=/path` for a Unix socket,
+ *   `?ssl=true` for TLS
  * @throws DatabaseError
  */
-export async function openMysql(url: string, { statementTimeout, readOnly = false }: OpenOptions): Promise<Knex> {
-  const { shown, connection } = parseUrl(url)
+export async function openMysql(url: string, options: OpenOptions): Promise<Knex> {
+  const shown = withoutPassword(url)
+  const endpoints = options.endpoints ?? new Endpoints(url)
   const db = knex({
-    client: clientWith(statementTimeout),
-    // Integers beyond 2^53 arrive as text instead of being rounded.
-    connection: { ...connection, charset: 'utf8mb4', connectTimeout: CONNECT_MS, supportBigNumbers: true },
+    client: clientWith(endpoints, options),
+    // Replaced at each connection by the settings of the server in use.
+    connection: { ...endpoints.current },
     log: SILENT_LOG,
-    acquireConnectionTimeout: CONNECT_MS,
-    pool: { min: 0, max: MAX_CONNECTIONS, afterCreate: readOnly ? prepareReadOnly : prepare },
+    acquireConnectionTimeout: ACQUIRE_MS,
+    pool: { min: 0, max: MAX_CONNECTIONS },
   })
   try {
     await db.raw('select 1')
-    if (!readOnly) await checkDurability(db, shown)
+    if (!options.readOnly) await checkDurability(db, shown)
     return db
   } catch (error) {
     await db.destroy()
@@ -66,48 +59,31 @@ export async function openMysql(url: string, { statementTimeout, readOnly = fals
   }
 }
 
-/** Connection settings of a database URL. @throws DatabaseError */
-export const connectionOf = (url: string) => parseUrl(url).connection
+/** The server of a MySQL database that is in use. */
+export const serverOf = (db: Knex): ConnectionSettings => db.client.endpoints.current
 
-/** A database URL without its password, for output and logs. @throws DatabaseError */
-export const withoutPassword = (url: string) => parseUrl(url).shown
+/** Its name, HOST:PORT; undefined for SQLite. */
+export function endpointOf(db: Knex): string | undefined {
+  const endpoints = endpointsOf(db)
+  return endpoints && endpointName(endpoints.current)
+}
 
-function parseUrl(url: string): { shown: string; connection: Connection } {
-  const parsed = URL.canParse(url) ? new URL(url) : undefined
-  const database = decodeURIComponent(parsed?.pathname.slice(1) ?? '')
-  if (parsed === undefined || parsed.hostname === '' || database === '')
-    throw new DatabaseError('a database URL is mysql://USER:PASSWORD@HOST:PORT/NAME')
-  const { searchParams, username, password, hostname, port } = parsed
-  const unknown = [...searchParams.keys()].find((name) => name !== 'socket' && name !== 'ssl')
-  if (unknown !== undefined) throw new DatabaseError(`a database URL takes ?socket= and ?ssl=, not ?${unknown}=`)
-  const socket = searchParams.get('socket')
-  return {
-    shown: `${parsed.protocol}//${username}@${hostname}${port && `:${port}`}/${database}`,
-    connection: {
-      user: decodeURIComponent(username),
-      password: decodeURIComponent(password),
-      database,
-      ...(socket === null
-        ? { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 3306) }
-        : { socketPath: socket }),
-      ...(searchParams.get('ssl') === 'true' && { ssl: {} }),
-    },
+/** The servers of a MySQL database; undefined for SQLite, and in a transaction: what it reads may be rolled back. */
+export const endpointsOf = (db: Knex): Endpoints | undefined => (db.isTransaction ? undefined : db.client.endpoints)
+
+type Ask = <T>(sql: string) => Promise<T[]>
+
+/** Makes a new connection ready. */
+async function prepare(ask: Ask, readOnly: boolean) {
+  try {
+    await ask(SESSION)
+  } catch (error) {
+    // Before MySQL 5.7.20 and MariaDB 11.1 the variable is named tx_isolation.
+    if ((error as { code?: string }).code !== 'ER_UNKNOWN_SYSTEM_VARIABLE') throw error
+    await ask(SESSION.replace('transaction_isolation', 'tx_isolation'))
   }
+  if (readOnly) await ask('set session transaction read only')
 }
-
-function prepare(connection: MysqlConnection, done: (error: Error | null, connection: unknown) => void) {
-  // Before MySQL 5.7.20 and MariaDB 11.1 the variable is named tx_isolation.
-  connection.query(SESSION, (error) => {
-    if ((error as { code?: string } | null)?.code !== 'ER_UNKNOWN_SYSTEM_VARIABLE') return done(error, connection)
-    connection.query(SESSION.replace('transaction_isolation', 'tx_isolation'), (again) => done(again, connection))
-  })
-}
-
-const prepareReadOnly = (connection: MysqlConnection, done: (error: Error | null, connection: unknown) => void) =>
-  prepare(connection, (error) => {
-    if (error !== null) return done(error, connection)
-    connection.query('set session transaction read only', (refused) => done(refused, connection))
-  })
 
 /** An acknowledged message must survive a crash of the database server. @throws DatabaseError when it may not */
 async function checkDurability(db: Knex, shown: string) {
@@ -120,13 +96,15 @@ async function checkDurability(db: Knex, shown: string) {
 
 interface Statement {
   readonly sql: string
-  options?: object
 }
 
 /** Statements that end a transaction: if one fails, the transaction may still be open on its connection. */
 const TRANSACTION_END = /^(commit|rollback)\b/i
 
 interface MysqlClient {
+  connectionSettings: object
+  acquireRawConnection(): Promise<MysqlConnection>
+  validateConnection(connection: MysqlConnection): boolean
   acquireConnection(): Promise<MysqlConnection>
   releaseConnection(connection: MysqlConnection): Promise<void>
   destroy(): Promise<void>
@@ -151,33 +129,84 @@ export function reservedConnection(db: Knex): Pick<MysqlClient, 'acquireConnecti
 }
 
 /**
- * Knex's MySQL client with the reserved connection and a statement timeout.
- * @param timeout milliseconds until a statement fails and its connection is closed; undefined for no limit
+ * Knex's MySQL client with the reserved connection, a choice among servers, and a deadline of each statement, after which
+ * its connection is closed.
  */
-function clientWith(timeout: number | undefined): typeof Knex.Client {
+function clientWith(endpoints: Endpoints, options: OpenOptions): typeof Knex.Client {
+  const { statementTimeout: timeout, readOnly = false } = options
   const Client: new (config: Knex.Config) => MysqlClient = createRequire(import.meta.url)(
     'knex/lib/dialects/mysql2/index.js',
   )
   return class extends Client {
     readonly statementTimeout = timeout
+    readonly endpoints = endpoints
 
     override async destroy() {
+      if (options.endpoints === undefined) endpoints.close()
       await reserved.get(this)?.destroy()
       await super.destroy()
     }
 
+    /** Knex asks a server for its version, without a deadline, and needs it for nothing that is used here. */
+    async checkVersion() {
+      return null
+    }
+
+    override acquireRawConnection(): Promise<MysqlConnection> {
+      return endpoints.connect(async (settings) => {
+        // Integers beyond 2^53 arrive as text instead of being rounded.
+        const how = { charset: 'utf8mb4', connectTimeout: endpoints.connectMs, supportBigNumbers: true }
+        this.connectionSettings = { ...settings, ...how }
+        const connection = await super.acquireRawConnection()
+        try {
+          const ask = asker(connection, endpoints.connectMs)
+          await prepare(ask, readOnly)
+          await endpoints.check(ask)
+          return connection
+        } catch (error) {
+          connection.destroy()
+          throw error
+        }
+      })
+    }
+
+    override validateConnection(connection: MysqlConnection): boolean {
+      return super.validateConnection(connection) && endpoints.isCurrent(connection)
+    }
+
     override async _query(connection: MysqlConnection, statement: Statement) {
-      if (timeout !== undefined) statement.options = { timeout, ...statement.options }
       try {
-        return await super._query(connection, statement)
+        const answer = super._query(connection, statement)
+        return await (timeout === undefined ? answer : withDeadline(answer, timeout, () => connection.destroy()))
       } catch (error) {
-        // A late reply may still arrive, or the transaction be open: the connection must not be reused.
-        const isTimeout = (error as { code?: string }).code === 'PROTOCOL_SEQUENCE_TIMEOUT'
-        if (isTimeout || TRANSACTION_END.test(statement.sql)) connection.destroy()
+        // After COMMIT and ROLLBACK the transaction may be open: the connection must not be reused.
+        if (leaveOnFailure(endpoints, connection, error) || TRANSACTION_END.test(statement.sql)) connection.destroy()
         throw error
       }
     }
   } as never
+}
+
+/** Statements of a new connection. */
+const asker =
+  (connection: MysqlConnection, ms: number): Ask =>
+  (sql) =>
+    withDeadline(
+      new Promise((resolve, reject) => {
+        connection.query(sql, (error, rows) => (error === null ? resolve(rows) : reject(error)))
+      }),
+      ms,
+      () => connection.destroy(),
+    )
+
+/**
+ * Has another server looked for, if a failure may be one of the server.
+ * @returns whether the connection must not be reused
+ */
+export function leaveOnFailure(endpoints: Endpoints, connection: MysqlConnection, error: unknown): boolean {
+  const mustLeave = isTimeout(error) || (endpoints.areSeveral && isServerUnfit(error))
+  if (mustLeave) endpoints.doubt(connection)
+  return mustLeave
 }
 
 /** Explains a connection error, with a remedy where there is one. */

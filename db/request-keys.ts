@@ -10,6 +10,8 @@ export interface RequestKeyRow {
   /** Null while the request is in flight, or if the server ended before its reply. */
   readonly reply: Buffer | null
   readonly asked_at: number
+  /** The node that has the request in flight, or had it. */
+  readonly owner: number
 }
 
 /** Limits how long one DELETE holds its locks. */
@@ -73,18 +75,22 @@ export async function requestKeyUsage(db: Knex, userId: number): Promise<Request
   }
 }
 
-/** Deletes a user's oldest keys until at least this usage is freed; keys in `except` are kept. */
+/** Deletes a user's oldest keys until at least this usage is freed; keys in `except`, and of requests in flight on `living` nodes, are kept. */
 export async function deleteOldestRequestKeys(
   db: Knex,
   userId: number,
   { keys, bytes }: RequestKeyUsage,
   except: readonly string[],
+  living?: Knex.QueryBuilder,
 ) {
   let [keysLeft, bytesLeft] = [keys, bytes]
   while (keysLeft > 0 || bytesLeft > 0) {
     const rows: { request_key: string; reply_bytes: number | null }[] = await db('request_key')
       .where({ user_id: userId })
       .whereNotIn('request_key', [...except])
+      .where((done) =>
+        living === undefined ? undefined : void done.whereNotNull('reply').orWhereNotIn('owner', living),
+      )
       .orderBy('asked_at')
       .limit(ROWS_PER_DELETE)
       .select('request_key', db.raw('length(reply) as reply_bytes'))

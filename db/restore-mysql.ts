@@ -5,6 +5,7 @@ import { type Backup, checkMigrations, stampNow } from './backup-contents.ts'
 import { DatabaseError } from './errors.ts'
 import { renewEpoch } from './generation.ts'
 import { MIGRATIONS_TABLE, migrationState, refuseNewer } from './migrate.ts'
+import { serverOf } from './mysql.ts'
 import { runProgram } from './mysql-programs.ts'
 
 /** Exists while a restore is in progress: the database then holds neither the old nor the new state. */
@@ -58,12 +59,12 @@ export const setAsideTables = async (db: Knex): Promise<string[]> =>
  * @returns the prefix of the renamed tables, if there were any
  * @throws DatabaseError when the dump fails to load or is of a newer version
  */
-export async function restoreMysql(db: Knex, url: string, file: string): Promise<string | undefined> {
+export async function restoreMysql(db: Knex, file: string): Promise<string | undefined> {
   const stamp = await begin(db)
   const prefix = `before_${stamp}_`
   const task = 'the restore'
   try {
-    await runProgram(url, {
+    await runProgram(serverOf(db), {
       names: [
         ['mariadb', '--ssl', '--ssl-verify-server-cert'],
         ['mysql', '--ssl-mode=VERIFY_IDENTITY'],

@@ -30,7 +30,7 @@ export async function restore(file: string, location: string, open: () => Promis
   if (!isDatabaseUrl(location)) return restoreSqlite(file, location)
   const db = await open()
   try {
-    return await restoreMysql(db, location, file)
+    return await restoreMysql(db, file)
   } finally {
     await db.destroy()
   }

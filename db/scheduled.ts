@@ -27,9 +27,14 @@ export interface ScheduledRow extends ContentColumns {
   /** 0 until it is sent. */
   readonly message_id: number
   readonly done_at: number
+  /** The node that sends it, or has sent it. */
+  readonly owner: number
 }
 
-export type NewScheduledRow = Omit<ScheduledRow, 'id' | 'next_at' | 'state' | 'reason' | 'message_id' | 'done_at'>
+export type NewScheduledRow = Omit<
+  ScheduledRow,
+  'id' | 'next_at' | 'state' | 'reason' | 'message_id' | 'done_at' | 'owner'
+>
 
 /** Limits how long one DELETE holds the event loop or its locks. */
 const ROWS_PER_DELETE = 1000
@@ -89,8 +94,8 @@ export async function nextScheduled(db: Knex): Promise<number | undefined> {
   return row?.next_at
 }
 
-/** Takes the message that has been due for the longest. From now on it cannot be cancelled. */
-export async function takeDue(db: Knex, now: number): Promise<ScheduledRow | undefined> {
+/** Takes the message that has been due for the longest for a node. From now on it cannot be cancelled. */
+export async function takeDue(db: Knex, now: number, node: number): Promise<ScheduledRow | undefined> {
   for (;;) {
     const row = await db<ScheduledRow>('scheduled')
       .where({ state: 'waiting' })
@@ -100,18 +105,18 @@ export async function takeDue(db: Knex, now: number): Promise<ScheduledRow | und
     if (row === undefined) return undefined
     const taken = await db<ScheduledRow>('scheduled')
       .where({ id: row.id, state: 'waiting' })
-      .update({ state: 'sending' })
-    if (taken > 0) return row
+      .update({ state: 'sending', owner: node })
+    if (taken > 0) return { ...row, owner: node }
   }
 }
 
-/** Stores the outcome of a message that was taken. */
+/** Stores the outcome of a message that was taken, unless another node has taken it since. */
 export async function settleScheduled(
   db: Knex,
-  id: number,
+  { id, owner }: Pick<ScheduledRow, 'id' | 'owner'>,
   outcome: Partial<Pick<ScheduledRow, 'state' | 'reason' | 'message_id' | 'next_at' | 'done_at' | 'msg'>>,
 ) {
-  await db<ScheduledRow>('scheduled').where({ id, state: 'sending' }).update(outcome)
+  await db<ScheduledRow>('scheduled').where({ id, state: 'sending', owner }).update(outcome)
 }
 
 /** False if the message is another user's, is being sent or is done. */
@@ -122,9 +127,15 @@ export async function cancelScheduled(db: Knex, userId: number, id: number, now:
   return cancelled > 0
 }
 
-/** Makes messages wait again that were being sent when the server ended. */
-export async function resumeScheduled(db: Knex) {
-  await db<ScheduledRow>('scheduled').where({ state: 'sending' }).update({ state: 'waiting' })
+/**
+ * Makes messages wait again that were being sent when their node ended, or when it failed.
+ * @param node sends nothing now
+ * @param living ids of the nodes that are alive; without it, there is no other node
+ */
+export async function resumeScheduled(db: Knex, node: number, living?: Knex.QueryBuilder) {
+  const interrupted = db<ScheduledRow>('scheduled').where({ state: 'sending' })
+  if (living !== undefined) interrupted.where((owner) => owner.where({ owner: node }).orWhereNotIn('owner', living))
+  await interrupted.update({ state: 'waiting' })
 }
 
 /** Deletes messages that were done before a time, in slices, until none is left or the signal is aborted. */

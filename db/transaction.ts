@@ -12,7 +12,7 @@ const STATEMENT_TIMEOUT = 1969
 const CONNECTION_KILLED = 1927
 /** The database server runs, but cannot write or take work now: disk full, read-only, or a limit reached. */
 const UNWRITABLE =
-  /^ER_(OPTION_PREVENTS_STATEMENT|READ_ONLY_MODE|CANT_EXECUTE_IN_READ_ONLY_TRANSACTION|DISK_FULL|RECORD_FILE_FULL|OUT_OF_RESOURCES|TOO_MANY_USER_CONNECTIONS|USER_LIMIT_REACHED|ERROR_DURING_COMMIT)$/
+  /^ER_(OPTION_PREVENTS_STATEMENT|READ_ONLY_MODE|CANT_EXECUTE_IN_READ_ONLY_TRANSACTION|DISK_FULL|RECORD_FILE_FULL|OUT_OF_RESOURCES|TOO_MANY_USER_CONNECTIONS|USER_LIMIT_REACHED|ERROR_DURING_COMMIT)$|^ENDPOINT_UNUSABLE$/
 const CONNECTION_LOST =
   /^(PROTOCOL_CONNECTION_LOST|ECONNRESET|ECONNREFUSED|EPIPE|ER_SERVER_SHUTDOWN|ER_CONNECTION_KILLED|ER_CON_COUNT_ERROR)$/
 /** Timeouts, which are not retried: callers have waited long enough. */
@@ -22,6 +22,11 @@ const SQLITE_DOWN = /^SQLITE_(FULL|BUSY|IOERR|CANTOPEN|READONLY)/
 
 const codeOf = (error: unknown) => String((error as { code?: unknown } | undefined)?.code)
 const numberOf = (error: unknown) => (error as { errno?: unknown } | undefined)?.errno
+
+/** A server of a Galera cluster that has lost the others (mysql2's name for 1047), or one that has become read-only. */
+export const isServerUnfit = (error: unknown) =>
+  (codeOf(error) === 'ER_UNKNOWN_COM_ERROR' && /WSREP/.test(String((error as Error).message))) ||
+  codeOf(error) === 'ER_OPTION_PREVENTS_STATEMENT'
 
 /** The connection was lost: the outcome of the statement is unknown. */
 const isConnectionLost = (error: unknown) =>
@@ -40,7 +45,11 @@ export const isTransient = (error: unknown) => isRolledBack(error) || isConnecti
 
 /** The database cannot be reached or cannot write now; the request may be retried later. */
 export const isUnavailable = (error: unknown) =>
-  isTransient(error) || isTimeout(error) || UNWRITABLE.test(codeOf(error)) || SQLITE_DOWN.test(codeOf(error))
+  isTransient(error) ||
+  isTimeout(error) ||
+  isServerUnfit(error) ||
+  UNWRITABLE.test(codeOf(error)) ||
+  SQLITE_DOWN.test(codeOf(error))
 
 /** A row with this unique key exists. */
 export const isDuplicate = (error: unknown) =>

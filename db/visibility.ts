@@ -1,5 +1,5 @@
+import { withoutPassword } from './database-url.ts'
 import { DatabaseError } from './errors.ts'
-import { withoutPassword } from './mysql.ts'
 import { isDatabaseUrl, openDatabase } from './open.ts'
 
 /**

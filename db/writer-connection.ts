@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
-import { type MysqlConnection, reservedConnection } from './mysql.ts'
+import { deadlineError } from './deadline.ts'
+import type { Endpoints, MysqlConnection } from './endpoints.ts'
+import { endpointsOf, leaveOnFailure, reservedConnection } from './mysql.ts'
 import { isUnavailable } from './transaction.ts'
 
 /** Runs one statement on the writer's connection. */
@@ -31,7 +33,7 @@ export class WriterConnection {
     const pool = reservedConnection(this.#db)
     const connection = await pool.acquireConnection()
     try {
-      const run = runOn(connection, this.#db.client.statementTimeout)
+      const run = runOn(connection, this.#db)
       const name = await this.#acquireLock(connection, run)
       try {
         return await work(run)
@@ -97,12 +99,22 @@ export const isServerError = (error: unknown) => {
   return fatal !== true && typeof sqlState === 'string' && sqlState !== ''
 }
 
-function runOn(connection: MysqlConnection, timeout: number | undefined): Run {
+function runOn(connection: MysqlConnection, db: Knex): Run {
+  const endpoints = endpointsOf(db) as Endpoints
+  const timeout: number | undefined = db.client.statementTimeout
   const run = <T>(sql: string, values?: readonly unknown[]): Promise<T> =>
     new Promise((resolve, reject) => {
-      connection.query({ sql, values, timeout }, (error, result) => {
-        if (error === null) resolve(result)
-        else reject(error)
+      // Here and not in mysql2, which answers nothing on a destroyed connection.
+      const timer = timeout === undefined ? undefined : setTimeout(() => fail(deadlineError(timeout)), timeout)
+      const fail = (error: Error) => {
+        clearTimeout(timer)
+        reject(error)
+        if (leaveOnFailure(endpoints, connection, error)) connection.destroy()
+      }
+      connection.query({ sql, values }, (error, result) => {
+        if (error !== null) return fail(error)
+        clearTimeout(timer)
+        resolve(result)
       })
     })
   return Object.assign(run, { destroy: () => connection.destroy() })

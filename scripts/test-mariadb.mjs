@@ -6,9 +6,12 @@ import { hasMariadb, startMariadb } from '../dist/test/support/databases/mariadb
 const TESTS = [
   'cluster/causal',
   'cluster/delivery',
+  'cluster/consumers',
+  'cluster/hooks',
   'cluster/leases',
   'cluster/membership',
   'cluster/nodes',
+  'cluster/owners',
   'cluster/permissions',
   'db/adopt',
   'db/database',

@@ -23,7 +23,8 @@ export const SERVE_OPTIONS = {
   data: { type: 'string', describe: 'folder of the database and keys', coerce: notEmpty('data'), group: 'Settings' },
   db: {
     type: 'string',
-    describe: 'mysql://USER:PASSWORD@HOST:PORT/NAME, better given as CHATCTL_DB; default a SQLite file in --data',
+    describe:
+      'mysql://USER:PASSWORD@HOST:PORT[,HOST:PORT]/NAME, better given as CHATCTL_DB; default a SQLite file in --data',
     coerce: notEmpty('db'),
     group: 'Settings',
   },

@@ -14,6 +14,7 @@ import type { NodeState } from './cluster/node-state.ts'
 import { openFolder } from './data-folder.ts'
 import { openServerDatabase, type ServerDatabase } from './database.ts'
 import { DatabaseClaim } from './database-claim.ts'
+import { DatabaseEndpoints } from './database-endpoints.ts'
 import { GenerationRecord } from './generation-record.ts'
 import { loadKeys } from './keys.ts'
 import { dataPaths } from './paths.ts'
@@ -100,11 +101,15 @@ async function openParts(options: OpenServerOptions, ends: (() => unknown)[]) {
   ends.push(() => folder.release())
   const audit = await openAudit(paths.audit, log)
   ends.push(() => audit.end())
-  const claim = await (cluster === undefined ? DatabaseClaim.alone(data, where, log) : DatabaseClaim.joining(where))
+  const { endpoints, behind } = new DatabaseEndpoints(where, log)
+  ends.push(() => endpoints?.close())
+  const claim = await (cluster === undefined
+    ? DatabaseClaim.alone(data, where, { log, endpoints })
+    : DatabaseClaim.joining(where, endpoints))
   ends.push(() => claim.release())
   const migrations = pluginMigrations(plugins)
-  const { db, isNew } =
-    options.database ?? (await openServerDatabase(where, { migrations, log, migrate: options.migrate ?? false }))
+  const { migrate = false } = options
+  const { db, isNew } = options.database ?? (await openServerDatabase(where, { migrations, log, migrate, endpoints }))
   if (options.database === undefined) ends.push(() => db.destroy())
   if (cluster !== undefined) await requireKeys(db, data)
   const keys = await loadKeys(paths, { isNew, log })
@@ -113,12 +118,12 @@ async function openParts(options: OpenServerOptions, ends: (() => unknown)[]) {
   ends.push(() => memory.end())
   claim.isUnchanged = () => memory.isUnchanged()
   const { epoch } = memory
-  if (cluster === undefined) return { audit, plugins, db, keys, epoch, lost: claim.lost }
+  if (cluster === undefined) return { audit, plugins, db, keys, epoch, lost: Promise.race([claim.lost, behind]) }
   const settings = { options: options.pluginOptions ?? {} }
   const membership = await Membership.join(cluster, { db, data, keys, clock, log, room: epoch, settings })
   ends.push(() => membership.leave())
   await claim.release()
-  return { audit, plugins, db, keys, epoch, lost: membership.lease.lost, membership }
+  return { audit, plugins, db, keys, epoch, lost: Promise.race([membership.lease.lost, behind]), membership }
 }
 
 function serverOf(

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { type DatabaseLock, isDatabaseUrl, type LockOptions, lockMysql } from '../../db/index.ts'
+import { type DatabaseLock, type Endpoints, isDatabaseUrl, type LockOptions, lockMysql } from '../../db/index.ts'
 import { lockDatabase } from './database.ts'
 
 /** Seconds for which a node waits for another one that is joining. */
@@ -21,16 +21,20 @@ export class DatabaseClaim {
   }
 
   /** Until `release` no other server and no node may use the database. @throws DatabaseInUse, DatabaseError */
-  static async alone(data: string, where: string, log: Logger): Promise<DatabaseClaim> {
+  static async alone(
+    data: string,
+    where: string,
+    { log, endpoints }: { readonly log: Logger; readonly endpoints: Endpoints | undefined },
+  ): Promise<DatabaseClaim> {
     const claim = new DatabaseClaim()
-    claim.#lock = await lockDatabase(data, where, claim.#options(log))
+    claim.#lock = await lockDatabase(data, where, { ...claim.#options(log), endpoints })
     return claim
   }
 
   /** Until `release` no other node joins. Nodes on a SQLite file, in tests, join one after the other. */
-  static async joining(where: string): Promise<DatabaseClaim> {
+  static async joining(where: string, endpoints: Endpoints | undefined): Promise<DatabaseClaim> {
     const claim = new DatabaseClaim()
-    if (isDatabaseUrl(where)) claim.#lock = await lockMysql(where, { wait: JOIN_WAIT_S })
+    if (isDatabaseUrl(where)) claim.#lock = await lockMysql(where, { wait: JOIN_WAIT_S, endpoints })
     return claim
   }
 

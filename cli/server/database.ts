@@ -8,6 +8,7 @@ import {
   checkLog,
   DatabaseInUse,
   type DatabaseLock,
+  type Endpoints,
   finishRestore,
   isDatabaseUrl,
   isHalfAdopted,
@@ -28,12 +29,20 @@ import {
 } from '../../db/index.ts'
 import { explained } from '../errors/explained.ts'
 
-/** Time limit of a statement in milliseconds; beyond it the database counts as down. */
-const STATEMENT_MS = 4000
+/** Time limit of a statement in milliseconds; beyond it the database counts as down, and the next of several servers is tried. */
+const STATEMENT_MS = { one: 4000, several: 2500 }
 /** Longest wait in milliseconds for another process that writes to the SQLite file; it blocks the event loop. */
 const BUSY_MS = 100
 
 export const HALF_RESTORED = 'a restore of this database was cut short: run the same `chatctl db restore` again'
+
+export interface ServerDatabaseOptions {
+  readonly migrations: Migrations
+  readonly log: Logger
+  /** Whether to bring an older database up to date; a new one always is. */
+  readonly migrate: boolean
+  readonly endpoints?: Endpoints | undefined
+}
 
 export interface ServerDatabase {
   readonly db: Knex
@@ -88,16 +97,15 @@ async function refuseNodes(where: string) {
 /**
  * Opens the database of a server: ends a restore that was cut short, checks it after a crash, and brings its schema up
  * to date where nothing is lost by it. The caller must hold its lock.
- * @param options.migrate whether to bring an older database up to date; a new one always is
  * @throws SetupError, DatabaseError, CliError
  */
 export async function openServerDatabase(
   where: string,
-  { migrations, log, migrate: wanted }: { migrations: Migrations; log: Logger; migrate: boolean },
+  { migrations, log, migrate: wanted, endpoints }: ServerDatabaseOptions,
 ): Promise<ServerDatabase> {
   const crashed = isDatabaseUrl(where) ? false : await prepareFile(where, log)
   // With a connection of its own: a migration may take longer than any statement of a running server.
-  const preparing = await openDatabase(where)
+  const preparing = await openDatabase(where, { endpoints })
   let isNew: boolean
   try {
     if (crashed) await checkAfterCrash(preparing, where)
@@ -105,7 +113,8 @@ export async function openServerDatabase(
   } finally {
     await preparing.destroy()
   }
-  return { db: await openDatabase(where, { statementTimeout: STATEMENT_MS, busyTimeout: BUSY_MS }), isNew }
+  const statementTimeout = endpoints?.areSeveral ? STATEMENT_MS.several : STATEMENT_MS.one
+  return { db: await openDatabase(where, { statementTimeout, busyTimeout: BUSY_MS, endpoints }), isNew }
 }
 
 /** @returns whether the last process that used the file has crashed */

@@ -23,6 +23,7 @@ import * as nodes from './0022_nodes.ts'
 import * as tokens from './0023_tokens.ts'
 import * as incomingHooks from './0024_incoming_hooks.ts'
 import * as hooks from './0025_hooks.ts'
+import * as owners from './0026_owners.ts'
 import * as correspondenceOrder from './0028_correspondence_order.ts'
 
 /** Oldest first. The keys are recorded in the database, so they never change. */
@@ -52,6 +53,7 @@ export const MIGRATIONS = {
   '0023_tokens': tokens,
   '0024_incoming_hooks': incomingHooks,
   '0025_hooks': hooks,
+  '0026_owners': owners,
   '0028_correspondence_order': correspondenceOrder,
 }
 

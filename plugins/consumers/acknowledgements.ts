@@ -1,20 +1,14 @@
 import { InOrder, type UserSession } from '../../core/index.ts'
-import type { ConsumerStore } from './consumer-store.ts'
 import { AcknowledgeEvent, QueryState } from './messages.ts'
 import type { Parts } from './parts.ts'
-
-/** Acknowledges several events with one write. @throws Refused `no_consumer` */
-export async function acknowledgeAll(store: ConsumerStore, userId: number, name: string, ids: readonly number[]) {
-  const consumer = await store.require(userId, name)
-  const isNew = ids.map((id) => consumer.acknowledge(id)).includes(true)
-  // A repeated acknowledgement after a failed write: done only once the position is written.
-  await (isNew ? store.save(consumer) : store.writer.settled())
-}
+import { acknowledge } from './shared.ts'
 
 /** Acknowledgements of events, and the state that is stored with them. */
-export function handleAcknowledgements({ app, store }: Parts) {
+export function handleAcknowledgements(parts: Parts) {
+  const { app, store } = parts
   /** Look-ups of consumers by session, in the order of its messages. */
   const lookups = new InOrder<UserSession>()
+  const isAlone = app.cluster.node === 0
 
   app.handle(
     AcknowledgeEvent,
@@ -23,15 +17,18 @@ export function handleAcknowledgements({ app, store }: Parts) {
       if (keep) {
         // It reads and writes a row of its own: as much as a request.
         session.charge(1)
-        // State without an event: the client waits for this commit alone. Acknowledgements of events come in batches.
-        const kept = { userId, name, key, state, isUrgent: id === 0 }
-        return store.saveWithState(kept, (consumer) => consumer.acknowledge(id))
+        return acknowledge(parts, { userId, name, ids: id === 0 ? [] : [id], kept: { key, state } })
       }
-      const consumer = await lookups.find(session, () => {
-        // A query costs as much as a request.
+      // A query costs as much as a request.
+      const load = () => {
         if (store.peek(userId, name) === undefined) session.charge(1)
         return store.require(userId, name)
-      })
+      }
+      if (!isAlone) {
+        await lookups.find(session, load)
+        return acknowledge(parts, { userId, name, ids: [id] })
+      }
+      const consumer = await lookups.find(session, load)
       if (consumer.acknowledge(id)) await store.save(consumer)
       // A repeated acknowledgement after a failed write: done only once the position is written.
       else await store.writer.settled()

@@ -1,10 +1,24 @@
 import type { Knex } from 'knex'
 import type { Logger } from 'pino'
 import { type Clock, KeyedQueue, Refused } from '../../core/index.ts'
-import { ConsumerWriter, findConsumer, insertConsumer, type StateUsage } from '../../db/index.ts'
+import {
+  ConsumerLost,
+  ConsumerWriter,
+  findConsumer,
+  insertConsumer,
+  type StateUsage,
+  type StoredConsumer,
+} from '../../db/index.ts'
 import { Consumer } from './consumer.ts'
 import { FAILURES } from './failures.ts'
 import type { ConsumerLimits } from './limits.ts'
+
+/** Another server has taken the consumer since it was loaded. */
+export class TakenElsewhere extends Refused {
+  constructor() {
+    super('unavailable', 'another server has taken the consumer', { retryAfter: 100 })
+  }
+}
 
 export const noConsumer = (name: string) => new Refused(FAILURES.no_consumer, `there is no consumer "${name}"`)
 
@@ -13,6 +27,8 @@ export interface ConsumerStoreParts {
   readonly log: Logger
   readonly clock: Clock
   readonly limits: ConsumerLimits
+  /** Called for a consumer that another server has taken. */
+  readonly onLost: (consumer: Consumer) => void
 }
 
 /** State to store under a key of a consumer; an empty one deletes the key. */
@@ -36,7 +52,7 @@ export class ConsumerStore {
 
   constructor(parts: ConsumerStoreParts) {
     this.#parts = parts
-    this.writer = new ConsumerWriter(parts.db)
+    this.writer = new ConsumerWriter(parts.db, (userId, name) => this.#lost(userId, name))
   }
 
   /** Runs tasks that create, move, start or delete consumers of one user one at a time. */
@@ -91,10 +107,46 @@ export class ConsumerStore {
     const found = await this.find(userId, name)
     if (found !== undefined) return { consumer: found, isNew: false }
     const { db, clock, limits } = this.#parts
-    const row = { user_id: userId, name, position, pending: [], moved_at: clock.time() }
+    const row = { user_id: userId, name, position, pending: [], moved_at: clock.time(), epoch: 0 }
     if ((await insertConsumer(db, row, limits.consumers)) === 'too_many')
       throw new Refused('too_many', 'you have too many consumers; delete_consumer deletes one')
     return { consumer: await this.require(userId, name), isNew: true }
+  }
+
+  /** The consumer if it is loaded, and this server has taken it. */
+  async taken(userId: number, name: string): Promise<Consumer | undefined> {
+    const known = await this.peek(userId, name)
+    return known?.isTaken ? known : undefined
+  }
+
+  /**
+   * Takes a consumer for this server: what others know of it cannot be stored any more. To be called in turn.
+   * @throws Refused `no_consumer`
+   */
+  async take(userId: number, name: string): Promise<Consumer> {
+    const known = await this.find(userId, name)
+    let consumer: Consumer | undefined
+    await this.writer.take(userId, name, (row) => {
+      consumer = this.#current(known, row, 1)
+    })
+    if (consumer === undefined) throw noConsumer(name)
+    consumer.isTaken = true
+    return consumer
+  }
+
+  /** Loads a consumer again if another server has taken it since. To be called in turn. @throws Refused `no_consumer` */
+  async reload(userId: number, name: string): Promise<Consumer> {
+    await this.writer.settled()
+    const known = await this.find(userId, name)
+    const consumer = this.#current(known, await findConsumer(this.#parts.db, userId, name), 0)
+    if (consumer === undefined) throw noConsumer(name)
+    return consumer
+  }
+
+  /** Another server has taken a consumer, with this epoch. */
+  async lose(userId: number, name: string, epoch: number) {
+    const known = await this.peek(userId, name)
+    if (known !== undefined && known.epoch < epoch) this.#drop(known)
   }
 
   /** Deletes a consumer, which is not found from now on. To be called in turn. */
@@ -114,7 +166,7 @@ export class ConsumerStore {
   /** Stores the position; resolves after the commit. @throws Refused `no_consumer` */
   async save(consumer: Consumer) {
     if (consumer.isDeleted) throw noConsumer(consumer.name)
-    await this.writer.save(consumer.row)
+    await stored(this.writer.save(consumer.row))
   }
 
   /** Stores the position without waiting; if that fails, it is written with the next one. */
@@ -123,7 +175,10 @@ export class ConsumerStore {
     const { log } = this.#parts
     this.writer
       .save(consumer.row)
-      .catch((error: unknown) => log.warn({ err: error }, 'cannot store the position of a consumer'))
+      .catch(
+        (error: unknown) =>
+          error instanceof ConsumerLost || log.warn({ err: error }, 'cannot store the position of a consumer'),
+      )
   }
 
   /**
@@ -145,7 +200,7 @@ export class ConsumerStore {
       return { saved: this.writer.save(consumer.row, { key, state, ...usage }) }
     })
     if (isUrgent) this.writer.flush()
-    await saved
+    await stored(saved)
   }
 
   /** Whether the state grows beyond a limit. What exceeds a limit that was lowered may stay and shrink. */
@@ -163,11 +218,43 @@ export class ConsumerStore {
     return own
   }
 
+  /** The loaded consumer if its epoch is that of the row, less what the row's was raised by; otherwise one of the row. */
+  #current(known: Consumer | undefined, row: StoredConsumer | undefined, raised: 0 | 1): Consumer | undefined {
+    if (known !== undefined && known.epoch + raised === row?.epoch) {
+      known.epoch = row.epoch
+      return known
+    }
+    if (known !== undefined) this.#drop(known)
+    if (row === undefined) return undefined
+    const consumer = new Consumer(row)
+    this.#consumersOf(row.user_id).set(row.name, Promise.resolve(consumer))
+    return consumer
+  }
+
+  #lost(userId: number, name: string) {
+    void this.peek(userId, name)?.then((known) => known && this.#drop(known))
+  }
+
+  #drop(consumer: Consumer) {
+    this.#consumersOf(consumer.userId).delete(consumer.name)
+    consumer.isTaken = false
+    this.#parts.onLost(consumer)
+  }
+
   async #load(userId: number, name: string): Promise<Consumer | undefined> {
     // One that was evicted a moment ago may not be written yet.
     await this.writer.settled()
     const row = await findConsumer(this.#parts.db, userId, name)
     return row && new Consumer(row)
+  }
+}
+
+/** @throws TakenElsewhere */
+async function stored(saving: Promise<void>) {
+  try {
+    await saving
+  } catch (error) {
+    throw error instanceof ConsumerLost ? new TakenElsewhere() : error
   }
 }
 

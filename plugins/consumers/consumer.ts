@@ -15,6 +15,10 @@ export class Consumer {
   isDeleted = false
   /** Size of its state, accepted writes included. Changes in the turn of its user only. */
   usage: StateUsage
+  /** See ConsumerRow. */
+  epoch: number
+  /** Whether this server has taken it: it knows the events in flight, and others do not. */
+  isTaken = false
   #position: number
   #movedAt: number
   /** Ids pushed and not acknowledged, on any session. */
@@ -30,6 +34,7 @@ export class Consumer {
     this.name = row.name
     this.usage = { state_keys: row.state_keys, state_bytes: row.state_bytes }
     this.#position = row.position
+    this.epoch = row.epoch
     this.#movedAt = row.moved_at
     this.#inFlight = new Set(row.pending)
   }
@@ -54,8 +59,8 @@ export class Consumer {
   }
 
   get row(): ConsumerRow {
-    const { userId, name, position, pending } = this
-    return { user_id: userId, name, position, pending, moved_at: this.#movedAt }
+    const { userId, name, position, pending, epoch } = this
+    return { user_id: userId, name, position, pending, moved_at: this.#movedAt, epoch }
   }
 
   /** An event was pushed. False when it was acknowledged before. */

@@ -3,6 +3,7 @@ import { consumersOf, lastIdBefore } from '../../db/index.ts'
 import { endDelivery, startDelivery } from './deliveries.ts'
 import { Consume, DeleteConsumer, MoveConsumer, QueryConsumers } from './messages.ts'
 import type { Parts } from './parts.ts'
+import { activeConsumers, takeConsumer } from './shared.ts'
 
 /** Consumers: start, move, list, delete. */
 export function handleConsumers(parts: Parts) {
@@ -12,9 +13,11 @@ export function handleConsumers(parts: Parts) {
     Consume,
     (session, { consumer: name, all, maxAge }) =>
       store.inTurn(session.user.id, async () => {
+        const { id } = session.user
         // A new consumer begins behind what this request comes after.
         await conversations.caughtUp()
-        const { consumer, isNew } = await store.openOrCreate(session.user.id, name, all ? 0 : conversations.horizon())
+        const { isNew } = await store.openOrCreate(id, name, all ? 0 : conversations.horizon())
+        const consumer = await takeConsumer(parts, id, name)
         // What was acknowledged on another node is not passed on here any more.
         await conversations.caughtUp()
         const tooOld = maxAge > 0 ? await lastIdBefore(db, app.clock.time() - maxAge) : 0
@@ -33,7 +36,8 @@ export function handleConsumers(parts: Parts) {
     ({ user }, { consumer: name, after, since }) =>
       store.inTurn(user.id, async () => {
         const position = since === 0 ? after : await lastIdBefore(db, since)
-        const { consumer, isNew } = await store.openOrCreate(user.id, name, position)
+        const { isNew } = await store.openOrCreate(user.id, name, position)
+        const consumer = await takeConsumer(parts, user.id, name)
         endDelivery(parts, consumer)
         consumer.moveTo(position, app.clock.time())
         await store.save(consumer)
@@ -46,14 +50,11 @@ export function handleConsumers(parts: Parts) {
     QueryConsumers,
     async ({ user }) => {
       await store.writer.settled()
-      const rows = await consumersOf(db, user.id)
+      const [rows, active] = await Promise.all([consumersOf(db, user.id), activeConsumers(parts, user.id)])
       return {
-        consumers: await Promise.all(
-          rows.map(async ({ name, position, pending, moved_at }) => {
-            const active = (await store.peek(user.id, name))?.active === true
-            return { consumer: name, position, pending: pending.length, active, movedAt: moved_at }
-          }),
-        ),
+        consumers: rows.map(({ name, position, pending, moved_at }) => {
+          return { consumer: name, position, pending: pending.length, active: active.has(name), movedAt: moved_at }
+        }),
       }
     },
     { serial: true },
@@ -61,7 +62,7 @@ export function handleConsumers(parts: Parts) {
 
   app.handle(DeleteConsumer, ({ user }, { consumer: name }) =>
     store.inTurn(user.id, async () => {
-      const consumer = await store.require(user.id, name)
+      const consumer = await takeConsumer(parts, user.id, name)
       endDelivery(parts, consumer)
       await store.delete(consumer)
     }),

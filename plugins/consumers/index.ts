@@ -1,12 +1,16 @@
 import { definePlugin } from '../../core/index.ts'
 import { privateMessages } from '../messages/index.ts'
-import { acknowledgeAll, handleAcknowledgements } from './acknowledgements.ts'
+import { handleAcknowledgements } from './acknowledgements.ts'
+import type { Consumer } from './consumer.ts'
 import { ConsumerStore } from './consumer-store.ts'
 import { handleConsumers } from './consumers.ts'
+import { endDelivery } from './deliveries.ts'
 import { FAILURES } from './failures.ts'
 import { LIMITS } from './limits.ts'
 import * as messages from './messages.ts'
 import { defineConsumerMetrics } from './metrics.ts'
+import type { Parts } from './parts.ts'
+import { acknowledge, shareConsumers } from './shared.ts'
 
 /** How long a consumer stays loaded, at most, after its user went offline. */
 const EVICTION_MS = 60_000
@@ -22,8 +26,10 @@ export const consumers = definePlugin({
   limits: LIMITS,
   needs: { messages: privateMessages },
   setup(app, { needs, limits, log, db }) {
-    const store = new ConsumerStore({ db, log, clock: app.clock, limits })
-    const parts = { app, db, store, conversations: needs.messages }
+    const onLost = (consumer: Consumer) => endDelivery(parts, consumer)
+    const store = new ConsumerStore({ db, log, clock: app.clock, limits, onLost })
+    const parts: Parts = { app, db, store, conversations: needs.messages }
+    shareConsumers(parts)
     handleConsumers(parts)
     handleAcknowledgements(parts)
     defineConsumerMetrics(parts)
@@ -33,7 +39,7 @@ export const consumers = definePlugin({
     return {
       has: async (userId: number, name: string) => (await store.find(userId, name)) !== undefined,
       /** Acknowledges events of a consumer; resolves after the commit. @throws Refused `no_consumer` */
-      acknowledge: (userId: number, name: string, ids: readonly number[]) => acknowledgeAll(store, userId, name, ids),
+      acknowledge: (userId: number, name: string, ids: readonly number[]) => acknowledge(parts, { userId, name, ids }),
     }
   },
 })

@@ -1,5 +1,12 @@
 import type { Timer } from '../../core/index.ts'
-import { deleteHookAttempt, type HookRow, isUnavailable, saveHookAttempt, updateHook } from '../../db/index.ts'
+import {
+  deleteHookAttempt,
+  type HookChange,
+  type HookRow,
+  isUnavailable,
+  saveHookAttempt,
+  updateHook,
+} from '../../db/index.ts'
 import { DeadLetters } from './dead-letters.ts'
 import { deliver, type Outcome, readEvents } from './delivery.ts'
 import { HookAttempted } from './events.ts'
@@ -16,11 +23,19 @@ const RETRY_MS = 5000
 /** Longest wait of a timer: the clock may be set. */
 const MAX_WAIT_MS = 60_000
 
+interface Options {
+  /** Number of its dead letters. */
+  readonly dead: number
+  /** Called when another node has taken it. */
+  readonly onLost: (hook: Hook) => void
+}
+
 /** One outgoing webhook at work: a durable cursor in its user's messages, and what was taken and is not delivered. */
 export class Hook {
   readonly row: Omit<HookRow, 'secrets' | 'position' | 'pending' | 'failing_since' | 'disabled'>
   readonly dead: DeadLetters
   readonly #parts: Parts
+  readonly #onLost: (hook: Hook) => void
   readonly #outbox: Outbox
   readonly #intake: Intake
   readonly #saver = new Saver(() => this.#write())
@@ -34,11 +49,15 @@ export class Hook {
   #disabled: string
   #reason = ''
 
-  /** @param dead number of its dead letters */
-  constructor(parts: Parts, { secrets, position, pending, failing_since, disabled, ...row }: HookRow, dead: number) {
+  constructor(
+    parts: Parts,
+    { secrets, position, pending, failing_since, disabled, ...row }: HookRow,
+    options: Options,
+  ) {
     this.#parts = parts
+    this.#onLost = options.onLost
     this.row = row
-    this.dead = new DeadLetters(parts, row.id, dead)
+    this.dead = new DeadLetters(parts, row.id, options.dead)
     this.#outbox = new Outbox(position)
     this.#intake = new Intake(parts, { ...row, pending }, this.#outbox)
     this.#failingSince = failing_since
@@ -121,7 +140,7 @@ export class Hook {
   }
 
   async setSecrets(secrets: Secrets) {
-    await updateHook(this.#parts.db, this.row.id, { secrets: sealed(secrets, this.#parts.key) })
+    await this.#update({ secrets: sealed(secrets, this.#parts.key) })
     this.#secrets = secrets
   }
 
@@ -252,7 +271,14 @@ export class Hook {
 
   #write() {
     const state = { position: this.#outbox.position, failing_since: this.#failingSince, disabled: this.#disabled }
-    return updateHook(this.#parts.db, this.row.id, { ...state, pending: this.#intake.pending })
+    return this.#update({ ...state, pending: this.#intake.pending })
+  }
+
+  /** Nothing is stored, and nothing delivered any more, when another node has taken the hook. */
+  async #update(change: HookChange) {
+    if ((await updateHook(this.#parts.db, this.row, change)) > 0) return
+    this.#isStopped = true
+    this.#onLost(this)
   }
 
   /** An error of this server's own: nothing is lost, and it is attempted again. */

@@ -11,6 +11,7 @@ import * as messages from './messages.ts'
 import { defineHookMetrics } from './metrics.ts'
 import type { Parts } from './parts.ts'
 import { handleRequests } from './requests.ts'
+import { askFor, shareHooks } from './sharing.ts'
 
 /** Requests of one hook at once. */
 const REQUESTS_OF_HOOK = 4
@@ -45,6 +46,7 @@ export const hooks = definePlugin({
         signal: app.signal,
       },
       requests: new FairSemaphore(limits.hookRequests, REQUESTS_OF_HOOK),
+      askFor: askFor(app),
       key: app.secret('secrets'),
       attempts: app.metrics.counters('hook_attempts', 'requests of outgoing webhooks by outcome', ['outcome']),
       replies: app.metrics.counter('hook_replies', 'messages made of answers to outgoing webhooks'),
@@ -53,6 +55,7 @@ export const hooks = definePlugin({
     handleRequests(parts, hooks)
     defineHookMetrics(app.metrics, hooks)
     await hooks.load()
+    shareHooks(parts, hooks)
     app.on(ServerStarted, () => hooks.start())
     app.onStop(() => hooks.stop())
   },

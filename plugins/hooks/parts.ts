@@ -22,6 +22,8 @@ export interface Parts {
   readonly posting: PostParts
   /** Bounds the requests of all hooks. */
   readonly requests: FairSemaphore
+  /** Asks the node that delivers for a hook to give it to this one. */
+  readonly askFor: (hook: number) => Promise<void>
   /** Encrypts the secrets. */
   readonly key: Buffer
   /** Attempts by outcome. */

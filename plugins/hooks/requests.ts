@@ -34,7 +34,7 @@ export function handleRequests(parts: Parts, hooks: Hooks) {
   }
 
   app.handle(ChangeHook, async (session, { hook: id, change }) => {
-    const hook = hooks.require(id)
+    const hook = await hooks.take(id)
     if (change === 'enable' && hook.secrets === undefined)
       throw new Refused('not_allowed', 'its secret was encrypted by another server: rotate it first')
     await changes[change](hook)
@@ -42,7 +42,7 @@ export function handleRequests(parts: Parts, hooks: Hooks) {
   })
 
   app.handle(RotateHook, async (session, { hook: id }) => {
-    const hook = hooks.require(id)
+    const hook = await hooks.take(id)
     const secrets = hook.secrets === undefined ? newSecrets() : rotated(hook.secrets, app.clock.time())
     await hook.setSecrets(secrets)
     app.audit.info({ event: 'hook_rotated', ...actor(session), hook: id })
@@ -50,7 +50,8 @@ export function handleRequests(parts: Parts, hooks: Hooks) {
   })
 
   app.handle(Redeliver, async (session, { hook: id, id: event }) => {
-    const events = await hooks.require(id).redeliver(event)
+    const hook = await hooks.take(id)
+    const events = await hook.redeliver(event)
     app.audit.info({ event: 'hook_redelivered', ...actor(session), hook: id, events })
     return { events }
   })
@@ -93,6 +94,7 @@ function handleAdding(parts: Parts, hooks: Hooks) {
       isReply: reply ? 1 : 0,
       position: conversations.horizon(),
       created_at: app.clock.time(),
+      owner: app.cluster.node,
     }
     const id = await insertHook(db, row, limits.hooks)
     if (id === undefined) throw new Refused('too_many', `the user has ${limits.hooks} hooks; remove one`)
@@ -115,7 +117,7 @@ function handleQueries({ app, db, accounts }: Parts, hooks: Hooks) {
   }
 
   app.handle(QueryHooks, async (_session, { after }) => {
-    const all = [...hooks].filter(({ row }) => row.id > after)
+    const all = (await hooks.all()).filter(({ row }) => row.id > after)
     const page = all.slice(0, HOOKS_A_PAGE)
     const owners = await accounts.byIds(page.map(({ row }) => row.user_id))
     const described = page.map(async (hook) => {
@@ -129,7 +131,7 @@ function handleQueries({ app, db, accounts }: Parts, hooks: Hooks) {
         reply: isReply === 1,
         ...hook.state,
         pending: hook.pending,
-        dead: hook.dead.count,
+        dead: hook.dead,
         createdAt: created_at,
       }
     })
@@ -137,7 +139,7 @@ function handleQueries({ app, db, accounts }: Parts, hooks: Hooks) {
   })
 
   app.handle(QueryFailedEvents, async (_session, { hook, after }) => {
-    hooks.require(hook)
+    await hooks.check(hook)
     const rows = await deadLetters(db, hook, after, EVENTS_A_PAGE + 1)
     const events = rows.slice(0, EVENTS_A_PAGE).map(({ message_id, attempts, failed_at, reason }) => ({
       id: message_id,

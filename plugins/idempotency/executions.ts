@@ -1,10 +1,13 @@
 import type { Knex } from 'knex'
 import type { Logger } from 'pino'
-import { Refused } from '../../core/index.ts'
-import { findRequestKey, type RequestKeyRow } from '../../db/index.ts'
+import { type App, Refused } from '../../core/index.ts'
+import { findRequestKey, Nodes, type RequestKeyRow } from '../../db/index.ts'
 import { FAILURES } from './failures.ts'
 import { OnceDone } from './messages.ts'
 import { keyOf, type RequestKeys } from './request-keys.ts'
+
+/** Longest wait for the reply of another node, and the interval at which it is looked for. */
+const [MAX_WAIT_MS, POLL_MS] = [10_000, 100]
 
 export interface Answer {
   /** Whether the request was carried out before. */
@@ -20,14 +23,18 @@ export interface Execution {
 
 /** Carries out requests once per idempotency key, and answers repeated ones with the first reply. */
 export class Executions {
+  readonly #app: App
   readonly #db: Knex
+  readonly #nodes: Nodes
   readonly #log: Logger
   readonly #keys: RequestKeys
   /** Requests in flight, by user and key. */
   readonly #running = new Map<string, { readonly hash: string; readonly reply: Promise<Buffer> }>()
 
-  constructor(db: Knex, log: Logger, keys: RequestKeys) {
+  constructor(app: App, db: Knex, log: Logger, keys: RequestKeys) {
+    this.#app = app
     this.#db = db
+    this.#nodes = new Nodes(db, app.clock)
     this.#log = log
     this.#keys = keys
   }
@@ -58,7 +65,10 @@ export class Executions {
 
   async #execute(execution: Execution): Promise<Answer> {
     const { row, perform } = execution
-    if (!(await this.#keys.take(row))) return { repeat: true, reply: await this.#earlierReply(row) }
+    while (!(await this.#keys.take(row))) {
+      const reply = await this.#earlierReply(row)
+      if (reply !== undefined) return { repeat: true, reply }
+    }
     let values: object | undefined
     try {
       values = await perform()
@@ -108,11 +118,29 @@ export class Executions {
     }
   }
 
-  async #earlierReply(row: RequestKeyRow): Promise<Buffer> {
-    const earlier = await findRequestKey(this.#db, row.user_id, row.request_key)
-    if (earlier?.request_hash !== row.request_hash) throw new Refused(FAILURES.key_reused)
-    if (earlier.reply === null) throw new Refused(FAILURES.outcome_unknown)
-    return earlier.reply
+  /**
+   * The reply of an earlier request, for which this waits while another node carries it out; undefined if its key was
+   * released meanwhile.
+   * @throws Refused `key_reused`, `outcome_unknown`
+   */
+  async #earlierReply(row: RequestKeyRow): Promise<Buffer | undefined> {
+    const { clock } = this.#app
+    const until = clock.now() + MAX_WAIT_MS
+    for (let isOver = false; ; ) {
+      const earlier = await findRequestKey(this.#db, row.user_id, row.request_key)
+      if (earlier === undefined) return undefined
+      if (earlier.request_hash !== row.request_hash) throw new Refused(FAILURES.key_reused)
+      if (earlier.reply !== null) return earlier.reply
+      if (isOver) throw new Refused(FAILURES.outcome_unknown)
+      // Read once more: it may have stored the reply just before its end.
+      isOver = clock.now() >= until || !(await this.#isUnderWay(earlier))
+      if (!isOver) await new Promise<void>((resolve) => clock.after(POLL_MS, resolve))
+    }
+  }
+
+  /** Whether another node may still store a reply. */
+  async #isUnderWay({ owner }: RequestKeyRow): Promise<boolean> {
+    return owner !== this.#app.cluster.node && (await this.#nodes.isAlive(owner))
   }
 
   /** Keys of a user's requests in flight. */

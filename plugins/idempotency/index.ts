@@ -16,7 +16,7 @@ export const idempotency = definePlugin({
   failures: FAILURES,
   limits: LIMITS,
   setup(app, { limits, db, log }) {
-    const executions = new Executions(db, log, new RequestKeys(app, limits, db, log))
+    const executions = new Executions(app, db, log, new RequestKeys(app, limits, db, log))
 
     app.handle(messages.Once, async (session, { key, request }) => {
       const { message, values, hash } = innerRequest(app, request)
@@ -27,6 +27,7 @@ export const idempotency = definePlugin({
           request_hash: hash,
           reply: null,
           asked_at: app.clock.time(),
+          owner: app.cluster.node,
         },
         perform: () => session.request(message, values, { rated: false }),
         toReply: (reply) => encode(message.reply ?? Done, 0, (reply ?? {}) as never),

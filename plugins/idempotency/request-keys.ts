@@ -6,6 +6,7 @@ import {
   deleteRequestKey,
   insertRequestKey,
   isUnavailable,
+  Nodes,
   type RequestKeyRow,
   type RequestKeyUsage,
   requestKeyUsage,
@@ -27,6 +28,7 @@ export const keyOf = ({ user_id, request_key }: Pick<RequestKeyRow, 'user_id' | 
 export class RequestKeys {
   readonly #limits: IdempotencyLimits
   readonly #db: Knex
+  readonly #nodes: Nodes | undefined
   readonly #retries: Retries
   /** Writes to retry, by user and key. */
   readonly #unwritten = new Map<string, () => Promise<void>>()
@@ -36,6 +38,7 @@ export class RequestKeys {
   constructor(app: App, limits: IdempotencyLimits, db: Knex, log: Logger) {
     this.#limits = limits
     this.#db = db
+    if (app.cluster.node !== 0) this.#nodes = new Nodes(db, app.clock)
     this.#retries = new Retries(app, isUnavailable, (error) => log.error({ err: error }, 'cannot write request keys'))
     app.onStop(() => Promise.allSettled([...this.#unwritten.values()].map((write) => write())))
   }
@@ -135,6 +138,6 @@ export class RequestKeys {
       keys: usage.keys > requestKeysPerUser ? usage.keys - requestKeysPerUser * USAGE_AFTER_DELETION : 0,
       bytes: usage.bytes > requestReplies ? usage.bytes - requestReplies * USAGE_AFTER_DELETION : 0,
     }
-    await deleteOldestRequestKeys(this.#db, userId, excess, running)
+    await deleteOldestRequestKeys(this.#db, userId, excess, running, this.#nodes?.living())
   }
 }

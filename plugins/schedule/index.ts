@@ -1,5 +1,5 @@
 import { definePlugin, ServerStarted } from '../../core/index.ts'
-import { forgetScheduled, nextScheduled, resumeScheduled, takeDue } from '../../db/index.ts'
+import { forgetScheduled, Nodes, nextScheduled, resumeScheduled, takeDue } from '../../db/index.ts'
 import { accounts } from '../accounts/index.ts'
 import { groups } from '../groups/index.ts'
 import { privateMessages } from '../messages/index.ts'
@@ -12,6 +12,10 @@ import { handleScheduling } from './scheduling.ts'
 import { sendScheduled } from './sending.ts'
 
 const DAY_MS = 86_400_000
+/** Interval at which a node looks for messages of others. */
+const LOOK_MS = 10_000
+/** Another node has stored a message, or has put one off. */
+const CHANGED = 'schedule.changed'
 /** Settled messages are listed this long. */
 const RETENTION_MS = 30 * DAY_MS
 
@@ -25,15 +29,25 @@ export const schedule = definePlugin({
   setup(app, { needs, limits, log, db }) {
     const { accounts, groups } = needs
     const parts = { app, limits, db, log, accounts, groups, conversations: needs.messages }
+    const { cluster } = app
+    const nodes = new Nodes(db, app.clock)
     const scheduler = new Scheduler({
       clock: app.clock,
       log,
-      resume: () => resumeScheduled(db),
+      isShared: cluster.node !== 0,
+      resume: () => resumeScheduled(db, cluster.node, cluster.node === 0 ? undefined : nodes.living()),
       next: () => nextScheduled(db),
-      take: () => takeDue(db, app.clock.time()),
+      take: () => takeDue(db, app.clock.time(), cluster.node),
       send: (row) => sendScheduled(parts, row),
     })
-    handleScheduling(parts, () => scheduler.wake())
+    handleScheduling(parts, () => {
+      scheduler.wake()
+      cluster.say(CHANGED, {})
+    })
+    if (cluster.node !== 0) {
+      cluster.hear(CHANGED, () => scheduler.wake())
+      app.every(LOOK_MS, () => scheduler.wake())
+    }
     handleScheduledList(parts)
 
     const prune = () => forgetScheduled(db, app.clock.time() - RETENTION_MS, app.signal)

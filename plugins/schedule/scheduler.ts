@@ -10,7 +10,9 @@ const RETRY_MS = 5000
 export interface SchedulerParts {
   readonly clock: Clock
   readonly log: Logger
-  /** Makes messages wait again whose sending was interrupted by a failure or the end of the server. */
+  /** Whether other nodes send messages too. */
+  readonly isShared: boolean
+  /** Makes messages wait again whose sending was interrupted by a failure or the end of a server. */
   resume(): Promise<void>
   /** When the next message is due; undefined if none waits. */
   next(): Promise<number | undefined>
@@ -53,13 +55,13 @@ export class Scheduler {
   }
 
   async #run() {
-    const { clock, log, resume, next } = this.#parts
+    const { clock, log, isShared, resume, next } = this.#parts
     let dueAt: number | undefined
     this.#timer?.cancel()
     try {
       while (this.#again && !this.#stopped) {
         this.#again = false
-        if (this.#isInterrupted) await resume()
+        if (this.#isInterrupted || isShared) await resume()
         this.#isInterrupted = false
         await this.#sendDue()
         dueAt = await next()

@@ -16,7 +16,7 @@ export async function sendScheduled(parts: Parts, row: ScheduledRow) {
   const now = () => app.clock.time()
   try {
     const message_id = await post(parts, row)
-    await settleScheduled(db, row.id, { state: 'sent', message_id, done_at: now(), reason: '', msg: '' })
+    await settleScheduled(db, row, { state: 'sent', message_id, done_at: now(), reason: '', msg: '' })
   } catch (error) {
     if (!(error instanceof Refused)) throw error
     await settleRefused(parts, row, error)
@@ -24,16 +24,17 @@ export async function sendScheduled(parts: Parts, row: ScheduledRow) {
 }
 
 /** A transient refusal is retried, after pauses that grow with the delay; any other one is final. */
-async function settleRefused({ app, db, log }: Parts, { id, due_at }: ScheduledRow, refused: Refused) {
+async function settleRefused({ app, db, log }: Parts, row: ScheduledRow, refused: Refused) {
+  const { id, due_at } = row
   const now = app.clock.time()
   const reason = toLine(`${refused.code}: ${refused.message}`, REASON_BYTES)
   if (isTransientFailure(refused.code)) {
     const pause = Math.min(Math.max(MIN_PAUSE_MS, (now - due_at) / 4), MAX_PAUSE_MS)
     const next_at = Math.round(now + Math.max(refused.retryAfter, pause))
-    return settleScheduled(db, id, { state: 'waiting', next_at, reason })
+    return settleScheduled(db, row, { state: 'waiting', next_at, reason })
   }
   log.info({ scheduled: id, failure: refused.code }, 'a scheduled message was refused')
-  return settleScheduled(db, id, { state: 'failed', reason, done_at: now })
+  return settleScheduled(db, row, { state: 'failed', reason, done_at: now })
 }
 
 /**

@@ -2,7 +2,7 @@ import test from 'ava'
 import type { Knex } from 'knex'
 import type { Client } from '../../client/index.ts'
 import { clientMessage, definePlugin } from '../../core/index.ts'
-import { ConsumerWriter, migrate } from '../../db/index.ts'
+import { ConsumerWriter, insertConsumer, migrate } from '../../db/index.ts'
 import { AcknowledgeEvent, MoveConsumer, QueryConsumers, RATES_OFF } from '../../plugins/index.ts'
 import { testServer } from '../../testing/index.ts'
 import { emptyDatabase } from '../support/databases/empty-database.ts'
@@ -80,8 +80,9 @@ test('the size of the state is exact after concurrent writes, failed ones and a 
 test('a consumer is deleted with its state in slices, and is exact when that is cut short', async (t) => {
   const { db } = await emptyDatabase(t)
   await migrate(db)
-  const writer = new ConsumerWriter(db)
-  const row = (name: string) => ({ user_id: 1, name, position: 0, pending: [], moved_at: 0 })
+  const writer = new ConsumerWriter(db, () => t.fail())
+  const row = (name: string) => ({ user_id: 1, name, position: 0, pending: [], moved_at: 0, epoch: 0 })
+  for (const name of ['main', 'other']) await insertConsumer(db, row(name), 2)
   const saves = Array.from({ length: 250 }, (_, n) =>
     writer.save(row('main'), { key: String(n), state: '鹰', state_keys: n + 1, state_bytes: 3 * (n + 1) }),
   )

@@ -9,7 +9,7 @@ import {
   OnNewMessage,
 } from '../../client/index.ts'
 import { encode } from '../../core/index.ts'
-import { ConsumerWriter, findConsumer, lastIdBefore, migrate, openInMemory } from '../../db/index.ts'
+import { ConsumerWriter, findConsumer, insertConsumer, lastIdBefore, migrate, openInMemory } from '../../db/index.ts'
 import {
   Consume,
   DeleteConsumer,
@@ -374,8 +374,9 @@ test('settled() waits for earlier writes only, however many follow', async (t) =
   const db = openInMemory()
   t.teardown(() => db.destroy())
   await migrate(db)
-  const writer = new ConsumerWriter(db)
-  const row = (position: number) => ({ user_id: 1, name: 'main', position, pending: [], moved_at: 0 })
+  const writer = new ConsumerWriter(db, () => t.fail())
+  const row = (position: number) => ({ user_id: 1, name: 'main', position, pending: [], moved_at: 0, epoch: 0 })
+  await insertConsumer(db, row(0), 1)
   const saves = [writer.save(row(1))]
   let isSettled = false
   const settled = writer.settled().then(() => {

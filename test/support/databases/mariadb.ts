@@ -15,15 +15,15 @@ const START_MS = 30_000
 const PORT_ATTEMPTS = 3
 
 /** Path of a program, also where only root's PATH has it. */
-const find = (program: string) =>
+export const findProgram = (program: string) =>
   [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin']
     .map((folder) => join(folder, program))
     .find((path) => existsSync(path))
 
-export const hasMariadb = () => find('mariadbd') !== undefined && find('mariadb-install-db') !== undefined
+export const hasMariadb = () => findProgram('mariadbd') !== undefined && findProgram('mariadb-install-db') !== undefined
 
 /** A free port: the server restarts on the same one. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const probe = createServer().listen(0, '127.0.0.1')
   await once(probe, 'listening')
   const { port } = probe.address() as { port: number }
@@ -34,7 +34,7 @@ async function freePort(): Promise<number> {
 
 /** Installs an empty MariaDB data folder. Returns how to start a server on it. */
 async function installMariadb(folder: string, log: readonly string[]) {
-  const [mariadbd, install] = [find('mariadbd'), find('mariadb-install-db')]
+  const [mariadbd, install] = [findProgram('mariadbd'), findProgram('mariadb-install-db')]
   if (mariadbd === undefined || install === undefined)
     throw new Error('MariaDB is not installed: on Debian, apt-get install mariadb-server')
   const data = join(folder, 'data')
@@ -125,6 +125,8 @@ export async function startMariadb({ binlog = false }: { binlog?: boolean } = {}
     start,
     stop,
     signal: (signal: NodeJS.Signals) => child.kill(signal),
+    /** Runs a statement as root. */
+    run: asRoot,
     async close() {
       await stop()
       await rm(folder, { recursive: true, force: true })
