@@ -134,7 +134,10 @@ export async function cancelScheduled(db: Knex, userId: number, id: number, now:
  */
 export async function resumeScheduled(db: Knex, node: number, living?: Knex.QueryBuilder) {
   const interrupted = db<ScheduledRow>('scheduled').where({ state: 'sending' })
-  if (living !== undefined) interrupted.where((owner) => owner.where({ owner: node }).orWhereNotIn('owner', living))
+  if (living !== undefined)
+    interrupted.where((owner) => {
+      owner.where({ owner: node }).orWhereNotIn('owner', living)
+    })
   await interrupted.update({ state: 'waiting' })
 }
 

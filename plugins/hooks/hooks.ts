@@ -50,7 +50,7 @@ export class Hooks {
     if (app.cluster.node === 0) return [...this].map(viewOf)
     const rows = await allHooks(db)
     return Promise.all(
-      rows.map((row) => {
+      rows.map(async (row) => {
         const own = this.#byId.get(row.id)
         return own === undefined ? viewOfRow(db, row) : viewOf(own)
       }),
