@@ -119,7 +119,7 @@ async function openParts(options: OpenServerOptions, ends: (() => unknown)[]) {
   claim.isUnchanged = () => memory.isUnchanged()
   const { epoch } = memory
   if (cluster === undefined) return { audit, plugins, db, keys, epoch, lost: Promise.race([claim.lost, behind]) }
-  const settings = { options: options.pluginOptions ?? {} }
+  const settings = { options: options.pluginOptions ?? {}, files: options.files || 'the data folder' }
   const membership = await Membership.join(cluster, { db, data, keys, clock, log, room: epoch, settings })
   ends.push(() => membership.leave())
   await claim.release()
