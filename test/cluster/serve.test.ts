@@ -53,13 +53,16 @@ test('two processes serve one database as nodes, and nothing else uses it meanwh
   t.is((await shell.run(['db', 'migrate', '--data', './three'], { env })).code, 0)
 })
 
-test('a node whose lease was ended stops with the reason', async (t) => {
+test('a node that was paused until its lease had ended stops with the reason', async (t) => {
   if (!canRunCluster(t)) return
   const [{ url }, nats, shell] = [await shareableMariadb(t), await startNats(t), await openShell(t)]
   const one = await shell.serve([], { env: { CHATCTL_DB: url, CHATCTL_CLUSTER: nats.url, CHATCTL_FILES: './files' } })
+  one.child.kill('SIGSTOP')
   const db = await openDatabase(url)
-  await db('node').delete()
+  // As if the time had passed.
+  await db('node').update({ until: 1 })
   await db.destroy()
+  one.child.kill('SIGCONT')
   const { code, stderr } = await one.done
   t.is(code, 1)
   t.regex(stderr, /the lease of this node has ended: it was paused, or cut from the database/)
