@@ -70,6 +70,11 @@ export class Endpoints {
     return this.#current
   }
 
+  /** Name of the server in use. */
+  get name(): string {
+    return endpointName(this.#current)
+  }
+
   get areSeveral(): boolean {
     return this.#all.length > 1
   }

@@ -115,7 +115,13 @@ async function openConfigured(
 }
 
 /** Loaded only for a node: the client of NATS. */
-async function clusterOf({ cluster, nodeName, data, db }: ServerConfig) {
+async function clusterOf({ cluster, nodeName, data, db, files, without }: ServerConfig) {
+  if (files === '' && !without.includes('files'))
+    throw new CliError(
+      'usage',
+      'the nodes of a cluster need one place for files',
+      'name a bucket or a folder that all nodes share with --files, or leave files out with --without files',
+    )
   const { clusterOptions } = await import('../server/cluster/nats-options.ts')
   const { dataPaths } = await import('../server/paths.ts')
   return clusterOptions(cluster, { name: nodeName, where: db || dataPaths(data).database })

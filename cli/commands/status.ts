@@ -34,6 +34,8 @@ const LABELS: Readonly<Record<string, readonly [label: string, shown?: (value: n
   node: ['node'],
   nodes: ['nodes of the cluster'],
   nats: ['NATS'],
+  endpoint: ['database server'],
+  seen: ['log followed up to'],
   http: ['in the browser'],
   httpConnections: ['HTTP connections'],
   httpRequests: ['HTTP requests'],

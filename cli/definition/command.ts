@@ -188,6 +188,7 @@ function leastIterations(text: string | undefined): number | undefined {
 const LISTS = [
   '_',
   'args',
+  'cluster',
   'fields',
   'file',
   'ids',

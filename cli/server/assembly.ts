@@ -119,18 +119,19 @@ async function openParts(options: OpenServerOptions, ends: (() => unknown)[]) {
   claim.isUnchanged = () => memory.isUnchanged()
   const { epoch } = memory
   if (cluster === undefined) return { audit, plugins, db, keys, epoch, lost: Promise.race([claim.lost, behind]) }
-  const settings = { options: options.pluginOptions ?? {} }
+  const settings = { options: options.pluginOptions ?? {}, files: options.files || 'the data folder' }
   const membership = await Membership.join(cluster, { db, data, keys, clock, log, room: epoch, settings })
   ends.push(() => membership.leave())
   await claim.release()
-  return { audit, plugins, db, keys, epoch, lost: Promise.race([membership.lease.lost, behind]), membership }
+  const lost = Promise.race([membership.lease.lost, behind])
+  return { audit, plugins, db, keys, epoch, lost, membership, endpoints }
 }
 
 function serverOf(
   options: OpenServerOptions,
-  { audit, plugins, db, keys, epoch, membership }: Awaited<ReturnType<typeof openParts>>,
+  { audit, plugins, db, keys, epoch, membership, endpoints }: Awaited<ReturnType<typeof openParts>>,
 ): Promise<Server> {
-  const own = membership === undefined ? [] : [nodePlugin(membership)]
+  const own = membership === undefined ? [] : [nodePlugin(membership, () => endpoints?.name ?? 'SQLite')]
   return createServer({
     ...keys,
     plugins: [...own, ...plugins],

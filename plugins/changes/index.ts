@@ -23,6 +23,7 @@ export const changes = definePlugin({
     app.onStop(cluster.hear('head', (payload) => feed.reach(Number((payload as { last?: unknown }).last) || 0)))
     app.onStop(cluster.onGap(() => void feed.catchUp()))
     app.every(POLL_MS, () => feed.catchUp())
+    app.status(() => ({ seen: feed.seen }))
     return feed
   },
 })

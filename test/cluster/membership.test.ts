@@ -139,6 +139,20 @@ test('nodes have the same options of plugins', async (t) => {
   await t.notThrowsAsync(startNode(t, bus, { data: two, db }), 'alone it may have others')
 })
 
+test('nodes have their files in one place', async (t) => {
+  const bus = new Bus()
+  const [db, one, two] = [await sharedDatabase(t), await tempFolder(t), await tempFolder(t)]
+  const files = await tempFolder(t)
+  await startNode(t, bus, { data: one, db, files })
+  await copyKeys(one, two)
+  const error = await t.throwsAsync(startNode(t, bus, { data: two, db }))
+  t.regex(
+    error?.message ?? '',
+    /node node-1 has its files in .*, this one in the data folder: give all nodes the same --f/,
+  )
+  await t.notThrowsAsync(startNode(t, bus, { data: two, db, files }))
+})
+
 test('a node does not run beside one that speaks another version', async (t) => {
   const [one] = await startNodes(t, 1)
   if (one?.db === undefined) return t.fail()

@@ -94,6 +94,18 @@ test('a node whose server of NATS is killed goes to the next one, and learns tha
   t.is(one.figures.gaps, 2)
 })
 
+test('a node leaves a server of NATS that hangs', async (t) => {
+  if (!requireProgram(t, 'nats-server')) return
+  const [near, far] = await startNatsCluster(t, 2)
+  if (near === undefined || far === undefined) return t.fail()
+  const one = openLink(t, 1, [near.url, far.url])
+  await connected(one)
+  const again = connected(one)
+  near.signal('SIGSTOP')
+  await again
+  t.is(one.peer(), far.server)
+})
+
 test('a node runs without NATS, and is connected when NATS is there', async (t) => {
   if (!requireProgram(t, 'nats-server')) return
   const nats = await startNats(t)

@@ -8,7 +8,7 @@ test('two processes serve one database as nodes, and nothing else uses it meanwh
   if (!canRunCluster(t)) return
   const [{ url }, nats, shell] = [await shareableMariadb(t), await startNats(t), await openShell(t)]
   const env = { CHATCTL_DB: url }
-  const asNode = { env: { ...env, CHATCTL_CLUSTER: nats.url } }
+  const asNode = { env: { ...env, CHATCTL_CLUSTER: nats.url, CHATCTL_FILES: './files' } }
   const one = await shell.serve(['--data', './one', '--node-name', 'one'], asNode)
   const early = await shell.run(['serve', '--data', './two', '--port', '0'], asNode)
   t.is(early.code, 1)
@@ -53,25 +53,28 @@ test('two processes serve one database as nodes, and nothing else uses it meanwh
   t.is((await shell.run(['db', 'migrate', '--data', './three'], { env })).code, 0)
 })
 
-test('a node whose lease was ended stops with the reason', async (t) => {
+test('a node that was paused until its lease had ended stops with the reason', async (t) => {
   if (!canRunCluster(t)) return
   const [{ url }, nats, shell] = [await shareableMariadb(t), await startNats(t), await openShell(t)]
-  const one = await shell.serve([], { env: { CHATCTL_DB: url, CHATCTL_CLUSTER: nats.url } })
+  const one = await shell.serve([], { env: { CHATCTL_DB: url, CHATCTL_CLUSTER: nats.url, CHATCTL_FILES: './files' } })
+  one.child.kill('SIGSTOP')
   const db = await openDatabase(url)
-  await db('node').delete()
+  // As if the time had passed.
+  await db('node').update({ until: 1 })
   await db.destroy()
+  one.child.kill('SIGCONT')
   const { code, stderr } = await one.done
   t.is(code, 1)
   t.regex(stderr, /the lease of this node has ended: it was paused, or cut from the database/)
 })
 
-test('a cluster is refused on a database that shows commits before they are on disk, and on SQLite', async (t) => {
+test('a cluster is refused on a database that shows commits before they are on disk, on SQLite, and without a place for files', async (t) => {
   if (!canRunCluster(t)) return
   const [{ url }, shell] = [await shareableMariadb(t), await openShell(t)]
   const db = await openDatabase(url)
   await db.raw('set global sync_binlog = 0')
   await db.destroy()
-  const env = { CHATCTL_CLUSTER: 'nats://127.0.0.1' }
+  const env = { CHATCTL_CLUSTER: 'nats://127.0.0.1', CHATCTL_WITHOUT: 'files' }
   const early = await shell.run(['serve', '--data', './one'], { env: { ...env, CHATCTL_DB: url } })
   t.regex(
     early.stderr,
@@ -80,4 +83,7 @@ test('a cluster is refused on a database that shows commits before they are on d
   const sqlite = await shell.run(['serve', '--data', './one'], { env })
   t.regex(sqlite.stderr, /a SQLite file .* is for one server: a cluster needs MariaDB or MySQL/)
   t.deepEqual([early.code, sqlite.code], [1, 1])
+  const alone = await shell.run(['serve', '--data', './one', '--cluster', 'nats://127.0.0.1'])
+  t.is(alone.code, 2)
+  t.regex(alone.stderr, /need one place for files\nhint: name a bucket or a folder that all nodes share with --files/)
 })

@@ -13,6 +13,8 @@ export const NODE_PROTOCOL = 1
 export interface SharedSettings {
   /** Options of plugins, by plugin. */
   readonly options: Readonly<Record<string, unknown>>
+  /** Where the files are. */
+  readonly files: string
 }
 
 const copyAdvice = (data: string) => {
@@ -42,16 +44,20 @@ export async function checkIdentity(db: Knex, data: string, { staticKey, secret 
 }
 
 /** @throws SetupError when the node cannot run beside one of the others */
-export function checkOthers(others: readonly NodeRow[], version: string, { options }: SharedSettings) {
+export function checkOthers(others: readonly NodeRow[], version: string, { options, files }: SharedSettings) {
   for (const other of others) {
     if (other.protocol !== NODE_PROTOCOL)
       throw new SetupError(
         `node ${other.name} runs chatctl ${other.version}, beside which ${version} cannot run: stop all nodes, then start ` +
           'them with one version',
       )
-    const theirs = (other.settings as SharedSettings).options
-    const plugins = new Set([...Object.keys(options), ...Object.keys(theirs)])
-    const [differing] = [...plugins].filter((name) => canonical(options[name]) !== canonical(theirs[name]))
+    const theirs = other.settings as SharedSettings
+    if (theirs.files !== files)
+      throw new SetupError(
+        `node ${other.name} has its files in ${theirs.files}, this one in ${files}: give all nodes the same --files`,
+      )
+    const plugins = new Set([...Object.keys(options), ...Object.keys(theirs.options)])
+    const [differing] = [...plugins].filter((name) => canonical(options[name]) !== canonical(theirs.options[name]))
     if (differing !== undefined)
       throw new SetupError(
         `the options of the plugin ${differing} differ from those of node ${other.name}: give all nodes the same ones; ` +

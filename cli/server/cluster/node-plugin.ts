@@ -1,8 +1,11 @@
 import { type AnyPlugin, definePlugin } from '../../../core/index.ts'
 import type { Membership } from './membership.ts'
 
-/** Tells operators about the node: `chatctl status` and metrics. */
-export const nodePlugin = ({ name, node, lease, link }: Membership): AnyPlugin =>
+/**
+ * Tells operators about the node: `chatctl status` and metrics.
+ * @param endpoint server of the database that is in use
+ */
+export const nodePlugin = ({ name, node, lease, link }: Membership, endpoint: () => string): AnyPlugin =>
   definePlugin({
     name: 'node',
     setup(app) {
@@ -11,6 +14,7 @@ export const nodePlugin = ({ name, node, lease, link }: Membership): AnyPlugin =
         node: `${name} (${node})`,
         nodes: lease.others.length + 1,
         nats: link.peer() ?? 'not connected',
+        endpoint: endpoint(),
       }))
       metrics.gauge(
         'cluster_nodes',

@@ -6,7 +6,7 @@ export interface NodeState {
   readonly nats?: string
   /** Number up to which the node has followed the log. */
   readonly seen?: number
-  /** Server of the database, where there is a choice. */
+  /** Server of the database that is in use. */
   readonly endpoint?: string
   /** Whether the node lets its requests finish and sends its clients to others. */
   readonly isStopping: boolean

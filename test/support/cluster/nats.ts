@@ -16,7 +16,9 @@ export interface NatsServer {
   readonly server: string
   /** URL for servers that form a cluster with it. */
   readonly route: string
-  kill(signal?: NodeJS.Signals): Promise<void>
+  /** Kills it and waits for its end. */
+  kill(): Promise<void>
+  signal(signal: NodeJS.Signals): void
   /** Starts it again on the same ports. */
   start(): Promise<void>
 }
@@ -32,10 +34,10 @@ export async function startNats(
 ): Promise<NatsServer> {
   const ports = { clients: '-1', routes: '-1' }
   let child: ChildProcess
-  const kill = async (signal: NodeJS.Signals = 'SIGKILL') => {
+  const kill = async () => {
     if (child.exitCode !== null || child.signalCode !== null) return
     const exit = once(child, 'exit')
-    child.kill(signal)
+    child.kill('SIGKILL')
     await exit
   }
   const start = async () => {
@@ -72,6 +74,7 @@ export async function startNats(
       return `nats://127.0.0.1:${ports.routes}`
     },
     kill,
+    signal: (signal) => void child.kill(signal),
     start,
   }
 }

@@ -58,7 +58,7 @@ export async function untilLost(sending: Promise<unknown>) {
 }
 
 /** Bob, who receives, acknowledges and reconnects. */
-export async function openListener(server: ServerProcess, options: Partial<ConnectOptions>) {
+export async function openListener(server: Pick<ServerProcess, 'user'>, options: Partial<ConnectOptions>) {
   const client = await server.user('bob', { reconnect: true, ...options })
   const heard: string[] = []
   let pushed = 0
