@@ -92,7 +92,7 @@ export const LIMITS = defineLimits({
   ),
   connectBurst: liftable(200, 'count', 'new connections from one IPv4 address or IPv6 /64 before the rate applies'),
   connections: limit(10_000, 'count', 'connections in all; beyond it a new one is closed at once'),
-  sessionsPerUser: limit(10, 'count', 'sessions of one user; beyond it a login is refused'),
+  sessionsPerUser: limit(10, 'count', 'sessions of one user, on all nodes of a cluster; beyond it a login is refused'),
   sessionsPerAddress: liftable(
     2000,
     'count',

@@ -1,9 +1,12 @@
 import type { Clock } from '../clock.ts'
+import { FairSemaphore } from '../flow/fair-semaphore.ts'
 import type { Presence } from './presence.ts'
 import type { User } from './user.ts'
 
 /** Minimum time between two announcements about one user. */
 const MIN_PAUSE_MS = 2000
+/** Announcements at once: when a node of a cluster dies, all its users go offline, and each costs queries. */
+const ANNOUNCEMENTS_AT_ONCE = 8
 
 export interface PresenceThrottleParts {
   readonly clock: Clock
@@ -25,6 +28,7 @@ export class PresenceThrottle {
   readonly #announcedOnline = new Set<number>()
   /** Users whose changes are coalesced for now. */
   readonly #paused = new Set<number>()
+  readonly #turns = new FairSemaphore(ANNOUNCEMENTS_AT_ONCE)
   #stopped = false
 
   constructor(parts: PresenceThrottleParts) {
@@ -47,7 +51,8 @@ export class PresenceThrottle {
     if (online) this.#announcedOnline.add(user.id)
     else this.#announcedOnline.delete(user.id)
     this.#paused.add(user.id)
-    const pushes = await announce(user, online)
+    // Without a session on this node there is nobody to tell.
+    const pushes = presence.isAnyoneHere ? await this.#turns.run(user.name, () => announce(user, online)) : 0
     const resume = () => {
       this.#paused.delete(user.id)
       void this.#announce(user)

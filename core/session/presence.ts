@@ -21,6 +21,11 @@ export class Presence {
     return this.#sessions.of(userId).size > 0
   }
 
+  /** Whether this node has any session. */
+  get isAnyoneHere(): boolean {
+    return this.#sessions.users > 0
+  }
+
   /** How many sessions a user has, on all nodes. */
   sessionsOf(userId: number): number {
     return this.#sessions.of(userId).size + (this.#remote?.sessionsOf(userId) ?? 0)

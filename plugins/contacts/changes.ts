@@ -1,10 +1,13 @@
-import { type App, type User, UserOffline, UserOnline } from '../../core/index.ts'
+import { type App, FairSemaphore, type User, UserOffline, UserOnline } from '../../core/index.ts'
 import { FriendshipChanged } from '../friends/events.ts'
 import { GroupChanged } from '../groups/events.ts'
 import { ConversationChanged } from '../messages/events.ts'
 import { ProfileSaved } from '../profiles/events.ts'
 import type { ContactListParts } from './contact-list.ts'
 import type { Watchers } from './watchers.ts'
+
+/** Friends read at once: all users of another node may go offline together. */
+const READS_AT_ONCE = 4
 
 interface Parts {
   readonly app: App
@@ -26,10 +29,14 @@ export function watchChanges({ app, friends, conversations, watchers }: Parts) {
   app.on(FriendshipChanged, (change) => between(change.between))
   app.on(GroupChanged, ({ groupId, userIds }) => watchers.groupChanged(userIds, groupId))
 
-  const changedForFriends = (userId: number) =>
-    conversations.retry(async () => {
-      for (const id of (await friends.circleOf(userId)).friends.keys()) watchers.userChanged(id, userId)
+  const reads = new FairSemaphore(READS_AT_ONCE)
+  const changedForFriends = async (userId: number) => {
+    if (watchers.isEmpty) return
+    await conversations.retry(async () => {
+      const { friends: known } = await reads.run(String(userId), () => friends.circleOf(userId))
+      for (const id of known.keys()) watchers.userChanged(id, userId)
     })
+  }
   const presenceChanged = ({ id }: User) => changedForFriends(id)
   app.on(ProfileSaved, ({ userId }) => changedForFriends(userId))
   app.on(UserOnline, presenceChanged)

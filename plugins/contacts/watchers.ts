@@ -39,6 +39,10 @@ export class Watchers {
     this.#onError = onError
   }
 
+  get isEmpty(): boolean {
+    return this.#byUser.size === 0
+  }
+
   /** Adds a session, until it has closed. */
   add(session: UserSession) {
     const { id } = session.user

@@ -1,9 +1,10 @@
-import { definePlugin } from '../../core/index.ts'
+import { ALONE, definePlugin } from '../../core/index.ts'
 import { accounts } from '../accounts/index.ts'
 import { friends } from '../friends/index.ts'
 import { groups } from '../groups/index.ts'
 import { privateMessages } from '../messages/index.ts'
 import { FAILURES } from './failures.ts'
+import { ForeignStreams } from './foreign-streams.ts'
 import { LIMITS } from './limits.ts'
 import * as messages from './messages.ts'
 import { Streams } from './streams.ts'
@@ -22,6 +23,12 @@ export const streams = definePlugin({
     const parts = { app, limits, log, db, accounts, friends, groups, conversations }
     const streams = new Streams(parts)
     const targets = new Targets(parts)
+    const { followers } = streams
+    if (app.cluster !== ALONE) {
+      const { clock } = app
+      const maxText = conversations.maxText
+      new ForeignStreams({ app, clock, log, followers, targets, maxText, pause: limits.streamPause })
+    }
 
     app.handle(OpenStream, async (session, wanted) => {
       const target = await targets.find(session, wanted)

@@ -1,9 +1,9 @@
 import type { Logger } from 'pino'
-import { type Clock, Push, Refused, type Timer, type User, type UserSession } from '../../core/index.ts'
+import { type Clock, Push, Refused, type Timer, type UserSession } from '../../core/index.ts'
 import type { Followers } from './followers.ts'
-import type { GrowingText } from './growing-text.ts'
 import { StreamChanged, StreamClosed, StreamOpened } from './messages.ts'
-import type { Target } from './targets.ts'
+import type { Outlet } from './outlet.ts'
+import type { Viewed } from './viewed.ts'
 
 export interface ViewParts {
   readonly clock: Clock
@@ -13,18 +13,8 @@ export interface ViewParts {
   readonly pause: number
   /** The sender may not write to the conversation any more. */
   readonly onRefused: () => void
-}
-
-/** A stream as its view sees it. */
-interface Viewed {
-  readonly id: number
-  readonly user: User
-  readonly target: Target
-  readonly hops: number
-  readonly replyTo: number
-  readonly text: GrowingText
-  /** Session of the sender, which is shown nothing. */
-  readonly session: UserSession | undefined
+  /** The way to other nodes, if there are any and the stream is of this one. */
+  readonly outlet?: ((stream: Viewed) => Outlet) | undefined
 }
 
 /**
@@ -36,6 +26,7 @@ export class StreamView {
   readonly #stream: Viewed
   /** Bytes of the text that each session has. */
   readonly #shown = new Map<UserSession, number>()
+  readonly #outlet: Outlet | undefined
   #timer: Timer | undefined
   #isPushing = false
   #isStale = false
@@ -45,18 +36,25 @@ export class StreamView {
   constructor(parts: ViewParts, stream: Viewed) {
     this.#parts = parts
     this.#stream = stream
+    this.#outlet = parts.outlet?.(stream)
   }
 
   /** The text has changed from that offset on. */
   changed(at: number) {
     for (const [session, shown] of this.#shown) if (shown > at) this.#shown.set(session, at)
+    this.tellFrom(at)
+  }
+
+  /** Other nodes lack the text from that offset on. */
+  tellFrom(at: number) {
+    this.#outlet?.changed(at)
     this.refresh()
   }
 
   /** Pushes what followers lack, now or after the pause. */
   refresh() {
     const { clock, followers, pause } = this.#parts
-    if (this.#isOver || followers.isEmpty) return
+    if (this.#isOver || (followers.isEmpty && this.#outlet === undefined)) return
     this.#isStale = true
     if (this.#isPushing || this.#timer !== undefined) return
     const wait = this.#last + pause - clock.now()
@@ -77,6 +75,7 @@ export class StreamView {
     // Not droppable: few bytes, only to sessions that were writable when the stream was opened for them.
     for (const session of this.#shown.keys()) session.push(push)
     this.#shown.clear()
+    this.#outlet?.end(id)
   }
 
   async #push() {
@@ -88,6 +87,7 @@ export class StreamView {
       // Checked anew each time: a reader may have blocked the sender, or left the group.
       const readers = await this.#stream.target.readers()
       if (!this.#isOver) this.#show(readers)
+      if (!this.#isOver) this.#outlet?.tell(readers)
     } catch (error) {
       if (error instanceof Refused) onRefused()
       else log.warn({ err: error }, 'cannot show a growing text')

@@ -13,9 +13,12 @@ export interface NewStream {
 
 let lastId = 0
 
+/** Also for streams of other nodes, whose numbers may be the same. */
+export const nextStreamId = () => ++lastId
+
 /** A message that grows. */
 export class Stream {
-  readonly id = ++lastId
+  readonly id = nextStreamId()
   readonly user: User
   readonly target: Target
   readonly clientId: string

@@ -1,14 +1,19 @@
-import { isTransientFailure, Refused, Retries, type UserSession, type ValuesOf } from '../../core/index.ts'
+import { ALONE, isTransientFailure, Refused, Retries, type UserSession, type ValuesOf } from '../../core/index.ts'
 import { ChatroomMessage } from '../groups/messages.ts'
 import { type MessageStored, SendMessage } from '../messages/messages.ts'
+import { StreamMoved, StreamWanted } from './events.ts'
 import { FAILURES } from './failures.ts'
 import { Followers } from './followers.ts'
 import type { CloseStream } from './messages.ts'
+import { Outlet } from './outlet.ts'
 import type { Parts } from './parts.ts'
 import { type NewStream, Stream } from './stream.ts'
 
 /** End of a text whose sender has left. */
 const INTERRUPTED = '… (interrupted)'
+
+/** How often other nodes are told that a stream is still open. */
+const TELL_MS = 5000
 
 type Posted = ValuesOf<typeof MessageStored>
 type Style = Pick<ValuesOf<typeof CloseStream>, 'font' | 'fontSize' | 'color'>
@@ -32,10 +37,27 @@ export class Streams {
     app.onStop(() => {
       for (const stream of this.#byId.values()) this.#end(stream, 0)
     })
+    if (app.cluster !== ALONE) this.#serveOthers()
+  }
+
+  #serveOthers() {
+    const { app } = this.#parts
+    app.on(StreamWanted, ({ node, id }) => {
+      if (node === app.cluster.node) this.#byId.get(id)?.view.tellFrom(0)
+    })
+    app.on(StreamMoved, ({ node, userId, key, clientId }) => {
+      const stream = node === app.cluster.node ? undefined : this.#find(userId, key)
+      // Its program goes on with it on another node.
+      if (stream?.clientId === clientId) this.#end(stream, 0)
+    })
+    app.every(TELL_MS, () => {
+      for (const { view } of this.#byId.values()) view.refresh()
+    })
   }
 
   /** Opens a stream, or resumes the one with this client id. @throws Refused `too_many` */
   async open(session: UserSession, wanted: NewStream): Promise<Stream> {
+    const { app } = this.#parts
     const { id: userId } = session.user
     const { key } = wanted.target
     for (let open = this.#find(userId, key); open !== undefined; open = this.#find(userId, key)) {
@@ -44,6 +66,9 @@ export class Streams {
       else if (open.session === undefined) await this.#interrupt(open)
       else throw new Refused('too_many', 'you have an open stream in this conversation; close it first')
     }
+    const { clientId } = wanted
+    const { node } = app.cluster
+    if (clientId !== '') app.share(StreamMoved, { node, userId, key, clientId })
     return this.#attach(this.#add(session, wanted), session)
   }
 
@@ -91,6 +116,7 @@ export class Streams {
       followers: this.followers,
       pause: limits.streamPause,
       onRefused: () => this.#end(stream, 0),
+      outlet: app.cluster === ALONE ? undefined : (viewed) => new Outlet(app, viewed),
     })
     this.#byId.set(stream.id, stream)
     this.#byUser.set(user.id, ofUser.set(wanted.target.key, stream))

@@ -1,5 +1,5 @@
-import { Refused, type UserSession, type ValuesOf } from '../../core/index.ts'
-import { existing } from '../accounts/index.ts'
+import { Refused, type User, type UserSession, type ValuesOf } from '../../core/index.ts'
+import { type Account, existing } from '../accounts/index.ts'
 import { conversationOf } from '../groups/parts.ts'
 import { exchangeOf } from '../messages/loops.ts'
 import { Replies } from '../messages/replies.ts'
@@ -36,6 +36,14 @@ export class Targets {
     return wanted.group === '' ? this.#user(session, wanted) : this.#group(session, wanted)
   }
 
+  /** Users who may read a stream of another node. @throws Refused if its sender may not write any more */
+  async readersOf(user: User, { to, group }: Pick<Target, 'to' | 'group'>): Promise<readonly number[]> {
+    const { accounts, app, groups } = this.#parts
+    if (group !== '') return (await groups.member(group, user)).memberIds
+    const account = existing(await accounts.find(to), to)
+    return this.#readers(app.onBehalfOf(user), account)
+  }
+
   async #user(session: UserSession, { to, hops, replyTo, clientId }: Wanted): Promise<Target> {
     const { accounts, friends, conversations } = this.#parts
     const found = await accounts.find(to)
@@ -48,11 +56,14 @@ export class Targets {
       key: `user ${account.id}`,
       to: account.name,
       group: '',
-      readers: async () => {
-        await friends.checkWriter(session, account)
-        return account.id === user.id ? [user.id] : [account.id, user.id]
-      },
+      readers: () => this.#readers(session, account),
     }
+  }
+
+  /** Of a private stream. */
+  async #readers(session: UserSession, account: Account): Promise<readonly number[]> {
+    await this.#parts.friends.checkWriter(session, account)
+    return account.id === session.user.id ? [account.id] : [account.id, session.user.id]
   }
 
   async #group(session: UserSession, { group: name, hops, replyTo, clientId }: Wanted): Promise<Target> {
