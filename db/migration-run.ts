@@ -1,7 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import { DatabaseError } from './errors.ts'
 import type { Migration } from './migration.ts'
 import { isMysql } from './migrations/tables.ts'
+import { LOCK_WAIT_S } from './mysql.ts'
 
 /**
  * Runs migrations so that the next run resumes one that was interrupted anywhere. SQLite rolls back the whole run. MySQL
@@ -18,6 +20,11 @@ const JOURNAL_TABLE = 'chatctl_migrations_begun'
 
 /** All tables that this file and Knex's migrator create, in the order in which to drop them. */
 export const MIGRATOR_TABLES = [JOURNAL_TABLE, KNEX_LOCK_TABLE, MIGRATIONS_TABLE] as const
+
+/** Pause between two looks at the statements of a killed run. */
+const CHECK_PAUSE_MS = 250
+/** Longest wait for the locks of a rollback: the time that the changes of a large table take. */
+const ROLLBACK_S = 24 * 3600
 
 export type Direction = 'up' | 'down'
 
@@ -72,21 +79,42 @@ export async function runSteps(
     return
   }
   await makeTables(db)
+  if (resume) await earlierStatementsEnded(db)
   const batch = await nextBatch(db)
   for (const [index, { name, migration }] of steps.entries()) {
     await db(JOURNAL_TABLE).del()
     await db(JOURNAL_TABLE).insert({ name, direction })
     // Atomic only for changes of rows: MySQL commits DDL implicitly.
     await db.transaction(async (trx) => {
-      if (resume && index === 0) skipAppliedDdl(trx)
+      if (resume && index === 0) {
+        skipAppliedDdl(trx)
+        // The rollback of the killed run may hold locks for longer than the timeout of a running server.
+        await trx.raw('set session innodb_lock_wait_timeout = ?', [ROLLBACK_S])
+      }
       await migration[direction](trx).catch((error) => {
         throw explain(error, name)
       })
       await record(trx, name, direction, batch)
+      if (resume && index === 0) await trx.raw('set session innodb_lock_wait_timeout = ?', [LOCK_WAIT_S])
     })
   }
   await db(JOURNAL_TABLE).del()
   await releaseKnexLock(db)
+}
+
+/**
+ * MySQL goes on with the statement of a process that was killed, and rolls back its transaction only then. A resumed
+ * migration that runs beside it would wait for its locks, or deadlock with it.
+ */
+async function earlierStatementsEnded(db: Knex) {
+  for (;;) {
+    const [[row]] = await db.raw(
+      `select count(*) as running from information_schema.processlist
+       where db = database() and id <> connection_id() and command = 'Query'`,
+    )
+    if (Number(row.running) === 0) return
+    await sleep(CHECK_PAUSE_MS)
+  }
 }
 
 async function makeTables(db: Knex) {

@@ -23,12 +23,15 @@ const ACQUIRE_MS = 5000
 /** Size of the pool, without the connection reserved for the message writer. */
 const MAX_CONNECTIONS = 8
 
+/** Lock wait timeout of a session, seconds. */
+export const LOCK_WAIT_S = 2
+
 /**
  * Strict mode: an oversized value is an error, not truncated. READ COMMITTED: a transaction sees commits made while it
- * waited for a lock. The lock wait timeout is 2 s instead of InnoDB's 50 s.
+ * waited for a lock. The lock wait timeout is shorter than InnoDB's 50 s.
  */
 const SESSION =
-  "set session sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout = 2, " +
+  `set session sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout = ${LOCK_WAIT_S}, ` +
   "transaction_isolation = 'READ-COMMITTED'"
 
 /**

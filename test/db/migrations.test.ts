@@ -211,6 +211,40 @@ onMariadb('a migration that an older version left interrupted and locked is resu
   t.deepEqual(ours(await schemaOf(db)), await schemaOf(whole.db))
 })
 
+onMariadb('a resumed migration waits for the statement of the killed one', async (t) => {
+  const where = await roomOfVersion4(t)
+  const cut = await openInterrupted(where, 0)
+  await t.throwsAsync(migrate(cut.db))
+  await cut.close()
+  const [db, killed, holder] = [await openDatabase(where), await openDatabase(where), await openDatabase(where)]
+  t.teardown(() => Promise.all([db, killed, holder].map((one) => one.destroy())))
+  await db('chatctl_migrations_begun').insert({ name: '0005_correspondence', direction: 'up' })
+  // The killed run is in the middle of a statement, and has locked rows that the next run changes.
+  const gate = await holder.transaction()
+  await gate.raw("select get_lock('gate', 0)")
+  const run = await killed.transaction()
+  await run('chatmsg').update({ msg: 'half' })
+  const statement = run.raw("select get_lock('gate', 3600)")
+  void statement.then()
+  let hasLooked = 0
+  let isOver = false
+  const looked = new Promise<void>((resolve) => {
+    db.on('query', ({ sql }: { sql: string }) => {
+      if (sql.includes('processlist') && ++hasLooked === 2) resolve()
+    })
+  })
+  const migrated = migrate(db).then(() => t.true(isOver))
+  await Promise.race([looked, migrated])
+  isOver = true
+  await gate.raw("select release_lock('gate')")
+  await statement
+  await run.rollback()
+  await gate.rollback()
+  await migrated
+  t.is(await db('chatmsg').where({ msg: 'half' }).first(), undefined)
+  t.is((await migrationState(db)).cutShort, undefined)
+})
+
 onMariadb(
   'an existing table of another application is refused; --resume continues an interrupted migration',
   async (t) => {
