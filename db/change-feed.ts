@@ -14,6 +14,8 @@ export interface Follower {
  * `after` is told at once, one made elsewhere with the next.
  */
 export class ChangeFeed {
+  /** Whether other servers make changes too. */
+  readonly isShared: boolean = false
   readonly #db: Knex
   readonly #onError: (error: unknown) => void
   readonly #followers = new Map<Topic, Follower[]>()

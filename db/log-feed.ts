@@ -28,7 +28,7 @@ export interface LogFeedParts {
   readonly now: () => number
   /** Tells the other servers that the log has this number. */
   readonly say: (last: number) => void
-  /** Called when the log cannot be read; the followers have been told. */
+  /** Called when the log cannot be read any more; the followers have been told. */
   readonly onError: (error: unknown) => void
 }
 
@@ -37,6 +37,7 @@ export interface LogFeedParts {
  * their numbers. Messages of this server are not read again.
  */
 export class LogFeed<Routed = unknown> extends ChangeFeed implements WriterLog {
+  override readonly isShared = true
   readonly knownUpTo = Number.MAX_SAFE_INTEGER
   readonly #parts: LogFeedParts
   #router: MessageRouter<Routed> | undefined
@@ -56,9 +57,14 @@ export class LogFeed<Routed = unknown> extends ChangeFeed implements WriterLog {
   #committed: number
   #said: number
   #isTurnOpen = false
+  #isFailing = false
 
   private constructor(parts: LogFeedParts, seen: number) {
-    super(parts.db, seen, parts.onError)
+    // Of failures in a row only the first: the log is read several times a second.
+    super(parts.db, seen, (error) => {
+      if (!this.#isFailing) parts.onError(error)
+      this.#isFailing = true
+    })
     this.#parts = parts
     this.#seen = seen
     this.#checkedUpTo = seen
@@ -140,7 +146,9 @@ export class LogFeed<Routed = unknown> extends ChangeFeed implements WriterLog {
     }
     this.reach(head)
     while (this.#seen < head && this.#running !== undefined) await this.#running
-    if (this.#seen >= head) this.#readAt = begun
+    if (this.#seen < head) return
+    this.#readAt = begun
+    this.#isFailing = false
   }
 
   /** Never rejects. */

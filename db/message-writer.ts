@@ -185,6 +185,8 @@ export class MessageWriter {
   /** To be called only if there is work: otherwise it ends before `#running` is set. */
   async #run() {
     while (this.#hasWork) {
+      // Not in the commit, which the log may wait for.
+      if (this.#log.isBehind) await this.#log.catchUp()
       this.#committing = this.#commit()
       await this.#committing
     }

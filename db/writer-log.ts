@@ -6,6 +6,8 @@ export interface WriterLog {
   readonly knownUpTo: number
   /** Whether the log was not read for so long that nothing may be committed. */
   readonly isBehind: boolean
+  /** Reads the log. Never rejects. */
+  catchUp(): Promise<void>
   /** A message is about to be reported to its caller. */
   reported(id: number): void
 }
@@ -26,6 +28,8 @@ export class OwnLog implements WriterLog {
   get knownUpTo(): number {
     return this.#seen
   }
+
+  async catchUp() {}
 
   reported(id: number) {
     if (id > this.#seen) this.#seen = id

@@ -14,6 +14,7 @@ const TESTS = [
   'cluster/nodes',
   'cluster/owners',
   'cluster/permissions',
+  'cluster/roster',
   'cluster/pushes',
   'cluster/session-ends',
   'db/adopt',

@@ -181,7 +181,8 @@ export class Roster {
     const after = toGroup(outcome)
     // A dissolved group keeps it in memory.
     this.#ids.forget(name)
-    this.#groups.set(id, after)
+    // With other nodes it may be the state before a change of theirs that was told meanwhile.
+    if (!this.#changes.isShared) this.#groups.set(id, after)
     return after
   }
 

@@ -37,6 +37,8 @@ export function handleSync({ app, db, sources, conversations }: Parts) {
     async (session, { after, limit: requested }) => {
       const { id } = session.user
       const limit = conversations.pageSize(requested)
+      // What is in the page is not pushed afterwards.
+      await conversations.caughtUp()
       // First: what is committed later is in a later page.
       const head = await headOf(db)
       const read = await sources.read(id, { after, limit, unreadOnly: false, withSent: true })

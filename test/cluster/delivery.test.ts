@@ -10,6 +10,7 @@ import {
   KickFromRoom,
   OnNewMessage,
   QueryContacts,
+  QueryRoomUsers,
   RecallMessage,
 } from '../../client/index.ts'
 import { type Node, startNodes } from '../support/cluster/nodes.ts'
@@ -124,6 +125,19 @@ test('Bob joins on one node and is written to on another at once', async (t) => 
   await bob.request(JoinRoom, { group: 'ops' })
   await alice.send({ group: 'ops' }, 'welcome')
   t.deepEqual(texts(await hearing), ['welcome'])
+})
+
+test('users join a group on two nodes at once: both nodes know all members then', async (t) => {
+  const [one, two] = await twoNodes(t)
+  const alice = await one.user('alice')
+  await alice.request(CreateRoom, { group: 'ops' })
+  const guests: Client[] = []
+  for (let n = 0; n < 6; n++) guests.push(await one.user(`guest${n}`), await two.user(`visitor${n}`))
+  await Promise.all(guests.map((guest) => guest.request(JoinRoom, { group: 'ops' })))
+  const asked = [alice, ...guests].map(
+    async (client) => (await client.request(QueryRoomUsers, { group: 'ops' })).members,
+  )
+  for (const members of await Promise.all(asked)) t.is(members.length, 13)
 })
 
 test('Carol is kicked on one node: what is written afterwards on the other one does not reach her', async (t) => {

@@ -137,12 +137,15 @@ test('a check made in the turn in which a change is told counts as made before i
 })
 
 test('a server that has not read the log for too long stores nothing, and does again after it has', async (t) => {
-  const { db, feed, time, store } = await follow(t)
+  const { db, feed, time, errors, store } = await follow(t)
   await store(2)
   const writer = await MessageWriter.open(db, (error) => t.fail(String(error)), undefined, feed)
   t.teardown(() => writer.close())
   time.now = 2001
+  await db.schema.renameTable('change_log', 'away')
   await t.throwsAsync(writer.store(rowFrom(1)), { name: 'LogTooOld' })
-  await feed.catchUp()
+  await t.throwsAsync(writer.store(rowFrom(1)), { name: 'LogTooOld' })
+  t.is(errors.length, 1, 'reported once')
+  await db.schema.renameTable('away', 'change_log')
   t.is((await writer.store(rowFrom(1))).id, 2)
 })
