@@ -35,7 +35,14 @@ export async function runExample(t: ExecutionContext, env: Readonly<Record<strin
   const run = (command: string) => {
     const options = {
       cwd: folder,
-      env: { ...process.env, ...env, HOME: folder, PATH: `${folder}/bin:${process.env.PATH}:/usr/sbin` },
+      // A database server deletes the temporary tables of others in its folder for them when it starts.
+      env: {
+        ...process.env,
+        ...env,
+        HOME: folder,
+        TMPDIR: folder,
+        PATH: `${folder}/bin:${process.env.PATH}:/usr/sbin`,
+      },
     }
     return spawn('bash', ['-c', [...exports, command].join('\n')], { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
   }

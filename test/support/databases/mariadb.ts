@@ -40,13 +40,10 @@ async function installMariadb(folder: string, log: readonly string[]) {
   const data = join(folder, 'data')
   await mkdir(data)
   const user = process.getuid?.() === 0 ? ['--user=root'] : []
-  await promisify(execFile)(install, [
-    '--no-defaults',
-    `--datadir=${data}`,
-    '--auth-root-authentication-method=normal',
-    '--skip-test-db',
-    ...user,
-  ])
+  // A server deletes the temporary tables of others in its folder for them when it starts.
+  const env = { ...process.env, TMPDIR: folder }
+  const args = [`--datadir=${data}`, '--auth-root-authentication-method=normal', '--skip-test-db', ...user]
+  await promisify(execFile)(install, ['--no-defaults', ...args], { env })
   return (port: number) =>
     spawn(
       mariadbd,
@@ -61,7 +58,7 @@ async function installMariadb(folder: string, log: readonly string[]) {
         '--innodb-buffer-pool-size=64M',
         '--skip-name-resolve',
       ],
-      { stdio: 'ignore' },
+      { stdio: 'ignore', env },
     )
 }
 
