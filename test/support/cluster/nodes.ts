@@ -62,7 +62,7 @@ export async function sharedDatabase(t: ExecutionContext): Promise<string> {
 const opened = new Map<string, Knex>()
 
 /** One connection to a SQLite file for all nodes: of two that wait for each other in one thread neither goes on. */
-async function sharedConnection(
+export async function sharedConnection(
   t: ExecutionContext,
   options: Partial<OpenServerOptions>,
 ): Promise<OpenServerOptions['database']> {
