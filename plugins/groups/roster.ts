@@ -62,6 +62,8 @@ export class Roster {
   readonly #groups: LoadCache<number, Group>
   readonly #groupIds: LoadCache<number, ReadonlySet<number>>
   readonly #queue = new KeyedQueue<number>()
+  /** Groups that are being changed, with the number of changes that the log has told since: its own and those of others. */
+  readonly #told = new Map<number, number>()
 
   /** @param settled resolves when the messages accepted so far are stored and pushed, or have failed */
   constructor(db: Knex, changes: ChangeFeed, settled: () => Promise<unknown>) {
@@ -176,13 +178,19 @@ export class Roster {
   }
 
   async #changed({ id, name }: GroupKey, work: () => Promise<GroupOutcome>): Promise<Group> {
-    const outcome = await this.#changes.after(work)
-    if ('conflict' in outcome) throw refusalOf(outcome.conflict, name)
-    const after = toGroup(outcome)
-    // A dissolved group keeps it in memory.
-    this.#ids.forget(name)
-    this.#groups.set(id, after)
-    return after
+    this.#told.set(id, 0)
+    try {
+      const outcome = await this.#changes.after(work)
+      if ('conflict' in outcome) throw refusalOf(outcome.conflict, name)
+      const after = toGroup(outcome)
+      // A dissolved group keeps it in memory.
+      this.#ids.forget(name)
+      // Another server may have changed the group since: then it is loaded again.
+      if (this.#told.get(id) === 1) this.#groups.set(id, after)
+      return after
+    } finally {
+      this.#told.delete(id)
+    }
   }
 
   /** Runs a change that creates a group. Later reads see it. */
@@ -199,6 +207,8 @@ export class Roster {
   #stale({ subject, target_id }: LogEntry) {
     this.#ids.forgetLoads()
     this.#groups.forget(subject)
+    const told = this.#told.get(subject)
+    if (told !== undefined) this.#told.set(subject, told + 1)
     if (target_id) this.#groupIds.forget(target_id)
   }
 
