@@ -1,4 +1,6 @@
+import { LogFeed } from '../../db/log-feed.ts'
 import type { Committed } from '../../db/message-store.ts'
+import { UNCHECKED } from '../../db/outdated.ts'
 import { SqliteMessages } from '../../db/sqlite-messages.ts'
 import { Deliveries } from '../../plugins/messages/deliveries.ts'
 
@@ -42,6 +44,18 @@ export const FLAWS: Readonly<Record<string, () => void>> = {
     Deliveries.prototype.fanOut = function flawed(conversation, message, _recipients, except) {
       fanOut.call(this, conversation, message, EVERYBODY, except)
     }
+  },
+  /** Several nodes: what was checked of a message is not checked again at its commit. */
+  'checks-once': () => {
+    SqliteMessages.prototype.commit = function flawed(messages, reads, horizon) {
+      const checked = messages.map((row) => ({ ...row, checkedUpTo: UNCHECKED }))
+      return commit.call(this, checked, reads, horizon)
+    }
+  },
+  /** Several nodes: the log is read only when another node says so. */
+  'trusts-wake-ups': () => {
+    LogFeed.prototype.catchUp = async () => {}
+    Object.defineProperty(LogFeed.prototype, 'isBehind', { get: () => false })
   },
   /** Now and then a message is not pushed. */
   'forgets-pushes': () => {

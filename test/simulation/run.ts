@@ -74,7 +74,8 @@ export async function play(
       for (const server of servers) await server.start()
       const users = names.slice(0, Math.round(random.between(...USERS)))
       const acting = new Play({ loop, network, nodes: servers, judge, keys, subscribers }, users)
-      const failing = faults.run()
+      // With more nodes, more fails at the same time.
+      const failing = Promise.all(servers.map(() => faults.run()))
       await acting.act(Math.round(random.between(...ACTIONS)))
       await faults.stop()
       await failing

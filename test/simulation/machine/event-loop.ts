@@ -56,6 +56,7 @@ export class EventLoop {
 
   /** Ends a process at once. */
   kill(process: Process) {
+    if (process.isDead) return
     process.isDead = true
     process.ready.length = 0
     this.#processes.splice(this.#processes.indexOf(process), 1)

@@ -18,7 +18,6 @@ export interface BusFaults {
 export class SimulatedBus {
   readonly loop: EventLoop
   readonly #nodes = new Set<BusNode>()
-  #lastId = 0
   faults: BusFaults = { lost: 0, repeated: 0, delayMs: 0.3 }
   /** Messages and bytes that nodes have been sent. */
   readonly sent = { messages: 0, bytes: 0 }
@@ -27,9 +26,9 @@ export class SimulatedBus {
     this.loop = loop
   }
 
-  /** A node that has just started; its id is not used again. */
-  join(process: Process): BusNode {
-    const node = new BusNode(this, process, ++this.#lastId)
+  /** A node that has just started. */
+  join(process: Process, id: number): BusNode {
+    const node = new BusNode(this, process, id)
     this.#nodes.add(node)
     return node
   }

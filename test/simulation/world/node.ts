@@ -1,4 +1,6 @@
+import type { Knex } from 'knex'
 import pino, { type Logger } from 'pino'
+import { NodeLease } from '../../../cli/server/cluster/node-lease.ts'
 import {
   type Clock,
   createServer,
@@ -8,7 +10,7 @@ import {
   ratesOff,
   type Server,
 } from '../../../core/index.ts'
-import { isUnavailable, loadOf, ping } from '../../../db/index.ts'
+import { isUnavailable, loadOf, Nodes, ping } from '../../../db/index.ts'
 import { Consume } from '../../../plugins/consumers/messages.ts'
 import { BUILT_IN, type KnownLimitSettings } from '../../../plugins/index.ts'
 import { Receive } from '../../../plugins/messages/messages.ts'
@@ -17,6 +19,8 @@ import type { BusNode, SimulatedBus } from './bus.ts'
 import type { Endpoint, Network } from './network.ts'
 import { NodeDatabase } from './node-database.ts'
 import type { SharedDatabase } from './shared-database.ts'
+
+const SILENT = pino({ level: 'silent' })
 
 /** What all nodes of a run have in common. */
 export interface Setting {
@@ -36,7 +40,8 @@ export interface Setting {
 /** The parts of a node while its process lives. */
 interface Running {
   readonly process: Process
-  readonly bus: BusNode | undefined
+  bus: BusNode | undefined
+  lease: NodeLease | undefined
   database: NodeDatabase | undefined
   server: Server | undefined
 }
@@ -80,9 +85,9 @@ export class SimulatedNode implements Endpoint {
 
   /** Starts the server, unless it crashes meanwhile or the database fails. @throws anything else that keeps it from starting */
   async start() {
-    const { loop, bus, network } = this.#setting
+    const { loop, network } = this.#setting
     const process = loop.process(`${this.name}.${++this.#starts}`)
-    const running: Running = { process, bus: bus?.join(process), database: undefined, server: undefined }
+    const running: Running = { process, bus: undefined, lease: undefined, database: undefined, server: undefined }
     this.#running = running
     try {
       await loop.in(process, () => this.#open(running))
@@ -95,9 +100,10 @@ export class SimulatedNode implements Endpoint {
   }
 
   async #open(running: Running) {
-    const { loop, database, limits, key, filesFolder, onSubscribed, log = pino({ level: 'silent' }) } = this.#setting
+    const { loop, database, bus, limits, key, filesFolder, onSubscribed, log = SILENT } = this.#setting
     const opened = await NodeDatabase.open(database, running.process, () => this.crash(true))
     running.database = opened
+    if (bus !== undefined) await this.#join(running, opened.db, bus)
     const observer = definePlugin({
       name: 'observer',
       setup(app) {
@@ -116,12 +122,25 @@ export class SimulatedNode implements Endpoint {
       databaseLoad: loadOf(opened.db),
       checkDatabase: () => ping(opened.db),
       limits: { ...ratesOff(BUILT_IN), ...limits },
-      clock: this.#clock(loop),
+      clock: clockOf(loop, running.process, () => this.skew),
       ...(running.bus !== undefined && { cluster: running.bus }),
       pluginFailed: (failure) => this.failures.push(failure),
       log,
       audit: log,
     })
+  }
+
+  /** Adds the node to the others, as a server does before it starts. One that has lost its lease ends. */
+  async #join(running: Running, db: Knex, bus: SimulatedBus) {
+    const { loop, log = SILENT } = this.#setting
+    // The clock of the database, which is the same for all nodes.
+    const clock = clockOf(loop, running.process, () => 0)
+    const nodes = new Nodes(db, clock)
+    const joinedAt = clock.now()
+    const id = await nodes.join({ name: this.name, version: '0', protocol: 1, settings: {} })
+    running.bus = bus.join(running.process, id)
+    running.lease = new NodeLease(nodes, id, { clock, log, joinedAt, others: [] })
+    void running.lease.lost.then(() => this.crash(true))
   }
 
   /** Kills the process between two of its steps. @param isTold whether its clients are told, as by the kernel */
@@ -143,32 +162,32 @@ export class SimulatedNode implements Endpoint {
     this.#drop(running)
   }
 
-  async #close({ server, database }: Running) {
+  async #close({ server, lease, database }: Running) {
     await server?.stop()
+    await lease?.end()
     await database?.db.destroy()
   }
 
   #drop(running: Running) {
+    if (this.#running !== running) return
     const { loop, bus } = this.#setting
     this.#running = undefined
     loop.kill(running.process)
     if (running.bus !== undefined) bus?.leave(running.bus)
     running.database?.drop()
   }
-
-  #clock(loop: EventLoop): Clock {
-    const { process } = this.#running as Running
-    return {
-      time: () => loop.time() + this.skew,
-      now: () => loop.now,
-      after: (ms, task) => loop.after(process, ms, task),
-      every(ms, task) {
-        const timer = loop.after(process, Math.max(1, ms), () => {
-          loop.again(timer, Math.max(1, ms))
-          task()
-        })
-        return timer
-      },
-    }
-  }
 }
+
+/** A clock of a process. @param skew milliseconds that its wall clock is ahead */
+const clockOf = (loop: EventLoop, process: Process, skew: () => number): Clock => ({
+  time: () => loop.time() + skew(),
+  now: () => loop.now,
+  after: (ms, task) => loop.after(process, ms, task),
+  every(ms, task) {
+    const timer = loop.after(process, Math.max(1, ms), () => {
+      loop.again(timer, Math.max(1, ms))
+      task()
+    })
+    return timer
+  },
+})
