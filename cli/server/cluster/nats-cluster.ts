@@ -46,17 +46,23 @@ export class NatsCluster implements Cluster {
    * @throws errors of NATS if the connection is lost meanwhile
    */
   async attach(connection: NatsConnection) {
-    const subscribe = (subject: string, take: (rest: string, parts: unknown[]) => void) =>
+    const subscribe = (subject: string, take: (rest: string, read: () => unknown[]) => void) =>
       connection.subscribe(`${this.#prefix}.${subject}`, {
         callback: (error, message) => {
           if (error !== null) return this.#lose(error, subject)
           const rest = message.subject.slice(this.#prefix.length + subject.indexOf('.') + 2)
-          this.#guard(subject, () => take(rest, message.json<unknown[]>()))
+          this.#guard(subject, () => take(rest, () => message.json<unknown[]>()))
         },
       })
-    subscribe('say.>', (topic, [from, payload]) => this.#heard(topic, payload, Number(from)))
-    subscribe('ask.>', (topic, [from, id, question]) => void this.#asks(topic, question, Number(from), Number(id)))
-    subscribe(`to.${this.node}`, (_rest, [from, id, ...answer]) => this.#answered(Number(id), Number(from), answer))
+    subscribe('say.>', (topic, read) => this.#heard(topic, read))
+    subscribe('ask.>', (topic, read) => {
+      const [from, id, question] = read()
+      void this.#asks(topic, question, Number(from), Number(id))
+    })
+    subscribe(`to.${this.node}`, (_rest, read) => {
+      const [from, id, ...answer] = read()
+      this.#answered(Number(id), Number(from), answer)
+    })
     this.#connection = connection
     // From the server's answer on, nothing that is said at that server is missed.
     await connection.flush()
@@ -118,9 +124,13 @@ export class NatsCluster implements Cluster {
     return () => void this.#gapListeners.delete(listener)
   }
 
-  #heard(topic: string, payload: unknown, from: number) {
+  #heard(topic: string, read: () => unknown[]) {
     this.#figures.heard++
-    for (const listener of this.#listeners.get(topic) ?? []) this.#guard(topic, () => listener(payload, from))
+    const listeners = this.#listeners.get(topic)
+    // Not for this node: many topics end with the node that they are for.
+    if (listeners === undefined) return
+    const [from, payload] = read()
+    for (const listener of listeners) this.#guard(topic, () => listener(payload, Number(from)))
   }
 
   async #asks(topic: string, question: unknown, from: number, id: number) {
