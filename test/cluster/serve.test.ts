@@ -87,3 +87,22 @@ test('a cluster is refused on a database that shows commits before they are on d
   t.is(alone.code, 2)
   t.regex(alone.stderr, /need one place for files\nhint: name a bucket or a folder that all nodes share with --files/)
 })
+
+test('the servers of NATS are a setting like others, and are shown without their passwords', async (t) => {
+  const shell = await openShell(t)
+  const flags = [
+    '--cluster',
+    'tls://ann:secret@10.0.0.1?ca=./ca.pem,tls://10.0.0.2',
+    '--cluster',
+    'tls://10.0.0.3:4333',
+  ]
+  const byFlag = await shell.run(['config', 'show', '-o', 'json', ...flags])
+  t.deepEqual(JSON.parse(byFlag.stdout).cluster, [
+    'tls://10.0.0.1?ca=./ca.pem',
+    'tls://10.0.0.2',
+    'tls://10.0.0.3:4333',
+  ])
+  const env = { CHATCTL_CLUSTER: 'nats://127.0.0.1, nats://127.0.0.1:4223', CHATCTL_NODE_NAME: 'left' }
+  const byVariable = await shell.run(['config', 'show', '-o', 'json'], { env })
+  t.like(JSON.parse(byVariable.stdout), { cluster: ['nats://127.0.0.1', 'nats://127.0.0.1:4223'], nodeName: 'left' })
+})
