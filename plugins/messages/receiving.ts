@@ -1,5 +1,5 @@
 import { Refused, type UserSession, type ValuesOf } from '../../core/index.ts'
-import { existing } from '../accounts/index.ts'
+import { type Account, existing } from '../accounts/index.ts'
 import { privateWith } from './audience.ts'
 import type { Deliverable } from './deliverable.ts'
 import { Acknowledge, Receive } from './messages.ts'
@@ -87,20 +87,26 @@ function handleAcknowledge({ app, accounts, conversations, names, readReceipts }
     return account
   }
 
+  const acknowledge = (session: UserSession, sender: Account, upTo: number, isWaitedFor: boolean) =>
+    conversations.acknowledge(session, {
+      conversation: privateWith(sender.id),
+      fromId: sender.id,
+      isGroup: false,
+      from: sender.name,
+      group: '',
+      upTo,
+      receiptTo: readReceipts && sender.id !== session.user.id ? sender.id : undefined,
+      isWaitedFor,
+    })
+
   app.handle(
     Acknowledge,
-    async (session, { from, upTo }, { ref }) => {
-      const sender = existing(await names.find(session, () => find(session, from)), from)
-      await conversations.acknowledge(session, {
-        conversation: privateWith(sender.id),
-        fromId: sender.id,
-        isGroup: false,
-        from: sender.name,
-        group: '',
-        upTo,
-        receiptTo: readReceipts && sender.id !== session.user.id ? sender.id : undefined,
-        isWaitedFor: ref !== 0,
-      })
+    (session, { from, upTo }, { ref }) => {
+      const sender = names.find(session, () => find(session, from))
+      // Without a promise of its own if the sender is cached: each message is acknowledged.
+      return sender instanceof Promise
+        ? sender.then((account) => acknowledge(session, existing(account, from), upTo, ref !== 0))
+        : acknowledge(session, existing(sender, from), upTo, ref !== 0)
     },
     { rated: false },
   )
