@@ -11,6 +11,13 @@ import { SILENT_LOG } from '../../../db/silent-log.ts'
 import { findProgram, freePort, hasMariadb } from './mariadb.ts'
 
 const PROVIDER = '/usr/lib/galera/libgalera_smm.so'
+/** Root cannot send data to other servers: the programs that do it for MariaDB refuse. */
+const USER = process.getuid?.() === 0 ? ['--user=mysql'] : []
+
+const giveAway = async (folder: string) => {
+  if (USER.length > 0) await promisify(execFile)('chown', ['-R', 'mysql', folder])
+}
+
 const START_MS = 60_000
 const NODES = 3
 
@@ -56,6 +63,11 @@ export class GaleraNode {
     await exit
   }
 
+  /** Resolves when this server sees the whole cluster, and takes statements. */
+  async whole() {
+    while (!(await this.#isReady()) || (await this.#valueOf('wsrep_cluster_size')) !== String(NODES)) await sleep(100)
+  }
+
   signal(signal: NodeJS.Signals) {
     this.#child?.kill(signal)
   }
@@ -79,12 +91,16 @@ export class GaleraNode {
 
   async #isReady(): Promise<boolean> {
     try {
-      const [[row]] = await this.run("show status like 'wsrep_ready'")
-      return row?.Value === 'ON'
+      return (await this.#valueOf('wsrep_ready')) === 'ON'
     } catch {
       // It does not answer yet.
       return false
     }
+  }
+
+  async #valueOf(status: string): Promise<string | undefined> {
+    const [[row]] = await this.run(`show status like '${status}'`)
+    return row?.Value
   }
 
   /** Where a server that was killed has to begin: otherwise it copies all data of another one. */
@@ -98,7 +114,6 @@ export class GaleraNode {
 
   #spawn(more: readonly string[]): ChildProcess {
     const { sql, group, transfer } = this.#ports
-    const user = process.getuid?.() === 0 ? ['--user=root'] : []
     const provider = [
       `gmcast.listen_addr=tcp://127.0.0.1:${group}`,
       `ist.recv_addr=127.0.0.1:${transfer}`,
@@ -115,7 +130,7 @@ export class GaleraNode {
     const child = spawn(
       findProgram('mariadbd') as string,
       [
-        ...['--no-defaults', ...user, `--datadir=${join(this.#folder, 'data')}`],
+        ...['--no-defaults', ...USER, `--datadir=${join(this.#folder, 'data')}`],
         ...[`--socket=${join(this.#folder, 'socket')}`, `--port=${sql}`, '--bind-address=127.0.0.1'],
         ...['--skip-name-resolve', '--skip-log-bin', '--binlog-format=ROW'],
         ...['--innodb-buffer-pool-size=64M', '--innodb-log-file-size=16M', '--innodb-autoinc-lock-mode=2'],
@@ -133,6 +148,7 @@ export class GaleraNode {
 /** A Galera cluster of three MariaDB servers on loopback, with an empty database `chat`. `close` stops and removes it. */
 export async function startGalera() {
   const folder = await mkdtemp(join(tmpdir(), 'chatctl-galera-'))
+  await giveAway(folder)
   const all: Ports[] = []
   for (let n = 0; n < NODES; n++)
     all.push({ sql: await freePort(), group: await freePort(), transfer: await freePort() })
@@ -153,6 +169,7 @@ export async function startGalera() {
     // Stopped, all begin with the same data, and nothing has to be copied while they run.
     await nodes[0]?.stop()
     for (const other of folders.slice(1)) await cp(folders[0] as string, other, { recursive: true })
+    await giveAway(folder)
     await nodes[0]?.start({ isFirst: true })
     for (const node of nodes.slice(1)) await node.start()
   } catch (error) {
@@ -164,9 +181,9 @@ export async function startGalera() {
 
 async function install(folder: string) {
   await mkdir(folder)
-  const user = process.getuid?.() === 0 ? ['--user=root'] : []
+  await giveAway(folder)
   await promisify(execFile)(findProgram('mariadb-install-db') as string, [
     ...['--no-defaults', `--datadir=${join(folder, 'data')}`, '--skip-test-db'],
-    ...['--auth-root-authentication-method=normal', ...user],
+    ...['--auth-root-authentication-method=normal', ...USER],
   ])
 }
