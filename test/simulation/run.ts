@@ -51,6 +51,9 @@ export interface Outcome {
 const USERS = [3, 6] as const
 const ACTIONS = [5, 25] as const
 
+/** Of what servers say to each other. */
+const BUS_DELAYS_MS = [0.3, 20, 200]
+
 /** Plays one run: servers, users and faults from a seed. */
 export async function play(
   { folder, image, names, keys, key }: Stage,
@@ -68,6 +71,8 @@ export async function play(
   const judge = new Judge(loop, database.file)
   database.onCommit = () => judge.log.read()
   const bus = nodes > 1 ? new SimulatedBus(loop) : undefined
+  // With a slow one, servers act for a while on what others have changed since.
+  if (bus !== undefined) bus.faults = { lost: 0, repeated: 0, delayMs: random.pick(BUS_DELAYS_MS) }
   const limits = { unacknowledged: random.pick([2, 5, 20, 100]) }
   const subscribers = new Subscribers()
   const common = { loop, network, database, bus, key, filesFolder: folder, limits }
