@@ -45,7 +45,7 @@ const FLAWS = [
   ['forgets-reads', 1, /which was read/],
   ['pushes-to-all', 1, /which is for others/],
   ['forgets-pushes', 1, /was never pushed/],
-  ['checks-once', 3, /from a blocked user|of no member/],
+  ['checks-once', 3, /from a blocked user|of no member|was never pushed/],
   ['trusts-wake-ups', 3, /was never pushed|recount|which was read|acknowledged/],
 ] as const
 
