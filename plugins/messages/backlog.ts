@@ -17,8 +17,8 @@ export class Backlog {
   /** True while the database may hold unread messages that are not here. */
   #more = true
   #isReading = false
-  /** Recalled since the last read began: the page may still hold them. */
-  readonly #recalled = new Set<number>()
+  /** Recalled or acknowledged since the last read began: the page may still hold them. */
+  #gone: ((deliverable: Deliverable) => boolean)[] = []
   /** Grows when the page being read becomes stale. */
   #epoch = 0
 
@@ -50,7 +50,7 @@ export class Backlog {
   /** The database is about to be read. Returns the epoch of the read. */
   beginRead(): number {
     assert.ok(this.needsRead && !this.#isReading, 'one read at a time, and only of what is missing')
-    this.#recalled.clear()
+    this.#gone = []
     // The page will hold them.
     this.#keepRecent([])
     this.#more = false
@@ -74,7 +74,7 @@ export class Backlog {
     const fannedOut = found.filter(({ message }) => message.id <= horizon)
     const fit = fittingInMemory(fannedOut)
     this.#more ||= (more && readTo < horizon) || fit < fannedOut.length
-    this.#page = fannedOut.slice(0, fit).filter(({ message }) => !this.#recalled.has(message.id))
+    this.#page = fannedOut.slice(0, fit).filter((one) => !this.#gone.some((isGone) => isGone(one)))
     return { kept: fit, isCut: fit < fannedOut.length }
   }
 
@@ -107,7 +107,6 @@ export class Backlog {
 
   /** A message was deleted: it is not in a page that is being read either [D-8]. */
   recall(id: number) {
-    if (this.#isReading) this.#recalled.add(id)
     this.drop(({ message }) => message.id === id)
   }
 
@@ -124,7 +123,9 @@ export class Backlog {
       )
   }
 
+  /** Messages need not be pushed any more, also those of a page that is being read: nobody would acknowledge them again. */
   drop(isGone: (deliverable: Deliverable) => boolean) {
+    if (this.#isReading) this.#gone.push(isGone)
     if (this.#page.length > 0) this.#page = this.#page.filter((deliverable) => !isGone(deliverable))
     if (this.#recent.length > 0) this.#keepRecent(this.#recent.filter((deliverable) => !isGone(deliverable)))
   }

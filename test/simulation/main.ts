@@ -23,6 +23,7 @@ const { values: given } = parseArgs({
     nodes: { type: 'string', default: '1' },
     flaw: { type: 'string' },
     trace: { type: 'string' },
+    calm: { type: 'boolean', default: false },
     twice: { type: 'boolean', default: false },
     verbose: { type: 'boolean', default: false },
   },
@@ -41,7 +42,7 @@ async function prepare(folder: string): Promise<Stage> {
 /** Plays a seed; with `--twice` once more, with the same trace. */
 async function playSeed(stage: Stage, seed: number): Promise<boolean> {
   const began = REAL.now()
-  const options = { seed, nodes: Number(given.nodes) }
+  const options = { seed, nodes: Number(given.nodes), isCalm: given.calm }
   const outcome = await play(stage, { ...options, traceTo: given.trace })
   if (outcome.error !== undefined || given.verbose) report(outcome, REAL.now() - began)
   if (!given.twice) return outcome.error === undefined
@@ -50,9 +51,11 @@ async function playSeed(stage: Stage, seed: number): Promise<boolean> {
   return outcome.error === undefined && again.trace === outcome.trace
 }
 
-function report({ seed, trace, events, messages, faults, simulatedMs, error }: Outcome, ms: number) {
+function report(outcome: Outcome, ms: number) {
+  const { seed, trace, events, messages, faults, simulatedMs, statements, said, error } = outcome
   const time = `${(simulatedMs / 1000).toFixed(1)} s simulated in ${ms.toFixed(0)} ms`
   console.log(`seed ${seed}: trace ${trace}, ${events} events, ${messages} messages, ${faults} faults, ${time}`)
+  console.log(`  ${statements} statements, ${said.messages} messages between nodes with ${said.bytes} bytes`)
   if (error !== undefined) console.log(error)
 }
 

@@ -26,6 +26,8 @@ export interface Stage {
 export interface RunOptions {
   readonly seed: number
   readonly nodes: number
+  /** Without faults. */
+  readonly isCalm: boolean
   /** File for the trace. */
   readonly traceTo?: string | undefined
 }
@@ -38,6 +40,10 @@ export interface Outcome {
   readonly messages: number
   readonly faults: number
   readonly simulatedMs: number
+  /** Statements of all nodes. */
+  readonly statements: number
+  /** Messages of the bus between nodes, and their bytes. */
+  readonly said: { readonly messages: number; readonly bytes: number }
   readonly error: Error | undefined
 }
 
@@ -45,10 +51,13 @@ export interface Outcome {
 const USERS = [3, 6] as const
 const ACTIONS = [5, 25] as const
 
+/** Of what servers say to each other. */
+const BUS_DELAYS_MS = [0.3, 20, 200]
+
 /** Plays one run: servers, users and faults from a seed. */
 export async function play(
   { folder, image, names, keys, key }: Stage,
-  { seed, nodes, traceTo }: RunOptions,
+  { seed, nodes, isCalm, traceTo }: RunOptions,
 ): Promise<Outcome> {
   const random = new Random(seed)
   const trace = new Trace(traceTo)
@@ -62,6 +71,8 @@ export async function play(
   const judge = new Judge(loop, database.file)
   database.onCommit = () => judge.log.read()
   const bus = nodes > 1 ? new SimulatedBus(loop) : undefined
+  // With a slow one, servers act for a while on what others have changed since.
+  if (bus !== undefined) bus.faults = { lost: 0, repeated: 0, delayMs: random.pick(BUS_DELAYS_MS) }
   const limits = { unacknowledged: random.pick([2, 5, 20, 100]) }
   const subscribers = new Subscribers()
   const common = { loop, network, database, bus, key, filesFolder: folder, limits }
@@ -75,7 +86,7 @@ export async function play(
       const users = names.slice(0, Math.round(random.between(...USERS)))
       const acting = new Play({ loop, network, nodes: servers, judge, keys, subscribers }, users)
       // With more nodes, more fails at the same time.
-      const failing = Promise.all(servers.map(() => faults.run()))
+      const failing = Promise.all(isCalm ? [] : servers.map(() => faults.run()))
       await acting.act(Math.round(random.between(...ACTIONS)))
       await faults.stop()
       await failing
@@ -91,6 +102,15 @@ export async function play(
   for (const server of servers) server.crash(false)
   const { size } = judge.log.messages
   judge.close()
-  const outcome = { messages: size, faults: faults.count, simulatedMs: loop.now, events: trace.length, error }
+  const said = bus?.sent ?? { messages: 0, bytes: 0 }
+  const counts = { statements: database.statements, said }
+  const outcome = {
+    ...counts,
+    messages: size,
+    faults: faults.count,
+    simulatedMs: loop.now,
+    events: trace.length,
+    error,
+  }
   return { seed, trace: trace.end(), ...outcome }
 }
