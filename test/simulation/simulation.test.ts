@@ -24,7 +24,7 @@ for (const [nodes, seeds] of [
   [3, times(40, 1000)],
 ] as const)
   test.serial(`${seeds} simulated runs of ${nodes} server(s) keep every promise`, async (t) => {
-    t.timeout(60 * MINUTES)
+    t.timeout(times(10, 60) * MINUTES)
     const { output, passed } = await simulate('--nodes', String(nodes), '--seeds', String(seeds))
     t.true(passed, output)
   })
