@@ -79,6 +79,20 @@ test('a message that is recalled while a page of the database is being read is n
   t.false(pushed().includes('goes'))
 })
 
+test('messages that are acknowledged while their page is being read take no place in the window', async (t) => {
+  const { delivery, answer, pushed } = slowDelivery(t, 100, { window: 2 })
+  delivery.catchUp()
+  // The client has them from an earlier session, and will not acknowledge them again.
+  delivery.acknowledged('user 1', 2)
+  await answer({ found: [message(1, 'one'), message(2, 'two'), message(3, 'three'), message(4, 'four')], more: false })
+  t.deepEqual(
+    pushed()
+      .toString('latin1')
+      .match(/one|two|three|four/g),
+    ['three', 'four'],
+  )
+})
+
 test('a message that is edited while it waits, or while a page is being read, is pushed with its new text [D-13]', async (t) => {
   const { delivery, asked, answer, pushed } = slowDelivery(t, 100, { window: 1 })
   const edit = (id: number) => delivery.edited({ id, text: `new ${id};`, editedAt: 1 })
