@@ -477,9 +477,9 @@ onMariadb(
     t.is(await refusal(t, bob.inbox()), 'unavailable')
     await mariadb.start()
     await send('dead')
-    mariadb.signal('SIGSTOP')
+    await mariadb.freeze()
     t.is(await refusal(t, send('hanging')), 'unavailable')
-    mariadb.signal('SIGCONT')
+    mariadb.thaw()
     await send('hanging')
     t.deepEqual(
       (await bob.inbox()).messages.map(({ text }) => text),

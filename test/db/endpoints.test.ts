@@ -78,7 +78,7 @@ onMariadb(
     const { first, second, db, nameOf } = await openPair(t)
     const waiting = await db.transaction()
     t.is(await lastOf(db), 0)
-    first.signal('SIGSTOP')
+    await first.freeze()
     const ended = await Promise.allSettled([waiting.raw('select 1'), waiting.raw('select 2'), lastOf(db)])
     t.deepEqual(
       ended.map((end) => end.status === 'rejected' && isUnavailable(end.reason)),
@@ -87,7 +87,6 @@ onMariadb(
     while (endpointOf(db) !== nameOf(second)) await lastOf(db).catch(() => {})
     t.is(await lastOf(db), 0)
     await waiting.rollback().catch(() => {})
-    first.signal('SIGCONT')
   },
 )
 

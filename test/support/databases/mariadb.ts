@@ -2,11 +2,11 @@ import { execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import knex from 'knex'
 import { SILENT_LOG } from '../../../db/silent-log.ts'
@@ -103,6 +103,8 @@ export async function startMariadb({ binlog = false }: { binlog?: boolean } = {}
     if (child.exitCode !== null || child.signalCode !== null) return
     const exit = once(child, 'exit')
     child.kill(signal)
+    // A frozen process ends only when it goes on.
+    child.kill('SIGCONT')
     await exit
   }
 
@@ -122,6 +124,12 @@ export async function startMariadb({ binlog = false }: { binlog?: boolean } = {}
     start,
     stop,
     signal: (signal: NodeJS.Signals) => child.kill(signal),
+    /** Suspends the process; resolves when none of its threads runs any more. */
+    async freeze() {
+      child.kill('SIGSTOP')
+      while (!(await isSuspended(child.pid))) await nextTurn()
+    },
+    thaw: () => child.kill('SIGCONT'),
     /** Runs a statement as root. */
     run: asRoot,
     async close() {
@@ -129,6 +137,16 @@ export async function startMariadb({ binlog = false }: { binlog?: boolean } = {}
       await rm(folder, { recursive: true, force: true })
     },
   }
+}
+
+/** Whether all threads of a process are stopped, on Linux. */
+async function isSuspended(pid: number | undefined): Promise<boolean> {
+  const states = (await readdir(`/proc/${pid}/task`)).map(async (thread) => {
+    const stat = await readFile(`/proc/${pid}/task/${thread}/stat`, 'utf8')
+    // After the name in parentheses, which may hold anything.
+    return stat.slice(stat.lastIndexOf(')') + 2)[0]
+  })
+  return (await Promise.all(states)).every((state) => state === 'T')
 }
 
 /** Creates an empty database on a server; returns its URL and a function that drops it. */
