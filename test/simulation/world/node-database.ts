@@ -117,8 +117,16 @@ export class NodeDatabase {
   #fail(code: string): never {
     this.#fault = undefined
     this.#shared.loop.trace.add(`${this.#process.name} fails: ${code}`)
-    if (LOST.test(code) && this.#connection.inTransaction) this.#connection.exec('rollback')
+    if (LOST.test(code) && this.#connection.inTransaction) this.#rollBack()
     throw Object.assign(new Error(`simulated: ${code}`), { code })
+  }
+
+  /** What the database does itself when a connection is lost: it does not fail. */
+  #rollBack() {
+    const { outage } = this
+    this.outage = undefined
+    this.#connection.exec('rollback')
+    this.outage = outage
   }
 
   /** Has statements of Knex, and whoever takes a connection, wait for the lock; some of them for a while before. */
