@@ -20,8 +20,8 @@ async function simulate(...given: string[]): Promise<{ readonly output: string; 
 const traceOf = (output: string, seed: number) => new RegExp(`^seed ${seed}: trace (\\w+)`, 'm').exec(output)?.[1]
 
 for (const [nodes, seeds] of [
-  [1, times(60, 1000)],
-  [3, times(40, 1000)],
+  [1, times(200, 1000)],
+  [3, times(200, 1000)],
 ] as const)
   test.serial(`${seeds} simulated runs of ${nodes} server(s) keep every promise`, async (t) => {
     t.timeout(times(10, 60) * MINUTES)
