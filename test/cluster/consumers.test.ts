@@ -83,20 +83,22 @@ test('a consumer that is deleted on one node is gone on all', async (t) => {
   await t.throwsAsync(here.acknowledgeEvent('main', a?.id ?? 0), { message: /no consumer/ })
 })
 
+/** A consumer of one user, as it is stored. */
+const row = (position: number, epoch: number) => ({
+  user_id: 1,
+  name: 'main',
+  position,
+  pending: [],
+  moved_at: 0,
+  epoch,
+})
+
 test('of two writers only the one that took the consumer last stores anything', async (t) => {
   const { db } = await emptyDatabase(t)
   await migrate(db)
   const lost: string[] = []
   const old = new ConsumerWriter(db, (_userId, name) => lost.push(name))
   const young = new ConsumerWriter(db, () => t.fail())
-  const row = (position: number, epoch: number) => ({
-    user_id: 1,
-    name: 'main',
-    position,
-    pending: [],
-    moved_at: 0,
-    epoch,
-  })
   await insertConsumer(db, row(1, 0), 1)
   await young.take(1, 'main', (taken) => t.is(taken?.epoch, 1))
   const state = { key: 'k', state: 'x', state_keys: 1, state_bytes: 1 }
@@ -112,14 +114,6 @@ test('what is saved while a consumer is taken again is stored', async (t) => {
   const { db } = await emptyDatabase(t)
   await migrate(db)
   const writer = new ConsumerWriter(db, () => t.fail())
-  const row = (position: number, epoch: number) => ({
-    user_id: 1,
-    name: 'main',
-    position,
-    pending: [],
-    moved_at: 0,
-    epoch,
-  })
   await insertConsumer(db, row(1, 0), 1)
   const taking = writer.take(1, 'main', () => {})
   const saved = writer.save(row(2, 0))
