@@ -106,6 +106,7 @@ export class NatsLink implements ClusterLink {
   /** Grows, with jitter: all nodes have lost the same server. */
   async #pause(failures: number) {
     const ms = Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures) * (0.5 + Math.random() / 2)
+    // Rejects only when the link is closed, which the caller looks at.
     await sleep(ms, undefined, { signal: this.#closing.signal, ref: false }).catch(() => {})
   }
 }
