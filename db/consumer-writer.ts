@@ -102,8 +102,10 @@ export class ConsumerWriter {
   /** Resolves when all saves so far are on disk. Rejects when they could not be written. */
   async settled() {
     if (this.#running !== undefined) await this.#running
-    if (this.#next.consumers.size === 0) return
-    const written = new Promise<void>((resolve, reject) => this.#next.waiters.push({ key: undefined, resolve, reject }))
+    // The rows of a failed commit are in the next one, which another caller may have started already.
+    const batch = this.#committing ?? this.#next
+    if (batch.consumers.size === 0) return
+    const written = new Promise<void>((resolve, reject) => batch.waiters.push({ key: undefined, resolve, reject }))
     this.#start()
     await written
   }
