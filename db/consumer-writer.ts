@@ -112,7 +112,7 @@ export class ConsumerWriter {
 
   /**
    * Takes a consumer for this server, between two commits.
-   * @param taken called at once, before anything can be saved: an unsaved cursor of the epoch before counts
+   * @param taken called at once, before anything can be saved; an unsaved cursor of the epoch before counts
    */
   async take(userId: number, name: string, taken: (row: StoredConsumer | undefined) => void) {
     while (this.#running !== undefined) await this.#running
@@ -125,9 +125,10 @@ export class ConsumerWriter {
       const row = await taking
       const key = keyOf({ user_id: userId, name })
       const unsaved = this.#next.consumers.get(key)
-      if (unsaved !== undefined && unsaved.epoch + 1 === row?.epoch)
-        this.#next.consumers.set(key, { ...unsaved, epoch: row.epoch })
-      taken(row)
+      if (unsaved === undefined || row === undefined || unsaved.epoch + 1 !== row.epoch) return taken(row)
+      const current = { ...unsaved, epoch: row.epoch }
+      this.#next.consumers.set(key, current)
+      taken({ ...row, ...current, ...this.#next.usages.get(key) })
     } finally {
       this.#ended()
     }

@@ -77,6 +77,19 @@ test('a node that was cut off cannot store the position of a consumer that anoth
   t.deepEqual(texts(await take(here, 1)), ['b'])
 })
 
+test('a consumer that a node has loaded before others moved it begins where they left it', async (t) => {
+  const [one, two] = await startNodes(t, 2)
+  if (one === undefined || two === undefined) return t.fail()
+  const alice = await one.user('alice')
+  const here = await one.user('robot')
+  const there = await two.user('robot')
+  for (const text of ['a', 'b', 'c']) await alice.send('robot', text)
+  const [a, b] = await take(there, 3)
+  await here.request(QueryState, { consumer: 'main', key: 'k' })
+  for (const event of [a, b]) await there.acknowledgeEvent('main', event?.id ?? 0)
+  t.deepEqual(texts(await take(here, 1)), ['c'])
+})
+
 test('a request that was held up until its session had ended takes no consumer from a later session', async (t) => {
   let hold: ((session: UserSession) => void) | undefined
   const door = definePlugin({
