@@ -102,15 +102,17 @@ export class ConsumerWriter {
   /** Resolves when all saves so far are on disk. Rejects when they could not be written. */
   async settled() {
     if (this.#running !== undefined) await this.#running
-    if (this.#next.consumers.size === 0) return
-    const written = new Promise<void>((resolve, reject) => this.#next.waiters.push({ key: undefined, resolve, reject }))
+    // The rows of a failed commit are in the next one, which another caller may have started already.
+    const batch = this.#committing ?? this.#next
+    if (batch.consumers.size === 0) return
+    const written = new Promise<void>((resolve, reject) => batch.waiters.push({ key: undefined, resolve, reject }))
     this.#start()
     await written
   }
 
   /**
    * Takes a consumer for this server, between two commits.
-   * @param taken called at once, before anything can be saved: an unsaved cursor of the epoch before counts
+   * @param taken called at once, before anything can be saved; an unsaved cursor of the epoch before counts
    */
   async take(userId: number, name: string, taken: (row: StoredConsumer | undefined) => void) {
     while (this.#running !== undefined) await this.#running
@@ -123,9 +125,10 @@ export class ConsumerWriter {
       const row = await taking
       const key = keyOf({ user_id: userId, name })
       const unsaved = this.#next.consumers.get(key)
-      if (unsaved !== undefined && unsaved.epoch + 1 === row?.epoch)
-        this.#next.consumers.set(key, { ...unsaved, epoch: row.epoch })
-      taken(row)
+      if (unsaved === undefined || row === undefined || unsaved.epoch + 1 !== row.epoch) return taken(row)
+      const current = { ...unsaved, epoch: row.epoch }
+      this.#next.consumers.set(key, current)
+      taken({ ...row, ...current, ...this.#next.usages.get(key) })
     } finally {
       this.#ended()
     }

@@ -221,7 +221,9 @@ export class ConsumerStore {
   /** The loaded consumer if its epoch is that of the row, less what the row's was raised by; otherwise one of the row. */
   #current(known: Consumer | undefined, row: StoredConsumer | undefined, raised: 0 | 1): Consumer | undefined {
     if (known !== undefined && known.epoch + raised === row?.epoch) {
-      known.epoch = row.epoch
+      // Until it is taken here, another server may store its position.
+      if (known.isTaken) known.epoch = row.epoch
+      else known.refresh(row)
       return known
     }
     if (known !== undefined) this.#drop(known)

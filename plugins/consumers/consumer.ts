@@ -22,7 +22,7 @@ export class Consumer {
   #position: number
   #movedAt: number
   /** Ids pushed and not acknowledged, on any session. */
-  readonly #inFlight: Set<number>
+  #inFlight: Set<number>
   /**
    * Ids acknowledged before they were pushed, by a client that received them before a restart of the server. Lower ids may
    * not have been pushed yet, so these do not move the position until they are pushed.
@@ -95,6 +95,15 @@ export class Consumer {
   skipTo(id: number) {
     for (const other of this.#inFlight) if (other <= id) this.#inFlight.delete(other)
     this.#position = Math.max(this.#position, id)
+  }
+
+  /** Becomes what is stored. What was acknowledged early stays so. */
+  refresh(row: StoredConsumer) {
+    this.usage = { state_keys: row.state_keys, state_bytes: row.state_bytes }
+    this.epoch = row.epoch
+    this.#position = row.position
+    this.#movedAt = row.moved_at
+    this.#inFlight = new Set(row.pending)
   }
 
   /** Sets the position: events above this id come next. */

@@ -17,6 +17,8 @@ export function handleConsumers(parts: Parts) {
         // A new consumer begins behind what this request comes after.
         await conversations.caughtUp()
         const { isNew } = await store.openOrCreate(id, name, all ? 0 : conversations.horizon())
+        // A request that was held up must not take the consumer from a later session.
+        if (!session.open) throw new Refused('logged_out')
         const consumer = await takeConsumer(parts, id, name)
         // What was acknowledged on another node is not passed on here any more.
         await conversations.caughtUp()

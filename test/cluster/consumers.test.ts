@@ -1,8 +1,16 @@
 import test from 'ava'
 
 import { type ChatMessage, type Client, ConsumerTaken } from '../../client/index.ts'
+import { definePlugin, type UserSession } from '../../core/index.ts'
 import { ConsumerLost, ConsumerWriter, findConsumer, insertConsumer, migrate } from '../../db/index.ts'
-import { AcknowledgeEvent, DeleteConsumer, QueryConsumers, QueryState } from '../../plugins/index.ts'
+import {
+  AcknowledgeEvent,
+  Consume,
+  DeleteConsumer,
+  MoveConsumer,
+  QueryConsumers,
+  QueryState,
+} from '../../plugins/index.ts'
 import { startNodes } from '../support/cluster/nodes.ts'
 import { emptyDatabase } from '../support/databases/empty-database.ts'
 import { nextPush, texts } from '../support/requests.ts'
@@ -67,6 +75,54 @@ test('a node that was cut off cannot store the position of a consumer that anoth
   await taken
   one.bus.heal()
   t.deepEqual(texts(await take(here, 1)), ['b'])
+})
+
+test('a consumer that a node has loaded before others moved it begins where they left it', async (t) => {
+  const [one, two] = await startNodes(t, 2)
+  if (one === undefined || two === undefined) return t.fail()
+  const alice = await one.user('alice')
+  const here = await one.user('robot')
+  const there = await two.user('robot')
+  for (const text of ['a', 'b', 'c']) await alice.send('robot', text)
+  const [a, b] = await take(there, 3)
+  await here.request(QueryState, { consumer: 'main', key: 'k' })
+  for (const event of [a, b]) await there.acknowledgeEvent('main', event?.id ?? 0)
+  t.deepEqual(texts(await take(here, 1)), ['c'])
+})
+
+test('a request that was held up until its session had ended takes no consumer from a later session', async (t) => {
+  let hold: ((session: UserSession) => void) | undefined
+  const door = definePlugin({
+    name: 'door',
+    setup(app) {
+      app.before(Consume, async (session) => {
+        if (hold === undefined) return
+        hold(session)
+        await session.closed
+      })
+    },
+  })
+  const [one, two] = await startNodes(t, 2, { plugins: [door] })
+  if (one === undefined || two === undefined) return t.fail()
+  const alice = await one.user('alice')
+  const early = await one.user('robot')
+  const later = await two.user('robot')
+  await alice.send('robot', 'a')
+  const [a] = await take(later, 1)
+  const held = new Promise<UserSession>((resolve) => {
+    hold = resolve
+  })
+  const asked = early.request(Consume, { consumer: 'main', all: false, maxAge: 0 })
+  ;(await held).close('logged_out')
+  await t.throwsAsync(asked)
+  // In turn after the request that was held up.
+  await (await one.user('robot')).request(MoveConsumer, { consumer: 'other', after: 0 })
+  const { consumers } = await later.request(QueryConsumers, {})
+  t.like(
+    consumers.find(({ consumer }) => consumer === 'main'),
+    { active: true },
+  )
+  await later.acknowledgeEvent('main', a?.id ?? 0)
 })
 
 test('a consumer that is deleted on one node is gone on all', async (t) => {

@@ -392,6 +392,28 @@ test('settled() waits for earlier writes only, however many follow', async (t) =
   await writer.close()
 })
 
+test('after a failed write, each caller that waits for it is told whether the next one succeeds', async (t) => {
+  const db = openInMemory()
+  t.teardown(() => db.destroy())
+  await migrate(db)
+  const writer = new ConsumerWriter(db, () => t.fail())
+  const row = { user_id: 1, name: 'main', position: 5, pending: [], moved_at: 0, epoch: 0 }
+  await insertConsumer(db, { ...row, position: 0 }, 1)
+  await db.schema.renameTable('consumer', 'elsewhere')
+  const saved = writer.save(row)
+  writer.flush()
+  const waiting = [writer.settled(), writer.settled(), writer.settled()]
+  const outcomes = await Promise.allSettled([saved, ...waiting])
+  t.deepEqual(
+    outcomes.map(({ status }) => status),
+    ['rejected', 'rejected', 'rejected', 'rejected'],
+  )
+  await db.schema.renameTable('elsewhere', 'consumer')
+  await Promise.all([writer.settled(), writer.settled()])
+  t.is((await findConsumer(db, 1, 'main'))?.position, 5)
+  await writer.close()
+})
+
 test('events left unacknowledged by a loop are delivered again in the next one', async (t) => {
   const server = await startLocalServer(t)
   const alice = await server.user('alice')

@@ -15,6 +15,8 @@ export interface Victims {
 
 /** Pause between two faults, in milliseconds. */
 const PAUSE_MS = [20, 800] as const
+/** Faults of a run. With crashes alone, servers may be up too briefly for a far client to log in, and it would have no end. */
+const MAX_FAULTS = 100
 
 const DATABASE_CODES = ['SQLITE_FULL', 'SQLITE_IOERR_FSYNC', 'SQLITE_BUSY', 'PROTOCOL_CONNECTION_LOST']
 const COMMIT = /^commit/i
@@ -55,7 +57,7 @@ export class Faults {
     const { loop, nodes } = this.#victims
     while (this.#kinds.length > 0) {
       await loop.sleep(this.#random.between(...PAUSE_MS))
-      if (this.#isOver) return
+      if (this.#isOver || this.#count === MAX_FAULTS) return
       this.#count++
       await this.#random.pick(this.#kinds)()
       // A fault of the database may have ended a node, at any time.
