@@ -95,7 +95,7 @@ export function comparisons(rows: readonly ClusterRow[]): Comparison[] {
         compare('one node with --cluster: CPU ms of it', row, ({ cpu }) => total(cpu.servers))
         compare('one node with --cluster: CPU ms, all', row, ({ cpu }) => all(cpu))
       }
-      if (row.setup.isAcross) compare(`${row.setup.title}: p50 ms`, row, ({ p50 }) => p50)
+      if (row.setup.pairs === 'across') compare(`${row.setup.title}: p50 ms`, row, ({ p50 }) => p50)
     }
   }
   return found

@@ -49,15 +49,15 @@ async function allSetups(stage: Stage, { shapes, nodes, rounds }: ClusterOptions
 
 /** The ceiling, one server with and without `--cluster`, then each number of nodes. */
 export function setupsFor(nodes: readonly number[]): Setup[] {
-  const setups: Setup[] = [{ title: 'ceiling', nodes: 1, kind: 'ceiling', isAcross: false }]
+  const setups: Setup[] = [{ title: 'ceiling', nodes: 1, kind: 'ceiling', pairs: 'first' }]
   for (const count of nodes) {
     if (count === 1) {
-      setups.push({ title: '1, no cluster', nodes: 1, kind: 'alone', isAcross: false })
-      setups.push({ title: '1 node', nodes: 1, kind: 'cluster', isAcross: false })
+      setups.push({ title: '1, no cluster', nodes: 1, kind: 'alone', pairs: 'first' })
+      setups.push({ title: '1 node', nodes: 1, kind: 'cluster', pairs: 'first' })
       continue
     }
-    setups.push({ title: `${count} nodes, pairs on one`, nodes: count, kind: 'cluster', isAcross: false })
-    setups.push({ title: `${count} nodes, pairs across`, nodes: count, kind: 'cluster', isAcross: true })
+    setups.push({ title: `${count} nodes, pairs on the first`, nodes: count, kind: 'cluster', pairs: 'first' })
+    setups.push({ title: `${count} nodes, pairs across`, nodes: count, kind: 'cluster', pairs: 'across' })
   }
   return setups
 }

@@ -16,8 +16,8 @@ export interface Setup {
   readonly nodes: number
   /** `ceiling`: only encryption, an INSERT and forwarding. `alone`: a server without `--cluster`. */
   readonly kind: 'ceiling' | 'alone' | 'cluster'
-  /** Whether sender and recipient are on different nodes. */
-  readonly isAcross: boolean
+  /** `first`: all pairs are on the first server. `across`: the two of a pair are on different nodes, pairs on all. */
+  readonly pairs: 'first' | 'across'
 }
 
 export interface Stage {
@@ -126,13 +126,13 @@ async function copyIdentity(from: string, to: string) {
   await copyFile(source.secret, target.secret)
 }
 
-/** Spreads pairs over the servers. */
-function pairsOn({ kind, isAcross }: Setup, servers: readonly BenchServer[]): load.MakePair {
+function pairsOn({ kind, pairs }: Setup, servers: readonly BenchServer[]): load.MakePair {
   const addresses = servers.map(({ port }) => ({ host: '127.0.0.1', port }))
-  if (kind === 'ceiling') return ceilingPairs(addresses[0]?.port as number)
   const on = (n: number) => addresses[n % addresses.length] as (typeof addresses)[number]
-  const make = addresses.map((address, n) => load.friendsOn(address, isAcross ? on(n + 1) : undefined))
-  return (index, signal) => (make[index % make.length] as load.MakePair)(index, signal)
+  if (kind === 'ceiling') return ceilingPairs(on(0).port)
+  if (pairs === 'first') return load.friendsOn(on(0))
+  const makers = addresses.map((address, n) => load.friendsOn(address, on(n + 1)))
+  return (index, signal) => (makers[index % makers.length] as load.MakePair)(index, signal)
 }
 
 /** CPU times of all processes at the beginning and at the end of the measured time. */

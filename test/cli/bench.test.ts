@@ -240,7 +240,7 @@ test.serial('nodes of a cluster: each setup stores what it acknowledges', async 
     rows.map(({ setup, cpu }) => [setup.title, cpu.servers.length, cpu.database.length]),
     [
       ['ceiling', 1, 1],
-      ['2 nodes, pairs on one', 2, 1],
+      ['2 nodes, pairs on the first', 2, 1],
       ['2 nodes, pairs across', 2, 1],
     ],
   )
