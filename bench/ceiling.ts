@@ -2,7 +2,7 @@ import { once, setMaxListeners } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { CipherState, Outbox, openRecord, RecordSplitter } from '../core/noise/index.ts'
 import { type Frame, MessageSplitter } from '../core/wire/index.ts'
-import type { PairMember } from './load/pairs.ts'
+import type { MakePair, PairMember } from './load/pairs.ts'
 
 /** Fixed key of both ends: the cost of encryption is measured, not its security. */
 export const CEILING_KEY = Buffer.alloc(32, 7)
@@ -47,5 +47,18 @@ export class CeilingUser implements PairMember {
 
   end() {
     this.#socket.destroy()
+  }
+}
+
+/** Connects pairs to the ceiling's server serially: it recognises them by their order. */
+export function ceilingPairs(port: number): MakePair {
+  let last: Promise<unknown> = Promise.resolve()
+  return (index, signal) => {
+    const pair = last.then(async (): Promise<[CeilingUser, CeilingUser]> => {
+      const sender = await CeilingUser.connect(port, `a${index}`, signal)
+      return [sender, await CeilingUser.connect(port, `b${index}`, signal)]
+    })
+    last = pair
+    return pair
   }
 }

@@ -7,6 +7,8 @@ import { Output } from '../cli/output/output.ts'
 import { ProgressBar } from '../cli/output/progress.ts'
 import { dataPaths } from '../cli/server/paths.ts'
 import { newDatabase, startMariadb } from '../test/support/databases/mariadb.ts'
+import { COMPARISON_COLUMNS, clusterColumns, comparisons } from './cluster/figures.ts'
+import { onCluster } from './cluster/index.ts'
 import { grown, grownColumns } from './grown/index.ts'
 import { type Measured, measured, type Trial } from './measured.ts'
 import { type BenchOptions, readOptions } from './options.ts'
@@ -73,6 +75,18 @@ const onGrown = ({ rows, build }: BenchOptions, mysql: string | undefined) =>
   })
 
 type Load = Pick<Trial, 'start' | 'load'>
+
+const none = { rows: [], stores: [] }
+
+const cluster = async (options: BenchOptions) =>
+  options.workloads.includes('cluster')
+    ? onCluster({
+        ...options,
+        shapes: options.clusterShapes,
+        progress: (what, share) => progress.update(what, share * 100, 100),
+        signal: interrupt.signal,
+      })
+    : none
 
 const trial = (title: string, { start, load }: Load): Trial => ({
   start,
@@ -190,6 +204,7 @@ async function main(): Promise<number> {
   // Before MariaDB starts, which inherits the core; the server gets the other one.
   pin(process.pid, 1)
   const { stores, rows, grownRows } = await withMysql(options.db, (mysql) => bench(options, mysql))
+  const { rows: nodes, stores: shared } = await cluster(options)
   progress.end()
   const machine = {
     cpu: cpus()[0]?.model ?? 'unknown',
@@ -200,19 +215,31 @@ async function main(): Promise<number> {
   const output = new Output(options.json ? 'json' : 'table', undefined)
   if (options.json)
     await output.item(
-      { machine, db: options.db, transport: options.transport, stores, results: rows, grown: grownRows },
+      {
+        machine,
+        db: options.db,
+        transport: options.transport,
+        stores: [...stores, ...shared],
+        results: rows,
+        grown: grownRows,
+        cluster: nodes,
+        clusterCompared: comparisons(nodes),
+      },
       [],
     )
   else {
     await writeTable(output, rows, COLUMNS)
-    await writeTable(output, stores, STORE_COLUMNS)
+    await writeTable(output, nodes, clusterColumns(nodes))
+    await writeTable(output, comparisons(nodes), COMPARISON_COLUMNS)
+    await writeTable(output, [...stores, ...shared], STORE_COLUMNS)
     await writeTable(output, grownRows, grownColumns(options.rows))
-    const where = machine.pinned ? 'server on core 0, load and database on core 1' : 'NOT pinned to cores'
-    await output.write(
-      `${options.db}, ${options.transport}; ${machine.cores} × ${machine.cpu}, Node ${machine.node}; ${where}\n`,
-    )
+    const where = machine.pinned ? 'servers on core 0, load, databases and NATS on core 1' : 'NOT pinned to cores'
+    // A cluster has its database in its table.
+    const on = rows.length + grownRows.length > 0 ? `${options.db}, ${options.transport}; ` : ''
+    await output.write(`${on}${machine.cores} × ${machine.cpu}, Node ${machine.node}; ${where}\n`)
   }
-  const mismatches = rows.filter(({ stored, acknowledged }) => stored !== acknowledged)
+  const ofUsers = [...rows, ...nodes.filter(({ setup }) => setup.kind !== 'ceiling')]
+  const mismatches = ofUsers.filter(({ stored, acknowledged }) => stored !== acknowledged)
   for (const { workload, shape, stored, acknowledged } of mismatches)
     process.stderr.write(`error: ${workload}, ${shape}: ${acknowledged} acknowledged, but ${stored} stored\n`)
   return mismatches.length === 0 ? EXIT.ok : EXIT.failed

@@ -1,5 +1,5 @@
 import type { Address } from '../client/channel.ts'
-import { CeilingUser } from './ceiling.ts'
+import { ceilingPairs } from './ceiling.ts'
 import { ATTACKS } from './hostile/attacks.ts'
 import { hostile } from './hostile/bystander.ts'
 import * as load from './load/index.ts'
@@ -52,8 +52,9 @@ export function plans(workload: Workload, options: BenchOptions): Plan[] {
           run: (server, ...rest) => load.unread(addressOf(server), { messages, size }, ...rest),
         },
       ]
-    // Measured by itself: its figures are not rates.
+    // Measured by themselves, in tables of their own.
     case 'grown':
+    case 'cluster':
       return []
     case 'hostile':
       return attacksOf(options).map((attack) => ({
@@ -81,18 +82,5 @@ function pairs(shape: PairShape, { size, seconds, warmUp }: BenchOptions): Plan 
     title: `${shape.pairs} pairs × ${shape.window}`,
     ceiling: ({ port }, ...rest) => load.pairs(ceilingPairs(port), options, ...rest),
     run: (server, ...rest) => load.pairs(load.friendsOn(addressOf(server)), options, ...rest),
-  }
-}
-
-/** Connects pairs to the ceiling's server serially: it recognises them by their order. */
-function ceilingPairs(port: number): load.MakePair {
-  let last: Promise<unknown> = Promise.resolve()
-  return (index, signal) => {
-    const pair = last.then(async (): Promise<[CeilingUser, CeilingUser]> => {
-      const sender = await CeilingUser.connect(port, `a${index}`, signal)
-      return [sender, await CeilingUser.connect(port, `b${index}`, signal)]
-    })
-    last = pair
-    return pair
   }
 }

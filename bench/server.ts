@@ -53,6 +53,8 @@ export interface StartOptions {
   readonly limits?: KnownLimitSettings | 'off'
   /** Port of its HTTP listener, 0 for a free one; default none. */
   readonly http?: number | undefined
+  /** More arguments of `chatctl serve`. */
+  readonly args?: readonly string[]
   /** File for a CPU profile; default none. */
   readonly profile?: string | undefined
   /** The `dist` folder of another build of chatctl; default this one. */
@@ -71,6 +73,13 @@ function has(program: string): boolean {
   }
 }
 
+/** CPU time that a process has used, milliseconds, all threads. */
+export async function cpuOf(pid: number): Promise<number> {
+  const [, rest = ''] = (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ')
+  const fields = rest.split(' ')
+  return ((Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND) * 1000
+}
+
 /** Pins a running process to one core. */
 export function pin(pid: number, core: number) {
   if (PINNED)
@@ -86,6 +95,7 @@ export async function startServer({
   build,
   // Another version has other limits; of their names only `off` is known.
   limits = build === undefined ? LIMITS : 'off',
+  args: more = [],
   profile,
 }: StartOptions): Promise<BenchServer> {
   const config = join(data, 'bench.json')
@@ -103,6 +113,7 @@ export async function startServer({
     '--log-format',
     'json',
     ...(http === undefined ? [] : ['--http', String(http)]),
+    ...more,
   ]
   const main = build === undefined ? MAIN : join(build, 'cli/main.js')
   const env = { ...process.env, CHATCTL_DB: db ?? '', LOOP_DELAY: loopDelayFile(data), CPU_PROFILE: profile ?? '' }
@@ -143,11 +154,7 @@ async function start(script: readonly string[], env: NodeJS.ProcessEnv, data: st
     port,
     http,
     pid,
-    cpu: async () => {
-      const [, rest = ''] = (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ')
-      const fields = rest.split(' ')
-      return ((Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND) * 1000
-    },
+    cpu: () => cpuOf(pid),
     memory: async () => {
       const status = await readFile(`/proc/${pid}/status`, 'utf8')
       return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) * 1024

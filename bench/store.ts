@@ -1,10 +1,12 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import { createConnection } from 'mysql2/promise'
+import { createConnection, raw } from 'mysql2/promise'
 import { Sqlite } from '../db/sqlite-driver.ts'
 
 /** Insert rate of a database alone: an upper bound for any server on it. */
 export interface StoreResult {
   readonly database: string
+  /** Connections that insert at once, if there is more than one way. */
+  readonly writers?: number
   readonly rowsATransaction: number
   readonly rowsPerSecond: number
 }
@@ -55,6 +57,46 @@ export async function mysqlAlone(url: string, options: StoreOptions): Promise<St
   } finally {
     await db.query('drop table if exists message')
     await db.end()
+  }
+}
+
+const HEAD = 'create table head (id int primary key, last bigint not null)'
+
+interface SharedStoreOptions extends StoreOptions {
+  readonly database: string
+  readonly writers: number
+}
+
+/** The same with several writers, and with the ids of a cluster: from one row that each commit locks last. */
+export async function sharedLogAlone(url: string, options: SharedStoreOptions): Promise<StoreResult> {
+  const { database, writers, rows, size } = options
+  const connections = await Promise.all(Array.from({ length: writers }, () => createConnection(url)))
+  const [first] = connections
+  try {
+    for (const sql of [TABLE('bigint primary key'), INDEX, HEAD, 'insert into head values (1, 0)'])
+      await first?.query(sql)
+    const text = 'x'.repeat(size)
+    const ids = Array.from({ length: rows }, (_, row) => raw(`@head + ${row + 1}`))
+    const sql = `begin not atomic
+      declare exit handler for sqlexception begin rollback; resignal; end;
+      start transaction;
+      update head set last = last + ? where id = 1;
+      set @head = (select last from head where id = 1) - ?;
+      insert into message (id, sender, target, sent_at, text) values ?;
+      commit;
+    end`
+    const results = await Promise.all(
+      connections.map((db) =>
+        timed(database, options, async () => {
+          await db.query(sql, [rows, rows, ids.map((id, row) => [id, row, row ^ 1, Date.now(), text])])
+        }),
+      ),
+    )
+    const rowsPerSecond = results.reduce((sum, result) => sum + result.rowsPerSecond, 0)
+    return { database, writers, rowsATransaction: rows, rowsPerSecond }
+  } finally {
+    await first?.query('drop table if exists message, head')
+    for (const db of connections) await db.end()
   }
 }
 

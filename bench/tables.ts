@@ -28,6 +28,7 @@ export const COLUMNS: readonly Column<Row>[] = [
 
 export const STORE_COLUMNS: readonly Column<StoreResult>[] = [
   { title: 'database alone', value: ({ database }) => database },
+  { title: 'writers', value: ({ writers }) => writers },
   { title: 'rows a transaction', value: ({ rowsATransaction }) => rowsATransaction },
   { title: 'rows/s', value: ({ rowsPerSecond }) => Math.round(rowsPerSecond).toLocaleString('en') },
 ]

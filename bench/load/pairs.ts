@@ -33,13 +33,20 @@ export interface PairMember {
 /** Makes a pair whose sender may write to the recipient; the recipient receives messages already. */
 export type MakePair = (index: number, signal: AbortSignal) => Promise<[sender: PairMember, recipient: PairMember]>
 
-/** Makes pairs of new accounts on a server, friends of each other. */
-export function friendsOn(address: Address): MakePair {
+/**
+ * Makes pairs of new accounts on a server, friends of each other.
+ * @param elsewhere where the recipients log in; default the same address
+ */
+export function friendsOn(address: Address, elsewhere?: Address): MakePair {
   const run = randomBytes(4).toString('hex')
   return async (index, signal) => {
     const sender = await LoadUser.register(address, `bench-a${index}-${run}`, signal)
-    const recipient = await LoadUser.register(address, `bench-b${index}-${run}`, signal)
+    let recipient = await LoadUser.register(address, `bench-b${index}-${run}`, signal)
     await befriend(sender, recipient)
+    if (elsewhere !== undefined) {
+      recipient.end()
+      recipient = await LoadUser.login(elsewhere, recipient.account, signal)
+    }
     await recipient.request(Receive, {})
     return [sender, recipient]
   }

@@ -6,6 +6,8 @@ import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import { CeilingUser } from '../../bench/ceiling.ts'
+import { clusterColumns, comparisons, merged } from '../../bench/cluster/figures.ts'
+import { onCluster, setupsFor } from '../../bench/cluster/index.ts'
 import { grown, grownColumns } from '../../bench/grown/index.ts'
 import { seed } from '../../bench/grown/seed.ts'
 import * as load from '../../bench/load/index.ts'
@@ -25,6 +27,7 @@ import {
   unreadByGroup,
   unreadBySender,
 } from '../../db/index.ts'
+import { canRunCluster } from '../support/cluster/processes.ts'
 import { emptyDatabase, emptyPlace } from '../support/databases/empty-database.ts'
 import { openShell } from '../support/processes/shell.ts'
 import { startLocalServer } from '../support/server.ts'
@@ -220,6 +223,62 @@ test.serial('a grown database has unread messages of each sort, and as many memb
   t.is((await groupHistory(db, 20, 0, { before: Number.MAX_SAFE_INTEGER, limit: 500 })).at(-1)?.seq, 400)
 })
 
+test.serial('nodes of a cluster: each setup stores what it acknowledges', async (t) => {
+  if (!canRunCluster(t)) return
+  const { rows, stores } = await onCluster({
+    ...PERIOD,
+    shapes: [{ pairs: 2, window: 2 }],
+    nodes: [2],
+    rounds: 1,
+    galera: false,
+    build: undefined,
+    profile: undefined,
+    progress: () => {},
+    signal: NEVER,
+  })
+  t.deepEqual(
+    rows.map(({ setup, cpu }) => [setup.title, cpu.servers.length, cpu.database.length]),
+    [
+      ['ceiling', 1, 1],
+      ['2 nodes, pairs on the first', 2, 1],
+      ['2 nodes, pairs across', 2, 1],
+    ],
+  )
+  for (const row of rows) {
+    isPlausible(t, row)
+    t.is(row.stored, row.setup.kind === 'ceiling' ? undefined : row.acknowledged)
+  }
+  t.deepEqual(
+    stores.map(({ writers, rowsATransaction }) => [writers, rowsATransaction]),
+    [1, 50, 500].flatMap((size) => [1, 2].map((writers) => [writers, size])),
+  )
+  t.true(stores.every(({ rowsPerSecond }) => rowsPerSecond > 0))
+})
+
+test('figures of a cluster: medians of the rounds, and what a cluster costs', (t) => {
+  const round = (perSecond: number, p50: number, server: number) => ({
+    ...{ workload: 'pairs', shape: 'a shape', unit: 'messages', count: 10, seconds: 1, perSecond, p50, p99: 9 },
+    ...{ acknowledged: 12, stored: 12, cpu: { servers: [server], database: [0.05], nats: 0 } },
+  })
+  const [, alone, clustered] = setupsFor([1])
+  if (alone === undefined || clustered === undefined) return t.fail()
+  const rows = [
+    merged(alone, 'MariaDB', [round(100, 4, 0.1), round(300, 2, 0.2), round(200, 3, 0.3)]),
+    merged(clustered, 'MariaDB', [round(100, 4, 0.25)]),
+  ]
+  t.like(rows[0], { perSecond: 200, range: [100, 300], p50: 3, cpu: { servers: [0.2] }, acknowledged: 36, stored: 36 })
+  t.deepEqual(
+    comparisons(rows).map(({ what, one, other }) => [what.split(': ')[1], one, other]),
+    [
+      ['messages/s', 200, 100],
+      ['CPU ms of it', 0.2, 0.25],
+      ['CPU ms, all', 0.25, 0.3],
+    ],
+  )
+  const limit = clusterColumns(rows).find(({ title }) => title === 'a core each /s')
+  t.is(limit?.value(rows[0] as (typeof rows)[number]), '5,000')
+})
+
 test.serial('a load that fails leaves no server behind', async (t) => {
   let pid = 0
   const failing = measured({
@@ -269,6 +328,7 @@ test('options of the benchmark are parsed; invalid ones are refused', async (t) 
     { pairs: 3, window: 4 },
     { pairs: 5, window: 6 },
   ])
+  t.deepEqual((await readOptions(['--nodes', '3,1,3'])).nodes, [1, 3])
   const refused: [string[], RegExp][] = [
     [['--workload', 'pears'], /no workload "pears"/],
     [['--shapes', '3*4'], /"3\*4" is not a shape/],
@@ -276,6 +336,8 @@ test('options of the benchmark are parsed; invalid ones are refused', async (t) 
     [['--sessions', '1000000000000'], /needs 1000000000500 open files, and \d+ are allowed/],
     [['--seconds', '0'], /--seconds must be above 0/],
     [['--db', 'oracle'], /Invalid values/],
+    [['--nodes', '1,9'], /--nodes must be numbers from 1 to 8/],
+    [['--rounds', '0'], /--rounds must be a positive integer/],
     [['--speed', '11'], /Unknown argument/],
   ]
   for (const [args, message] of refused) await t.throwsAsync(readOptions(args), { message }, args.join(' '))

@@ -5,12 +5,14 @@ import type { ExecutionContext } from 'ava'
 import pino, { type Logger } from 'pino'
 import { NatsLink } from '../../../cli/server/cluster/nats-link.ts'
 import { natsServers } from '../../../cli/server/cluster/nats-settings.ts'
+import { findProgram } from '../databases/mariadb.ts'
 
 const CLIENTS = /Listening for client connections on 127\.0\.0\.1:(\d+)/
 const ROUTES = /Listening for route connections on 127\.0\.0\.1:(\d+)/
 
 /** A server of NATS on loopback, on ports chosen by the kernel. */
 export interface NatsServer {
+  readonly pid: number
   readonly url: string
   /** `HOST:PORT` for clients. */
   readonly server: string
@@ -23,15 +25,24 @@ export interface NatsServer {
   start(): Promise<void>
 }
 
-/** Starts a server of NATS, which is stopped when the test ends. @param routes other servers of its cluster */
-export async function startNats(
-  t: ExecutionContext,
-  {
-    routes = [],
-    args = [],
-    cluster = 'test',
-  }: { routes?: readonly string[]; args?: readonly string[]; cluster?: string } = {},
-): Promise<NatsServer> {
+interface NatsOptions {
+  /** Other servers of its cluster. */
+  readonly routes?: readonly string[]
+  readonly args?: readonly string[]
+  readonly cluster?: string
+}
+
+/** Starts a server of NATS, which is stopped when the test ends. */
+export async function startNats(t: ExecutionContext, options?: NatsOptions): Promise<NatsServer> {
+  const server = await launchNats(options)
+  t.teardown(() => server.kill())
+  return server
+}
+
+/** Starts a server of NATS, which its caller stops. @throws Error if it is not installed */
+export async function launchNats({ routes = [], args = [], cluster = 'test' }: NatsOptions = {}): Promise<NatsServer> {
+  const program = findProgram('nats-server')
+  if (program === undefined) throw new Error('NATS is not installed: on Debian, apt-get install nats-server')
   const ports = { clients: '-1', routes: '-1' }
   let child: ChildProcess
   const kill = async () => {
@@ -44,10 +55,7 @@ export async function startNats(
     const own = ['-a', '127.0.0.1', '-p', ports.clients, '--cluster', `nats://127.0.0.1:${ports.routes}`]
     const others = routes.length > 0 ? ['--routes', routes.join(',')] : []
     const all = [...own, '--cluster_name', cluster, ...others, ...args]
-    child = spawn('nats-server', all, {
-      stdio: ['ignore', 'ignore', 'pipe'],
-      env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` },
-    })
+    child = spawn(program, all, { stdio: ['ignore', 'ignore', 'pipe'] })
     const output: string[] = []
     let found = 0
     for await (const line of createInterface({ input: child.stderr as NodeJS.ReadableStream })) {
@@ -62,8 +70,10 @@ export async function startNats(
     child.stderr?.resume()
   }
   await start()
-  t.teardown(() => kill())
   return {
+    get pid() {
+      return child.pid as number
+    },
     get url() {
       return `nats://127.0.0.1:${ports.clients}`
     },

@@ -44,6 +44,12 @@ export class GaleraNode {
     this.port = ports.sql
   }
 
+  /** Of the running server. @throws Error before its start */
+  get pid(): number {
+    if (this.#child?.pid === undefined) throw new Error('the node of Galera was not started')
+    return this.#child.pid
+  }
+
   /** @param options.isFirst whether it begins a cluster */
   async start({ isFirst = false } = {}) {
     this.#child = this.#spawn([isFirst ? '--wsrep-new-cluster' : `--wsrep-start-position=${await this.#recovered()}`])

@@ -119,6 +119,9 @@ export async function startMariadb({ binlog = false }: { binlog?: boolean } = {}
     }
   return {
     port,
+    get pid() {
+      return child.pid as number
+    },
     /** `mysql://…` of the server, without a database: newDatabase takes it. */
     server: `mysql://root@127.0.0.1:${port}`,
     start,
