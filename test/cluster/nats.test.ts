@@ -7,6 +7,7 @@ import test from 'ava'
 import { CliError } from '../../cli/errors/exit.ts'
 import { natsServers } from '../../cli/server/cluster/nats-settings.ts'
 import type { Cluster } from '../../core/cluster/cluster.ts'
+import { TestClock } from '../../testing/test-clock.ts'
 import { connected, openLink, refusedLink, startNats, startNatsCluster } from '../support/cluster/nats.ts'
 import { requireProgram } from '../support/processes/required.ts'
 import { tempFolder } from '../support/temp-folder.ts'
@@ -61,6 +62,24 @@ test('a question is answered by all nodes that can; the others are named', async
   t.deepEqual(await one.cluster.ask('unknown', 1), { answers: new Map(), silent: [2, 3] })
   await two.close()
   t.deepEqual(await one.cluster.ask('double', 21), { answers: new Map(), silent: [2, 3] })
+})
+
+test('a question does not wait for a node that has fallen silent', async (t) => {
+  if (!requireProgram(t, 'nats-server')) return
+  const nats = await startNats(t)
+  // It stands still unless it is moved: a question that waits would never end.
+  const clock = new TestClock()
+  const one = openLink(t, 1, [nats.url], { clock })
+  const others = [2, 3].map((node) => openLink(t, node, [nats.url]))
+  const [two, three] = others
+  if (two === undefined || three === undefined) return t.fail()
+  await Promise.all([one, two, three].map(connected))
+  three.cluster.answer('double', (question) => Number(question) * 2)
+  await reaches(two.cluster, one.cluster, 'ready')
+  await two.close()
+  await clock.advance(3001)
+  await reaches(three.cluster, one.cluster, 'ready')
+  t.deepEqual(await one.cluster.ask('double', 21), { answers: new Map([[3, 42]]), silent: [2] })
 })
 
 test('nodes of another database on the same NATS hear nothing', async (t) => {

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import type { Cluster } from '../../../core/index.ts'
+import type { Clock, Cluster } from '../../../core/index.ts'
 
 /** A node of a cluster, as its connection to the others needs it. */
 export interface Self {
@@ -8,6 +8,7 @@ export interface Self {
   readonly room: string
   /** Ids of the other living nodes, at most a renewal of the lease old. */
   others(): readonly number[]
+  readonly clock: Clock
   readonly log: Logger
 }
 

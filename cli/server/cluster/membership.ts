@@ -47,7 +47,7 @@ export class Membership {
     const node = await nodes.join({ name, version: version(), protocol: NODE_PROTOCOL, settings })
     const lease = new NodeLease(nodes, node, { clock, log, joinedAt, others: others.map(({ id }) => id) })
     try {
-      return new Membership(name, node, lease, await connect({ node, room, others: () => lease.others, log }))
+      return new Membership(name, node, lease, await connect({ node, room, others: () => lease.others, clock, log }))
     } catch (error) {
       await lease.end()
       throw error

@@ -7,6 +7,8 @@ type Responder = (question: unknown, from: number) => unknown
 
 /** Longest wait for the answers of other nodes, in milliseconds. */
 const ANSWER_MS = 2000
+/** Nodes say something each second: one that was not heard for so long is killed or cut off, and is not waited for. */
+const QUIET_MS = 3000
 
 interface Question {
   /** Nodes that have not answered. */
@@ -28,6 +30,8 @@ export class NatsCluster implements Cluster {
   readonly #gapListeners = new Set<() => void>()
   readonly #questions = new Map<number, Question>()
   readonly #figures = { said: 0, heard: 0, lost: 0, gaps: 0 }
+  /** When other nodes were last heard on this connection. */
+  readonly #heardAt = new Map<number, number>()
   #connection: NatsConnection | undefined
   #asked = 0
 
@@ -57,13 +61,16 @@ export class NatsCluster implements Cluster {
     subscribe('say.>', (topic, read) => this.#heard(topic, read))
     subscribe('ask.>', (topic, read) => {
       const [from, id, question] = read()
+      this.#noteHeard(Number(from))
       void this.#asks(topic, question, Number(from), Number(id))
     })
     subscribe(`to.${this.node}`, (_rest, read) => {
       const [from, id, ...answer] = read()
+      this.#noteHeard(Number(from))
       this.#answered(Number(id), Number(from), answer)
     })
     this.#connection = connection
+    this.#heardAt.clear()
     // From the server's answer on, nothing that is said at that server is missed.
     await connection.flush()
     this.#figures.gaps++
@@ -92,17 +99,17 @@ export class NatsCluster implements Cluster {
   }
 
   async ask<T>(topic: string, question: unknown): Promise<Answers<T>> {
-    const silent = new Set(this.#self.others())
+    const silent = new Set(this.#self.others().filter((node) => !this.#isQuiet(node)))
     const answers = new Map<number, unknown>()
     if (silent.size > 0) {
       const id = ++this.#asked
       await new Promise<void>((end) => {
-        const timer = setTimeout(end, ANSWER_MS)
+        const timer = this.#self.clock.after(ANSWER_MS, end)
         this.#questions.set(id, {
           silent,
           answers,
           end: () => {
-            clearTimeout(timer)
+            timer.cancel()
             end()
           },
         })
@@ -124,12 +131,22 @@ export class NatsCluster implements Cluster {
     return () => void this.#gapListeners.delete(listener)
   }
 
+  #noteHeard(node: number) {
+    this.#heardAt.set(node, this.#self.clock.now())
+  }
+
+  /** False for a node that was not heard at all: it may have just joined. */
+  #isQuiet(node: number): boolean {
+    return this.#self.clock.now() - (this.#heardAt.get(node) ?? this.#self.clock.now()) > QUIET_MS
+  }
+
   #heard(topic: string, read: () => unknown[]) {
     this.#figures.heard++
     const listeners = this.#listeners.get(topic)
     // Not for this node: many topics end with the node that they are for.
     if (listeners === undefined) return
     const [from, payload] = read()
+    this.#noteHeard(Number(from))
     for (const listener of listeners) this.#guard(topic, () => listener(payload, Number(from)))
   }
 

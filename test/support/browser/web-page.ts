@@ -3,10 +3,11 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import type { ExecutionContext } from 'ava'
 import type { Server } from '../../../core/index.ts'
 
-export interface WebServer {
+/** A line between browsers and the HTTP listener of a server, which tests can cut. */
+export interface WebLine {
   readonly url: string
-  /** Sends new connections to the HTTP listener of this server, on the same address. */
-  serve(server: Server): Promise<void>
+  /** Sends new connections to this port of loopback. */
+  leadTo(port: number): void
   /** Cuts the open WebSockets, as a bad line does. */
   cut(): void
   /** Cuts the WebSockets and refuses new ones, until it is called with false. The page itself is served. */
@@ -19,14 +20,26 @@ export interface WebServer {
   readonly sent: readonly Buffer[]
 }
 
-/** A line between browsers and the HTTP listener of a server, which tests can cut. */
+export interface WebServer extends WebLine {
+  /** Sends new connections to the HTTP listener of this server, on the same address. */
+  serve(server: Server): Promise<void>
+}
+
+/** A line to a server in the test's process. */
 export async function serveWeb(t: ExecutionContext, first: Server): Promise<WebServer> {
+  const portOf = async (server: Server) => (await server.listenHttp({ host: '127.0.0.1', port: 0 })).port
+  const line = await openWebLine(t, await portOf(first))
+  return { ...line, serve: async (server) => line.leadTo(await portOf(server)) }
+}
+
+/** A line to a port of loopback. */
+export async function openWebLine(t: ExecutionContext, first: number): Promise<WebLine> {
   const links = new Set<Socket>()
   const chats = new Set<Socket>()
   const changed = new EventEmitter()
   const sent: Buffer[] = []
   let isBlocked = false
-  let target = 0
+  let target = first
   const line = createServer({ noDelay: true }, (browser) => {
     links.add(browser)
     browser.on('close', () => links.delete(browser))
@@ -47,19 +60,17 @@ export async function serveWeb(t: ExecutionContext, first: Server): Promise<WebS
       forward(browser, head, target)
     })
   })
-  const serve = async (server: Server) => {
-    target = (await server.listenHttp({ host: '127.0.0.1', port: 0 })).port
-  }
-  await serve(first)
   line.listen(0, '127.0.0.1')
   await once(line, 'listening')
   const end = (sockets: Iterable<Socket>) => {
     for (const socket of sockets) socket.destroy()
   }
-  const web: WebServer = {
+  const web: WebLine = {
     url: `http://127.0.0.1:${(line.address() as AddressInfo).port}/`,
     sent,
-    serve,
+    leadTo: (port) => {
+      target = port
+    },
     cut: () => end(chats),
     block: (now) => {
       isBlocked = now

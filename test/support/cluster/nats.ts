@@ -5,6 +5,7 @@ import type { ExecutionContext } from 'ava'
 import pino, { type Logger } from 'pino'
 import { NatsLink } from '../../../cli/server/cluster/nats-link.ts'
 import { natsServers } from '../../../cli/server/cluster/nats-settings.ts'
+import { type Clock, SYSTEM_CLOCK } from '../../../core/index.ts'
 import { findProgram } from '../databases/mariadb.ts'
 
 const CLIENTS = /Listening for client connections on 127\.0\.0\.1:(\d+)/
@@ -102,6 +103,7 @@ export async function startNatsCluster(t: ExecutionContext, count: number): Prom
 interface LinkOptions {
   /** Of the database. */
   readonly room?: string
+  readonly clock?: Clock
   readonly log?: Logger
 }
 
@@ -110,10 +112,10 @@ export function openLink(
   t: ExecutionContext,
   node: number,
   urls: readonly string[],
-  { room = 'room', log = pino({ level: process.env.TEST_LOG ?? 'silent' }) }: LinkOptions = {},
+  { room = 'room', clock = SYSTEM_CLOCK, log = pino({ level: process.env.TEST_LOG ?? 'silent' }) }: LinkOptions = {},
 ): NatsLink {
   const others = () => [1, 2, 3].filter((id) => id !== node)
-  const link = new NatsLink(natsServers(urls), { node, room, others, log })
+  const link = new NatsLink(natsServers(urls), { node, room, others, clock, log })
   t.teardown(() => link.close())
   return link
 }

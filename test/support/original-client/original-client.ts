@@ -84,9 +84,23 @@ const VALUES: Readonly<Record<number, number>> = {
   141: 1,
 }
 
+/** The first frame of these bytes: a read may hold several if this process was delayed. */
+function firstFrame(read: Buffer): Buffer {
+  const decipher = createDecipheriv('aes-128-cbc', KEY, KEY).setAutoPadding(false)
+  const header = decipher.update(read.subarray(0, 32).toString(), 'hex')
+  const plain = 12 + header.readUInt32BE(4) + header.readUInt32BE(8)
+  return read.subarray(0, 2 * (plain + 16 - (plain % 16)))
+}
+
+export interface OriginalClientOptions {
+  /** Takes a read of several frames as several: for tests that load the machine, and are not about the pauses. */
+  readonly splits?: boolean
+}
+
 export class OriginalClient {
   readonly socket: Socket
   readonly #t: ExecutionContext
+  readonly #splits: boolean
   readonly #heard: Heard[] = []
   #wake: () => void = () => {}
   /** Does not read: before the first request for lists, and while a dialog is open. */
@@ -97,8 +111,9 @@ export class OriginalClient {
   #fault: Error | undefined
   closed = false
 
-  constructor(t: ExecutionContext, socket: Socket) {
+  constructor(t: ExecutionContext, socket: Socket, { splits = false }: OriginalClientOptions = {}) {
     this.#t = t
+    this.#splits = splits
     this.socket = socket
     socket.setNoDelay(true)
     socket.on('data', (read) => this.#read(read))
@@ -208,8 +223,11 @@ export class OriginalClient {
     }
     if (this.#fault !== undefined) return
     let heard: Heard
+    let rest: Buffer = Buffer.alloc(0)
     try {
-      heard = unpackFrame(read)
+      const frame = this.#splits ? firstFrame(read) : read
+      rest = read.subarray(frame.length)
+      heard = unpackFrame(frame)
     } catch (error) {
       this.#fault = new Error(`${this.#name}'s receive thread ends: ${(error as Error).message}`)
       this.#wake()
@@ -221,6 +239,7 @@ export class OriginalClient {
     this.#wake()
     // On OK the client requests its lists.
     if (type === 124 && values[0] === 'OK') this.askLists()
+    if (rest.length > 0) this.#read(rest)
   }
 
   #unblock() {
@@ -240,9 +259,13 @@ export async function openOriginalClient(
   return dialOriginalClient(t, legacy ?? '')
 }
 
-export async function dialOriginalClient(t: ExecutionContext, address: string): Promise<OriginalClient> {
+export async function dialOriginalClient(
+  t: ExecutionContext,
+  address: string,
+  options: OriginalClientOptions = {},
+): Promise<OriginalClient> {
   const [, host = '', port = ''] = /^(.*):(\d+)$/.exec(address) ?? []
   const socket = connect(Number(port), host)
   await once(socket, 'connect')
-  return new OriginalClient(t, socket)
+  return new OriginalClient(t, socket, options)
 }
