@@ -17,9 +17,9 @@ export interface MessageRouter<Routed> {
   /** A promise that the next entry waits for, if there is one. */
   pause(): Promise<void> | undefined
   /** Recipients of a message of another server as they are now; undefined for one that nobody is told of. */
-  find(row: MessageRow): Promise<Routed | undefined>
-  /** Resolves when the commit in progress has ended: its messages were passed to `add`. */
-  committed(): Promise<unknown>
+  find(row: MessageRow): Routed | undefined | Promise<Routed | undefined>
+  /** Resolves when those of these rows that this server is committing, if any, were passed to `add`. */
+  committed(rows: readonly MessageRow[]): Promise<void> | undefined
 }
 
 export interface LogFeedParts {
@@ -53,6 +53,8 @@ export class LogFeed<Routed = unknown> extends ChangeFeed implements WriterLog {
   #running: Promise<void> | undefined
   #current: Promise<void> | undefined
   #next: Promise<void> | undefined
+  /** The number that the read in progress waits for. */
+  #awaited: { readonly head: number; readonly reached: () => void } | undefined
   /** The last number that this server has committed. */
   #committed: number
   #said: number
@@ -145,10 +147,23 @@ export class LogFeed<Routed = unknown> extends ChangeFeed implements WriterLog {
       return this.missed(error)
     }
     this.reach(head)
-    while (this.#seen < head && this.#running !== undefined) await this.#running
+    await this.#reached(head)
     if (this.#seen < head) return
     this.#readAt = begun
     this.#isFailing = false
+  }
+
+  /** Resolves when everything up to a number was passed on, or cannot be: under load `#run` goes on beyond it. */
+  #reached(head: number): Promise<void> | undefined {
+    if (this.#seen >= head || this.#running === undefined) return undefined
+    return new Promise((reached) => {
+      this.#awaited = { head, reached }
+    })
+  }
+
+  #endWait() {
+    this.#awaited?.reached()
+    this.#awaited = undefined
   }
 
   /** Never rejects. */
@@ -156,14 +171,15 @@ export class LogFeed<Routed = unknown> extends ChangeFeed implements WriterLog {
     try {
       while (this.#seen < this.#target) {
         const own = this.#own.get(this.#seen + 1)
-        if (own === undefined) await this.#read()
-        else await this.#pushAndPause(this.#seen + 1, own)
+        // Awaited in any case: `#running` must be set before the end.
+        await (own === undefined ? this.#read() : this.#pushAndPause(this.#seen + 1, own))
       }
     } catch (error) {
       this.#target = this.#seen
       this.missed(error)
     } finally {
       this.#running = undefined
+      this.#endWait()
     }
   }
 
@@ -172,30 +188,41 @@ export class LogFeed<Routed = unknown> extends ChangeFeed implements WriterLog {
     const [firstOwn = Number.MAX_SAFE_INTEGER] = this.#own.keys()
     const { db } = this.#parts
     const upTo = Math.min(this.#target, firstOwn - 1)
-    const [rows, { entries }] = await Promise.all([
-      messagesInLog(db, this.#seen, upTo, PAGE),
-      changesAfter(db, this.#seen, upTo),
-    ])
-    // A message that this server is committing may be among them.
-    if (rows.length > 0) await this.#router?.committed()
     const before = this.#seen
+    const rows = await messagesInLog(db, before, upTo, PAGE)
+    // Numbers have no gaps: as many messages as numbers leave none to changes.
+    const isFull = rows.length === Math.min(PAGE, upTo - before) && rows.at(-1)?.id === before + rows.length
+    const entries = isFull ? [] : (await changesAfter(db, before, upTo)).entries
+    if (rows.length > 0) await this.#router?.committed(rows)
     for (const entry of inOrder(rows, entries)) {
       // The end of a page of one of the lists, or of what this database shows.
       if (entry.id !== this.#seen + 1) break
-      await this.#pass(entry)
+      const pause = this.#pass(entry)
+      if (pause !== undefined) await pause
     }
     if (this.#seen === before) throw new Error(`the database does not show number ${before + 1} of the log`)
   }
 
-  async #pass(entry: MessageRow | NumberedEntry) {
+  #pass(entry: MessageRow | NumberedEntry): Promise<void> | undefined {
     const { id } = entry
-    if ('topic' in entry) {
-      await this.tell(entry)
-      return this.#see(id)
-    }
-    const message = this.#own.get(id) ?? (await this.#router?.find(entry))
-    if (message === undefined) this.#see(id)
-    else await this.#pushAndPause(id, message)
+    if ('topic' in entry) return this.#tellAndSee(entry)
+    const message = this.#own.get(id) ?? this.#router?.find(entry)
+    return message instanceof Promise ? this.#passFound(id, message) : this.#passOn(id, message)
+  }
+
+  async #tellAndSee(entry: NumberedEntry) {
+    await this.tell(entry)
+    this.#see(entry.id)
+  }
+
+  async #passFound(id: number, message: Promise<Routed | undefined>) {
+    await this.#passOn(id, await message)
+  }
+
+  #passOn(id: number, message: Routed | undefined): Promise<void> | undefined {
+    if (message !== undefined) return this.#pushAndPause(id, message)
+    this.#see(id)
+    return undefined
   }
 
   #pushAndPause(id: number, message: Routed): Promise<void> | undefined {
@@ -212,6 +239,7 @@ export class LogFeed<Routed = unknown> extends ChangeFeed implements WriterLog {
 
   #see(id: number) {
     this.#seen = id
+    if (this.#awaited !== undefined && id >= this.#awaited.head) this.#endWait()
     this.#endTurn()
   }
 

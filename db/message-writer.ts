@@ -13,6 +13,7 @@ import {
   doubtOf,
   endOf,
   furthest,
+  isAnyOf,
   type MessageJob,
   messageJob,
   type ReadJob,
@@ -60,6 +61,8 @@ export class MessageWriter {
   /** Set while the writer is idle and a backfill may be needed. */
   #idle: NodeJS.Timeout | undefined
   #committing = Promise.resolve()
+  /** Messages of the last commit. */
+  #batch: readonly MessageJob[] = []
 
   private constructor(db: Knex, log: WriterLog, onError: (error: unknown) => void, onCommit: OnCommit) {
     this.#store = isMysql(db) ? new MysqlMessages(db) : new SqliteMessages(db)
@@ -117,9 +120,9 @@ export class MessageWriter {
     return this.#log.seen
   }
 
-  /** Resolves when the commit in progress has ended, and its outcomes were reported. */
-  committed(): Promise<void> {
-    return this.#committing
+  /** Resolves when no commit in progress has one of these rows: when its outcomes were reported, or at once. */
+  committed(rows: readonly Pick<NewMessageRow, 'client_id'>[]): Promise<void> | undefined {
+    return isAnyOf(this.#batch, rows) ? this.#committing : undefined
   }
 
   /**
@@ -222,9 +225,8 @@ export class MessageWriter {
   }
 
   async #commit() {
-    const messages =
-      this.#messages.length <= this.#store.batch ? this.#messages : this.#messages.slice(0, this.#store.batch)
-    this.#messages = this.#messages.slice(messages.length)
+    const messages = this.#messages.splice(0, this.#store.batch)
+    this.#batch = messages
     const reads = this.#reads.take()
     const afterReads = this.#afterReads
     this.#afterReads = []

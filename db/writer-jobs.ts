@@ -23,6 +23,12 @@ export const messageJob = (
   reject,
 })
 
+/** Whether one of the rows may be stored by one of the jobs: its sender may have used the client id of another one. */
+export function isAnyOf(jobs: readonly MessageJob[], rows: readonly Pick<NewMessageRow, 'client_id'>[]): boolean {
+  const clientIds = new Set(jobs.map(({ work }) => work.client_id))
+  return rows.some(({ client_id }) => clientIds.has(client_id))
+}
+
 /** A read position queued for the writer. */
 export interface ReadJob {
   readonly work: Read

@@ -7,6 +7,7 @@ import type { Deliveries } from './deliveries.ts'
 import { emitChange } from './events.ts'
 import type { Routed, SharedLog } from './fan-out.ts'
 import { type Exchange, exchangeOf, type Loops } from './loops.ts'
+import type { Source } from './source.ts'
 import type { Sources } from './sources.ts'
 
 export interface ForeignMessagesParts {
@@ -34,25 +35,32 @@ export class ForeignMessages {
   }
 
   /** A message with the users of this server who may read it now; undefined if nobody is told of it. */
-  async find(row: MessageRow): Promise<Routed | undefined> {
-    const { deliveries, sources } = this.#parts
+  find(row: MessageRow): Routed | undefined | Promise<Routed> {
+    const { deliveries, loops, sources } = this.#parts
     const [source] = sources.ofKind(row.msg_type)
     // A friend request; or recalled since, and the entry of that comes later.
     if (source === undefined || row.isActive !== 1) return undefined
     const { user_id, target_id } = row
+    const isElsewhere = row.msg_type !== MSG_TYPE.group && !deliveries.hasAny(user_id) && !deliveries.hasAny(target_id)
+    if (!isElsewhere) return this.#place(row, source)
+    const exchange = exchangeOf({ id: user_id }, { id: target_id })
+    if (row.hops > 0) return this.#countHops(exchange, row).then(() => nobody(row))
+    // Most messages are of people who are elsewhere: nothing is looked up for them.
+    loops.heard(exchange, undefined, 0)
+    return nobody(row)
+  }
+
+  async #place(row: MessageRow, source: Source): Promise<Routed> {
+    const { user_id, target_id } = row
     const isGroup = row.msg_type === MSG_TYPE.group
-    const recipients = [target_id]
     if (!isGroup) await this.#countHops(exchangeOf({ id: user_id }, { id: target_id }), row)
-    // Most private messages are of users who are elsewhere: their names are not looked up.
-    if (!isGroup && !deliveries.hasAny(user_id) && !deliveries.hasAny(target_id))
-      return { message: messageOf(row, NOBODY), row, audience: { ...NOBODY, targetId: target_id, recipients } }
     const { conversation, from, to, group, readers } = await source.place(row)
     if (isGroup) await this.#countHops({ key: conversation, group }, row)
     const audience: Audience = {
       conversation,
       targetId: target_id,
       names: { from, to, group, unread: true },
-      recipients: isGroup ? [...readers] : recipients,
+      recipients: isGroup ? [...readers] : [target_id],
       except: isGroup ? user_id : undefined,
       sentOn: undefined,
     }
@@ -90,6 +98,12 @@ const NOBODY: Audience = {
   except: undefined,
   sentOn: undefined,
 }
+
+const nobody = (row: MessageRow): Routed => ({
+  message: messageOf(row, NOBODY),
+  row,
+  audience: { ...NOBODY, targetId: row.target_id, recipients: [row.target_id] },
+})
 
 const messageOf = (row: MessageRow, { names }: Audience) =>
   textForm(row.id, row, names, row.reply_to ?? 0, row.edited_at ?? 0, fileOf(row))

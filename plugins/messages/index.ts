@@ -51,7 +51,7 @@ export const privateMessages = definePlugin({
         push: ({ message, row, audience }) => fanOut.push(message, row, audience),
         pause: () => deliveries.pause(),
         find: (row) => foreign.find(row),
-        committed: () => writer.committed(),
+        committed: (rows) => writer.committed(rows),
       })
     }
     const settled = () => shared?.catchUp() ?? writer.settled()

@@ -4,6 +4,7 @@ import type { Knex } from 'knex'
 import {
   insertUser,
   LogFeed,
+  type MessageRouter,
   MessageWriter,
   MSG_TYPE,
   migrate,
@@ -31,7 +32,12 @@ async function stores(t: ExecutionContext, db: Knex) {
   return async (userId: number) => (await writer.store(rowFrom(userId))).id
 }
 
-async function follow(t: ExecutionContext) {
+type Row = Parameters<MessageRouter<string>['find']>[0]
+
+async function follow(
+  t: ExecutionContext,
+  find: MessageRouter<string>['find'] = ({ id, user_id }: Row) => `foreign ${id} of ${user_id}`,
+) {
   const { db } = await emptyDatabase(t)
   await migrate(db)
   const time = { now: 0 }
@@ -47,7 +53,7 @@ async function follow(t: ExecutionContext) {
   feed.route({
     push: (message) => told.push(message),
     pause: () => undefined,
-    find: async ({ id, user_id }) => `foreign ${id} of ${user_id}`,
+    find,
     committed: async () => committed.pop()?.(),
   })
   const user = (name: string) => insertUser(db, { username: name, password: 'x', nickname: name, role: 'user' })
@@ -119,6 +125,59 @@ test('other servers are told of the last number once in a turn, and of none that
   t.deepEqual(said, [3, 4])
 })
 
+test('who waits for the log up to now does not wait for what comes meanwhile', async (t) => {
+  const found: ((name: string) => void)[] = []
+  let asked = () => {}
+  const find = () => {
+    asked()
+    return new Promise<string>((resolve) => found.push(resolve))
+  }
+  const next = () =>
+    new Promise<void>((resolve) => {
+      asked = resolve
+    })
+  const { feed, time, told, store } = await follow(t, find)
+  await store(2)
+  time.now = 2001
+  const first = next()
+  const caughtUp = feed.catchUp()
+  await first
+  await store(2)
+  feed.reach(2)
+  const second = next()
+  found.shift()?.('first')
+  await second
+  await caughtUp
+  t.deepEqual(told, ['first'])
+  t.false(feed.isBehind)
+  found.shift()?.('second')
+  await feed.catchUp()
+  t.deepEqual(told, ['first', 'second'])
+})
+
+test('messages without a gap between their numbers need no look at the changes', async (t) => {
+  const { db, feed, errors, told, user, store } = await follow(t)
+  await user('alice')
+  await store(1)
+  await store(2)
+  await feed.catchUp()
+  await store(2)
+  await db.schema.renameTable('change_log', 'away')
+  await feed.catchUp()
+  t.deepEqual(told, ['change 1', 'foreign 2 of 1', 'foreign 3 of 2', 'foreign 4 of 2'])
+  t.deepEqual(errors, [])
+})
+
+test('only messages that may be of the commit in progress wait for it', async (t) => {
+  const { db } = await follow(t)
+  const writer = await MessageWriter.open(db, (error) => t.fail(String(error)))
+  t.teardown(() => writer.close())
+  const [own, foreign] = [rowFrom(1), rowFrom(2)]
+  await writer.store(own)
+  t.is(writer.committed([foreign]), undefined)
+  t.true(writer.committed([foreign, own]) instanceof Promise)
+})
+
 test('a wake-up is no truth: a number that it names is read from the database', async (t) => {
   const { feed, told, store } = await follow(t)
   await store(2)
@@ -142,10 +201,10 @@ test('a server that has not read the log for too long stores nothing, and does a
   const writer = await MessageWriter.open(db, (error) => t.fail(String(error)), undefined, feed)
   t.teardown(() => writer.close())
   time.now = 2001
-  await db.schema.renameTable('change_log', 'away')
+  await db.schema.renameTable('head', 'away')
   await t.throwsAsync(writer.store(rowFrom(1)), { name: 'LogTooOld' })
   await t.throwsAsync(writer.store(rowFrom(1)), { name: 'LogTooOld' })
   t.is(errors.length, 1, 'reported once')
-  await db.schema.renameTable('away', 'change_log')
+  await db.schema.renameTable('away', 'head')
   t.is((await writer.store(rowFrom(1))).id, 2)
 })
