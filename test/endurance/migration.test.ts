@@ -1,4 +1,4 @@
-import { copyFile, mkdir } from 'node:fs/promises'
+import { copyFile, mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
@@ -9,6 +9,7 @@ import { MIGRATIONS_TABLE } from '../../db/migrate.ts'
 import { runSteps } from '../../db/migration-run.ts'
 import { MIGRATIONS } from '../../db/migrations/index.ts'
 import { emptyPlace, schemaOf } from '../support/databases/empty-database.ts'
+import { newDatabase } from '../support/databases/mariadb.ts'
 import { line, MINUTES, seeded, times } from '../support/endurance/rounds.ts'
 import { type Ended, openShell } from '../support/processes/shell.ts'
 
@@ -60,16 +61,25 @@ async function makeOld(where: string) {
   }
 }
 
-/** A copy of the old database in a place of its own, and the arguments that name it to a command. */
-async function copyOf(t: ExecutionContext, old: string): Promise<{ where: string; args: string[] }> {
+interface Copy {
+  readonly where: string
+  /** Name it to a command. */
+  readonly args: readonly string[]
+  /** Removes it: several of them do not fit into the cache of the database server. */
+  drop(): Promise<void>
+}
+
+/** A copy of the old database in a place of its own. */
+async function copyOf(t: ExecutionContext, old: string): Promise<Copy> {
   if (process.env.TEST_DATABASE === undefined) {
     const data = join(await emptyPlace(t), '..', 'room')
     await mkdir(data)
     const where = join(data, 'chat.db')
     await copyFile(old, where)
-    return { where, args: ['--data', data] }
+    return { where, args: ['--data', data], drop: () => rm(data, { recursive: true }) }
   }
-  const where = await emptyPlace(t)
+  const { url: where, drop } = await newDatabase(process.env.TEST_DATABASE)
+  t.teardown(drop)
   const db = await openDatabase(where)
   try {
     const from = new URL(old).pathname.slice(1)
@@ -82,7 +92,7 @@ async function copyOf(t: ExecutionContext, old: string): Promise<{ where: string
   } finally {
     await db.destroy()
   }
-  return { where, args: ['--db', where] }
+  return { where, args: ['--db', where], drop }
 }
 
 const SUMS = [
@@ -129,10 +139,11 @@ test('an upgrade of a large database that is killed at random moments ends as on
   const ms = performance.now() - began
   const expected = await pictureOf(whole.where)
   t.is(expected.sums.chatmsg?.[0], ROWS)
+  await whole.drop()
 
   let kills = 0
   for (let round = 1; round <= rounds; round++) {
-    const { where, args } = await copyOf(t, old)
+    const { where, args, drop } = await copyOf(t, old)
     for (let nth = 1; nth <= MAX_KILLS; nth++) {
       const { child, done } = shell.start(['db', 'migrate', ...args])
       await Promise.race([sleep(random() * ms), done])
@@ -141,6 +152,7 @@ test('an upgrade of a large database that is killed at random moments ends as on
     }
     isDone(t, await migrated(shell, args))
     t.deepEqual(await pictureOf(where), expected, `round ${round}`)
+    await drop()
   }
   t.log(line({ messages: ROWS, 'seconds without a kill': (ms / 1000).toFixed(1), rounds, kills }))
 })

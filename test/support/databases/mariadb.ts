@@ -33,7 +33,7 @@ export async function freePort(): Promise<number> {
 }
 
 /** Installs an empty MariaDB data folder. Returns how to start a server on it. */
-async function installMariadb(folder: string, log: readonly string[]) {
+async function installMariadb(folder: string, settings: readonly string[]) {
   const [mariadbd, install] = [findProgram('mariadbd'), findProgram('mariadb-install-db')]
   if (mariadbd === undefined || install === undefined)
     throw new Error('MariaDB is not installed: on Debian, apt-get install mariadb-server')
@@ -54,8 +54,7 @@ async function installMariadb(folder: string, log: readonly string[]) {
         `--socket=${join(folder, 'socket')}`,
         `--port=${port}`,
         '--bind-address=127.0.0.1',
-        ...log,
-        '--innodb-buffer-pool-size=64M',
+        ...settings,
         '--skip-name-resolve',
       ],
       { stdio: 'ignore', env },
@@ -66,11 +65,18 @@ async function installMariadb(folder: string, log: readonly string[]) {
  * A private MariaDB server on loopback with its own folder, removed by `close`. As in a default installation, a commit
  * is flushed to disk.
  * @param options.binlog whether commits become visible only when they are durable, as servers that share it need
+ * @param options.bufferPool bytes of its cache
  */
-export async function startMariadb({ binlog = false }: { binlog?: boolean } = {}) {
+export async function startMariadb({
+  binlog = false,
+  bufferPool = '64M',
+}: {
+  binlog?: boolean
+  bufferPool?: string
+} = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'chatctl-mariadb-'))
   const log = binlog ? ['--log-bin=binlog', '--sync-binlog=1'] : ['--skip-log-bin']
-  const launch = await installMariadb(folder, log)
+  const launch = await installMariadb(folder, [...log, `--innodb-buffer-pool-size=${bufferPool}`])
   let port = await freePort()
   let child: ReturnType<typeof launch>
 

@@ -98,6 +98,10 @@ export class DiskFile {
     }
   }
 
+  get hasUnflushed(): boolean {
+    return this.#pending.length > 0
+  }
+
   /** The content after a power cut now, with the pending changes for which `survives` returns true. */
   afterPowerCut(survives: () => boolean): Buffer {
     const left = new DiskFile(Buffer.from(this.#durable.subarray(0, this.#size)))

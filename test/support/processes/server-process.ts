@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { Clients, type ServerHandle } from '../clients.ts'
+import { newDatabase } from '../databases/mariadb.ts'
 import { type Ended, openShell, type RunOptions, type Shell } from './shell.ts'
 
 /** These tests send as fast as they can. */
@@ -29,15 +30,21 @@ export interface ServerProcess extends ServerHandle {
   ended(): Promise<Ended>
 }
 
-/** Starts `chatctl serve` in a temporary folder. It is killed when the test ends. */
+/** Starts `chatctl serve` in a temporary folder, on the kind of database under test. It is killed when the test ends. */
 export async function startServerProcess(
   t: ExecutionContext,
   { limits, args = [], env, ...run }: ServerProcessOptions = {},
 ): Promise<ServerProcess> {
+  const database = process.env.TEST_DATABASE && (await newDatabase(process.env.TEST_DATABASE))
+  if (database) t.teardown(database.drop)
   const shell = await openShell(t)
   const data = join(shell.folder, 'room')
   const control = join(data, 'control.sock')
-  const environment = { ...env, CHATCTL_LIMITS: JSON.stringify({ ...NO_RATES, ...limits }) }
+  const environment = {
+    ...(database && { CHATCTL_DB: database.url }),
+    ...env,
+    CHATCTL_LIMITS: JSON.stringify({ ...NO_RATES, ...limits }),
+  }
   let server = await shell.serve(args, { ...run, env: environment })
   const where = () => ({ address: server.server, control })
   const { connect, operator, user } = new Clients(t, where, { timeout: REQUEST_TIMEOUT_MS })
