@@ -19,8 +19,6 @@ export class Judge {
   readonly ledger = new Ledger()
   readonly users: ReadonlyMap<string, number>
   readonly #loop: EventLoop
-  /** Texts that edits have given to messages. */
-  readonly #edits = new Map<number, Set<string>>()
   /** Scheduled messages that were acknowledged, with the time when they are due. */
   readonly #scheduled = new Map<string, number>()
 
@@ -49,8 +47,16 @@ export class Judge {
     this.ledger.acknowledge(text, id)
   }
 
+  /** A sender has the answer that its message has another text. */
   edited(id: number, text: string) {
-    this.#edits.set(id, (this.#edits.get(id) ?? new Set()).add(text))
+    const stored = this.log.messages.get(id)
+    if (stored === undefined || !this.log.textsSince(stored, 0).includes(text))
+      this.breach(`an edit of ${id} was acknowledged before its commit`)
+  }
+
+  /** A sender has the answer that its message is recalled. */
+  recalled(id: number) {
+    if (!this.log.isRecalled(id)) this.breach(`the recall of ${id} was acknowledged before its commit`)
   }
 
   scheduled(text: string, due: number) {
@@ -62,15 +68,22 @@ export class Judge {
     return Math.max(0, ...this.#scheduled.values())
   }
 
-  /** Checks a push: committed, with its text, and for this user. */
-  pushed(user: string, { id, from, text }: Pushed) {
+  /**
+   * Checks a push: committed, for this user, and as the log was when the session began or later.
+   * @param since a number that the log had before the session began
+   */
+  pushed(user: string, { id, from, text }: Pushed, since: number) {
     const stored = this.log.messages.get(id)
     if (stored === undefined) return this.breach(`${user} was pushed ${id} before its commit`)
-    if (stored.text !== text && !this.#edits.get(id)?.has(text))
-      this.breach(`${user} was pushed ${id} as "${short(text)}", which is "${short(stored.text)}"`)
+    const texts = this.log.textsSince(stored, since)
+    if (!texts.includes(text))
+      this.breach(`${user} was pushed ${id} as "${short(text)}", which is "${short(texts[0] ?? '')}"`)
     if (this.userId(from) !== stored.senderId) this.breach(`${user} was pushed ${id} as one from ${from}`)
-    if (stored.senderId !== this.userId(user) && !this.isFor(user, stored))
-      this.breach(`${user} was pushed ${id}, which is for others`)
+    if (this.log.isRecalled(id, since)) this.breach(`${user} was pushed ${id}, which was recalled`)
+    if (stored.senderId === this.userId(user)) return
+    if (!this.isFor(user, stored)) this.breach(`${user} was pushed ${id}, which is for others`)
+    if (stored.isGroup && !this.log.isMemberSince(stored.targetId, this.userId(user), id, since))
+      this.breach(`${user} was pushed ${id} of a group that it had left`)
   }
 
   /** Whether a message was for a user when it was stored. */
@@ -82,11 +95,10 @@ export class Judge {
 
   /** The messages that a user must have received by now, oldest first: those of a group only if still a member. */
   due(user: string, after = 0): LoggedMessage[] {
-    const recalled = this.log.recalled()
     const userId = this.userId(user)
     return [...this.log.messages.values()].filter((message) => {
       const { id, isGroup, targetId } = message
-      if (id <= after || recalled.has(id) || !this.isFor(user, message)) return false
+      if (id <= after || this.log.isRecalled(id) || !this.isFor(user, message)) return false
       return !isGroup || this.log.isMemberSince(targetId, userId, id)
     })
   }
@@ -134,6 +146,16 @@ export class Judge {
         if (is !== should) this.breach(`${user} is told ${is} unread of "${key}", a recount gives ${should}`)
       }
     }
+  }
+
+  /** The members of a user's groups, by group, ordered by name. */
+  membersOf(user: string): Map<string, string[]> {
+    const names = new Map([...this.users].map(([name, id]) => [id, name]))
+    const groups = this.log.groups()
+    const own = [...this.log.members()].filter(([, members]) => members.has(this.userId(user)))
+    return new Map(
+      own.map(([id, members]) => [groups.get(id) ?? '', [...members].map((member) => names.get(member) ?? '').sort()]),
+    )
   }
 
   close() {

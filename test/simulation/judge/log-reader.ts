@@ -40,6 +40,10 @@ export class LogReader {
   readonly #statements
   readonly #members = new Map<number, Since<ReadonlySet<number>>[]>()
   readonly #blocks: Since<ReadonlySet<string>>[] = [{ from: 0, value: new Set() }]
+  /** Texts of messages that were edited. */
+  readonly #texts = new Map<number, Since<string>[]>()
+  /** Recalled messages, with the number of the recall. */
+  readonly #recalls = new Map<number, number>()
   #head: number
 
   /** @param file of the database, which holds no messages yet */
@@ -71,6 +75,8 @@ export class LogReader {
     for (const { id, topic, subject } of this.#statements.changes.all(this.#head, head) as ChangeRow[]) {
       if (topic === 'group') this.#addMembers(subject, id)
       else if (topic === 'relation') this.#blocks.push({ from: id, value: this.#readBlocks() })
+      else if (topic === 'edit') this.#addText(subject, id)
+      else if (topic === 'recall') this.#recalls.set(subject, id)
     }
     this.#head = head
   }
@@ -80,10 +86,22 @@ export class LogReader {
     return valueAt(this.#members.get(groupId) ?? [], at)?.has(userId) ?? false
   }
 
-  /** Whether a user has been a member without a break from a number on until now. */
-  isMemberSince(groupId: number, userId: number, from: number): boolean {
-    const history = this.#members.get(groupId) ?? []
-    return this.isMember(groupId, userId, from) && history.every((one) => one.from <= from || one.value.has(userId))
+  /** Whether a user has been a member without a break from a number on, until another or until now. */
+  isMemberSince(groupId: number, userId: number, from: number, upTo = this.#head): boolean {
+    const later = (this.#members.get(groupId) ?? []).filter((one) => one.from > from && one.from <= upTo)
+    return this.isMember(groupId, userId, from) && later.every(({ value }) => value.has(userId))
+  }
+
+  /** The texts that a message had at a number or later. */
+  textsSince({ id, text }: LoggedMessage, at: number): string[] {
+    const history = [{ from: 0, value: text }, ...(this.#texts.get(id) ?? [])]
+    const first = history.findLastIndex(({ from }) => from <= at)
+    return history.slice(first).map(({ value }) => value)
+  }
+
+  /** Whether a message was recalled by a number of the log, or by now. */
+  isRecalled(id: number, at = this.#head): boolean {
+    return (this.#recalls.get(id) ?? Number.POSITIVE_INFINITY) <= at
   }
 
   /** Whether a reader had blocked a writer when a number was taken. */
@@ -113,9 +131,9 @@ export class LogReader {
     return new Map(rows.map(({ id, name }) => [id, name]))
   }
 
-  /** Ids of the messages that were recalled. */
-  recalled(): Set<number> {
-    return new Set(this.#statements.recalled.all() as number[])
+  /** Ids of the groups, and of their members now. */
+  members(): ReadonlyMap<number, ReadonlySet<number>> {
+    return new Map([...this.#members].map(([id, history]) => [id, history.at(-1)?.value ?? new Set()]))
   }
 
   close() {
@@ -126,6 +144,12 @@ export class LogReader {
     const history = this.#members.get(groupId) ?? []
     this.#members.set(groupId, history)
     history.push({ from, value: new Set(this.#statements.members.all(groupId) as number[]) })
+  }
+
+  #addText(messageId: number, from: number) {
+    const history = this.#texts.get(messageId) ?? []
+    this.#texts.set(messageId, history)
+    history.push({ from, value: this.#statements.text.get(messageId) as string })
   }
 
   #readBlocks(): Set<string> {
@@ -157,7 +181,7 @@ function prepare(connection: Database) {
     blocks: sql('select user_id, blocked_id from userblock where isActive = 1'),
     users: sql('select id, username as name from userinfo order by id'),
     groups: sql('select id, chatroom_name as name from chatroom order by id'),
-    recalled: sql('select id from chatmsg where isActive = 0').pluck(),
+    text: sql('select msg from chatmsg where id = ?').pluck(),
     unreadPrivate: sql(
       `select m.user_id as id, count(*) as unread from chatmsg m
        left join correspondence c on c.reader_id = m.target_id and c.writer_id = m.user_id

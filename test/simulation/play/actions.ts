@@ -119,15 +119,17 @@ export class Actions {
 
   async #recall() {
     const id = this.#ownId()
-    if (id !== undefined) await this.#request(() => this.#device.client.request(RecallMessage, { id }))
+    if (id === undefined) return
+    const done = await this.#request(() => this.#device.client.request(RecallMessage, { id }))
+    if (done !== undefined) this.#device.surroundings.judge.recalled(id)
   }
 
   async #edit() {
     const id = this.#ownId()
     if (id === undefined) return
     const text = `edited ${this.#padding()}`
-    this.#device.surroundings.judge.edited(id, text)
-    await this.#request(() => this.#device.client.request(EditMessage, { id, text }))
+    const done = await this.#request(() => this.#device.client.request(EditMessage, { id, text }))
+    if (done !== undefined) this.#device.surroundings.judge.edited(id, text)
   }
 
   #ownId(): number | undefined {
@@ -139,13 +141,14 @@ export class Actions {
     const { loop, judge } = this.#device.surroundings
     // Each with a lane of its own: they may be sent in any order.
     const text = `${this.#name}-later-${this.#own.scheduled.length + 1} 1`
-    const clientId = text
+    // Either makes it one, however often it is asked for.
+    const [clientId, options] = loop.random.chance(0.5) ? [text, {}] : ['', { key: text }]
     const delay = Math.ceil(loop.random.between(1, 5000))
     const where = loop.random.chance(0.5) ? { to: loop.random.pick(this.#others) } : this.#group()
     judge.ledger.attempt(text)
     this.#own.scheduled.push(text)
     const done = await this.#request(() =>
-      this.#device.client.request(ScheduleMessage, { ...where, text, delay, clientId }),
+      this.#device.client.request(ScheduleMessage, { ...where, text, delay, clientId }, options),
     )
     if (done !== undefined) judge.scheduled(text, loop.now + delay)
   }

@@ -64,8 +64,8 @@ export class Device {
   readonly #done = new Set<number>()
   /** By conversation, how far the user has certainly read on any device. */
   readonly #read: Map<string, number>
-  /** Copies of both, at the last disconnect. */
-  #before = { done: new Set<number>(), read: new Map<string, number>() }
+  /** Copies of both, and the last number of the log, at the last disconnect. */
+  #before = { done: new Set<number>(), read: new Map<string, number>(), head: 0 }
   #lastPushed = 0
   /** How often it has connected. */
   #connection = 0
@@ -160,14 +160,15 @@ export class Device {
     this.#lastPushed = 0
     this.#resubscribed = -1
     this.#connection++
-    this.#before = { done: new Set(this.#done), read: new Map(this.#read) }
+    const { head } = this.surroundings.judge.log
+    this.#before = { done: new Set(this.#done), read: new Map(this.#read), head }
   }
 
   #pushed(message: Pushed) {
     const { loop, judge } = this.surroundings
     const { id } = message
     loop.trace.add(`${this.name} was pushed ${id}`)
-    judge.pushed(this.user, message)
+    judge.pushed(this.user, message, this.#before.head)
     if (id <= this.#lastPushed && --this.#resubscribed < 0)
       judge.breach(`${this.name} was pushed ${id} after ${this.#lastPushed}`)
     this.#lastPushed = id

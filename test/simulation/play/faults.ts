@@ -21,7 +21,7 @@ const MAX_FAULTS = 100
 const DATABASE_CODES = ['SQLITE_FULL', 'SQLITE_IOERR_FSYNC', 'SQLITE_BUSY', 'PROTOCOL_CONNECTION_LOST']
 const COMMIT = /^commit/i
 
-/** Faults of a run: some kinds of them, drawn from the seed, one after the other until `stop`. */
+/** Faults of a run: some kinds of them, drawn from the seed, one after the other until `stop`, or as many as may be. */
 export class Faults {
   readonly #victims: Victims
   readonly #random: Random
@@ -57,7 +57,8 @@ export class Faults {
     const { loop, nodes } = this.#victims
     while (this.#kinds.length > 0) {
       await loop.sleep(this.#random.between(...PAUSE_MS))
-      if (this.#isOver || this.#count === MAX_FAULTS) return
+      if (this.#isOver) return
+      if (this.#count === MAX_FAULTS) return this.stop()
       this.#count++
       await this.#random.pick(this.#kinds)()
       // A fault of the database may have ended a node, at any time.

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { QueryContacts, QueryRooms, QueryScheduled } from '../../../client/index.ts'
+import { QueryContacts, QueryRooms, QueryRoomUsers, QueryScheduled } from '../../../client/index.ts'
 import type { Judge } from '../judge/judge.ts'
 import type { LoggedMessage } from '../judge/log-reader.ts'
 import type { EventLoop } from '../machine/event-loop.ts'
@@ -15,6 +15,8 @@ const PAUSE_MS = [0, 250] as const
 const DELIVERY_LIMIT_MS = 60_000
 /** The same for what is scheduled: by clocks that went wrong by a minute. */
 const SCHEDULED_LIMIT_MS = 150_000
+/** Time within which every user is told who is online, in milliseconds: a node that was not heard for 10 s has no users. */
+const PRESENCE_LIMIT_MS = 15_000
 const LOOK_MS = 50
 
 /** Kinds of contacts, as `contact_info` numbers them. */
@@ -106,6 +108,11 @@ export class Play {
     for (const player of this.#players) await this.#checkUnread(player)
     log.read()
     this.#judge.checkLog()
+    await this.#presenceShown(this.#players)
+    // Of a user with several devices, on several nodes, too.
+    const [leaving, ...staying] = this.#players
+    for (const device of leaving?.devices ?? []) await this.#in(device, () => device.close())
+    await this.#presenceShown(staying)
   }
 
   async close() {
@@ -149,6 +156,30 @@ export class Play {
         await this.#loop.sleep(1000)
       }
     }
+  }
+
+  /** Waits until every user is told who is in its groups, and that these users are online and others are not. */
+  async #presenceShown(online: readonly Player[]) {
+    const end = this.#loop.now + PRESENCE_LIMIT_MS
+    const names = new Set(online.map(({ name }) => name))
+    for (const { name, devices } of online)
+      for (const [group, members] of this.#judge.membersOf(name)) {
+        const should = members.map((user) => ({ user, online: names.has(user) }))
+        for (;;) {
+          const told = await this.#in(devices[0] as Device, (device) => this.#membersTold(device, group))
+          if (isDeepStrictEqual(told, should)) break
+          if (this.#loop.now > end) {
+            const [is, expected] = [told, should].map((list) => JSON.stringify(list))
+            return this.#judge.breach(`${name} is told that ${group} has ${is}, and should be told ${expected}`)
+          }
+          await this.#loop.sleep(LOOK_MS)
+        }
+      }
+  }
+
+  async #membersTold(device: Device, group: string) {
+    const told = await device.persist(() => device.client.request(QueryRoomUsers, { group }))
+    return told?.members.map(({ user, online }) => ({ user, online }))
   }
 
   async #scheduledOf(device: Device): Promise<Map<string, string>> {
