@@ -1,12 +1,18 @@
 import type { Knex } from 'knex'
 import { note } from './log.ts'
+import { type Check, refuseOutdated } from './outdated.ts'
 import { transact } from './transaction.ts'
 
 /**
  * Replaces the text of a message and keeps the former one. False if the message is deleted.
- * @param editedAt milliseconds since 1970 UTC
+ * @param revision.editedAt milliseconds since 1970 UTC
+ * @throws Outdated
  */
-export function editMessage(db: Knex, id: number, text: string, editedAt: number): Promise<boolean> {
+export function editMessage(
+  db: Knex,
+  { id, text, editedAt }: { readonly id: number; readonly text: string; readonly editedAt: number },
+  check: Check,
+): Promise<boolean> {
   const edit = async (trx: Knex.Transaction): Promise<boolean> => {
     const row = await trx('chatmsg').where({ id, isActive: 1 }).forUpdate().first('msg', 'target_id', 'lane')
     if (row === undefined) return false
@@ -16,6 +22,7 @@ export function editMessage(db: Knex, id: number, text: string, editedAt: number
     await trx('message_extra').insert({ message_id: id, edited_at: editedAt }).onConflict('message_id').merge()
     await trx('chatmsg').where({ id }).update({ msg: text })
     await note(trx, { topic: 'edit', subject: id, target_id: row.target_id, lane: row.lane })
+    await refuseOutdated(trx, check)
     return true
   }
   return transact(db, edit)

@@ -222,7 +222,8 @@ export {
   setClusterIdentity,
 } from './nodes.ts'
 export { isDatabaseUrl, openDatabase } from './open.ts'
-export { Outdated, UNCHECKED } from './outdated.ts'
+export { type Check, Outdated, UNCHECKED } from './outdated.ts'
+export { type Owned, ownedByNodes } from './owned.ts'
 export { ping } from './ping.ts'
 export { findProfiles, type ProfileRow, profileTimes, saveProfile } from './profiles.ts'
 export {

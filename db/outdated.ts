@@ -1,20 +1,24 @@
+import type { Knex } from 'knex'
 import type { NumberedEntry, Topic } from './log.ts'
 import type { NewMessageRow } from './message-columns.ts'
 import { MSG_TYPE } from './messages.ts'
 
 /**
- * What the sender's server has checked of a message, such as a membership or a block, has changed between that check and the
- * commit: it is not stored. To be checked again.
+ * What a server has checked of a message or of its edit, recall or reaction, such as a membership or a block, has changed
+ * between that check and the commit: nothing is stored. To be checked again.
  */
 export class Outdated extends Error {
   constructor() {
-    super('a change came between the check of this message and its commit')
+    super('a change came between a check and the commit that relies on it')
     this.name = 'Outdated'
   }
 }
 
 /** `checkedUpTo` of a message that is not checked again: the only server of a database makes changes wait for messages. */
 export const UNCHECKED = -1
+
+/** Who writes where, and the number up to which that was checked. */
+export type Check = Pick<NewMessageRow, 'checkedUpTo' | 'user_id' | 'target_id' | 'msg_type'>
 
 /** Topics of changes that decide whether a message may be written. */
 export const DECIDING: readonly Topic[] = ['user', 'group', 'relation']
@@ -28,7 +32,7 @@ export function checkedFrom(messages: readonly NewMessageRow[]): number | undefi
 }
 
 /** Whether a message was checked before a change that decides whether it may be written, or to whom. */
-export function isOutdated(row: NewMessageRow, { id, topic, subject, target_id }: NumberedEntry): boolean {
+export function isOutdated(row: Check, { id, topic, subject, target_id }: NumberedEntry): boolean {
   if (row.checkedUpTo === UNCHECKED || id <= row.checkedUpTo) return false
   const isGroup = row.msg_type === MSG_TYPE.group
   if (topic === 'user') return subject === row.user_id || (!isGroup && subject === row.target_id)
@@ -43,3 +47,19 @@ export function isOutdated(row: NewMessageRow, { id, topic, subject, target_id }
 export const subjectsOf = (messages: readonly NewMessageRow[]): number[] => [
   ...new Set(messages.flatMap(({ user_id, target_id }) => [user_id, target_id])),
 ]
+
+/**
+ * Checks that nothing has changed which decides on a change of a message. To be called after `note`, in its transaction: the
+ * row `head` is locked, so no entry comes between this and the commit.
+ * @throws Outdated
+ */
+export async function refuseOutdated(trx: Knex.Transaction, check: Check) {
+  if (check.checkedUpTo === UNCHECKED) return
+  // With a lock: the snapshot of the transaction may be older than its lock of `head`.
+  const entries: NumberedEntry[] = await trx('change_log')
+    .where('id', '>', check.checkedUpTo)
+    .whereIn('topic', DECIDING)
+    .whereIn('subject', [check.user_id, check.target_id])
+    .forShare()
+  if (entries.some((entry) => isOutdated(check, entry))) throw new Outdated()
+}

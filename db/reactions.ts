@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import { Conflict, countRows } from './locks.ts'
 import { note } from './log.ts'
+import { type Check, refuseOutdated } from './outdated.ts'
 import { transact } from './transaction.ts'
 
 /** One user's reaction to a message. */
@@ -30,12 +31,15 @@ const conflict = (reason: ReactionConflict): never => {
   throw new Conflict(reason)
 }
 
-/** Sets or removes a reaction. Undefined if it was so before. An error when the connection is lost at its commit. */
+/**
+ * Sets or removes a reaction. Undefined if it was so before. An error when the connection is lost at its commit.
+ * @throws Outdated
+ */
 export async function setReaction(
   db: Knex,
   reaction: Reaction,
   isSet: boolean,
-  { now, ...limits }: ReactionLimits & { readonly now: number },
+  { now, check, ...limits }: ReactionLimits & { readonly now: number; readonly check: Check },
 ): Promise<ReactionState | { readonly conflict: ReactionConflict } | undefined> {
   const { messageId: message_id, userId: user_id, emoji } = reaction
   const key = { message_id, user_id, emoji }
@@ -53,6 +57,7 @@ export async function setReaction(
       .merge(values)
     const state = await reactionStateOf(trx, reaction)
     await note(trx, { topic: 'reaction', subject: message_id, target_id: message.target_id, lane: message.lane })
+    await refuseOutdated(trx, check)
     return state
   }
   try {

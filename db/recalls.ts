@@ -3,17 +3,20 @@ import { groupsSeen } from './groups.ts'
 import { note } from './log.ts'
 import type { MessageRow } from './message-columns.ts'
 import { GROUP_LANE } from './messages.ts'
+import { type Check, refuseOutdated } from './outdated.ts'
 import { asking, type Select, selectForEach } from './selects.ts'
 import { transact } from './transaction.ts'
 
-/** Deletes a message logically: the row stays, so its client id stays used. False if it was deleted already. */
+/** Deletes a message logically: the row stays, so its client id stays used. False if it was deleted already. @throws Outdated */
 export async function deleteMessage(
   db: Knex,
   { id, target_id, lane }: Pick<MessageRow, 'id' | 'target_id' | 'lane'>,
+  check: Check,
 ): Promise<boolean> {
   const remove = async (trx: Knex.Transaction) => {
     if ((await trx('chatmsg').where({ id, isActive: 1 }).update({ isActive: 0 })) === 0) return false
     await note(trx, { topic: 'recall', subject: id, target_id, lane })
+    await refuseOutdated(trx, check)
     return true
   }
   return transact(db, remove, { repeatable: false })

@@ -1,12 +1,12 @@
 import { SYSTEM_CLOCK } from '../../core/clock.ts'
-import type { NodeRow } from '../../db/index.ts'
+import type { NodeRow, Owned } from '../../db/index.ts'
 import { defineCommand, defineGroup } from '../definition/command.ts'
 import type { ExitName } from '../errors/exit.ts'
 import { DATABASE_OPTIONS, withDatabase } from '../operator/database.ts'
 import type { NodeState } from '../server/cluster/node-state.ts'
 
 /** A node as `chatctl cluster status` shows it. */
-interface ShownNode extends Omit<NodeState, 'isStopping'> {
+interface ShownNode extends Omit<NodeState, 'isStopping'>, Owned {
   readonly id: number
   readonly name: string
   readonly version: string
@@ -29,12 +29,13 @@ const status = defineCommand({
   builder: (args) =>
     args.options({ config: DATABASE_OPTIONS.config, data: DATABASE_OPTIONS.data, db: DATABASE_OPTIONS.db }),
   async run(flags, { output }): Promise<ExitName> {
-    const { headOf, LEASE_MS, Nodes } = await import('../../db/index.ts')
-    const { nodes, head } = await withDatabase(flags, { exclusive: false }, async ({ db }) => ({
+    const { headOf, LEASE_MS, Nodes, ownedByNodes } = await import('../../db/index.ts')
+    const { nodes, head, owned } = await withDatabase(flags, { exclusive: false }, async ({ db }) => ({
       nodes: await new Nodes(db, SYSTEM_CLOCK).alive(),
       head: await headOf(db),
+      owned: await ownedByNodes(db),
     }))
-    const shown = nodes.map((node) => shownNode(node, { head, leaseMs: LEASE_MS }))
+    const shown = nodes.map((node) => shownNode(node, { head, leaseMs: LEASE_MS, owned: owned.get(node.id) }))
     await output.list(shown, [
       { title: 'node', value: ({ id, name }) => `${name} (${id})` },
       { title: 'version', value: ({ version }) => version },
@@ -44,6 +45,9 @@ const status = defineCommand({
       { title: 'behind', value: ({ behind }) => behind ?? '-' },
       { title: 'users', value: ({ users }) => users },
       { title: 'connections', value: ({ connections }) => connections },
+      { title: 'consumers', value: ({ consumers }) => consumers ?? '-' },
+      { title: 'hooks', value: ({ hooks }) => hooks },
+      { title: 'sending', value: ({ sending }) => sending },
       { title: 'NATS', value: ({ nats }) => nats ?? '-' },
       { title: 'database', value: ({ endpoint }) => endpoint ?? '-' },
     ])
@@ -58,7 +62,7 @@ const SILENT_MS = 5000
 
 function shownNode(
   { id, name, version, silentFor, state }: NodeRow,
-  { head, leaseMs }: { head: number; leaseMs: number },
+  { head, leaseMs, owned }: { head: number; leaseMs: number; owned: Owned | undefined },
 ): ShownNode {
   // Before its first renewal a node has told nothing.
   const { isStopping = false, ...told } = state as Partial<NodeState>
@@ -72,6 +76,9 @@ function shownNode(
     lease: leaseMs - silentFor,
     connections: 0,
     users: 0,
+    hooks: 0,
+    sending: 0,
+    ...owned,
     ...told,
     ...(told.seen !== undefined && { behind: Math.max(0, head - told.seen) }),
   }

@@ -5,6 +5,7 @@ import { defineCommand, type Shared } from '../definition/command.ts'
 import { fromEnvironment } from '../definition/environment.ts'
 import { OPTIONS, SERVER_FOLDER } from '../definition/options.ts'
 import type { ExitName } from '../errors/exit.ts'
+import { checkCluster } from '../operator/cluster-check.ts'
 import { checkDataFolder, type Finding, finding } from '../operator/doctor-checks.ts'
 import { checkHttp } from '../operator/http-check.ts'
 
@@ -18,6 +19,7 @@ export const doctor = defineCommand({
     const findings = [
       checkNode(),
       ...(await checkDataFolder(shared, { isNamed })),
+      ...(await checkCluster(shared)),
       ...(await checkServer(shared)),
       await checkLogin(shared, isNamed),
     ]

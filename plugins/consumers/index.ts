@@ -33,6 +33,7 @@ export const consumers = definePlugin({
     handleConsumers(parts)
     handleAcknowledgements(parts)
     defineConsumerMetrics(parts)
+    app.status(() => ({ consumers: store.active.length }))
     // Not when a user goes offline: a request in flight may load a consumer after that.
     app.every(EVICTION_MS, () => store.evict((userId) => app.presence.isHere(userId)))
     app.onStop(() => store.writer.close())

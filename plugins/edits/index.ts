@@ -26,7 +26,7 @@ export const edits = definePlugin({
       app.users.send(readers, messages.MessageEdited, values, { except: by })
     }
 
-    const edit = async (session: UserSession, id: number, text: string) => {
+    const edit = async (session: UserSession, id: number, text: string, checkedUpTo: number) => {
       const row = await stored.own(session, id)
       const now = app.clock.time()
       if (now - row.send_time > limits.editable) throw new Refused(FAILURES.not_editable)
@@ -37,7 +37,8 @@ export const edits = definePlugin({
       // Ascends whatever the clock does: clients tell the later one of two texts by it.
       const revision = { id, text, editedAt: Math.max(now, (row.edited_at ?? 0) + 1) }
       try {
-        if (!(await editMessage(db, id, text, revision.editedAt))) throw new Refused(MESSAGE_FAILURES.no_message)
+        const isEdited = await editMessage(db, revision, stored.checkOf(session, row, checkedUpTo))
+        if (!isEdited) throw new Refused(MESSAGE_FAILURES.no_message)
       } catch (error) {
         // The edit may be committed all the same: it is announced as soon as that is known.
         if (isUnavailable(error))
@@ -53,7 +54,7 @@ export const edits = definePlugin({
 
     app.handle(messages.EditMessage, (session, { id, text }) => {
       conversations.checkText(text)
-      return stored.change(id, () => edit(session, id, text))
+      return stored.change(session, id, (checkedUpTo) => edit(session, id, text, checkedUpTo))
     })
   },
 })

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { definePlugin, InOrder, type UserSession } from '../../core/index.ts'
-import { LogFeed, MessageWriter } from '../../db/index.ts'
+import { LogFeed, MessageWriter, UNCHECKED } from '../../db/index.ts'
 import { accounts } from '../accounts/index.ts'
 import { changes } from '../changes/index.ts'
 import { Conversations } from './conversations.ts'
@@ -55,7 +55,9 @@ export const privateMessages = definePlugin({
       })
     }
     const settled = () => shared?.catchUp() ?? writer.settled()
-    const stored = new StoredMessages({ app, db, sources, deliveries, horizon, settled })
+    const checkedUpTo = () => shared?.checkedUpTo ?? UNCHECKED
+    const { accounts } = needs
+    const stored = new StoredMessages({ app, db, accounts, sources, deliveries, horizon, settled, checkedUpTo })
     const writeRules = new WriteRules()
     const parts = { app, db, limits, log, writer, sources, deliveries, fanOut, shared, stored, loops, writeRules }
     const conversations = new Conversations(parts)

@@ -17,13 +17,14 @@ export function handleRecall({ app, db, deliveries, conversations }: Parts) {
     emitChange(app, row, userIds)
   }
 
-  const recall = async (session: UserSession, id: number) => {
+  const recall = async (session: UserSession, id: number, checkedUpTo: number) => {
     const row = await stored.own(session, id)
     // Before the deletion: if this fails, nobody could be notified, and the message stays.
     const place = await stored.place(row)
     try {
       // Of two concurrent requests one is refused.
-      if (!(await deleteMessage(db, row))) throw new Refused(FAILURES.no_message)
+      const isDeleted = await deleteMessage(db, row, stored.checkOf(session, row, checkedUpTo))
+      if (!isDeleted) throw new Refused(FAILURES.no_message)
     } catch (error) {
       // The deletion may be committed all the same: it is announced as soon as that is known.
       if (isUnavailable(error))
@@ -35,5 +36,7 @@ export function handleRecall({ app, db, deliveries, conversations }: Parts) {
     announce(row, place, session)
   }
 
-  app.handle(RecallMessage, (session, { id }) => stored.change(id, () => recall(session, id)))
+  app.handle(RecallMessage, (session, { id }) =>
+    stored.change(session, id, (checkedUpTo) => recall(session, id, checkedUpTo)),
+  )
 }

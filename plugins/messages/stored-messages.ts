@@ -1,10 +1,12 @@
 import type { Knex } from 'knex'
 import { type App, KeyedQueue, Refused, type UserSession } from '../../core/index.ts'
-import { findMessage, type MessageRow, MSG_TYPE, messagesByIds } from '../../db/index.ts'
+import { type Check, findMessage, type MessageRow, MSG_TYPE, messagesByIds, Outdated } from '../../db/index.ts'
+import type { Accounts } from '../accounts/index.ts'
 import type { Revision } from './deliverable.ts'
 import type { Deliveries } from './deliveries.ts'
 import { emitChange } from './events.ts'
 import { FAILURES } from './failures.ts'
+import { RETRY_MS } from './read-positions.ts'
 import type { Place, Source } from './source.ts'
 import type { Sources } from './sources.ts'
 
@@ -14,13 +16,19 @@ const WRITTEN_BY_USERS: readonly number[] = [MSG_TYPE.chat, MSG_TYPE.group]
 export interface StoredMessagesParts {
   readonly app: App
   readonly db: Knex
+  readonly accounts: Accounts
   readonly sources: Sources
   readonly deliveries: Deliveries
   /** The highest id of a message that was fanned out. */
   readonly horizon: () => number
   /** Resolves when the messages that are stored by now were fanned out. */
   readonly settled: () => Promise<void>
+  /** See Conversations.checkedUpTo. */
+  readonly checkedUpTo: () => number
 }
+
+/** Checks of one change. Other changes that decide on it come much less often. */
+const MAX_CHECKS = 10
 
 /**
  * Stored messages by id, for requests that name one: the API for other plugins. A message that the user may not read is
@@ -34,9 +42,26 @@ export class StoredMessages {
     this.#parts = parts
   }
 
-  /** Runs changes of one message one at a time, so that they are announced in the order of their commits. */
-  change<T>(id: number, work: () => Promise<T>): Promise<T> {
-    return this.#changes.run(id, work)
+  /**
+   * Runs changes of one message one at a time, so that they are announced in the order of their commits.
+   * @param work checks what the user may do, and changes the message; again when another server has changed meanwhile what
+   *   was checked. Its argument is for `checkOf`
+   * @throws what `work` throws, Refused `account_disabled`
+   */
+  change<T>({ user }: UserSession, id: number, work: (checkedUpTo: number) => Promise<T>): Promise<T> {
+    const { accounts, checkedUpTo, settled } = this.#parts
+    return this.#changes.run(id, async () => {
+      for (let checks = 1; ; checks++) {
+        try {
+          return await work(checkedUpTo())
+        } catch (error) {
+          if (!(error instanceof Outdated)) throw error
+          if (checks === MAX_CHECKS) throw new Refused('unavailable', undefined, { retryAfter: RETRY_MS })
+        }
+        await settled()
+        if ((await accounts.byIds([user.id])).get(user.id)?.active === false) throw new Refused('account_disabled')
+      }
+    })
   }
 
   /** A message that the user may read and that a user has written. @throws Refused `no_message` */
@@ -73,6 +98,12 @@ export class StoredMessages {
   /** Checks that a user may still write where a message is. @throws Refused `not_member`, `blocked`, `not_friends` … */
   async checkWriter(session: UserSession, row: MessageRow) {
     await this.#sourceOf(row).checkWriter(session, row)
+  }
+
+  /** What `change` has checked of a user and a message. */
+  checkOf({ user }: UserSession, { user_id, target_id, msg_type }: MessageRow, checkedUpTo: number): Check {
+    const isRecipient = msg_type !== MSG_TYPE.group && target_id === user.id
+    return { checkedUpTo, user_id: user.id, target_id: isRecipient ? user_id : target_id, msg_type }
   }
 
   /** A message has a new text: deliveries push only this one from now on [D-13]. */

@@ -20,6 +20,12 @@ const CONFLICTS: Readonly<Record<ReactionConflict, ConstructorParameters<typeof 
   too_many_emoji: ['too_many', 'this message has too many different reactions'],
 }
 
+interface Wanted {
+  readonly emoji: string
+  readonly isSet: boolean
+  readonly checkedUpTo: number
+}
+
 /** Sets and removes reactions, and tells the readers of the message who are online. */
 export function handleReacting({ app, db, limits, conversations }: Parts) {
   const { stored } = conversations
@@ -39,14 +45,15 @@ export function handleReacting({ app, db, limits, conversations }: Parts) {
     app.users.send(userIds, ReactionChanged, values, { except: by, droppable: true })
   }
 
-  const react = async (session: UserSession, id: number, emoji: string, isSet: boolean) => {
+  const react = async (session: UserSession, id: number, { emoji, isSet, checkedUpTo }: Wanted) => {
     const row = await stored.readable(session, id)
     // A reaction is a way to write: a blocked user has none. Removing one is always allowed.
     if (isSet) await stored.checkWriter(session, row)
     const found = { row, place: await stored.place(row) }
     const reaction = { messageId: id, userId: session.user.id, emoji }
     try {
-      const change = await setReaction(db, reaction, isSet, { ...limits, now: app.clock.time() })
+      const check = stored.checkOf(session, row, checkedUpTo)
+      const change = await setReaction(db, reaction, isSet, { ...limits, now: app.clock.time(), check })
       if (change === undefined) return
       if ('conflict' in change) throw new Refused(...CONFLICTS[change.conflict])
       await announce(found, reaction, change, session)
@@ -60,6 +67,6 @@ export function handleReacting({ app, db, limits, conversations }: Parts) {
 
   app.handle(React, (session, { id, emoji: given, remove }) => {
     const emoji = toEmoji(given)
-    return stored.change(id, () => react(session, id, emoji, !remove))
+    return stored.change(session, id, (checkedUpTo) => react(session, id, { emoji, isSet: !remove, checkedUpTo }))
   })
 }

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import type { Knex } from 'knex'
 import { type Client, CreateRoom, QueryScheduled, ScheduleMessage } from '../../client/index.ts'
-import { findRequestKey, insertRequestKey, Nodes, openDatabase, takeDue } from '../../db/index.ts'
+import { findRequestKey, insertRequestKey, Nodes, openDatabase, ownedByNodes, takeDue } from '../../db/index.ts'
 import { startNodes } from '../support/cluster/nodes.ts'
 import { refusal, texts } from '../support/requests.ts'
 
@@ -56,6 +56,7 @@ test('a message that a node was sending when it ended is sent by another one', a
   await alice.request(ScheduleMessage, { to: 'bob', text: 'another', delay: 1 })
   await sent(alice, 1)
   t.deepEqual(await db('scheduled').where({ state: 'sending' }).pluck('owner'), [idle.id], 'it may still send it')
+  t.deepEqual((await ownedByNodes(db)).get(idle.id), { hooks: 0, sending: 1 })
   await idle.end()
   await db('scheduled').update({ next_at: 1 })
   await alice.request(ScheduleMessage, { to: 'bob', text: 'last', delay: 1 })

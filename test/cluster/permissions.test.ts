@@ -82,6 +82,46 @@ test('a change that allows the message only costs a second check', async (t) => 
   t.is((await alice.groupHistory('operators')).messages.at(-1)?.group, 'operators')
 })
 
+test('edits, recalls and reactions are checked like messages, although the node of their user did not hear of the change', async (t) => {
+  const [one, two] = await twoNodes(t)
+  const [alice, bob, carol] = [await one.user('alice'), await two.user('bob'), await two.user('carol')]
+  await opsOf(alice, [carol])
+  const hers = await carol.send({ group: 'ops' }, 'hello')
+  const his = await bob.send('alice', 'hello')
+  const answer = await alice.send('bob', 'hello, Bob')
+  two.bus.cut()
+  await alice.request(KickFromRoom, { group: 'ops', user: 'carol' })
+  t.is(await refusal(t, carol.edit(hers.id, 'after her time')), 'not_member')
+  t.is(await refusal(t, carol.react(hers.id, '👍')), 'no_message')
+  await carol.recall(hers.id)
+  await alice.request(BlockUser, { user: 'bob' })
+  t.is(await refusal(t, bob.react(answer.id, '👍')), 'blocked')
+  t.is(await refusal(t, bob.edit(his.id, 'it is me')), 'blocked')
+  await bob.recall(his.id)
+})
+
+test('a disabled user changes no message, also where nobody heard of it', async (t) => {
+  const [one, two] = await twoNodes(t)
+  const operator = await one.operator()
+  await one.user('alice')
+  for (const [name, change] of [
+    ['bob', (client: Client, id: number) => client.edit(id, 'changed')],
+    ['carol', (client: Client, id: number) => client.react(id, '👍')],
+    ['dave', (client: Client, id: number) => client.recall(id)],
+  ] as const) {
+    const user = await two.user(name)
+    const { id } = await user.send('alice', 'hello')
+    two.bus.cut()
+    await operator.request(SetUserActive, { user: name, active: false })
+    t.is(await refusal(t, change(user, id)), 'account_disabled')
+    two.bus.heal()
+  }
+  const db = await openDatabase(two.db ?? '')
+  t.teardown(() => db.destroy())
+  t.deepEqual(await db('chatmsg').orderBy('id').select('msg', 'isActive'), Array(3).fill({ msg: 'hello', isActive: 1 }))
+  t.is((await db('message_reaction')).length, 0)
+})
+
 test('Carol is kicked and invited again and again while she writes on another node: she is a member at each of her messages', async (t) => {
   const [one, two] = await startNodes(t, 2)
   if (one === undefined || two === undefined) return t.fail()

@@ -1,8 +1,11 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import test from 'ava'
 import { openDatabase } from '../../db/index.ts'
 import { startNats } from '../support/cluster/nats.ts'
 import { canRunCluster, copyKeys, shareableMariadb } from '../support/cluster/processes.ts'
 import { openShell } from '../support/processes/shell.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 
 test('two processes serve one database as nodes, and nothing else uses it meanwhile', async (t) => {
   if (!canRunCluster(t)) return
@@ -86,6 +89,50 @@ test('a cluster is refused on a database that shows commits before they are on d
   const alone = await shell.run(['serve', '--data', './one', '--cluster', 'nats://127.0.0.1'])
   t.is(alone.code, 2)
   t.regex(alone.stderr, /need one place for files\nhint: name a bucket or a folder that all nodes share with --files/)
+})
+
+test('doctor checks the servers of NATS, and whether servers may share the database', async (t) => {
+  if (!canRunCluster(t)) return
+  const permissions = 'permissions: { publish: "other.>", subscribe: "other.>" }'
+  const config = join(await tempFolder(t), 'nats.conf')
+  await writeFile(
+    config,
+    `authorization { users = [{ user: a, password: b }, { user: c, password: d, ${permissions} }] }`,
+  )
+  const [{ url }, nats, shell] = [
+    await shareableMariadb(t),
+    await startNats(t, { args: ['-c', config] }),
+    await openShell(t),
+  ]
+  t.is((await shell.run(['db', 'migrate'], { env: { CHATCTL_DB: url } })).code, 0)
+  const findings = async (cluster: string) => {
+    const env = { CHATCTL_CLUSTER: cluster, CHATCTL_DB: url }
+    const { code, stdout } = await shell.run(['doctor', '-o', 'json'], { env })
+    const list: { check: string; state: string; detail: string }[] = JSON.parse(stdout)
+    return {
+      code,
+      shown: list.filter(({ check }) => /NATS|cluster/.test(check)).map(({ state, detail }) => `${state}: ${detail}`),
+    }
+  }
+  const shared = 'ok: the database shows only what is on disk'
+  t.deepEqual(await findings(`nats://a:b@${nats.server}`), {
+    code: 0,
+    shown: [shared, 'ok: takes and brings messages'],
+  })
+  const refused = 'Authorization Violation: check the user and password, token, nkey or creds of its URL'
+  t.deepEqual(await findings(`nats://a:wrong@${nats.server}`), { code: 1, shown: [shared, `failed: ${refused}`] })
+  const { code, shown } = await findings(`nats://c:d@${nats.server}`)
+  t.is(code, 1)
+  t.regex(shown[1] ?? '', /^failed: Permissions Violation .*: let nodes publish and subscribe to chatctl\.>$/)
+  t.regex((await findings('nats://10.0.0.1')).shown[1] ?? '', /^failed: .* without authentication: give it as tls:/)
+
+  await nats.kill()
+  const one = await startNats(t)
+  t.deepEqual(await findings(`nats://${nats.server},nats://${one.server}`), {
+    code: 0,
+    shown: [shared, 'warning: connection refused: start it, or correct its URL', 'ok: takes and brings messages'],
+  })
+  t.like(await findings(`nats://${nats.server}`), { code: 1 })
 })
 
 test('the servers of NATS are a setting like others, and are shown without their passwords', async (t) => {

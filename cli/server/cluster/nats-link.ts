@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { connect, type NatsConnection } from '@nats-io/transport-node'
+import { connect, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node'
 import type { ClusterLink, Self } from './link.ts'
 import { NatsCluster } from './nats-cluster.ts'
 import type { NatsServer } from './nats-settings.ts'
@@ -10,6 +10,20 @@ const PING_MS = 2000
 const MAX_PINGS = 2
 const FIRST_PAUSE_MS = 100
 const MAX_PAUSE_MS = 5000
+
+/**
+ * Connects to one server, once: what the library would keep until it has connected again is out of date.
+ * @throws errors of NATS
+ */
+export const dialNats = ({ address, access }: NatsServer, options: NodeConnectionOptions): Promise<NatsConnection> =>
+  connect({
+    ...access,
+    servers: address,
+    reconnect: false,
+    ignoreClusterUpdates: true,
+    timeout: CONNECT_MS,
+    ...options,
+  })
 
 /**
  * Connection of a node to NATS, which carries only what may be lost. It is made again for ever, each time to the first
@@ -58,23 +72,13 @@ export class NatsLink implements ClusterLink {
 
   /** The nearest server that answers. */
   async #connectToFirst(): Promise<NatsConnection | undefined> {
-    for (const { address, access } of this.#servers) {
+    for (const server of this.#servers) {
       if (this.#closing.signal.aborted) return undefined
       try {
-        return await connect({
-          ...access,
-          servers: address,
-          name: `chatctl node ${this.#self.node}`,
-          // Made again by this class: what the library would keep until then is out of date.
-          reconnect: false,
-          ignoreClusterUpdates: true,
-          noEcho: true,
-          timeout: CONNECT_MS,
-          pingInterval: PING_MS,
-          maxPingOut: MAX_PINGS,
-        })
+        const name = `chatctl node ${this.#self.node}`
+        return await dialNats(server, { name, noEcho: true, pingInterval: PING_MS, maxPingOut: MAX_PINGS })
       } catch (error) {
-        this.#report(address, error)
+        this.#report(server.address, error)
       }
     }
     return undefined

@@ -2,6 +2,8 @@
 export interface NodeState {
   readonly connections: number
   readonly users: number
+  /** Durable consumers whose events a session receives. */
+  readonly consumers?: number
   /** Server of NATS, or `not connected`. */
   readonly nats?: string
   /** Number up to which the node has followed the log. */
