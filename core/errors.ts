@@ -7,6 +7,13 @@ import {
   unlistedFailure,
 } from './wire/index.ts'
 
+export interface RefusalOptions {
+  readonly retryAfter?: number
+  readonly outcome?: Promise<object | undefined>
+  /** The error of the database behind it. */
+  readonly cause?: unknown
+}
+
 /**
  * The answer "no" to a request: thrown by a handler or a `before` hook, sent to the client as a failure message. Takes a
  * failure of the server itself by its name, one that a plugin declares (`failures` of definePlugin) as it is, and
@@ -25,10 +32,10 @@ export class Refused extends Error {
   constructor(
     failure: FailureName | FailureDefinition | `${string}.${string}`,
     text?: string,
-    { retryAfter = 0, outcome }: { retryAfter?: number; outcome?: Promise<object | undefined> } = {},
+    { retryAfter = 0, outcome, cause }: RefusalOptions = {},
   ) {
     const definition = typeof failure === 'string' ? named(failure) : failure
-    super(text ?? definition.text)
+    super(text ?? definition.text, cause === undefined ? undefined : { cause })
     this.name = 'Refused'
     this.failure = definition
     this.retryAfter = retryAfter

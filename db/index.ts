@@ -275,7 +275,7 @@ export {
   tokensOf,
   useToken,
 } from './tokens.ts'
-export { isUnavailable } from './transaction.ts'
+export { isInDoubt, isUnavailable } from './transaction.ts'
 export { TurnBudget } from './turn.ts'
 export { MAX_COUNTED, type Unread, unreadByGroup, unreadBySender } from './unread.ts'
 export {

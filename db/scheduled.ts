@@ -52,22 +52,22 @@ export async function insertScheduled(
   limit: number,
 ): Promise<{ row: ScheduledRow; repeat: boolean } | undefined> {
   const { client_id, user_id } = row
-  let repeat = false
-  const store = async (trx: Knex.Transaction): Promise<boolean> => {
+  const store = async (trx: Knex.Transaction): Promise<ScheduledRow | undefined> => {
     await lockUsers(trx, user_id)
-    if ((await countRows(trx('scheduled').where({ user_id }).whereIn('state', OPEN))) >= limit) return false
+    if ((await countRows(trx('scheduled').where({ user_id }).whereIn('state', OPEN))) >= limit) return undefined
     await trx('scheduled').insert({ ...row, next_at: row.due_at, state: 'waiting' })
-    return true
+    // In the transaction: once it is committed, nothing may fail.
+    return findScheduled(trx, { client_id, user_id })
   }
   try {
-    if (!(await transact(db, store, { repeatable: false }))) return undefined
+    const stored = await transact(db, store, { repeatable: false })
+    return stored && { row: stored, repeat: false }
   } catch (error) {
     if (!isDuplicate(error)) throw error
-    repeat = true
   }
   const stored = await findScheduled(db, { client_id, user_id })
   if (stored === undefined) throw new Error('a scheduled message has disappeared after it was stored')
-  return { row: stored, repeat }
+  return { row: stored, repeat: true }
 }
 
 export const findScheduled = (

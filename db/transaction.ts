@@ -55,6 +55,12 @@ export const isUnavailable = (error: unknown) =>
 export const isDuplicate = (error: unknown) =>
   /^(SQLITE_CONSTRAINT_(UNIQUE|PRIMARYKEY)|ER_DUP_ENTRY)$/.test(codeOf(error))
 
+/** Errors of commits, see `isInDoubt`. */
+const doubtful = new WeakSet<object>()
+
+/** Whether the transaction that failed with this error may be committed all the same: the database failed in its COMMIT. */
+export const isInDoubt = (error: unknown) => typeof error === 'object' && error !== null && doubtful.has(error)
+
 /** Waits before the next attempt; with jitter, so that two transactions that deadlocked do not meet again. */
 export const backOff = (attempts: number) => sleep(FIRST_BACKOFF_MS * 2 ** attempts * (0.5 + Math.random() / 2))
 
@@ -78,7 +84,7 @@ export async function retry<T>(
   }
 }
 
-/** Runs `work` in a transaction and retries the whole transaction as `retry` does. */
+/** Runs `work` in a transaction and retries the whole transaction as `retry` does. See `isInDoubt` for a failed commit. */
 export function transact<T>(
   db: Knex,
   work: (trx: Knex.Transaction) => Promise<T>,
@@ -87,16 +93,20 @@ export function transact<T>(
   return retry(async () => {
     // The first error: the rollback on a broken connection fails too, with a less useful one.
     let cause: unknown
+    let isDone = false
     try {
       return await db.transaction(async (trx) => {
         try {
-          return await work(trx)
+          const result = await work(trx)
+          isDone = true
+          return result
         } catch (error) {
           cause = error
           throw error
         }
       })
     } catch (failure) {
+      if (isDone && isUnavailable(failure) && !isRolledBack(failure)) doubtful.add(failure as object)
       throw cause ?? failure
     }
   }, options)

@@ -290,7 +290,7 @@ export class Dispatcher implements Requests {
   /** No fault of the plugin's. */
   #unavailable(request: Request, plugin: PluginRecord, error: unknown, refuses = true) {
     plugin.log.warn({ err: error, event: request.message.name }, 'the database is not available')
-    if (refuses) this.#refuse(request, new Refused('unavailable', undefined, { retryAfter: RETRY_MS }))
+    if (refuses) this.#refuse(request, new Refused('unavailable', undefined, { retryAfter: RETRY_MS, cause: error }))
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 import type { Logger } from 'pino'
 import { type App, Refused } from '../../core/index.ts'
-import { findRequestKey, Nodes, type RequestKeyRow } from '../../db/index.ts'
+import { findRequestKey, isInDoubt, Nodes, type RequestKeyRow } from '../../db/index.ts'
 import { FAILURES } from './failures.ts'
 import { OnceDone } from './messages.ts'
 import { keyOf, type RequestKeys } from './request-keys.ts'
@@ -101,6 +101,8 @@ export class Executions {
   /** Releases the key, at once or when it is certain that the request was not carried out. */
   async #release({ row, toReply }: Execution, refusal: unknown) {
     const outcome = refusal instanceof Refused ? refusal.outcome : undefined
+    if (refusal instanceof Refused && isInDoubt(refusal.cause))
+      return this.#keys.keepWithoutReply(row, this.#runningOf(row.user_id))
     if (outcome === undefined) return this.#keys.release(row)
     const reply = outcome.then((values) => values && toReply(values))
     // In the background: the sender gets the refusal now.

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { CreateRoom, QueryRooms, RoomList } from '../../client/index.ts'
+import { CreateRoom, QueryRooms, QueryScheduled, RoomList, ScheduleMessage } from '../../client/index.ts'
 import {
   clientMessage,
   definePlugin,
@@ -13,6 +13,7 @@ import {
 } from '../../core/index.ts'
 import { Login, Once, OnceDone } from '../../plugins/index.ts'
 import { testServer } from '../../testing/index.ts'
+import { Faults } from '../support/databases/fault-injection.ts'
 import { refusal } from '../support/requests.ts'
 import { startLocalServer } from '../support/server.ts'
 import { tempFolder } from '../support/temp-folder.ts'
@@ -126,6 +127,31 @@ test('a request interrupted by a kill of the server is not executed twice, and i
   t.is(await refusal(t, alice.request(Count, { what: 'a' }, { key: 'killed' })), 'outcome_unknown')
   open()
   t.deepEqual(await asked, { times: 1 })
+})
+
+test('a request whose commit may have succeeded is not executed again', async (t) => {
+  await using server = await testServer()
+  const { client: alice } = await server.user('alice')
+  const faults = new Faults(server.db)
+  const schedule = () => alice.request(ScheduleMessage, { to: 'alice', text: 'later', delay: 3_600_000 }, { key: 'k' })
+  faults.arm({ at: 0, mode: 'after', code: faults.codes[0] ?? '', of: /^commit/i })
+  t.is(await refusal(t, schedule()), 'unavailable')
+  t.is(faults.struck, 1)
+  faults.heal()
+  t.is(await refusal(t, schedule()), 'outcome_unknown')
+  t.is((await alice.request(QueryScheduled, {})).messages.length, 1)
+})
+
+test('a request whose transaction was certainly not committed can be repeated', async (t) => {
+  await using server = await testServer()
+  const { client: alice } = await server.user('alice')
+  const faults = new Faults(server.db)
+  const schedule = () => alice.request(ScheduleMessage, { to: 'alice', text: 'later', delay: 3_600_000 }, { key: 'k' })
+  faults.arm({ at: 0, mode: 'before', code: faults.codes[0] ?? '', of: /insert into .scheduled/i })
+  t.is(await refusal(t, schedule()), 'unavailable')
+  faults.heal()
+  t.false((await schedule()).repeat)
+  t.is((await alice.request(QueryScheduled, {})).messages.length, 1)
 })
 
 test('all checks and hooks apply as without a key', async (t) => {

@@ -11,6 +11,7 @@ import { Play } from './play/play.ts'
 import { SimulatedBus } from './world/bus.ts'
 import { Network } from './world/network.ts'
 import { SimulatedNode } from './world/node.ts'
+import { Receiver } from './world/receiver.ts'
 import { SharedDatabase } from './world/shared-database.ts'
 
 /** What all runs of a process have in common. */
@@ -69,6 +70,9 @@ export async function play(
   const network = new Network(loop)
   const database = new SharedDatabase(loop, folder, image)
   const judge = new Judge(loop, database.file)
+  const receiver = new Receiver(loop)
+  machine.request = receiver.request as never
+  receiver.onPosted = (path, event) => judge.hooks.posted(path.slice(1), event)
   database.onCommit = () => judge.log.read()
   const bus = nodes > 1 ? new SimulatedBus(loop) : undefined
   // With a slow one, servers act for a while on what others have changed since.
@@ -85,6 +89,7 @@ export async function play(
       for (const server of servers) await server.start()
       const users = names.slice(0, Math.round(random.between(...USERS)))
       const acting = new Play({ loop, network, nodes: servers, judge, keys, subscribers }, users)
+      await acting.addHooks()
       // With more nodes, more fails at the same time.
       const failing = Promise.all(isCalm ? [] : servers.map(() => faults.run()))
       await acting.act(Math.round(random.between(...ACTIONS)))

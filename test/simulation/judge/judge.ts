@@ -1,5 +1,6 @@
 import { KEPT, Ledger } from '../../support/endurance/ledger.ts'
 import type { EventLoop } from '../machine/event-loop.ts'
+import { HookJudge } from './hook-judge.ts'
 import { type LoggedMessage, LogReader } from './log-reader.ts'
 
 /** A promise that the servers have broken. */
@@ -17,6 +18,7 @@ export interface Pushed {
 export class Judge {
   readonly log: LogReader
   readonly ledger = new Ledger()
+  readonly hooks = new HookJudge(this)
   readonly users: ReadonlyMap<string, number>
   readonly #loop: EventLoop
   /** Scheduled messages that were acknowledged, with the time when they are due. */

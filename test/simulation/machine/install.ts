@@ -1,6 +1,7 @@
 // Loaded with `--import`, before all code that is simulated: replaces clocks, timers and random numbers of this process by
 // those of the machine. Without a run they are the real ones.
 import crypto, { pbkdf2Sync } from 'node:crypto'
+import http from 'node:http'
 import { syncBuiltinESMExports } from 'node:module'
 import timers from 'node:timers'
 import promises from 'node:timers/promises'
@@ -103,5 +104,12 @@ Object.assign(crypto, {
     const key = pbkdf2Sync(password, salt, iterations, length, digest)
     loop.post(loop.current, () => done(null, key))
   },
+})
+
+const { request } = http
+
+Object.assign(http, {
+  request: (...given: Parameters<typeof request>) =>
+    machine.loop === undefined ? request(...given) : machine.request(...given),
 })
 syncBuiltinESMExports()

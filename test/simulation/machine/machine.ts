@@ -1,3 +1,4 @@
+import type { request } from 'node:http'
 import type { Random } from '../../support/random.ts'
 import type { EventLoop } from './event-loop.ts'
 
@@ -6,4 +7,6 @@ export const machine: {
   loop: EventLoop | undefined
   /** Random bytes of all processes. */
   entropy: Random
-} = { loop: undefined, entropy: undefined as never }
+  /** Takes HTTP requests. */
+  request: typeof request
+} = { loop: undefined, entropy: undefined as never, request: undefined as never }

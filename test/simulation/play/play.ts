@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { QueryContacts, QueryRooms, QueryRoomUsers, QueryScheduled } from '../../../client/index.ts'
+import { AddHook, QueryContacts, QueryRooms, QueryRoomUsers, QueryScheduled } from '../../../client/index.ts'
 import type { Judge } from '../judge/judge.ts'
 import type { LoggedMessage } from '../judge/log-reader.ts'
 import type { EventLoop } from '../machine/event-loop.ts'
@@ -13,11 +13,14 @@ const PAUSE_MS = [0, 250] as const
 
 /** Time within which everything is delivered once nothing fails any more, in milliseconds. */
 const DELIVERY_LIMIT_MS = 60_000
-/** The same for what is scheduled: by clocks that went wrong by a minute. */
-const SCHEDULED_LIMIT_MS = 150_000
+/** The same for what is scheduled and for hooks: by clocks that went wrong by a minute. */
+const TIMED_LIMIT_MS = 150_000
 /** Time within which every user is told who is online, in milliseconds: a node that was not heard for 10 s has no users. */
 const PRESENCE_LIMIT_MS = 15_000
 const LOOK_MS = 50
+
+/** Share of the users with a hook. */
+const SHARE_OF_HOOKS = 0.3
 
 /** Kinds of contacts, as `contact_info` numbers them. */
 const KIND = { user: 1, group: 4 } as const
@@ -42,6 +45,17 @@ export class Play {
     this.#loop = surroundings.loop
     this.#judge = surroundings.judge
     this.#players = names.map((name) => this.#player(name))
+  }
+
+  /** Adds hooks for some users. */
+  async addHooks() {
+    const { nodes, judge } = this.#surroundings
+    for (const { name } of this.#players) {
+      if (!this.#loop.random.chance(SHARE_OF_HOOKS)) continue
+      const values = { user: name, url: `http://receiver.test/${name}`, kinds: 'private,group', reply: false, to: [] }
+      await this.#loop.random.pick(nodes).administer(AddHook, values)
+      judge.hooks.added(name)
+    }
   }
 
   get actions(): number {
@@ -105,6 +119,7 @@ export class Play {
     for (const { devices } of this.#players)
       for (const device of devices) if (device.habit !== 'consumes') await this.#in(device, () => device.catchUp())
     await this.#delivered()
+    await this.#posted()
     for (const player of this.#players) await this.#checkUnread(player)
     log.read()
     this.#judge.checkLog()
@@ -142,9 +157,20 @@ export class Play {
     if (left !== undefined) this.#judge.breach(`${who} was never pushed ${left.id}`)
   }
 
+  /** Waits until hooks have posted what is due. */
+  async #posted() {
+    const { hooks } = this.#judge
+    const end = this.#loop.now + TIMED_LIMIT_MS
+    for (const { name } of this.#players) {
+      while (hooks.missing(name) !== undefined && this.#loop.now < end) await this.#loop.sleep(LOOK_MS)
+      const left = hooks.missing(name)
+      if (left !== undefined) this.#judge.breach(`the hook of ${name} never posted ${left.id}`)
+    }
+  }
+
   /** Waits until the server has sent or refused all scheduled messages. */
   async #scheduledDecided() {
-    const end = this.#loop.now + SCHEDULED_LIMIT_MS
+    const end = this.#loop.now + TIMED_LIMIT_MS
     for (const { devices, own } of this.#players) {
       for (;;) {
         const states = await this.#in(devices[0] as Device, (device) => this.#scheduledOf(device))

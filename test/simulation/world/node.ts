@@ -2,9 +2,12 @@ import type { Knex } from 'knex'
 import pino, { type Logger } from 'pino'
 import { NodeLease } from '../../../cli/server/cluster/node-lease.ts'
 import {
+  type App,
+  type ClientMessage,
   type Clock,
   createServer,
   definePlugin,
+  type InputOf,
   type KeyPair,
   type PluginFailure,
   ratesOff,
@@ -44,7 +47,11 @@ interface Running {
   lease: NodeLease | undefined
   database: NodeDatabase | undefined
   server: Server | undefined
+  app: App | undefined
 }
+
+/** An administrator, without an account. */
+const ADMIN = { id: 1, name: 'ann', nickname: 'ann', role: 'admin' } as const
 
 /** A machine with the production server, all built-in plugins included. Each start is a new process. */
 export class SimulatedNode implements Endpoint {
@@ -87,7 +94,14 @@ export class SimulatedNode implements Endpoint {
   async start() {
     const { loop, network } = this.#setting
     const process = loop.process(`${this.name}.${++this.#starts}`)
-    const running: Running = { process, bus: undefined, lease: undefined, database: undefined, server: undefined }
+    const running: Running = {
+      process,
+      bus: undefined,
+      lease: undefined,
+      database: undefined,
+      server: undefined,
+      app: undefined,
+    }
     this.#running = running
     try {
       await loop.in(process, () => this.#open(running))
@@ -107,6 +121,7 @@ export class SimulatedNode implements Endpoint {
     const observer = definePlugin({
       name: 'observer',
       setup(app) {
+        running.app = app
         for (const message of [Receive, Consume]) app.on(message, ({ address }) => onSubscribed(address))
       },
     })
@@ -128,6 +143,13 @@ export class SimulatedNode implements Endpoint {
       log,
       audit: log,
     })
+  }
+
+  /** Handles a request of an administrator. */
+  async administer<M extends ClientMessage>(message: M, values: InputOf<M>) {
+    const { app, process } = this.#running ?? {}
+    if (app === undefined || process === undefined) throw new Error(`${this.name} does not run`)
+    return this.#setting.loop.in(process, () => app.onBehalfOf(ADMIN).request(message, values))
   }
 
   /** Adds the node to the others, as a server does before it starts. One that has lost its lease ends. */
