@@ -19,9 +19,9 @@ export async function shareableMariadb(t: ExecutionContext) {
 }
 
 /** Gives a data folder the key and the secret of another one. */
-export async function copyKeys(shell: Shell, from: string, to: string) {
-  const [source, target] = [dataPaths(join(shell.folder, from)), dataPaths(join(shell.folder, to))]
-  await mkdir(join(shell.folder, to), { mode: 0o700, recursive: true })
+export async function copyKeys({ folder }: Pick<Shell, 'folder'>, from: string, to: string) {
+  const [source, target] = [dataPaths(join(folder, from)), dataPaths(join(folder, to))]
+  await mkdir(join(folder, to), { mode: 0o700, recursive: true })
   await copyFile(source.key, target.key)
   await copyFile(source.secret, target.secret)
 }

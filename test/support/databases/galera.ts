@@ -18,7 +18,7 @@ const giveAway = async (folder: string) => {
   if (USER.length > 0) await promisify(execFile)('chown', ['-R', 'mysql', folder])
 }
 
-const START_MS = 60_000
+const START_MS = 120_000
 const NODES = 3
 
 export const hasGalera = () => hasMariadb() && existsSync(PROVIDER)
@@ -29,19 +29,31 @@ interface Ports {
   readonly transfer: number
 }
 
+/** Where a server of a Galera cluster runs. */
+export interface GaleraPlace {
+  readonly address: string
+  readonly ports: Ports
+  /** A program and its arguments to run the server under: `ip netns exec …`. */
+  readonly under?: readonly string[]
+}
+
 /** One MariaDB server of a Galera cluster. */
 export class GaleraNode {
   readonly port: number
   readonly #folder: string
-  readonly #ports: Ports
+  readonly #place: GaleraPlace
   readonly #cluster: string
   #child: ChildProcess | undefined
 
-  constructor(folder: string, ports: Ports, cluster: string) {
+  constructor(folder: string, place: GaleraPlace, cluster: string) {
     this.#folder = folder
-    this.#ports = ports
+    this.#place = place
     this.#cluster = cluster
-    this.port = ports.sql
+    this.port = place.ports.sql
+  }
+
+  get socket(): string {
+    return join(this.#folder, 'socket')
   }
 
   /** Of the running server. @throws Error before its start */
@@ -52,13 +64,16 @@ export class GaleraNode {
 
   /** @param options.isFirst whether it begins a cluster */
   async start({ isFirst = false } = {}) {
-    this.#child = this.#spawn([isFirst ? '--wsrep-new-cluster' : `--wsrep-start-position=${await this.#recovered()}`])
     const end = performance.now() + START_MS
-    while (!(await this.#isReady())) {
-      if (this.#child.exitCode !== null || performance.now() > end)
-        throw new Error(`a node of Galera does not start: ${(await readFile(this.#log, 'utf8')).slice(-2000)}`)
-      await sleep(100)
-    }
+    do {
+      this.#child = this.#spawn([isFirst ? '--wsrep-new-cluster' : `--wsrep-start-position=${await this.#recovered()}`])
+      while (this.#child.exitCode === null && performance.now() < end) {
+        if (await this.#isReady()) return
+        await sleep(100)
+      }
+      // On a busy machine a server may end because it did not reach the others in time: it is started again.
+    } while (performance.now() < end)
+    throw new Error(`a node of Galera does not start: ${(await readFile(this.#log, 'utf8')).slice(-2000)}`)
   }
 
   async stop(signal: NodeJS.Signals = 'SIGTERM') {
@@ -78,11 +93,11 @@ export class GaleraNode {
     this.#child?.kill(signal)
   }
 
-  async run(sql: string) {
+  async run(sql: string, database = '') {
     const db = knex({
       client: 'mysql2',
       log: SILENT_LOG,
-      connection: { host: '127.0.0.1', port: this.port, user: 'root', connectTimeout: 1000 },
+      connection: { socketPath: this.socket, user: 'root', database, connectTimeout: 1000 },
     })
     try {
       return await db.raw(sql)
@@ -119,30 +134,32 @@ export class GaleraNode {
   }
 
   #spawn(more: readonly string[]): ChildProcess {
-    const { sql, group, transfer } = this.#ports
+    const { address, ports, under = [] } = this.#place
     const provider = [
-      `gmcast.listen_addr=tcp://127.0.0.1:${group}`,
-      `ist.recv_addr=127.0.0.1:${transfer}`,
+      `gmcast.listen_addr=tcp://${address}:${ports.group}`,
+      `ist.recv_addr=${address}:${ports.transfer}`,
       // The default takes 5 s until a silent server is left out.
       ...[
-        'evs.suspect_timeout=PT2S',
-        'evs.inactive_timeout=PT4S',
+        'evs.suspect_timeout=PT1.5S',
+        'evs.inactive_timeout=PT3S',
         'evs.keepalive_period=PT0.5S',
         'evs.inactive_check_period=PT0.5S',
       ],
       'gcache.size=64M',
     ]
     const log = openSync(this.#log, 'a')
+    const [program, ...first]: readonly string[] = [...under, findProgram('mariadbd') as string]
     const child = spawn(
-      findProgram('mariadbd') as string,
+      program as string,
       [
+        ...first,
         ...['--no-defaults', ...USER, `--datadir=${join(this.#folder, 'data')}`],
-        ...[`--socket=${join(this.#folder, 'socket')}`, `--port=${sql}`, '--bind-address=127.0.0.1'],
+        ...[`--socket=${this.socket}`, `--port=${ports.sql}`, `--bind-address=${address}`],
         ...['--skip-name-resolve', '--skip-log-bin', '--binlog-format=ROW'],
         ...['--innodb-buffer-pool-size=64M', '--innodb-log-file-size=16M', '--innodb-autoinc-lock-mode=2'],
         ...['--wsrep-on=ON', `--wsrep-provider=${PROVIDER}`, '--wsrep-cluster-name=chatctl'],
         `--wsrep-cluster-address=${this.#cluster}`,
-        ...['--wsrep-node-address=127.0.0.1', `--wsrep-provider-options=${provider.join(';')}`, ...more],
+        ...[`--wsrep-node-address=${address}`, `--wsrep-provider-options=${provider.join(';')}`, ...more],
       ],
       { stdio: ['ignore', log, log] },
     )
@@ -153,14 +170,23 @@ export class GaleraNode {
 
 /** A Galera cluster of three MariaDB servers on loopback, with an empty database `chat`. `close` stops and removes it. */
 export async function startGalera() {
+  const places: GaleraPlace[] = []
+  for (let n = 0; n < NODES; n++)
+    places.push({
+      address: '127.0.0.1',
+      ports: { sql: await freePort(), group: await freePort(), transfer: await freePort() },
+    })
+  const { nodes, close } = await startGaleraAt(places)
+  return { nodes, url: `mysql://root@${nodes.map(({ port }) => `127.0.0.1:${port}`).join(',')}/chat`, close }
+}
+
+/** The same at three places. */
+export async function startGaleraAt(places: readonly GaleraPlace[]) {
   const folder = await mkdtemp(join(tmpdir(), 'chatctl-galera-'))
   await giveAway(folder)
-  const all: Ports[] = []
-  for (let n = 0; n < NODES; n++)
-    all.push({ sql: await freePort(), group: await freePort(), transfer: await freePort() })
-  const address = `gcomm://${all.map(({ group }) => `127.0.0.1:${group}`).join(',')}`
-  const folders = all.map((_, n) => join(folder, String(n)))
-  const nodes = all.map((ports, n) => new GaleraNode(folders[n] as string, ports, address))
+  const cluster = `gcomm://${places.map(({ address, ports }) => `${address}:${ports.group}`).join(',')}`
+  const folders = places.map((_, n) => join(folder, String(n)))
+  const nodes = places.map((place, n) => new GaleraNode(folders[n] as string, place, cluster))
   const close = async () => {
     for (const node of nodes) {
       node.signal('SIGCONT')
@@ -182,7 +208,7 @@ export async function startGalera() {
     await close()
     throw error
   }
-  return { nodes, url: `mysql://root@${nodes.map(({ port }) => `127.0.0.1:${port}`).join(',')}/chat`, close }
+  return { nodes, close }
 }
 
 async function install(folder: string) {

@@ -12,6 +12,7 @@ export class Ledger {
   readonly #attempted = new Set<string>()
   readonly #acknowledged = new Map<string, number>()
   readonly #stored = new Map<string, number[]>()
+  #lastId = 0
   #awaited = { count: Number.POSITIVE_INFINITY, reached: () => {} }
 
   attempt(text: string) {
@@ -23,6 +24,7 @@ export class Ledger {
     const before = this.#acknowledged.get(text)
     if (before !== undefined && before !== id) throw new Error(`${text} was acknowledged as ${before} and as ${id}`)
     this.#acknowledged.set(text, id)
+    this.#lastId = Math.max(this.#lastId, id)
     if (this.#acknowledged.size >= this.#awaited.count) this.#awaited.reached()
   }
 
@@ -44,6 +46,11 @@ export class Ledger {
 
   get attempted(): number {
     return this.#attempted.size
+  }
+
+  /** The highest id that was acknowledged; 0 if none was. */
+  get lastId(): number {
+    return this.#lastId
   }
 
   get acknowledged(): number {
