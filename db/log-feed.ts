@@ -58,6 +58,7 @@ export class LogFeed<Routed = unknown> extends ChangeFeed implements WriterLog {
   /** The last number that this server has committed. */
   #committed: number
   #said: number
+  #isSaying = false
   #isTurnOpen = false
   #isFailing = false
 
@@ -243,9 +244,16 @@ export class LogFeed<Routed = unknown> extends ChangeFeed implements WriterLog {
     this.#endTurn()
   }
 
+  /** Tells the others once for the messages of a commit, and before this server encrypts anything for its sessions. */
   #hasCommitted(id: number) {
     this.#committed = Math.max(this.#committed, id)
-    this.#endTurn()
+    if (this.#isSaying || this.#committed <= this.#said) return
+    this.#isSaying = true
+    queueMicrotask(() => {
+      this.#isSaying = false
+      this.#said = this.#committed
+      this.#parts.say(this.#said)
+    })
   }
 
   /** Once in a turn of the event loop. */
@@ -255,9 +263,6 @@ export class LogFeed<Routed = unknown> extends ChangeFeed implements WriterLog {
     setImmediate(() => {
       this.#isTurnOpen = false
       this.#checkedUpTo = this.#seen
-      if (this.#committed <= this.#said) return
-      this.#said = this.#committed
-      this.#parts.say(this.#said)
     })
   }
 }

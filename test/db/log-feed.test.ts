@@ -112,7 +112,7 @@ test('a number that the database does not show yet is waited for, and until then
   t.false(feed.isBehind)
 })
 
-test('other servers are told of the last number once in a turn, and of none that is not of this server', async (t) => {
+test('other servers are told of the last number of a commit, and of none that is not of this server', async (t) => {
   const { feed, said, user, store } = await follow(t)
   await store(2)
   await feed.catchUp()
