@@ -20,7 +20,7 @@ export class Outbox {
   readonly #cipher: CipherState
   /** Runs when the system has taken a write, or the stream has failed. */
   readonly #onWritten: (error?: Error | null) => void
-  #waiting: Buffer[] = []
+  readonly #waiting: Buffer[] = []
   #waitingBytes = 0
   #written = 0
 
@@ -53,7 +53,8 @@ export class Outbox {
     const [first] = this.#waiting
     if (first === undefined) return
     const plaintext = this.#waiting.length === 1 ? first : Buffer.concat(this.#waiting, this.#waitingBytes)
-    this.#waiting = []
+    // Emptied, not replaced: a new array of each connection would survive the next garbage collection.
+    this.#waiting.length = 0
     this.#waitingBytes = 0
     if (!this.#stream.writable) return
     try {

@@ -104,7 +104,8 @@ export class Inbox implements Runnable {
   #readOn() {
     if (this.#stopped) return
     if (this.#isEmpty) {
-      this.#frames = []
+      // Emptied, not replaced: a new array of each connection would survive the next garbage collection.
+      this.#frames.length = 0
       this.#next = 0
       if (this.#stream.isPaused()) this.#stream.resume()
     } else this.#stream.pause()
@@ -114,6 +115,8 @@ export class Inbox implements Runnable {
   #find() {
     try {
       this.#record = this.#records?.next().value ?? undefined
+      // Used up, it would keep the chunk alive until the next one.
+      if (this.#record === undefined) this.#records = undefined
     } catch (error) {
       this.#broken(error)
     }

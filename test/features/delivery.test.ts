@@ -271,7 +271,7 @@ function crowd(deliveries: Deliveries, id: number, sessions: number) {
   }
 }
 
-test('messages that reach 5,000 sessions pause the next fan-out for a turn; one message is not divided', (t) => {
+test('messages that reach 10,000 sessions pause the next fan-out for a turn; one message is not divided', (t) => {
   const app = { on() {} } as unknown as App
   const deliveries = new Deliveries({ app, log: pino({ level: 'silent' }), window: 10, horizon: () => 100 })
   crowd(deliveries, 7, 600)
@@ -281,9 +281,9 @@ test('messages that reach 5,000 sessions pause the next fan-out for a turn; one 
     deliveries.fanOut('group 1', message(id, 'to all').message, [7], undefined)
     reached += 600
   }
-  t.is(reached, 5400)
+  t.is(reached, 10_200)
   t.is(deliveries.pause(), undefined)
-  for (let id = 1; id < 5000; id++) {
+  for (let id = 1; id < 10_000; id++) {
     deliveries.fanOut('user 1', message(id, 'to one').message, [8], undefined)
     t.is(deliveries.pause(), undefined)
   }
