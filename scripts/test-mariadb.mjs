@@ -83,6 +83,8 @@ try {
     stdio: 'inherit',
     env: { ...process.env, TEST_DATABASE: server.server },
   })
+  // This process goes on to its end: a server that is left keeps its memory.
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => ava.kill(signal))
   const [code] = await once(ava, 'exit')
   process.exitCode = code ?? 1
 } finally {
