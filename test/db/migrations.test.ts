@@ -6,7 +6,7 @@ import { DatabaseError, type Migrations, migrate, migrationState, openDatabase, 
 import { lastBatch, MIGRATIONS_TABLE, rollback } from '../../db/migrate.ts'
 import { runSteps } from '../../db/migration-run.ts'
 import { MIGRATIONS } from '../../db/migrations/index.ts'
-import { emptyDatabase, emptyPlace, schemaOf } from '../support/databases/empty-database.ts'
+import { dropPlace, emptyDatabase, emptyPlace, schemaOf } from '../support/databases/empty-database.ts'
 import { openInterrupted } from '../support/databases/interrupted-database.ts'
 
 const onMariadb = process.env.TEST_DATABASE === undefined ? test.skip : test.serial
@@ -97,6 +97,7 @@ async function cutEverywhere(t: ExecutionContext, { prepare, work }: Attempt) {
     } finally {
       await db.destroy()
     }
+    await dropPlace(where)
   }
   t.true(cuts > 3, String(cuts))
   t.log(`${cuts} cuts`)

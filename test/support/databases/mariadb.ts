@@ -66,15 +66,18 @@ async function installMariadb(folder: string, settings: readonly string[]) {
  * is flushed to disk.
  * @param options.binlog whether commits become visible only when they are durable, as servers that share it need
  * @param options.bufferPool bytes of its cache
+ * @param options.within folder for its own one
  */
 export async function startMariadb({
   binlog = false,
   bufferPool = '64M',
+  within = tmpdir(),
 }: {
   binlog?: boolean
   bufferPool?: string
+  within?: string
 } = {}) {
-  const folder = await mkdtemp(join(tmpdir(), 'chatctl-mariadb-'))
+  const folder = await mkdtemp(join(within, 'chatctl-mariadb-'))
   const log = binlog ? ['--log-bin=binlog', '--sync-binlog=1'] : ['--skip-log-bin']
   const launch = await installMariadb(folder, [...log, `--innodb-buffer-pool-size=${bufferPool}`])
   let port = await freePort()
