@@ -32,6 +32,7 @@ export {
   privateIds,
 } from './correspondence.ts'
 export { type DatabaseLock, type LockOptions, lockFile } from './database-lock.ts'
+export { databaseTime } from './database-time.ts'
 export { withoutPassword } from './database-url.ts'
 export {
   type DeviceRow,

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import { LRUCache } from 'lru-cache'
-import type { NumberedEntry } from './log.ts'
+import { type NumberedEntry, raiseHead } from './log.ts'
 import type { NewMessageRow, StoredRow } from './message-columns.ts'
 import {
   addFound,
@@ -18,7 +18,16 @@ import { changesOf, stepCommit, stepsOf } from './mysql-commit.ts'
 import { MysqlPositions } from './mysql-positions.ts'
 import { checkedFrom, isOutdated, Outdated } from './outdated.ts'
 import { backfillReadMarks } from './read-marks.ts'
-import { backOff, isDuplicate, isTimeout, isTransient, isUnavailable, MAX_ATTEMPTS, retry } from './transaction.ts'
+import {
+  backOff,
+  isDuplicate,
+  isPrimaryDuplicate,
+  isTimeout,
+  isTransient,
+  isUnavailable,
+  MAX_ATTEMPTS,
+  retry,
+} from './transaction.ts'
 import { type Run, WriterConnection } from './writer-connection.ts'
 
 /** Work on the connection of a commit, after it. */
@@ -30,6 +39,7 @@ const CACHED_PAIRS = 100_000
 /**
  * Messages in MySQL or MariaDB: one INSERT for all rows of a commit. After any error the rows are
  * looked up by sender and client id before the next attempt, because they may be stored whichever statement failed.
+ * So only a taken client id is a repeat of its sender's message, and a taken number is not.
  * Missing rows are stored again; a row that the database rejects fails alone.
  */
 export class MysqlMessages implements MessageStore {
@@ -105,6 +115,8 @@ export class MysqlMessages implements MessageStore {
           // A timeout: the senders have waited long enough for `unavailable`.
           if (isTimeout(error)) throw error
           addFound(outcomes, open, await this.find(open), horizon)
+          // Rows were written without the head of the log, by another program: no number is taken twice.
+          if (isPrimaryDuplicate(error)) await raiseHead(this.#db)
         } catch (unknown) {
           return fail(open, outcomes, new InDoubt(unknown))
         }
@@ -114,6 +126,7 @@ export class MysqlMessages implements MessageStore {
       open = left
       if (open.length === 0) return
       if (isRepeat) tries--
+      else if (isPrimaryDuplicate(error) && tries < MAX_ATTEMPTS) continue
       else if (isUnavailable(error)) {
         if (!isTransient(error) || tries >= MAX_ATTEMPTS) return fail(open, outcomes, error)
         await backOff(tries)

@@ -55,6 +55,13 @@ export const isUnavailable = (error: unknown) =>
 export const isDuplicate = (error: unknown) =>
   /^(SQLITE_CONSTRAINT_(UNIQUE|PRIMARYKEY)|ER_DUP_ENTRY)$/.test(codeOf(error))
 
+/** MySQL names the table too. */
+const PRIMARY_KEY = /for key '([^']*\.)?PRIMARY'$/
+
+/** On MySQL and MariaDB: a row has this primary key. The number of a new message is one, its client id is not. */
+export const isPrimaryDuplicate = (error: unknown) =>
+  codeOf(error) === 'ER_DUP_ENTRY' && PRIMARY_KEY.test(String((error as Error).message))
+
 /** Errors of commits, see `isInDoubt`. */
 const doubtful = new WeakSet<object>()
 

@@ -51,14 +51,21 @@ export const listUsers = (db: Knex, afterId: number, limit: number): Promise<Use
 
 /** @returns the new id, or undefined when the name is taken */
 export async function insertUser(db: Knex, identity: Identity, registeredAt = Date.now()): Promise<number | undefined> {
+  const row = { ...identity, reg_time: registeredAt, isActive: 1 }
+  // Only of this statement: a number of the log may be taken too, which says nothing of the name.
+  let isTaken = false
   try {
     return await db.transaction(async (trx) => {
-      const [id = 0] = await trx('userinfo').insert({ ...identity, reg_time: registeredAt, isActive: 1 })
+      const inserting = trx('userinfo').insert(row)
+      const [id = 0] = await inserting.catch((error) => {
+        isTaken = isDuplicate(error)
+        throw error
+      })
       await note(trx, { topic: 'user', subject: id })
       return id
     })
   } catch (error) {
-    if (isDuplicate(error)) return undefined
+    if (isTaken) return undefined
     throw error
   }
 }

@@ -109,7 +109,8 @@ async function checkDatabase(data: string, { config }: Configured): Promise<Find
     }
     const db = await openDatabase(where)
     try {
-      return [await checkContent(db, isDatabaseUrl(where)), await checkSchema(db)]
+      const clock = isDatabaseUrl(where) ? [await checkClock(db)] : []
+      return [await checkContent(db, isDatabaseUrl(where)), await checkSchema(db), ...clock]
     } finally {
       await db.destroy()
     }
@@ -124,6 +125,18 @@ async function checkContent(db: Knex, isUrl: boolean): Promise<Finding> {
   if (found === 'ok') return finding('database', 'ok', 'ok')
   const { oneLine } = await import('../../db/index.ts')
   return finding('database', 'failed', `${oneLine(found)}; restore a backup with \`chatctl db restore FILE\``)
+}
+
+/** Nodes use the time of the database, other servers that of their machine: messages of both should agree. */
+async function checkClock(db: Knex): Promise<Finding> {
+  const { databaseTime } = await import('../../db/index.ts')
+  const { describeDifference, NOTED_DIFFERENCE_MS } = await import('../server/cluster/database-clock.ts')
+  const before = Date.now()
+  const time = await databaseTime(db)
+  const difference = (before + Date.now()) / 2 - time
+  return Math.abs(difference) > NOTED_DIFFERENCE_MS
+    ? finding('clock', 'warning', `${describeDifference(difference)}: synchronise both (NTP)`)
+    : finding('clock', 'ok', 'agrees with that of the database')
 }
 
 async function checkSchema(db: Knex): Promise<Finding> {

@@ -1,11 +1,13 @@
 import { open } from 'node:fs/promises'
+import type { Knex } from 'knex'
 import pino, { type Logger } from 'pino'
 import { type Clock, createServer, ratesOff, type Server, SYSTEM_CLOCK } from '../../core/index.ts'
 import type { AnyPlugin } from '../../core/plugin/plugin.ts'
-import { isUnavailable, livingNodes, loadOf, ping } from '../../db/index.ts'
+import { databaseTime, isDatabaseUrl, isUnavailable, livingNodes, loadOf, ping } from '../../db/index.ts'
 import { assemble, pluginMigrations } from '../../plugins/assembly.ts'
 import { BUILT_IN, type KnownLimitSettings, SHIPPED } from '../../plugins/index.ts'
 import { explained } from '../errors/explained.ts'
+import { DatabaseClock } from './cluster/database-clock.ts'
 import { requireKeys } from './cluster/identity.ts'
 import type { ClusterOptions } from './cluster/link.ts'
 import { Membership } from './cluster/membership.ts'
@@ -93,7 +95,7 @@ export async function openServer(options: OpenServerOptions): Promise<ServerHand
 
 /** What a server is made of. @param ends gets what releases them, in the order in which they were opened */
 async function openParts(options: OpenServerOptions, ends: (() => unknown)[]) {
-  const { data, log, cluster, clock = SYSTEM_CLOCK } = options
+  const { data, log, cluster } = options
   const paths = dataPaths(data)
   const plugins = assemble(options, options.legacy === undefined ? BUILT_IN : SHIPPED)
   const where = options.db || paths.database
@@ -111,6 +113,9 @@ async function openParts(options: OpenServerOptions, ends: (() => unknown)[]) {
   const { migrate = false } = options
   const { db, isNew } = options.database ?? (await openServerDatabase(where, { migrations, log, migrate, endpoints }))
   if (options.database === undefined) ends.push(() => db.destroy())
+  const shared = cluster === undefined || options.clock !== undefined ? undefined : await sharedClock(db, where, log)
+  ends.push(() => shared?.end())
+  const clock = options.clock ?? shared ?? SYSTEM_CLOCK
   if (cluster !== undefined) await requireKeys(db, data)
   const keys = await loadKeys(paths, { isNew, log })
   const isShared = cluster !== undefined && (await livingNodes(db, clock)).length > 0
@@ -118,18 +123,22 @@ async function openParts(options: OpenServerOptions, ends: (() => unknown)[]) {
   ends.push(() => memory.end())
   claim.isUnchanged = () => memory.isUnchanged()
   const { epoch } = memory
-  if (cluster === undefined) return { audit, plugins, db, keys, epoch, lost: Promise.race([claim.lost, behind]) }
+  if (cluster === undefined) return { audit, plugins, db, keys, epoch, clock, lost: Promise.race([claim.lost, behind]) }
   const settings = { options: options.pluginOptions ?? {}, files: options.files || 'the data folder' }
   const membership = await Membership.join(cluster, { db, data, keys, clock, log, room: epoch, settings })
   ends.push(() => membership.leave())
   await claim.release()
   const lost = Promise.race([membership.lease.lost, behind])
-  return { audit, plugins, db, keys, epoch, lost, membership, endpoints }
+  return { audit, plugins, db, keys, epoch, clock, lost, membership, endpoints }
 }
+
+/** The clock of all nodes; undefined for SQLite, whose nodes are in one process. */
+const sharedClock = async (db: Knex, where: string, log: Logger): Promise<DatabaseClock | undefined> =>
+  isDatabaseUrl(where) ? DatabaseClock.start({ ask: () => databaseTime(db), log }) : undefined
 
 function serverOf(
   options: OpenServerOptions,
-  { audit, plugins, db, keys, epoch, membership, endpoints }: Awaited<ReturnType<typeof openParts>>,
+  { audit, plugins, db, keys, epoch, clock, membership, endpoints }: Awaited<ReturnType<typeof openParts>>,
 ): Promise<Server> {
   const own = membership === undefined ? [] : [nodePlugin(membership, () => endpoints?.name ?? 'SQLite')]
   return createServer({
@@ -144,7 +153,7 @@ function serverOf(
     isUnavailable,
     databaseLoad: loadOf(db),
     checkDatabase: () => ping(db),
-    ...(options.clock !== undefined && { clock: options.clock }),
+    clock,
     ...(membership !== undefined && { cluster: membership.link.cluster }),
     log: options.log,
     audit: pino(

@@ -11,8 +11,11 @@ async function openWriter(t: ExecutionContext, statementTimeout = 4000) {
   const server = process.env.TEST_DATABASE
   const made = server === undefined ? undefined : await newDatabase(server)
   const where = made?.url ?? join(await tempFolder(t), 'chat.db')
+  // On a loaded machine a migration may take longer than the statements of a test may.
+  const preparing = await openDatabase(where)
+  await migrate(preparing)
+  await preparing.destroy()
   const db = await openDatabase(where, { statementTimeout })
-  await migrate(db)
   const writer = await MessageWriter.open(db, (error) => t.fail(String(error)))
   t.teardown(async () => {
     await writer.close()
