@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { Logger } from 'pino'
 import type { Clock } from '../clock.ts'
 import type { RuleFacts } from './before.ts'
@@ -47,6 +48,8 @@ export class PluginRecord {
     this.log = log.child({ plugin: plugin.name })
     this.#clock = clock
     this.#pluginFailed = pluginFailed
+    // Each piece of work of a plugin may listen to it, such as each request of a webhook.
+    setMaxListeners(0, this.abort.signal)
   }
 
   /** Status reports of the plugin; a report that throws is left out. */

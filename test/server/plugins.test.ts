@@ -592,3 +592,26 @@ test('control characters in the text of a refusal are replaced, and the text is 
   t.true(Buffer.byteLength(error?.message ?? '') <= 512)
   t.regex((error as unknown as { failure: string }).failure, /^echo\.ü+$/)
 })
+
+test('any number of pieces of work may listen to the signal of a plugin', async (t) => {
+  const warnings: Error[] = []
+  const warned = (warning: Error) => warnings.push(warning)
+  process.on('warning', warned)
+  t.teardown(() => process.off('warning', warned))
+  let aborted = 0
+  const busy = definePlugin({
+    name: 'busy',
+    setup(app) {
+      for (let work = 0; work < 50; work++) app.signal.addEventListener('abort', () => aborted++)
+    },
+  })
+  {
+    await using server = await testServer({ plugins: [busy] })
+    await server.user('alice')
+  }
+  t.is(aborted, 50)
+  t.deepEqual(
+    warnings.filter(({ name }) => name === 'MaxListenersExceededWarning'),
+    [],
+  )
+})

@@ -1,11 +1,15 @@
+import { PresenceReporter } from '../../core/session/presence-reporter.ts'
 import { LogFeed } from '../../db/log-feed.ts'
 import type { Committed } from '../../db/message-store.ts'
 import { UNCHECKED } from '../../db/outdated.ts'
+import { type Database, Sqlite } from '../../db/sqlite-driver.ts'
 import { SqliteMessages } from '../../db/sqlite-messages.ts'
+import { Hooks } from '../../plugins/hooks/hooks.ts'
 import { Deliveries } from '../../plugins/messages/deliveries.ts'
 
 const { commit } = SqliteMessages.prototype
 const { fanOut } = Deliveries.prototype
+const { prepare } = Sqlite.prototype
 
 /** Ids of all users of a run. */
 const EVERYBODY = [1, 2, 3, 4, 5, 6]
@@ -44,6 +48,20 @@ export const FLAWS: Readonly<Record<string, () => void>> = {
     Deliveries.prototype.fanOut = function flawed(conversation, message, _recipients, except) {
       fanOut.call(this, conversation, message, EVERYBODY, except)
     }
+  },
+  /** Recalled messages are read as others are. */
+  'shows-recalled': () => {
+    Sqlite.prototype.prepare = function flawed(this: Database, sql: string) {
+      return prepare.call(this, sql.replaceAll('where m.isActive = 1', 'where m.isActive = m.isActive'))
+    } as typeof prepare
+  },
+  /** A server that starts takes no hooks. */
+  'leaves-hooks': () => {
+    Hooks.prototype.load = async () => []
+  },
+  /** Several nodes: no node says who comes and goes. */
+  'hides-users': () => {
+    PresenceReporter.prototype.changed = () => {}
   },
   /** Several nodes: what was checked of a message is not checked again at its commit. */
   'checks-once': () => {

@@ -45,6 +45,9 @@ const FLAWS = [
   ['forgets-reads', 1, /which was read/],
   ['pushes-to-all', 1, /which is for others/],
   ['forgets-pushes', 1, /was never pushed/],
+  ['shows-recalled', 1, /which was recalled/],
+  ['leaves-hooks', 1, /never posted/],
+  ['hides-users', 3, /is told that/],
   ['checks-once', 3, /from a blocked user|of no member|was never pushed/],
   ['trusts-wake-ups', 3, /was never pushed|recount|which was read|acknowledged/],
 ] as const
