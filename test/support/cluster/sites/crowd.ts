@@ -35,6 +35,7 @@ export class Crowd {
   readonly robot: Device
   /** By site. */
   readonly neighbours: readonly Neighbours[]
+  readonly #writers: readonly Person[]
   readonly #keys = new Map<string, LoginKeys>()
   #isOver = true
   #acting: Promise<unknown> = Promise.resolve()
@@ -44,19 +45,24 @@ export class Crowd {
     const from = (index: number) => sockets.map((_, at) => sockets[(index + at) % sockets.length] as string)
     const device = (user: string, number: number, habit: Habit, where: readonly string[], read = new Map()) =>
       new Device({ name: `${user}.${number}`, user, habit, sockets: where, read, breaches: this.breaches })
+    const dwellers = sockets.map((_, at) => `dweller${at + 1}`)
+    const cast = { talkers: TALKERS, others: [ROBOT, ...dwellers] }
     this.people = TALKERS.map((name, index) => {
       const read = new Map<string, number>()
       const habits: Habit[] = [index % 2 === 0 ? 'reads all' : 'reads some', 'reads all', 'reads some']
       const devices = habits
         .slice(0, index < 2 ? 3 - index : 1)
         .map((habit, at) => device(name, at + 1, habit, from(index + at), read))
-      return new Person(name, devices, random.fork(), this.notes, { talkers: TALKERS, bots: [ROBOT] })
+      return new Person(name, devices, random.fork(), this.notes, cast)
     })
     this.robot = device(ROBOT, 1, 'consumes', from(1))
     this.neighbours = sockets.map((socket, at) => ({
       watcher: device(`watcher${at + 1}`, 1, 'reads all', [socket]),
-      dweller: device(`dweller${at + 1}`, 1, 'reads all', [socket]),
+      dweller: device(dwellers[at] as string, 1, 'reads all', [socket]),
     }))
+    this.#writers = this.neighbours.map(
+      ({ watcher }) => new Person(watcher.settings.user, [watcher], random.fork(), this.notes, cast),
+    )
   }
 
   /** Devices that go to another node when theirs is lost. */
@@ -104,6 +110,16 @@ export class Crowd {
   async rest() {
     this.#isOver = true
     await this.#acting
+  }
+
+  /** At each site somebody writes to those who live there and at the others, these last, so many times. */
+  async correspond(times: number) {
+    await Promise.all(
+      this.#writers.map(async (writer, at) => {
+        const to = this.neighbours.map((_, next) => this.neighbours[(at + next) % this.neighbours.length] as Neighbours)
+        for (let left = times; left > 0; left--) for (const { dweller } of to) await writer.send(dweller.settings.user)
+      }),
+    )
   }
 
   /** Resolves when so many more messages are acknowledged. */
