@@ -1,15 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ExecutionContext } from 'ava'
 import type { LoginKeys } from '../../../../client/credentials.ts'
-import {
-  AddFriend,
-  CreateRoom,
-  connect,
-  FriendList,
-  FriendOnOffLine,
-  JoinRoom,
-  QueryContacts,
-} from '../../../../client/index.ts'
+import { AddFriend, CreateRoom, connect, FriendList, JoinRoom, QueryContacts } from '../../../../client/index.ts'
 import { Ledger } from '../../endurance/ledger.ts'
 import type { Random } from '../../random.ts'
 import { Breaches } from './breaches.ts'
@@ -128,21 +120,10 @@ export class Crowd {
     await Promise.race([ledger.acknowledgements(ledger.acknowledged + count), this.#acting])
   }
 
-  /** Resolves when a watcher is told that a user is offline. */
-  offline(watcher: Device, user: string): Promise<void> {
-    return new Promise((resolve) => {
-      const stop = watcher.client.on(FriendOnOffLine, (told) => {
-        if (told.user !== user || told.online) return
-        stop()
-        resolve()
-      })
-    })
-  }
-
   /** The users that the nodes report as online to the watchers, who are their friends. */
-  async online(): Promise<string[]> {
+  async online(watchers = this.neighbours): Promise<string[]> {
     const lists: string[] = []
-    for (const { watcher } of this.neighbours) {
+    for (const { watcher } of watchers) {
       const list = await watcher.persist(() => watcher.client.request(FriendList, {}))
       const names = list?.friends.filter(({ online }) => online).map(({ user }) => user)
       lists.push(String(names?.sort()))
@@ -151,7 +132,7 @@ export class Crowd {
   }
 
   /** Milliseconds until `holds`, or until the limit. */
-  async until(holds: () => Promise<boolean>, limitMs: number): Promise<number> {
+  async until(holds: () => Promise<boolean>, limitMs = Number.POSITIVE_INFINITY): Promise<number> {
     const from = performance.now()
     while (!(await holds()) && performance.now() - from < limitMs) await sleep(LOOK_MS)
     return performance.now() - from

@@ -33,7 +33,7 @@ export const load: LoadHook = async (url, context, next) => {
   const loaded = await next(url, context)
   const texts = Object.entries(DOCTORED).find(([name]) => url.endsWith(`/db/${name}`))?.[1]
   if (texts === undefined) return loaded
-  let source = String(loaded.source)
+  let source = Buffer.from(loaded.source as Uint8Array).toString()
   for (const [from, to] of texts) {
     if (!source.includes(from)) throw new Error(`${url} does not contain ${from}`)
     source = source.replace(from, () => to)
