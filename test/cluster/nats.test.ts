@@ -11,6 +11,7 @@ import { TestClock } from '../../testing/test-clock.ts'
 import { connected, openLink, refusedLink, startNats, startNatsCluster } from '../support/cluster/nats.ts'
 import { requireProgram } from '../support/processes/required.ts'
 import { tempFolder } from '../support/temp-folder.ts'
+import { openProxy } from '../support/wire/proxy.ts'
 
 /** The next payload of a topic. */
 const next = (cluster: Cluster, topic: string): Promise<[payload: unknown, from: number]> =>
@@ -251,4 +252,15 @@ test('wrong URLs of NATS are refused with what is right', (t) => {
     { address: '127.0.0.1:4222', access: { user: 'a', pass: 'b' } },
     { address: '127.0.0.1:5000', access: { user: 'a', pass: 'b' } },
   ])
+})
+
+test('a connection to NATS that breaks before the server has answered is made again', async (t) => {
+  if (!requireProgram(t, 'nats-server')) return
+  const [host = '', port] = (await startNats(t)).server.split(':')
+  let chunks = 0
+  // The first is the login, the second asks whether the subscriptions hold.
+  const loses = (from: 'client' | 'server') => from === 'client' && ++chunks === 2
+  const proxy = await openProxy(t, { host, port: Number(port) }, { keep: false, loses })
+  await connected(openLink(t, 1, [`nats://${proxy.address}`]))
+  t.true(chunks > 2)
 })

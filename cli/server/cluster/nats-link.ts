@@ -92,8 +92,12 @@ export class NatsLink implements ClusterLink {
     log.info({ server }, 'connected to NATS')
     this.#isReported = false
     this.#connection = connection
-    const attached = this.cluster.attach(connection).catch((error: unknown) => error)
-    const error = (await connection.closed()) ?? (await attached)
+    let failure: unknown
+    // Not awaited: the library never answers what is under way when the connection is lost.
+    this.cluster.attach(connection).catch((error: unknown) => {
+      failure = error
+    })
+    const error = (await connection.closed()) ?? failure
     this.#connection = undefined
     this.cluster.detach()
     if (!this.#closing.signal.aborted)

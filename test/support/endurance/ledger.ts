@@ -13,6 +13,8 @@ export class Ledger {
   readonly #acknowledged = new Map<string, number>()
   readonly #stored = new Map<string, number[]>()
   #lastId = 0
+  #lastAt = Number.POSITIVE_INFINITY
+  #longestPause = 0
   #awaited = { count: Number.POSITIVE_INFINITY, reached: () => {} }
 
   attempt(text: string) {
@@ -25,6 +27,8 @@ export class Ledger {
     if (before !== undefined && before !== id) throw new Error(`${text} was acknowledged as ${before} and as ${id}`)
     this.#acknowledged.set(text, id)
     this.#lastId = Math.max(this.#lastId, id)
+    this.#longestPause = Math.max(this.#longestPause, performance.now() - this.#lastAt)
+    this.#lastAt = performance.now()
     if (this.#acknowledged.size >= this.#awaited.count) this.#awaited.reached()
   }
 
@@ -51,6 +55,11 @@ export class Ledger {
   /** The highest id that was acknowledged; 0 if none was. */
   get lastId(): number {
     return this.#lastId
+  }
+
+  /** The longest time between two acknowledgements, in milliseconds. */
+  get longestPause(): number {
+    return this.#longestPause
   }
 
   get acknowledged(): number {

@@ -1,15 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ExecutionContext } from 'ava'
 import type { LoginKeys } from '../../../../client/credentials.ts'
-import {
-  AddFriend,
-  CreateRoom,
-  connect,
-  FriendList,
-  FriendOnOffLine,
-  JoinRoom,
-  QueryContacts,
-} from '../../../../client/index.ts'
+import { AddFriend, CreateRoom, connect, FriendList, JoinRoom, QueryContacts } from '../../../../client/index.ts'
 import { Ledger } from '../../endurance/ledger.ts'
 import type { Random } from '../../random.ts'
 import { Breaches } from './breaches.ts'
@@ -35,6 +27,7 @@ export class Crowd {
   readonly robot: Device
   /** By site. */
   readonly neighbours: readonly Neighbours[]
+  readonly #writers: readonly Person[]
   readonly #keys = new Map<string, LoginKeys>()
   #isOver = true
   #acting: Promise<unknown> = Promise.resolve()
@@ -44,19 +37,24 @@ export class Crowd {
     const from = (index: number) => sockets.map((_, at) => sockets[(index + at) % sockets.length] as string)
     const device = (user: string, number: number, habit: Habit, where: readonly string[], read = new Map()) =>
       new Device({ name: `${user}.${number}`, user, habit, sockets: where, read, breaches: this.breaches })
+    const dwellers = sockets.map((_, at) => `dweller${at + 1}`)
+    const cast = { talkers: TALKERS, others: [ROBOT, ...dwellers] }
     this.people = TALKERS.map((name, index) => {
       const read = new Map<string, number>()
       const habits: Habit[] = [index % 2 === 0 ? 'reads all' : 'reads some', 'reads all', 'reads some']
       const devices = habits
         .slice(0, index < 2 ? 3 - index : 1)
         .map((habit, at) => device(name, at + 1, habit, from(index + at), read))
-      return new Person(name, devices, random.fork(), this.notes, { talkers: TALKERS, bots: [ROBOT] })
+      return new Person(name, devices, random.fork(), this.notes, cast)
     })
     this.robot = device(ROBOT, 1, 'consumes', from(1))
     this.neighbours = sockets.map((socket, at) => ({
       watcher: device(`watcher${at + 1}`, 1, 'reads all', [socket]),
-      dweller: device(`dweller${at + 1}`, 1, 'reads all', [socket]),
+      dweller: device(dwellers[at] as string, 1, 'reads all', [socket]),
     }))
+    this.#writers = this.neighbours.map(
+      ({ watcher }) => new Person(watcher.settings.user, [watcher], random.fork(), this.notes, cast),
+    )
   }
 
   /** Devices that go to another node when theirs is lost. */
@@ -106,27 +104,26 @@ export class Crowd {
     await this.#acting
   }
 
+  /** At each site somebody writes to those who live there and at the others, these last, so many times. */
+  async correspond(times: number) {
+    await Promise.all(
+      this.#writers.map(async (writer, at) => {
+        const to = this.neighbours.map((_, next) => this.neighbours[(at + next) % this.neighbours.length] as Neighbours)
+        for (let left = times; left > 0; left--) for (const { dweller } of to) await writer.send(dweller.settings.user)
+      }),
+    )
+  }
+
   /** Resolves when so many more messages are acknowledged. */
   async more(count: number) {
     const { ledger } = this.notes
     await Promise.race([ledger.acknowledgements(ledger.acknowledged + count), this.#acting])
   }
 
-  /** Resolves when a watcher is told that a user is offline. */
-  offline(watcher: Device, user: string): Promise<void> {
-    return new Promise((resolve) => {
-      const stop = watcher.client.on(FriendOnOffLine, (told) => {
-        if (told.user !== user || told.online) return
-        stop()
-        resolve()
-      })
-    })
-  }
-
   /** The users that the nodes report as online to the watchers, who are their friends. */
-  async online(): Promise<string[]> {
+  async online(watchers = this.neighbours): Promise<string[]> {
     const lists: string[] = []
-    for (const { watcher } of this.neighbours) {
+    for (const { watcher } of watchers) {
       const list = await watcher.persist(() => watcher.client.request(FriendList, {}))
       const names = list?.friends.filter(({ online }) => online).map(({ user }) => user)
       lists.push(String(names?.sort()))
@@ -135,7 +132,7 @@ export class Crowd {
   }
 
   /** Milliseconds until `holds`, or until the limit. */
-  async until(holds: () => Promise<boolean>, limitMs: number): Promise<number> {
+  async until(holds: () => Promise<boolean>, limitMs = Number.POSITIVE_INFINITY): Promise<number> {
     const from = performance.now()
     while (!(await holds()) && performance.now() - from < limitMs) await sleep(LOOK_MS)
     return performance.now() - from

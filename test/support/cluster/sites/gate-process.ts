@@ -1,5 +1,5 @@
 import { connect, createServer, type Socket } from 'node:net'
-import { type Disturbance, type GateSettings, STILL } from './gate-settings.ts'
+import { type Disturbance, type GateSettings, UNDISTURBED } from './gate-settings.ts'
 
 /** Passes on what comes from one side, in order, after the delay of the moment. */
 class Direction {
@@ -7,6 +7,7 @@ class Direction {
   readonly #into: Socket
   readonly #disturbance: () => Disturbance
   #free = 0
+  #isFull = false
 
   constructor(from: Socket, into: Socket, disturbance: () => Disturbance) {
     this.#from = from
@@ -16,7 +17,18 @@ class Direction {
     from.on('error', () => {})
     from.on('data', (chunk: Buffer) => this.#pass(chunk))
     from.on('end', () => this.#later(() => into.end()))
-    from.on('close', () => this.#later(() => into.destroy()))
+    from.on('close', () => {
+      open.delete(this)
+      this.#later(() => into.destroy())
+    })
+    open.add(this)
+    this.flow()
+  }
+
+  /** Reads on, unless nothing may pass now. */
+  flow() {
+    if (this.#isFull || this.#disturbance().isSilent) this.#from.pause()
+    else this.#from.resume()
   }
 
   #pass(chunk: Buffer) {
@@ -27,8 +39,12 @@ class Direction {
     } else
       this.#later(() => {
         if (!this.#into.writable || this.#into.write(chunk)) return
-        this.#from.pause()
-        this.#into.once('drain', () => this.#from.resume())
+        this.#isFull = true
+        this.flow()
+        this.#into.once('drain', () => {
+          this.#isFull = false
+          this.flow()
+        })
       })
   }
 
@@ -41,12 +57,13 @@ class Direction {
   }
 }
 
+const open = new Set<Direction>()
 /** By kind of line. */
 const disturbances = new Map<string, Disturbance>()
 
 const { lines } = JSON.parse(process.argv[2] ?? '') as GateSettings
 const listening = lines.map(({ kind, listen, to }) => {
-  const disturbance = () => disturbances.get(kind) ?? STILL
+  const disturbance = () => disturbances.get(kind) ?? UNDISTURBED
   const server = createServer({ noDelay: true, allowHalfOpen: true }, (near) => {
     const far = connect({ ...to, noDelay: true, allowHalfOpen: true })
     new Direction(near, far, disturbance)
@@ -57,6 +74,7 @@ const listening = lines.map(({ kind, listen, to }) => {
 
 process.on('message', ({ kind, disturbance }: { kind: string; disturbance: Disturbance }) => {
   disturbances.set(kind, disturbance)
+  for (const direction of open) direction.flow()
 })
 process.on('disconnect', () => process.exit(0))
 await Promise.all(listening)

@@ -4,9 +4,11 @@ export interface Disturbance {
   readonly delayMs: number
   /** Share of the pieces at which a connection breaks. */
   readonly breaks: number
+  /** Nothing passes, and nobody is told. */
+  readonly isSilent: boolean
 }
 
-export const STILL: Disturbance = { delayMs: 0, breaks: 0 }
+export const UNDISTURBED: Disturbance = { delayMs: 0, breaks: 0, isSilent: false }
 
 export type LineKind = 'clients' | 'database' | 'nats'
 

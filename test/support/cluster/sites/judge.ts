@@ -3,13 +3,12 @@ import type { Crowd } from './crowd.ts'
 import type { Device } from './device.ts'
 import type { LogCopy, LoggedMessage } from './log-copy.ts'
 
-/** Time after which something counts as lost, in milliseconds: the machine may be busy. */
-const LOST_MS = 60_000
-
 /** Compares what users have seen with what the log says. */
 export class Judge {
   readonly #crowd: Crowd
   readonly #log: LogCopy
+  /** Time after which something counts as lost, in milliseconds: the machine may be busy. */
+  lostMs = 60_000
   #positions = new Map<string, number>()
   /** The last place in each group. */
   readonly #places = new Map<number, number>()
@@ -55,7 +54,7 @@ export class Judge {
         return false
       }
       return this.#log.head >= upTo() && this.#missing(upTo()).length === 0
-    }, LOST_MS)
+    }, this.lostMs)
   }
 
   /** Milliseconds until all nodes report the same users as online, who are. */
@@ -65,7 +64,7 @@ export class Judge {
     const took = await this.#crowd.until(async () => {
       online = await this.#crowd.online()
       return online.every((list) => list === expected)
-    }, LOST_MS)
+    }, this.lostMs)
     const wrong = online.filter((list) => list !== expected)
     if (wrong.length > 0) this.#crowd.breaches.add(`nodes report as online: ${wrong.join('; ')}`)
     return took
@@ -76,7 +75,7 @@ export class Judge {
     const { breaches, notes } = this.#crowd
     const open = async () =>
       this.#log.ask("select count(*) as open from scheduled where state in ('waiting', 'sending')")
-    await this.#crowd.until(async () => Number((await open())[0]?.open) === 0, LOST_MS)
+    await this.#crowd.until(async () => Number((await open())[0]?.open) === 0, this.lostMs)
     const rows = await this.#log.ask(
       `select s.client_id as text, s.state, s.message_id, (select count(*) from chatmsg m where m.user_id = s.user_id and m.msg = s.client_id) as stored
        from scheduled s`,
@@ -178,7 +177,7 @@ export class Judge {
         counted = shown(await this.#log.recount(this.#log.userId(person.name)))
         return told === counted
       }
-      await this.#crowd.until(agree, LOST_MS)
+      await this.#crowd.until(agree, this.lostMs)
       if (told !== counted)
         this.#crowd.breaches.add(`${person.name} is told ${told} unread, a recount gives ${counted}`)
     }

@@ -39,11 +39,11 @@ export class SiteNats {
     this.#child?.kill(signal)
   }
 
-  async stop() {
+  async stop(signal: NodeJS.Signals = 'SIGKILL') {
     const child = this.#child
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
     const exit = once(child, 'exit')
-    child.kill('SIGKILL')
+    child.kill(signal)
     await exit
   }
 }

@@ -28,8 +28,8 @@ export interface Notes {
 export interface Cast {
   /** Who gets messages, leaves groups, and is kicked and blocked. */
   readonly talkers: readonly string[]
-  /** Who gets messages only. */
-  readonly bots: readonly string[]
+  /** Who gets messages, and sends none. */
+  readonly others: readonly string[]
 }
 
 /** A user who acts on the first of some devices, and all of whose devices read. */
@@ -50,7 +50,7 @@ export class Person {
     this.#random = random
     this.#notes = notes
     this.#others = cast.talkers.filter((other) => other !== name)
-    this.#recipients = [...this.#others, ...cast.bots]
+    this.#recipients = [...this.#others, ...cast.others]
     this.#isOwner = cast.talkers[0] === name
   }
 
@@ -72,8 +72,8 @@ export class Person {
     const user = random.pick(this.#others)
     const group = random.pick(GROUPS)
     const weighted: readonly (readonly [number, () => Promise<unknown>])[] = [
-      [40, () => this.#send(random.pick(this.#recipients))],
-      [40, () => this.#send({ group })],
+      [40, () => this.send(random.pick(this.#recipients))],
+      [40, () => this.send({ group })],
       [3, () => this.#schedule(random.chance(0.5) ? { to: random.pick(this.#recipients) } : { group })],
       [2, () => this.#ask(() => client.request(BlockUser, { user }))],
       [5, () => this.#ask(() => client.request(UnblockUser, { user }))],
@@ -99,7 +99,7 @@ export class Person {
   }
 
   /** One after the other: their order in the log must be the same. */
-  async #send(to: string | { readonly group: string }) {
+  async send(to: string | { readonly group: string }) {
     const text = `${this.name} ${++this.#sent}`
     const { ledger } = this.#notes
     ledger.attempt(text)

@@ -11,13 +11,15 @@ import { openSites, type Sites } from './sites.ts'
 const BEFORE = 60
 const AFTER = 20
 
-/** What a round took, in milliseconds. */
-export interface RoundFigures {
-  readonly fault: Fault
+/** Times of a round in milliseconds. */
+export interface Times {
+  readonly took: number
   /** From the end of the fault until all that was acknowledged is delivered. */
   readonly delivered: number
   /** The longest time for which a client that may go to any node had none. */
   readonly gap: number
+  /** The longest time in which no message was acknowledged. */
+  readonly pause: number
   /** From the end of the round until all nodes report the right users as online. */
   readonly presence: number
 }
@@ -28,7 +30,7 @@ export interface SitesPlay {
   readonly crowd: Crowd
   readonly judge: Judge
   readonly offlineMs: number[]
-  round(name: string, fault: Fault): Promise<RoundFigures>
+  round(name: string, faults: readonly Fault[]): Promise<Times>
 }
 
 /** Opens three sites with users. @param env of the nodes */
@@ -49,31 +51,39 @@ export async function openPlay(
     ...crowd.neighbours.map(({ dweller }) => dweller.settings.user),
   ]
   const offlineMs: number[] = []
-  const round = async (name: string, fault: Fault): Promise<RoundFigures> => {
+  const round = async (name: string, faults: readonly Fault[]): Promise<Times> => {
+    const from = performance.now()
     crowd.breaches.during = name
     crowd.act()
     await crowd.more(BEFORE)
     for (const device of crowd.mobile) device.takeGap()
-    await fault.run({ sites, crowd, random, offlineMs })
+    await Promise.all(faults.map((fault) => fault.run({ sites, crowd, random, offlineMs })))
     const delivered = await judge.delivered()
     const gap = Math.max(...crowd.mobile.map((device) => device.takeGap()))
     await sites.whole()
     await crowd.more(AFTER)
     await crowd.rest()
+    const pause = crowd.notes.ledger.longestPause
     await judge.check()
-    return { fault, delivered, gap, presence: await judge.presence(names) }
+    const presence = await judge.presence(names)
+    return { took: performance.now() - from, delivered, gap, pause, presence }
   }
   return { sites, crowd, judge, offlineMs, round }
 }
 
-/** The figures of rounds by fault, each the longest of its rounds. */
-export function report(rounds: readonly RoundFigures[]): string[] {
-  const byFault = new Map<Fault, RoundFigures[]>()
-  for (const one of rounds) byFault.set(one.fault, [...(byFault.get(one.fault) ?? []), one])
-  const longest = (of: readonly RoundFigures[], figure: 'delivered' | 'gap' | 'presence') =>
-    Math.round(Math.max(...of.map((one) => one[figure])))
-  return [...byFault].map(([{ name }, of]) => {
-    const figures = { delivered: longest(of, 'delivered'), gap: longest(of, 'gap'), presence: longest(of, 'presence') }
-    return line({ [`${name}, rounds`]: of.length, ...figures })
-  })
-}
+/** Times in whole milliseconds on one line. */
+export const timesLine = (times: object) =>
+  line(Object.fromEntries(Object.entries(times).map(([name, ms]) => [name, Math.round(ms)])))
+
+/** The longest times of some rounds. */
+export const longestOf = ([first, ...others]: readonly Times[]): Times =>
+  others.reduce(
+    (longest, one) => ({
+      took: Math.max(longest.took, one.took),
+      delivered: Math.max(longest.delivered, one.delivered),
+      gap: Math.max(longest.gap, one.gap),
+      pause: Math.max(longest.pause, one.pause),
+      presence: Math.max(longest.presence, one.presence),
+    }),
+    first as Times,
+  )

@@ -26,6 +26,7 @@ export class SupervisedNode {
   readonly #clock: string
   readonly #log: WriteStream
   #child: ChildProcess | undefined
+  #options = ''
   #isListening = false
   #isWanted = false
   #supervising: Promise<void> = Promise.resolve()
@@ -51,6 +52,13 @@ export class SupervisedNode {
       this.#supervising = this.#supervise()
     }
     await this.listening()
+  }
+
+  /** Starts it again with a module that is loaded before all others. */
+  async restartWith(module: URL) {
+    await this.stop('SIGTERM')
+    this.#options = `--import ${module.href}`
+    await this.start()
   }
 
   /** Takes it down. */
@@ -108,6 +116,7 @@ export class SupervisedNode {
         PATH: process.env.PATH ?? '',
         HOME: folder,
         ...env,
+        NODE_OPTIONS: this.#options,
         LD_PRELOAD: FAKETIME,
         FAKETIME_TIMESTAMP_FILE: this.#clock,
         FAKETIME_DONT_FAKE_MONOTONIC: '1',
