@@ -44,9 +44,11 @@ export function isOutdated(row: Check, { id, topic, subject, target_id }: Number
 }
 
 /** Subjects of the changes that decide on these messages: users and groups. */
-export const subjectsOf = (messages: readonly NewMessageRow[]): number[] => [
-  ...new Set(messages.flatMap(({ user_id, target_id }) => [user_id, target_id])),
-]
+export function subjectsOf(messages: readonly NewMessageRow[]): number[] {
+  const subjects = new Set<number>()
+  for (const { user_id, target_id } of messages) subjects.add(user_id).add(target_id)
+  return [...subjects]
+}
 
 /**
  * Checks that nothing has changed which decides on a change of a message. To be called after `note`, in its transaction: the
