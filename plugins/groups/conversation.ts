@@ -108,16 +108,16 @@ function handlePosts({ app, db, roster, conversations }: Parts) {
 
   app.handle(
     messages.AcknowledgeRoom,
-    async (session, { group: name, upTo }, { ref }) => {
+    (session, { group: name, upTo }, { ref }) => {
       const { user } = session
-      const found = await names.find(session, () => {
+      const found = names.find(session, () => {
         const group = roster.named(name)
         // A signal that reads the database costs as much as a request. One to a group of strangers costs as much as one to
         // a group that does not exist: the rate must not tell them apart.
         if (group instanceof Promise || !group.members.has(user.id)) session.charge(1)
         return group
       })
-      await roster.asMember(found, user, (group) =>
+      const act = (group: Group) =>
         conversations.acknowledge(session, {
           conversation: conversationOf(group.id),
           fromId: group.id,
@@ -126,8 +126,11 @@ function handlePosts({ app, db, roster, conversations }: Parts) {
           group: name,
           upTo,
           isWaitedFor: ref !== 0,
-        }),
-      )
+        })
+      // Without a promise of its own if the group is cached: each member acknowledges each message.
+      return found instanceof Promise
+        ? found.then((group) => roster.asMember(group, user, act))
+        : roster.asMember(found, user, act)
     },
     { rated: false },
   )
