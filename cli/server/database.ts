@@ -138,16 +138,16 @@ async function bringUpToDate(db: Knex, migrations: Migrations, wanted: boolean):
   const isNew = await isUnused(db)
   const { pending } = state
   if (pending.length === 0 && state.cutShort === undefined) return isNew
-  if (!isNew && !wanted)
-    throw new SetupError(
-      `the database needs ${pending.length} migration(s): ${pending.join(', ')}. Make a backup, then run ` +
-        '`chatctl db migrate` with the same --data and --plugin, or `chatctl serve --migrate`',
-    )
   const nodes = await livingNodes(db, SYSTEM_CLOCK)
   if (nodes.length > 0)
     throw new SetupError(
       `the database needs ${pending.length} migration(s), and nodes of a cluster use it: ${nodes.join(', ')}. Stop them ` +
-        'first, or start this node with their version',
+        'first, then run `chatctl db migrate` with the same --plugin; or start this node with their version',
+    )
+  if (!isNew && !wanted)
+    throw new SetupError(
+      `the database needs ${pending.length} migration(s): ${pending.join(', ')}. Make a backup, then run ` +
+        '`chatctl db migrate` with the same --data and --plugin, or `chatctl serve --migrate`',
     )
   await migrate(db, migrations)
   return isNew

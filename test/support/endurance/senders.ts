@@ -23,14 +23,20 @@ export class Sender {
    */
   async send(client: Client, { window, enough }: { window: number; enough: () => boolean }) {
     const again = [...this.#open]
+    // After one failure no later message is sent, on a new connection: it would be stored before the one that failed.
+    let isFailed = false
     const one = async () => {
-      for (;;) {
+      while (!isFailed) {
         const number = again.shift() ?? (enough() ? undefined : ++this.#last)
         if (number === undefined) return
         const text = `${this.name} ${number}`
         this.#open.add(number)
         this.#ledger.attempt(text)
-        const { id, repeat } = await client.send('bob', text, { clientId: text })
+        const sending = client.send('bob', text, { clientId: text })
+        sending.catch(() => {
+          isFailed = true
+        })
+        const { id, repeat } = await sending
         this.#ledger.acknowledge(text, id)
         this.#open.delete(number)
         if (repeat) this.repeats++
