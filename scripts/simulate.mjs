@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url'
 
 const folder = new URL('../dist/test/simulation/', import.meta.url)
 const [machine, main] = ['machine/install.js', 'main.js'].map((file) => fileURLToPath(new URL(file, folder)))
-const run = spawn(process.execPath, ['--import', machine, main, ...process.argv.slice(2)], { stdio: 'inherit' })
+// Runs leave much garbage, which dies young: this spares a tenth of the time.
+const flags = ['--max-semi-space-size=64', '--import', machine]
+const run = spawn(process.execPath, [...flags, main, ...process.argv.slice(2)], { stdio: 'inherit' })
 const [code] = await once(run, 'exit')
 process.exitCode = code ?? 1

@@ -9,7 +9,10 @@ export interface BeforeOptions {
   readonly timeout?: number
   /** `closed`, the default: a message for which the hook fails is refused. `open`: it passes, unchanged by this hook. */
   readonly failure?: 'closed' | 'open'
-  /** Refusal sent when a failure of the hook refuses the message; `internal` if left out. The code is `plugin.reason`. */
+  /**
+   * Refusal sent when a failure of the hook refuses the message; if left out `internal`, after the time limit `unavailable`.
+   * The code is `plugin.reason`.
+   */
   readonly refusal?: { readonly code: `${string}.${string}`; readonly text: string }
 }
 
@@ -48,9 +51,16 @@ export function ruleOf(options: BeforeOptions, where: string): Rule {
   return { order, timeout, failure, refusal }
 }
 
+/** Pause before a message may be repeated whose hook did not answer in time. */
+const RETRY_MS = 1000
+
 /** The refusal for a message whose hook failed. */
-export const refusalOf = ({ refusal }: Rule): Refused =>
-  refusal === undefined ? new Refused('internal') : new Refused(refusal.code, refusal.text)
+export function refusalOf({ refusal }: Rule, error: unknown): Refused {
+  if (refusal !== undefined) return new Refused(refusal.code, refusal.text)
+  if (!(error instanceof HookTimeout)) return new Refused('internal')
+  // It says nothing about the message: the database is slow, or the server was paused.
+  return new Refused('unavailable', 'a check of the request took too long; retry later', { retryAfter: RETRY_MS })
+}
 
 /** One run of a hook, as the hook sees it. */
 export class HookRun {

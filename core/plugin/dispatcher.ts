@@ -221,7 +221,7 @@ export class Dispatcher implements Requests {
       return isOpen
     }
     plugin.failed(error, `before ${request.message.name} ${faultOf(error)}`)
-    if (!isOpen) this.#refuse(request, refusalOf(rule))
+    if (!isOpen) this.#refuse(request, refusalOf(rule, error))
     return isOpen
   }
 

@@ -106,7 +106,7 @@ const TOLD: Record<(typeof MODES)[number], string | undefined> = {
   amend: undefined,
   refuse: 'probe.no',
   throw: 'internal',
-  hang: 'internal',
+  hang: 'unavailable',
 }
 
 for (const mode of MODES) {
@@ -347,7 +347,7 @@ test('a result after the time limit of a hook is ignored, whatever it is', async
   for (const how of answers) {
     const told = outcomeOf(send('hi'))
     await clock.advance(HOOK_MS)
-    t.is(await told, 'internal')
+    t.is(await told, 'unavailable')
     late.pop()?.(how)
     await nextTurn()
     t.is(await outcomeOf(client.request(Ping, {})), 'ok')
@@ -369,7 +369,7 @@ test('the signal of a hook is aborted at its time limit, also if read only after
   for (const text of ['asked', 'not asked']) {
     const told = outcomeOf(send(text))
     await clock.advance(HOOK_MS)
-    t.is(await told, 'internal')
+    t.is(await told, 'unavailable')
   }
   t.deepEqual(
     runs.map(({ signal }) => signal.aborted),

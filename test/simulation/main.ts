@@ -52,11 +52,13 @@ async function playSeed(stage: Stage, seed: number): Promise<boolean> {
 }
 
 function report(outcome: Outcome, ms: number) {
-  const { seed, trace, events, messages, faults, simulatedMs, statements, said, error } = outcome
+  const { seed, trace, events, messages, faults, simulatedMs, statements, said, failures, error } = outcome
   const time = `${(simulatedMs / 1000).toFixed(1)} s simulated in ${ms.toFixed(0)} ms`
   console.log(`seed ${seed}: trace ${trace}, ${events} events, ${messages} messages, ${faults} faults, ${time}`)
   console.log(`  ${statements} statements, ${said.messages} messages between nodes with ${said.bytes} bytes`)
-  if (error !== undefined) console.log(error)
+  if (error === undefined) return
+  console.log(error)
+  for (const { plugin, event, error: cause } of failures) console.log(`${plugin}, ${event}:`, cause)
 }
 
 const first = Number(given.seed ?? given.from)

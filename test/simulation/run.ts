@@ -1,5 +1,5 @@
 import type { LoginKeys } from '../../client/credentials.ts'
-import type { KeyPair } from '../../core/index.ts'
+import type { KeyPair, PluginFailure } from '../../core/index.ts'
 import { Random } from '../support/random.ts'
 import { Judge } from './judge/judge.ts'
 import { EventLoop } from './machine/event-loop.ts'
@@ -45,6 +45,8 @@ export interface Outcome {
   readonly statements: number
   /** Messages of the bus between nodes, and their bytes. */
   readonly said: { readonly messages: number; readonly bytes: number }
+  /** Of code of plugins: what is behind an answer `internal`. */
+  readonly failures: readonly PluginFailure[]
   readonly error: Error | undefined
 }
 
@@ -115,6 +117,7 @@ export async function play(
     faults: faults.count,
     simulatedMs: loop.now,
     events: trace.length,
+    failures: servers.flatMap(({ failures }) => failures),
     error,
   }
   return { seed, trace: trace.end(), ...outcome }
