@@ -44,7 +44,8 @@ test('three sites, with faults of everything that they consist of: each message 
   }
   await play.judge.checkScheduled()
 
-  t.log(line(play.judge.totals))
+  const ends = play.sites.all.reduce((sum, { node }) => sum + node.ends, 0)
+  t.log(line({ rounds, ...play.judge.totals, 'nodes that ended by themselves': ends }))
   for (const [kind, times] of played)
     t.log(`${kind}, ${times.length} rounds, longest ms: ${timesLine(longestOf(times))}`)
   const longest = {

@@ -100,11 +100,6 @@ export class Device {
     return this.client.close()
   }
 
-  /** Whether it is without a node. */
-  get isLost(): boolean {
-    return this.#lostAt !== undefined
-  }
-
   /** The longest time without a node since it was asked last, in milliseconds. */
   takeGap(): number {
     const gap = Math.max(this.#longestGap, this.#lostAt === undefined ? 0 : performance.now() - this.#lostAt)

@@ -36,8 +36,6 @@ export interface Site {
 export interface Sites {
   readonly all: readonly Site[]
   readonly network: Namespaces
-  /** Folder of what belongs to this run. */
-  readonly folder: string
   /** Resolves when all databases are one cluster, and all nodes listen. */
   whole(): Promise<void>
 }
@@ -87,7 +85,7 @@ export async function openSites(t: ExecutionContext, env: Readonly<Record<string
       await node.listening()
     }
   }
-  return { all, network, folder, whole }
+  return { all, network, whole }
 }
 
 /** Clients reach the node of the site; the node reaches all databases and servers of NATS. */

@@ -31,17 +31,13 @@ export class SupervisedNode {
   #isWanted = false
   #supervising: Promise<void> = Promise.resolve()
   #waiting: (() => void)[] = []
-  /** How often it has ended by itself, or could not start. */
+  /** How often it ended by itself, or could not start. */
   ends = 0
 
   constructor(settings: NodeSettings) {
     this.#settings = settings
     this.#clock = join(settings.folder, `${settings.name}.clock`)
     this.#log = createWriteStream(join(settings.folder, `${settings.name}.log`))
-  }
-
-  get name(): string {
-    return this.#settings.name
   }
 
   /** Resolves when it listens. */
