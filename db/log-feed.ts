@@ -51,10 +51,12 @@ export class LogFeed<Routed = unknown> extends ChangeFeed implements WriterLog {
   /** Messages of this server above `#seen`, by number, ascending. */
   readonly #own = new Map<number, Routed>()
   #running: Promise<void> | undefined
-  #current: Promise<void> | undefined
+  /** Settles when the head that is being read is known. */
+  #asking: Promise<unknown> | undefined
+  /** The catch-up whose head is read after that. */
   #next: Promise<void> | undefined
-  /** The number that the read in progress waits for. */
-  #awaited: { readonly head: number; readonly reached: () => void } | undefined
+  /** Numbers that catch-ups wait for, ascending. */
+  readonly #awaited: { readonly head: number; readonly reached: () => void }[] = []
   /** The last number that this server has committed. */
   #committed: number
   #said: number
@@ -132,39 +134,41 @@ export class LogFeed<Routed = unknown> extends ChangeFeed implements WriterLog {
 
   override catchUp(): Promise<void> {
     // The head that is being read may not have the caller's commit.
-    this.#next ??= this.#readHead(this.#current)
+    this.#next ??= this.#readHead(this.#asking)
     return this.#next
   }
 
-  async #readHead(before: Promise<void> | undefined) {
+  /** Several catch-ups may be under way: under load one takes long, and the log is as old as the last one that has ended. */
+  async #readHead(before: Promise<unknown> | undefined) {
     await before
-    this.#current = this.#next
     this.#next = undefined
     const begun = this.#parts.now()
+    const asked = headOf(this.#parts.db)
+    this.#asking = Promise.allSettled([asked])
     let head: number
     try {
-      head = await headOf(this.#parts.db)
+      head = await asked
     } catch (error) {
       return this.missed(error)
     }
     this.reach(head)
     await this.#reached(head)
     if (this.#seen < head) return
-    this.#readAt = begun
+    this.#readAt = Math.max(this.#readAt, begun)
     this.#isFailing = false
   }
 
   /** Resolves when everything up to a number was passed on, or cannot be: under load `#run` goes on beyond it. */
   #reached(head: number): Promise<void> | undefined {
     if (this.#seen >= head || this.#running === undefined) return undefined
-    return new Promise((reached) => {
-      this.#awaited = { head, reached }
-    })
+    return new Promise((reached) => this.#awaited.push({ head, reached }))
   }
 
-  #endWait() {
-    this.#awaited?.reached()
-    this.#awaited = undefined
+  #endWaits(upTo: number) {
+    for (let [first] = this.#awaited; first !== undefined && first.head <= upTo; [first] = this.#awaited) {
+      this.#awaited.shift()
+      first.reached()
+    }
   }
 
   /** Never rejects. */
@@ -180,7 +184,7 @@ export class LogFeed<Routed = unknown> extends ChangeFeed implements WriterLog {
       this.missed(error)
     } finally {
       this.#running = undefined
-      this.#endWait()
+      this.#endWaits(Number.MAX_SAFE_INTEGER)
     }
   }
 
@@ -240,7 +244,7 @@ export class LogFeed<Routed = unknown> extends ChangeFeed implements WriterLog {
 
   #see(id: number) {
     this.#seen = id
-    if (this.#awaited !== undefined && id >= this.#awaited.head) this.#endWait()
+    if (this.#awaited.length > 0) this.#endWaits(id)
     this.#endTurn()
   }
 

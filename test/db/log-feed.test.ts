@@ -34,6 +34,21 @@ async function stores(t: ExecutionContext, db: Knex) {
 
 type Row = Parameters<MessageRouter<string>['find']>[0]
 
+/** A router that finds the recipients of a message when the test says so; `next` resolves when it is asked. */
+function slowRouter() {
+  const found: ((name: string) => void)[] = []
+  let asked = () => {}
+  const find = () => {
+    asked()
+    return new Promise<string>((resolve) => found.push(resolve))
+  }
+  const next = () =>
+    new Promise<void>((resolve) => {
+      asked = resolve
+    })
+  return { found, find, next }
+}
+
 async function follow(
   t: ExecutionContext,
   find: MessageRouter<string>['find'] = ({ id, user_id }: Row) => `foreign ${id} of ${user_id}`,
@@ -126,16 +141,7 @@ test('other servers are told of the last number of a commit, and of none that is
 })
 
 test('who waits for the log up to now does not wait for what comes meanwhile', async (t) => {
-  const found: ((name: string) => void)[] = []
-  let asked = () => {}
-  const find = () => {
-    asked()
-    return new Promise<string>((resolve) => found.push(resolve))
-  }
-  const next = () =>
-    new Promise<void>((resolve) => {
-      asked = resolve
-    })
+  const { found, find, next } = slowRouter()
   const { feed, time, told, store } = await follow(t, find)
   await store(2)
   time.now = 2001
@@ -152,6 +158,34 @@ test('who waits for the log up to now does not wait for what comes meanwhile', a
   t.false(feed.isBehind)
   found.shift()?.('second')
   await feed.catchUp()
+  t.deepEqual(told, ['first', 'second'])
+})
+
+test('the log is as old as the last look at its head whose numbers have been passed on, although later ones are not', async (t) => {
+  const { found, find, next } = slowRouter()
+  const { db, feed, time, told, store } = await follow(t, find)
+  await store(2)
+  time.now = 1500
+  const first = next()
+  const early = feed.catchUp()
+  await first
+  await store(2)
+  time.now = 3000
+  const headIsRead = new Promise<void>((resolve) => {
+    db.on('query', ({ sql }) => sql.includes('head') && resolve())
+  })
+  const late = feed.catchUp()
+  await headIsRead
+  const second = next()
+  found.shift()?.('first')
+  await early
+  t.false(feed.isBehind)
+  await second
+  time.now = 3600
+  t.true(feed.isBehind)
+  found.shift()?.('second')
+  await late
+  t.false(feed.isBehind)
   t.deepEqual(told, ['first', 'second'])
 })
 
