@@ -54,8 +54,8 @@ export function addFound(
 
 export interface Committed {
   readonly messages: readonly Outcome<Stored>[]
-  /** True if the read position moved. */
-  readonly reads: readonly Outcome<boolean>[]
+  /** True if the read position moved. A promise never rejects: messages may be reported before read positions are stored. */
+  readonly reads: readonly Outcome<boolean>[] | Promise<readonly Outcome<boolean>[]>
 }
 
 /** Storage of messages in one kind of database. */
@@ -67,7 +67,7 @@ export interface MessageStore {
   /** Pause between a commit and one of read positions alone, in multiples of the time that the commit took. */
   readonly readPause: number
   /**
-   * Stores messages, in their order, and read positions; resolves after COMMIT [D-1]. A client id that its sender has used
+   * Stores messages, in their order, and read positions; resolves after COMMIT of the messages [D-1]. A client id that its sender has used
    * is a repeat [D-2]. A stored message is never reported as an error, whatever fails after its commit.
    * @param horizon see MessageWriter: a row found above it was stored by this commit
    * @throws the error of the database if certainly nothing was stored

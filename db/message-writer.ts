@@ -274,8 +274,9 @@ export class MessageWriter {
       if (pause !== undefined) await pause
     }
     finished()
+    const moved = await committed.reads
     for (const [index, [key, jobs]] of [...reads].entries()) {
-      const outcome = committed.reads[index] as Outcome<boolean>
+      const outcome = moved[index] as Outcome<boolean>
       if ('error' in outcome) this.#refuseReads([[key, jobs]], outcome.error)
       else settleReads(jobs, outcome.done)
     }

@@ -30,9 +30,6 @@ import {
 } from './transaction.ts'
 import { type Run, WriterConnection } from './writer-connection.ts'
 
-/** Work on the connection of a commit, after it. */
-type Afterwards = (run: Run, horizon: number) => Promise<void>
-
 /** Pairs of reader and writer whose row in `correspondence` is known to exist. */
 const CACHED_PAIRS = 100_000
 
@@ -52,6 +49,8 @@ export class MysqlMessages implements MessageStore {
   readonly #pairs = new LRUCache<string, true>({ max: CACHED_PAIRS })
   readonly #positions = new MysqlPositions()
   readonly #commit = stepCommit()
+  /** The last id that this writer has given. */
+  #newest = 0
 
   constructor(db: Knex) {
     this.#db = db
@@ -64,16 +63,16 @@ export class MysqlMessages implements MessageStore {
 
   async commit(messages: readonly NewMessageRow[], reads: readonly Read[], horizon: number): Promise<Committed> {
     const outcomes: Outcomes = new Map()
-    let positions: Outcome<boolean>[] | undefined
-    await this.#settle(messages, outcomes, horizon, async (run, stored) => {
-      positions = await this.#move(run, reads, stored)
-    })
+    await this.#settle(messages, outcomes, horizon)
     const stored = messages.map((row) => outcomes.get(row) as Outcome<Stored>)
     const down = stored.map(failureOf).find((error) => error instanceof InDoubt || isUnavailable(error))
-    positions ??= down === undefined ? await this.#moveAgain(reads) : reads.map(() => ({ error: causeOf(down) }))
     if (down !== undefined && stored.every((outcome) => failureOf(outcome) === down) && !(down instanceof InDoubt))
       throw down
-    return { messages: stored, reads: positions }
+    // Not awaited: messages need not wait for read positions.
+    return {
+      messages: stored,
+      reads: down === undefined ? this.#move(reads) : reads.map(() => ({ error: causeOf(down) })),
+    }
   }
 
   find(messages: readonly NewMessageRow[]): Promise<(StoredRow | undefined)[]> {
@@ -85,20 +84,13 @@ export class MysqlMessages implements MessageStore {
     )
   }
 
-  /**
-   * Stores rows until each has an outcome, which may be InDoubt.
-   * @param afterwards runs on the same connection once the first attempt has stored all rows
-   */
-  async #settle(
-    rows: readonly NewMessageRow[],
-    outcomes: Outcomes,
-    horizon: number,
-    afterwards?: Afterwards,
-  ): Promise<void> {
+  /** Stores rows until each has an outcome, which may be InDoubt. */
+  async #settle(rows: readonly NewMessageRow[], outcomes: Outcomes, horizon: number): Promise<void> {
+    if (rows.length === 0) return
     let open = rows
     let checkedFrom = 0
     for (let tries = 1; ; tries++) {
-      const { error, asked, changes } = await this.#attempt(open, outcomes, { checkedFrom, afterwards })
+      const { error, asked, changes } = await this.#attempt(open, outcomes, checkedFrom)
       if (changes !== undefined) {
         open = refuseOutdated(open, changes, outcomes)
         if (open.length === 0) return
@@ -145,16 +137,16 @@ export class MysqlMessages implements MessageStore {
   async #attempt(
     rows: readonly NewMessageRow[],
     outcomes: Outcomes,
-    { checkedFrom, afterwards }: { checkedFrom: number; afterwards: Afterwards | undefined },
+    checkedFrom: number,
   ): Promise<{ error?: unknown; asked: boolean; changes?: readonly NumberedEntry[] | undefined }> {
     let asked = false
     try {
       const changes = await this.#connection.use(async (run) => {
-        asked = rows.length > 0
-        const stored = asked ? await this.#storeAll(run, rows, checkedFrom) : []
+        asked = true
+        const stored = await this.#storeAll(run, rows, checkedFrom)
         if ('changes' in stored) return stored.changes
         for (const [index, row] of rows.entries()) outcomes.set(row, { done: stored[index] as Stored })
-        await afterwards?.(run, stored.at(-1)?.id ?? 0)
+        this.#newest = stored.at(-1)?.id ?? 0
         return undefined
       })
       return { asked, changes }
@@ -164,19 +156,10 @@ export class MysqlMessages implements MessageStore {
   }
 
   /** Never throws: the messages are stored by now, and must not be reported as refused. */
-  async #move(run: Run, reads: readonly Read[], horizon: number): Promise<Outcome<boolean>[] | undefined> {
-    try {
-      return (await this.#positions.advance(run, reads, horizon)).map((done) => ({ done }))
-    } catch (error) {
-      if (isTransient(error)) return undefined
-      return reads.map(() => ({ error }))
-    }
-  }
-
-  async #moveAgain(reads: readonly Read[]): Promise<Outcome<boolean>[]> {
+  async #move(reads: readonly Read[]): Promise<Outcome<boolean>[]> {
     if (reads.length === 0) return []
     try {
-      const moved = await retry(() => this.#connection.use((run) => this.#positions.advance(run, reads, 0)))
+      const moved = await retry(() => this.#connection.use((run) => this.#positions.advance(run, reads, this.#newest)))
       return moved.map((done) => ({ done }))
     } catch (error) {
       return reads.map(() => ({ error }))

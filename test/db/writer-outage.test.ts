@@ -77,3 +77,23 @@ test('a read position refused during an outage is written after it, and its read
   t.true(await (error as OutcomePending<boolean>).outcome)
   t.is((await db('correspondence').first()).read_id, id)
 })
+
+onMariadb('a message is reported while a read position of the same commit waits', async (t) => {
+  const { writer, where } = await openWriter(t)
+  const { id } = await writer.store(chat('a'))
+  const other = await openDatabase(where)
+  const holder = await other.transaction()
+  await holder('correspondence').where({ reader_id: 2, writer_id: 1 }).forUpdate()
+  let isMoved = false
+  const read = writer
+    .markRead({ readerId: 2, fromId: 1, isGroup: false, upTo: id }, { isWaitedFor: true })
+    .finally(() => {
+      isMoved = true
+    })
+  // Refused if it waited for the position: that waits for the lock until the time limit of statements.
+  t.false((await writer.store(chat('b'))).repeat)
+  t.false(isMoved)
+  await holder.rollback()
+  t.true(await read)
+  await other.destroy()
+})
