@@ -119,8 +119,8 @@ export async function atBot(
 ) {
   const ears = new Ears()
   const bot = createBot({ name, groups: [GROUP] })
-    .use(({ text }, next) => {
-      ears.hear(text)
+    .use(({ text, group }, next) => {
+      if (group === GROUP) ears.hear(text)
       return next()
     })
     .command('echo', { about: 'Says it', args: { text: z.string() } }, (ctx, { text }) => ctx.reply(text))
@@ -184,8 +184,13 @@ export async function atGateway(t: ExecutionContext, name: string, access: Acces
     reader.close()
     return listening
   })
-  const say = (text: string) => callApi(t, access, '/v1/messages', { group: GROUP, text }, encodeURIComponent(text))
-  return { ...withEars(name, ears, say), privately }
+  const send = (where: object, text: string) =>
+    callApi(t, access, '/v1/messages', { ...where, text }, encodeURIComponent(text))
+  return {
+    ...withEars(name, ears, (text) => send({ group: GROUP }, text)),
+    privately,
+    tell: (to: string, text: string) => send({ to }, text),
+  }
 }
 
 /** An agent at `/mcp`. It waits for one message after another. */
@@ -214,7 +219,8 @@ export async function atAgent(t: ExecutionContext, name: string, { url, token }:
     await client.close()
     await listening
   })
-  return withEars(name, ears, (text) => call('send', { to: `@${GROUP}`, text, key: encodeURIComponent(text) }))
+  const tell = (to: string, text: string) => call('send', { to, text, key: encodeURIComponent(text) })
+  return { ...withEars(name, ears, (text) => tell(`@${GROUP}`, text)), tell }
 }
 
 /** A user whose messages a webhook posts. An event may be posted again, with the same id. */
