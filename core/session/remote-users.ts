@@ -2,8 +2,8 @@ import type { Clock } from '../clock.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { User } from './user.ts'
 
-/** A node that was not heard for so long has no users. */
-const SILENCE_MS = 10_000
+/** A node that was not heard for so long has no users: with the time until a look finds it, less than 10 s. */
+const SILENCE_MS = 8000
 /** Sessions on a node that was not heard for so long do not keep their user from new ones: it may have ended. */
 const DOUBT_MS = 3000
 /** How often nodes are looked at. */

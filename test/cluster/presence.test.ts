@@ -73,7 +73,7 @@ test('Alice sees Bob come online once, whatever nodes he is on, and go offline w
   t.deepEqual(await friendsOf(alice), ['bob off'])
 })
 
-test('the users of a node that is not heard for 10 s go offline, and come back when it is heard again', async (t) => {
+test('the users of a node that is not heard for 8 s go offline within 10 s, and come back when it is heard again', async (t) => {
   const clock = clusterClock()
   const [one, two, three] = await threeNodes(t, { clock })
   await befriended(one)
@@ -85,10 +85,9 @@ test('the users of a node that is not heard for 10 s go offline, and come back w
   await seenSoMany(clock, seen, 1)
   await counts(clock, one, 'carol', 1)
   two.bus.cut()
-  await clock.advance(8000)
+  await clock.advance(7000)
   t.deepEqual(seen, ['bob on'])
   await clock.advance(3000)
-  await seenSoMany(clock, seen, 2)
   t.deepEqual(seen, ['bob on', 'bob off'])
   await counts(clock, one, 'carol', 1)
   two.bus.heal()

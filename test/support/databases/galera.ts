@@ -141,7 +141,8 @@ export class GaleraNode {
       // The default takes 5 s until a silent server is left out.
       ...[
         'evs.suspect_timeout=PT1.5S',
-        'evs.inactive_timeout=PT3S',
+        'evs.inactive_timeout=PT6S',
+        'evs.install_timeout=PT5S',
         'evs.keepalive_period=PT0.5S',
         'evs.inactive_check_period=PT0.5S',
       ],

@@ -1,6 +1,7 @@
 // Waits for the end of its input, which is that of a test however it ends. Then ends what is in the namespaces that are its
 // arguments, and removes them.
 import { spawnSync } from 'node:child_process'
+import { removeLeftovers } from './faketime.ts'
 
 const ip = (...args: string[]) => spawnSync('ip', args, { encoding: 'utf8' }).stdout ?? ''
 
@@ -10,6 +11,7 @@ process.stdin.resume().on('end', () => {
     for (const pid of pids)
       try {
         process.kill(pid, 'SIGKILL')
+        removeLeftovers(pid)
       } catch (error) {
         // It has ended meanwhile.
         if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error

@@ -5,11 +5,12 @@ import { type GaleraNode, type GaleraPlace, hasGalera, startGaleraAt } from '../
 import { findProgram } from '../../databases/mariadb.ts'
 import { tempFolder } from '../../temp-folder.ts'
 import { copyKeys } from '../processes.ts'
+import { FAKETIME } from './faketime.ts'
 import { Gate } from './gate.ts'
 import type { GateLine } from './gate-settings.ts'
 import { canMakeNamespaces, Namespaces } from './namespaces.ts'
 import { NATS_PORT, SiteNats } from './nats-server.ts'
-import { FAKETIME, SupervisedNode } from './supervised-node.ts'
+import { SupervisedNode } from './supervised-node.ts'
 
 const SITES = [1, 2, 3]
 const PORTS = { sql: 3306, group: 4567, transfer: 4568 }

@@ -5,11 +5,11 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { FAKETIME, removeLeftovers } from './faketime.ts'
 
 const MAIN = fileURLToPath(new URL('../../../../cli/main.js', import.meta.url))
 /** Pause of the supervisor between two attempts to start a node. */
 const PAUSE_MS = 200
-export const FAKETIME = '/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1'
 
 export interface NodeSettings {
   readonly name: string
@@ -87,6 +87,7 @@ export class SupervisedNode {
       this.#child.stdout?.pipe(this.#log, { end: false })
       this.#child.stderr?.pipe(this.#log, { end: false })
       await exit
+      removeLeftovers(this.#child.pid as number)
       this.#isListening = false
       this.#child = undefined
       if (!this.#isWanted) return
