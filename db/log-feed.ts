@@ -16,6 +16,8 @@ export interface MessageRouter<Routed> {
   push(message: Routed): void
   /** A promise that the next entry waits for, if there is one. */
   pause(): Promise<void> | undefined
+  /** Reads at once what `find` needs for all of these messages. */
+  prepare(rows: readonly MessageRow[]): Promise<void>
   /** Recipients of a message of another server as they are now; undefined for one that nobody is told of. */
   find(row: MessageRow): Routed | undefined | Promise<Routed | undefined>
   /** Resolves when those of these rows that this server is committing, if any, were passed to `add`. */
@@ -198,6 +200,7 @@ export class LogFeed<Routed = unknown> extends ChangeFeed implements WriterLog {
     // Numbers have no gaps: as many messages as numbers leave none to changes.
     const isFull = rows.length === Math.min(PAGE, upTo - before) && rows.at(-1)?.id === before + rows.length
     const entries = isFull ? [] : (await changesAfter(db, before, upTo)).entries
+    if (rows.length > 0) await this.#router?.prepare(rows)
     if (rows.length > 0) await this.#router?.committed(rows)
     for (const entry of inOrder(rows, entries)) {
       // The end of a page of one of the lists, or of what this database shows.

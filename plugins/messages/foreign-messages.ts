@@ -34,16 +34,31 @@ export class ForeignMessages {
     log.follow('edit', { missed, changed: (entry) => this.#changed(entry) })
   }
 
+  /** Reads the accounts that `find` needs for these messages with one query. */
+  async prepare(rows: readonly MessageRow[]) {
+    const ids = new Set<number>()
+    for (const row of rows) {
+      if (this.#isElsewhere(row)) continue
+      ids.add(row.user_id)
+      if (row.msg_type !== MSG_TYPE.group) ids.add(row.target_id)
+    }
+    if (ids.size > 0) await this.#parts.accounts.byIds(ids)
+  }
+
+  /** Whether a private message concerns no session of this server. */
+  #isElsewhere({ msg_type, user_id, target_id }: MessageRow): boolean {
+    const { deliveries } = this.#parts
+    return msg_type !== MSG_TYPE.group && !deliveries.hasAny(user_id) && !deliveries.hasAny(target_id)
+  }
+
   /** A message with the users of this server who may read it now; undefined if nobody is told of it. */
   find(row: MessageRow): Routed | undefined | Promise<Routed> {
-    const { deliveries, loops, sources } = this.#parts
+    const { loops, sources } = this.#parts
     const [source] = sources.ofKind(row.msg_type)
     // A friend request; or recalled since, and the entry of that comes later.
     if (source === undefined || row.isActive !== 1) return undefined
-    const { user_id, target_id } = row
-    const isElsewhere = row.msg_type !== MSG_TYPE.group && !deliveries.hasAny(user_id) && !deliveries.hasAny(target_id)
-    if (!isElsewhere) return this.#place(row, source)
-    const exchange = exchangeOf({ id: user_id }, { id: target_id })
+    if (!this.#isElsewhere(row)) return this.#place(row, source)
+    const exchange = exchangeOf({ id: row.user_id }, { id: row.target_id })
     if (row.hops > 0) return this.#countHops(exchange, row).then(() => nobody(row))
     // Most messages are of people who are elsewhere: nothing is looked up for them.
     loops.heard(exchange, undefined, 0)

@@ -50,6 +50,7 @@ export const privateMessages = definePlugin({
       shared.route({
         push: ({ message, row, audience }) => fanOut.push(message, row, audience),
         pause: () => deliveries.pause(),
+        prepare: (rows) => foreign.prepare(rows),
         find: (row) => foreign.find(row),
         committed: (rows) => writer.committed(rows),
       })

@@ -65,23 +65,26 @@ async function follow(
   })
   feed.follow('user', { changed: ({ id }) => void told.push(`change ${id}`), missed: () => told.push('missed') })
   const committed: (() => void)[] = []
+  const prepared: number[][] = []
   feed.route({
     push: (message) => told.push(message),
     pause: () => undefined,
+    prepare: async (rows) => void prepared.push(rows.map(({ id }) => id)),
     find,
     committed: async () => committed.pop()?.(),
   })
   const user = (name: string) => insertUser(db, { username: name, password: 'x', nickname: name, role: 'user' })
-  return { db, feed, time, errors, said, told, committed, user, store: await stores(t, db) }
+  return { db, feed, time, errors, said, told, committed, prepared, user, store: await stores(t, db) }
 }
 
 test('messages and changes of all servers come in one order', async (t) => {
-  const { feed, told, user, store } = await follow(t)
+  const { feed, told, prepared, user, store } = await follow(t)
   await store(1)
   await user('alice')
   await store(2)
   await user('bob')
   await feed.catchUp()
+  t.deepEqual(prepared, [[1, 3]], 'at once')
   t.deepEqual(told, ['foreign 1 of 1', 'change 2', 'foreign 3 of 2', 'change 4'])
   await feed.catchUp()
   t.is(told.length, 4)
