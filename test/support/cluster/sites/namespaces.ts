@@ -19,7 +19,10 @@ export function canMakeNamespaces(): boolean {
   const works = (...args: string[]) => spawnSync('ip', args, { env: ENV, stdio: 'ignore' }).status === 0
   if (!works('netns', 'add', name)) return false
   try {
-    return works('netns', 'exec', name, 'nft', 'list', 'ruleset')
+    return (
+      works('-n', name, 'link', 'add', 'probe', 'type', 'bridge') &&
+      works('netns', 'exec', name, 'nft', 'add', 'table', 'ip', 'probe')
+    )
   } finally {
     works('netns', 'del', name)
   }

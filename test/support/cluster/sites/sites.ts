@@ -8,7 +8,7 @@ import { copyKeys } from '../processes.ts'
 import { FAKETIME } from './faketime.ts'
 import { Gate } from './gate.ts'
 import type { GateLine } from './gate-settings.ts'
-import { canMakeNamespaces, Namespaces } from './namespaces.ts'
+import { Namespaces } from './namespaces.ts'
 import { NATS_PORT, SiteNats } from './nats-server.ts'
 import { SupervisedNode } from './supervised-node.ts'
 
@@ -18,9 +18,9 @@ const NODE = { host: '127.0.0.1', port: 7300 }
 
 const OPTIONS = { registration: { iterations: 4096, minPassword: 1 }, friends: { messagesFrom: 'anyone' } }
 
-/** Whether everything that sites need is here. */
-export const hasSites = () =>
-  hasGalera() && findProgram('nats-server') !== undefined && existsSync(FAKETIME) && canMakeNamespaces()
+/** Whether the programs are here that sites need. */
+export const hasPrograms = () =>
+  hasGalera() && ['nats-server', 'ip', 'nft'].every((name) => findProgram(name) !== undefined) && existsSync(FAKETIME)
 
 /** A place with a network of its own: a server of the database, one of NATS, and a node. */
 export interface Site {
