@@ -1,5 +1,5 @@
 import { EventEmitter } from 'eventemitter3'
-import { afterTurn } from '#platform/runtime'
+import { afterTurn, allowListeners } from '#platform/runtime'
 import type { Catalogue, ServerMessage } from '../core/wire/index.ts'
 import { Addresses } from './addresses.ts'
 import type { Address } from './channel.ts'
@@ -89,6 +89,8 @@ export class Link {
     resume: (connection: Connection) => Promise<void>,
   ) {
     this.#options = options
+    // Each request that waits for its next attempt listens.
+    allowListeners(this.#end.signal)
     this.#addresses = new Addresses(options.addresses)
     this.#pin = options.pin
     this.#onPush = onPush

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import { setMaxListeners } from 'node:events'
 import type { Runtime } from './port.ts'
 
 export { Buffer } from 'node:buffer'
@@ -9,3 +10,5 @@ export const readUtf8: Runtime['readUtf8'] = (bytes, start, end) =>
 export const afterTurn: Runtime['afterTurn'] = (task) => {
   setImmediate(task)
 }
+
+export const allowListeners: Runtime['allowListeners'] = (signal) => setMaxListeners(0, signal)

@@ -8,6 +8,8 @@ export interface Runtime {
   readUtf8(bytes: Buffer, start: number, end: number): string | undefined
   /** Runs a task after the events that wait in this turn of the event loop. */
   afterTurn(task: () => void): void
+  /** Many may listen to a signal at once, which Node takes for a leak. */
+  allowListeners(signal: AbortSignal): void
 }
 
 /** A hash of bytes that come in parts. */

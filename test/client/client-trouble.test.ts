@@ -1,8 +1,10 @@
 import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import test from 'ava'
 import { RefusedByServer, retryDelay } from '../../client/errors.ts'
-import { type Client, ConversationRead, connect } from '../../client/index.ts'
+import { Catalogue, type Client, ConversationRead, connect } from '../../client/index.ts'
+import { Link } from '../../client/link.ts'
 import { definePlugin, KeepAlive, Ping, Refused } from '../../core/index.ts'
 import { openDatabase, renewEpoch } from '../../db/index.ts'
 import { KickFromRoom, QueryRooms, RenameRoom } from '../../plugins/index.ts'
@@ -298,4 +300,23 @@ test('a client closes with the reason when the server pushes far beyond the wind
   t.like(await closed, { code: 'protocol', message: 'the server exceeds its window of unacknowledged messages' })
   go()
   await t.throwsAsync(loop, { code: 'protocol' })
+})
+
+test.serial('many requests that wait for their next attempt are not taken for a leak', async (t) => {
+  const warnings: Error[] = []
+  const onWarning = (warning: Error) => warnings.push(warning)
+  process.on('warning', onWarning)
+  t.teardown(() => process.off('warning', onWarning))
+  const addresses = [{ path: '/nowhere' }]
+  const link = new Link(
+    { addresses, catalogue: new Catalogue([]) },
+    () => {},
+    async () => {},
+  )
+  const refused = new RefusedByServer({ name: 'unavailable', text: 'later', retryAfter: 1000 })
+  const waiting = Array.from({ length: 20 }, () => link.retryUntilAnswered(() => Promise.reject(refused)))
+  await nextTurn()
+  await link.close(() => Promise.resolve())
+  t.true((await Promise.allSettled(waiting)).every(({ status }) => status === 'rejected'))
+  t.deepEqual(warnings, [])
 })
