@@ -5,6 +5,11 @@ import { Consume, DeleteConsumer, MoveConsumer, QueryConsumers } from './message
 import type { Parts } from './parts.ts'
 import { activeConsumers, takeConsumer } from './shared.ts'
 
+/** Resolves in the turn of the event loop in which ends of connections are read that came with, or just after, a request. */
+async function endsRead() {
+  for (let turns = 0; turns < 2; turns++) await new Promise((resolve) => setImmediate(resolve))
+}
+
 /** Consumers: start, move, list, delete. */
 export function handleConsumers(parts: Parts) {
   const { app, db, store, conversations } = parts
@@ -18,6 +23,7 @@ export function handleConsumers(parts: Parts) {
         await conversations.caughtUp()
         const { isNew } = await store.openOrCreate(id, name, all ? 0 : conversations.horizon())
         // A request that was held up must not take the consumer from a later session.
+        await endsRead()
         if (!session.open) throw new Refused('logged_out')
         const consumer = await takeConsumer(parts, id, name)
         // What was acknowledged on another node is not passed on here any more.

@@ -125,6 +125,33 @@ test('a request that was held up until its session had ended takes no consumer f
   await later.acknowledgeEvent('main', a?.id ?? 0)
 })
 
+test('a request whose session ends in the next turn takes no consumer from a later session', async (t) => {
+  let isEnding = false
+  const door = definePlugin({
+    name: 'door',
+    setup(app) {
+      // As a server does that was paused: it reads the request, and then the end of the connection.
+      app.before(Consume, (session) => void (isEnding && setImmediate(() => session.close('logged_out'))))
+    },
+  })
+  const [one, two] = await startNodes(t, 2, { plugins: [door] })
+  if (one === undefined || two === undefined) return t.fail()
+  const alice = await one.user('alice')
+  const early = await one.user('robot')
+  const later = await two.user('robot')
+  await alice.send('robot', 'a')
+  await take(later, 1)
+  isEnding = true
+  await t.throwsAsync(early.request(Consume, { consumer: 'main', all: false, maxAge: 0 }))
+  // In turn after the request of the session that has ended.
+  await (await one.user('robot')).request(MoveConsumer, { consumer: 'other', after: 0 })
+  const { consumers } = await later.request(QueryConsumers, {})
+  t.like(
+    consumers.find(({ consumer }) => consumer === 'main'),
+    { active: true },
+  )
+})
+
 test('a consumer that is deleted on one node is gone on all', async (t) => {
   const [one, two] = await startNodes(t, 2)
   if (one === undefined || two === undefined) return t.fail()
