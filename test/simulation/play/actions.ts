@@ -107,7 +107,7 @@ export class Actions {
     const clientId = text.slice(0, 40).trim()
     judge.ledger.attempt(text)
     const sent = await this.#request(() => this.#device.client.send(to, text, { clientId }))
-    if (sent === undefined) return
+    if (sent === undefined) return judge.ledger.refuse(text)
     judge.acknowledged(text, sent.id)
     this.#own.ids.push(sent.id)
   }

@@ -11,6 +11,7 @@ const parse = (text: string) => {
 export class Ledger {
   readonly #attempted = new Set<string>()
   readonly #acknowledged = new Map<string, number>()
+  readonly #refused = new Set<string>()
   readonly #stored = new Map<string, number[]>()
   #lastId = 0
   #lastAt = Number.POSITIVE_INFINITY
@@ -19,6 +20,11 @@ export class Ledger {
 
   attempt(text: string) {
     this.#attempted.add(text)
+  }
+
+  /** Records a refusal: should an earlier attempt be stored all the same, then in any order. */
+  refuse(text: string) {
+    this.#refused.add(text)
   }
 
   /** Records an acknowledgement. @throws Error when a second one has another id */
@@ -69,13 +75,14 @@ export class Ledger {
   /** The totals; the last four must be 0. */
   figures() {
     const stored = [...this.#stored]
+    const ordered = stored.filter(([text]) => !this.#refused.has(text))
     return {
       attempted: this.#attempted.size,
       acknowledged: this.#acknowledged.size,
       stored: stored.length,
       lost: [...this.#acknowledged].filter(([text, id]) => !this.#stored.get(text)?.includes(id)).length,
       duplicated: stored.filter(([, ids]) => ids.length > 1).length,
-      'out of order': outOfOrder(stored.map(([text, ids]) => ({ text, id: Math.min(...ids) }))),
+      'out of order': outOfOrder(ordered.map(([text, ids]) => ({ text, id: Math.min(...ids) }))),
       unexpected: stored.filter(([text]) => !this.#attempted.has(text)).length,
     }
   }
