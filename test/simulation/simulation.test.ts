@@ -39,6 +39,9 @@ test.serial('a seed has the same trace each time, alone and among others', async
   t.not(traceOf(output, 2), traceOf(output, 3))
 })
 
+/** Where a rare flaw shows soon, while the code is as it is; it shows in others too. */
+const FIRST_SEED: Readonly<Record<string, number>> = { 'checks-once': 100 }
+
 const FLAWS = [
   ['acknowledges-early', 1, /before its commit|messages lost|was acknowledged as|which was read/],
   ['stores-twice', 1, /messages duplicated/],
@@ -48,14 +51,15 @@ const FLAWS = [
   ['shows-recalled', 1, /which was recalled/],
   ['leaves-hooks', 1, /never posted/],
   ['hides-users', 3, /is told that/],
-  ['checks-once', 3, /from a blocked user|of no member|was never pushed/],
-  ['trusts-wake-ups', 3, /was never pushed|recount|which was read|acknowledged/],
+  ['checks-once', 3, /from a blocked user|of no member|which is for others|was never pushed/],
+  ['trusts-wake-ups', 3, /was never pushed|never posted|recount|which was read|acknowledged/],
 ] as const
 
 for (const [flaw, nodes, found] of FLAWS)
   test.serial(`a run finds the built-in flaw ${flaw}`, async (t) => {
     t.timeout(5 * MINUTES)
-    const { output, passed } = await simulate('--flaw', flaw, '--nodes', String(nodes), '--seeds', '40')
+    const seeds = ['--from', String(FIRST_SEED[flaw] ?? 0), '--seeds', '400']
+    const { output, passed } = await simulate('--flaw', flaw, '--nodes', String(nodes), ...seeds)
     t.false(passed)
     t.regex(output, found)
   })
