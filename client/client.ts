@@ -141,8 +141,9 @@ export class Client extends Streaming {
       const consuming = await this.subscribe(ask, signal)
       onConsuming?.(consuming)
     }
+    const onRepeat = (event: ChatMessage) => void this.#acknowledgeAgain(consumer, event, signal)
     try {
-      yield* this.#stream.read({ subscribe, signal })
+      yield* this.#stream.read({ subscribe, onRepeat, signal })
     } finally {
       this.unsubscribe(ask)
     }
@@ -158,6 +159,17 @@ export class Client extends Streaming {
       (limit) => this.link.connection.request(AcknowledgeEvent, values, { signal: limit }),
       signal,
     )
+    this.#stream.acknowledged(id)
+  }
+
+  /** Acknowledges an event that came again although it was acknowledged: that was lost with a server that was killed. */
+  async #acknowledgeAgain(consumer: string, event: ChatMessage, signal: AbortSignal | undefined) {
+    try {
+      await this.acknowledgeEvent(consumer, event.id, undefined, { ...(signal && { signal }) })
+    } catch (error) {
+      // Otherwise the client or the loop has ended: a later one is given the event again.
+      if (error instanceof RefusedByServer) this.life.emit('unacknowledged', event, error)
+    }
   }
 
   /** State of a consumer under a key; empty if there is none. Retried until the server replies. */

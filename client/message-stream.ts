@@ -14,6 +14,8 @@ export interface ReadOptions {
   readonly subscribe: () => Promise<unknown>
   /** Called when the loop requests the next message, having handled this one. */
   readonly onHandled?: ((message: ChatMessage) => Promise<unknown>) | undefined
+  /** Called for a message that comes again after `acknowledged`: it would keep its place in the window. */
+  readonly onRepeat?: ((message: ChatMessage) => void) | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -24,12 +26,15 @@ export interface ReadOptions {
 export class MessageStream {
   /** Ids handed to the current loop. */
   readonly #seen = new Set<number>()
+  /** Those of them that were acknowledged one by one. */
+  readonly #acknowledged = new Set<number>()
   /** Received but not handed out, in the order of ids. */
   #buffer: ChatMessage[] = []
   readonly #bufferedIds = new Set<number>()
   /** Estimated size of the buffer. */
   #bufferedChars = 0
   #isReading = false
+  #onRepeat: ReadOptions['onRepeat']
   /** False until the server's reply: pushes before it may belong to the subscription of an earlier loop. */
   #isSubscribed = false
   #wake: (() => void) | undefined
@@ -57,6 +62,13 @@ export class MessageStream {
     // After a database outage a server may push messages out of order, and then again in order.
     if (fresh.some(({ id }) => id < last)) this.#buffer.sort((one, other) => one.id - other.id)
     this.#wake?.()
+    if (this.#onRepeat !== undefined)
+      for (const message of messages) if (this.#acknowledged.has(message.id)) this.#onRepeat(message)
+  }
+
+  /** A message of the current loop was acknowledged by its id. */
+  acknowledged(id: number) {
+    if (this.#seen.has(id)) this.#acknowledged.add(id)
   }
 
   /** Removes a recalled message from the buffer. */
@@ -79,8 +91,13 @@ export class MessageStream {
 
   /** Forgets all ids, which are stale once the server has been restored. */
   reset() {
-    this.#seen.clear()
+    this.#forget()
     this.#clear()
+  }
+
+  #forget() {
+    this.#seen.clear()
+    this.#acknowledged.clear()
   }
 
   #clear() {
@@ -98,10 +115,11 @@ export class MessageStream {
    * Subscribes when the first message is requested. Messages that an earlier loop did not acknowledge are delivered again.
    * @throws Error when another loop reads; the ClientError that ended the client, unless it was closed on purpose
    */
-  async *read({ subscribe, onHandled, signal }: ReadOptions): AsyncGenerator<ChatMessage> {
+  async *read({ subscribe, onHandled, onRepeat, signal }: ReadOptions): AsyncGenerator<ChatMessage> {
     if (this.#isReading) throw new Error('another loop reads the messages of this client already')
     this.#isReading = true
-    this.#seen.clear()
+    this.#forget()
+    this.#onRepeat = onRepeat
     const wake = () => this.#wake?.()
     signal?.addEventListener('abort', wake)
     try {
@@ -140,7 +158,11 @@ export class MessageStream {
     this.#bufferedIds.delete(message.id)
     this.#bufferedChars -= sizeOf(message)
     this.#seen.add(message.id)
-    if (this.#seen.size > MAX_SEEN_IDS) this.#seen.delete(this.#seen.values().next().value as number)
+    if (this.#seen.size > MAX_SEEN_IDS) {
+      const oldest = this.#seen.values().next().value as number
+      this.#seen.delete(oldest)
+      this.#acknowledged.delete(oldest)
+    }
     return message
   }
 }

@@ -414,6 +414,22 @@ test('after a failed write, each caller that waits for it is told whether the ne
   await writer.close()
 })
 
+test('an acknowledged event that comes again is acknowledged again, and keeps no place in the window', async (t) => {
+  const server = await startLocalServer(t, { limits: { unacknowledged: 1 } })
+  const alice = await server.user('alice')
+  const robot = await server.user('robot')
+  const consume = { consumer: 'main', all: true, maxAge: 0 }
+  const reading = robot.events('main', { all: true })
+  await alice.send('robot', 'a')
+  const { value: a } = await reading.next()
+  await robot.acknowledgeEvent('main', a?.id ?? 0)
+  // As if that had been lost with a server.
+  await robot.request(MoveConsumer, { consumer: 'main', after: 0 })
+  await robot.request(Consume, consume)
+  await alice.send('robot', 'b')
+  t.is((await reading.next()).value?.text, 'b')
+})
+
 test('events left unacknowledged by a loop are delivered again in the next one', async (t) => {
   const server = await startLocalServer(t)
   const alice = await server.user('alice')
