@@ -1,6 +1,6 @@
+import type { LoggedMessage } from '../../support/endurance/history.ts'
 import type { PostedEvent } from '../world/receiver.ts'
 import { type Judge, short } from './judge.ts'
-import type { LoggedMessage } from './log-reader.ts'
 
 /** Compares the events that hooks of users post with the log. */
 export class HookJudge {

@@ -1,7 +1,8 @@
+import type { LoggedMessage } from '../../support/endurance/history.ts'
 import { KEPT, Ledger } from '../../support/endurance/ledger.ts'
 import type { EventLoop } from '../machine/event-loop.ts'
 import { HookJudge } from './hook-judge.ts'
-import { type LoggedMessage, LogReader } from './log-reader.ts'
+import { LogReader } from './log-reader.ts'
 
 /** A promise that the servers have broken. */
 export class Broken extends Error {}

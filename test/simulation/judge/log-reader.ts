@@ -1,22 +1,6 @@
 import { GROUP_LANE, MSG_TYPE, PRIVATE } from '../../../db/messages.ts'
 import { type Database, Sqlite } from '../../../db/sqlite-driver.ts'
-
-/** A message as it was committed. */
-export interface LoggedMessage {
-  readonly id: number
-  readonly senderId: number
-  /** A group, or the recipient. */
-  readonly targetId: number
-  readonly isGroup: boolean
-  readonly seq: number | null
-  readonly text: string
-}
-
-/** What held from a number of the log on. */
-interface Since<T> {
-  readonly from: number
-  readonly value: T
-}
+import { type LoggedMessage, type Since, valueAt } from '../../support/endurance/history.ts'
 
 interface MessageRow {
   readonly id: number
@@ -160,10 +144,6 @@ export class LogReader {
   #counts(rows: unknown[]): Map<number, number> {
     return new Map((rows as { id: number; unread: number }[]).map(({ id, unread }) => [id, unread]))
   }
-}
-
-function valueAt<T>(history: readonly Since<T>[], at: number): T | undefined {
-  return history.findLast(({ from }) => from <= at)?.value
 }
 
 function prepare(connection: Database) {

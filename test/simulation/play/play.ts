@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { AddHook, QueryContacts, QueryRooms, QueryRoomUsers, QueryScheduled } from '../../../client/index.ts'
+import type { LoggedMessage } from '../../support/endurance/history.ts'
 import type { Judge } from '../judge/judge.ts'
-import type { LoggedMessage } from '../judge/log-reader.ts'
 import type { EventLoop } from '../machine/event-loop.ts'
 import { Actions, type Own } from './actions.ts'
 import { Device, type Habit, type Surroundings } from './device.ts'

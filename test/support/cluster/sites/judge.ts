@@ -1,7 +1,8 @@
+import type { LoggedMessage } from '../../endurance/history.ts'
 import { KEPT, Ledger } from '../../endurance/ledger.ts'
 import type { Crowd } from './crowd.ts'
 import type { Device } from './device.ts'
-import type { LogCopy, LoggedMessage } from './log-copy.ts'
+import type { LogCopy } from './log-copy.ts'
 
 /** Compares what users have seen with what the log says. */
 export class Judge {

@@ -1,22 +1,6 @@
 import { GROUP_LANE, MSG_TYPE, PRIVATE } from '../../../../db/messages.ts'
 import type { GaleraNode } from '../../databases/galera.ts'
-
-/** A message as it was committed. */
-export interface LoggedMessage {
-  readonly id: number
-  readonly senderId: number
-  /** A group, or the recipient. */
-  readonly targetId: number
-  readonly isGroup: boolean
-  readonly seq: number | null
-  readonly text: string
-}
-
-/** What held from a number of the log on. */
-interface Since<T> {
-  readonly from: number
-  readonly value: T
-}
+import { type LoggedMessage, type Since, valueAt } from '../../endurance/history.ts'
 
 /**
  * At each change the database itself notes who is in its group, and who blocks whom: in the transaction of the change, after
@@ -199,10 +183,6 @@ export class LogCopy {
 }
 
 const text = (value: unknown) => String(value)
-
-function valueAt<T>(history: readonly Since<T>[], at: number): T | undefined {
-  return history.findLast(({ from }) => from <= at)?.value
-}
 
 /** Values by the number of the log that they belong to. */
 function grouped<T>(rows: readonly Row[], valueIn: (row: Row) => T): Map<number, T[]> {
