@@ -1,4 +1,4 @@
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 
 import { type ChatMessage, type Client, ConsumerTaken } from '../../client/index.ts'
 import { definePlugin, type UserSession } from '../../core/index.ts'
@@ -23,12 +23,15 @@ async function take(client: Client, count: number): Promise<ChatMessage[]> {
   return events
 }
 
-test('a consumer moves between nodes: none of its events is skipped, and only unacknowledged ones come again', async (t) => {
+/** The robot has a session at each of two nodes; Alice is at the first. */
+async function robotAtTwoNodes(t: ExecutionContext) {
   const [one, two] = await startNodes(t, 2)
-  if (one === undefined || two === undefined) return t.fail()
-  const alice = await one.user('alice')
-  const here = await one.user('robot')
-  const there = await two.user('robot')
+  if (one === undefined || two === undefined) throw new Error('fewer than two nodes')
+  return { one, alice: await one.user('alice'), here: await one.user('robot'), there: await two.user('robot') }
+}
+
+test('a consumer moves between nodes: none of its events is skipped, and only unacknowledged ones come again', async (t) => {
+  const { alice, here, there } = await robotAtTwoNodes(t)
   for (const text of ['a', 'b', 'c', 'd']) await alice.send('robot', text)
   const [a, , c] = await take(here, 4)
   await here.acknowledgeEvent('main', a?.id ?? 0)
@@ -60,11 +63,7 @@ test('an event is acknowledged at any node; state is stored with it', async (t) 
 })
 
 test('a node that was cut off cannot store the position of a consumer that another one has taken', async (t) => {
-  const [one, two] = await startNodes(t, 2)
-  if (one === undefined || two === undefined) return t.fail()
-  const alice = await one.user('alice')
-  const here = await one.user('robot')
-  const there = await two.user('robot')
+  const { one, alice, here, there } = await robotAtTwoNodes(t)
   for (const text of ['a', 'b']) await alice.send('robot', text)
   const [a, b] = await take(here, 2)
   one.bus.cut()
@@ -78,11 +77,7 @@ test('a node that was cut off cannot store the position of a consumer that anoth
 })
 
 test('a consumer that a node has loaded before others moved it begins where they left it', async (t) => {
-  const [one, two] = await startNodes(t, 2)
-  if (one === undefined || two === undefined) return t.fail()
-  const alice = await one.user('alice')
-  const here = await one.user('robot')
-  const there = await two.user('robot')
+  const { alice, here, there } = await robotAtTwoNodes(t)
   for (const text of ['a', 'b', 'c']) await alice.send('robot', text)
   const [a, b] = await take(there, 3)
   await here.request(QueryState, { consumer: 'main', key: 'k' })
@@ -153,11 +148,7 @@ test('a request whose session ends in the next turn takes no consumer from a lat
 })
 
 test('a consumer that is deleted on one node is gone on all', async (t) => {
-  const [one, two] = await startNodes(t, 2)
-  if (one === undefined || two === undefined) return t.fail()
-  const alice = await one.user('alice')
-  const here = await one.user('robot')
-  const there = await two.user('robot')
+  const { alice, here, there } = await robotAtTwoNodes(t)
   await alice.send('robot', 'a')
   const [a] = await take(here, 1)
   const taken = nextPush(here, ConsumerTaken)
